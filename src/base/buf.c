@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+
+void buf_init(struct buf *b, size_t max)
+{
+    *b = (struct buf){.max = max};
+}
+
+void buf_fini(struct buf *b)
+{
+    buf_release(b);
+}
+
+struct str buf_str(const struct buf *b)
+{
+    return str_n(b->ptr ? b->ptr + b->start : NULL, b->end - b->start);
+}
+
+size_t buf_len(const struct buf *b)
+{
+    return b->end - b->start;
+}
+
+static void compact(struct buf *b)
+{
+    if (b->start == 0) return;
+    memmove(b->ptr, b->ptr + b->start, b->end - b->start);
+    b->end -= b->start;
+    b->start = 0;
+}
+
+int buf_reserve(struct buf *b, size_t n, char **out)
+{
+    size_t len = buf_len(b);
+    size_t need;
+    if (__builtin_add_overflow(len, n, &need) || need > b->max) return ERR_TOO_LARGE;
+    if (b->cap - b->end < n && need <= b->cap) compact(b);
+    if (b->cap - b->end < n) {
+        size_t cap = b->cap ? b->cap : 64;
+        while (cap < need)
+            cap *= 2;
+        char *grown = malloc(MIN(cap, MAX(b->max, need)) + 1);
+        if (!grown) return -ENOMEM;
+        if (len) memcpy(grown, b->ptr + b->start, len);
+        free(b->ptr);
+        *b = (struct buf){grown, 0, len, MIN(cap, MAX(b->max, need)), b->max};
+    }
+    *out = b->ptr + b->end;
+    return 0;
+}
+
+void buf_commit(struct buf *b, size_t n)
+{
+    assert(n <= b->cap - b->end);
+    b->end += n;
+}
+
+int buf_append(struct buf *b, struct str s)
+{
+    char *room;
+    if (s.len == 0) return 0;
+    int err = buf_reserve(b, s.len, &room);
+    if (err) return err;
+    memcpy(room, s.ptr, s.len);
+    buf_commit(b, s.len);
+    return 0;
+}
+
+int buf_vprintf(struct buf *b, const char *fmt, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    char small[256];
+    int n = vsnprintf(small, sizeof small, fmt, args);
+    int err = 0;
+    if (n < 0) {
+        err = ERR_INVALID;
+    } else if ((size_t)n < sizeof small) {
+        err = buf_append(b, str_n(small, (size_t)n));
+    } else {
+        char *room;
+        err = buf_reserve(b, (size_t)n + 1, &room);
+        if (!err) {
+            vsnprintf(room, (size_t)n + 1, fmt, again);
+            buf_commit(b, (size_t)n);
+        }
+    }
+    va_end(again);
+    return err;
+}
+
+int buf_printf(struct buf *b, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int err = buf_vprintf(b, fmt, args);
+    va_end(args);
+    return err;
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+    assert(n <= buf_len(b));
+    b->start += n;
+    if (b->start == b->end) b->start = b->end = 0;
+}
+
+void buf_clear(struct buf *b)
+{
+    b->start = b->end = 0;
+}
+
+void buf_release(struct buf *b)
+{
+    free(b->ptr);
+    b->ptr = NULL;
+    b->start = b->end = b->cap = 0;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/str.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/err.h"
+
+struct str str_of(const char *cstr)
+{
+    return cstr ? (struct str){cstr, strlen(cstr)} : STR_NULL;
+}
+
+struct str str_n(const char *ptr, size_t len)
+{
+    return (struct str){ptr, len};
+}
+
+bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool str_eq_nocase(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+int str_cmp(struct str a, struct str b)
+{
+    size_t n = MIN(a.len, b.len);
+    int order = n ? memcmp(a.ptr, b.ptr, n) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+bool str_starts(struct str s, struct str prefix)
+{
+    return s.len >= prefix.len && str_eq(str_n(s.ptr, prefix.len), prefix);
+}
+
+bool str_starts_nocase(struct str s, struct str prefix)
+{
+    return s.len >= prefix.len && str_eq_nocase(str_n(s.ptr, prefix.len), prefix);
+}
+
+bool str_ends(struct str s, struct str suffix)
+{
+    return s.len >= suffix.len && str_eq(str_skip(s, s.len - suffix.len), suffix);
+}
+
+ptrdiff_t str_find_char(struct str s, char c)
+{
+    const char *at = s.len ? memchr(s.ptr, c, s.len) : NULL;
+    return at ? at - s.ptr : -1;
+}
+
+ptrdiff_t str_find(struct str s, struct str needle)
+{
+    if (needle.len == 0) return 0;
+    const char *at = s.len ? memmem(s.ptr, s.len, needle.ptr, needle.len) : NULL;
+    return at ? at - s.ptr : -1;
+}
+
+struct str str_sub(struct str s, size_t start, size_t len)
+{
+    struct str rest = str_skip(s, start);
+    return str_n(rest.ptr, MIN(len, rest.len));
+}
+
+struct str str_skip(struct str s, size_t n)
+{
+    n = MIN(n, s.len);
+    return n ? str_n(s.ptr + n, s.len - n) : s;
+}
+
+struct str str_trim(struct str s)
+{
+    while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
+        s = str_skip(s, 1);
+    while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+bool str_cut(struct str *rest, char sep, struct str *piece)
+{
+    if (!rest->ptr) return false;
+    ptrdiff_t at = str_find_char(*rest, sep);
+    if (at < 0) {
+        *piece = *rest;
+        *rest = STR_NULL;
+    } else {
+        *piece = str_n(rest->ptr, (size_t)at);
+        *rest = str_skip(*rest, (size_t)at + 1);
+    }
+    return true;
+}
+
+int str_to_u64(struct str s, uint64_t *out)
+{
+    uint64_t value = 0;
+    if (s.len == 0) return ERR_SYNTAX;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9') return ERR_SYNTAX;
+        if (__builtin_mul_overflow(value, 10u, &value)) return ERR_RANGE;
+        if (__builtin_add_overflow(value, (uint64_t)(s.ptr[i] - '0'), &value)) return ERR_RANGE;
+    }
+    *out = value;
+    return 0;
+}
+
+int str_to_i64(struct str s, int64_t *out)
+{
+    bool negative = s.len && s.ptr[0] == '-';
+    uint64_t magnitude;
+    int err = str_to_u64(negative ? str_skip(s, 1) : s, &magnitude);
+    if (err) return err;
+    if (magnitude > (uint64_t)INT64_MAX + negative) return ERR_RANGE;
+    *out = negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
+    return 0;
+}
+
+int str_to_double(struct str s, double *out)
+{
+    char text[64];
+    if (s.len == 0 || s.len >= sizeof text) return ERR_SYNTAX;
+    memcpy(text, s.ptr, s.len);
+    text[s.len] = '\0';
+    char *end;
+    errno = 0;
+    double value = strtod(text, &end);
+    if (end != text + s.len) return ERR_SYNTAX;
+    if (errno == ERANGE) return ERR_RANGE;
+    *out = value;
+    return 0;
+}
+
+char *str_dup(struct str s)
+{
+    char *copy = malloc(s.len + 1);
+    if (!copy) abort();
+    if (s.len) memcpy(copy, s.ptr, s.len);
+    copy[s.len] = '\0';
+    return copy;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One pass over a JSON object that validates it and finds a few top-level members, byte-exact.
+ *
+ * The relay forwards a client's own bytes; this finds what routing needs in them and where the model's
+ * name stands, without building a document. No allocation. Any thread. */
+#ifndef HOSTLER_JSON_SCAN_H
+#define HOSTLER_JSON_SCAN_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/str.h"
+#include "json/json.h"
+
+/* A member that was found; borrowed from the scanned text. */
+struct json_span {
+    enum json_type type; /* JSON_NONE: the member is absent */
+    struct str raw;      /* the value as written; strings with their quotes */
+};
+
+/* Scans `text`, which must be one object (blanks around it allowed). spans[i] gets the member names[i].
+ * ERR_SYNTAX, ERR_TYPE (not an object), ERR_DEPTH (over JSON_MAX_DEPTH), ERR_UTF8 (also lone surrogate escapes
+ * are refused: ERR_UTF8), ERR_DUPLICATE (one of `names` twice, however escaped: "mod\u0065l" is "model").
+ * *error (may be NULL) then says where; for ERR_DUPLICATE its text is the member's name. */
+MUST_CHECK int json_scan(struct str text, const struct str *names, size_t count, struct json_span *spans,
+                         struct json_error *error);
+
+/* Scans the object that a span holds, for nested members such as stream_options.include_usage. */
+MUST_CHECK int json_scan_span(const struct json_span *object, const struct str *names, size_t count,
+                              struct json_span *spans, struct json_error *error);
+
+/* The span's value. False when it has another type. A string without escapes borrows from the text, one with
+ * escapes is unescaped onto `arena`. */
+bool json_span_str(const struct json_span *span, struct arena *arena, struct str *out);
+bool json_span_bool(const struct json_span *span, bool *out);
+bool json_span_i64(const struct json_span *span, int64_t *out);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The log: one event per line, an event name and key=value pairs; JSON, or text on a terminal.
+ *
+ * A line is built on the caller's stack and handed over whole. Lines are gathered per thread and written when 16 KiB are
+ * full, when log_flush is called (each loop calls it before it sleeps, at most every 100 ms) or at once for
+ * warnings and errors. Secrets and prompt text have no place here: there is no function that prints them.
+ * Any thread; log_init before the first other thread starts. */
+#ifndef HOSTLER_OBS_LOG_H
+#define HOSTLER_OBS_LOG_H
+
+#include "base/base.h"
+#include "base/str.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON }; /* AUTO: text when fd is a terminal */
+
+void log_init(int fd, enum log_format format, enum log_level least);
+void log_set(enum log_format format, enum log_level least); /* after a reload */
+bool log_enabled(enum log_level level);
+void log_flush(void); /* writes this thread's gathered lines; a thread calls it before it ends */
+
+enum { LOG_LINE_MAX = 4096 }; /* longer lines are cut at a field border and marked "truncated":true */
+
+struct log_line {
+    enum log_level level;
+    bool on;          /* level is enabled; the calls below do nothing otherwise */
+    bool truncated;
+    size_t len;
+    char text[LOG_LINE_MAX];
+};
+
+/* Starts a line: time, level, event name (a word, our own literal). */
+void log_begin(struct log_line *l, enum log_level level, const char *event);
+/* Fields. Values are escaped (control characters, ESC, U+2028, bidi marks; invalid UTF-8 becomes U+FFFD) and cut at 512 bytes. */
+void log_str(struct log_line *l, const char *key, struct str value);
+void log_cstr(struct log_line *l, const char *key, const char *value);
+void log_u64(struct log_line *l, const char *key, uint64_t value);
+void log_i64(struct log_line *l, const char *key, int64_t value);
+void log_bool(struct log_line *l, const char *key, bool value);
+void log_end(struct log_line *l);
+
+/* A line with one message: log_note(LOG_INFO, "reload", "12 models") gives event=reload msg="12 models". */
+void log_note(enum log_level level, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+#endif
