@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The client side of HTTP/1.1: pooled connections, and fetches (one request and its response) on them.
+ *
+ * Facts are told by waking the fetch's task. A connection goes back to the pool only when its response was complete
+ * and nothing follows it. Everything belongs to the loop's thread. */
+#ifndef HOSTLER_HTTP_CLIENT_H
+#define HOSTLER_HTTP_CLIENT_H
+
+#include <sys/uio.h>
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "http/h1.h"
+#include "http/message.h"
+#include "loop/loop.h"
+#include "loop/stream.h"
+
+/* One per loop: the idle connections by address. */
+struct http_client {
+    struct loop *loop;
+    struct h1_limits limits;
+    unsigned idle_max;       /* per address */
+    uint64_t idle_us;        /* an idle connection is closed after this */
+    struct map pools;        /* address key -> struct http_pool */
+    struct list all;         /* every connection */
+    struct task sweep_task;
+    struct timer sweep;
+    uint64_t connects;       /* dialled */
+    uint64_t reuses;         /* taken from a pool */
+};
+
+void http_client_init(struct http_client *c, struct loop *loop, const struct h1_limits *limits, unsigned idle_max,
+                      uint64_t idle_us);
+void http_client_fini(struct http_client *c); /* closes all; fetches must have ended */
+
+/* Closes the idle connections (drain, tests). */
+void http_client_close_idle(struct http_client *c);
+
+enum fetch_state {
+    FETCH_NONE,
+    FETCH_CONNECTING,
+    FETCH_AWAIT,   /* request given to the stream; no response head yet */
+    FETCH_BODY,    /* head is set; body bytes come */
+    FETCH_DONE,    /* response complete; body may hold the last bytes */
+    FETCH_FAILED,  /* err is set */
+};
+
+/* One request to one address. Embedded in its owner; zero it before fetch_start. */
+struct fetch {
+    /* set by the owner */
+    struct http_client *client;
+    struct arena *arena;        /* gets the response head */
+    struct task *task;          /* woken when a fact changes */
+    struct addr addr;           /* where; strings live as long as the fetch */
+    struct str key;             /* names the pool: equal for equal addresses */
+    const struct str *request;  /* slices: head and body; sent in one go when connected; must live until state > CONNECTING */
+    unsigned request_count;
+    bool head_request;          /* a HEAD request: the response has no body */
+    bool no_reuse;              /* dial a new connection */
+
+    /* facts */
+    enum fetch_state state;
+    int err;                    /* FETCH_FAILED: ERR_EOF, ERR_PROTOCOL, ERR_TOO_LARGE, -ECONNREFUSED, ERR_RESOLVE ... */
+    bool reused;                /* on a pooled connection */
+    bool sent;                  /* the request was given to a connected stream */
+    bool any_byte;              /* a byte of the response was seen */
+    const struct http_head *head;
+    struct str body;            /* decoded body bytes that wait to be taken; borrowed until fetch_take or the fetch's end */
+    uint64_t last_read_us;      /* loop time of the last bytes */
+
+    struct http_upstream *conn; /* client.c's */
+};
+
+/* Connects or takes a pooled connection and sends. Failures come as FETCH_FAILED by a wake, never from here. */
+void fetch_start(struct fetch *f);
+
+/* Takes all waiting body bytes: the same slice as f->body, which becomes empty. Valid until the step returns to the loop. */
+struct str fetch_take(struct fetch *f);
+
+/* Holds reading back (slow client) or lets it go on. */
+void fetch_pause(struct fetch *f, bool paused);
+
+/* Ends it in any state: pools the connection after FETCH_DONE, closes it otherwise (that is the cancellation). Legal on a
+ * zeroed or ended fetch. */
+void fetch_end(struct fetch *f);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP/1.1 framing: bytes in, one message's head and body out, strictly (RFC 9112). The only door to llhttp.
+ *
+ * A parser handles one message at a time and stops at its end, so that what follows (a pipelined request) stays with
+ * the caller. Refused: both Content-Length and Transfer-Encoding, repeated or malformed lengths, obsolete line
+ * folding, bare CR or LF, heads over the limits. */
+#ifndef HOSTLER_HTTP_H1_H
+#define HOSTLER_HTTP_H1_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/str.h"
+#include "http/message.h"
+
+struct h1_limits {
+    size_t head_max;       /* bytes of start line and headers */
+    unsigned header_max;   /* number of fields */
+};
+
+enum h1_event {
+    H1_MORE,  /* all input used; feed the next */
+    H1_HEAD,  /* head complete: h1_head; call h1_next again with the rest */
+    H1_BODY,  /* *body holds decoded body bytes, borrowed from the input */
+    H1_END,   /* message complete; the rest of the input is another message's */
+    H1_ERROR, /* refused: h1_error */
+};
+
+struct h1;
+
+/* kind: what is parsed. The parser is reused for all messages of a connection. */
+MUST_CHECK int h1_new(bool is_response, const struct h1_limits *limits, struct h1 **out);
+void h1_free(struct h1 *p);
+
+/* Gets ready for the next message, whose head goes onto `arena`. `head_request`: the response answers a HEAD request
+ * and so has no body. */
+void h1_begin(struct h1 *p, struct arena *arena, bool head_request);
+
+/* Parses from *input, advancing it, until something is to be told. */
+enum h1_event h1_next(struct h1 *p, struct str *input, struct str *body);
+
+/* The peer closed: H1_END when the message is complete by that (a response without length), else H1_ERROR. */
+enum h1_event h1_finish(struct h1 *p);
+
+const struct http_head *h1_head(const struct h1 *p); /* after H1_HEAD, until h1_begin */
+
+/* After H1_ERROR: the status to answer (400, 413, 417, 431, 501, 505) and what is wrong, static. */
+int h1_error(const struct h1 *p, int *status, const char **text);
+
+/* True when any byte of a message has been seen since h1_begin. */
+bool h1_started(const struct h1 *p);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server side of HTTP/1.1: connections, and the calls (request and answer) on them.
+ *
+ * A handler gets each call when its head is complete, reads the body when it wants it, and answers. Calls of one
+ * connection are handled one after the other, so pipelined requests are answered in order. Facts are told by waking
+ * the call's task; the handler looks at the call and acts. Used by the gateway, the engine and the mock runtime.
+ * Everything belongs to the loop's thread. */
+#ifndef HOSTLER_HTTP_SERVER_H
+#define HOSTLER_HTTP_SERVER_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/str.h"
+#include "http/h1.h"
+#include "http/message.h"
+#include "loop/loop.h"
+#include "loop/stream.h"
+
+struct http_call;
+
+struct http_server_limits {
+    struct h1_limits head;
+    size_t body_max;           /* default for call_read_body */
+    unsigned connections_max;
+    uint64_t head_timeout_us;  /* from a request's first byte to its whole head */
+    uint64_t body_timeout_us;  /* between two reads of a body */
+    uint64_t idle_timeout_us;  /* between requests */
+    uint64_t write_timeout_us; /* a client that takes nothing */
+};
+
+/* One per loop. */
+struct http_server {
+    struct loop *loop;
+    struct http_server_limits limits;              /* may be changed between events */
+    void (*on_call)(void *user, struct http_call *call); /* head complete; runs from the ready queue */
+    /* A request that could not be parsed; NULL: a plain-text answer. Appends the answer's JSON body to `body`. */
+    void (*write_error)(void *user, struct buf *body, int status, const char *text);
+    void *user;
+    struct list conns;        /* struct http_conn */
+    unsigned conn_count;
+    uint64_t accepted;        /* connections since the start */
+    bool draining;            /* answers say connection: close; idle connections are closed */
+    uint64_t bytes_in;        /* body bytes received and sent, all calls */
+    uint64_t bytes_out;
+};
+
+void http_server_init(struct http_server *s, struct loop *loop, const struct http_server_limits *limits);
+
+/* Takes over an accepted stream. Fits listener_open's on_accept with the server as owner. */
+void http_server_accept(void *server, struct stream *stream);
+
+/* Stops keep-alive: closes idle connections now and others after their answer. */
+void http_server_drain(struct http_server *s);
+
+/* Closes everything at once; calls in progress learn by `gone`. */
+void http_server_close_all(struct http_server *s);
+
+/* One request and its answer. Handlers read the fields; only server.c writes those above `user`. */
+struct http_call {
+    struct http_server *server;
+    struct arena *arena;          /* lives until the call has ended; recycled per connection */
+    const struct http_head *head;
+    struct str peer;              /* client address, for logs */
+    struct str body;              /* what has arrived; contiguous */
+    bool body_done;               /* the whole body is there */
+    int body_err;                 /* 0, ERR_TOO_LARGE, ERR_PROTOCOL, ERR_TIMEOUT, -ENOMEM: answer and end */
+    bool gone;                    /* the client has left (or a write failed, or took too long); only call_end or call_abort remain */
+    int gone_why;                 /* ERR_EOF, -ECONNRESET, ERR_TIMEOUT (write) ... */
+    bool head_sent;               /* part of the answer has been given to the stream */
+    bool ended;                   /* call_end or call_abort was called */
+    uint64_t started_us;          /* first byte of the request */
+    uint64_t bytes_out;           /* body bytes given to the stream */
+    void *user;                   /* the handler's */
+    struct task *task;            /* woken when a fact above changes, and when queued output has drained below
+                                     the low mark; set by the handler in on_call */
+};
+
+/* Starts reading the body, at most `max` bytes; answers Expect: 100-continue. Facts: body, body_done, body_err. */
+void call_read_body(struct http_call *c, size_t max);
+
+/* --- answering --- */
+
+/* One answer header. */
+struct http_field {
+    struct str name;
+    struct str value;
+};
+
+enum http_framing {
+    HTTP_LENGTH,  /* Content-Length: `length` */
+    HTTP_CHUNKED, /* or until close for an HTTP/1.0 client */
+    HTTP_NO_BODY, /* 204, 304 */
+};
+
+/* Builds the head. It leaves with the first call_write, call_end or call_flush. Adds date, connection and framing; the fields are
+ * copied. For HEAD requests bodies are left out by the writer itself. */
+void call_begin(struct http_call *c, int status, const struct http_field *fields, unsigned count,
+                enum http_framing framing, uint64_t length);
+
+/* The same with the header lines written already (each "name: value\r\n"), for relayed heads. */
+void call_begin_raw(struct http_call *c, int status, struct str lines, enum http_framing framing, uint64_t length);
+
+/* Sends body bytes, all slices as one chunk; with `last` also the end. One system call. Nothing borrowed is kept. */
+void call_write(struct http_call *c, const struct str *slices, unsigned count, bool last);
+
+void call_flush(struct http_call *c); /* sends a head that waits */
+
+/* Ends the call: completes the answer when it is complete (an answer that lacks announced bytes, or was begun and not
+ * finished, closes the connection instead), gives back the arena, goes on to the next request. `c` is dead after. */
+void call_end(struct http_call *c);
+
+/* Ends it by closing the connection, so that no client can take a cut answer for a whole one. `c` is dead after. */
+void call_abort(struct http_call *c);
+
+/* A small answer in one go: begin, write, end. */
+void call_reply(struct http_call *c, int status, const struct http_field *fields, unsigned count, struct str body);
+
+/* Answer bytes not yet taken by the kernel; the handler stops producing above its mark. */
+size_t call_pending(const struct http_call *c);
+
+/* The task is woken when call_pending falls to `low` or less (default 0). */
+void call_set_low_mark(struct http_call *c, size_t low);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Splits an event stream into events (WHATWG HTML, section 9.2), over any cuts in the bytes. */
+#ifndef HOSTLER_HTTP_SSE_H
+#define HOSTLER_HTTP_SSE_H
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/str.h"
+
+/* Carries the beginning of an event whose end has not arrived. */
+struct sse {
+    struct buf carry;
+    size_t scanned; /* bytes of carry known to hold no event end */
+};
+
+/* One event. Borrowed from the input or the carry until the next call. */
+struct sse_event {
+    struct str raw;   /* all its bytes, with the blank line that ends it */
+    struct str data;  /* of a single data line, without "data: "; events with several have the first; ptr NULL: none */
+    struct str event; /* the event field; ptr NULL: none */
+    bool multi;       /* more than one data line */
+};
+
+enum { SSE_EVENT = 1 }; /* positive result of sse_next: *event is set */
+
+void sse_init(struct sse *s, size_t event_max);
+void sse_fini(struct sse *s);
+
+/* Takes the next whole event off *input. SSE_EVENT, or 0 when the rest was carried over (input is then empty), or
+ * ERR_TOO_LARGE when an event exceeds event_max. Accepts \n, \r\n and \r line ends. */
+MUST_CHECK int sse_next(struct sse *s, struct str *input, struct sse_event *event);
+
+/* Bytes of an unfinished event. */
+struct str sse_rest(const struct sse *s);
+
+#endif

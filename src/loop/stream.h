@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A two-way byte stream: TCP, UNIX socket, later TLS or a tunnel, or a test's script.
+ *
+ * The holder gets facts through a handler and never runs steps inside it (see loop.h). After stream_close no handler is
+ * called and the pointer is dead. Belongs to its loop's thread. */
+#ifndef HOSTLER_LOOP_STREAM_H
+#define HOSTLER_LOOP_STREAM_H
+
+#include <sys/uio.h>
+
+#include "base/base.h"
+#include "base/str.h"
+#include "loop/loop.h"
+
+struct stream;
+
+struct stream_handler {
+    /* Dialled streams only: connected (0) or failed (negative; close it). Exactly once, never from within loop_dial. */
+    void (*on_open)(void *owner, int err);
+    /* Bytes arrived. Valid until on_settle returns. */
+    void (*on_data)(void *owner, struct str bytes);
+    /* The tasks that on_data woke have run; copy what is still needed. Not called when the stream was closed. */
+    void (*on_settle)(void *owner);
+    /* No more bytes will come: ERR_EOF, or a negative errno (-ECONNRESET). */
+    void (*on_end)(void *owner, int err);
+    /* All that was queued by stream_write has been taken by the kernel. */
+    void (*on_drain)(void *owner);
+};
+
+void stream_set_handler(struct stream *s, const struct stream_handler *handler, void *owner);
+
+/* Starts or stops reading. Stopped is the initial state; stop only to hold a sender back, since start and stop
+ * cost a system call each. */
+void stream_read(struct stream *s, bool on);
+
+/* Writes now what the kernel takes, and queues a copy of the rest. Nothing borrowed is kept. A failure is told here
+ * or by on_end; the stream can then only be closed. */
+MUST_CHECK int stream_write(struct stream *s, const struct iovec *iov, unsigned count);
+
+/* Bytes queued and not yet taken by the kernel. */
+size_t stream_pending(const struct stream *s);
+
+/* Bytes that the kernel or the queue has taken since the stream began; grows as a reader takes them. */
+uint64_t stream_drained(const struct stream *s);
+
+/* Closes at once; what is queued is lost. stream_close_reset also tells a TCP peer by RST. */
+void stream_close(struct stream *s);
+void stream_close_reset(struct stream *s);
+
+struct loop *stream_loop(const struct stream *s);
+
+/* "127.0.0.1:4711" or "unix"; borrowed from the stream. */
+struct str stream_peer(const struct stream *s);
+
+/* --- where streams come from --- */
+
+/* An address to dial or to listen at; borrows its strings. */
+struct addr {
+    bool is_unix;
+    struct str host; /* name or literal address */
+    uint16_t port;
+    struct str path; /* UNIX socket */
+};
+
+struct net {
+    int (*dial)(struct net *net, struct loop *l, const struct addr *addr, struct stream **out);
+};
+
+/* Begins to connect; on_open tells the result. Set the handler before returning to the loop. Host names are resolved on
+ * libuv's thread pool, cached for 30 s per loop. */
+MUST_CHECK int loop_dial(struct loop *l, const struct addr *addr, struct stream **out);
+
+struct listener;
+
+/* Accepts on `fd` (listening, non-blocking; dup'ed by the caller for each loop) and hands each stream to on_accept, which sets the
+ * handler and starts reading, or closes it. */
+MUST_CHECK int listener_open(struct loop *l, int fd, void (*on_accept)(void *owner, struct stream *s), void *owner,
+                             struct listener **out);
+void listener_close(struct listener *ls);
+void listener_pause(struct listener *ls, bool paused); /* out of descriptors or at the connection limit */
+
+/* A bound, listening socket: TCP with SO_REUSEPORT when `shared`, UNIX (an old socket file that nobody serves is replaced). The
+ * caller closes *fd. *port gets the TCP port chosen. */
+MUST_CHECK int listen_socket(const struct addr *addr, bool shared, int *fd, uint16_t *port);
+
+#endif

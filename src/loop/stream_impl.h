@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For those who implement a kind of stream (tcp.c; the tests' scripted peers): its head and its operations. */
+#ifndef HOSTLER_LOOP_STREAM_IMPL_H
+#define HOSTLER_LOOP_STREAM_IMPL_H
+
+#include "loop/stream.h"
+
+struct stream_ops {
+    void (*read)(struct stream *s, bool on);
+    int (*write)(struct stream *s, const struct iovec *iov, unsigned count);
+    size_t (*pending)(const struct stream *s);
+    void (*close)(struct stream *s, bool reset); /* frees later; no handler is called from now on */
+};
+
+/* First member of each kind. */
+struct stream {
+    const struct stream_ops *ops;
+    struct loop *loop;
+    const struct stream_handler *handler;
+    void *owner;
+    uint64_t written; /* bytes given to stream_write */
+    bool reading;
+    bool closed;
+    char peer[56];
+};
+
+/* Tells the handler and then runs what it woke. Safe when the handler or a task closes the stream. */
+void stream_tell_open(struct stream *s, int err);
+void stream_tell_data(struct stream *s, struct str bytes);
+void stream_tell_end(struct stream *s, int err);
+void stream_tell_drain(struct stream *s);
+
+#endif
