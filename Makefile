@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The commands of this project; each is a script or a few lines around meson. `make help` lists them.
+
+PREFIX ?= /usr/local
+prefix ?= $(PREFIX)
+DESTDIR ?=
+FUZZ_SECONDS ?= 600
+
+.DEFAULT_GOAL := all
+.PHONY: all setup run test lint bench fuzz install format docs clean help
+
+all: ## build the release: build/hostler and build/hostler-engine
+	@scripts/setup --for run
+	@scripts/build release
+
+setup: ## install what building and testing need
+	@scripts/setup --for test
+
+run: all ## set up, build and start the quickstart on 127.0.0.1:8080; Ctrl-C drains and stops it
+	@exec scripts/run
+
+test: ## set up, build with sanitizers and run every suite; ends with `N passed, N failed`
+	@scripts/setup --for test || { echo '0 passed, 1 failed'; exit 1; }
+	@exec scripts/test
+
+lint: ## layout, layers, static checks, and a build in which warnings are errors
+	@exec scripts/lint
+
+bench: ## measure against nginx and llama-server; prints a table and writes JSON into build/bench
+	@scripts/setup --for bench
+	@scripts/build release
+	@exec build/venv/bin/python bench/run.py $(BENCH_ARGS)
+
+fuzz: ## run every fuzz target for FUZZ_SECONDS (600) each, growing its corpus in build/fuzz-corpus
+	@scripts/setup --for test
+	@scripts/build fuzz
+	@exec scripts/test --only fuzz --fuzz-seconds $(FUZZ_SECONDS) --no-setup
+
+install: all ## install into $(DESTDIR)$(prefix)
+	@DESTDIR="$(DESTDIR)" scripts/install "$(prefix)"
+
+format: ## let clang-format lay out every C file
+	@scripts/lint --fix
+
+docs: all ## write the generated pages of docs/ anew
+	@scripts/docs
+
+clean: ## remove what was built; keeps what setup fetched
+	@rm -rf build/release build/asan build/tsan build/fuzz build/strict build/hostler build/hostler-engine build/*.log
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
