@@ -66,9 +66,6 @@ void loop_post(struct loop *l, struct mail *mail);
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 
-/* Called each time before the loop sleeps (flushing logs); NULL for none. */
-void loop_on_sleep(struct loop *l, void (*fn)(void *), void *ptr);
-
 /* Runs all ready tasks now. No effect when called from within a task. For I/O back ends and tests. */
 void loop_run_ready(struct loop *l);
 

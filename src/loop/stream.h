@@ -77,7 +77,6 @@ struct listener;
 MUST_CHECK int listener_open(struct loop *l, int fd, void (*on_accept)(void *owner, struct stream *s), void *owner,
                              struct listener **out);
 void listener_close(struct listener *ls);
-void listener_pause(struct listener *ls, bool paused); /* out of descriptors or at the connection limit */
 
 /* A bound, listening socket: TCP with SO_REUSEPORT when `shared`, UNIX (an old socket file that nobody serves is replaced). The
  * caller closes *fd. *port gets the TCP port chosen. */

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all kinds of streams share: telling the handler, and then running what it woke. */
+#include "loop/stream.h"
+
+#include <string.h>
+
+#include "loop/stream_impl.h"
+
+void stream_set_handler(struct stream *s, const struct stream_handler *handler, void *owner)
+{
+    s->handler = handler;
+    s->owner = owner;
+}
+
+void stream_read(struct stream *s, bool on)
+{
+    if (s->reading == on) return;
+    s->reading = on;
+    s->ops->read(s, on);
+}
+
+int stream_write(struct stream *s, const struct iovec *iov, unsigned count)
+{
+    int err = s->ops->write(s, iov, count);
+    if (err) return err;
+    for (unsigned i = 0; i < count; i++)
+        s->written += iov[i].iov_len;
+    return 0;
+}
+
+size_t stream_pending(const struct stream *s)
+{
+    return s->ops->pending(s);
+}
+
+uint64_t stream_drained(const struct stream *s)
+{
+    return s->written - s->ops->pending(s);
+}
+
+static void close_stream(struct stream *s, bool reset)
+{
+    assert(!s->closed);
+    s->closed = true;
+    s->handler = NULL;
+    s->ops->close(s, reset);
+}
+
+void stream_close(struct stream *s)
+{
+    close_stream(s, false);
+}
+
+void stream_close_reset(struct stream *s)
+{
+    close_stream(s, true);
+}
+
+struct loop *stream_loop(const struct stream *s)
+{
+    return s->loop;
+}
+
+struct str stream_peer(const struct stream *s)
+{
+    return str_of(s->peer);
+}
+
+void stream_tell_open(struct stream *s, int err)
+{
+    struct loop *l = s->loop;
+    if (s->handler && s->handler->on_open) s->handler->on_open(s->owner, err);
+    loop_run_ready(l);
+}
+
+void stream_tell_data(struct stream *s, struct str bytes)
+{
+    struct loop *l = s->loop;
+    if (s->handler) s->handler->on_data(s->owner, bytes);
+    loop_run_ready(l);
+    if (!s->closed && s->handler && s->handler->on_settle) s->handler->on_settle(s->owner);
+    loop_run_ready(l);
+}
+
+void stream_tell_end(struct stream *s, int err)
+{
+    struct loop *l = s->loop;
+    if (s->handler) s->handler->on_end(s->owner, err);
+    loop_run_ready(l);
+}
+
+void stream_tell_drain(struct stream *s)
+{
+    struct loop *l = s->loop;
+    if (s->handler && s->handler->on_drain) s->handler->on_drain(s->owner);
+    loop_run_ready(l);
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streams over TCP and UNIX sockets, on libuv.
+ *
+ * Happy path: a write goes straight to the kernel (uv_try_write, one system call); reads land in the loop's one
+ * receive buffer. Only what the kernel refuses is copied and queued, one uv_write at a time. What can go wrong:
+ * connect fails (on_open), the peer ends or resets (on_end), a queued write fails (on_end). */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "loop/loop_priv.h"
+#include "loop/stream_impl.h"
+
+/* The caller bounds what it queues (stream_pending); this only catches a runaway. */
+#define QUEUE_MAX ((size_t)1 << 30)
+
+struct uv_stream {
+    struct stream base;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } h;
+    uv_write_t write_req;
+    struct buf flying;  /* handed to libuv, stays put until its callback */
+    struct buf waiting; /* goes out after that */
+    bool writing;       /* flying is with libuv */
+    bool is_unix;
+    uv_connect_t *connect; /* while dialling */
+    struct lookup *lookup; /* while resolving */
+    uint16_t port;         /* to connect to after resolving */
+};
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    (void)suggested;
+    struct uv_stream *u = handle->data;
+    *out = uv_buf_init(u->base.loop->rx, LOOP_RX_SIZE);
+}
+
+static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
+{
+    struct uv_stream *u = handle->data;
+    if (n == 0) return;
+    loop__touch(u->base.loop);
+    if (n > 0) {
+        stream_tell_data(&u->base, str_n(buf->base, (size_t)n));
+        return;
+    }
+    uv_read_stop(handle);
+    u->base.reading = false;
+    stream_tell_end(&u->base, n == UV_EOF ? ERR_EOF : (int)n);
+}
+
+static void uv_stream_read(struct stream *s, bool on)
+{
+    struct uv_stream *u = CONTAINER_OF(s, struct uv_stream, base);
+    if (on)
+        uv_read_start(&u->h.stream, on_alloc, on_read);
+    else
+        uv_read_stop(&u->h.stream);
+}
+
+static void send_waiting(struct uv_stream *u);
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct uv_stream *u = req->data;
+    u->writing = false;
+    if (u->base.closed) return;
+    loop__touch(u->base.loop);
+    buf_release(&u->flying);
+    if (status) {
+        stream_tell_end(&u->base, status);
+    } else if (buf_len(&u->waiting)) {
+        send_waiting(u);
+    } else {
+        stream_tell_drain(&u->base);
+    }
+}
+
+static void send_waiting(struct uv_stream *u)
+{
+    struct buf empty = u->flying;
+    u->flying = u->waiting;
+    u->waiting = empty;
+    struct str bytes = buf_str(&u->flying);
+    uv_buf_t out = uv_buf_init((char *)(uintptr_t)bytes.ptr, (unsigned)bytes.len);
+    u->write_req.data = u;
+    u->writing = true;
+    int err = uv_write(&u->write_req, &u->h.stream, &out, 1, on_written);
+    assert(err == 0); /* only for handles that cannot write at all */
+    (void)err;
+}
+
+/* Copies what lies beyond the first `sent` bytes of iov. */
+static int queue_rest(struct uv_stream *u, const struct iovec *iov, unsigned count, size_t sent)
+{
+    for (unsigned i = 0; i < count; i++) {
+        size_t skip = MIN(sent, iov[i].iov_len);
+        sent -= skip;
+        int err = buf_append(&u->waiting, str_n((const char *)iov[i].iov_base + skip, iov[i].iov_len - skip));
+        if (err) return err;
+    }
+    if (!u->writing && buf_len(&u->waiting)) send_waiting(u);
+    return 0;
+}
+
+static int uv_stream_write(struct stream *s, const struct iovec *iov, unsigned count)
+{
+    struct uv_stream *u = CONTAINER_OF(s, struct uv_stream, base);
+    size_t total = 0;
+    for (unsigned i = 0; i < count; i++)
+        total += iov[i].iov_len;
+    if (total == 0) return 0;
+    size_t sent = 0;
+    if (!u->writing) {
+        /* uv_buf_t and struct iovec are laid out alike on Unix, as libuv documents. */
+        int n = uv_try_write(&u->h.stream, (const uv_buf_t *)iov, count);
+        if (n < 0 && n != UV_EAGAIN) return n;
+        sent = n > 0 ? (size_t)n : 0;
+        if (sent == total) return 0;
+    }
+    return queue_rest(u, iov, count, sent);
+}
+
+static size_t uv_stream_pending(const struct stream *s)
+{
+    const struct uv_stream *u = CONTAINER_OF(s, const struct uv_stream, base);
+    size_t flying = u->writing ? uv_stream_get_write_queue_size(&u->h.stream) : 0;
+    return flying + buf_len(&u->waiting);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct uv_stream *u = handle->data;
+    buf_fini(&u->flying);
+    buf_fini(&u->waiting);
+    free(u->connect);
+    free(u);
+}
+
+static void uv_stream_close(struct stream *s, bool reset)
+{
+    struct uv_stream *u = CONTAINER_OF(s, struct uv_stream, base);
+    if (u->lookup) {
+        u->lookup->req.data = NULL; /* it may be past cancelling and end after us */
+        uv_cancel((uv_req_t *)&u->lookup->req);
+        u->lookup = NULL;
+    }
+    if (reset && !u->is_unix && !u->connect && uv_tcp_close_reset(&u->h.tcp, on_closed) == 0) return;
+    uv_close(&u->h.handle, on_closed);
+}
+
+static const struct stream_ops uv_stream_ops = {
+    .read = uv_stream_read,
+    .write = uv_stream_write,
+    .pending = uv_stream_pending,
+    .close = uv_stream_close,
+};
+
+static struct uv_stream *uv_stream_new(struct loop *l, bool is_unix)
+{
+    struct uv_stream *u = calloc(1, sizeof *u);
+    if (!u) abort();
+    u->base = (struct stream){.ops = &uv_stream_ops, .loop = l};
+    u->is_unix = is_unix;
+    buf_init(&u->flying, QUEUE_MAX);
+    buf_init(&u->waiting, QUEUE_MAX);
+    if (is_unix)
+        uv_pipe_init(&l->uv, &u->h.pipe, 0);
+    else
+        uv_tcp_init(&l->uv, &u->h.tcp);
+    u->h.handle.data = u;
+    return u;
+}
+
+static void name_peer(struct uv_stream *u)
+{
+    struct sockaddr_storage peer;
+    int len = sizeof peer;
+    char host[INET6_ADDRSTRLEN] = "";
+    if (u->is_unix) {
+        snprintf(u->base.peer, sizeof u->base.peer, "unix");
+    } else if (uv_tcp_getpeername(&u->h.tcp, (struct sockaddr *)&peer, &len) == 0) {
+        bool v6 = peer.ss_family == AF_INET6;
+        uv_ip_name((struct sockaddr *)&peer, host, sizeof host);
+        unsigned port = ntohs(v6 ? ((struct sockaddr_in6 *)&peer)->sin6_port
+                                 : ((struct sockaddr_in *)&peer)->sin_port);
+        snprintf(u->base.peer, sizeof u->base.peer, v6 ? "[%s]:%u" : "%s:%u", host, port);
+    }
+}
+
+/* --- dialling --- */
+
+static void on_connected(uv_connect_t *req, int status)
+{
+    struct uv_stream *u = req->data;
+    if (u->base.closed) return; /* on_closed frees */
+    free(u->connect);
+    u->connect = NULL;
+    loop__touch(u->base.loop);
+    if (!status && !u->is_unix) uv_tcp_nodelay(&u->h.tcp, 1);
+    stream_tell_open(&u->base, status);
+}
+
+static int connect_to(struct uv_stream *u, const struct sockaddr_storage *address)
+{
+    u->connect = calloc(1, sizeof *u->connect);
+    if (!u->connect) abort();
+    u->connect->data = u;
+    return uv_tcp_connect(u->connect, &u->h.tcp, (const struct sockaddr *)address, on_connected);
+}
+
+static void on_resolved(struct lookup *q, int err, const struct sockaddr_storage *address)
+{
+    struct uv_stream *u = q->req.data;
+    bool wanted = u && u->lookup == q;
+    free(q->host);
+    if (wanted) {
+        u->lookup = NULL;
+        struct sockaddr_storage with_port;
+        if (!err) {
+            with_port = *address;
+            loop__set_port(&with_port, u->port);
+            err = connect_to(u, &with_port);
+        }
+        loop__touch(u->base.loop);
+        if (err) stream_tell_open(&u->base, err);
+    }
+    free(q);
+}
+
+static int dial_name(struct uv_stream *u, struct str host)
+{
+    struct lookup *q = calloc(1, sizeof *q);
+    if (!q) return -ENOMEM;
+    q->done = on_resolved;
+    u->lookup = q;
+    int err = loop__resolve(u->base.loop, host, q);
+    if (err) {
+        free(q);
+        u->lookup = NULL;
+        return err;
+    }
+    q->req.data = u;
+    return 0;
+}
+
+static int dial_unix(struct uv_stream *u, struct str path)
+{
+    char text[108];
+    if (path.len >= sizeof text) return -ENAMETOOLONG;
+    memcpy(text, path.ptr, path.len);
+    text[path.len] = '\0';
+    u->connect = calloc(1, sizeof *u->connect);
+    if (!u->connect) abort();
+    u->connect->data = u;
+    uv_pipe_connect(u->connect, &u->h.pipe, text, on_connected);
+    return 0;
+}
+
+static int real_dial(struct net *net, struct loop *l, const struct addr *addr, struct stream **out)
+{
+    (void)net;
+    struct uv_stream *u = uv_stream_new(l, addr->is_unix);
+    struct sockaddr_storage address;
+    int err;
+    u->port = addr->port;
+    if (addr->is_unix)
+        err = dial_unix(u, addr->path);
+    else if (loop__resolve_now(l, addr->host, addr->port, &address))
+        err = connect_to(u, &address);
+    else
+        err = dial_name(u, addr->host);
+    if (err) {
+        stream_close(&u->base);
+        return err;
+    }
+    *out = &u->base;
+    return 0;
+}
+
+struct net loop_real_net = {.dial = real_dial};
+
+/* --- accepting --- */
+
+struct listener {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } h;
+    struct loop *loop;
+    bool is_unix;
+    void (*on_accept)(void *owner, struct stream *s);
+    void *owner;
+};
+
+static void on_connection(uv_stream_t *server, int status)
+{
+    struct listener *ls = server->data;
+    if (status) return;
+    loop__touch(ls->loop);
+    struct uv_stream *u = uv_stream_new(ls->loop, ls->is_unix);
+    if (uv_accept(server, &u->h.stream)) {
+        stream_close(&u->base);
+        return;
+    }
+    if (!ls->is_unix) uv_tcp_nodelay(&u->h.tcp, 1);
+    name_peer(u);
+    ls->on_accept(ls->owner, &u->base);
+    loop_run_ready(ls->loop);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+int listener_open(struct loop *l, int fd, void (*on_accept)(void *owner, struct stream *s), void *owner,
+                  struct listener **out)
+{
+    struct sockaddr_storage self;
+    socklen_t len = sizeof self;
+    if (getsockname(fd, (struct sockaddr *)&self, &len)) return -errno;
+    struct listener *ls = calloc(1, sizeof *ls);
+    if (!ls) return -ENOMEM;
+    *ls = (struct listener){
+        .loop = l, .is_unix = self.ss_family == AF_UNIX, .on_accept = on_accept, .owner = owner};
+    int err;
+    if (ls->is_unix) {
+        uv_pipe_init(&l->uv, &ls->h.pipe, 0);
+        ls->h.handle.data = ls;
+        err = uv_pipe_open(&ls->h.pipe, fd);
+    } else {
+        uv_tcp_init(&l->uv, &ls->h.tcp);
+        ls->h.handle.data = ls;
+        err = uv_tcp_open(&ls->h.tcp, fd);
+    }
+    if (!err) err = uv_listen(&ls->h.stream, 4096, on_connection);
+    if (err) {
+        uv_close(&ls->h.handle, on_listener_closed);
+        return err;
+    }
+    *out = ls;
+    return 0;
+}
+
+void listener_close(struct listener *ls)
+{
+    if (ls) uv_close(&ls->h.handle, on_listener_closed);
+}
