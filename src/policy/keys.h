@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* API keys: who is asking, and which models they may use.
+ *
+ * A keyring is built from a configuration, holds only salted SHA-256 digests, never changes, and is reference-counted;
+ * any thread may use it. A presented key is digested and looked up by digest, and the digests are compared in
+ * constant time. */
+#ifndef HOSTLER_POLICY_KEYS_H
+#define HOSTLER_POLICY_KEYS_H
+
+#include "base/base.h"
+#include "base/str.h"
+#include "conf/conf.h"
+
+struct keyring;
+struct key;
+
+/* What a thread needs to digest; one per worker, used by that thread only. */
+struct key_hasher;
+MUST_CHECK int key_hasher_new(struct key_hasher **out);
+void key_hasher_free(struct key_hasher *h); /* NULL is fine */
+
+/* Copies what it needs; `conf` may go after. -ENOMEM or ERR_STATE when libcrypto lacks SHA-256. */
+MUST_CHECK int keyring_new(const struct conf *conf, struct keyring **out);
+struct keyring *keyring_ref(struct keyring *k);
+void keyring_unref(struct keyring *k);
+
+/* False when no keys are configured: then everybody on a loopback listener may ask. */
+bool keyring_required(const struct keyring *k);
+
+/* The key that was presented (without "Bearer "), or NULL. Valid while the keyring is. */
+const struct key *keyring_find(const struct keyring *k, struct key_hasher *h, struct str presented);
+
+/* For logs and metrics; never the secret. */
+struct str key_name(const struct key *key);
+
+/* True when one of the key's patterns ("*", "prefix*", or a name) matches. Ask for the name as requested and, when that was
+ * an alias, for the service's own name: either suffices. NULL (no keys configured) allows all. */
+bool key_allows(const struct key *key, struct str model);
+
+#endif
