@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is counted per service: one set per worker, written by its thread, summed when scraped. */
+#ifndef HOSTLER_MESH_STATS_H
+#define HOSTLER_MESH_STATS_H
+
+#include "base/base.h"
+#include "obs/metrics.h"
+
+/* Status codes that have their own series; all others count as "other". */
+#define SERVICE_CODES(X) \
+    X(200) X(400) X(401) X(403) X(404) X(408) X(409) X(413) X(422) X(429) X(499) X(500) X(502) X(503) X(504)
+
+enum service_code {
+#define X(code) SERVICE_CODE_##code,
+    SERVICE_CODES(X)
+#undef X
+    SERVICE_CODE_OTHER,
+    SERVICE_CODE_COUNT
+};
+
+struct service_stats {
+    struct metric_cell codes[SERVICE_CODE_COUNT]; /* answered, by status */
+    struct metric_cell active;                    /* in progress (a gauge) */
+    struct histogram seconds;                     /* head to last byte */
+    struct histogram ttft;                        /* head to first body byte */
+    struct histogram queued;                      /* only requests that waited */
+    struct metric_cell queue_full;                /* refused: queue_max */
+    struct metric_cell queue_deadline;            /* refused: waited too long */
+    struct metric_cell tokens_prompt;
+    struct metric_cell tokens_completion;
+    struct metric_cell tokens_cached;
+};
+
+/* Which cell counts an answer with this status. */
+enum service_code service_code(int status);
+
+/* The label value of a code: "200", "other"; static. */
+const char *service_code_text(enum service_code code);
+
+#endif
