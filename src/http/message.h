@@ -9,14 +9,14 @@
 #include "base/str.h"
 
 enum http_method {
-    HTTP_GET,
-    HTTP_HEAD,
-    HTTP_POST,
-    HTTP_PUT,
-    HTTP_DELETE,
-    HTTP_OPTIONS,
-    HTTP_PATCH,
-    HTTP_OTHER, /* anything else; its name is in the head */
+    METHOD_GET,
+    METHOD_HEAD,
+    METHOD_POST,
+    METHOD_PUT,
+    METHOD_DELETE,
+    METHOD_OPTIONS,
+    METHOD_PATCH,
+    METHOD_OTHER, /* anything else; its name is in the head */
 };
 
 enum http_header_id {

@@ -10,7 +10,8 @@
 /* Carries the beginning of an event whose end has not arrived. */
 struct sse {
     struct buf carry;
-    size_t scanned; /* bytes of carry known to hold no event end */
+    size_t line;  /* start of the unfinished line in carry */
+    bool taken;   /* carry holds the event that was handed out last */
 };
 
 /* One event. Borrowed from the input or the carry until the next call. */

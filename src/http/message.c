@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/message.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+struct header_row {
+    struct str name;
+    unsigned flags;
+};
+
+static const struct header_row header_rows[HDR_COUNT] = {
+    [HDR_OTHER] = {STR_INIT(""), 0},
+#define HEADER(id, name, flags) [HDR_##id] = {STR_INIT(name), flags},
+#include "http/headers.def"
+#undef HEADER
+};
+
+enum http_header_id http_header_id(struct str name)
+{
+    if (name.len == 0) return HDR_OTHER;
+    char first = (char)(name.ptr[0] | 0x20);
+    for (unsigned i = HDR_OTHER + 1; i < HDR_COUNT; i++) {
+        const struct str *row = &header_rows[i].name;
+        if (row->len == name.len && row->ptr[0] == first && str_eq_nocase(*row, name))
+            return (enum http_header_id)i;
+    }
+    return HDR_OTHER;
+}
+
+struct str http_header_name(enum http_header_id id)
+{
+    return header_rows[id].name;
+}
+
+bool http_header_hop_by_hop(enum http_header_id id)
+{
+    return header_rows[id].flags & HEADER_HOP_BY_HOP;
+}
+
+struct str http_head_get(const struct http_head *head, enum http_header_id id)
+{
+    for (unsigned i = 0; i < head->header_count; i++)
+        if (head->headers[i].id == id) return head->headers[i].value;
+    return STR_NULL;
+}
+
+struct str http_head_get_name(const struct http_head *head, struct str lower_name)
+{
+    for (unsigned i = 0; i < head->header_count; i++)
+        if (str_eq_nocase(head->headers[i].name, lower_name)) return head->headers[i].value;
+    return STR_NULL;
+}
+
+bool http_list_has(struct str value, struct str token)
+{
+    struct str piece;
+    while (str_cut(&value, ',', &piece))
+        if (str_eq_nocase(str_trim(piece), token)) return true;
+    return false;
+}
+
+struct reason_row {
+    int status;
+    struct str text;
+};
+
+struct str http_reason(int status)
+{
+    static const struct reason_row rows[] = {
+        {200, STR_INIT("OK")},
+        {201, STR_INIT("Created")},
+        {202, STR_INIT("Accepted")},
+        {204, STR_INIT("No Content")},
+        {206, STR_INIT("Partial Content")},
+        {301, STR_INIT("Moved Permanently")},
+        {302, STR_INIT("Found")},
+        {304, STR_INIT("Not Modified")},
+        {307, STR_INIT("Temporary Redirect")},
+        {308, STR_INIT("Permanent Redirect")},
+        {400, STR_INIT("Bad Request")},
+        {401, STR_INIT("Unauthorized")},
+        {402, STR_INIT("Payment Required")},
+        {403, STR_INIT("Forbidden")},
+        {404, STR_INIT("Not Found")},
+        {405, STR_INIT("Method Not Allowed")},
+        {408, STR_INIT("Request Timeout")},
+        {409, STR_INIT("Conflict")},
+        {413, STR_INIT("Content Too Large")},
+        {414, STR_INIT("URI Too Long")},
+        {415, STR_INIT("Unsupported Media Type")},
+        {417, STR_INIT("Expectation Failed")},
+        {421, STR_INIT("Misdirected Request")},
+        {422, STR_INIT("Unprocessable Content")},
+        {429, STR_INIT("Too Many Requests")},
+        {431, STR_INIT("Request Header Fields Too Large")},
+        {499, STR_INIT("Client Closed Request")},
+        {500, STR_INIT("Internal Server Error")},
+        {501, STR_INIT("Not Implemented")},
+        {502, STR_INIT("Bad Gateway")},
+        {503, STR_INIT("Service Unavailable")},
+        {504, STR_INIT("Gateway Timeout")},
+        {505, STR_INIT("HTTP Version Not Supported")},
+        {529, STR_INIT("Overloaded")},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].status == status) return rows[i].text;
+    return STR("Unknown");
+}
+
+struct str http_date(void)
+{
+    static _Thread_local uint64_t second;
+    static _Thread_local char text[40];
+    uint64_t now = clock_wall_us() / USEC_PER_SEC;
+    if (now != second) {
+        time_t t = (time_t)now;
+        struct tm tm;
+        gmtime_r(&t, &tm);
+        strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+        second = now;
+    }
+    return str_n(text, 29);
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+int http_percent_decode(struct arena *arena, struct str s, struct str *out)
+{
+    if (str_find_char(s, '%') < 0) {
+        *out = s;
+        return 0;
+    }
+    char *to = arena_alloc(arena, s.len + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] != '%') {
+            to[n++] = s.ptr[i];
+            continue;
+        }
+        if (s.len - i < 3) return ERR_SYNTAX;
+        int high = hex_digit(s.ptr[i + 1]), low = hex_digit(s.ptr[i + 2]);
+        if (high < 0 || low < 0 || (high == 0 && low == 0)) return ERR_SYNTAX;
+        to[n++] = (char)(high << 4 | low);
+        i += 2;
+    }
+    to[n] = '\0';
+    *out = str_n(to, n);
+    return 0;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/sse.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+void sse_init(struct sse *s, size_t event_max)
+{
+    buf_init(&s->carry, event_max);
+    s->line = 0;
+    s->taken = false;
+}
+
+void sse_fini(struct sse *s)
+{
+    buf_fini(&s->carry);
+}
+
+struct str sse_rest(const struct sse *s)
+{
+    return buf_str(&s->carry);
+}
+
+/* Index of the first line end at or after `at`, s.len when there is none. */
+static size_t find_line_end(struct str s, size_t at)
+{
+    const char *lf = memchr(s.ptr + at, '\n', s.len - at);
+    size_t end = lf ? (size_t)(lf - s.ptr) : s.len;
+    const char *cr = memchr(s.ptr + at, '\r', end - at);
+    return cr ? (size_t)(cr - s.ptr) : end;
+}
+
+/* Length of the line end at `at`: 1 or 2; 0 for a final \r, whose \n may still come. */
+static size_t line_end_length(struct str s, size_t at)
+{
+    if (s.ptr[at] == '\n') return 1;
+    if (at + 1 == s.len) return 0;
+    return s.ptr[at + 1] == '\n' ? 2 : 1;
+}
+
+/* Length of the first event in s with the blank line that ends it, 0 when it is not whole. *line is where to look from: the start
+ * of a line; on 0 it moves to the start of the unfinished line. */
+static size_t event_length(struct str s, size_t *line)
+{
+    while (*line < s.len) {
+        size_t end = find_line_end(s, *line);
+        size_t n = end < s.len ? line_end_length(s, end) : 0;
+        if (n == 0) return 0;
+        if (end == *line) return end + n;
+        *line = end + n;
+    }
+    return 0;
+}
+
+/* The next line of *rest, without its end. */
+static bool next_line(struct str *rest, struct str *line)
+{
+    if (rest->len == 0) return false;
+    size_t end = find_line_end(*rest, 0);
+    *line = str_n(rest->ptr, end);
+    size_t used = end < rest->len ? end + MAX(line_end_length(*rest, end), (size_t)1) : end;
+    *rest = str_n(rest->ptr + used, rest->len - used);
+    return true;
+}
+
+static struct str field_value(struct str line, size_t name_len)
+{
+    struct str value = str_skip(line, name_len + 1);
+    if (value.len && value.ptr[0] == ' ') value = str_skip(value, 1);
+    return value;
+}
+
+static bool is_field(struct str line, struct str name)
+{
+    return str_starts(line, name) && line.len > name.len && line.ptr[name.len] == ':';
+}
+
+static void read_fields(struct str raw, struct sse_event *event)
+{
+    struct str rest = raw, line;
+    *event = (struct sse_event){.raw = raw};
+    while (next_line(&rest, &line)) {
+        if (is_field(line, STR("data"))) {
+            if (event->data.ptr)
+                event->multi = true;
+            else
+                event->data = field_value(line, 4);
+        } else if (is_field(line, STR("event"))) {
+            event->event = field_value(line, 5);
+        }
+    }
+}
+
+int sse_next(struct sse *s, struct str *input, struct sse_event *event)
+{
+    if (s->taken) buf_clear(&s->carry);
+    s->taken = false;
+    size_t carried = buf_len(&s->carry);
+    if (carried == 0) {
+        s->line = 0;
+        size_t n = input->len ? event_length(*input, &s->line) : 0;
+        if (n) {
+            read_fields(str_n(input->ptr, n), event);
+            *input = str_n(input->ptr + n, input->len - n);
+            return SSE_EVENT;
+        }
+    }
+    if (input->len == 0) return 0;
+    /* The event's end may straddle the border: join, look, and leave what lies beyond in the input. */
+    size_t add = MIN(input->len, s->carry.max - carried);
+    int err = buf_append(&s->carry, str_n(input->ptr, add));
+    if (err) return err;
+    size_t n = event_length(buf_str(&s->carry), &s->line);
+    if (n == 0 && add < input->len) return ERR_TOO_LARGE;
+    size_t used = n ? n - carried : add;
+    *input = str_n(input->ptr + used, input->len - used);
+    if (n == 0) return 0;
+    s->carry.end = s->carry.start + n;
+    read_fields(buf_str(&s->carry), event);
+    s->taken = true;
+    s->line = 0;
+    return SSE_EVENT;
+}
