@@ -2,7 +2,7 @@
 /* The configuration: what a file says, checked, with defaults filled in, immutable.
  *
  * conf_load builds one `struct conf` on its own arena; it is reference-counted and never changes after. Every setting
- * is one row of the schema table (conf/schema.c), from which the loader, environment overrides, `hostler check`,
+ * is one row of the schema table (conf/schema.h), from which the loader, environment overrides, `hostler check`,
  * JSON Schema and docs/configuration.md all come. Any thread may read a snapshot that it holds a reference on. */
 #ifndef HOSTLER_CONF_CONF_H
 #define HOSTLER_CONF_CONF_H
@@ -24,11 +24,14 @@ struct conf_pair {
 
 /* A process that Hostler starts for a model: its own engine on a file, or a command. */
 struct conf_engine {
-    struct str file;           /* GGUF file, absolute (relative ones are against the config file's folder); ptr NULL: a command */
-    struct str *command;       /* argv of another runtime; ${socket} and ${port} in it are replaced; NULL: our engine */
+    struct str
+        file; /* GGUF file, absolute (relative ones are against the config file's folder); ptr NULL: a command */
+    struct str *
+        command; /* argv of another runtime; ${socket} and ${port} in it are replaced; NULL: our engine */
     size_t command_count;
-    struct str url;            /* where `command` listens: "unix:PATH" or http://host:port; empty: a socket that we choose, ${socket} */
-    struct conf_pair *env;     /* added to the child's environment */
+    struct str
+        url; /* where `command` listens: "unix:PATH" or http://host:port; empty: a socket that we choose, ${socket} */
+    struct conf_pair *env; /* added to the child's environment */
     size_t env_count;
     uint64_t context;          /* tokens per sequence; 0: the model's own */
     uint64_t slots;            /* sequences decoded at once */
@@ -40,40 +43,45 @@ struct conf_engine {
     uint64_t start_timeout_us; /* until its health answers */
     uint64_t stop_timeout_us;  /* between SIGTERM and SIGKILL */
     struct str health;         /* path probed until it answers 200 */
+    struct str model;          /* the name `command` knows; empty: the model's own */
+    uint64_t
+        capacity; /* requests in flight at most; 0: `slots` with `file`, no limit with `command` */
 };
 
 struct conf_endpoint {
-    struct str name;           /* for logs, metrics, admin; default: host:port of the URL */
-    struct str url;            /* http://host[:port][/base], unix:/path[:/base]; empty for an engine's */
-    struct str model;          /* the name the runtime knows; empty: the model's own */
-    struct str key;            /* API key sent to it; secret */
-    uint64_t capacity;         /* requests in flight at most; 0: no limit */
-    uint64_t weight;           /* share under the weighted policy, and of least-busy's load */
+    struct str name;   /* for logs, metrics, admin; default: host:port of the URL */
+    struct str url;    /* http://host[:port][/base], unix:/path[:/base]; empty for an engine's */
+    struct str model;  /* the name the runtime knows; empty: the model's own */
+    struct str key;    /* API key sent to it; secret */
+    uint64_t capacity; /* requests in flight at most; 0: no limit */
+    uint64_t weight;   /* share under the weighted policy, and of least-busy's load */
     struct conf_pair *labels;
     size_t label_count;
-    struct str health;         /* path of the active probe; empty: none */
+    struct str health; /* path of the active probe; empty: none */
 };
 
 struct conf_model {
     struct str name;
     struct str *aliases;
     size_t alias_count;
-    struct conf_endpoint *endpoints; /* an `engine` adds one at the end */
+    struct conf_endpoint *endpoints; /* an `engine` adds one at the end, named "engine" */
     size_t endpoint_count;
-    struct conf_engine *engine;      /* NULL: none. Its endpoint is the last one, with engine_endpoint true */
+    struct conf_engine
+        *engine; /* NULL: none. Its endpoint is the last one, with engine_endpoint true */
     bool has_engine_endpoint;
     enum conf_policy policy;
-    struct str *fallback;            /* models tried in order when this one cannot answer */
+    struct str *fallback; /* names (not aliases) of models tried in order when this one cannot
+                                        answer; their own fallbacks are not followed */
     size_t fallback_count;
-    uint64_t queue_max;              /* waiting requests at most */
-    uint64_t queue_timeout_us;       /* longest wait */
-    unsigned line;                   /* in the file, for messages */
+    uint64_t queue_max;        /* waiting requests at most */
+    uint64_t queue_timeout_us; /* longest wait */
+    unsigned line;             /* in the file, for messages */
 };
 
 struct conf_key {
-    struct str name;      /* for logs and metrics */
-    struct str key;       /* secret; checked for length >= 8 */
-    struct str *models;   /* names or "*" or "prefix*" */
+    struct str name;    /* for logs and metrics */
+    struct str key;     /* secret; checked for length >= 8 */
+    struct str *models; /* names, aliases, "*" or "prefix*"; never empty */
     size_t model_count;
 };
 
@@ -85,41 +93,42 @@ struct conf_listen {
 struct conf {
     struct arena arena;
     _Atomic unsigned refs;
-    struct str path;             /* the file it came from */
+    struct str path; /* the file it came from */
 
     struct conf_listen *listen;
     size_t listen_count;
-    uint64_t workers;            /* threads; 0: one per core */
+    uint64_t workers; /* threads; 0: one per core */
     struct conf_model *models;
     size_t model_count;
     struct conf_key *keys;
     size_t key_count;
 
     struct {
-        struct str format;       /* auto | json | text */
-        struct str level;        /* debug | info | warn | error */
-        bool requests;           /* one line per exchange */
+        struct str format; /* auto | json | text */
+        struct str level;  /* debug | info | warn | error */
+        bool requests;     /* one line per exchange */
     } log;
 
     struct {
-        uint64_t body_max;       /* request body, bytes */
-        uint64_t head_max;       /* request head, bytes */
+        uint64_t body_max; /* request body, bytes */
+        uint64_t head_max; /* request head, bytes */
         uint64_t header_count_max;
         uint64_t connections_max; /* client connections per worker */
-        uint64_t stream_buffer;  /* bytes held per stream for a slow reader before the upstream read pauses */
+        uint64_t
+            stream_buffer; /* bytes held per stream for a slow reader before the upstream read pauses */
         uint64_t upstream_head_max;
     } limits;
 
     struct {
-        uint64_t head_us;        /* request head must be whole */
-        uint64_t body_us;        /* request body: between two reads */
-        uint64_t idle_us;        /* keep-alive connection without a request */
-        uint64_t write_us;       /* a client that takes nothing */
-        uint64_t connect_us;     /* to an endpoint */
-        uint64_t first_byte_us;  /* upstream response head and first body byte */
-        uint64_t between_us;     /* between two upstream reads */
-        uint64_t total_us;       /* whole exchange */
-        uint64_t drain_us;       /* streams at shutdown */
+        uint64_t head_us;          /* request head must be whole */
+        uint64_t body_us;          /* request body: between two reads */
+        uint64_t idle_us;          /* keep-alive connection without a request */
+        uint64_t write_us;         /* a client that takes nothing */
+        uint64_t connect_us;       /* to an endpoint */
+        uint64_t first_byte_us;    /* upstream response head and first body byte */
+        uint64_t between_us;       /* between two upstream reads */
+        uint64_t total_us;         /* whole exchange */
+        uint64_t drain_us;         /* streams at shutdown */
         uint64_t upstream_idle_us; /* pooled upstream connection */
     } timeouts;
 
@@ -130,24 +139,24 @@ struct conf {
     } retry;
 
     struct {
-        uint64_t interval_us;    /* active probes */
+        uint64_t interval_us; /* active probes */
         uint64_t timeout_us;
-        uint64_t failures;       /* consecutive failures until cooldown */
-        uint64_t cooldown_us;    /* first cooldown; doubles */
+        uint64_t failures;    /* consecutive failures until cooldown */
+        uint64_t cooldown_us; /* first cooldown; doubles */
         uint64_t cooldown_max_us;
     } health;
 
     struct {
-        uint64_t idle_max;       /* idle connections kept per endpoint and worker */
+        uint64_t idle_max; /* idle connections kept per endpoint and worker */
     } pool;
 };
 
 /* One thing wrong in a file; they are collected, not only the first. */
 struct conf_problem {
     struct str file;
-    unsigned line;       /* 0: not of one line */
-    struct str setting;  /* "models[0].endpoints[1].capacity" */
-    struct str text;     /* what is wrong and what to do; never a secret's value */
+    unsigned line;      /* 0: not of one line */
+    struct str setting; /* "models[0].endpoints[1].capacity" */
+    struct str text;    /* what is wrong and what to do; never a secret's value */
 };
 
 struct conf_problems {
@@ -157,6 +166,8 @@ struct conf_problems {
     size_t cap;
 };
 
+enum { CONF_PROBLEMS_MAX = 100 }; /* what comes after is left out, which the last one says */
+
 void conf_problems_init(struct conf_problems *p);
 void conf_problems_fini(struct conf_problems *p);
 
@@ -165,16 +176,23 @@ void conf_problems_fini(struct conf_problems *p);
 MUST_CHECK int conf_load(const char *path, struct conf **out, struct conf_problems *problems);
 
 /* The same from text (tests, fuzzing, built-in examples); `path` names it in messages and anchors relative files. */
-MUST_CHECK int conf_parse(struct str text, const char *path, struct conf **out, struct conf_problems *problems);
+MUST_CHECK int conf_parse(struct str text, const char *path, struct conf **out,
+                          struct conf_problems *problems);
 
 struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf *c); /* wipes secrets with the last reference */
 
-/* Settings that differ and do not take effect by a reload (listen, workers); their names are appended to *names, comma-separated. */
-MUST_CHECK int conf_needs_restart(const struct conf *running, const struct conf *loaded, struct buf *names);
+/* Settings that differ and do not take effect by a reload (listen, workers); their names are appended to *names,
+ * separated by ", "; it stays empty when nothing differs. */
+MUST_CHECK int conf_needs_restart(const struct conf *running, const struct conf *loaded,
+                                  struct buf *names);
 
 /* Generated from the schema table. */
 MUST_CHECK int conf_write_json_schema(struct buf *out);
 MUST_CHECK int conf_write_manual(struct buf *out); /* docs/configuration.md */
+
+/* The effective settings as the file would write them, with secrets as "[redacted]". */
+MUST_CHECK int conf_write_yaml(const struct conf *c, struct buf *out);
+MUST_CHECK int conf_write_json(const struct conf *c, struct buf *out);
 
 #endif

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks that need more than one row: names, references between settings, addresses, files. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/map.h"
+#include "conf/conf_priv.h"
+#include "conf/url.h"
+#include "conf/value.h"
+
+enum { KEY_LENGTH_MIN = 8 };
+
+struct checker {
+    struct conf__load *load;
+    const struct conf *conf;
+    struct map models; /* names and aliases to struct conf_model */
+};
+
+#define AT(c, ...) arena_printf(&(c)->load->scratch, __VA_ARGS__)
+#define QUOTE(c, text) conf__quote((c)->load, text).ptr
+
+static bool has_blank(struct str s)
+{
+    return str_find_char(s, ' ') >= 0 || str_find_char(s, '\t') >= 0;
+}
+
+/* Names stand in logs, labels, headers and patterns. */
+static bool name_ok(struct checker *c, struct str name, struct str setting)
+{
+    const char *wrong = name.len == 0     ? "is empty"
+                        : has_blank(name) ? "has a blank in it"
+                        : str_find_char(name, '*') >= 0
+                            ? "has a * in it, which only `keys[].models` may"
+                            : NULL;
+    if (wrong) conf__finding(c->load, setting, "%s", wrong);
+    return !wrong;
+}
+
+/* listen */
+
+static void check_address(struct checker *c, size_t i)
+{
+    const struct conf_listen *listen = &c->conf->listen[i];
+    struct str at = AT(c, "listen[%zu]", i);
+    struct url url;
+    int err = url_parse_listen(listen->text, &url);
+    if (err == ERR_RANGE) {
+        conf__finding(c->load, at,
+                      "the socket path is longer than the 107 bytes that UNIX sockets allow");
+    } else if (err) {
+        conf__finding(c->load, at,
+                      "%s is no address: write HOST:PORT, [V6]:PORT, :PORT or unix:PATH",
+                      QUOTE(c, listen->text));
+    } else if (c->conf->key_count == 0 && !url_is_loopback(&url)) {
+        conf__finding(c->load, at,
+                      "no keys configured: loopback listeners only; add `keys` or listen on "
+                      "127.0.0.1:%u instead of %s",
+                      url.port, QUOTE(c, listen->text));
+    }
+    for (size_t j = 0; j < i; j++)
+        if (listen->text.len && str_eq(listen->text, c->conf->listen[j].text))
+            conf__finding(c->load, at, "%s is given twice", QUOTE(c, listen->text));
+}
+
+static void check_listen(struct checker *c)
+{
+    enum { ADDRESSES_MAX = 64 };
+    if (c->conf->listen_count == 0)
+        conf__finding(c->load, STR("listen"), "is empty; nobody could connect");
+    if (c->conf->listen_count > ADDRESSES_MAX) {
+        conf__finding(c->load, STR("listen"), "has more than %d addresses", ADDRESSES_MAX);
+        return;
+    }
+    for (size_t i = 0; i < c->conf->listen_count; i++)
+        check_address(c, i);
+}
+
+/* names of models */
+
+static void claim_name(struct checker *c, struct conf_model *m, struct str name, struct str setting)
+{
+    if (!name_ok(c, name, setting)) return;
+    const struct conf_model *other = map_get(&c->models, name);
+    if (!other) {
+        map_put(&c->models, name, m);
+        return;
+    }
+    if (other == m)
+        conf__finding(c->load, setting, "%s is given twice for this model", QUOTE(c, name));
+    else
+        conf__finding(c->load, setting, "%s is a name of the model in line %u already",
+                      QUOTE(c, name), other->line);
+}
+
+static void collect_names(struct checker *c)
+{
+    for (size_t i = 0; i < c->conf->model_count; i++) {
+        struct conf_model *m = &c->conf->models[i];
+        claim_name(c, m, m->name, AT(c, "models[%zu].name", i));
+    }
+    for (size_t i = 0; i < c->conf->model_count; i++) {
+        struct conf_model *m = &c->conf->models[i];
+        for (size_t j = 0; j < m->alias_count; j++)
+            claim_name(c, m, m->aliases[j], AT(c, "models[%zu].aliases[%zu]", i, j));
+    }
+}
+
+static struct str model_candidate(const void *ctx, size_t i)
+{
+    return ((const struct conf *)ctx)->models[i].name;
+}
+
+/* " did you mean ...?" or "" */
+static const char *suggest(struct checker *c, struct str name)
+{
+    struct str near = conf__nearest(name, model_candidate, c->conf, c->conf->model_count);
+    return near.len ? AT(c, "; did you mean %s?", QUOTE(c, near)).ptr : "";
+}
+
+/* endpoints */
+
+static void check_path(struct checker *c, struct str path, struct str setting)
+{
+    if (path.len && (path.ptr[0] != '/' || has_blank(path)))
+        conf__finding(c->load, setting, "%s is no path: it begins with / and has no blanks",
+                      QUOTE(c, path));
+}
+
+/* URLs may carry passwords by mistake, so messages do not repeat them. */
+static void check_url(struct checker *c, struct str text, struct str setting)
+{
+    struct url url;
+    int err = url_parse(text, &url);
+    if (err == ERR_RANGE)
+        conf__finding(c->load, setting,
+                      "the socket path is longer than the 107 bytes that UNIX sockets allow");
+    else if (err && str_find_char(text, '@') >= 0)
+        conf__finding(c->load, setting,
+                      "user and password do not belong into a URL; the API key goes to `key`");
+    else if (err)
+        conf__finding(
+            c->load, setting,
+            "is no URL that Hostler can use: write http://HOST:PORT/v1 or unix:/PATH, without query");
+    else if (url.scheme == URL_HTTPS)
+        conf__finding(
+            c->load, setting,
+            "TLS to endpoints is not built yet: use http:// or unix:, or put a TLS proxy in between");
+}
+
+static void check_endpoint_name(struct checker *c, const struct conf_model *m, size_t i, size_t j)
+{
+    const struct conf_endpoint *e = &m->endpoints[j];
+    struct str at = AT(c, "models[%zu].endpoints[%zu]", i, j);
+    if (e->name.len == 0) return; /* the URL is at fault */
+    if (!name_ok(c, e->name, AT(c, "%" STR_FMT ".name", STR_ARG(at)))) return;
+    for (size_t k = 0; k < m->endpoint_count; k++) {
+        if (k == j || !str_eq(e->name, m->endpoints[k].name)) continue;
+        if (k < j || (m->has_engine_endpoint && k == m->endpoint_count - 1))
+            conf__finding(c->load, at,
+                          "two endpoints of the model are called %s: give one another `name`",
+                          QUOTE(c, e->name));
+        return;
+    }
+}
+
+static void check_endpoint(struct checker *c, const struct conf_model *m, size_t i, size_t j)
+{
+    const struct conf_endpoint *e = &m->endpoints[j];
+    struct str at = AT(c, "models[%zu].endpoints[%zu]", i, j);
+    check_url(c, e->url, AT(c, "%" STR_FMT ".url", STR_ARG(at)));
+    check_path(c, e->health, AT(c, "%" STR_FMT ".health", STR_ARG(at)));
+    check_endpoint_name(c, m, i, j);
+    if (has_blank(e->key))
+        conf__finding(c->load, AT(c, "%" STR_FMT ".key", STR_ARG(at)), "a key has no blanks in it");
+}
+
+/* engine */
+
+static void check_engine_file(struct checker *c, struct str file, struct str setting)
+{
+    struct stat st;
+    struct str path = arena_dup(&c->load->scratch, file);
+    const char *wrong = NULL;
+    if (stat(path.ptr, &st))
+        wrong = err_text(-errno);
+    else if (!S_ISREG(st.st_mode))
+        wrong = "not a regular file";
+    else if (access(path.ptr, R_OK))
+        wrong = err_text(-errno);
+    if (wrong) conf__finding(c->load, setting, "%s cannot be read: %s", QUOTE(c, file), wrong);
+}
+
+static void check_command(struct checker *c, const struct conf_engine *e, struct str at)
+{
+    struct str setting = AT(c, "%" STR_FMT ".command", STR_ARG(at));
+    if (e->command_count == 1 && has_blank(e->command[0]))
+        conf__finding(c->load, setting,
+                      "is one word with blanks: write program and arguments as a list, "
+                      "[llama-server, -m, model.gguf]");
+    if (e->url.len) check_url(c, e->url, AT(c, "%" STR_FMT ".url", STR_ARG(at)));
+    if (e->url.len) return;
+    for (size_t i = 0; i < e->command_count; i++)
+        if (str_find(e->command[i], STR("${socket}")) >= 0 ||
+            str_find(e->command[i], STR("${port}")) >= 0)
+            return;
+    conf__finding(c->load, setting,
+                  "neither has ${socket} or ${port} in it nor does `url` say where it will listen");
+}
+
+static void check_engine(struct checker *c, const struct conf_engine *e, size_t i)
+{
+    struct str at = AT(c, "models[%zu].engine", i);
+    bool file = e->file.len > 0;
+    bool command = e->command_count > 0;
+    if (file == command)
+        conf__finding(c->load, at,
+                      file ? "has both `file` and `command`: keep one"
+                           : "needs `file` (a GGUF file) or `command` (another runtime)");
+    else if (file)
+        check_engine_file(c, e->file, AT(c, "%" STR_FMT ".file", STR_ARG(at)));
+    else
+        check_command(c, e, at);
+    if (file && !command && e->url.len)
+        conf__finding(c->load, AT(c, "%" STR_FMT ".url", STR_ARG(at)),
+                      "belongs to `command`, not to `file`");
+    check_path(c, e->health, AT(c, "%" STR_FMT ".health", STR_ARG(at)));
+    if (e->health.len == 0)
+        conf__finding(c->load, AT(c, "%" STR_FMT ".health", STR_ARG(at)),
+                      "is empty; write /health");
+}
+
+/* fallbacks */
+
+/* Aliases are replaced by names, so that nobody has to look twice. */
+static void check_fallback(struct checker *c, struct conf_model *m, size_t i, size_t j)
+{
+    struct str at = AT(c, "models[%zu].fallback[%zu]", i, j);
+    const struct conf_model *to = map_get(&c->models, m->fallback[j]);
+    if (!to) {
+        conf__finding(c->load, at, "there is no model %s%s", QUOTE(c, m->fallback[j]),
+                      suggest(c, m->fallback[j]));
+        return;
+    }
+    if (to == m) conf__finding(c->load, at, "a model cannot stand in for itself: leave it out");
+    for (size_t k = 0; k < j; k++)
+        if (str_eq(to->name, m->fallback[k]))
+            conf__finding(c->load, at, "%s is given twice", QUOTE(c, to->name));
+    m->fallback[j] = to->name;
+}
+
+static void check_model(struct checker *c, size_t i)
+{
+    enum { FALLBACKS_MAX = 16, ENDPOINTS_MAX = 256 };
+    struct conf_model *m = &c->conf->models[i];
+    size_t urls = m->endpoint_count - m->has_engine_endpoint;
+    if (m->endpoint_count == 0)
+        conf__finding(c->load, AT(c, "models[%zu]", i), "needs `endpoints` or an `engine`");
+    if (m->endpoint_count > ENDPOINTS_MAX) {
+        conf__finding(c->load, AT(c, "models[%zu].endpoints", i), "are more than %d",
+                      ENDPOINTS_MAX);
+        return;
+    }
+    for (size_t j = 0; j < urls; j++)
+        check_endpoint(c, m, i, j);
+    if (m->engine) check_engine(c, m->engine, i);
+    if (m->fallback_count > FALLBACKS_MAX) {
+        conf__finding(c->load, AT(c, "models[%zu].fallback", i), "has more than %d models",
+                      FALLBACKS_MAX);
+        return;
+    }
+    for (size_t j = 0; j < m->fallback_count; j++)
+        check_fallback(c, m, i, j);
+}
+
+/* keys */
+
+static bool pattern_matches(const struct checker *c, struct str pattern)
+{
+    size_t pos = 0;
+    struct str name;
+    void *model;
+    if (pattern.len == 0 || pattern.ptr[pattern.len - 1] != '*')
+        return map_get(&c->models, pattern) != NULL;
+    pattern.len--;
+    while (map_next(&c->models, &pos, &name, &model))
+        if (str_starts(name, pattern)) return true;
+    return false;
+}
+
+static void check_pattern(struct checker *c, struct str pattern, struct str setting)
+{
+    ptrdiff_t star = str_find_char(pattern, '*');
+    if (star >= 0 && (size_t)star != pattern.len - 1)
+        conf__finding(c->load, setting, "%s: a * may only stand at the end", QUOTE(c, pattern));
+    else if (!pattern_matches(c, pattern))
+        conf__finding(c->load, setting, "%s matches no model%s", QUOTE(c, pattern),
+                      suggest(c, pattern));
+}
+
+static void check_secret(struct checker *c, struct str key, struct str setting)
+{
+    if (key.len < KEY_LENGTH_MIN)
+        conf__finding(c->load, setting,
+                      "is shorter than %d characters; `openssl rand -hex 24` makes a good one",
+                      KEY_LENGTH_MIN);
+    if (has_blank(key)) conf__finding(c->load, setting, "a key has no blanks in it");
+}
+
+static void check_key(struct checker *c, size_t i, struct map *names, struct map *secrets)
+{
+    struct conf_key *k = &c->conf->keys[i];
+    struct str at = AT(c, "keys[%zu]", i);
+    struct str secret_at = AT(c, "keys[%zu].key", i);
+    if (name_ok(c, k->name, AT(c, "keys[%zu].name", i)) && map_put(names, k->name, k))
+        conf__finding(c->load, AT(c, "keys[%zu].name", i), "%s is given twice", QUOTE(c, k->name));
+    check_secret(c, k->key, secret_at);
+    const struct conf_key *same = k->key.len ? map_put(secrets, k->key, k) : NULL;
+    if (same)
+        conf__finding(c->load, secret_at, "is the same key as that of %s", QUOTE(c, same->name));
+    if (k->model_count == 0)
+        conf__finding(c->load, AT(c, "%" STR_FMT ".models", STR_ARG(at)),
+                      "is empty; write [\"*\"] for all models");
+    for (size_t j = 0; j < k->model_count; j++)
+        check_pattern(c, k->models[j], AT(c, "%" STR_FMT ".models[%zu]", STR_ARG(at), j));
+}
+
+static void check_keys(struct checker *c)
+{
+    struct map names, secrets;
+    map_init(&names);
+    map_init(&secrets);
+    for (size_t i = 0; i < c->conf->key_count; i++)
+        check_key(c, i, &names, &secrets);
+    map_fini(&names);
+    map_fini(&secrets);
+}
+
+static void check_health(struct checker *c)
+{
+    if (c->conf->health.cooldown_us > c->conf->health.cooldown_max_us)
+        conf__finding(c->load, STR("health.cooldown"), "is longer than health.cooldown_max");
+}
+
+void conf__check(struct conf__load *l)
+{
+    struct checker c = {.load = l, .conf = l->conf};
+    map_init(&c.models);
+    check_listen(&c);
+    if (l->conf->model_count == 0)
+        conf__finding(l, STR("models"), "is empty: add at least one model");
+    collect_names(&c);
+    for (size_t i = 0; i < l->conf->model_count; i++)
+        check_model(&c, i);
+    check_keys(&c);
+    check_health(&c);
+    map_fini(&c.models);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One loading of a configuration, shared by the files that take part in it. */
+#ifndef HOSTLER_CONF_CONF_PRIV_H
+#define HOSTLER_CONF_CONF_PRIV_H
+
+#include "conf/conf.h"
+#include "conf/schema.h"
+#include "conf/tree.h"
+
+enum {
+    CONF__FILE_MAX = 1 << 20,  /* the configuration file, bytes */
+    CONF__VALUE_MAX = 1 << 16, /* one value with its references replaced, bytes */
+};
+
+struct conf__load {
+    struct conf *conf;              /* being filled */
+    struct conf_problems *problems; /* the caller's */
+    struct arena scratch;           /* the tree and names of settings */
+    struct node *root;              /* a map; NULL: the file is empty */
+    struct str folder;              /* of the file, absolute; on scratch */
+    size_t first;                   /* problems that were there before */
+    size_t reading_problems;        /* problems->count when checking began */
+};
+
+/* problem.c: adds one. `at` gives line and origin and may be NULL. */
+void conf__problem(struct conf__load *l, const struct node *at, struct str setting, const char *fmt,
+                   ...) PRINTF_LIKE(4, 5);
+
+/* The same for a finding of check.c, whose line is looked up. Left out when reading that setting, a part of it or what it is
+ * part of failed already, which is then the cause. */
+void conf__finding(struct conf__load *l, struct str setting, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+
+void conf__problems_sort(struct conf_problems *p, size_t first);
+
+/* `text` in quotes, shortened, safe to print; on scratch. */
+struct str conf__quote(struct conf__load *l, struct str text);
+
+/* reference.c: the node's text with ${env.X} and ${file:PATH} replaced, on the conf's arena. False: a problem was added. */
+bool conf__expand(struct conf__load *l, const struct conf_row *row, const struct node *n,
+                  struct str setting, struct str *out);
+
+/* override.c: HOSTLER_<PATH> variables take the place of what the tree says. */
+void conf__override(struct conf__load *l);
+
+/* The variable that overrides the setting at `prefix` (with a dot at the end, or empty) and row; on the arena. */
+struct str conf__variable(struct arena *a, struct str prefix, const struct conf_row *row);
+
+/* read.c: defaults, then what the tree says, into conf. */
+void conf__read(struct conf__load *l);
+
+/* finish.c: what follows from other settings: the engine's endpoint, names of endpoints, aliases in fallbacks. */
+void conf__finish(struct conf__load *l);
+
+/* check.c: what no single row can tell. */
+void conf__check(struct conf__load *l);
+
+/* Overwrites every secret of the struct that `group` describes. */
+void conf__wipe(const struct conf_group *group, void *base);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+
+#include "conf/conf_priv.h"
+#include "conf/url.h"
+
+static void name_endpoint(struct conf__load *l, struct conf_endpoint *e)
+{
+    struct url url;
+    if (e->name.len || url_parse(e->url, &url)) return;
+    if (url.scheme == URL_UNIX)
+        e->name = arena_printf(&l->conf->arena, "unix:%" STR_FMT, STR_ARG(url.path));
+    else
+        e->name = arena_printf(&l->conf->arena, "%" STR_FMT ":%u", STR_ARG(url.host), url.port);
+}
+
+static struct conf_endpoint engine_endpoint(const struct conf_engine *engine)
+{
+    bool ours = engine->file.len > 0;
+    return (struct conf_endpoint){
+        .name = STR("engine"),
+        .model = engine->model,
+        .capacity = engine->capacity || !ours ? engine->capacity : engine->slots,
+        .weight = 1,
+    };
+}
+
+static void append_engine(struct conf__load *l, struct conf_model *m)
+{
+    struct conf_endpoint *all = arena_alloc(&l->conf->arena, (m->endpoint_count + 1) * sizeof *all);
+    for (size_t i = 0; i < m->endpoint_count; i++)
+        all[i] = m->endpoints[i];
+    all[m->endpoint_count++] = engine_endpoint(m->engine);
+    m->endpoints = all;
+    m->has_engine_endpoint = true;
+}
+
+void conf__finish(struct conf__load *l)
+{
+    for (size_t i = 0; i < l->conf->model_count; i++) {
+        struct conf_model *m = &l->conf->models[i];
+        struct str setting = arena_printf(&l->scratch, "models[%zu]", i);
+        m->line = tree_find(l->root, setting)->line;
+        for (size_t j = 0; j < m->endpoint_count; j++)
+            name_endpoint(l, &m->endpoints[j]);
+        if (m->engine) append_engine(l, m);
+    }
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/conf_priv.h"
+
+struct str conf__variable(struct arena *a, struct str prefix, const struct conf_row *row)
+{
+    struct str name = arena_printf(a, "HOSTLER_%" STR_FMT "%s", STR_ARG(prefix), row->name);
+    for (char *c = (char *)(uintptr_t)name.ptr; *c; c++) {
+        if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 'a' + 'A');
+        if (*c == '.') *c = '_';
+    }
+    return name;
+}
+
+static struct node *scalar(struct conf__load *l, const char *variable, struct str text)
+{
+    struct node *n = tree_new(&l->scratch, NODE_SCALAR, 0);
+    n->text = arena_dup(&l->scratch, text);
+    n->variable = variable;
+    return n;
+}
+
+/* "a, b" as a list. */
+static struct node *list(struct conf__load *l, const char *variable, struct str text)
+{
+    struct node *n = tree_new(&l->scratch, NODE_LIST, 0);
+    struct str piece;
+    n->variable = variable;
+    while (str_cut(&text, ',', &piece))
+        tree_append(n, scalar(l, variable, str_trim(piece)));
+    return n;
+}
+
+static void override_group(struct conf__load *l, const struct conf_group *group, struct node *map,
+                           struct str prefix);
+
+/* Makes the group's map where the file has none; leaves alone what is no map, which reading refuses. */
+static void override_inner(struct conf__load *l, const struct conf_row *row, struct node *map)
+{
+    struct node *inner = tree_get(map, str_of(row->name));
+    if (!inner || inner->kind == NODE_NULL) {
+        inner = tree_new(&l->scratch, NODE_MAP, 0);
+        tree_put(map, str_of(row->name), inner);
+        inner = tree_get(map, str_of(row->name));
+    }
+    if (inner->kind != NODE_MAP) return;
+    override_group(l, row->group, inner, arena_printf(&l->scratch, "%s.", row->name));
+}
+
+static void override_group(struct conf__load *l, const struct conf_group *group, struct node *map,
+                           struct str prefix)
+{
+    for (size_t i = 0; i < group->row_count; i++) {
+        const struct conf_row *row = &group->rows[i];
+        if (row->type == CONF_GROUP) {
+            override_inner(l, row, map);
+            continue;
+        }
+        if (!conf__scalar(row->type) && row->type != CONF_ADDRESSES) continue;
+        const char *variable = conf__variable(&l->scratch, prefix, row).ptr;
+        const char *value = getenv(variable);
+        if (!value || !*value) continue;
+        struct node *n = row->type == CONF_ADDRESSES ? list(l, variable, str_of(value))
+                                                     : scalar(l, variable, str_of(value));
+        tree_put(map, str_of(row->name), n);
+    }
+}
+
+void conf__override(struct conf__load *l)
+{
+    if (!l->root || l->root->kind == NODE_NULL) l->root = tree_new(&l->scratch, NODE_MAP, 0);
+    if (l->root->kind == NODE_MAP) override_group(l, &conf__root, l->root, STR(""));
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "conf/conf_priv.h"
+
+enum { TEXT_MAX = 1024, QUOTE_MAX = 80 };
+
+void conf_problems_init(struct conf_problems *p)
+{
+    *p = (struct conf_problems){0};
+    arena_init(&p->arena, SIZE_MAX, 1024);
+}
+
+void conf_problems_fini(struct conf_problems *p)
+{
+    arena_fini(&p->arena);
+    free(p->items);
+    *p = (struct conf_problems){0};
+}
+
+static struct conf_problem *add(struct conf_problems *p)
+{
+    if (p->count == p->cap) {
+        size_t cap = p->cap ? p->cap * 2 : 8;
+        struct conf_problem *items = realloc(p->items, cap * sizeof *items);
+        if (!items) abort();
+        p->items = items;
+        p->cap = cap;
+    }
+    return &p->items[p->count++];
+}
+
+/* A copy without control characters. */
+static struct str printable(struct arena *a, struct str s)
+{
+    struct str copy = arena_dup(a, s);
+    for (char *c = (char *)(uintptr_t)copy.ptr; c < copy.ptr + copy.len; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+    return copy;
+}
+
+static void addv(struct conf__load *l, const struct node *at, struct str setting, const char *fmt,
+                 va_list args)
+{
+    struct conf_problems *p = l->problems;
+    char text[TEXT_MAX];
+    if (p->count - l->first >= CONF_PROBLEMS_MAX) return;
+    if (p->count - l->first == CONF_PROBLEMS_MAX - 1) {
+        *add(p) = (struct conf_problem){
+            .file = arena_dup(&p->arena, l->conf->path),
+            .line = UINT32_MAX,
+            .text = STR("more problems follow; they are left out"),
+        };
+        return;
+    }
+    vsnprintf(text, sizeof text, fmt, args);
+    bool variable = at && at->variable;
+    *add(p) = (struct conf_problem){
+        .file = arena_dup(&p->arena, variable ? STR("environment") : l->conf->path),
+        .line = at && !variable ? at->line : 0,
+        .setting = printable(&p->arena, variable ? str_of(at->variable) : setting),
+        .text = printable(&p->arena, str_n(text, utf8_complete(str_of(text)))),
+    };
+}
+
+void conf__problem(struct conf__load *l, const struct node *at, struct str setting, const char *fmt,
+                   ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    addv(l, at, setting, fmt, args);
+    va_end(args);
+}
+
+/* True when one setting is the other or lies within it. */
+static bool related(struct str a, struct str b)
+{
+    struct str outer = a.len < b.len ? a : b;
+    struct str inner = a.len < b.len ? b : a;
+    if (outer.len == 0 || !str_starts(inner, outer)) return false;
+    return inner.len == outer.len || inner.ptr[outer.len] == '.' || inner.ptr[outer.len] == '[';
+}
+
+void conf__finding(struct conf__load *l, struct str setting, const char *fmt, ...)
+{
+    for (size_t i = l->first; i < l->reading_problems; i++)
+        if (related(l->problems->items[i].setting, setting)) return;
+    va_list args;
+    va_start(args, fmt);
+    addv(l, tree_find(l->root, setting), setting, fmt, args);
+    va_end(args);
+}
+
+/* By line, otherwise in the order in which they were found. */
+void conf__problems_sort(struct conf_problems *p, size_t first)
+{
+    for (size_t i = first + 1; i < p->count; i++) {
+        struct conf_problem moving = p->items[i];
+        size_t j = i;
+        for (; j > first && p->items[j - 1].line > moving.line; j--)
+            p->items[j] = p->items[j - 1];
+        p->items[j] = moving;
+    }
+    for (size_t i = first; i < p->count; i++)
+        if (p->items[i].line == UINT32_MAX) p->items[i].line = 0;
+}
+
+struct str conf__quote(struct conf__load *l, struct str text)
+{
+    if (text.len <= QUOTE_MAX) return arena_printf(&l->scratch, "\"%" STR_FMT "\"", STR_ARG(text));
+    struct str cut = str_sub(text, 0, QUOTE_MAX);
+    cut.len = utf8_complete(cut);
+    return arena_printf(&l->scratch, "\"%" STR_FMT "...\"", STR_ARG(cut));
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The schema table: one row per setting, grouped as the file nests them.
+ *
+ * The loader, the environment overrides, the JSON Schema, the manual and `hostler config show` walk these rows; a setting is
+ * added by adding a field to conf.h and a row here. Constant data, any thread. */
+#ifndef HOSTLER_CONF_SCHEMA_H
+#define HOSTLER_CONF_SCHEMA_H
+
+#include "base/base.h"
+#include "base/str.h"
+
+enum conf_type {
+    CONF_TEXT,      /* struct str */
+    CONF_WORD,      /* struct str, one of `words` */
+    CONF_ENUM,      /* enum, the index into `words` */
+    CONF_BOOL,      /* bool */
+    CONF_COUNT,     /* uint64_t */
+    CONF_SIZE,      /* uint64_t: "64KiB", "32k" */
+    CONF_DURATION,  /* uint64_t, microseconds: "500ms", "30s" */
+    CONF_TEXTS,     /* struct str *, and a count */
+    CONF_ADDRESSES, /* struct conf_listen *, and a count */
+    CONF_PAIRS,     /* struct conf_pair *, and a count */
+    CONF_GROUP,     /* a struct within the struct */
+    CONF_OPTIONAL,  /* pointer to a struct, NULL when not written */
+    CONF_LIST,      /* pointer to structs, and a count */
+};
+
+enum conf_flag {
+    CONF_REQUIRED = 1,  /* must be written */
+    CONF_SECRET = 2,    /* never shown, wiped at the end */
+    CONF_RESTART = 4,   /* a reload does not change it */
+    CONF_MULTILINE = 8, /* may hold line breaks and tabs */
+    CONF_PATH = 16,     /* a relative one is against the file's folder */
+};
+
+struct conf_group;
+
+struct conf_row {
+    const char *name;
+    enum conf_type type;
+    unsigned flags;           /* of enum conf_flag */
+    size_t offset;            /* of the field in the group's struct */
+    size_t count_offset;      /* of its count: texts, addresses, pairs, lists */
+    uint64_t min;             /* numbers: the least value; 0 is fine besides when `zero` names it */
+    uint64_t max;             /* numbers: the greatest; texts: most bytes; lists: most items */
+    const char *const *words; /* allowed words, NULL at the end */
+    const char *zero;         /* the word that stands for 0: "auto", "none" */
+    const char
+        *standard; /* the default as the file would write it; NULL: empty; lists: comma-separated */
+    const char *unit;               /* of a count or size, when it is not bytes */
+    const char *implied;            /* what an unwritten setting means, where no default says it */
+    const struct conf_group *group; /* groups and lists of them */
+    const char *doc;                /* what it does, a sentence or two */
+};
+
+struct conf_group {
+    const char *name; /* how the manual calls it: "models[].engine" */
+    size_t size;      /* of its struct */
+    const struct conf_row *rows;
+    size_t row_count;
+    const char *doc;
+    const char *example; /* YAML */
+};
+
+extern const struct conf_group conf__root;
+
+/* The field that `row` describes in the struct at `base`. */
+static inline void *conf__field(const struct conf_row *row, const void *base)
+{
+    return (char *)(uintptr_t)base + row->offset;
+}
+
+/* Items in the list, texts, pairs or addresses field; an engine's endpoint is not counted. */
+size_t conf__count(const struct conf_row *row, const void *base);
+
+const struct conf_row *conf__row(const struct conf_group *group, struct str name);
+
+/* True for types whose value is one text in the file. */
+bool conf__scalar(enum conf_type type);
+
+#endif
