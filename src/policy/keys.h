@@ -10,14 +10,10 @@
 #include "base/base.h"
 #include "base/str.h"
 #include "conf/conf.h"
+#include "policy/digest.h"
 
 struct keyring;
 struct key;
-
-/* What a thread needs to digest; one per worker, used by that thread only. */
-struct key_hasher;
-MUST_CHECK int key_hasher_new(struct key_hasher **out);
-void key_hasher_free(struct key_hasher *h); /* NULL is fine */
 
 /* Copies what it needs; `conf` may go after. -ENOMEM or ERR_STATE when libcrypto lacks SHA-256. */
 MUST_CHECK int keyring_new(const struct conf *conf, struct keyring **out);
@@ -27,8 +23,8 @@ void keyring_unref(struct keyring *k);
 /* False when no keys are configured: then everybody on a loopback listener may ask. */
 bool keyring_required(const struct keyring *k);
 
-/* The key that was presented (without "Bearer "), or NULL. Valid while the keyring is. */
-const struct key *keyring_find(const struct keyring *k, struct key_hasher *h, struct str presented);
+/* The key that was presented (without "Bearer "), or NULL. Valid while the keyring is. Each worker brings its own digester. */
+const struct key *keyring_find(const struct keyring *k, struct digester *d, struct str presented);
 
 /* For logs and metrics; never the secret. */
 struct str key_name(const struct key *key);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/keys.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/rand.h"
+#include "policy/digest.h"
+
+enum { SALT_SIZE = 16 };
+
+struct key {
+    unsigned char digest[DIGEST_SIZE];
+    struct str name;
+    struct str *patterns;
+    size_t pattern_count;
+};
+
+/* Owns everything it points to through its arena. */
+struct keyring {
+    _Atomic unsigned refs;
+    struct arena arena;
+    unsigned char salt[SALT_SIZE]; /* so that nobody can choose digests, nor learn from where a look-up ends */
+    struct key *keys;
+    size_t count;
+    uint32_t *slots; /* place in keys plus one, 0 free; a key's home is its digest's first bytes */
+    size_t slot_mask;
+};
+
+static struct str salt_of(const struct keyring *k)
+{
+    return str_n((const char *)k->salt, SALT_SIZE);
+}
+
+static size_t home_of(const struct keyring *k, const unsigned char d[DIGEST_SIZE])
+{
+    uint64_t first;
+    memcpy(&first, d, sizeof(first));
+    return (size_t)first & k->slot_mask;
+}
+
+static const struct key *find_digest(const struct keyring *k, const unsigned char d[DIGEST_SIZE])
+{
+    for (size_t at = home_of(k, d); k->slots[at]; at = (at + 1) & k->slot_mask) {
+        const struct key *key = &k->keys[k->slots[at] - 1];
+        if (digest_eq(key->digest, d)) return key;
+    }
+    return NULL;
+}
+
+static void insert(struct keyring *k, size_t place)
+{
+    size_t at = home_of(k, k->keys[place].digest);
+    while (k->slots[at]) at = (at + 1) & k->slot_mask;
+    k->slots[at] = (uint32_t)place + 1;
+}
+
+static int add_key(struct keyring *k, struct digester *h, const struct conf_key *c)
+{
+    struct key *key = &k->keys[k->count];
+    if (!digest_pair(h, salt_of(k), c->key, key->digest)) return ERR_STATE;
+    if (find_digest(k, key->digest)) return 0; /* given twice: the first one counts */
+    key->name = arena_dup(&k->arena, c->name);
+    key->patterns = arena_zalloc(&k->arena, (c->model_count + 1) * sizeof(*key->patterns));
+    key->pattern_count = c->model_count;
+    for (size_t i = 0; i < c->model_count; i++)
+        key->patterns[i] = arena_dup(&k->arena, c->models[i]);
+    insert(k, k->count++);
+    return 0;
+}
+
+static int fill(struct keyring *k, const struct conf *conf)
+{
+    size_t slots = 4;
+    while (slots < conf->key_count * 2) slots *= 2;
+    k->keys = arena_zalloc(&k->arena, (conf->key_count + 1) * sizeof(*k->keys));
+    k->slots = arena_zalloc(&k->arena, slots * sizeof(*k->slots));
+    k->slot_mask = slots - 1;
+    rand_bytes(k->salt, sizeof(k->salt));
+
+    struct digester *h = digester_new();
+    int rc = h ? 0 : ERR_STATE;
+    for (size_t i = 0; rc == 0 && i < conf->key_count; i++) rc = add_key(k, h, &conf->keys[i]);
+    digester_free(h);
+    return rc;
+}
+
+int keyring_new(const struct conf *conf, struct keyring **out)
+{
+    struct keyring *k = calloc(1, sizeof(*k));
+    if (!k) return -ENOMEM;
+    atomic_init(&k->refs, 1);
+    arena_init(&k->arena, SIZE_MAX, 4096);
+    int rc = fill(k, conf);
+    if (rc) {
+        keyring_unref(k);
+        return rc;
+    }
+    *out = k;
+    return 0;
+}
+
+struct keyring *keyring_ref(struct keyring *k)
+{
+    atomic_fetch_add_explicit(&k->refs, 1, memory_order_relaxed);
+    return k;
+}
+
+void keyring_unref(struct keyring *k)
+{
+    if (!k || atomic_fetch_sub_explicit(&k->refs, 1, memory_order_acq_rel) != 1) return;
+    arena_fini(&k->arena);
+    free(k);
+}
+
+bool keyring_required(const struct keyring *k)
+{
+    return k->count > 0;
+}
+
+const struct key *keyring_find(const struct keyring *k, struct digester *h, struct str presented)
+{
+    unsigned char d[DIGEST_SIZE];
+    if (k->count == 0 || presented.len == 0) return NULL;
+    if (!digest_pair(h, salt_of(k), presented, d)) return NULL;
+    return find_digest(k, d);
+}
+
+struct str key_name(const struct key *key)
+{
+    return key->name;
+}
+
+static bool pattern_matches(struct str pattern, struct str model)
+{
+    if (str_ends(pattern, STR("*")))
+        return str_starts(model, str_n(pattern.ptr, pattern.len - 1));
+    return str_eq(pattern, model);
+}
+
+bool key_allows(const struct key *key, struct str model)
+{
+    if (!key) return true;
+    for (size_t i = 0; i < key->pattern_count; i++) {
+        if (pattern_matches(key->patterns[i], model)) return true;
+    }
+    return false;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* API keys: look-up by digest, patterns, and what a look-up costs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "policy/keys.h"
+
+static struct str all[] = {STR_INIT("*")};
+static struct str some[] = {STR_INIT("demo"), STR_INIT("llama-*")};
+static struct conf_key two_keys[] = {
+    {.name = STR_INIT("ci"), .key = STR_INIT("sk-first-key"), .models = all, .model_count = 1},
+    {.name = STR_INIT("web"), .key = STR_INIT("sk-second-key"), .models = some, .model_count = 2},
+    {.name = STR_INIT("again"), .key = STR_INIT("sk-first-key"), .models = some, .model_count = 2},
+};
+
+static void finds_keys_by_digest(void **state)
+{
+    (void)state;
+    struct conf conf = {.keys = two_keys, .key_count = 3};
+    struct keyring *ring;
+    struct digester *h;
+    assert_int_equal(keyring_new(&conf, &ring), 0);
+    assert_non_null(h = digester_new());
+    assert_true(keyring_required(ring));
+
+    const struct key *ci = keyring_find(ring, h, STR("sk-first-key"));
+    const struct key *web = keyring_find(ring, h, STR("sk-second-key"));
+    assert_true(ci && str_eq(key_name(ci), STR("ci")));
+    assert_true(web && str_eq(key_name(web), STR("web")));
+    assert_null(keyring_find(ring, h, STR("sk-first-keY")));
+    assert_null(keyring_find(ring, h, STR("sk-first-key ")));
+    assert_null(keyring_find(ring, h, STR("")));
+    assert_null(keyring_find(ring, h, STR_NULL));
+
+    assert_true(key_allows(ci, STR("anything/at:all")));
+    assert_true(key_allows(web, STR("demo")));
+    assert_true(key_allows(web, STR("llama-3.1-8b")));
+    assert_true(key_allows(web, STR("llama-")));
+    assert_false(key_allows(web, STR("demo2")));
+    assert_false(key_allows(web, STR("Demo")));
+    assert_false(key_allows(web, STR("llama")));
+    assert_false(key_allows(web, STR("")));
+    assert_true(key_allows(NULL, STR("demo")));
+
+    digester_free(h);
+    keyring_unref(keyring_ref(ring));
+    keyring_unref(ring);
+}
+
+static void no_keys_are_required_when_none_are_configured(void **state)
+{
+    (void)state;
+    struct conf conf = {0};
+    struct keyring *ring;
+    struct digester *h;
+    assert_int_equal(keyring_new(&conf, &ring), 0);
+    assert_non_null(h = digester_new());
+    assert_false(keyring_required(ring));
+    assert_null(keyring_find(ring, h, STR("sk-first-key")));
+    digester_free(h);
+    digester_free(NULL);
+    keyring_unref(ring);
+    keyring_unref(NULL);
+}
+
+enum { MANY = 1000 };
+
+static void many_keys_are_found_and_cheap(void **state)
+{
+    (void)state;
+    static struct conf_key keys[MANY];
+    static char texts[MANY][40];
+    for (size_t i = 0; i < MANY; i++) {
+        int n = snprintf(texts[i], sizeof(texts[i]), "sk-hostler-%024zu", i);
+        keys[i] = (struct conf_key){.name = str_n(texts[i], (size_t)n),
+                                    .key = str_n(texts[i], (size_t)n),
+                                    .models = all,
+                                    .model_count = 1};
+    }
+    struct conf conf = {.keys = keys, .key_count = MANY};
+    struct keyring *ring;
+    struct digester *h;
+    assert_int_equal(keyring_new(&conf, &ring), 0);
+    assert_non_null(h = digester_new());
+    uint64_t begin = clock_mono_us();
+    for (size_t round = 0; round < 100; round++) {
+        for (size_t i = 0; i < MANY; i++) {
+            const struct key *k = keyring_find(ring, h, keys[i].key);
+            assert_true(k && str_eq(key_name(k), keys[i].name));
+        }
+    }
+    print_message("one look-up: %.3f us\n", (double)(clock_mono_us() - begin) / (100.0 * MANY));
+    digester_free(h);
+    keyring_unref(ring);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_keys_by_digest),
+        cmocka_unit_test(no_keys_are_required_when_none_are_configured),
+        cmocka_unit_test(many_keys_are_found_and_cheap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pure decisions: choice, breaker, retry budget, queue. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "route/breaker.h"
+#include "route/pick.h"
+#include "route/queue.h"
+#include "route/retry.h"
+
+#define SEC USEC_PER_SEC
+
+static struct rng seeded(void)
+{
+    struct rng r;
+    rng_seed(&r, 42);
+    return r;
+}
+
+static void pick_skips_unusable_and_full(void **state)
+{
+    (void)state;
+    struct rng rng = seeded();
+    const struct route_candidate c[] = {
+        {.inflight = 0, .weight = 1, .usable = false},
+        {.inflight = 4, .capacity = 4, .weight = 1, .usable = true},
+        {.inflight = 0, .weight = 0, .usable = true},
+        {.inflight = 3, .capacity = 4, .weight = 1, .usable = true},
+    };
+    for (int p = ROUTE_LEAST_BUSY; p <= ROUTE_WEIGHTED; p++) {
+        for (uint64_t turn = 0; turn < 50; turn++)
+            assert_int_equal(route_pick((enum route_policy)p, c, 4, &rng, turn), 3);
+        assert_true(route_pick((enum route_policy)p, c, 3, &rng, 0) == ROUTE_NONE);
+        assert_true(route_pick((enum route_policy)p, c, 0, &rng, 0) == ROUTE_NONE);
+    }
+}
+
+static void least_busy_of_two_is_the_less_loaded_one(void **state)
+{
+    (void)state;
+    struct rng rng = seeded();
+    const struct route_candidate by_capacity[] = {
+        {.inflight = 6, .capacity = 64, .weight = 1, .usable = true},
+        {.inflight = 1, .capacity = 4, .weight = 1, .usable = true},
+    };
+    const struct route_candidate by_weight[] = {
+        {.inflight = 3, .weight = 2, .usable = true},
+        {.inflight = 2, .weight = 1, .usable = true},
+    };
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(route_pick(ROUTE_LEAST_BUSY, by_capacity, 2, &rng, 0), 0);
+        assert_int_equal(route_pick(ROUTE_LEAST_BUSY, by_weight, 2, &rng, 0), 0);
+    }
+}
+
+static void equal_load_is_shared_at_random(void **state)
+{
+    (void)state;
+    struct rng rng = seeded();
+    struct route_candidate c[5];
+    unsigned hits[5] = {0};
+    for (size_t i = 0; i < 5; i++) c[i] = (struct route_candidate){.weight = 1, .usable = true};
+    for (int i = 0; i < 5000; i++) hits[route_pick(ROUTE_LEAST_BUSY, c, 5, &rng, 0)]++;
+    for (size_t i = 0; i < 5; i++) assert_in_range(hits[i], 850, 1150);
+}
+
+/* Requests that stay: power of two choices keeps the endpoints close together. */
+static void power_of_two_balances(void **state)
+{
+    (void)state;
+    struct rng rng = seeded();
+    struct route_candidate c[16];
+    for (size_t i = 0; i < 16; i++)
+        c[i] = (struct route_candidate){.weight = 1, .usable = true};
+    for (int i = 0; i < 1600; i++) c[route_pick(ROUTE_LEAST_BUSY, c, 16, &rng, 0)].inflight++;
+    for (size_t i = 0; i < 16; i++) assert_in_range(c[i].inflight, 96, 104);
+}
+
+static void round_robin_takes_turns(void **state)
+{
+    (void)state;
+    struct rng rng = seeded();
+    const struct route_candidate c[] = {
+        {.weight = 1, .usable = true},
+        {.weight = 1, .usable = false},
+        {.weight = 1, .usable = true},
+        {.weight = 1, .usable = true},
+    };
+    const size_t expected[] = {0, 2, 3, 0, 2, 3};
+    for (uint64_t turn = 0; turn < 6; turn++)
+        assert_int_equal(route_pick(ROUTE_ROUND_ROBIN, c, 4, &rng, turn), expected[turn]);
+}
+
+static void weighted_follows_weight(void **state)
+{
+    (void)state;
+    struct rng rng = seeded();
+    const struct route_candidate c[] = {
+        {.weight = 1, .usable = true},
+        {.weight = 3, .usable = true},
+        {.weight = 100, .usable = false},
+    };
+    unsigned hits[3] = {0};
+    for (int i = 0; i < 4000; i++) hits[route_pick(ROUTE_WEIGHTED, c, 3, &rng, 0)]++;
+    assert_in_range(hits[0], 900, 1100);
+    assert_in_range(hits[1], 2900, 3100);
+    assert_int_equal(hits[2], 0);
+}
+
+static const struct breaker_rules rules = {
+    .failures = 3, .cooldown_us = 1 * SEC, .cooldown_max_us = 8 * SEC};
+
+static void breaker_trips_after_failures_in_a_row(void **state)
+{
+    (void)state;
+    struct rng rng = seeded();
+    struct breaker b = {0};
+    breaker_failure(&b, &rules, 0, 10, &rng);
+    breaker_failure(&b, &rules, 0, 10, &rng);
+    breaker_success(&b);
+    breaker_failure(&b, &rules, 0, 10, &rng);
+    breaker_failure(&b, &rules, 0, 10, &rng);
+    assert_true(breaker_allows(&b, 10));
+    breaker_failure(&b, &rules, 0, 10, &rng);
+    assert_int_equal(breaker_state(&b, 10), BREAKER_OPEN);
+    assert_false(breaker_allows(&b, 10));
+    assert_in_range(b.until_us, 10 + 1 * SEC, 10 + SEC * 11 / 10);
+}
+
+static void breaker_tries_once_and_doubles(void **state)
+{
+    (void)state;
+    struct rng rng = seeded();
+    struct breaker b = {0};
+    uint64_t now = 100;
+    const uint64_t lengths[] = {1, 2, 4, 8, 8, 8};
+    for (int i = 0; i < 2; i++) breaker_failure(&b, &rules, 0, now, &rng);
+    for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+        breaker_failure(&b, &rules, 0, now, &rng);
+        assert_in_range(b.until_us - now, lengths[i] * SEC, lengths[i] * SEC * 11 / 10);
+        uint64_t until = b.until_us;
+        breaker_failure(&b, &rules, 0, now + 1, &rng); /* a straggler */
+        assert_true(b.until_us == until);
+        now = until;
+        assert_int_equal(breaker_state(&b, now), BREAKER_HALF_OPEN);
+        assert_true(breaker_allows(&b, now));
+        assert_true(breaker_begin(&b, now));
+        assert_false(breaker_allows(&b, now));
+    }
+    breaker_abandon(&b);
+    assert_true(breaker_allows(&b, now));
+    assert_true(breaker_begin(&b, now));
+    breaker_success(&b);
+    assert_int_equal(breaker_state(&b, now), BREAKER_CLOSED);
+    assert_false(breaker_begin(&b, now));
+}
+
+static void breaker_honours_retry_after(void **state)
+{
+    (void)state;
+    struct rng rng = seeded();
+    struct breaker b = {0};
+    breaker_failure(&b, &rules, 5 * SEC, 0, &rng);
+    assert_true(b.until_us == 5 * SEC);
+    breaker_failure(&b, &rules, 7 * SEC, 1 * SEC, &rng);
+    assert_true(b.until_us == 8 * SEC);
+    breaker_failure(&b, &rules, 3600ull * SEC, 2 * SEC, &rng);
+    assert_true(b.until_us == 10 * SEC); /* bounded */
+}
+
+static void retries_stay_within_budget(void **state)
+{
+    (void)state;
+    struct retry_budget b = {0};
+    uint64_t now = 1000 * (uint64_t)SEC;
+    for (int i = 0; i < 3; i++) assert_true(retry_take(&b, now, 20, 3));
+    assert_false(retry_take(&b, now, 20, 3));
+    for (int i = 0; i < 100; i++) retry_request(&b, now + (uint64_t)i * 50000);
+    int granted = 0;
+    for (int i = 0; i < 100; i++) granted += retry_take(&b, now + 5 * SEC, 20, 3);
+    assert_int_equal(granted, 20);
+    /* Of 80 requests and 20 retries that are left in the window; then of none. */
+    assert_false(retry_take(&b, now + 10 * SEC, 20, 3));
+    granted = 0;
+    for (int i = 0; i < 100; i++) granted += retry_take(&b, now + 100 * SEC, 20, 3);
+    assert_int_equal(granted, 3);
+    /* A clock that stands a little back counts in the newest slot. */
+    assert_false(retry_take(&b, now + 99 * SEC, 20, 3));
+}
+
+static void queue_is_fair_and_bounded(void **state)
+{
+    (void)state;
+    struct queue q;
+    struct queue_node n[5] = {{.deadline_us = 10}, {.deadline_us = 20}, {.deadline_us = 30},
+                              {.deadline_us = 40, .priority = 1}, {.deadline_us = 50}};
+    queue_init(&q);
+    assert_null(queue_first(&q, 0));
+    for (size_t i = 0; i < 4; i++) assert_int_equal(queue_push(&q, &n[i], 4), 0);
+    assert_int_equal(queue_push(&q, &n[4], 4), ERR_FULL);
+    assert_int_equal(q.count, 4);
+    assert_int_equal(queue_position(&q, &n[3]), 1);
+    assert_int_equal(queue_position(&q, &n[0]), 2);
+    assert_int_equal(queue_position(&q, &n[2]), 4);
+    assert_int_equal(queue_position(&q, &n[4]), 0);
+    assert_ptr_equal(queue_first(&q, 0), &n[3]);
+    assert_ptr_equal(queue_next(&q, &n[3], 10), &n[1]); /* n[0] is past its deadline */
+    queue_remove(&q, &n[3]);
+    queue_remove(&q, &n[3]);
+    queue_remove(&q, &n[4]);
+    assert_int_equal(q.count, 3);
+    assert_ptr_equal(queue_first(&q, 0), &n[0]);
+    assert_null(queue_next(&q, &n[2], 0));
+    assert_null(queue_first(&q, 30));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pick_skips_unusable_and_full),
+        cmocka_unit_test(least_busy_of_two_is_the_less_loaded_one),
+        cmocka_unit_test(equal_load_is_shared_at_random),
+        cmocka_unit_test(power_of_two_balances),
+        cmocka_unit_test(round_robin_takes_turns),
+        cmocka_unit_test(weighted_follows_weight),
+        cmocka_unit_test(breaker_trips_after_failures_in_a_row),
+        cmocka_unit_test(breaker_tries_once_and_doubles),
+        cmocka_unit_test(breaker_honours_retry_after),
+        cmocka_unit_test(retries_stay_within_budget),
+        cmocka_unit_test(queue_is_fair_and_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
