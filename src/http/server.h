@@ -113,6 +113,7 @@ void call_end(struct http_call *c);
 
 /* Ends it by closing the connection, so that no client can take a cut answer for a whole one. `c` is dead after. */
 void call_abort(struct http_call *c);
+void call_abort_reset(struct http_call *c); /* the same by RST on TCP */
 
 /* A small answer in one go: begin, write, end. */
 void call_reply(struct http_call *c, int status, const struct http_field *fields, unsigned count, struct str body);
