@@ -17,6 +17,7 @@
 #include "http/message.h"
 #include "loop/loop.h"
 #include "loop/stream.h"
+#include "obs/metrics.h"
 
 /* One per loop: the idle connections by address. */
 struct http_client {
@@ -28,8 +29,8 @@ struct http_client {
     struct list all;         /* every connection */
     struct task sweep_task;
     struct timer sweep;
-    uint64_t connects;       /* dialled */
-    uint64_t reuses;         /* taken from a pool */
+    struct metric_cell connects; /* dialled; any thread may read these */
+    struct metric_cell reuses;   /* taken from a pool */
 };
 
 void http_client_init(struct http_client *c, struct loop *loop, const struct h1_limits *limits, unsigned idle_max,

@@ -17,6 +17,7 @@
 #include "http/message.h"
 #include "loop/loop.h"
 #include "loop/stream.h"
+#include "obs/metrics.h"
 
 struct http_call;
 
@@ -39,14 +40,20 @@ struct http_server {
     void (*write_error)(void *user, struct buf *body, int status, const char *text);
     void *user;
     struct list conns;        /* struct http_conn */
+    struct list dead;         /* closed, freed by reap: nobody is inside them any more then */
+    struct task reap;
     unsigned conn_count;
-    uint64_t accepted;        /* connections since the start */
     bool draining;            /* answers say connection: close; idle connections are closed */
-    uint64_t bytes_in;        /* body bytes received and sent, all calls */
-    uint64_t bytes_out;
+    struct metric_cell connections; /* open; these may be read by any thread */
+    struct metric_cell accepted;    /* since the start */
+    struct metric_cell bytes_in;    /* body bytes of all calls */
+    struct metric_cell bytes_out;
 };
 
 void http_server_init(struct http_server *s, struct loop *loop, const struct http_server_limits *limits);
+
+/* Closes all connections, telling calls in progress by `gone`; they must end before the loop does. */
+void http_server_fini(struct http_server *s);
 
 /* Takes over an accepted stream. Fits listener_open's on_accept with the server as owner. */
 void http_server_accept(void *server, struct stream *stream);

@@ -17,7 +17,7 @@ struct stream;
 struct stream_handler {
     /* Dialled streams only: connected (0) or failed (negative; close it). Exactly once, never from within loop_dial. */
     void (*on_open)(void *owner, int err);
-    /* Bytes arrived. Valid until on_settle returns. */
+    /* Bytes arrived. Valid until on_settle returns, and until then the holder's to overwrite. */
     void (*on_data)(void *owner, struct str bytes);
     /* The tasks that on_data woke have run; copy what is still needed. Not called when the stream was closed. */
     void (*on_settle)(void *owner);

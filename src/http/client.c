@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fetches on pooled connections.
+ *
+ * Happy path: the most recently used idle connection takes the request in one write; the response is parsed as it
+ * arrives; when it is whole the connection is idle again. What can go wrong: no connection can be made, the peer closes or
+ * breaks the protocol before or within the response (FETCH_FAILED), the owner loses interest (fetch_end closes).
+ * Connections keep reading while idle, so that one which the peer closes leaves the pool at once. */
+#include "http/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+enum { REQUEST_SLICES_MAX = 16 };
+
+#define BODY_HELD_MAX ((size_t)1 << 20)
+
+struct http_pool {
+    char *key;
+    struct list idle; /* struct http_upstream by idle_link, most recently used first */
+    unsigned count;
+};
+
+struct http_upstream {
+    struct http_client *client;
+    struct http_pool *pool;
+    struct list link;      /* client->all */
+    struct list idle_link; /* pool->idle */
+    struct stream *stream;
+    struct h1 *parser;
+    struct fetch *fetch;   /* whom it serves; NULL: idle */
+    struct arena *arena;
+    struct buf held;       /* body bytes that outlived their event */
+    uint64_t idle_since_us;
+    bool open;             /* connected */
+    bool tainted;          /* bytes after the response: not to be used again */
+};
+
+static void sweep_idle(struct task *task);
+
+void http_client_init(struct http_client *c, struct loop *loop, const struct h1_limits *limits, unsigned idle_max,
+                      uint64_t idle_us)
+{
+    *c = (struct http_client){.loop = loop, .limits = *limits, .idle_max = idle_max, .idle_us = idle_us};
+    map_init(&c->pools);
+    list_init(&c->all);
+    task_init(&c->sweep_task, sweep_idle);
+    timer_init(&c->sweep, &c->sweep_task);
+}
+
+static void upstream_close(struct http_upstream *u)
+{
+    if (list_linked(&u->idle_link)) {
+        list_remove(&u->idle_link);
+        u->pool->count--;
+    }
+    list_remove(&u->link);
+    if (u->fetch) u->fetch->conn = NULL;
+    stream_close(u->stream);
+    h1_free(u->parser);
+    buf_fini(&u->held);
+    free(u);
+}
+
+void http_client_close_idle(struct http_client *c)
+{
+    LIST_EACH_SAFE(&c->all, it, next)
+    {
+        struct http_upstream *u = LIST_ITEM(it, struct http_upstream, link);
+        if (!u->fetch) upstream_close(u);
+    }
+}
+
+void http_client_fini(struct http_client *c)
+{
+    if (!c->loop) return;
+    http_client_close_idle(c);
+    assert(list_empty(&c->all));
+    timer_stop(c->loop, &c->sweep);
+    task_cancel(&c->sweep_task);
+    size_t pos = 0;
+    struct str key;
+    void *value;
+    while (map_next(&c->pools, &pos, &key, &value)) {
+        struct http_pool *pool = value;
+        free(pool->key);
+        free(pool);
+    }
+    map_fini(&c->pools);
+}
+
+static void sweep_idle(struct task *task)
+{
+    struct http_client *c = CONTAINER_OF(task, struct http_client, sweep_task);
+    uint64_t now = loop_now(c->loop), next_due = 0;
+    LIST_EACH_SAFE(&c->all, it, next)
+    {
+        struct http_upstream *u = LIST_ITEM(it, struct http_upstream, link);
+        if (u->fetch) continue;
+        uint64_t due = u->idle_since_us + c->idle_us;
+        if (due <= now)
+            upstream_close(u);
+        else if (next_due == 0 || due < next_due)
+            next_due = due;
+    }
+    if (next_due) timer_start(c->loop, &c->sweep, next_due);
+}
+
+static struct http_pool *pool_for(struct http_client *c, struct str key)
+{
+    struct http_pool *pool = map_get(&c->pools, key);
+    if (pool) return pool;
+    pool = calloc(1, sizeof *pool);
+    if (!pool) abort();
+    pool->key = str_dup(key);
+    list_init(&pool->idle);
+    map_put(&c->pools, str_n(pool->key, key.len), pool);
+    return pool;
+}
+
+/* --- facts --- */
+
+static void tell(struct fetch *f)
+{
+    loop_wake(f->client->loop, f->task);
+}
+
+static void fail(struct fetch *f, int err)
+{
+    f->state = FETCH_FAILED;
+    f->err = err;
+    tell(f);
+}
+
+/* The connection breaks under its fetch. */
+static void break_off(struct http_upstream *u, int err)
+{
+    struct fetch *f = u->fetch;
+    f->conn = NULL;
+    u->fetch = NULL;
+    if (f->body.len) { /* bytes that came before are the fetch's still */
+        f->body = arena_dup(f->arena, f->body);
+    }
+    upstream_close(u);
+    fail(f, err);
+}
+
+static void send_request(struct http_upstream *u)
+{
+    struct fetch *f = u->fetch;
+    struct iovec iov[REQUEST_SLICES_MAX];
+    assert(f->request_count <= REQUEST_SLICES_MAX);
+    unsigned n = 0;
+    for (unsigned i = 0; i < f->request_count; i++)
+        if (f->request[i].len) iov[n++] = (struct iovec){(char *)(uintptr_t)f->request[i].ptr, f->request[i].len};
+    f->state = FETCH_AWAIT;
+    f->sent = true;
+    f->last_read_us = loop_now(f->client->loop);
+    h1_begin(u->parser, f->arena, f->head_request);
+    int err = stream_write(u->stream, iov, n);
+    if (err) break_off(u, err);
+}
+
+/* Puts the pieces of a body that one read brought next to each other. */
+static int add_body(struct http_upstream *u, struct str bytes)
+{
+    struct fetch *f = u->fetch;
+    if (buf_len(&u->held)) {
+        int err = buf_append(&u->held, bytes);
+        if (err) return err;
+        f->body = buf_str(&u->held);
+    } else if (f->body.len == 0) {
+        f->body = bytes;
+    } else {
+        memmove((char *)(uintptr_t)f->body.ptr + f->body.len, bytes.ptr, bytes.len);
+        f->body.len += bytes.len;
+    }
+    return 0;
+}
+
+static void on_open(void *owner, int err)
+{
+    struct http_upstream *u = owner;
+    if (err) {
+        break_off(u, err);
+        return;
+    }
+    u->open = true;
+    stream_read(u->stream, true);
+    send_request(u);
+}
+
+static void on_data(void *owner, struct str bytes)
+{
+    struct http_upstream *u = owner;
+    struct fetch *f = u->fetch;
+    if (!f || f->state == FETCH_DONE) {
+        u->tainted = true;
+        if (!f) upstream_close(u);
+        return;
+    }
+    f->any_byte = true;
+    f->last_read_us = loop_now(f->client->loop);
+    struct str piece;
+    for (;;) {
+        switch (h1_next(u->parser, &bytes, &piece)) {
+        case H1_HEAD:
+            f->head = h1_head(u->parser);
+            f->state = FETCH_BODY;
+            continue;
+        case H1_BODY:
+            if (add_body(u, piece) == 0) continue;
+            break_off(u, ERR_TOO_LARGE);
+            return;
+        case H1_END:
+            f->state = FETCH_DONE;
+            u->tainted = bytes.len > 0;
+            tell(f);
+            return;
+        case H1_ERROR: break_off(u, h1_error(u->parser, &(int){0}, &(const char *){0})); return;
+        case H1_MORE: tell(f); return;
+        }
+    }
+}
+
+static void on_settle(void *owner)
+{
+    struct http_upstream *u = owner;
+    struct fetch *f = u->fetch;
+    if (!f || f->body.len == 0 || buf_len(&u->held)) return;
+    if (buf_append(&u->held, f->body)) {
+        break_off(u, ERR_TOO_LARGE);
+        return;
+    }
+    f->body = buf_str(&u->held);
+}
+
+static void on_end(void *owner, int err)
+{
+    struct http_upstream *u = owner;
+    struct fetch *f = u->fetch;
+    if (!f) {
+        upstream_close(u);
+        return;
+    }
+    u->tainted = true;
+    if (f->state == FETCH_DONE) return;
+    if (err == ERR_EOF && f->state == FETCH_BODY && h1_finish(u->parser) == H1_END) {
+        f->state = FETCH_DONE;
+        tell(f);
+        return;
+    }
+    break_off(u, err);
+}
+
+static const struct stream_handler upstream_handler = {
+    .on_open = on_open,
+    .on_data = on_data,
+    .on_settle = on_settle,
+    .on_end = on_end,
+};
+
+/* --- fetches --- */
+
+static void use(struct http_upstream *u, struct fetch *f)
+{
+    u->fetch = f;
+    f->conn = u;
+}
+
+static struct http_upstream *take_idle(struct http_pool *pool)
+{
+    struct list *link = list_pop_front(&pool->idle);
+    if (!link) return NULL;
+    pool->count--;
+    return LIST_ITEM(link, struct http_upstream, idle_link);
+}
+
+static int dial(struct fetch *f, struct http_pool *pool)
+{
+    struct http_client *c = f->client;
+    struct http_upstream *u = calloc(1, sizeof *u);
+    if (!u) return -ENOMEM;
+    int err = h1_new(true, &c->limits, &u->parser);
+    if (!err) err = loop_dial(c->loop, &f->addr, &u->stream);
+    if (err) {
+        h1_free(u->parser);
+        free(u);
+        return err;
+    }
+    u->client = c;
+    u->pool = pool;
+    list_init(&u->idle_link);
+    buf_init(&u->held, BODY_HELD_MAX);
+    list_push_back(&c->all, &u->link);
+    metric_add(&c->connects, 1);
+    stream_set_handler(u->stream, &upstream_handler, u);
+    use(u, f);
+    return 0;
+}
+
+void fetch_start(struct fetch *f)
+{
+    struct http_client *c = f->client;
+    struct http_pool *pool = pool_for(c, f->key);
+    assert(f->state == FETCH_NONE);
+    f->state = FETCH_CONNECTING;
+    struct http_upstream *u = f->no_reuse ? NULL : take_idle(pool);
+    if (!u) {
+        int err = dial(f, pool);
+        if (err) fail(f, err);
+        return;
+    }
+    metric_add(&c->reuses, 1);
+    f->reused = true;
+    use(u, f);
+    send_request(u);
+}
+
+struct str fetch_take(struct fetch *f)
+{
+    struct str body = f->body;
+    f->body = STR_NULL;
+    /* The held bytes stay where they are until the next ones come: the caller uses them in this step. */
+    if (f->conn && buf_len(&f->conn->held)) buf_clear(&f->conn->held);
+    return body;
+}
+
+void fetch_pause(struct fetch *f, bool paused)
+{
+    if (f->conn && f->conn->open) stream_read(f->conn->stream, !paused);
+}
+
+static void put_idle(struct http_upstream *u)
+{
+    struct http_client *c = u->client;
+    struct http_pool *pool = u->pool;
+    u->fetch = NULL;
+    buf_release(&u->held);
+    u->idle_since_us = loop_now(c->loop);
+    stream_read(u->stream, true);
+    list_push_front(&pool->idle, &u->idle_link);
+    pool->count++;
+    if (!timer_armed(&c->sweep)) timer_start(c->loop, &c->sweep, u->idle_since_us + c->idle_us);
+    if (pool->count > c->idle_max) upstream_close(LIST_ITEM(pool->idle.prev, struct http_upstream, idle_link));
+}
+
+void fetch_end(struct fetch *f)
+{
+    struct http_upstream *u = f->conn;
+    f->conn = NULL;
+    if (!u) return;
+    bool whole = f->state == FETCH_DONE && f->head->keep_alive && !u->tainted && stream_pending(u->stream) == 0;
+    u->fetch = NULL;
+    f->body = STR_NULL;
+    if (whole && u->client->idle_max > 0)
+        put_idle(u);
+    else
+        upstream_close(u);
+}

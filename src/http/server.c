@@ -1,0 +1,727 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connections that serve calls.
+ *
+ * Happy path: bytes arrive, the connection's task parses a head and hands the call to the handler; the handler reads
+ * the body, answers, ends the call; the next request (perhaps there already) follows.
+ * What can go wrong: the head is malformed, too large or too slow (answered, closed); the body breaks (body_err); the client
+ * leaves or stops taking bytes (gone); the handler answers without having read the body (answered, then the rest
+ * is read and dropped for a while, so that the answer is not lost to a reset).
+ *
+ *   IDLE --first byte--> HEAD --whole head--> CALL --call_end, keep-alive--> IDLE
+ *     |                    |                    |--call_end, close--> LINGER --drained and read, or timeout--> gone
+ *     +--timeout, EOF------+--error------------>+ */
+#include "http/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+enum {
+    CONN_MAGIC = 0x484e4e43,
+    ARENA_BLOCK = 4096,
+    HELD_MAX = 64 * 1024,       /* unparsed bytes kept while a call is in progress */
+    BODY_IN_ARENA = 4096,       /* bodies up to this live in the call's arena */
+    PIPELINE_PENDING = 65536,   /* queued output above which no further request is begun */
+    LINGER_US = 1 * USEC_PER_SEC,
+    SLICES_MAX = 8,
+};
+
+enum conn_state { CONN_IDLE, CONN_HEAD, CONN_CALL, CONN_LINGER };
+
+struct http_conn {
+    uint32_t magic;
+    enum conn_state state;
+    struct http_server *server;
+    struct list link; /* server->conns */
+    struct stream *stream;
+    struct h1 *parser;
+    struct arena arena;   /* of the call */
+    struct task task;
+    struct timer timer;   /* at or before deadline(); looks there when it fires */
+    struct str input;     /* bytes not parsed yet: in the loop's buffer, or in held */
+    struct buf held;      /* input that outlived its event */
+    bool input_held;      /* input points into held */
+    bool dead;            /* waits for the reaper */
+    bool ended;           /* the peer sends no more */
+    uint64_t since_us;    /* when the state began, or the last progress in it */
+    uint64_t drained;     /* stream_drained at since_us, for the write timeout */
+
+    struct http_call call;
+    struct buf body;         /* of bodies that do not fit into the arena */
+    char *body_arena;        /* else */
+    size_t body_max;
+    bool body_wanted;
+    bool message_end;        /* the request has been parsed to its end */
+
+    struct str out_head;     /* waits for the first body bytes */
+    enum http_framing framing;
+    uint64_t left;           /* HTTP_LENGTH: body bytes still to come */
+    bool begun;              /* call_begin was called */
+    bool chunked;            /* the body goes out in chunks */
+    bool silent;             /* HEAD, 204, 304: no body bytes */
+    bool complete;           /* the answer is whole */
+    bool close_after;
+    size_t low_mark;
+    bool was_full;           /* pending was above low_mark since the last wake */
+};
+
+static struct http_conn *conn_of(const struct http_call *c)
+{
+    struct http_conn *conn = CONTAINER_OF((void *)(uintptr_t)c, struct http_conn, call);
+    assert(conn->magic == CONN_MAGIC);
+    return conn;
+}
+
+static void reap_dead(struct task *task);
+
+void http_server_init(struct http_server *s, struct loop *loop, const struct http_server_limits *limits)
+{
+    *s = (struct http_server){.loop = loop, .limits = *limits};
+    list_init(&s->conns);
+    list_init(&s->dead);
+    task_init(&s->reap, reap_dead);
+}
+
+/* --- life of a connection --- */
+
+/* Takes the connection out of service. Its memory goes by the reaper, since callers further up may be looking at it. */
+static void conn_free(struct http_conn *conn)
+{
+    struct http_server *s = conn->server;
+    assert(!conn->dead);
+    conn->dead = true;
+    timer_stop(s->loop, &conn->timer);
+    task_cancel(&conn->task);
+    if (conn->stream) stream_close(conn->stream);
+    conn->stream = NULL;
+    list_remove(&conn->link);
+    list_push_back(&s->dead, &conn->link);
+    s->conn_count--;
+    metric_sub(&s->connections, 1);
+    loop_wake(s->loop, &s->reap);
+}
+
+static void reap_dead(struct task *task)
+{
+    struct http_server *s = CONTAINER_OF(task, struct http_server, reap);
+    struct list *link;
+    while ((link = list_pop_front(&s->dead))) {
+        struct http_conn *conn = LIST_ITEM(link, struct http_conn, link);
+        h1_free(conn->parser);
+        arena_fini(&conn->arena);
+        buf_fini(&conn->held);
+        buf_fini(&conn->body);
+        conn->magic = 0;
+        free(conn);
+    }
+}
+
+static void close_stream(struct http_conn *conn)
+{
+    if (conn->stream) stream_close(conn->stream);
+    conn->stream = NULL;
+}
+
+/* When the connection's patience ends; 0: never. */
+static uint64_t deadline(const struct http_conn *conn)
+{
+    const struct http_server_limits *limits = &conn->server->limits;
+    bool blocked = conn->stream && stream_pending(conn->stream) > 0;
+    uint64_t patience = 0;
+    if (conn->state == CONN_LINGER)
+        patience = blocked ? limits->write_timeout_us : LINGER_US;
+    else if (blocked)
+        patience = limits->write_timeout_us;
+    else if (conn->state == CONN_IDLE)
+        patience = limits->idle_timeout_us;
+    else if (conn->state == CONN_HEAD)
+        patience = limits->head_timeout_us;
+    else if (conn->body_wanted && !conn->message_end)
+        patience = limits->body_timeout_us;
+    return patience ? conn->since_us + patience : 0;
+}
+
+/* Sets the timer if it would fire too late; one that fires early looks again. */
+static void watch(struct http_conn *conn)
+{
+    uint64_t due = deadline(conn);
+    if (due == 0) return;
+    if (!timer_armed(&conn->timer) || conn->timer.due_us > due) timer_start(conn->server->loop, &conn->timer, due);
+}
+
+static void progress(struct http_conn *conn)
+{
+    conn->since_us = loop_now(conn->server->loop);
+    if (conn->stream) conn->drained = stream_drained(conn->stream);
+}
+
+static void enter(struct http_conn *conn, enum conn_state state)
+{
+    conn->state = state;
+    progress(conn);
+    watch(conn);
+}
+
+static void tell_call(struct http_conn *conn)
+{
+    if (conn->state == CONN_CALL && conn->call.task && !conn->call.ended)
+        loop_wake(conn->server->loop, conn->call.task);
+}
+
+/* The client is not there any more. */
+static void client_gone(struct http_conn *conn, int why)
+{
+    close_stream(conn);
+    if (conn->state != CONN_CALL) {
+        conn_free(conn);
+        return;
+    }
+    if (!conn->call.gone) {
+        conn->call.gone = true;
+        conn->call.gone_why = why;
+    }
+    tell_call(conn);
+}
+
+/* --- input --- */
+
+static void body_failed(struct http_conn *conn, int err)
+{
+    if (!conn->call.body_err) conn->call.body_err = err;
+    conn->close_after = true;
+    tell_call(conn);
+}
+
+static void add_body(struct http_conn *conn, struct str bytes)
+{
+    struct http_call *c = &conn->call;
+    metric_add(&conn->server->bytes_in, bytes.len);
+    if (c->body_err) return;
+    if (bytes.len > conn->body_max || c->body.len > conn->body_max - bytes.len) {
+        body_failed(conn, ERR_TOO_LARGE);
+        return;
+    }
+    if (conn->body_arena) {
+        memcpy(conn->body_arena + c->body.len, bytes.ptr, bytes.len);
+        c->body = str_n(conn->body_arena, c->body.len + bytes.len);
+        return;
+    }
+    int err = buf_append(&conn->body, bytes);
+    if (err) {
+        body_failed(conn, err);
+        return;
+    }
+    c->body = buf_str(&conn->body);
+}
+
+static void parse_body(struct http_conn *conn)
+{
+    struct str bytes;
+    bool progressed = conn->input.len > 0;
+    for (;;) {
+        switch (h1_next(conn->parser, &conn->input, &bytes)) {
+        case H1_BODY: add_body(conn, bytes); continue;
+        case H1_END:
+            conn->message_end = true;
+            if (!conn->call.body_err) conn->call.body_done = true;
+            tell_call(conn);
+            return;
+        case H1_ERROR:
+            conn->message_end = true;
+            body_failed(conn, ERR_PROTOCOL);
+            return;
+        default:
+            if (progressed) {
+                progress(conn);
+                watch(conn);
+            }
+            return;
+        }
+    }
+}
+
+static void answer_parse_error(struct http_conn *conn)
+{
+    int status;
+    const char *text;
+    h1_error(conn->parser, &status, &text);
+    struct http_server *s = conn->server;
+    struct buf body;
+    buf_init(&body, 4096);
+    if (s->write_error)
+        s->write_error(s->user, &body, status, text);
+    else if (buf_printf(&body, "%s\n", text))
+        buf_clear(&body);
+    struct str reason = http_reason(status), date = http_date();
+    struct buf out;
+    buf_init(&out, 8192);
+    int err = buf_printf(&out,
+                         "HTTP/1.1 %d %" STR_FMT "\r\ndate: %" STR_FMT "\r\ncontent-type: %s\r\ncontent-length: %zu\r\n"
+                         "connection: close\r\n\r\n%" STR_FMT,
+                         status, STR_ARG(reason), STR_ARG(date), s->write_error ? "application/json" : "text/plain",
+                         buf_len(&body), STR_ARG(buf_str(&body)));
+    struct iovec iov = {(char *)(uintptr_t)buf_str(&out).ptr, buf_len(&out)};
+    if (!err && conn->stream) err = stream_write(conn->stream, &iov, 1);
+    buf_fini(&out);
+    buf_fini(&body);
+    conn->input = STR_NULL;
+    if (err)
+        client_gone(conn, err);
+    else
+        enter(conn, CONN_LINGER);
+}
+
+static void start_call(struct http_conn *conn)
+{
+    struct http_server *s = conn->server;
+    const struct http_head *head = h1_head(conn->parser);
+    conn->call = (struct http_call){.server = s,
+                                    .arena = &conn->arena,
+                                    .head = head,
+                                    .peer = stream_peer(conn->stream),
+                                    .started_us = conn->since_us};
+    conn->begun = conn->chunked = conn->silent = conn->complete = conn->was_full = false;
+    conn->body_wanted = conn->message_end = false;
+    conn->body_arena = NULL;
+    conn->out_head = STR_NULL;
+    conn->low_mark = 0;
+    conn->close_after = !head->keep_alive || s->draining;
+    if (!head->chunked && head->length == 0) { /* no body: nothing to wait for */
+        struct str none;
+        enum h1_event end = h1_next(conn->parser, &conn->input, &none);
+        assert(end == H1_END);
+        (void)end;
+        conn->message_end = true;
+        conn->call.body = STR("");
+    }
+    enter(conn, CONN_CALL);
+    s->on_call(s->user, &conn->call);
+}
+
+static void parse_head(struct http_conn *conn)
+{
+    struct str none;
+    if (conn->state == CONN_IDLE) {
+        if (conn->input.len == 0) return;
+        h1_begin(conn->parser, &conn->arena, false);
+        conn->since_us = loop_now(conn->server->loop);
+        conn->state = CONN_HEAD;
+    }
+    switch (h1_next(conn->parser, &conn->input, &none)) {
+    case H1_HEAD: start_call(conn); break;
+    case H1_ERROR: answer_parse_error(conn); break;
+    default: watch(conn); break;
+    }
+}
+
+static void run_conn(struct task *task);
+
+/* Parses what there is, as far as the state allows. May free the connection. */
+static void parse(struct http_conn *conn)
+{
+    switch (conn->state) {
+    case CONN_IDLE:
+    case CONN_HEAD:
+        if (stream_pending(conn->stream) > PIPELINE_PENDING) break; /* on_drain comes back */
+        parse_head(conn);
+        break;
+    case CONN_CALL:
+        if (conn->body_wanted && !conn->message_end) parse_body(conn);
+        break;
+    case CONN_LINGER: conn->input = STR_NULL; break;
+    }
+}
+
+/* Gives back what was parsed of the held input. */
+static void trim_held(struct http_conn *conn)
+{
+    if (!conn->input_held) return;
+    if (conn->input.len == 0) {
+        buf_release(&conn->held);
+        conn->input_held = false;
+        conn->input = STR_NULL;
+    } else {
+        buf_consume(&conn->held, buf_len(&conn->held) - conn->input.len);
+    }
+    if (buf_len(&conn->held) < HELD_MAX && conn->stream && !conn->ended) stream_read(conn->stream, true);
+}
+
+static bool linger_over(const struct http_conn *conn)
+{
+    return conn->state == CONN_LINGER && stream_pending(conn->stream) == 0 &&
+           (conn->ended || (conn->message_end && conn->input.len == 0));
+}
+
+static void on_timeout(struct http_conn *conn)
+{
+    uint64_t due = deadline(conn);
+    if (due == 0) return;
+    if (stream_pending(conn->stream) && stream_drained(conn->stream) != conn->drained) progress(conn);
+    due = deadline(conn);
+    if (due > loop_now(conn->server->loop)) {
+        watch(conn);
+    } else if (conn->state == CONN_CALL && !stream_pending(conn->stream)) {
+        body_failed(conn, ERR_TIMEOUT);
+    } else {
+        client_gone(conn, ERR_TIMEOUT);
+    }
+}
+
+static void run_conn(struct task *task)
+{
+    struct http_conn *conn = CONTAINER_OF(task, struct http_conn, task);
+    assert(conn->magic == CONN_MAGIC);
+    if (!conn->stream) return; /* dead, or a call in progress will end it */
+    if (linger_over(conn)) {
+        conn_free(conn);
+        return;
+    }
+    uint64_t due = deadline(conn);
+    if (due && due <= loop_now(conn->server->loop)) {
+        on_timeout(conn);
+        if (!conn->stream) return;
+    }
+    if (conn->input.len == 0) {
+        watch(conn);
+        return;
+    }
+    parse(conn);
+    if (conn->stream) trim_held(conn);
+}
+
+static void on_data(void *owner, struct str bytes)
+{
+    struct http_conn *conn = owner;
+    if (conn->input_held || conn->input.len) {
+        if (buf_append(&conn->held, bytes)) {
+            client_gone(conn, -ENOMEM);
+            return;
+        }
+        conn->input = buf_str(&conn->held);
+        conn->input_held = true;
+    } else {
+        conn->input = bytes;
+    }
+    loop_wake(conn->server->loop, &conn->task);
+}
+
+static void on_settle(void *owner)
+{
+    struct http_conn *conn = owner;
+    if (!conn->input_held && conn->input.len) {
+        if (buf_append(&conn->held, conn->input)) {
+            client_gone(conn, -ENOMEM);
+            return;
+        }
+        conn->input = buf_str(&conn->held);
+        conn->input_held = true;
+    }
+    if (buf_len(&conn->held) >= HELD_MAX) stream_read(conn->stream, false);
+}
+
+static void on_end(void *owner, int err)
+{
+    struct http_conn *conn = owner;
+    conn->ended = true;
+    if (conn->state == CONN_LINGER && err == ERR_EOF && stream_pending(conn->stream)) return;
+    client_gone(conn, err);
+}
+
+static void on_drain(void *owner)
+{
+    struct http_conn *conn = owner;
+    progress(conn);
+    if (conn->was_full) {
+        conn->was_full = false;
+        tell_call(conn);
+    }
+    loop_wake(conn->server->loop, &conn->task);
+}
+
+static const struct stream_handler conn_handler = {
+    .on_data = on_data,
+    .on_settle = on_settle,
+    .on_end = on_end,
+    .on_drain = on_drain,
+};
+
+void http_server_accept(void *server, struct stream *stream)
+{
+    struct http_server *s = server;
+    struct http_conn *conn = s->conn_count < s->limits.connections_max ? calloc(1, sizeof *conn) : NULL;
+    if (conn && h1_new(false, &s->limits.head, &conn->parser)) {
+        free(conn);
+        conn = NULL;
+    }
+    if (!conn) {
+        stream_close(stream);
+        return;
+    }
+    conn->magic = CONN_MAGIC;
+    conn->server = s;
+    conn->stream = stream;
+    arena_init(&conn->arena, s->limits.head.head_max * 4 + s->limits.body_max, ARENA_BLOCK);
+    task_init(&conn->task, run_conn);
+    timer_init(&conn->timer, &conn->task);
+    buf_init(&conn->held, HELD_MAX + (1 << 20));
+    buf_init(&conn->body, s->limits.body_max);
+    list_push_back(&s->conns, &conn->link);
+    s->conn_count++;
+    metric_add(&s->accepted, 1);
+    metric_add(&s->connections, 1);
+    stream_set_handler(stream, &conn_handler, conn);
+    enter(conn, CONN_IDLE);
+    stream_read(stream, true);
+}
+
+void http_server_drain(struct http_server *s)
+{
+    s->draining = true;
+    LIST_EACH_SAFE(&s->conns, it, next)
+    {
+        struct http_conn *conn = LIST_ITEM(it, struct http_conn, link);
+        conn->close_after = true;
+        if (conn->state == CONN_IDLE && stream_pending(conn->stream) == 0) conn_free(conn);
+    }
+}
+
+void http_server_close_all(struct http_server *s)
+{
+    LIST_EACH_SAFE(&s->conns, it, next)
+    {
+        struct http_conn *conn = LIST_ITEM(it, struct http_conn, link);
+        if (conn->stream) client_gone(conn, ERR_CANCELLED);
+    }
+}
+
+void http_server_fini(struct http_server *s)
+{
+    if (!s->loop) return;
+    http_server_close_all(s);
+    task_cancel(&s->reap);
+    reap_dead(&s->reap);
+}
+
+/* --- calls: reading --- */
+
+void call_read_body(struct http_call *c, size_t max)
+{
+    struct http_conn *conn = conn_of(c);
+    const struct http_head *head = c->head;
+    if (conn->body_wanted || c->gone) return;
+    conn->body_wanted = true;
+    conn->body_max = max;
+    conn->body.max = max;
+    if (conn->message_end) {
+        c->body_done = true;
+        tell_call(conn);
+        return;
+    }
+    if (head->has_length && head->length > max) {
+        body_failed(conn, ERR_TOO_LARGE);
+        return;
+    }
+    if (head->has_length && head->length <= BODY_IN_ARENA) conn->body_arena = arena_alloc(&conn->arena, head->length + 1);
+    if (head->expect_continue && conn->input.len == 0) {
+        static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+        struct iovec iov = {(char *)(uintptr_t)go_on, sizeof go_on - 1};
+        int err = stream_write(conn->stream, &iov, 1);
+        if (err) {
+            client_gone(conn, err);
+            return;
+        }
+    }
+    progress(conn);
+    watch(conn);
+    if (conn->input.len) loop_wake(conn->server->loop, &conn->task);
+}
+
+/* --- calls: answering --- */
+
+static void copy_str(char **at, struct str s)
+{
+    if (s.len) memcpy(*at, s.ptr, s.len);
+    *at += s.len;
+}
+
+static struct str framing_line(struct http_conn *conn, char text[64], uint64_t length)
+{
+    if (conn->framing == HTTP_NO_BODY) return STR_NULL;
+    if (conn->chunked) return STR("transfer-encoding: chunked\r\n");
+    if (conn->framing == HTTP_CHUNKED) return STR_NULL; /* until close */
+    return str_n(text, (size_t)snprintf(text, 64, "content-length: %llu\r\n", (unsigned long long)length));
+}
+
+static struct str connection_line(const struct http_conn *conn)
+{
+    if (conn->close_after) return STR("connection: close\r\n");
+    return conn->call.head->minor == 0 ? STR("connection: keep-alive\r\n") : STR_NULL;
+}
+
+void call_begin_raw(struct http_call *c, int status, struct str lines, enum http_framing framing, uint64_t length)
+{
+    struct http_conn *conn = conn_of(c);
+    assert(!conn->begun);
+    conn->begun = true;
+    conn->framing = framing;
+    conn->left = framing == HTTP_LENGTH ? length : 0;
+    conn->chunked = framing == HTTP_CHUNKED && c->head->minor > 0;
+    conn->silent = framing == HTTP_NO_BODY || c->head->method == METHOD_HEAD;
+    if (framing == HTTP_CHUNKED && !conn->chunked) conn->close_after = true;
+    if (!conn->message_end || conn->server->draining) conn->close_after = true;
+
+    char start[64], text[64];
+    struct str reason = http_reason(status);
+    struct str line = str_n(
+        start, (size_t)snprintf(start, sizeof start, "HTTP/1.1 %03d %" STR_FMT "\r\n", status, STR_ARG(reason)));
+    struct str frame = framing_line(conn, text, length), connection = connection_line(conn);
+    char *head = arena_alloc(c->arena, line.len + lines.len + frame.len + connection.len + 2);
+    char *at = head;
+    copy_str(&at, line);
+    copy_str(&at, lines);
+    copy_str(&at, frame);
+    copy_str(&at, connection);
+    copy_str(&at, STR("\r\n"));
+    conn->out_head = str_n(head, (size_t)(at - head));
+}
+
+void call_begin(struct http_call *c, int status, const struct http_field *fields, unsigned count,
+                enum http_framing framing, uint64_t length)
+{
+    struct str date = http_date();
+    size_t size = 8 + date.len;
+    for (unsigned i = 0; i < count; i++)
+        size += fields[i].name.len + fields[i].value.len + 4;
+    char *lines = arena_alloc(c->arena, size);
+    char *at = lines;
+    copy_str(&at, STR("date: "));
+    copy_str(&at, date);
+    copy_str(&at, STR("\r\n"));
+    for (unsigned i = 0; i < count; i++) {
+        copy_str(&at, fields[i].name);
+        copy_str(&at, STR(": "));
+        copy_str(&at, fields[i].value);
+        copy_str(&at, STR("\r\n"));
+    }
+    call_begin_raw(c, status, str_n(lines, (size_t)(at - lines)), framing, length);
+}
+
+static void add_iov(struct iovec *iov, unsigned *n, struct str s)
+{
+    if (s.len) iov[(*n)++] = (struct iovec){(char *)(uintptr_t)s.ptr, s.len};
+}
+
+static void send_iov(struct http_conn *conn, const struct iovec *iov, unsigned n)
+{
+    int err = stream_write(conn->stream, iov, n);
+    if (err) {
+        client_gone(conn, err);
+        return;
+    }
+    conn->call.head_sent = true;
+    size_t pending = stream_pending(conn->stream);
+    if (pending == 0) return;
+    if (pending > conn->low_mark) conn->was_full = true;
+    if (!timer_armed(&conn->timer) || conn->drained != stream_drained(conn->stream)) progress(conn);
+    watch(conn);
+}
+
+void call_write(struct http_call *c, const struct str *slices, unsigned count, bool last)
+{
+    struct http_conn *conn = conn_of(c);
+    struct iovec iov[SLICES_MAX + 4];
+    unsigned n = 0;
+    char size_line[24];
+    size_t total = 0;
+    assert(conn->begun && count <= SLICES_MAX && !conn->complete);
+    for (unsigned i = 0; i < count; i++)
+        total += slices[i].len;
+    if (last) conn->complete = true;
+    if (conn->framing == HTTP_LENGTH) {
+        assert(conn->silent || total <= conn->left);
+        conn->left -= conn->silent ? 0 : total;
+        if (last && !conn->silent && conn->left) conn->complete = false; /* call_end will close */
+    }
+    if (c->gone || !conn->stream) return;
+    add_iov(iov, &n, conn->out_head);
+    conn->out_head = STR_NULL;
+    if (!conn->silent) {
+        if (conn->chunked && total)
+            add_iov(iov, &n, str_n(size_line, (size_t)snprintf(size_line, sizeof size_line, "%zx\r\n", total)));
+        for (unsigned i = 0; i < count; i++)
+            add_iov(iov, &n, slices[i]);
+        if (conn->chunked)
+            add_iov(iov, &n, last ? (total ? STR("\r\n0\r\n\r\n") : STR("0\r\n\r\n")) : total ? STR("\r\n") : STR(""));
+        c->bytes_out += total;
+        metric_add(&conn->server->bytes_out, total);
+    }
+    if (n) send_iov(conn, iov, n);
+}
+
+void call_flush(struct http_call *c)
+{
+    call_write(c, NULL, 0, false);
+}
+
+/* The connection after a call whose answer was whole. */
+static void next_call(struct http_conn *conn)
+{
+    buf_release(&conn->body);
+    arena_reset(&conn->arena);
+    conn->call = (struct http_call){0};
+    conn->low_mark = 0;
+    if (conn->close_after || conn->server->draining) {
+        enter(conn, CONN_LINGER);
+        loop_wake(conn->server->loop, &conn->task);
+        return;
+    }
+    conn->state = CONN_IDLE;
+    conn->since_us = loop_now(conn->server->loop);
+    conn->drained = stream_drained(conn->stream);
+    if (!timer_armed(&conn->timer)) watch(conn);
+    if (conn->input.len) loop_wake(conn->server->loop, &conn->task);
+}
+
+void call_end(struct http_call *c)
+{
+    struct http_conn *conn = conn_of(c);
+    assert(!c->ended);
+    if (conn->begun && !conn->complete && !c->gone && (conn->silent || (conn->framing == HTTP_LENGTH && conn->left == 0)))
+        call_write(c, NULL, 0, true);
+    if (c->gone || !conn->stream || !conn->complete) {
+        call_abort(c);
+        return;
+    }
+    c->ended = true;
+    next_call(conn);
+}
+
+void call_abort(struct http_call *c)
+{
+    struct http_conn *conn = conn_of(c);
+    assert(!c->ended);
+    c->ended = true;
+    conn_free(conn);
+}
+
+void call_reply(struct http_call *c, int status, const struct http_field *fields, unsigned count, struct str body)
+{
+    call_begin(c, status, fields, count, body.ptr ? HTTP_LENGTH : HTTP_NO_BODY, body.len);
+    call_write(c, &body, 1, true);
+    call_end(c);
+}
+
+size_t call_pending(const struct http_call *c)
+{
+    const struct http_conn *conn = conn_of(c);
+    return conn->stream ? stream_pending(conn->stream) : 0;
+}
+
+void call_set_low_mark(struct http_call *c, size_t low)
+{
+    conn_of(c)->low_mark = low;
+}
