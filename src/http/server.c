@@ -708,6 +708,14 @@ void call_abort(struct http_call *c)
     conn_free(conn);
 }
 
+void call_abort_reset(struct http_call *c)
+{
+    struct http_conn *conn = conn_of(c);
+    if (conn->stream) stream_close_reset(conn->stream);
+    conn->stream = NULL;
+    call_abort(c);
+}
+
 void call_reply(struct http_call *c, int status, const struct http_field *fields, unsigned count, struct str body)
 {
     call_begin(c, status, fields, count, body.ptr ? HTTP_LENGTH : HTTP_NO_BODY, body.len);
