@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/cli.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+static void complain(const char *command, const char *fmt, va_list args)
+{
+    fprintf(stderr, "hostler %s: ", command);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+}
+
+int cli_fail(const char *command, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    complain(command, fmt, args);
+    va_end(args);
+    return CLI_FAILED;
+}
+
+int cli_usage(const char *command, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    complain(command, fmt, args);
+    va_end(args);
+    fprintf(stderr, "Try `hostler %s --help`.\n", command);
+    return CLI_USAGE;
+}
+
+void cli_prepare_process(void)
+{
+    struct rlimit limit;
+    signal(SIGPIPE, SIG_IGN);
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    /* When refused, the old limit stays and connections fail with a message of their own. */
+    if (setrlimit(RLIMIT_NOFILE, &limit)) return;
+}
+
+bool cli_number(const char *text, double min, double max, double *out)
+{
+    double v;
+    if (str_to_double(str_of(text), &v) || !(v >= min && v <= max)) return false;
+    *out = v;
+    return true;
+}
+
+bool cli_count(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+    uint64_t v;
+    if (str_to_u64(str_of(text), &v) || v < min || v > max) return false;
+    *out = v;
+    return true;
+}
+
+bool cli_duration(const char *text, uint64_t *out)
+{
+    static const struct {
+        struct str unit;
+        double us;
+    } units[] = {
+        {STR_INIT("us"), 1},           {STR_INIT("ms"), USEC_PER_MS},
+        {STR_INIT("s"), USEC_PER_SEC}, {STR_INIT("m"), 60.0 * USEC_PER_SEC},
+        {STR_INIT(""), USEC_PER_SEC},
+    };
+    const double longest_us = 1e6 * USEC_PER_SEC;
+    struct str s = str_of(text);
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        if (!str_ends(s, units[i].unit)) continue;
+        double v;
+        if (str_to_double(str_sub(s, 0, s.len - units[i].unit.len), &v)) continue;
+        v *= units[i].us;
+        if (!(v >= 0 && v <= longest_us)) return false;
+        *out = (uint64_t)v;
+        return true;
+    }
+    return false;
+}
+
+struct addr cli_addr(const struct url *u)
+{
+    return (struct addr){
+        .is_unix = u->scheme == URL_UNIX, .host = u->host, .port = u->port, .path = u->path};
+}
+
+int cli_listen(const char *command, struct str text, bool shared, int *fd, uint16_t *port)
+{
+    struct url u;
+    int err = url_parse_listen(text, &u);
+    if (err) {
+        cli_fail(command, "%.*s: not an address; write HOST:PORT or unix:PATH", STR_ARG(text));
+        return err;
+    }
+    struct addr addr = cli_addr(&u);
+    *port = 0;
+    err = listen_socket(&addr, shared, fd, port);
+    if (err) cli_fail(command, "cannot listen at %.*s: %s", STR_ARG(text), err_text(err));
+    return err;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small things that subcommands share: exit codes, messages, limits of the process, numbers on
+ * the command line. */
+#ifndef HOSTLER_CMD_CLI_H
+#define HOSTLER_CMD_CLI_H
+
+#include "base/base.h"
+#include "base/str.h"
+#include "conf/url.h"
+#include "loop/stream.h"
+
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+/* "hostler mock: text" on stderr; the code, to be returned. */
+int cli_fail(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3); /* CLI_FAILED */
+int cli_usage(const char *command, const char *fmt, ...)
+    PRINTF_LIKE(2, 3); /* CLI_USAGE, with a hint at --help */
+
+/* Lets the process open as many files as its hard limit allows, and ignores SIGPIPE. */
+void cli_prepare_process(void);
+
+/* A number with an optional unit: "250", "2.5". False when it is none or outside of [min, max]. */
+bool cli_number(const char *text, double min, double max, double *out);
+bool cli_count(const char *text, uint64_t min, uint64_t max, uint64_t *out);
+
+/* "500ms", "2s", "1.5m", or seconds without a unit; microseconds. */
+bool cli_duration(const char *text, uint64_t *out);
+
+/* The address that a URL names; borrows from it. */
+struct addr cli_addr(const struct url *u);
+
+/* Opens a listening socket for "HOST:PORT" or "unix:PATH"; a message and a negative error when
+ * it cannot. *port gets the port chosen. */
+MUST_CHECK int cli_listen(const char *command, struct str text, bool shared, int *fd,
+                          uint16_t *port);
+
+#endif

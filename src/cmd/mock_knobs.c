@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/mock_knobs.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "json/scan.h"
+
+enum knob_kind { KNOB_REAL, KNOB_COUNT, KNOB_BOOL, KNOB_DEATH };
+
+struct knob {
+    const char *name;
+    enum knob_kind kind;
+    size_t offset;
+    double max; /* numbers lie in 0..max */
+    const char *help;
+};
+
+#define ROW(member, kind, max, help)                                  \
+    {                                                                 \
+#member, kind, offsetof(struct mock_knobs, member), max, help \
+    }
+
+static const struct knob knobs[] = {
+    ROW(ttft_ms, KNOB_REAL, 3600e3, "MS: time to the first token (0)"),
+    ROW(rate, KNOB_REAL, 1e6,
+        "R: tokens per second and stream; 0: as fast as the client reads (0)"),
+    ROW(tokens, KNOB_COUNT, MOCK_TOKENS_MAX,
+        "N: tokens of an answer (the request's max_tokens, or 16)"),
+    ROW(pad, KNOB_COUNT, MOCK_PAD_MAX, "BYTES: filler behind each token (0)"),
+    ROW(prompt_tokens, KNOB_COUNT, 1e9,
+        "N: prompt tokens that usage reports (bytes of the prompt / 4)"),
+    ROW(cached_tokens, KNOB_COUNT, 1e9, "N: cached tokens that usage reports (0)"),
+    ROW(error_rate, KNOB_REAL, 1, "P: share of requests that get the error (0)"),
+    ROW(status, KNOB_COUNT, 599,
+        "CODE: every request gets this error; with error_rate or fail_first: those"),
+    ROW(fail_first, KNOB_COUNT, 1e6, "N: the first N requests with the same id get the error"),
+    ROW(retry_after, KNOB_REAL, 1e6, "S: Retry-After of an error"),
+    ROW(stall_after, KNOB_COUNT, MOCK_NEVER, "N: falls silent after N tokens"),
+    ROW(stall_ms, KNOB_REAL, 3600e3, "MS: silent for so long (until the client leaves)"),
+    ROW(die_after, KNOB_COUNT, MOCK_NEVER, "N: closes the connection after N tokens"),
+    ROW(die, KNOB_DEATH, 0, "fin|rst: how it closes (fin)"),
+    ROW(die_before_head, KNOB_BOOL, 0, "closes instead of answering"),
+    ROW(error_after, KNOB_COUNT, MOCK_NEVER, "N: an error event after N tokens ends the stream"),
+    ROW(no_done, KNOB_BOOL, 0, "streams end without finish_reason, usage and [DONE]"),
+    ROW(early_head, KNOB_BOOL, 0, "the head leaves at once, not with the first token"),
+    ROW(comment_ms, KNOB_REAL, 3600e3, "MS: comment lines while nothing else is sent"),
+    ROW(usage_always, KNOB_BOOL, 0, "streams carry usage though nobody asked"),
+    ROW(no_usage, KNOB_BOOL, 0, "answers carry no usage"),
+    ROW(echo, KNOB_BOOL, 0, "the answer is the text of the last message"),
+    ROW(health, KNOB_COUNT, 599, "CODE: status of /health (200)"),
+};
+
+void mock_knobs_init(struct mock_knobs *k)
+{
+    *k = (struct mock_knobs){
+        .stall_after = MOCK_NEVER,
+        .die_after = MOCK_NEVER,
+        .error_after = MOCK_NEVER,
+        .health = 200,
+    };
+}
+
+const char *mock_knob_name(size_t index)
+{
+    return index < ARRAY_LEN(knobs) ? knobs[index].name : NULL;
+}
+
+const char *mock_knob_help(size_t index)
+{
+    return knobs[index].help;
+}
+
+bool mock_knob_is_flag(size_t index)
+{
+    return knobs[index].kind == KNOB_BOOL;
+}
+
+static bool same_name(const char *name, struct str given)
+{
+    if (strlen(name) != given.len) return false;
+    for (size_t i = 0; i < given.len; i++) {
+        char c = given.ptr[i];
+        if (c == '-') c = '_';
+        if (c >= 'A' && c <= 'Z') c = (char)(c - 'A' + 'a');
+        if (c != name[i]) return false;
+    }
+    return true;
+}
+
+static int to_bool(struct str value, bool *out)
+{
+    if (value.len == 0 || str_eq(value, STR("1")) || str_eq(value, STR("true"))) {
+        *out = true;
+    } else if (str_eq(value, STR("0")) || str_eq(value, STR("false"))) {
+        *out = false;
+    } else {
+        return ERR_SYNTAX;
+    }
+    return 0;
+}
+
+static int to_death(struct str value, uint32_t *out)
+{
+    if (str_eq(value, STR("fin"))) {
+        *out = MOCK_FIN;
+    } else if (str_eq(value, STR("rst"))) {
+        *out = MOCK_RST;
+    } else {
+        return ERR_SYNTAX;
+    }
+    return 0;
+}
+
+static int to_number(struct str value, double max, double *out)
+{
+    double v;
+    int err = str_to_double(value, &v);
+    if (err) return err;
+    if (!(v >= 0 && v <= max)) return ERR_RANGE;
+    *out = v;
+    return 0;
+}
+
+static int set(struct mock_knobs *k, const struct knob *knob, struct str value)
+{
+    void *at = (char *)k + knob->offset;
+    double v;
+    int err;
+    switch (knob->kind) {
+    case KNOB_BOOL: return to_bool(value, at);
+    case KNOB_DEATH: return to_death(value, at);
+    case KNOB_REAL: return to_number(value, knob->max, at);
+    case KNOB_COUNT:
+        err = to_number(value, knob->max, &v);
+        if (!err) *(uint32_t *)at = (uint32_t)v;
+        return err;
+    }
+    return ERR_NOT_FOUND;
+}
+
+int mock_knobs_set(struct mock_knobs *k, struct str name, struct str value)
+{
+    for (size_t i = 0; i < ARRAY_LEN(knobs); i++) {
+        if (same_name(knobs[i].name, name)) return set(k, &knobs[i], value);
+    }
+    return ERR_NOT_FOUND;
+}
+
+/* The value as a flag would have it: strings without their quotes. */
+static struct str plain(const struct json_span *span)
+{
+    struct str raw = span->raw;
+    if (span->type == JSON_STRING) raw = str_sub(raw, 1, raw.len - 2);
+    return raw;
+}
+
+int mock_knobs_set_object(struct mock_knobs *k, struct str json)
+{
+    struct str names[ARRAY_LEN(knobs)];
+    struct json_span spans[ARRAY_LEN(knobs)];
+    for (size_t i = 0; i < ARRAY_LEN(knobs); i++)
+        names[i] = str_of(knobs[i].name);
+    int err = json_scan(json, names, ARRAY_LEN(knobs), spans, NULL);
+    for (size_t i = 0; !err && i < ARRAY_LEN(knobs); i++) {
+        if (spans[i].type != JSON_NONE && spans[i].type != JSON_NULL)
+            err = set(k, &knobs[i], plain(&spans[i]));
+    }
+    return err;
+}
+
+int mock_knobs_set_headers(struct mock_knobs *k, const struct http_head *head)
+{
+    const struct str prefix = STR("x-mock-");
+    for (unsigned i = 0; i < head->header_count; i++) {
+        const struct http_header *h = &head->headers[i];
+        if (h->id != HDR_OTHER || !str_starts_nocase(h->name, prefix)) continue;
+        int err = mock_knobs_set(k, str_skip(h->name, prefix.len), h->value);
+        if (err && err != ERR_NOT_FOUND) return err;
+    }
+    return 0;
+}
