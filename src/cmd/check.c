@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hostler check: every problem of a configuration, with file, line and setting. */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "cmd/cli.h"
+#include "cmd/cmd.h"
+#include "cmd/options.h"
+#include "json/write.h"
+
+static const char command[] = "check";
+
+enum { OUTPUT_MAX = 4 << 20 };
+
+struct verdict {
+    const char *path;
+    const struct conf *conf; /* NULL: there are problems */
+    struct conf_problems problems;
+};
+
+static void print_help(void)
+{
+    printf(
+        "Usage: hostler check [-c FILE] [--json]\n"
+        "\n"
+        "Reads a configuration as `hostler serve` would and tells everything that is wrong with it.\n"
+        "\n" CMD_CONFIG_HELP "      --json         print one JSON object\n"
+        "\n"
+        "Exit codes: 0 in order, 1 problems found, 2 wrong usage.\n"
+        "\n"
+        "Examples:\n"
+        "  hostler check -c examples/team.yaml\n"
+        "  hostler check --json | jq -r '.problems[].text'\n"
+        "  hostler check -c new.yaml && mv new.yaml hostler.yaml && pkill -HUP -x hostler\n");
+}
+
+static size_t count_endpoints(const struct conf *c)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < c->model_count; i++)
+        count += c->models[i].endpoint_count;
+    return count;
+}
+
+static int print_text(const struct verdict *v)
+{
+    cmd_problems_print(stdout, &v->problems);
+    if (v->conf)
+        printf("%s: ok, %zu model%s, %zu endpoint%s, %zu key%s\n", v->path, v->conf->model_count,
+               v->conf->model_count == 1 ? "" : "s", count_endpoints(v->conf),
+               count_endpoints(v->conf) == 1 ? "" : "s", v->conf->key_count,
+               v->conf->key_count == 1 ? "" : "s");
+    else
+        printf("%zu problem%s\n", v->problems.count, v->problems.count == 1 ? "" : "s");
+    return CLI_OK;
+}
+
+static void write_problems(struct json_writer *w, const struct conf_problems *problems)
+{
+    json_write_key(w, "problems");
+    json_write_array(w);
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct conf_problem *p = &problems->items[i];
+        json_write_object(w);
+        json_write_str_member(w, "file", p->file);
+        if (p->line)
+            json_write_u64_member(w, "line", p->line);
+        else
+            json_write_null_member(w, "line");
+        json_write_str_member(w, "setting", p->setting);
+        json_write_str_member(w, "text", p->text);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+}
+
+static int print_json(const struct verdict *v)
+{
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, OUTPUT_MAX);
+    json_write_init(&w, &out);
+    json_write_object(&w);
+    json_write_str_member(&w, "file", str_of(v->path));
+    json_write_bool_member(&w, "ok", v->conf != NULL);
+    if (v->conf) {
+        json_write_u64_member(&w, "models", v->conf->model_count);
+        json_write_u64_member(&w, "endpoints", count_endpoints(v->conf));
+        json_write_u64_member(&w, "keys", v->conf->key_count);
+    }
+    write_problems(&w, &v->problems);
+    json_write_object_end(&w);
+    int err = json_write_end(&w);
+    if (!err) err = buf_append(&out, STR("\n"));
+    int code = cmd_output(command, &out, err);
+    buf_fini(&out);
+    return code;
+}
+
+static int check(const char *path, bool json)
+{
+    struct verdict v = {.path = path};
+    struct conf *conf = NULL;
+    conf_problems_init(&v.problems);
+    int err = conf_load(path, &conf, &v.problems);
+    v.conf = conf;
+    int code = json ? print_json(&v) : print_text(&v);
+    conf_problems_fini(&v.problems);
+    conf_unref(conf);
+    return code ? code : err ? CLI_FAILED : CLI_OK;
+}
+
+int cmd_check(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    const char *path = NULL;
+    bool json = false;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c': path = optarg; break;
+        case 'j': json = true; break;
+        case 'h': print_help(); return CLI_OK;
+        default: return cli_usage(command, "the options above are wrong");
+        }
+    }
+    if (!path && optind < argc) path = argv[optind++];
+    if (optind < argc) return cli_usage(command, "one file at a time, not also %s", argv[optind]);
+    path = cmd_config_path(path);
+    if (!path) return cli_usage(command, "no configuration found: give -c FILE");
+    return check(path, json);
+}
