@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "base/list.h"
 #include "base/rand.h"
 #include "base/str.h"
 #include "conf/conf.h"
@@ -48,12 +49,17 @@ enum endpoint_phase {
 
 enum { ENDPOINT_REASON_MAX = 160 };
 
+/* What one worker counts; on its own cache line. */
+struct attempt_counts {
+    _Alignas(64) struct metric_cell by[ATTEMPT_RESULTS];
+};
+
 /* The changing part. Fields are private to mesh/; read them through the functions below. */
 struct endpoint_state {
+    struct list link;             /* of the mesh's states; main thread */
     struct str identity;          /* model, name and URL with separators; owned */
-    unsigned refs;                /* snapshots that name it; main thread and snapshot_unref, atomically */
+    _Atomic unsigned refs;        /* snapshots that name it */
     struct service_state *service;
-    struct breaker_rules rules;   /* under `mutex` */
 
     _Atomic uint32_t inflight;    /* credits taken */
     _Atomic uint32_t phase;       /* enum endpoint_phase */
@@ -65,9 +71,10 @@ struct endpoint_state {
 
     pthread_mutex_t mutex;        /* breaker, rules, reason; never on the path of a healthy request */
     struct breaker breaker;
+    struct breaker_rules rules;
     char reason[ENDPOINT_REASON_MAX]; /* why it is not up; "" when it is */
 
-    struct metric_cell (*attempts)[ATTEMPT_RESULTS]; /* one row per worker */
+    struct attempt_counts *attempts; /* one per worker */
 };
 
 /* What the configuration says. Strings borrow from the snapshot. */
@@ -126,9 +133,9 @@ bool endpoint_usable(const struct endpoint_state *s, uint64_t now_us);
 void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, struct str reason, uint64_t retry_at_us,
                         uint64_t now_us);
 
-/* Stops new credits before a process is stopped: moves UP to `to` and returns true when no request is in flight; else leaves
- * it up and returns false. */
-bool endpoint_retire(struct endpoint_state *s, enum endpoint_phase to, struct str reason);
+/* Stops new credits before a process is stopped: true when no request is in flight, and then UP has become `to`; else the
+ * phase stays. */
+MUST_CHECK bool endpoint_retire(struct endpoint_state *s, enum endpoint_phase to, struct str reason, uint64_t now_us);
 
 /* Writes why the endpoint takes no requests ("" when it does), with terminator. */
 void endpoint_reason(struct endpoint_state *s, uint64_t now_us, char out[ENDPOINT_REASON_MAX]);

@@ -66,8 +66,8 @@ bool service_may_retry(const struct service *s, unsigned worker, uint64_t now_us
 /* Waiting requests now. */
 size_t service_waiting(const struct service *s);
 
-/* True when a request would be served or started for: an endpoint is usable, startable or starting. Else `reason` (NULL: not
- * wanted) gets why, one phrase per endpoint. */
+/* True when a request would be served: an endpoint is usable, or its process starts on demand. A process that starts at start
+ * must be up. Else `reason` (NULL: not wanted) gets why, one phrase per endpoint, separated by "; ". */
 bool service_ready(const struct service *s, uint64_t now_us, struct buf *reason);
 
 /* Gives free credits to waiters, and refuses those that nothing can serve soon. Any thread. */

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mesh/admit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "mesh/mesh_priv.h"
+
+/* Endpoints weighed for one request; a service with more of them is looked at through a window that begins anywhere. */
+enum { CANDIDATES_MAX = 64 };
+
+void tried_add(struct tried *t, const struct endpoint *e)
+{
+    t->items[t->count++ % TRIED_MAX] = e->state;
+}
+
+bool tried_has(const struct tried *t, const struct endpoint_state *s)
+{
+    unsigned n = MIN(t->count, TRIED_MAX);
+    for (unsigned i = 0; i < n; i++) {
+        if (t->items[i] == s) return true;
+    }
+    return false;
+}
+
+/* --- choosing --- */
+
+/* What a look at all endpoints of a service found. */
+struct survey {
+    struct route_candidate candidates[CANDIDATES_MAX];
+    size_t count;
+    size_t first;       /* place of candidates[0] in the service's endpoints */
+    bool soon;          /* one is full, starting, startable or on trial: waiting makes sense */
+    uint64_t better_us; /* earliest time at which a cooldown or a failed start may be over; UINT64_MAX: none */
+};
+
+static const struct endpoint *endpoint_at(const struct service *s, const struct survey *v, size_t i)
+{
+    return &s->endpoints[(v->first + i) % s->endpoint_count];
+}
+
+/* Whether `e` may take a request but for its capacity, and what to hope for if not. */
+static bool look_at(struct survey *v, const struct endpoint_state *e, uint64_t now_us)
+{
+    uint64_t until;
+    switch (endpoint_phase(e)) {
+    case ENDPOINT_STARTABLE:
+    case ENDPOINT_STARTING: v->soon = true; return false;
+    case ENDPOINT_DOWN:
+        until = atomic_load(&e->retry_at_us);
+        if (until) v->better_us = MIN(v->better_us, until);
+        return false;
+    case ENDPOINT_UP: break;
+    }
+    until = atomic_load(&e->closed_until);
+    if (now_us >= until) return true;
+    if (until == UINT64_MAX)
+        v->soon = true;
+    else
+        v->better_us = MIN(v->better_us, until);
+    return false;
+}
+
+static void survey(struct survey *v, const struct service *s, const struct tried *tried, uint64_t now_us)
+{
+    v->soon = false;
+    v->better_us = UINT64_MAX;
+    for (size_t i = 0; i < v->count; i++) {
+        const struct endpoint *e = endpoint_at(s, v, i);
+        struct route_candidate *c = &v->candidates[i];
+        *c = (struct route_candidate){.capacity = e->capacity, .weight = e->weight};
+        if (tried && tried_has(tried, e->state)) continue;
+        c->inflight = atomic_load(&e->state->inflight);
+        c->usable = look_at(v, e->state, now_us);
+        if (c->usable && !route_eligible(c)) v->soon = true;
+    }
+}
+
+/* Calls the hook for each process that could be started, once until its phase changes. */
+static void want_startable(const struct service *s, const struct survey *v, const struct tried *tried)
+{
+    const struct mesh_hooks *hooks = &s->state->mesh->hooks;
+    for (size_t i = 0; hooks->want && i < v->count; i++) {
+        struct endpoint_state *e = endpoint_at(s, v, i)->state;
+        if (endpoint_phase(e) != ENDPOINT_STARTABLE || (tried && tried_has(tried, e))) continue;
+        if (!atomic_exchange(&e->wanted, true)) hooks->want(hooks->ctx, e);
+    }
+}
+
+static uint64_t next_turn(const struct service *s)
+{
+    if (s->policy != ROUTE_ROUND_ROBIN) return 0;
+    return atomic_fetch_add_explicit(&s->state->turn, 1, memory_order_relaxed);
+}
+
+/* admit_try without regard to those who wait. */
+static int admit(const struct service *s, const struct tried *tried, struct rng *rng, uint64_t now_us,
+                 struct grant *out, uint64_t *retry_after_us)
+{
+    struct survey v;
+    v.count = MIN(s->endpoint_count, CANDIDATES_MAX);
+    v.first = s->endpoint_count > CANDIDATES_MAX ? rng_below(rng, s->endpoint_count) : 0;
+    survey(&v, s, tried, now_us);
+    uint64_t turn = next_turn(s);
+    size_t place;
+    while ((place = route_pick(s->policy, v.candidates, v.count, rng, turn)) != ROUTE_NONE) {
+        const struct endpoint *e = endpoint_at(s, &v, place);
+        bool trial;
+        if (endpoint__take(e, now_us, &trial)) {
+            *out = (struct grant){.endpoint = e, .trial = trial};
+            return ADMIT_OK;
+        }
+        /* Another thread was faster; whoever took it will give it back. */
+        v.candidates[place].usable = false;
+        v.soon = true;
+    }
+    if (v.soon) {
+        want_startable(s, &v, tried);
+        return ADMIT_WAIT;
+    }
+    *retry_after_us = v.better_us == UINT64_MAX ? 0 : MAX(v.better_us, now_us + 1) - now_us;
+    return ADMIT_NONE;
+}
+
+int admit_try(const struct service *s, const struct tried *tried, struct rng *rng, uint64_t now_us,
+              struct grant *out, uint64_t *retry_after_us)
+{
+    /* Nobody overtakes: while others wait, admit_wait decides. */
+    if (atomic_load_explicit(&s->state->waiting, memory_order_relaxed) > 0) return ADMIT_WAIT;
+    return admit(s, tried, rng, now_us, out, retry_after_us);
+}
+
+/* --- waiting --- */
+
+/* Reachable from the queue (under the service's mutex) until it is granted or refused, then from the mail to its loop, then from its
+ * owner alone. The last one frees it: the owner, or the mail when the owner has cancelled meanwhile. */
+struct waiter {
+    struct queue_node node;
+    struct mail mail;
+    struct service_state *state;
+    struct snapshot *snapshot;   /* reference that keeps `state` */
+    struct tried tried;
+    struct loop *loop;
+    struct task *task;
+    bool posted;                 /* under the mutex: left the queue, the mail is on its way or was delivered */
+    struct grant grant;          /* set before posting; no endpoint: refused */
+    uint64_t retry_after_us;
+
+    enum waiter_state outcome;   /* the owner's view: changes when the mail is delivered */
+    bool cancelled;              /* the owner is gone, the mail frees */
+};
+
+static void waiter_free(struct waiter *w)
+{
+    snapshot_unref(w->snapshot);
+    free(w);
+}
+
+static void on_mail(struct mail *mail)
+{
+    struct waiter *w = CONTAINER_OF(mail, struct waiter, mail);
+    if (w->cancelled) {
+        waiter_free(w);
+        return;
+    }
+    w->outcome = w->grant.endpoint ? WAITER_GRANTED : WAITER_REFUSED;
+    loop_wake(w->loop, w->task);
+}
+
+/* Under the mutex, as are the next ones. */
+static void leave_queue(struct waiter *w)
+{
+    queue_remove(&w->state->queue, &w->node);
+    atomic_fetch_sub(&w->state->waiting, 1);
+}
+
+static void settle(struct waiter *w, const struct grant *grant, uint64_t retry_after_us)
+{
+    leave_queue(w);
+    if (grant) {
+        w->grant = *grant;
+        w->grant.snapshot = snapshot_ref(w->state->current->snapshot);
+    }
+    w->retry_after_us = retry_after_us;
+    w->posted = true;
+    loop_post(w->loop, &w->mail);
+}
+
+/* Grants, refuses or leaves `w`: the ADMIT_ code. */
+static int serve_one(struct waiter *w, uint64_t now_us)
+{
+    struct service_state *s = w->state;
+    struct grant grant;
+    uint64_t retry_after_us = 0;
+    int rc = s->current ? admit(s->current, &w->tried, &s->rng, now_us, &grant, &retry_after_us) : ADMIT_NONE;
+    if (rc != ADMIT_WAIT) settle(w, rc == ADMIT_OK ? &grant : NULL, retry_after_us);
+    return rc;
+}
+
+static struct waiter *waiter_of(struct queue_node *n)
+{
+    return n ? CONTAINER_OF(n, struct waiter, node) : NULL;
+}
+
+static void serve_locked(struct service_state *s, uint64_t now_us, bool all)
+{
+    struct waiter *w = waiter_of(queue_first(&s->queue, now_us));
+    while (w) {
+        struct waiter *next = waiter_of(queue_next(&s->queue, &w->node, now_us));
+        bool picky = w->tried.count > 0;
+        if (serve_one(w, now_us) == ADMIT_WAIT && !picky && !all) break;
+        w = next;
+    }
+}
+
+void service__serve(struct service_state *s, uint64_t now_us, bool all)
+{
+    pthread_mutex_lock(&s->mutex);
+    serve_locked(s, now_us, all);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+void service__offer(struct service_state *s, uint64_t now_us, bool all)
+{
+    /* Ordered after the change that made room, as the waiter's look is after its count: one of the two sees the other. */
+    if (atomic_load(&s->waiting) > 0) service__serve(s, now_us, all);
+}
+
+void service__set_current(struct service_state *s, const struct service *current, uint64_t now_us)
+{
+    pthread_mutex_lock(&s->mutex);
+    s->current = current;
+    serve_locked(s, now_us, true);
+    pthread_mutex_unlock(&s->mutex);
+}
+
+int admit_wait(const struct service *service, const struct tried *tried, struct loop *loop, struct task *task,
+               int priority, uint64_t deadline_us, uint64_t now_us, struct waiter **out)
+{
+    struct service_state *s = service->state;
+    struct waiter *w = calloc(1, sizeof(*w));
+    if (!w) return -ENOMEM;
+    w->node = (struct queue_node){.priority = priority, .deadline_us = deadline_us};
+    w->mail.deliver = on_mail;
+    w->state = s;
+    w->loop = loop;
+    w->task = task;
+    if (tried) w->tried = *tried;
+
+    pthread_mutex_lock(&s->mutex);
+    int rc = queue_push(&s->queue, &w->node, service->queue_max);
+    if (rc) {
+        pthread_mutex_unlock(&s->mutex);
+        free(w);
+        return rc;
+    }
+    w->snapshot = snapshot_ref(service->snapshot);
+    atomic_fetch_add(&s->waiting, 1);
+    /* What came free since admit_try; first to those before us, then to us, who may be less picky. */
+    serve_locked(s, now_us, false);
+    if (!w->posted) (void)serve_one(w, now_us);
+    pthread_mutex_unlock(&s->mutex);
+    *out = w;
+    return 0;
+}
+
+enum waiter_state waiter_state(const struct waiter *w)
+{
+    return w->outcome;
+}
+
+uint64_t waiter_retry_after_us(const struct waiter *w)
+{
+    assert(w->outcome == WAITER_REFUSED);
+    return w->retry_after_us;
+}
+
+size_t waiter_position(const struct waiter *w)
+{
+    pthread_mutex_lock(&w->state->mutex);
+    size_t position = queue_position(&w->state->queue, &w->node);
+    pthread_mutex_unlock(&w->state->mutex);
+    return position;
+}
+
+void admit_take(struct waiter *w, struct grant *out)
+{
+    assert(w->outcome == WAITER_GRANTED);
+    *out = w->grant;
+    waiter_free(w);
+}
+
+void admit_cancel(struct waiter *w, uint64_t now_us)
+{
+    if (!w) return;
+    pthread_mutex_lock(&w->state->mutex);
+    bool posted = w->posted;
+    if (!posted) leave_queue(w);
+    pthread_mutex_unlock(&w->state->mutex);
+
+    endpoint_release(&w->grant, now_us); /* set only when posted; our snapshot keeps the service's state alive */
+    w->cancelled = true;
+    if (!posted || w->outcome != WAITER_WAITING) waiter_free(w);
+}

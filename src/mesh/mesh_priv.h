@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of mesh/: what services and snapshots are made of.
+ *
+ * Locks: a service's mutex may be held when an endpoint's is taken, never the other way round. */
+#ifndef HOSTLER_MESH_MESH_PRIV_H
+#define HOSTLER_MESH_MESH_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/rand.h"
+#include "mesh/admit.h"
+#include "mesh/service.h"
+#include "route/queue.h"
+#include "route/retry.h"
+
+/* What one worker counts; on its own cache lines. */
+struct service_worker {
+    _Alignas(64) struct service_stats stats;
+    struct retry_budget budget;
+};
+
+/* The part of a service that outlives snapshots. */
+struct service_state {
+    struct list link;         /* of mesh.services; main thread */
+    struct mesh *mesh;
+    struct str name;          /* owned */
+    _Atomic unsigned refs;    /* snapshots that name it */
+    uint64_t created_s;       /* wall clock */
+    struct service_worker *workers;
+    _Atomic uint64_t turn;    /* of round robin */
+    _Atomic size_t waiting;   /* length of queue */
+
+    pthread_mutex_t mutex;    /* what follows */
+    struct queue queue;       /* struct waiter */
+    const struct service *current; /* in the mesh's current snapshot; NULL: not configured any more */
+    struct rng rng;
+};
+
+struct snapshot {
+    _Atomic unsigned refs;
+    struct mesh *mesh;
+    struct conf *conf;        /* one reference */
+    struct arena arena;
+    struct map by_name;       /* struct service */
+    struct service *services;
+    size_t service_count;
+    struct service_name *names;
+    size_t name_count;
+};
+
+struct mesh {
+    unsigned workers;
+    struct mesh_hooks hooks;
+    struct snapshot *current; /* one reference */
+    struct list services;     /* struct service_state */
+    struct list endpoints;    /* struct endpoint_state */
+    _Atomic bool stale;       /* a snapshot went: some states may have no more references */
+};
+
+/* endpoint.c */
+MUST_CHECK int endpoint__new(struct service_state *service, struct str identity, struct endpoint_state **out);
+void endpoint__free(struct endpoint_state *s);
+void endpoint__set_rules(struct endpoint_state *s, const struct breaker_rules *rules);
+
+/* Takes a credit; false when it is full or not usable after all. */
+bool endpoint__take(const struct endpoint *e, uint64_t now_us, bool *trial);
+
+/* admit.c: offers free credits to the waiters. `all`: looks at every waiter and refuses those that nothing can serve; else stops
+ * when the endpoints are full. */
+void service__serve(struct service_state *s, uint64_t now_us, bool all);
+
+/* The same when somebody waits; no lock otherwise. */
+void service__offer(struct service_state *s, uint64_t now_us, bool all);
+
+/* Changes where waiters are served; NULL: the service is gone. */
+void service__set_current(struct service_state *s, const struct service *current, uint64_t now_us);
+
+/* snapshot.c */
+MUST_CHECK int snapshot__build(struct mesh *m, struct conf *conf, struct snapshot **out);
+
+/* mesh.c: the state of that identity, found or made; with one more reference. */
+struct service_state *mesh__service_state(struct mesh *m, struct str name);
+struct endpoint_state *mesh__endpoint_state(struct mesh *m, struct service_state *service, struct str identity, bool engine);
+
+#endif

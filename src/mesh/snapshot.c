@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a configuration to a snapshot, and what a snapshot answers. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "conf/url.h"
+#include "mesh/mesh_priv.h"
+#include "obs/log.h"
+
+/* --- building --- */
+
+static struct str host_header(struct arena *arena, const struct url *u)
+{
+    bool v6 = str_find_char(u->host, ':') >= 0;
+    const char *open = v6 ? "[" : "", *close = v6 ? "]" : "";
+    if (u->port == 80) return arena_printf(arena, "%s%" STR_FMT "%s", open, STR_ARG(u->host), close);
+    return arena_printf(arena, "%s%" STR_FMT "%s:%u", open, STR_ARG(u->host), close, u->port);
+}
+
+static struct str pool_key(struct arena *arena, const struct addr *a)
+{
+    if (a->is_unix) return arena_printf(arena, "unix:%" STR_FMT, STR_ARG(a->path));
+    return arena_printf(arena, "%" STR_FMT ":%u", STR_ARG(a->host), a->port);
+}
+
+/* Where `e` is, from a URL. */
+static int place_at(struct arena *arena, struct endpoint *e, struct str text)
+{
+    struct url u;
+    if (url_parse(text, &u) || u.scheme == URL_HTTPS) return ERR_INVALID;
+    e->addr = (struct addr){
+        .is_unix = u.scheme == URL_UNIX, .host = u.host, .port = u.port, .path = u.path};
+    e->host = e->addr.is_unix ? STR("localhost") : host_header(arena, &u);
+    if (u.base.len > 0) e->prefix = u.base;
+    return 0;
+}
+
+/* Where the process behind `e` will listen: as its configuration says, else as the supervisor chooses. */
+static int place_engine(struct mesh *m, struct arena *arena, struct endpoint *e, const struct conf_model *model)
+{
+    if (model->engine->url.len > 0) return place_at(arena, e, model->engine->url);
+    e->host = STR("localhost");
+    if (!m->hooks.engine_addr) return 0;
+    int rc = m->hooks.engine_addr(m->hooks.ctx, model, arena, &e->addr);
+    if (rc == 0 && !e->addr.is_unix)
+        e->host = arena_printf(arena, "%" STR_FMT ":%u", STR_ARG(e->addr.host), e->addr.port);
+    return rc;
+}
+
+static struct str identity_of(struct arena *arena, const struct service *service, const struct conf_endpoint *c,
+                              bool engine)
+{
+    struct str where = engine ? STR("engine") : c->url;
+    return arena_printf(arena, "%" STR_FMT "\n%" STR_FMT "\n%" STR_FMT, STR_ARG(service->name), STR_ARG(c->name),
+                        STR_ARG(where));
+}
+
+static struct str bearer(struct arena *arena, struct str key)
+{
+    if (key.len == 0) return STR("");
+    return arena_printf(arena, "Bearer %" STR_FMT, STR_ARG(key));
+}
+
+static int build_endpoint(struct snapshot *s, const struct service *service, const struct conf_model *model,
+                          const struct conf_endpoint *c, bool engine, struct endpoint *e)
+{
+    struct arena *arena = &s->arena;
+    *e = (struct endpoint){
+        .name = c->name,
+        .prefix = STR("/v1"),
+        .model = c->model.len > 0 ? c->model : model->name,
+        .authorization = bearer(arena, c->key),
+        .labels = c->labels,
+        .label_count = c->label_count,
+        .capacity = (uint32_t)MIN(c->capacity, UINT32_MAX),
+        .weight = (uint32_t)MIN(c->weight, UINT32_MAX),
+        .health = c->health,
+        .engine = engine ? model->engine : NULL,
+        .service = service,
+    };
+    int rc = engine ? place_engine(s->mesh, arena, e, model) : place_at(arena, e, c->url);
+    if (rc) {
+        log_note(LOG_ERROR, "endpoint", "model %" STR_FMT ", endpoint %" STR_FMT ": the address cannot be used",
+                 STR_ARG(model->name), STR_ARG(c->name));
+        return rc;
+    }
+    e->pool_key = pool_key(arena, &e->addr);
+    e->state =
+        mesh__endpoint_state(s->mesh, service->state, identity_of(arena, service, c, engine), engine);
+    return 0;
+}
+
+static enum route_policy policy_of(enum conf_policy p)
+{
+    switch (p) {
+    case CONF_POLICY_ROUND_ROBIN: return ROUTE_ROUND_ROBIN;
+    case CONF_POLICY_WEIGHTED: return ROUTE_WEIGHTED;
+    case CONF_POLICY_LEAST_BUSY: break;
+    }
+    return ROUTE_LEAST_BUSY;
+}
+
+static int build_endpoints(struct snapshot *s, struct service *service, const struct conf_model *model)
+{
+    struct endpoint *all = arena_zalloc(&s->arena, (model->endpoint_count + 1) * sizeof(*all));
+    service->endpoints = all;
+    for (size_t i = 0; i < model->endpoint_count; i++) {
+        bool engine = model->has_engine_endpoint && i + 1 == model->endpoint_count;
+        int rc = build_endpoint(s, service, model, &model->endpoints[i], engine, &all[i]);
+        if (rc) return rc;
+        service->endpoint_count++;
+    }
+    return 0;
+}
+
+static void add_name(struct snapshot *s, struct str name, struct service *service)
+{
+    if (map_get(&s->by_name, name)) return; /* the first one counts; `check` refuses doubles */
+    map_put(&s->by_name, name, service);
+    s->names[s->name_count++] = (struct service_name){.id = name, .service = service};
+}
+
+static int build_service(struct snapshot *s, const struct conf_model *model)
+{
+    struct service *service = &s->services[s->service_count];
+    struct service_state *state = mesh__service_state(s->mesh, model->name);
+    s->service_count++;
+    *service = (struct service){
+        .name = model->name,
+        .policy = policy_of(model->policy),
+        .queue_max = (size_t)model->queue_max,
+        .queue_timeout_us = model->queue_timeout_us,
+        .created_s = state->created_s,
+        .snapshot = s,
+        .state = state,
+    };
+    add_name(s, model->name, service);
+    for (size_t i = 0; i < model->alias_count; i++) add_name(s, model->aliases[i], service);
+    return build_endpoints(s, service, model);
+}
+
+/* When all services stand: fallbacks by name; unknown ones are left out. */
+static void link_fallbacks(struct snapshot *s, struct service *service, const struct conf_model *model)
+{
+    const struct service **list = arena_zalloc(&s->arena, (model->fallback_count + 1) * sizeof(struct service *));
+    for (size_t i = 0; i < model->fallback_count; i++) {
+        const struct service *to = map_get(&s->by_name, model->fallback[i]);
+        if (to && to != service) list[service->fallback_count++] = to;
+    }
+    service->fallback = list;
+}
+
+static size_t count_names(const struct conf *conf)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < conf->model_count; i++) n += 1 + conf->models[i].alias_count;
+    return n;
+}
+
+int snapshot__build(struct mesh *m, struct conf *conf, struct snapshot **out)
+{
+    struct snapshot *s = calloc(1, sizeof(*s));
+    if (!s) return -ENOMEM;
+    atomic_init(&s->refs, 1);
+    s->mesh = m;
+    s->conf = conf_ref(conf);
+    arena_init(&s->arena, SIZE_MAX, 4096);
+    map_init(&s->by_name);
+    s->services = arena_zalloc(&s->arena, (conf->model_count + 1) * sizeof(*s->services));
+    s->names = arena_zalloc(&s->arena, (count_names(conf) + 1) * sizeof(*s->names));
+    for (size_t i = 0; i < conf->model_count; i++) {
+        int rc = build_service(s, &conf->models[i]);
+        if (rc) {
+            snapshot_unref(s);
+            return rc;
+        }
+    }
+    for (size_t i = 0; i < conf->model_count; i++) link_fallbacks(s, &s->services[i], &conf->models[i]);
+    *out = s;
+    return 0;
+}
+
+/* --- references --- */
+
+struct snapshot *snapshot_ref(struct snapshot *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+static void drop_states(struct service *service)
+{
+    for (size_t i = 0; i < service->endpoint_count; i++) {
+        const struct endpoint *e = &service->endpoints[i];
+        explicit_bzero((char *)(uintptr_t)e->authorization.ptr, e->authorization.len);
+        atomic_fetch_sub(&e->state->refs, 1);
+    }
+    atomic_fetch_sub(&service->state->refs, 1);
+}
+
+void snapshot_unref(struct snapshot *s)
+{
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
+    struct mesh *m = s->mesh;
+    for (size_t i = 0; i < s->service_count; i++) drop_states(&s->services[i]);
+    map_fini(&s->by_name);
+    arena_fini(&s->arena);
+    conf_unref(s->conf);
+    free(s);
+    atomic_store(&m->stale, true);
+}
+
+/* --- questions --- */
+
+const struct service *snapshot_service(const struct snapshot *s, struct str name)
+{
+    return map_get(&s->by_name, name);
+}
+
+const struct service_name *snapshot_names(const struct snapshot *s, size_t *count)
+{
+    *count = s->name_count;
+    return s->names;
+}
+
+const struct service *snapshot_services(const struct snapshot *s, size_t *count)
+{
+    *count = s->service_count;
+    return s->services;
+}
+
+const struct conf *snapshot_conf(const struct snapshot *s)
+{
+    return s->conf;
+}
+
+/* --- services --- */
+
+struct service_stats *service_stats(const struct service *s, unsigned worker)
+{
+    return &s->state->workers[worker].stats;
+}
+
+void service_count_request(const struct service *s, unsigned worker, uint64_t now_us)
+{
+    retry_request(&s->state->workers[worker].budget, now_us);
+}
+
+bool service_may_retry(const struct service *s, unsigned worker, uint64_t now_us)
+{
+    const struct conf *conf = s->snapshot->conf;
+    unsigned workers = s->state->mesh->workers;
+    uint64_t minimum = (conf->retry.budget_min + workers - 1) / workers;
+    return retry_take(&s->state->workers[worker].budget, now_us, conf->retry.budget_percent, minimum);
+}
+
+size_t service_waiting(const struct service *s)
+{
+    return atomic_load(&s->state->waiting);
+}
+
+void service_kick(const struct service *s, uint64_t now_us)
+{
+    service__offer(s->state, now_us, true);
+}
+
+static bool endpoint_ready(const struct endpoint *e, uint64_t now_us)
+{
+    switch (endpoint_phase(e->state)) {
+    case ENDPOINT_UP: return endpoint_usable(e->state, now_us);
+    case ENDPOINT_STARTABLE:
+    case ENDPOINT_STARTING: return e->engine && e->engine->start == CONF_START_ON_DEMAND;
+    case ENDPOINT_DOWN: break;
+    }
+    return false;
+}
+
+static void append_reason(const struct endpoint *e, uint64_t now_us, bool first, struct buf *reason)
+{
+    char text[ENDPOINT_REASON_MAX];
+    endpoint_reason(e->state, now_us, text);
+    /* A full buffer only shortens the explanation. */
+    (void)!buf_printf(reason, "%s%" STR_FMT ": %s", first ? "" : "; ", STR_ARG(e->name),
+                      text[0] ? text : "not started");
+}
+
+bool service_ready(const struct service *s, uint64_t now_us, struct buf *reason)
+{
+    for (size_t i = 0; i < s->endpoint_count; i++) {
+        if (endpoint_ready(&s->endpoints[i], now_us)) return true;
+    }
+    for (size_t i = 0; reason && i < s->endpoint_count; i++)
+        append_reason(&s->endpoints[i], now_us, i == 0, reason);
+    return false;
+}

@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Services, endpoints and admission on one thread with a clock moved by hand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "mesh/admit.h"
+#include "mesh/service.h"
+
+#define SEC ((uint64_t)USEC_PER_SEC)
+
+/* A mesh on a manual loop, and the one task that all waiters wake. */
+struct world {
+    struct loop *loop;
+    struct mesh *mesh;
+    struct snapshot *snapshot;
+    const struct service *demo;
+    struct task task;
+    unsigned wakes;
+    unsigned wants;
+    struct rng rng;
+    uint64_t retry_after;
+};
+
+static void on_wake(struct task *task)
+{
+    CONTAINER_OF(task, struct world, task)->wakes++;
+}
+
+static int engine_addr(void *ctx, const struct conf_model *model, struct arena *arena, struct addr *out)
+{
+    (void)ctx;
+    *out = (struct addr){.is_unix = true,
+                         .path = arena_printf(arena, "/run/%" STR_FMT ".sock", STR_ARG(model->name))};
+    return 0;
+}
+
+static void on_want(void *ctx, struct endpoint_state *s)
+{
+    (void)s;
+    ((struct world *)ctx)->wants++;
+}
+
+static void load(struct world *w, const char *yaml)
+{
+    struct conf_problems problems;
+    struct conf *conf;
+    conf_problems_init(&problems);
+    int rc = conf_parse(str_of(yaml), "test.yaml", &conf, &problems);
+    for (size_t i = 0; i < problems.count; i++)
+        print_message("%" STR_FMT ": %" STR_FMT "\n", STR_ARG(problems.items[i].setting),
+                      STR_ARG(problems.items[i].text));
+    conf_problems_fini(&problems);
+    assert_int_equal(rc, 0);
+    assert_int_equal(mesh_load(w->mesh, conf, loop_now(w->loop)), 0);
+    conf_unref(conf);
+    snapshot_unref(w->snapshot);
+    w->snapshot = mesh_current(w->mesh);
+    w->demo = snapshot_service(w->snapshot, STR("demo"));
+}
+
+static struct world *world_new(const char *yaml)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    const struct mesh_hooks hooks = {.ctx = w, .engine_addr = engine_addr, .want = on_want};
+    rng_seed(&w->rng, 7);
+    task_init(&w->task, on_wake);
+    assert_int_equal(loop_new_manual(1000 * SEC, &w->loop), 0);
+    assert_int_equal(mesh_new(2, &hooks, &w->mesh), 0);
+    load(w, yaml);
+    return w;
+}
+
+/* Fails when a credit or a place in a queue was lost. */
+static void world_free(struct world *w)
+{
+    size_t count;
+    const struct service *all = snapshot_services(w->snapshot, &count);
+    loop_run_ready(w->loop);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(service_waiting(&all[i]), 0);
+        for (size_t j = 0; j < all[i].endpoint_count; j++)
+            assert_int_equal(endpoint_inflight(all[i].endpoints[j].state), 0);
+    }
+    snapshot_unref(w->snapshot);
+    mesh_free(w->mesh);
+    loop_free(w->loop);
+    free(w);
+}
+
+static int try_admit(struct world *w, const struct tried *tried, struct grant *g)
+{
+    return admit_try(w->demo, tried, &w->rng, loop_now(w->loop), g, &w->retry_after);
+}
+
+static struct waiter *wait_admit(struct world *w, const struct tried *tried)
+{
+    struct waiter *waiter;
+    uint64_t now = loop_now(w->loop);
+    assert_int_equal(admit_wait(w->demo, tried, w->loop, &w->task, 0, now + 60 * SEC, now, &waiter), 0);
+    assert_int_equal(waiter_state(waiter), WAITER_WAITING);
+    return waiter;
+}
+
+static void release(struct world *w, struct grant *g)
+{
+    endpoint_release(g, loop_now(w->loop));
+}
+
+static void report(struct world *w, struct grant *g, enum attempt_result result, uint64_t retry_after_us)
+{
+    endpoint_report(g, 0, result, retry_after_us, loop_now(w->loop), &w->rng);
+}
+
+/* Takes, fails and releases `n` times. */
+static void fail_times(struct world *w, int n, uint64_t retry_after_us)
+{
+    for (int i = 0; i < n; i++) {
+        struct grant g;
+        assert_int_equal(try_admit(w, NULL, &g), ADMIT_OK);
+        report(w, &g, ATTEMPT_STATUS_5XX, retry_after_us);
+        release(w, &g);
+    }
+}
+
+static const char one_endpoint[] =
+    "models:\n"
+    "  - name: demo\n"
+    "    queue_max: 3\n"
+    "    endpoints:\n"
+    "      - { url: 'http://10.0.0.1:8000/v1', capacity: 2 }\n";
+
+static const char two_endpoints[] =
+    "models:\n"
+    "  - name: demo\n"
+    "    endpoints:\n"
+    "      - { url: 'http://10.0.0.1:8000/v1', capacity: 1 }\n"
+    "      - { url: 'http://10.0.0.2:8000/v1', capacity: 1 }\n"
+    "health: { failures: 3, cooldown: 1s, cooldown_max: 10s }\n";
+
+static const char with_engine[] =
+    "models:\n"
+    "  - name: demo\n"
+    "    engine: { file: /dev/null, slots: 2 }\n";
+
+/* --- names and addresses --- */
+
+static void snapshot_knows_names_and_addresses(void **state)
+{
+    (void)state;
+    struct world *w = world_new(
+        "models:\n"
+        "  - name: demo\n"
+        "    aliases: [gpt-4, 'org/x:1']\n"
+        "    fallback: [spare]\n"
+        "    policy: round_robin\n"
+        "    endpoints:\n"
+        "      - { url: 'http://10.0.0.1:8000/v1', model: other, key: secret-key }\n"
+        "      - { url: 'http://host.example' }\n"
+        "      - { url: 'http://[::1]:9000/openai/v1' }\n"
+        "      - { url: 'unix:/run/a.sock' }\n"
+        "  - name: spare\n"
+        "    engine: { file: /dev/null }\n");
+    const struct service *demo = w->demo;
+    const struct service *spare = snapshot_service(w->snapshot, STR("spare"));
+    assert_ptr_equal(snapshot_service(w->snapshot, STR("gpt-4")), demo);
+    assert_ptr_equal(snapshot_service(w->snapshot, STR("org/x:1")), demo);
+    assert_null(snapshot_service(w->snapshot, STR("GPT-4")));
+    assert_int_equal(demo->fallback_count, 1);
+    assert_ptr_equal(demo->fallback[0], spare);
+    assert_int_equal(demo->policy, ROUTE_ROUND_ROBIN);
+
+    size_t count;
+    const struct service_name *names = snapshot_names(w->snapshot, &count);
+    assert_int_equal(count, 4);
+    assert_true(str_eq(names[2].id, STR("org/x:1")) && names[2].service == demo);
+    assert_true(str_eq(names[3].id, STR("spare")) && names[3].service == spare);
+    assert_true(demo->created_s > 1000000000);
+
+    static const struct {
+        const char *target, *host, *key, *model, *authorization;
+    } expected[] = {
+        {"/v1/chat/completions", "10.0.0.1:8000", "10.0.0.1:8000", "other", "Bearer secret-key"},
+        {"/v1/chat/completions", "host.example", "host.example:80", "demo", ""},
+        {"/openai/v1/chat/completions", "[::1]:9000", "::1:9000", "demo", ""},
+        {"/v1/chat/completions", "localhost", "unix:/run/a.sock", "demo", ""},
+    };
+    struct arena arena;
+    arena_init(&arena, 4096, 1024);
+    for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+        const struct endpoint *e = &demo->endpoints[i];
+        struct str target = endpoint_target(&arena, e, STR("/chat/completions"));
+        assert_true(str_eq(target, str_of(expected[i].target)));
+        assert_true(str_eq(e->host, str_of(expected[i].host)));
+        assert_true(str_eq(e->pool_key, str_of(expected[i].key)));
+        assert_true(str_eq(e->model, str_of(expected[i].model)));
+        assert_true(str_eq(e->authorization, str_of(expected[i].authorization)));
+        assert_null(e->engine);
+    }
+    const struct endpoint *engine = &spare->endpoints[0];
+    assert_non_null(engine->engine);
+    assert_true(engine->addr.is_unix && str_eq(engine->addr.path, STR("/run/spare.sock")));
+    assert_int_equal(endpoint_phase(engine->state), ENDPOINT_STARTABLE);
+    arena_fini(&arena);
+    world_free(w);
+}
+
+/* --- credits and the queue --- */
+
+static void full_endpoints_make_requests_wait_in_order(void **state)
+{
+    (void)state;
+    struct world *w = world_new(one_endpoint);
+    struct grant a, b, c;
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
+    assert_int_equal(try_admit(w, NULL, &b), ADMIT_OK);
+    assert_int_equal(try_admit(w, NULL, &c), ADMIT_WAIT);
+    struct waiter *first = wait_admit(w, NULL), *second = wait_admit(w, NULL), *third = wait_admit(w, NULL);
+    struct waiter *fourth = NULL;
+    uint64_t now = loop_now(w->loop);
+    assert_int_equal(admit_wait(w->demo, NULL, w->loop, &w->task, 0, now + SEC, now, &fourth), ERR_FULL);
+    assert_int_equal(waiter_position(first), 1);
+    assert_int_equal(waiter_position(third), 3);
+    assert_int_equal(service_waiting(w->demo), 3);
+
+    release(w, &a);
+    assert_null(a.endpoint);
+    assert_int_equal(endpoint_inflight(w->demo->endpoints[0].state), 2); /* handed over, not freed */
+    assert_int_equal(waiter_state(first), WAITER_WAITING);               /* the mail is on its way */
+    loop_run_ready(w->loop);
+    assert_int_equal(w->wakes, 1);
+    assert_int_equal(waiter_state(first), WAITER_GRANTED);
+    assert_int_equal(waiter_state(second), WAITER_WAITING);
+    assert_int_equal(waiter_position(first), 0);
+    assert_int_equal(waiter_position(second), 1);
+    admit_take(first, &a);
+    assert_ptr_equal(a.endpoint, &w->demo->endpoints[0]);
+
+    admit_cancel(second, now);
+    release(w, &b);
+    loop_run_ready(w->loop);
+    assert_int_equal(waiter_state(third), WAITER_GRANTED);
+    admit_take(third, &b);
+    release(w, &a);
+    release(w, &b);
+    release(w, &b);
+    world_free(w);
+}
+
+static void a_newcomer_does_not_overtake(void **state)
+{
+    (void)state;
+    struct world *w = world_new(one_endpoint);
+    struct grant a, b, c;
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
+    assert_int_equal(try_admit(w, NULL, &b), ADMIT_OK);
+    struct waiter *first = wait_admit(w, NULL), *second = wait_admit(w, NULL);
+    release(w, &a);
+    assert_int_equal(try_admit(w, NULL, &c), ADMIT_WAIT);
+    release(w, &b);
+    loop_run_ready(w->loop);
+    admit_take(first, &a);
+    admit_take(second, &b);
+    release(w, &a);
+    assert_int_equal(try_admit(w, NULL, &c), ADMIT_OK);
+    release(w, &b);
+    release(w, &c);
+    world_free(w);
+}
+
+static void cancelling_never_loses_a_credit(void **state)
+{
+    (void)state;
+    struct world *w = world_new(one_endpoint);
+    struct grant a, b, c;
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
+    assert_int_equal(try_admit(w, NULL, &b), ADMIT_OK);
+    uint64_t now = loop_now(w->loop);
+
+    struct waiter *posted = wait_admit(w, NULL), *next = wait_admit(w, NULL);
+    release(w, &a);
+    admit_cancel(posted, now); /* granted, the mail not delivered: the credit goes on */
+    loop_run_ready(w->loop);
+    assert_int_equal(w->wakes, 1);
+    assert_int_equal(waiter_state(next), WAITER_GRANTED);
+    admit_cancel(next, now); /* delivered, not taken */
+    assert_int_equal(endpoint_inflight(w->demo->endpoints[0].state), 1);
+    assert_int_equal(try_admit(w, NULL, &c), ADMIT_OK);
+    admit_cancel(NULL, now);
+    release(w, &b);
+    release(w, &c);
+    world_free(w);
+}
+
+static void expired_waiters_are_passed_over(void **state)
+{
+    (void)state;
+    struct world *w = world_new(one_endpoint);
+    struct grant a, b;
+    struct waiter *early;
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
+    assert_int_equal(try_admit(w, NULL, &b), ADMIT_OK);
+    uint64_t now = loop_now(w->loop);
+    assert_int_equal(admit_wait(w->demo, NULL, w->loop, &w->task, 0, now + SEC, now, &early), 0);
+    struct waiter *late = wait_admit(w, NULL);
+    loop_advance(w->loop, 2 * SEC);
+    release(w, &a);
+    loop_run_ready(w->loop);
+    assert_int_equal(waiter_state(early), WAITER_WAITING);
+    assert_int_equal(waiter_state(late), WAITER_GRANTED);
+    admit_cancel(early, loop_now(w->loop));
+    admit_take(late, &a);
+    release(w, &a);
+    release(w, &b);
+    world_free(w);
+}
+
+static void tried_endpoints_are_left_out(void **state)
+{
+    (void)state;
+    struct world *w = world_new(two_endpoints);
+    struct tried tried = {0};
+    struct grant a, b, c;
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
+    tried_add(&tried, a.endpoint);
+    assert_int_equal(try_admit(w, &tried, &b), ADMIT_OK);
+    assert_true(a.endpoint != b.endpoint);
+    assert_int_equal(try_admit(w, &tried, &c), ADMIT_WAIT);
+
+    /* A picky waiter at the head does not hold up those behind. */
+    struct waiter *picky = wait_admit(w, &tried), *easy = wait_admit(w, NULL);
+    release(w, &a);
+    loop_run_ready(w->loop);
+    assert_int_equal(waiter_state(picky), WAITER_WAITING);
+    assert_int_equal(waiter_state(easy), WAITER_GRANTED);
+    release(w, &b);
+    loop_run_ready(w->loop);
+    assert_int_equal(waiter_state(picky), WAITER_GRANTED);
+    admit_take(picky, &b);
+    admit_take(easy, &a);
+    tried_add(&tried, b.endpoint);
+    release(w, &a);
+    release(w, &b);
+    assert_int_equal(try_admit(w, &tried, &c), ADMIT_NONE);
+    assert_int_equal(w->retry_after, 0);
+    for (int i = 0; i < 20; i++) tried_add(&tried, &w->demo->endpoints[0]);
+    assert_true(tried_has(&tried, w->demo->endpoints[0].state));
+    world_free(w);
+}
+
+/* --- health --- */
+
+static void failures_lead_to_a_cooldown_and_one_trial(void **state)
+{
+    (void)state;
+    struct world *w = world_new(one_endpoint);
+    struct grant a, b;
+    fail_times(w, 3, 0);
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_NONE);
+    assert_in_range(w->retry_after, 1, 60 * SEC);
+    assert_false(service_ready(w->demo, loop_now(w->loop), NULL));
+
+    loop_advance(w->loop, w->retry_after);
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
+    assert_true(a.trial);
+    assert_int_equal(try_admit(w, NULL, &b), ADMIT_WAIT); /* the trial decides soon */
+    release(w, &a);                                       /* without a verdict: the next one is the trial */
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
+    assert_true(a.trial);
+    struct waiter *waiter = wait_admit(w, NULL);
+    endpoint_answered(&a, loop_now(w->loop));
+    loop_run_ready(w->loop);
+    assert_int_equal(waiter_state(waiter), WAITER_GRANTED);
+    admit_take(waiter, &b);
+    assert_false(b.trial);
+    report(w, &a, ATTEMPT_OK, 0);
+    release(w, &a);
+    release(w, &b);
+    assert_true(service_ready(w->demo, loop_now(w->loop), NULL));
+    world_free(w);
+}
+
+static void a_failed_trial_refuses_those_who_wait(void **state)
+{
+    (void)state;
+    struct world *w = world_new(one_endpoint);
+    struct grant a;
+    fail_times(w, 1, 2 * SEC); /* Retry-After opens at once */
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_NONE);
+    uint64_t first = w->retry_after;
+    assert_true(first >= 2 * SEC);
+    loop_advance(w->loop, first);
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
+    struct waiter *waiter = wait_admit(w, NULL);
+    report(w, &a, ATTEMPT_CONNECT_FAILED, 0);
+    release(w, &a);
+    loop_run_ready(w->loop);
+    assert_int_equal(waiter_state(waiter), WAITER_REFUSED);
+    assert_true(waiter_retry_after_us(waiter) > 0);
+    admit_cancel(waiter, loop_now(w->loop));
+    world_free(w);
+}
+
+static void stragglers_and_client_faults_do_not_count(void **state)
+{
+    (void)state;
+    struct world *w = world_new(one_endpoint);
+    struct grant old, g;
+    assert_int_equal(try_admit(w, NULL, &old), ADMIT_OK);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(try_admit(w, NULL, &g), ADMIT_OK);
+        report(w, &g, ATTEMPT_CANCELLED, 0);
+        release(w, &g);
+    }
+    fail_times(w, 3, 0);
+    assert_int_equal(try_admit(w, NULL, &g), ADMIT_NONE);
+    report(w, &old, ATTEMPT_OK, 0);
+    release(w, &old);
+    assert_int_equal(try_admit(w, NULL, &g), ADMIT_NONE);
+    world_free(w);
+}
+
+static void a_cooldown_that_ends_serves_waiters(void **state)
+{
+    (void)state;
+    struct world *w = world_new(two_endpoints);
+    struct grant a, b;
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
+    assert_int_equal(try_admit(w, NULL, &b), ADMIT_OK);
+    report(w, &a, ATTEMPT_STATUS_429, SEC);
+    release(w, &a);
+    struct waiter *waiter = wait_admit(w, NULL);
+    mesh_tick(w->mesh, loop_now(w->loop));
+    loop_run_ready(w->loop);
+    assert_int_equal(waiter_state(waiter), WAITER_WAITING);
+    loop_advance(w->loop, 2 * SEC);
+    mesh_tick(w->mesh, loop_now(w->loop));
+    loop_run_ready(w->loop);
+    assert_int_equal(waiter_state(waiter), WAITER_GRANTED);
+    admit_take(waiter, &a);
+    assert_true(a.trial);
+    release(w, &a);
+    release(w, &b);
+    world_free(w);
+}
+
+/* --- processes --- */
+
+static void waiting_for_a_process_starts_it_once(void **state)
+{
+    (void)state;
+    struct world *w = world_new(with_engine);
+    struct endpoint_state *e = w->demo->endpoints[0].state;
+    struct grant a, b, c;
+    assert_true(service_ready(w->demo, 0, NULL));
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_WAIT);
+    assert_int_equal(w->wants, 1);
+    struct waiter *first = wait_admit(w, NULL), *second = wait_admit(w, NULL), *third = wait_admit(w, NULL);
+    assert_int_equal(w->wants, 1);
+    endpoint_set_phase(e, ENDPOINT_STARTING, STR("starting"), 0, loop_now(w->loop));
+    loop_run_ready(w->loop);
+    assert_int_equal(w->wakes, 0);
+    endpoint_set_phase(e, ENDPOINT_UP, STR(""), 0, loop_now(w->loop));
+    loop_run_ready(w->loop);
+    admit_take(first, &a);
+    admit_take(second, &b);
+    assert_int_equal(waiter_state(third), WAITER_WAITING); /* two slots */
+    assert_false(endpoint_retire(e, ENDPOINT_STARTABLE, STR("idle"), loop_now(w->loop)));
+    release(w, &a);
+    loop_run_ready(w->loop);
+    admit_take(third, &c);
+    release(w, &b);
+    release(w, &c);
+    assert_true(endpoint_retire(e, ENDPOINT_STARTABLE, STR("idle"), loop_now(w->loop)));
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_WAIT);
+    assert_int_equal(w->wants, 2);
+
+    /* It cannot be started: those who wait are told, with the reason at hand. */
+    first = wait_admit(w, NULL);
+    uint64_t now = loop_now(w->loop);
+    endpoint_set_phase(e, ENDPOINT_DOWN, STR("exit code 1"), now + 5 * SEC, now);
+    loop_run_ready(w->loop);
+    assert_int_equal(waiter_state(first), WAITER_REFUSED);
+    assert_int_equal(waiter_retry_after_us(first), 5 * SEC);
+    admit_cancel(first, now);
+    char reason[ENDPOINT_REASON_MAX];
+    endpoint_reason(e, now, reason);
+    assert_string_equal(reason, "exit code 1");
+    struct buf why;
+    buf_init(&why, 1024);
+    assert_false(service_ready(w->demo, now, &why));
+    assert_true(str_eq(buf_str(&why), STR("engine: exit code 1")));
+    buf_fini(&why);
+    world_free(w);
+}
+
+/* --- reload --- */
+
+static void reload_keeps_credits_health_and_waiters(void **state)
+{
+    (void)state;
+    struct world *w = world_new(one_endpoint);
+    struct snapshot *old = snapshot_ref(w->snapshot);
+    struct endpoint_state *same = w->demo->endpoints[0].state;
+    struct grant a, b, c;
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
+    assert_int_equal(try_admit(w, NULL, &b), ADMIT_OK);
+    struct waiter *first = wait_admit(w, NULL), *second = wait_admit(w, NULL);
+
+    load(w, "models:\n"
+            "  - name: demo\n"
+            "    endpoints:\n"
+            "      - { url: 'http://10.0.0.1:8000/v1', capacity: 3 }\n"
+            "  - name: new\n"
+            "    endpoints: [{ url: 'http://10.0.0.9:8000' }]\n");
+    assert_ptr_equal(w->demo->endpoints[0].state, same);
+    loop_run_ready(w->loop);
+    assert_int_equal(waiter_state(first), WAITER_GRANTED); /* the third place */
+    assert_int_equal(waiter_state(second), WAITER_WAITING);
+    admit_take(first, &c);
+    assert_ptr_equal(c.endpoint, &w->demo->endpoints[0]);
+    assert_int_equal(endpoint_inflight(same), 3);
+
+    load(w, "models:\n"
+            "  - name: new\n"
+            "    endpoints: [{ url: 'http://10.0.0.9:8000' }]\n");
+    assert_null(w->demo);
+    loop_run_ready(w->loop);
+    assert_int_equal(waiter_state(second), WAITER_REFUSED);
+    admit_cancel(second, loop_now(w->loop));
+    mesh_tick(w->mesh, loop_now(w->loop));
+    report(w, &a, ATTEMPT_OK, 0);
+    release(w, &a);
+    release(w, &b);
+    snapshot_unref(old);
+    mesh_tick(w->mesh, loop_now(w->loop));
+    release(w, &c); /* holds its own snapshot */
+    mesh_tick(w->mesh, loop_now(w->loop));
+    world_free(w);
+}
+
+static void retry_budget_is_per_service(void **state)
+{
+    (void)state;
+    struct world *w = world_new("models:\n"
+                                "  - name: demo\n"
+                                "    endpoints: [{ url: 'http://10.0.0.1:8000' }]\n"
+                                "retry: { budget_percent: 20, budget_min: 4 }\n");
+    uint64_t now = loop_now(w->loop);
+    for (int i = 0; i < 50; i++) service_count_request(w->demo, 1, now);
+    int granted = 0;
+    for (int i = 0; i < 50; i++) granted += service_may_retry(w->demo, 1, now);
+    assert_int_equal(granted, 12); /* 20 % of 50, and this worker's half of 4 */
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(snapshot_knows_names_and_addresses),
+        cmocka_unit_test(full_endpoints_make_requests_wait_in_order),
+        cmocka_unit_test(a_newcomer_does_not_overtake),
+        cmocka_unit_test(cancelling_never_loses_a_credit),
+        cmocka_unit_test(expired_waiters_are_passed_over),
+        cmocka_unit_test(tried_endpoints_are_left_out),
+        cmocka_unit_test(failures_lead_to_a_cooldown_and_one_trial),
+        cmocka_unit_test(a_failed_trial_refuses_those_who_wait),
+        cmocka_unit_test(stragglers_and_client_faults_do_not_count),
+        cmocka_unit_test(a_cooldown_that_ends_serves_waiters),
+        cmocka_unit_test(waiting_for_a_process_starts_it_once),
+        cmocka_unit_test(reload_keeps_credits_health_and_waiters),
+        cmocka_unit_test(retry_budget_is_per_service),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
