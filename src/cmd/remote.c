@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/remote.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "cmd/cli.h"
+#include "json/json.h"
+
+enum { BODY_MAX = 64 * 1024 * 1024 };
+
+int remote_init(struct remote *r, const char *command, const char *url, const char *key)
+{
+    memset(r, 0, sizeof *r);
+    r->text = url ? url : REMOTE_DEFAULT_URL;
+    int err = url_parse(str_of(r->text), &r->url);
+    if (err) {
+        cli_usage(command, "'%s' is not a URL; write http://HOST:PORT or unix:PATH", r->text);
+        return ERR_INVALID;
+    }
+    if (r->url.scheme == URL_HTTPS) {
+        cli_usage(command, "https is not supported yet; use http or unix");
+        return ERR_INVALID;
+    }
+    r->addr = cli_addr(&r->url);
+    bool v6 = str_find_char(r->url.host, ':') >= 0;
+    int len = r->addr.is_unix
+                  ? snprintf(r->host_text, sizeof r->host_text, "localhost")
+                  : snprintf(r->host_text, sizeof r->host_text, v6 ? "[%.*s]:%u" : "%.*s:%u",
+                             STR_ARG(r->url.host), r->url.port);
+    r->host = str_n(r->host_text, MIN((size_t)len, sizeof r->host_text - 1));
+    r->key = str_trim(str_of(key ? key : getenv("HOSTLER_KEY")));
+    return 0;
+}
+
+int remote_head(const struct remote *r, struct buf *out, const char *method, const char *path,
+                size_t body_len)
+{
+    const bool has_version = str_ends(r->url.base, STR("/v1"));
+    int err = buf_printf(
+        out, "%s %.*s%s%s HTTP/1.1\r\nhost: %.*s\r\nuser-agent: hostler/" HOSTLER_VERSION "\r\n",
+        method, STR_ARG(r->url.base), has_version ? "" : "/v1", path, STR_ARG(r->host));
+    if (!err && r->key.len)
+        err = buf_printf(out, "authorization: Bearer %.*s\r\n", STR_ARG(r->key));
+    if (!err && strcmp(method, "GET") != 0)
+        err =
+            buf_printf(out, "content-type: application/json\r\ncontent-length: %zu\r\n", body_len);
+    return err ? err : buf_append(out, STR("\r\n"));
+}
+
+void remote_aim(const struct remote *r, struct fetch *f, struct http_client *client)
+{
+    f->client = client;
+    f->addr = r->addr;
+    f->key = str_of(r->text);
+}
+
+void remote_client_init(struct http_client *client, struct loop *loop, unsigned idle_max)
+{
+    const struct h1_limits limits = {.head_max = 64 * 1024, .header_max = 200};
+    http_client_init(client, loop, &limits, idle_max, 30ull * USEC_PER_SEC);
+}
+
+struct str remote_explain(const struct remote *r, struct arena *arena, int err)
+{
+    switch (err) {
+    case -ECONNREFUSED:
+    case -ENOENT:
+        return arena_printf(
+            arena,
+            "nothing listens at %s; start a gateway with `hostler serve -c FILE`, or name another with --url",
+            r->text);
+    case ERR_RESOLVE:
+        return arena_printf(arena, "the host name in %s does not resolve; check its spelling",
+                            r->text);
+    case ERR_TIMEOUT: return arena_printf(arena, "%s did not answer in time", r->text);
+    case ERR_PROTOCOL:
+        return arena_printf(arena, "what answers at %s does not speak HTTP/1.1", r->text);
+    case ERR_EOF:
+    case -ECONNRESET:
+        return arena_printf(arena, "%s closed the connection before the answer was complete",
+                            r->text);
+    default: return arena_printf(arena, "%s: %s", r->text, err_text(err));
+    }
+}
+
+static const char *hint_of(int status)
+{
+    switch (status) {
+    case 401: return " Give a key with --key or in HOSTLER_KEY.";
+    case 403: return " Ask for a key that allows this model.";
+    case 404: return " `hostler models` lists what there is.";
+    case 429:
+    case 503: return " Try again in a moment.";
+    default: return "";
+    }
+}
+
+struct str remote_explain_status(struct arena *arena, int status, struct str body)
+{
+    const struct json *doc = NULL;
+    struct str message = STR("");
+    if (json_parse(arena, body, &doc, NULL) == 0) {
+        const struct json *error = json_get(doc, "error");
+        message = json_type(error) == JSON_STRING ? json_str_or(doc, "error", message)
+                                                  : json_str_or(error, "message", message);
+    }
+    if (message.len == 0) message = str_sub(str_trim(body), 0, 200);
+    return arena_printf(arena, "%d%s%.*s%s", status, message.len ? ": " : "", STR_ARG(message),
+                        hint_of(status));
+}
+
+/* --- one GET --- */
+
+struct get {
+    struct task task;
+    struct timer timer;
+    struct fetch fetch;
+    struct loop *loop;
+    struct buf body;
+    int err;
+    uint64_t due_us;
+};
+
+static void on_wake(struct task *task)
+{
+    struct get *g = CONTAINER_OF(task, struct get, task);
+    struct fetch *f = &g->fetch;
+    if (f->body.len) {
+        g->err = buf_append(&g->body, fetch_take(f));
+    }
+    bool late = loop_now(g->loop) >= g->due_us;
+    if (!g->err && f->state == FETCH_FAILED) g->err = f->err;
+    if (!g->err && late && f->state != FETCH_DONE) g->err = ERR_TIMEOUT;
+    if (g->err || f->state == FETCH_DONE) loop_stop(g->loop);
+}
+
+int remote_get(const struct remote *r, struct loop *loop, struct arena *arena, const char *path,
+               uint64_t timeout_us, int *status, struct str *body)
+{
+    struct http_client client;
+    struct get g = {.loop = loop, .due_us = clock_mono_us() + timeout_us};
+    struct buf head;
+    buf_init(&head, 64 * 1024);
+    buf_init(&g.body, BODY_MAX);
+    remote_client_init(&client, loop, 0);
+    task_init(&g.task, on_wake);
+    timer_init(&g.timer, &g.task);
+    g.err = remote_head(r, &head, "GET", path, 0);
+    struct str request = buf_str(&head);
+    remote_aim(r, &g.fetch, &client);
+    g.fetch.arena = arena;
+    g.fetch.task = &g.task;
+    g.fetch.request = &request;
+    g.fetch.request_count = 1;
+    if (!g.err) {
+        fetch_start(&g.fetch);
+        timer_start(loop, &g.timer, g.due_us);
+        loop_run(loop);
+    }
+    timer_stop(loop, &g.timer);
+    task_cancel(&g.task);
+    if (!g.err) {
+        *status = g.fetch.head->status;
+        *body = arena_dup(arena, buf_str(&g.body));
+    }
+    fetch_end(&g.fetch);
+    http_client_fini(&client);
+    buf_fini(&g.body);
+    buf_fini(&head);
+    return g.err;
+}

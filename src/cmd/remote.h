@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An OpenAI endpoint as the client commands (bench, chat, models) see it: where it is, and
+ * requests to it. */
+#ifndef HOSTLER_CMD_REMOTE_H
+#define HOSTLER_CMD_REMOTE_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "conf/url.h"
+#include "http/client.h"
+#include "loop/loop.h"
+
+/* Borrows the URL's and the key's text. */
+struct remote {
+    const char *text; /* the URL as given */
+    struct url url;
+    struct addr addr;
+    struct str host; /* for the Host header: "name:port" */
+    struct str key;  /* API key; empty: none */
+    char host_text[300];
+};
+
+#define REMOTE_DEFAULT_URL "http://127.0.0.1:8080"
+
+/* `url` NULL: the default; `key` NULL: from HOSTLER_KEY. A message and ERR_INVALID when the URL
+ * is none of ours. */
+MUST_CHECK int remote_init(struct remote *r, const char *command, const char *url, const char *key);
+
+/* Appends a request's head to `out`. `path` is below /v1 ("/models"); the URL's base is put
+ * before it. `body_len` is ignored for GET. */
+MUST_CHECK int remote_head(const struct remote *r, struct buf *out, const char *method,
+                           const char *path, size_t body_len);
+
+/* Fills the parts of `f` that say where to; the rest is the caller's. */
+void remote_aim(const struct remote *r, struct fetch *f, struct http_client *client);
+
+/* An http client with limits that suit a client. */
+void remote_client_init(struct http_client *client, struct loop *loop, unsigned idle_max);
+
+/* What went wrong and what to do next, for people; on the arena. */
+struct str remote_explain(const struct remote *r, struct arena *arena, int err);
+
+/* The same for an answer with a status over 299: the message in its body, with a hint for 401,
+ * 403, 404. */
+struct str remote_explain_status(struct arena *arena, int status, struct str body);
+
+/* GETs `path` and waits for the whole answer, at most timeout_us, running `loop`. The body is on
+ * the arena. A negative error, or 0 with the status. */
+MUST_CHECK int remote_get(const struct remote *r, struct loop *loop, struct arena *arena,
+                          const char *path, uint64_t timeout_us, int *status, struct str *body);
+
+#endif
