@@ -16,4 +16,23 @@ size_t utf8_complete(struct str s);
 /* Appends the UTF-8 form of `code` (0..0x10FFFF) to out; the number of bytes written, 1..4. */
 size_t utf8_encode(uint32_t code, char out[4]);
 
+/* Length of the character at p (p < end), 1..4. When it is broken, minus the number of bytes to skip, -1..-3: the
+ * longest start of some character (Unicode 3.9, table 3-8), for which one U+FFFD stands. */
+static inline int utf8_step(const unsigned char *p, const unsigned char *end)
+{
+    unsigned char lead = *p, low = 0x80, high = 0xbf;
+    if (lead < 0x80) return 1;
+    if (lead < 0xc2 || lead > 0xf4) return -1;
+    if (lead == 0xe0) low = 0xa0;
+    if (lead == 0xed) high = 0x9f;
+    if (lead == 0xf0) low = 0x90;
+    if (lead == 0xf4) high = 0x8f;
+    if (end - p < 2 || p[1] < low || p[1] > high) return -1;
+    if (lead < 0xe0) return 2;
+    if (end - p < 3 || (p[2] & 0xc0) != 0x80) return -2;
+    if (lead < 0xf0) return 3;
+    if (end - p < 4 || (p[3] & 0xc0) != 0x80) return -3;
+    return 4;
+}
+
 #endif

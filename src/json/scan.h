@@ -20,16 +20,19 @@ struct json_span {
 /* Scans `text`, which must be one object (blanks around it allowed). spans[i] gets the member names[i].
  * ERR_SYNTAX, ERR_TYPE (not an object), ERR_DEPTH (over JSON_MAX_DEPTH), ERR_UTF8 (also lone surrogate escapes
  * are refused: ERR_UTF8), ERR_DUPLICATE (one of `names` twice, however escaped: "mod\u0065l" is "model").
- * *error (may be NULL) then says where; for ERR_DUPLICATE its text is the member's name. */
-MUST_CHECK int json_scan(struct str text, const struct str *names, size_t count, struct json_span *spans,
-                         struct json_error *error);
+ * *error (may be NULL) then says where; for ERR_DUPLICATE its text is the member's name, so names have terminators.
+ * After a failure the spans mean nothing. Other names may be there twice: the relay does not judge them. */
+MUST_CHECK int json_scan(struct str text, const struct str *names, size_t count,
+                         struct json_span *spans, struct json_error *error);
 
-/* Scans the object that a span holds, for nested members such as stream_options.include_usage. */
+/* Scans the object that a span holds, for nested members such as stream_options.include_usage. ERR_TYPE for any other
+ * span, absent ones too. error->offset counts from the span's start. */
 MUST_CHECK int json_scan_span(const struct json_span *object, const struct str *names, size_t count,
                               struct json_span *spans, struct json_error *error);
 
 /* The span's value. False when it has another type. A string without escapes borrows from the text, one with
- * escapes is unescaped onto `arena`. */
+ * escapes is unescaped onto `arena` (false as well when that is beyond the arena's cap). Integers may be written as
+ * 1e3 or 2.0, as json_to_i64 has it. */
 bool json_span_str(const struct json_span *span, struct arena *arena, struct str *out);
 bool json_span_bool(const struct json_span *span, bool *out);
 bool json_span_i64(const struct json_span *span, int64_t *out);

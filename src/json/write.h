@@ -10,11 +10,11 @@
 #include "base/str.h"
 
 struct json_writer {
-    struct buf *out;  /* borrowed */
-    int err;          /* first failure, 0 so far */
-    unsigned depth;   /* open arrays and objects, at most 64 */
-    uint64_t filled;  /* bit per depth: the level has an element already */
-    bool after_key;   /* a key was written, its value is due */
+    struct buf *out; /* borrowed */
+    int err;         /* first failure, 0 so far */
+    unsigned depth;  /* open arrays and objects, at most 64 */
+    uint64_t filled; /* bit per depth: the level has an element already */
+    bool after_key;  /* a key was written, its value is due */
 };
 
 void json_write_init(struct json_writer *w, struct buf *out);
@@ -31,7 +31,8 @@ void json_write_key_str(struct json_writer *w, struct str name);
 void json_write_str(struct json_writer *w, struct str s);
 void json_write_i64(struct json_writer *w, int64_t v);
 void json_write_u64(struct json_writer *w, uint64_t v);
-void json_write_double(struct json_writer *w, double v); /* shortest form that reads back; not finite: null */
+void json_write_double(struct json_writer *w,
+                       double v); /* shortest form that reads back; not finite: null */
 void json_write_bool(struct json_writer *w, bool v);
 void json_write_null(struct json_writer *w);
 void json_write_raw(struct json_writer *w, struct str json); /* a value that is JSON text already */

@@ -12,18 +12,24 @@
 #include "base/str.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
-enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON }; /* AUTO: text when fd is a terminal */
+enum log_format {
+    LOG_FORMAT_AUTO,
+    LOG_FORMAT_TEXT,
+    LOG_FORMAT_JSON
+}; /* AUTO: text when fd is a terminal */
 
 void log_init(int fd, enum log_format format, enum log_level least);
 void log_set(enum log_format format, enum log_level least); /* after a reload */
 bool log_enabled(enum log_level level);
 void log_flush(void); /* writes this thread's gathered lines; a thread calls it before it ends */
 
-enum { LOG_LINE_MAX = 4096 }; /* longer lines are cut at a field border and marked "truncated":true */
+enum {
+    LOG_LINE_MAX = 4096
+}; /* longer lines are cut at a field border and marked "truncated":true */
 
 struct log_line {
     enum log_level level;
-    bool on;          /* level is enabled; the calls below do nothing otherwise */
+    bool on; /* level is enabled; the calls below do nothing otherwise */
     bool truncated;
     size_t len;
     char text[LOG_LINE_MAX];

@@ -39,12 +39,14 @@ struct metric_cell {
 
 static inline void metric_add(struct metric_cell *c, uint64_t n)
 {
-    atomic_store_explicit(&c->v, atomic_load_explicit(&c->v, memory_order_relaxed) + n, memory_order_relaxed);
+    atomic_store_explicit(&c->v, atomic_load_explicit(&c->v, memory_order_relaxed) + n,
+                          memory_order_relaxed);
 }
 
 static inline void metric_sub(struct metric_cell *c, uint64_t n)
 {
-    atomic_store_explicit(&c->v, atomic_load_explicit(&c->v, memory_order_relaxed) - n, memory_order_relaxed);
+    atomic_store_explicit(&c->v, atomic_load_explicit(&c->v, memory_order_relaxed) - n,
+                          memory_order_relaxed);
 }
 
 static inline uint64_t metric_read(const struct metric_cell *c)
@@ -54,7 +56,8 @@ static inline uint64_t metric_read(const struct metric_cell *c)
 
 /* Durations in seconds: upper bounds 0.001, 0.0025, 0.005, 0.01 ... 60, and +Inf. */
 enum { HISTOGRAM_BUCKETS = 16 };
-extern const double histogram_bounds[HISTOGRAM_BUCKETS - 1]; /* seconds, ascending; the last bucket is +Inf */
+extern const double
+    histogram_bounds[HISTOGRAM_BUCKETS - 1]; /* seconds, ascending; the last bucket is +Inf */
 
 struct histogram {
     struct metric_cell bucket[HISTOGRAM_BUCKETS]; /* not cumulative */
@@ -62,13 +65,14 @@ struct histogram {
 };
 
 void histogram_observe_us(struct histogram *h, uint64_t us);
-void histogram_merge(struct histogram *into, const struct histogram *from); /* `into` is the reader's own */
+void histogram_merge(struct histogram *into,
+                     const struct histogram *from); /* `into` is the reader's own */
 
 /* Writing the exposition format (Prometheus text 0.0.4). Metrics with one name must be written together. */
 struct metrics_writer {
     struct buf *out;
-    int err;              /* first failure, sticks */
-    int current;          /* id whose HELP and TYPE were written last, -1 none */
+    int err;     /* first failure, sticks */
+    int current; /* id whose HELP and TYPE were written last, -1 none */
 };
 /* `labels` are name,value pairs: {"model", name, "code", "200"}; values are escaped. */
 struct metric_label {
@@ -76,12 +80,13 @@ struct metric_label {
     struct str value;
 };
 void metrics_write_init(struct metrics_writer *w, struct buf *out);
-void metrics_write_u64(struct metrics_writer *w, enum metric_id id, const struct metric_label *labels, size_t count,
-                       uint64_t value);
-void metrics_write_double(struct metrics_writer *w, enum metric_id id, const struct metric_label *labels,
-                          size_t count, double value);
-void metrics_write_histogram(struct metrics_writer *w, enum metric_id id, const struct metric_label *labels,
-                             size_t count, const struct histogram *h);
+void metrics_write_u64(struct metrics_writer *w, enum metric_id id,
+                       const struct metric_label *labels, size_t count, uint64_t value);
+void metrics_write_double(struct metrics_writer *w, enum metric_id id,
+                          const struct metric_label *labels, size_t count, double value);
+void metrics_write_histogram(struct metrics_writer *w, enum metric_id id,
+                             const struct metric_label *labels, size_t count,
+                             const struct histogram *h);
 
 /* docs/metrics.md, generated from the rows. */
 MUST_CHECK int metrics_write_manual(struct buf *out);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* yyjson builds the values; what it leaves open (depth, exact reasons) is decided by our own scan before. */
+#include "json/json.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yyjson.h>
+
+#include "base/err.h"
+#include "json/json_priv.h"
+
+static void *on_malloc(void *ctx, size_t size)
+{
+    return arena_try(ctx, size);
+}
+
+static void *on_realloc(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    if (size <= old_size) return ptr;
+    void *grown = arena_try(ctx, size);
+    if (grown && ptr) memcpy(grown, ptr, old_size);
+    return grown;
+}
+
+static void on_free(void *ctx UNUSED, void *ptr UNUSED)
+{
+}
+
+static inline yyjson_val *val_of(const struct json *v)
+{
+    return (yyjson_val *)(uintptr_t)v;
+}
+
+static inline const struct json *json_of(const yyjson_val *v)
+{
+    return (const struct json *)(const void *)v;
+}
+
+int json_parse(struct arena *arena, struct str text, const struct json **out,
+               struct json_error *error)
+{
+    int err = json__check(text, error);
+    if (err) return err;
+    const yyjson_alc alc = {on_malloc, on_realloc, on_free, arena};
+    yyjson_read_err why;
+    /* Without YYJSON_READ_INSITU the text is only read. */
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text.ptr, text.len,
+                                       YYJSON_READ_BIGNUM_AS_RAW, &alc, &why);
+    if (doc) {
+        *out = json_of(yyjson_doc_get_root(doc));
+        return 0;
+    }
+    bool memory = why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION;
+    if (error) *error = (struct json_error){why.pos, memory ? "larger than the limit" : why.msg};
+    return memory ? ERR_TOO_LARGE : ERR_SYNTAX;
+}
+
+enum json_type json_type(const struct json *v)
+{
+    switch (yyjson_get_type(val_of(v))) {
+    case YYJSON_TYPE_NULL: return JSON_NULL;
+    case YYJSON_TYPE_BOOL: return JSON_BOOL;
+    case YYJSON_TYPE_RAW: /* a number beyond the range of 64 bits */
+    case YYJSON_TYPE_NUM: return JSON_NUMBER;
+    case YYJSON_TYPE_STR: return JSON_STRING;
+    case YYJSON_TYPE_ARR: return JSON_ARRAY;
+    case YYJSON_TYPE_OBJ: return JSON_OBJECT;
+    default: return JSON_NONE;
+    }
+}
+
+const struct json *json_get(const struct json *v, const char *name)
+{
+    return json_of(yyjson_obj_get(val_of(v), name));
+}
+
+static size_t times_in(const struct json *v, struct str wanted)
+{
+    size_t times = 0;
+    struct str name;
+    const struct json *value;
+    for (struct json_iter it = {0}; json_next_member(v, &it, &name, &value);)
+        times += str_eq(name, wanted);
+    return times;
+}
+
+int json_unique(const struct json *v, const char *const *names, const char **which)
+{
+    for (; *names; names++) {
+        if (times_in(v, str_of(*names)) < 2) continue;
+        *which = *names;
+        return ERR_DUPLICATE;
+    }
+    return 0;
+}
+
+size_t json_count(const struct json *v)
+{
+    yyjson_val *val = val_of(v);
+    return yyjson_is_arr(val) ? yyjson_arr_size(val) : yyjson_obj_size(val);
+}
+
+const struct json *json_at(const struct json *array, size_t index)
+{
+    return json_of(yyjson_arr_get(val_of(array), index));
+}
+
+bool json_next_member(const struct json *object, struct json_iter *it, struct str *name,
+                      const struct json **value)
+{
+    yyjson_obj_iter inner;
+    if (!yyjson_obj_iter_init(val_of(object), &inner)) return false;
+    if (it->at) {
+        inner.idx = it->index;
+        inner.cur = (yyjson_val *)(uintptr_t)it->at;
+    }
+    yyjson_val *key = yyjson_obj_iter_next(&inner);
+    if (!key) return false;
+    *it = (struct json_iter){inner.cur, inner.idx};
+    *name = str_n(yyjson_get_str(key), yyjson_get_len(key));
+    *value = json_of(yyjson_obj_iter_get_val(key));
+    return true;
+}
+
+bool json_next_item(const struct json *array, struct json_iter *it, const struct json **value)
+{
+    yyjson_arr_iter inner;
+    if (!yyjson_arr_iter_init(val_of(array), &inner)) return false;
+    if (it->at) {
+        inner.idx = it->index;
+        inner.cur = (yyjson_val *)(uintptr_t)it->at;
+    }
+    yyjson_val *item = yyjson_arr_iter_next(&inner);
+    if (!item) return false;
+    *it = (struct json_iter){inner.cur, inner.idx};
+    *value = json_of(item);
+    return true;
+}
+
+bool json_to_str(const struct json *v, struct str *out)
+{
+    yyjson_val *val = val_of(v);
+    if (!yyjson_is_str(val)) return false;
+    *out = str_n(yyjson_get_str(val), yyjson_get_len(val));
+    return true;
+}
+
+bool json_to_bool(const struct json *v, bool *out)
+{
+    if (!yyjson_is_bool(val_of(v))) return false;
+    *out = yyjson_get_bool(val_of(v));
+    return true;
+}
+
+bool json_to_i64(const struct json *v, int64_t *out)
+{
+    yyjson_val *val = val_of(v);
+    if (yyjson_is_uint(val) && yyjson_get_uint(val) > INT64_MAX) return false;
+    if (yyjson_is_real(val)) return json__whole(yyjson_get_real(val), out);
+    if (!yyjson_is_int(val)) return false;
+    *out = yyjson_get_sint(val);
+    return true;
+}
+
+bool json_to_double(const struct json *v, double *out)
+{
+    yyjson_val *val = val_of(v);
+    double number;
+    if (yyjson_is_raw(val))
+        number = strtod(yyjson_get_raw(val), NULL);
+    else if (yyjson_is_num(val))
+        number = yyjson_get_num(val);
+    else
+        return false;
+    if (!isfinite(number)) return false;
+    *out = number;
+    return true;
+}
+
+struct str json_str_or(const struct json *object, const char *name, struct str otherwise)
+{
+    json_to_str(json_get(object, name), &otherwise);
+    return otherwise;
+}
+
+bool json_bool_or(const struct json *object, const char *name, bool otherwise)
+{
+    json_to_bool(json_get(object, name), &otherwise);
+    return otherwise;
+}
+
+int64_t json_i64_or(const struct json *object, const char *name, int64_t otherwise)
+{
+    json_to_i64(json_get(object, name), &otherwise);
+    return otherwise;
+}
+
+double json_double_or(const struct json *object, const char *name, double otherwise)
+{
+    json_to_double(json_get(object, name), &otherwise);
+    return otherwise;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this folder share. */
+#ifndef HOSTLER_JSON_JSON_PRIV_H
+#define HOSTLER_JSON_JSON_PRIV_H
+
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "base/base.h"
+#include "json/json.h"
+
+/* Validates a whole text, whose outermost value may be of any type: what json_parse does before it builds. */
+MUST_CHECK int json__check(struct str text, struct json_error *error);
+
+/* A number without fraction as an integer; false when it has one or does not fit. */
+static inline bool json__whole(double real, int64_t *out)
+{
+    if (!(real >= -0x1p63 && real < 0x1p63) || real != (double)(int64_t)real) return false;
+    *out = (int64_t)real;
+    return true;
+}
+
+/* The first byte in [p, end) that a JSON string cannot hold as it is or that is not ASCII; `end` when there is none. */
+static inline const unsigned char *json__plain_end(const unsigned char *p, const unsigned char *end)
+{
+#ifdef __SSE2__
+    /* Signed comparison: bytes from 0x80 on are negative, so one test finds them and the control characters. */
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'),
+                  blank = _mm_set1_epi8(' ');
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)),
+                                   _mm_cmplt_epi8(v, blank));
+        unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+        if (mask) return p + __builtin_ctz(mask);
+    }
+#endif
+    const uint64_t ones = UINT64_MAX / 255;
+    for (; end - p >= 8; p += 8) {
+        uint64_t v;
+        memcpy(&v, p, 8);
+        uint64_t hit =
+            v | (v - ones * ' ') | ((v ^ ones * '"') - ones) | ((v ^ ones * '\\') - ones);
+        if (hit & ones * 0x80) break;
+    }
+    while (p < end && *p >= ' ' && *p < 0x80 && *p != '"' && *p != '\\')
+        p++;
+    return p;
+}
+
+#endif

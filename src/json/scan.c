@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A validator for RFC 8259 with a bit per open level instead of recursion, and an eye on the outermost members.
+ *
+ *   WANT_VALUE --"[" "{"--> WANT_VALUE / WANT_KEY --key ":"--> WANT_VALUE
+ *       `--scalar, "]", "}"--> WANT_NEXT --","--> WANT_VALUE / WANT_KEY;  outermost closed: FINISHED
+ */
+#include "json/scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/utf8.h"
+#include "json/json_priv.h"
+
+enum step { WANT_VALUE, WANT_KEY, WANT_NEXT, FINISHED, FAILED };
+
+struct scanner {
+    const unsigned char *p; /* next byte */
+    const unsigned char *end;
+    const unsigned char *begin;
+    uint64_t
+        objects;    /* bit 0: the innermost open level is an object, bit 1 the one around it, ... */
+    unsigned depth; /* open levels */
+    bool escaped;   /* the last string has a backslash */
+    const struct str *names;
+    size_t count;
+    struct json_span *spans; /* one per name */
+    struct json_span
+        *current; /* of the member whose value is being read; NULL: nobody asked for it */
+    int err;
+    struct json_error error;
+};
+
+static bool fail(struct scanner *s, int err, const unsigned char *at, const char *text)
+{
+    s->err = err;
+    s->error = (struct json_error){(size_t)(at - s->begin), text};
+    return false;
+}
+
+static enum step refuse(struct scanner *s, const char *text)
+{
+    fail(s, ERR_SYNTAX, s->p, s->p == s->end ? "the text ends too early" : text);
+    return FAILED;
+}
+
+static inline void skip_blanks(struct scanner *s)
+{
+    while (s->p < s->end && *s->p <= ' ' &&
+           (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t'))
+        s->p++;
+}
+
+static inline bool is_digit(unsigned char c)
+{
+    return (unsigned char)(c - '0') < 10;
+}
+
+/* The value of a hexadecimal digit, or -1. */
+static int hex_digit(unsigned char c)
+{
+    if (is_digit(c)) return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The number in the four digits at p, or -1. */
+static int32_t hex4(const unsigned char *p, const unsigned char *end)
+{
+    int32_t value = 0;
+    if (end - p < 4) return -1;
+    for (int i = 0; i < 4; i++) {
+        int digit = hex_digit(p[i]);
+        if (digit < 0) return -1;
+        value = value * 16 + digit;
+    }
+    return value;
+}
+
+static bool is_high(int32_t unit)
+{
+    return unit >= 0xd800 && unit < 0xdc00;
+}
+
+static bool is_low(int32_t unit)
+{
+    return unit >= 0xdc00 && unit < 0xe000;
+}
+
+/* \uXXXX, or two of them for a character beyond U+FFFF; p is at the backslash. */
+static bool scan_unicode(struct scanner *s)
+{
+    int32_t unit = hex4(s->p + 2, s->end);
+    if (unit < 0) return fail(s, ERR_SYNTAX, s->p, "\\u needs four hexadecimal digits");
+    if (is_low(unit)) return fail(s, ERR_UTF8, s->p, "a surrogate without its partner");
+    s->p += 6;
+    if (!is_high(unit)) return true;
+    if (s->end - s->p < 6 || s->p[0] != '\\' || s->p[1] != 'u' || !is_low(hex4(s->p + 2, s->end)))
+        return fail(s, ERR_UTF8, s->p - 6, "a surrogate without its partner");
+    s->p += 6;
+    return true;
+}
+
+static bool scan_escape(struct scanner *s)
+{
+    s->escaped = true;
+    if (s->end - s->p < 2) return fail(s, ERR_SYNTAX, s->end, "the text ends within a string");
+    switch (s->p[1]) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't': s->p += 2; return true;
+    case 'u': return scan_unicode(s);
+    default: return fail(s, ERR_SYNTAX, s->p, "no such escape");
+    }
+}
+
+static bool scan_wide(struct scanner *s)
+{
+    while (s->p < s->end && *s->p >= 0x80) {
+        int n = utf8_step(s->p, s->end);
+        if (n < 0) return fail(s, ERR_UTF8, s->p, "not valid UTF-8");
+        s->p += n;
+    }
+    return true;
+}
+
+/* p is at the opening quote, afterwards behind the closing one. */
+static bool scan_string(struct scanner *s)
+{
+    s->escaped = false;
+    s->p++;
+    for (;;) {
+        s->p = json__plain_end(s->p, s->end);
+        if (s->p == s->end) return fail(s, ERR_SYNTAX, s->p, "the text ends within a string");
+        if (*s->p == '"') break;
+        if (*s->p == '\\') {
+            if (!scan_escape(s)) return false;
+        } else if (*s->p < ' ') {
+            return fail(s, ERR_SYNTAX, s->p, "a control character in a string");
+        } else if (!scan_wide(s)) {
+            return false;
+        }
+    }
+    s->p++;
+    return true;
+}
+
+static bool scan_digits(struct scanner *s)
+{
+    const unsigned char *p = s->p;
+    while (p < s->end && is_digit(*p))
+        p++;
+    bool any = p > s->p;
+    s->p = p;
+    return any || fail(s, ERR_SYNTAX, p, "a digit is missing");
+}
+
+static bool scan_number(struct scanner *s)
+{
+    if (*s->p == '-') s->p++;
+    bool zero = s->p < s->end && *s->p == '0';
+    const unsigned char *first = s->p;
+    if (!scan_digits(s)) return false;
+    if (zero && s->p - first > 1) return fail(s, ERR_SYNTAX, first, "a number with a leading zero");
+    if (s->p < s->end && *s->p == '.') {
+        s->p++;
+        if (!scan_digits(s)) return false;
+    }
+    if (s->p < s->end && (*s->p | 0x20) == 'e') {
+        s->p++;
+        if (s->p < s->end && (*s->p == '+' || *s->p == '-')) s->p++;
+        if (!scan_digits(s)) return false;
+    }
+    return true;
+}
+
+static bool scan_word(struct scanner *s, struct str word)
+{
+    if ((size_t)(s->end - s->p) < word.len || memcmp(s->p, word.ptr, word.len) != 0)
+        return fail(s, ERR_SYNTAX, s->p, "no such word");
+    s->p += word.len;
+    return true;
+}
+
+/* Reads what may follow a backslash in a string that was validated; the bytes it stands for, 1..4, go to out. */
+static size_t unescape(const unsigned char **p, const unsigned char *end, char out[4])
+{
+    static const char letters[] = "bfnrt", meanings[] = "\b\f\n\r\t";
+    const unsigned char *at = *p;
+    if (at[1] == 'u') {
+        int32_t unit = hex4(at + 2, end);
+        *p = at + 6;
+        if (!is_high(unit)) return utf8_encode((uint32_t)unit, out);
+        int32_t low = hex4(at + 8, end);
+        *p = at + 12;
+        return utf8_encode((uint32_t)(0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00)), out);
+    }
+    const char *letter = strchr(letters, at[1]);
+    out[0] = letter ? meanings[letter - letters] : (char)at[1];
+    *p = at + 2;
+    return 1;
+}
+
+/* Compares a validated string (without its quotes) that has escapes with a name. */
+static bool escaped_is(struct str raw, struct str name)
+{
+    const unsigned char *p = (const unsigned char *)raw.ptr, *end = p + raw.len;
+    while (p < end) {
+        char piece[4] = {(char)*p};
+        size_t n = 1;
+        if (*p == '\\')
+            n = unescape(&p, end, piece);
+        else
+            p++;
+        if (!str_starts(name, str_n(piece, n))) return false;
+        name = str_n(name.ptr + n, name.len - n);
+    }
+    return name.len == 0;
+}
+
+/* Takes note of an outermost member's name, which stands in quotes from `open` to p. */
+static bool note_key(struct scanner *s, const unsigned char *open)
+{
+    struct str key = str_n((const char *)open + 1, (size_t)(s->p - open) - 2);
+    for (size_t i = 0; i < s->count; i++) {
+        if (!(s->escaped ? escaped_is(key, s->names[i]) : str_eq(key, s->names[i]))) continue;
+        if (s->spans[i].type != JSON_NONE) return fail(s, ERR_DUPLICATE, open, s->names[i].ptr);
+        s->current = &s->spans[i];
+        break;
+    }
+    return true;
+}
+
+static enum step open_level(struct scanner *s, bool object)
+{
+    if (s->depth == JSON_MAX_DEPTH) {
+        fail(s, ERR_DEPTH, s->p, "nested too deeply");
+        return FAILED;
+    }
+    s->objects = s->objects << 1 | object;
+    s->depth++;
+    s->p++;
+    skip_blanks(s);
+    if (s->p < s->end && *s->p == (object ? '}' : ']')) return WANT_NEXT;
+    return object ? WANT_KEY : WANT_VALUE;
+}
+
+static enum step step_key(struct scanner *s)
+{
+    skip_blanks(s);
+    const unsigned char *open = s->p;
+    if (open == s->end || *open != '"') return refuse(s, "a member's name is missing");
+    if (!scan_string(s)) return FAILED;
+    if (s->depth == 1 && s->count && !note_key(s, open)) return FAILED;
+    skip_blanks(s);
+    if (s->p == s->end || *s->p != ':') return refuse(s, "a colon is missing");
+    s->p++;
+    return WANT_VALUE;
+}
+
+static enum json_type type_by_first(unsigned char c)
+{
+    switch (c) {
+    case '{': return JSON_OBJECT;
+    case '[': return JSON_ARRAY;
+    case '"': return JSON_STRING;
+    case 't':
+    case 'f': return JSON_BOOL;
+    case 'n': return JSON_NULL;
+    default: return c == '-' || is_digit(c) ? JSON_NUMBER : JSON_NONE;
+    }
+}
+
+static enum step step_value(struct scanner *s)
+{
+    skip_blanks(s);
+    if (s->p == s->end) return refuse(s, "");
+    enum json_type type = type_by_first(*s->p);
+    if (s->depth == 1 && s->current)
+        *s->current = (struct json_span){type, {(const char *)s->p, 0}};
+    bool ok = false;
+    switch (type) {
+    case JSON_OBJECT: return open_level(s, true);
+    case JSON_ARRAY: return open_level(s, false);
+    case JSON_STRING: ok = scan_string(s); break;
+    case JSON_NUMBER: ok = scan_number(s); break;
+    case JSON_NULL: ok = scan_word(s, STR("null")); break;
+    case JSON_BOOL: ok = scan_word(s, *s->p == 't' ? STR("true") : STR("false")); break;
+    case JSON_NONE: return refuse(s, "a value is missing");
+    }
+    return ok ? WANT_NEXT : FAILED;
+}
+
+/* Behind a value, or at the bracket that closes an empty level. */
+static enum step step_next(struct scanner *s)
+{
+    for (;;) {
+        if (s->depth == 0) return FINISHED;
+        if (s->depth == 1 && s->current) {
+            s->current->raw.len = (size_t)((const char *)s->p - s->current->raw.ptr);
+            s->current = NULL;
+        }
+        skip_blanks(s);
+        if (s->p == s->end) return refuse(s, "");
+        bool object = s->objects & 1;
+        if (*s->p == ',') {
+            s->p++;
+            return object ? WANT_KEY : WANT_VALUE;
+        }
+        if (*s->p != (object ? '}' : ']'))
+            return refuse(s, "a comma or a closing bracket is missing");
+        s->p++;
+        s->objects >>= 1;
+        s->depth--;
+    }
+}
+
+static int run(struct scanner *s, struct json_error *error)
+{
+    enum step step = WANT_VALUE;
+    while (step < FINISHED) {
+        switch (step) {
+        case WANT_KEY: step = step_key(s); break;
+        case WANT_VALUE: step = step_value(s); break;
+        default: step = step_next(s); break;
+        }
+    }
+    skip_blanks(s);
+    if (step == FINISHED && s->p < s->end) refuse(s, "more text after the value");
+    if (s->err && error) *error = s->error;
+    return s->err;
+}
+
+static struct scanner scanner_of(struct str text)
+{
+    const unsigned char *p = (const unsigned char *)(text.ptr ? text.ptr : "");
+    return (struct scanner){.p = p, .begin = p, .end = p + text.len};
+}
+
+int json__check(struct str text, struct json_error *error)
+{
+    struct scanner s = scanner_of(text);
+    return run(&s, error);
+}
+
+int json_scan(struct str text, const struct str *names, size_t count, struct json_span *spans,
+              struct json_error *error)
+{
+    struct scanner s = scanner_of(text);
+    s.names = names;
+    s.count = count;
+    s.spans = spans;
+    for (size_t i = 0; i < count; i++)
+        spans[i] = (struct json_span){JSON_NONE, STR_NULL};
+    skip_blanks(&s);
+    if (s.p < s.end && *s.p != '{' && type_by_first(*s.p) != JSON_NONE) {
+        fail(&s, ERR_TYPE, s.p, "not an object");
+        if (error) *error = s.error;
+        return s.err;
+    }
+    return run(&s, error);
+}
+
+int json_scan_span(const struct json_span *object, const struct str *names, size_t count,
+                   struct json_span *spans, struct json_error *error)
+{
+    if (object->type != JSON_OBJECT) {
+        if (error) *error = (struct json_error){0, "not an object"};
+        return ERR_TYPE;
+    }
+    return json_scan(object->raw, names, count, spans, error);
+}
+
+bool json_span_str(const struct json_span *span, struct arena *arena, struct str *out)
+{
+    if (span->type != JSON_STRING) return false;
+    struct str inner = str_n(span->raw.ptr + 1, span->raw.len - 2);
+    if (str_find_char(inner, '\\') < 0) {
+        *out = inner;
+        return true;
+    }
+    char *copy = arena_try(arena, inner.len);
+    if (!copy) return false;
+    size_t len = 0;
+    const unsigned char *p = (const unsigned char *)inner.ptr, *end = p + inner.len;
+    while (p < end) {
+        if (*p == '\\')
+            len += unescape(&p, end, copy + len);
+        else
+            copy[len++] = (char)*p++;
+    }
+    *out = str_n(copy, len);
+    return true;
+}
+
+bool json_span_bool(const struct json_span *span, bool *out)
+{
+    if (span->type != JSON_BOOL) return false;
+    *out = span->raw.ptr[0] == 't';
+    return true;
+}
+
+bool json_span_i64(const struct json_span *span, int64_t *out)
+{
+    if (span->type != JSON_NUMBER) return false;
+    int err = str_to_i64(span->raw, out);
+    if (err != ERR_SYNTAX) return err == 0;
+    /* Within an object some byte that belongs to no number follows: strtod stops there. */
+    return json__whole(strtod(span->raw.ptr, NULL), out);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "json/write.h"
+
+#include <math.h>
+#include <yyjson.h>
+
+#include "base/err.h"
+#include "base/utf8.h"
+#include "json/json_priv.h"
+
+void json_write_init(struct json_writer *w, struct buf *out)
+{
+    *w = (struct json_writer){.out = out};
+}
+
+int json_write_end(struct json_writer *w)
+{
+    assert(w->err || (w->depth == 0 && !w->after_key));
+    return w->err;
+}
+
+static void put(struct json_writer *w, struct str s)
+{
+    if (!w->err) w->err = buf_append(w->out, s);
+}
+
+/* The comma before an element that is not the first of its level; none between a key and its value. */
+static void separate(struct json_writer *w)
+{
+    if (w->after_key) {
+        w->after_key = false;
+        return;
+    }
+    if (w->depth == 0) return;
+    uint64_t bit = (uint64_t)1 << (w->depth - 1);
+    if (w->filled & bit) put(w, STR(","));
+    w->filled |= bit;
+}
+
+static void put_value(struct json_writer *w, struct str text)
+{
+    if (w->err) return;
+    separate(w);
+    put(w, text);
+}
+
+static void open_level(struct json_writer *w, struct str bracket)
+{
+    put_value(w, bracket);
+    if (w->err) return;
+    assert(w->depth < JSON_MAX_DEPTH);
+    w->filled &= ~((uint64_t)1 << w->depth);
+    w->depth++;
+}
+
+static void close_level(struct json_writer *w, struct str bracket)
+{
+    if (w->err) return;
+    assert(w->depth > 0 && !w->after_key);
+    w->depth--;
+    put(w, bracket);
+}
+
+void json_write_object(struct json_writer *w)
+{
+    open_level(w, STR("{"));
+}
+
+void json_write_object_end(struct json_writer *w)
+{
+    close_level(w, STR("}"));
+}
+
+void json_write_array(struct json_writer *w)
+{
+    open_level(w, STR("["));
+}
+
+void json_write_array_end(struct json_writer *w)
+{
+    close_level(w, STR("]"));
+}
+
+static void put_quoted(struct json_writer *w, struct str s)
+{
+    put(w, STR("\""));
+    if (!w->err) w->err = json_escape(w->out, s);
+    put(w, STR("\""));
+}
+
+void json_write_key(struct json_writer *w, const char *name)
+{
+    json_write_key_str(w, str_of(name));
+}
+
+void json_write_key_str(struct json_writer *w, struct str name)
+{
+    if (w->err) return;
+    assert(w->depth > 0 && !w->after_key);
+    separate(w);
+    put_quoted(w, name);
+    put(w, STR(":"));
+    w->after_key = true;
+}
+
+void json_write_str(struct json_writer *w, struct str s)
+{
+    if (w->err) return;
+    separate(w);
+    put_quoted(w, s);
+}
+
+/* The digits of v at the end of text; returns where they start. */
+static char *digits(uint64_t v, char *end)
+{
+    do {
+        *--end = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    return end;
+}
+
+enum { DIGITS_MAX = 21 };
+
+void json_write_i64(struct json_writer *w, int64_t v)
+{
+    char text[DIGITS_MAX], *end = text + sizeof text;
+    char *p = digits(v < 0 ? 0 - (uint64_t)v : (uint64_t)v, end);
+    if (v < 0) *--p = '-';
+    put_value(w, str_n(p, (size_t)(end - p)));
+}
+
+void json_write_u64(struct json_writer *w, uint64_t v)
+{
+    char text[DIGITS_MAX], *end = text + sizeof text;
+    char *p = digits(v, end);
+    put_value(w, str_n(p, (size_t)(end - p)));
+}
+
+void json_write_double(struct json_writer *w, double v)
+{
+    if (!isfinite(v)) {
+        json_write_null(w);
+        return;
+    }
+    _Alignas(16) char room[512];
+    yyjson_alc alc;
+    yyjson_val val = {0};
+    size_t len = 0;
+    bool ready = yyjson_alc_pool_init(&alc, room, sizeof room);
+    assert(ready);
+    unsafe_yyjson_set_real(&val, v);
+    char *text = yyjson_val_write_opts(&val, YYJSON_WRITE_NOFLAG, &alc, &len, NULL);
+    assert(text);
+    put_value(w, str_n(text, len));
+}
+
+void json_write_bool(struct json_writer *w, bool v)
+{
+    put_value(w, v ? STR("true") : STR("false"));
+}
+
+void json_write_null(struct json_writer *w)
+{
+    put_value(w, STR("null"));
+}
+
+void json_write_raw(struct json_writer *w, struct str json)
+{
+    put_value(w, json);
+}
+
+void json_write_str_member(struct json_writer *w, const char *name, struct str v)
+{
+    json_write_key(w, name);
+    json_write_str(w, v);
+}
+
+void json_write_u64_member(struct json_writer *w, const char *name, uint64_t v)
+{
+    json_write_key(w, name);
+    json_write_u64(w, v);
+}
+
+void json_write_i64_member(struct json_writer *w, const char *name, int64_t v)
+{
+    json_write_key(w, name);
+    json_write_i64(w, v);
+}
+
+void json_write_double_member(struct json_writer *w, const char *name, double v)
+{
+    json_write_key(w, name);
+    json_write_double(w, v);
+}
+
+void json_write_bool_member(struct json_writer *w, const char *name, bool v)
+{
+    json_write_key(w, name);
+    json_write_bool(w, v);
+}
+
+void json_write_null_member(struct json_writer *w, const char *name)
+{
+    json_write_key(w, name);
+    json_write_null(w);
+}
+
+/* The escape for a quote, a backslash or a control character, and its length. */
+static size_t escape_of(unsigned char c, char out[6])
+{
+    static const char letters[] = "btnvfr"; /* for 8..13; \v is no JSON escape */
+    static const char hex[] = "0123456789abcdef";
+    out[0] = '\\';
+    out[1] = c < ' ' ? 'u' : (char)c;
+    if (c >= 8 && c <= 13 && c != 11) out[1] = letters[c - 8];
+    if (out[1] != 'u') return 2;
+    memcpy(out + 2, "00", 2);
+    out[4] = hex[c >> 4];
+    out[5] = hex[c & 15];
+    return 6;
+}
+
+int json_escape(struct buf *out, struct str s)
+{
+    const unsigned char *p = (const unsigned char *)(s.ptr ? s.ptr : ""), *end = p + s.len;
+    const unsigned char *kept = p; /* from here to p nothing needs a change */
+    while (p < end) {
+        p = json__plain_end(p, end);
+        for (int n; p < end && *p >= 0x80 && (n = utf8_step(p, end)) > 0;)
+            p += n;
+        if (p < end && *p >= ' ' && *p < 0x80 && *p != '"' && *p != '\\') continue;
+        int err = buf_append(out, str_n((const char *)kept, (size_t)(p - kept)));
+        if (err || p == end) return err;
+        char text[6] = "\xef\xbf\xbd";
+        bool broken = *p >= 0x80;
+        size_t n = broken ? 3 : escape_of(*p, text);
+        p += broken ? -utf8_step(p, end) : 1;
+        kept = p;
+        err = buf_append(out, str_n(text, n));
+        if (err) return err;
+    }
+    return 0;
+}
