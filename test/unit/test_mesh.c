@@ -147,7 +147,7 @@ static const char two_endpoints[] =
 static const char with_engine[] =
     "models:\n"
     "  - name: demo\n"
-    "    engine: { file: /dev/null, slots: 2 }\n";
+    "    engine: { command: [serve, '${socket}'], capacity: 2 }\n";
 
 /* --- names and addresses --- */
 
@@ -166,7 +166,7 @@ static void snapshot_knows_names_and_addresses(void **state)
         "      - { url: 'http://[::1]:9000/openai/v1' }\n"
         "      - { url: 'unix:/run/a.sock' }\n"
         "  - name: spare\n"
-        "    engine: { file: /dev/null }\n");
+        "    engine: { command: [serve, '${socket}'] }\n");
     const struct service *demo = w->demo;
     const struct service *spare = snapshot_service(w->snapshot, STR("spare"));
     assert_ptr_equal(snapshot_service(w->snapshot, STR("gpt-4")), demo);
