@@ -87,6 +87,7 @@ static void build(struct conf__load *l)
 {
     conf__override(l);
     conf__read(l);
+    if (l->root->kind != NODE_MAP) return; /* nothing was read */
     l->reading_problems = l->problems->count;
     conf__finish(l);
     conf__check(l);

@@ -6,6 +6,7 @@
 
 #include "base/utf8.h"
 #include "conf/conf_priv.h"
+#include "conf/value.h"
 
 enum { TEXT_MAX = 1024, QUOTE_MAX = 80 };
 
@@ -38,8 +39,8 @@ static struct conf_problem *add(struct conf_problems *p)
 static struct str printable(struct arena *a, struct str s)
 {
     struct str copy = arena_dup(a, s);
-    for (char *c = (char *)(uintptr_t)copy.ptr; c < copy.ptr + copy.len; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+    for (size_t i = 0; i < copy.len; i++)
+        memset((char *)(uintptr_t)copy.ptr + i, '?', conf__forbidden(copy, i));
     return copy;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/utf8.h"
 #include "conf/conf_priv.h"
 #include "conf/value.h"
 
@@ -19,19 +20,18 @@ static const char *shown(struct conf__load *l, const struct conf_row *row, const
 static bool clean(const struct conf_row *row, struct str text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (c >= ' ' && c != 0x7f) continue;
-        if ((row->flags & CONF_MULTILINE) && (c == '\n' || c == '\t')) continue;
-        return false;
+        bool layout = text.ptr[i] == '\n' || text.ptr[i] == '\t';
+        if (layout && (row->flags & CONF_MULTILINE)) continue;
+        if (conf__forbidden(text, i)) return false;
     }
-    return true;
+    return utf8_valid(text);
 }
 
 static bool text_fits(struct conf__load *l, const struct conf_row *row, const struct node *n,
                       struct str setting, struct str text)
 {
     if (!clean(row, text)) {
-        conf__problem(l, n, setting, "has a line break or another control character in it");
+        conf__problem(l, n, setting, "has a control character in it or is not UTF-8");
         return false;
     }
     if (row->max && text.len > row->max && row->type != CONF_COUNT && row->type != CONF_SIZE &&

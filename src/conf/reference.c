@@ -86,7 +86,7 @@ static bool expand_one(struct expansion *x, struct str inner)
 {
     if (str_starts(inner, STR("env.")) && inner.len > 4) return expand_env(x, str_skip(inner, 4));
     if (str_starts(inner, STR("file:")) && inner.len > 5) return expand_file(x, str_skip(inner, 5));
-    bool command = x->row->type == CONF_TEXTS && (x->row->flags & CONF_MULTILINE);
+    bool command = x->row->flags & CONF_PLACES;
     if (command && (str_eq(inner, STR("socket")) || str_eq(inner, STR("port"))))
         return buf_printf(&x->out, "${%" STR_FMT "}", STR_ARG(inner)) == 0;
     conf__problem(x->load, x->node, x->setting,

@@ -45,7 +45,7 @@ static const struct conf_row engine_rows[] = {
      .doc = "GGUF file that Hostler's own engine loads. A relative path starts at the folder of "
             "this configuration file."},
     {.name = "command", .type = CONF_TEXTS, ROWS(conf_engine, command, command_count),
-     .max = TEXT_MAX_BYTES * 4, .flags = CONF_MULTILINE, .implied = "`file` is needed",
+     .max = TEXT_MAX_BYTES * 4, .flags = CONF_MULTILINE | CONF_PLACES, .implied = "`file` is needed",
      .doc = "Program and arguments of another runtime that Hostler starts instead, one list item "
             "each. `${socket}` and `${port}` are replaced by the address it must listen on."},
     {.name = "url", .type = CONF_TEXT, ROW(conf_engine, url), .max = TEXT_MAX_BYTES,
@@ -119,7 +119,7 @@ static const struct conf_row endpoint_rows[] = {
      .doc = "Where the runtime answers: `http://HOST[:PORT][/BASE]` or `unix:/PATH[:/BASE]`. "
             "BASE is what stands before `/chat/completions`, mostly `/v1`; without one, `/v1` "
             "is used."},
-    {.name = "name", .type = CONF_TEXT, ROW(conf_endpoint, name), .max = NAME_MAX_BYTES,
+    {.name = "name", .type = CONF_TEXT, ROW(conf_endpoint, name), .max = NAME_MAX_BYTES * 2,
      .implied = "HOST:PORT of the URL",
      .doc = "How logs, metrics and messages call it; unlike its neighbours' names."},
     {.name = "model", .type = CONF_TEXT, ROW(conf_endpoint, model), .max = NAME_MAX_BYTES,

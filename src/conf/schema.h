@@ -31,6 +31,7 @@ enum conf_flag {
     CONF_RESTART = 4,   /* a reload does not change it */
     CONF_MULTILINE = 8, /* may hold line breaks and tabs */
     CONF_PATH = 16,     /* a relative one is against the file's folder */
+    CONF_PLACES = 32,   /* ${socket} and ${port} stay in it */
 };
 
 struct conf_group;

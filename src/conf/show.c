@@ -9,9 +9,25 @@
 
 static const struct str redacted = STR_INIT("[redacted]");
 
-static struct str secret_or(const struct conf_row *row, struct str text)
+static bool is_placeholder(const struct conf_row *row, struct str rest)
 {
-    return (row->flags & CONF_SECRET) && text.len ? redacted : text;
+    return (row->flags & CONF_PLACES) &&
+           (str_starts(rest, STR("${socket}")) || str_starts(rest, STR("${port}")));
+}
+
+/* The text as the file would write it: a secret's stand-in, ${ as $${; on the arena or borrowed. */
+static struct str written(struct arena *a, const struct conf_row *row, struct str text)
+{
+    size_t n = 0;
+    if ((row->flags & CONF_SECRET) && text.len) return redacted;
+    if (str_find(text, STR("${")) < 0) return text;
+    char *out = arena_alloc(a, text.len * 2);
+    for (size_t i = 0; i < text.len; i++) {
+        struct str rest = str_skip(text, i);
+        if (str_starts(rest, STR("${")) && !is_placeholder(row, rest)) out[n++] = '$';
+        out[n++] = text.ptr[i];
+    }
+    return str_n(out, n);
 }
 
 /* A scalar as the file writes it; on the arena or borrowed. *quoted: it is text, not a number or word of ours. */
@@ -22,7 +38,7 @@ static struct str scalar_text(struct arena *a, const struct conf_row *row, const
     *quoted = row->type == CONF_TEXT;
     switch (row->type) {
     case CONF_TEXT:
-    case CONF_WORD: return secret_or(row, *(const struct str *)field);
+    case CONF_WORD: return written(a, row, *(const struct str *)field);
     case CONF_ENUM: return str_of(row->words[*(const unsigned *)field]);
     case CONF_BOOL: return *(const bool *)field ? STR("true") : STR("false");
     default: return conf__number_text(a, row, *(const uint64_t *)field);
@@ -30,11 +46,12 @@ static struct str scalar_text(struct arena *a, const struct conf_row *row, const
 }
 
 /* Text i of a list of texts or addresses. */
-static struct str item_text(const struct conf_row *row, const void *base, size_t i)
+static struct str item_text(struct arena *a, const struct conf_row *row, const void *base, size_t i)
 {
     const void *items = *(void **)conf__field(row, base);
-    if (row->type == CONF_ADDRESSES) return ((const struct conf_listen *)items)[i].text;
-    return secret_or(row, ((const struct str *)items)[i]);
+    if (row->type == CONF_ADDRESSES)
+        return written(a, row, ((const struct conf_listen *)items)[i].text);
+    return written(a, row, ((const struct str *)items)[i]);
 }
 
 /* True when nothing was written for the row and there is nothing to show. */
@@ -91,7 +108,7 @@ static void yaml_texts(struct yaml_out *y, const struct conf_row *row, const voi
     put(y, " [");
     for (size_t i = 0; i < conf__count(row, base); i++) {
         if (i) put(y, ", ");
-        put_quoted(y, item_text(row, base, i));
+        put_quoted(y, item_text(&y->arena, row, base, i));
     }
     put(y, "]\n");
 }
@@ -105,7 +122,7 @@ static void yaml_pairs(struct yaml_out *y, const struct conf_row *row, const voi
         indent(y, depth + 1);
         put_quoted(y, pairs[i].name);
         put(y, ": ");
-        put_quoted(y, secret_or(row, pairs[i].value));
+        put_quoted(y, written(&y->arena, row, pairs[i].value));
         put(y, "\n");
     }
 }
@@ -200,7 +217,7 @@ static void json_texts(struct json_out *j, const struct conf_row *row, const voi
 {
     json_write_array(&j->w);
     for (size_t i = 0; i < conf__count(row, base); i++)
-        json_write_str(&j->w, item_text(row, base, i));
+        json_write_str(&j->w, item_text(&j->arena, row, base, i));
     json_write_array_end(&j->w);
 }
 
@@ -210,7 +227,7 @@ static void json_pairs(struct json_out *j, const struct conf_row *row, const voi
     json_write_object(&j->w);
     for (size_t i = 0; i < conf__count(row, base); i++) {
         json_write_key_str(&j->w, pairs[i].name);
-        json_write_str(&j->w, secret_or(row, pairs[i].value));
+        json_write_str(&j->w, written(&j->arena, row, pairs[i].value));
     }
     json_write_object_end(&j->w);
 }

@@ -129,6 +129,20 @@ struct str conf__words_text(struct arena *a, const struct conf_row *row)
     return text;
 }
 
+size_t conf__forbidden(struct str s, size_t at)
+{
+    static const char *const sequences[] = {"\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf",
+                                            "\xef\xbf\xbe", "\xef\xbf\xbf"};
+    struct str rest = str_skip(s, at);
+    unsigned char c = (unsigned char)rest.ptr[0];
+    if (c < ' ' || c == 0x7f) return 1;
+    if (c < 0x80) return 0;
+    if (c == 0xc2 && rest.len > 1 && (unsigned char)rest.ptr[1] < 0xa0) return 2;
+    for (size_t i = 0; i < ARRAY_LEN(sequences); i++)
+        if (str_starts(rest, str_of(sequences[i]))) return 3;
+    return 0;
+}
+
 /* Edits (insert, delete, change) between two short texts. */
 static size_t distance(struct str a, struct str b)
 {
