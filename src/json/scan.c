@@ -102,11 +102,9 @@ static bool scan_unicode(struct scanner *s)
     return true;
 }
 
-static bool scan_escape(struct scanner *s)
+static bool is_letter_escape(unsigned char c)
 {
-    s->escaped = true;
-    if (s->end - s->p < 2) return fail(s, ERR_SYNTAX, s->end, "the text ends within a string");
-    switch (s->p[1]) {
+    switch (c) {
     case '"':
     case '\\':
     case '/':
@@ -114,19 +112,42 @@ static bool scan_escape(struct scanner *s)
     case 'f':
     case 'n':
     case 'r':
-    case 't': s->p += 2; return true;
-    case 'u': return scan_unicode(s);
-    default: return fail(s, ERR_SYNTAX, s->p, "no such escape");
+    case 't': return true;
+    default: return false;
     }
 }
 
-static bool scan_wide(struct scanner *s)
+static inline bool scan_escape(struct scanner *s)
 {
-    while (s->p < s->end && *s->p >= 0x80) {
-        int n = utf8_step(s->p, s->end);
-        if (n < 0) return fail(s, ERR_UTF8, s->p, "not valid UTF-8");
-        s->p += n;
+    s->escaped = true;
+    if (s->end - s->p < 2) return fail(s, ERR_SYNTAX, s->end, "the text ends within a string");
+    if (s->p[1] == 'u') return scan_unicode(s);
+    if (!is_letter_escape(s->p[1])) return fail(s, ERR_SYNTAX, s->p, "no such escape");
+    s->p += 2;
+    return true;
+}
+
+static inline bool continues(unsigned char c)
+{
+    return (c & 0xc0) == 0x80;
+}
+
+/* A run of characters beyond ASCII. The common ones of two and three bytes have a short way each. */
+static inline bool scan_wide(struct scanner *s)
+{
+    const unsigned char *p = s->p, *end = s->end;
+    while (p < end && *p >= 0x80) {
+        if (end - p >= 3 && p[0] >= 0xe1 && p[0] <= 0xec && continues(p[1]) && continues(p[2])) {
+            p += 3;
+            continue;
+        }
+        int n = utf8_step(p, end);
+        if (n < 0) return fail(s, ERR_UTF8, p, "not valid UTF-8");
+        p += n;
+        /* A single blank between words. */
+        if (end - p >= 2 && *p == ' ' && p[1] >= 0x80) p++;
     }
+    s->p = p;
     return true;
 }
 
