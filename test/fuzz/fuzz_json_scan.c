@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The scan against yyjson: both accept the same texts (but for depth, which only the scan limits) and find the same
+ * values; and json_parse, which uses both, agrees with them. */
+#include <stdlib.h>
+#include <string.h>
+#include <yyjson.h>
+
+#include "base/err.h"
+#include "json/json.h"
+#include "json/scan.h"
+
+#define CHECK(fact) ((fact) ? (void)0 : abort())
+
+static const struct str names[] = {STR_INIT("model"), STR_INIT("stream"), STR_INIT("n"),
+                                   STR_INIT("o"), STR_INIT("")};
+enum { NAMES = ARRAY_LEN(names) };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static size_t times_in(yyjson_val *object, struct str name)
+{
+    size_t times = 0;
+    yyjson_obj_iter it;
+    yyjson_obj_iter_init(object, &it);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&it));)
+        times += str_eq(name, str_n(yyjson_get_str(key), yyjson_get_len(key)));
+    return times;
+}
+
+static enum json_type type_of(yyjson_val *v)
+{
+    return json_type((const struct json *)(const void *)v);
+}
+
+static void compare_value(const struct json_span *span, yyjson_val *v)
+{
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX, 64);
+    struct str text;
+    bool flag;
+    int64_t number, same = 0;
+    CHECK(span->type == type_of(v));
+    CHECK(json_span_str(span, &arena, &text) == yyjson_is_str(v));
+    if (yyjson_is_str(v)) CHECK(str_eq(text, str_n(yyjson_get_str(v), yyjson_get_len(v))));
+    CHECK(json_span_bool(span, &flag) == yyjson_is_bool(v));
+    if (yyjson_is_bool(v)) CHECK(flag == yyjson_get_bool(v));
+    bool fits = json_to_i64((const struct json *)(const void *)v, &same);
+    CHECK(json_span_i64(span, &number) == fits);
+    if (fits) CHECK(number == same);
+    arena_fini(&arena);
+}
+
+static void compare_members(const struct json_span *spans, yyjson_val *object)
+{
+    for (size_t i = 0; i < NAMES; i++) {
+        CHECK(times_in(object, names[i]) == (spans[i].type != JSON_NONE));
+        if (spans[i].type == JSON_NONE) continue;
+        yyjson_val *v = yyjson_obj_getn(object, names[i].ptr, names[i].len);
+        compare_value(&spans[i], v);
+        struct json_span inner[NAMES];
+        int err = json_scan_span(&spans[i], names, NAMES, inner, NULL);
+        if (spans[i].type != JSON_OBJECT)
+            CHECK(err == ERR_TYPE);
+        else if (err == 0)
+            compare_members(inner, v);
+        else
+            CHECK(err == ERR_DUPLICATE);
+    }
+}
+
+static void check_twice(yyjson_val *object)
+{
+    bool twice = false;
+    for (size_t i = 0; i < NAMES; i++)
+        twice |= times_in(object, names[i]) > 1;
+    CHECK(twice);
+}
+
+static void check_scan(struct str text, yyjson_val *root)
+{
+    struct json_span spans[NAMES];
+    struct json_error error = {SIZE_MAX, NULL};
+    int err = json_scan(text, names, NAMES, spans, &error);
+    if (err) CHECK(error.offset <= text.len && error.text);
+    switch (err) {
+    case 0:
+        CHECK(yyjson_is_obj(root));
+        compare_members(spans, root);
+        break;
+    case ERR_SYNTAX:
+    case ERR_UTF8: CHECK(!root); break;
+    case ERR_TYPE: CHECK(!yyjson_is_obj(root)); break;
+    case ERR_DUPLICATE:
+        if (root) check_twice(root);
+        break;
+    default: CHECK(err == ERR_DEPTH);
+    }
+}
+
+static void check_parse(struct str text, const yyjson_val *root)
+{
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX, 4096);
+    const struct json *v;
+    struct json_error error = {SIZE_MAX, NULL};
+    int err = json_parse(&arena, text, &v, &error);
+    if (err) CHECK(error.offset <= text.len && error.text);
+    CHECK(err == ERR_DEPTH || (err == 0) == (root != NULL));
+    arena_fini(&arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct str text = str_n((const char *)data, size);
+    yyjson_doc *doc =
+        yyjson_read_opts((char *)(uintptr_t)data, size, YYJSON_READ_BIGNUM_AS_RAW, NULL, NULL);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    check_scan(text, root);
+    check_parse(text, root);
+    yyjson_doc_free(doc);
+    return 0;
+}
