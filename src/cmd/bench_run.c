@@ -52,7 +52,6 @@ struct session {
     uint64_t prompt_tokens;
     uint64_t next_index; /* of the mock's numbering */
     bool measured;
-    bool usage_seen;
     bool done_seen;  /* [DONE] */
     bool error_seen; /* an error event */
     bool numbered;   /* the text is the mock's */
@@ -71,7 +70,6 @@ struct load {
     uint64_t in_flight;
     uint64_t resting; /* closed loop: places that wait for the next tick after a failure */
     uint64_t issued;
-    uint64_t succeeded; /* also unmeasured ones */
     uint64_t start_us;
     uint64_t warm_us;   /* measured from here */
     uint64_t end_us;    /* to here; UINT64_MAX while open */
@@ -233,7 +231,7 @@ static void dispatch(struct load *ld, uint64_t due_us)
     s->due_us = due_us;
     s->measured = due_us >= ld->warm_us;
     s->first_us = s->last_us = s->frames = s->announced = s->prompt_tokens = s->next_index = 0;
-    s->usage_seen = s->done_seen = s->error_seen = false;
+    s->done_seen = s->error_seen = false;
     s->numbered = true;
     buf_clear(&s->answer);
     sse_fini(&s->sse);
@@ -311,7 +309,7 @@ static void give_up(struct load *ld, int err, struct str why)
 static bool is_hopeless(const struct session *s)
 {
     const struct fetch *f = &s->fetch;
-    if (s->load->succeeded) return false;
+    if (s->load->result->succeeded) return false;
     if (f->state == FETCH_FAILED) return !f->sent;
     return f->head && (f->head->status == 401 || f->head->status == 403 || f->head->status == 404);
 }
@@ -361,7 +359,9 @@ static void succeeded(struct session *s)
     struct load *ld = s->load;
     struct bench_result *r = ld->result;
     uint64_t total_us = s->fetch.last_read_us > s->due_us ? s->fetch.last_read_us - s->due_us : 0;
-    ld->succeeded++;
+    r->succeeded++;
+    if (s->numbered && s->next_index && s->announced > s->next_index)
+        r->lost += s->announced - s->next_index;
     if (in_window(ld)) {
         r->window_requests++;
         if (!ld->spec->stream) r->window_tokens += s->announced;
@@ -373,8 +373,6 @@ static void succeeded(struct session *s)
         r->prompt_tokens += s->prompt_tokens;
         latency_record(&r->total, total_us);
         if (s->first_us) latency_record(&r->ttft, s->first_us - s->due_us);
-        if (s->numbered && s->usage_seen && s->announced > s->next_index && s->next_index)
-            r->lost += s->announced - s->next_index;
     }
     session_give(s);
     refill(ld);
@@ -391,7 +389,6 @@ static void read_usage(struct session *s, struct str object)
     int64_t v;
     if (json_scan(object, &outer, 1, &usage, NULL) || usage.type != JSON_OBJECT) return;
     if (json_scan_span(&usage, inner, 2, counts, NULL)) return;
-    s->usage_seen = true;
     if (json_span_i64(&counts[0], &v) && v >= 0) s->prompt_tokens = (uint64_t)v;
     if (json_span_i64(&counts[1], &v) && v >= 0) s->announced = (uint64_t)v;
 }
@@ -406,7 +403,8 @@ static void check_number(struct session *s, struct str text)
         s->numbered = false;
         return;
     }
-    if (index > s->next_index && s->measured) s->load->result->lost += index - s->next_index;
+    if (index > s->next_index) s->load->result->lost += index - s->next_index;
+    if (index < s->next_index) s->load->result->repeated++;
     s->next_index = index + 1;
 }
 
@@ -448,7 +446,7 @@ static int read_stream(struct session *s, struct str bytes)
     }
     if (got < 0 || frames == 0) return got;
     uint64_t now_us = s->fetch.last_read_us;
-    if (s->measured) {
+    if (now_us >= ld->warm_us) {
         r->frames += frames;
         r->reads++;
         r->merged += frames - 1;

@@ -73,6 +73,8 @@ struct bench_result {
     uint64_t connects;
     uint64_t bytes_in;    /* response bodies */
     uint64_t peak;        /* most in flight */
+    uint64_t repeated;    /* numbers seen again */
+    uint64_t succeeded;   /* all requests that ended well, measured or not */
     struct latency ttft;  /* streams: first text, from the due time */
     struct latency itl;   /* between frames with text; 0 within a read */
     struct latency total; /* to the end of the answer, from the due time */

@@ -4,8 +4,11 @@
 #ifndef HOSTLER_CMD_CMD_H
 #define HOSTLER_CMD_CMD_H
 
+int cmd_bench(int argc, char **argv);
 int cmd_check(int argc, char **argv);  /* is a configuration in order? */
 int cmd_config(int argc, char **argv); /* schema, manual, metrics, show */
+int cmd_chat(int argc, char **argv);
 int cmd_mock(int argc, char **argv);
+int cmd_models(int argc, char **argv);
 
 #endif

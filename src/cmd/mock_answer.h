@@ -41,8 +41,8 @@ struct mock_answer {
     uint32_t tokens;
     uint32_t pad; /* filler bytes behind each token */
     unsigned choices;
-    const char *finish; /* "stop" or "length" */
-    bool with_usage;    /* the object or the stream ends with usage */
+    struct str finish; /* "stop" or "length" */
+    bool with_usage;   /* the object or the stream ends with usage */
     struct mock_usage usage;
 };
 

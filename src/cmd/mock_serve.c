@@ -405,7 +405,7 @@ static void plan_tokens(struct request *r, const struct json_span *spans)
     uint32_t tokens = wanted ? wanted : limit ? (uint32_t)limit : MOCK_TOKENS_DEFAULT;
     if (limit && tokens > limit) tokens = (uint32_t)limit;
     r->answer.tokens = tokens;
-    r->answer.finish = limit && tokens == limit && tokens != wanted ? "length" : "stop";
+    r->answer.finish = limit && tokens == limit && tokens != wanted ? STR("length") : STR("stop");
 }
 
 static void plan_usage(struct request *r, const struct json_span *spans, struct str prompt)

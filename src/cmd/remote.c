@@ -174,3 +174,29 @@ int remote_get(const struct remote *r, struct loop *loop, struct arena *arena, c
     buf_fini(&head);
     return g.err;
 }
+
+/* --- models --- */
+
+int remote_first_model(const struct remote *r, const char *command, struct arena *arena,
+                       struct str *id)
+{
+    struct loop *loop;
+    int status = 0;
+    struct str body = STR("");
+    const struct json *doc = NULL;
+    int err = loop_new_real(&loop);
+    if (err) return err;
+    err = remote_get(r, loop, arena, "/models", 10ull * USEC_PER_SEC, &status, &body);
+    loop_free(loop);
+    if (err) {
+        cli_fail(command, "%.*s", STR_ARG(remote_explain(r, arena, err)));
+    } else if (status != 200) {
+        err = ERR_NOT_FOUND;
+        cli_fail(command, "%.*s", STR_ARG(remote_explain_status(arena, status, body)));
+    } else if (json_parse(arena, body, &doc, NULL) ||
+               !json_to_str(json_get(json_at(json_get(doc, "data"), 0), "id"), id)) {
+        err = ERR_NOT_FOUND;
+        cli_fail(command, "%s lists no models; name one with --model", r->text);
+    }
+    return err;
+}

@@ -51,4 +51,9 @@ struct str remote_explain_status(struct arena *arena, int status, struct str bod
 MUST_CHECK int remote_get(const struct remote *r, struct loop *loop, struct arena *arena,
                           const char *path, uint64_t timeout_us, int *status, struct str *body);
 
+/* The id of the first model listed, on the arena. A message on stderr and a negative error when
+ * there is none. */
+MUST_CHECK int remote_first_model(const struct remote *r, const char *command, struct arena *arena,
+                                  struct str *id);
+
 #endif
