@@ -92,9 +92,11 @@ static void record_success(struct endpoint_state *s, bool trial, uint64_t now_us
     if (was_tripped) service__offer(s->service, now_us, false);
 }
 
-static void record_failure(struct endpoint_state *s, uint64_t retry_after_us, uint64_t now_us, struct rng *rng)
+static void record_failure(struct endpoint_state *s, enum attempt_result result, uint64_t retry_after_us,
+                           uint64_t now_us, struct rng *rng)
 {
     pthread_mutex_lock(&s->mutex);
+    s->unreachable = result != ATTEMPT_STATUS_429 && result != ATTEMPT_STATUS_5XX;
     breaker_failure(&s->breaker, &s->rules, retry_after_us, now_us, rng);
     bool tripped = s->breaker.tripped;
     mirror_breaker(s);
@@ -161,7 +163,7 @@ void endpoint_report(struct grant *g, unsigned worker, enum attempt_result resul
     if (result == ATTEMPT_OK)
         record_success(s, trial, now_us);
     else
-        record_failure(s, retry_after_us, now_us, rng);
+        record_failure(s, result, retry_after_us, now_us, rng);
 }
 
 void endpoint_answered(struct grant *g, uint64_t now_us)
@@ -227,6 +229,15 @@ void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, str
     atomic_store(&s->wanted, false);
     pthread_mutex_unlock(&s->mutex);
     service__offer(s->service, now_us, true);
+}
+
+void endpoint_alive(struct endpoint_state *s, uint64_t now_us)
+{
+    bool down = endpoint_phase(s) == ENDPOINT_DOWN;
+    pthread_mutex_lock(&s->mutex);
+    bool unreachable = s->breaker.tripped && s->unreachable;
+    pthread_mutex_unlock(&s->mutex);
+    if (down || unreachable) endpoint_set_phase(s, ENDPOINT_UP, STR(""), 0, now_us);
 }
 
 bool endpoint_retire(struct endpoint_state *s, enum endpoint_phase to, struct str reason, uint64_t now_us)

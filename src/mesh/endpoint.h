@@ -72,6 +72,7 @@ struct endpoint_state {
     pthread_mutex_t mutex;        /* breaker, rules, reason; never on the path of a healthy request */
     struct breaker breaker;
     struct breaker_rules rules;
+    bool unreachable;             /* the last failure was one of transport, not a status */
     char reason[ENDPOINT_REASON_MAX]; /* why it is not up; "" when it is */
 
     struct attempt_counts *attempts; /* one per worker */
@@ -132,6 +133,10 @@ bool endpoint_usable(const struct endpoint_state *s, uint64_t now_us);
  * ENDPOINT_DOWN, when a retry is worth it. ENDPOINT_UP also closes the breaker. */
 void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, struct str reason, uint64_t retry_at_us,
                         uint64_t now_us);
+
+/* A probe was answered: up, if it was down, and a cooldown that failures of transport caused is over. One that a status (429,
+ * 5xx) caused goes on, since health paths know nothing of rate limits and broken models. */
+void endpoint_alive(struct endpoint_state *s, uint64_t now_us);
 
 /* Stops new credits before a process is stopped: true when no request is in flight, and then UP has become `to`; else the
  * phase stays. */

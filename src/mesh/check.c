@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mesh/check.h"
+
+#include "base/err.h"
+
+enum { CHECK_ARENA_MAX = 128 * 1024, CHECK_ARENA_BLOCK = 1024 };
+
+static void step_check(struct task *task);
+
+void health_check_init(struct health_check *c, struct loop *loop, struct http_client *client,
+                       void (*done)(struct health_check *c, int status, int err))
+{
+    *c = (struct health_check){.loop = loop, .client = client, .done = done};
+    arena_init(&c->arena, CHECK_ARENA_MAX, CHECK_ARENA_BLOCK);
+    task_init(&c->task, step_check);
+    timer_init(&c->timer, &c->task);
+}
+
+void health_check_fini(struct health_check *c)
+{
+    if (!c->loop) return;
+    health_check_stop(c);
+    arena_fini(&c->arena);
+}
+
+static struct str request_for(struct arena *arena, const struct endpoint *e, struct str path)
+{
+    bool key = e->authorization.len > 0;
+    return arena_printf(arena,
+                        "GET %" STR_FMT " HTTP/1.1\r\nhost: %" STR_FMT "\r\nuser-agent: hostler\r\naccept: */*\r\n"
+                        "%s%" STR_FMT "%sconnection: close\r\n\r\n",
+                        STR_ARG(path), STR_ARG(e->host), key ? "authorization: " : "", STR_ARG(e->authorization),
+                        key ? "\r\n" : "");
+}
+
+void health_check_start(struct health_check *c, const struct endpoint *e, struct str path, uint64_t timeout_us)
+{
+    assert(!c->running);
+    c->running = true;
+    c->request = request_for(&c->arena, e, path);
+    c->fetch = (struct fetch){
+        .client = c->client,
+        .arena = &c->arena,
+        .task = &c->task,
+        .addr = e->addr,
+        .key = e->pool_key,
+        .request = &c->request,
+        .request_count = 1,
+        .no_reuse = true,
+    };
+    timer_start(c->loop, &c->timer, loop_now(c->loop) + timeout_us);
+    fetch_start(&c->fetch);
+}
+
+void health_check_stop(struct health_check *c)
+{
+    if (!c->running) return;
+    c->running = false;
+    fetch_end(&c->fetch);
+    timer_stop(c->loop, &c->timer);
+    task_cancel(&c->task);
+    arena_reset(&c->arena);
+}
+
+/* Facts have come: a head, a failure, or the time is over. */
+static void step_check(struct task *task)
+{
+    struct health_check *c = CONTAINER_OF(task, struct health_check, task);
+    int status = c->fetch.head ? c->fetch.head->status : 0;
+    int err = 0;
+    if (status == 0 && c->fetch.state == FETCH_FAILED)
+        err = c->fetch.err;
+    else if (status == 0 && !timer_armed(&c->timer))
+        err = ERR_TIMEOUT;
+    else if (status == 0)
+        return;
+    health_check_stop(c);
+    c->done(c, status, err);
+}

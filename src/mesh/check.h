@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One health check: GET a path of an endpoint over a new connection, within a time.
+ *
+ * Embedded in its owner; belongs to the loop's thread. */
+#ifndef HOSTLER_MESH_CHECK_H
+#define HOSTLER_MESH_CHECK_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "http/client.h"
+#include "loop/loop.h"
+#include "mesh/endpoint.h"
+
+struct health_check {
+    struct loop *loop;
+    /* Runs once per start, from a task, unless stopped: the answer's status, or 0 and err (ERR_TIMEOUT, -ECONNREFUSED ...).
+     * May start the check again or free its owner. */
+    void (*done)(struct health_check *c, int status, int err);
+    bool running;
+    struct http_client *client;
+    struct arena arena;
+    struct fetch fetch;
+    struct str request;
+    struct task task;
+    struct timer timer;
+};
+
+void health_check_init(struct health_check *c, struct loop *loop, struct http_client *client,
+                       void (*done)(struct health_check *c, int status, int err));
+void health_check_fini(struct health_check *c); /* stops it */
+
+/* `e` lives until it is done or stopped. Not while it runs. */
+void health_check_start(struct health_check *c, const struct endpoint *e, struct str path, uint64_t timeout_us);
+void health_check_stop(struct health_check *c); /* legal when it does not run */
+
+#endif
