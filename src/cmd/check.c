@@ -20,18 +20,17 @@ struct verdict {
 
 static void print_help(void)
 {
-    printf(
-        "Usage: hostler check [-c FILE] [--json]\n"
-        "\n"
-        "Reads a configuration as `hostler serve` would and tells everything that is wrong with it.\n"
-        "\n" CMD_CONFIG_HELP "      --json         print one JSON object\n"
-        "\n"
-        "Exit codes: 0 in order, 1 problems found, 2 wrong usage.\n"
-        "\n"
-        "Examples:\n"
-        "  hostler check -c examples/team.yaml\n"
-        "  hostler check --json | jq -r '.problems[].text'\n"
-        "  hostler check -c new.yaml && mv new.yaml hostler.yaml && pkill -HUP -x hostler\n");
+    printf("Usage: hostler check [-c FILE] [--json]\n"
+           "\n"
+           "Reads a configuration as `hostler serve` would and tells all that is wrong with it.\n"
+           "\n" CMD_CONFIG_HELP "      --json         print one JSON object\n"
+           "\n"
+           "Exit codes: 0 in order, 1 problems found, 2 wrong usage.\n"
+           "\n"
+           "Examples:\n"
+           "  hostler check -c examples/team.yaml\n"
+           "  hostler check --json | jq -r '.problems[].text'\n"
+           "  hostler check -c new.yaml && mv new.yaml hostler.yaml && pkill -HUP -x hostler\n");
 }
 
 static size_t count_endpoints(const struct conf *c)

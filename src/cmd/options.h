@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configuration that a subcommand works on: where it is, loading it, telling what is wrong with it. */
+/* The configuration that a subcommand works on: where it is, loading it, what is wrong with it. */
 #ifndef HOSTLER_CMD_OPTIONS_H
 #define HOSTLER_CMD_OPTIONS_H
 
@@ -16,13 +16,14 @@
 /* `given` (what -c says, may be NULL) or the default that exists. NULL: there is none. */
 const char *cmd_config_path(const char *given);
 
-/* Loads it. Returns an exit code, 0 with one reference in *out; otherwise what is wrong was written to stderr. */
+/* Loads it. Returns an exit code: 0 with one reference in *out; else stderr was told what is wrong. */
 MUST_CHECK int cmd_config_load(const char *command, const char *given, struct conf **out);
 
 /* One line each: "file:line: setting: text". */
 void cmd_problems_print(FILE *to, const struct conf_problems *problems);
 
-/* The whole of `text` to stdout. Returns an exit code; 1 when it cannot be written or `err` (of making it) is set. */
+/* The whole of `text` to stdout. Returns an exit code: 1 when it cannot be written, or `err` (of
+ * making it) is set. */
 MUST_CHECK int cmd_output(const char *command, const struct buf *text, int err);
 
 #endif

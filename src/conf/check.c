@@ -142,13 +142,12 @@ static void check_url(struct checker *c, struct str text, struct str setting)
         conf__finding(c->load, setting,
                       "user and password do not belong into a URL; the API key goes to `key`");
     else if (err)
-        conf__finding(
-            c->load, setting,
-            "is no URL that Hostler can use: write http://HOST:PORT/v1 or unix:/PATH, without query");
+        conf__finding(c->load, setting,
+                      "is no URL that Hostler can use: write http://HOST:PORT/v1 or unix:/PATH");
     else if (url.scheme == URL_HTTPS)
         conf__finding(
             c->load, setting,
-            "TLS to endpoints is not built yet: use http:// or unix:, or put a TLS proxy in between");
+            "TLS to endpoints is not built yet: use http:// or unix:, or a TLS proxy between");
 }
 
 static void check_endpoint_name(struct checker *c, const struct conf_model *m, size_t i, size_t j)
@@ -194,6 +193,26 @@ static void check_engine_file(struct checker *c, struct str file, struct str set
     if (wrong) conf__finding(c->load, setting, "%s cannot be read: %s", QUOTE(c, file), wrong);
 }
 
+static bool mentions(const struct conf_engine *e, struct str placeholder)
+{
+    for (size_t i = 0; i < e->command_count; i++)
+        if (str_find(e->command[i], placeholder) >= 0) return true;
+    return false;
+}
+
+/* Whether the command is told to listen where Hostler will look. */
+static void check_placeholders(struct checker *c, const struct conf_engine *e, struct str setting)
+{
+    bool socket = e->url.len == 0 || str_starts_nocase(e->url, STR("unix:"));
+    if (e->url.len == 0 && !mentions(e, STR("${socket}")))
+        conf__finding(c->load, setting,
+                      "has no ${socket} to listen on; or write `url: http://127.0.0.1:PORT`");
+    if (socket && mentions(e, STR("${port}")))
+        conf__finding(c->load, setting, "${port} needs `url: http://127.0.0.1:PORT`");
+    if (!socket && mentions(e, STR("${socket}")))
+        conf__finding(c->load, setting, "${socket} has no meaning beside an http:// `url`");
+}
+
 static void check_command(struct checker *c, const struct conf_engine *e, struct str at)
 {
     struct str setting = AT(c, "%" STR_FMT ".command", STR_ARG(at));
@@ -202,13 +221,7 @@ static void check_command(struct checker *c, const struct conf_engine *e, struct
                       "is one word with blanks: write program and arguments as a list, "
                       "[llama-server, -m, model.gguf]");
     if (e->url.len) check_url(c, e->url, AT(c, "%" STR_FMT ".url", STR_ARG(at)));
-    if (e->url.len) return;
-    for (size_t i = 0; i < e->command_count; i++)
-        if (str_find(e->command[i], STR("${socket}")) >= 0 ||
-            str_find(e->command[i], STR("${port}")) >= 0)
-            return;
-    conf__finding(c->load, setting,
-                  "neither has ${socket} or ${port} in it nor does `url` say where it will listen");
+    check_placeholders(c, e, setting);
 }
 
 static void check_engine(struct checker *c, const struct conf_engine *e, size_t i)

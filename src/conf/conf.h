@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration: what a file says, checked, with defaults filled in, immutable.
  *
- * conf_load builds one `struct conf` on its own arena; it is reference-counted and never changes after. Every setting
- * is one row of the schema table (conf/schema.h), from which the loader, environment overrides, `hostler check`,
- * JSON Schema and docs/configuration.md all come. Any thread may read a snapshot that it holds a reference on. */
+ * conf_load builds one `struct conf` on its own arena; it is reference-counted and never changes
+ * after. Every setting is one row of the schema table (conf/schema.h), from which the loader, environment
+ * overrides, `hostler check`, JSON Schema and docs/configuration.md all come. Any thread may read a
+ * snapshot that it holds a reference on. */
 #ifndef HOSTLER_CONF_CONF_H
 #define HOSTLER_CONF_CONF_H
 
@@ -22,19 +23,21 @@ struct conf_pair {
 
 /* Durations are microseconds, sizes bytes. Strings borrow from the conf's arena. */
 
-/* A process that Hostler starts for a model: its own engine on a file, or a command. */
+/* A process that Hostler starts for a model: its own engine on a file, or a command.
+ *
+ * ${socket} and ${port} in `command` are to be replaced by what `url` says or, without one, ${socket} by
+ * a path that we choose. The outcome of `capacity` and `slots` is the endpoint's capacity. */
 struct conf_engine {
-    struct str
-        file; /* GGUF file, absolute (relative ones are against the config file's folder); ptr NULL: a command */
-    struct str *
-        command; /* argv of another runtime; ${socket} and ${port} in it are replaced; NULL: our engine */
+    struct str file;     /* GGUF file, absolute; ptr NULL: a command */
+    struct str *command; /* argv of another runtime; NULL: our engine */
     size_t command_count;
-    struct str
-        url; /* where `command` listens: "unix:PATH" or http://host:port; empty: a socket that we choose, ${socket} */
-    struct conf_pair *env; /* added to the child's environment */
+    struct str url;        /* where `command` listens: unix:/PATH, http://host:port, or empty */
+    struct str model;      /* the name `command` knows; empty: the model's own */
+    struct conf_pair *env; /* added to the child's environment; values are secret */
     size_t env_count;
     uint64_t context;          /* tokens per sequence; 0: the model's own */
     uint64_t slots;            /* sequences decoded at once */
+    uint64_t capacity;         /* requests in flight at most; 0: see endpoint */
     uint64_t threads;          /* 0: auto */
     uint64_t batch;            /* most tokens per prefill slice */
     struct str kv_type;        /* f16, f32, q8_0 ... */
@@ -43,9 +46,6 @@ struct conf_engine {
     uint64_t start_timeout_us; /* until its health answers */
     uint64_t stop_timeout_us;  /* between SIGTERM and SIGKILL */
     struct str health;         /* path probed until it answers 200 */
-    struct str model;          /* the name `command` knows; empty: the model's own */
-    uint64_t
-        capacity; /* requests in flight at most; 0: `slots` with `file`, no limit with `command` */
 };
 
 struct conf_endpoint {
@@ -66,12 +66,10 @@ struct conf_model {
     size_t alias_count;
     struct conf_endpoint *endpoints; /* an `engine` adds one at the end, named "engine" */
     size_t endpoint_count;
-    struct conf_engine
-        *engine; /* NULL: none. Its endpoint is the last one, with engine_endpoint true */
+    struct conf_engine *engine; /* NULL: none. Its endpoint is the last one */
     bool has_engine_endpoint;
     enum conf_policy policy;
-    struct str *fallback; /* names (not aliases) of models tried in order when this one cannot
-                                        answer; their own fallbacks are not followed */
+    struct str *fallback; /* names (not aliases), in order; their own fallbacks are not followed */
     size_t fallback_count;
     uint64_t queue_max;        /* waiting requests at most */
     uint64_t queue_timeout_us; /* longest wait */
@@ -114,8 +112,7 @@ struct conf {
         uint64_t head_max; /* request head, bytes */
         uint64_t header_count_max;
         uint64_t connections_max; /* client connections per worker */
-        uint64_t
-            stream_buffer; /* bytes held per stream for a slow reader before the upstream read pauses */
+        uint64_t stream_buffer;   /* bytes held for a slow reader before the upstream read pauses */
         uint64_t upstream_head_max;
     } limits;
 
@@ -171,19 +168,19 @@ enum { CONF_PROBLEMS_MAX = 100 }; /* what comes after is left out, which the las
 void conf_problems_init(struct conf_problems *p);
 void conf_problems_fini(struct conf_problems *p);
 
-/* Reads, resolves ${env.X} and ${file:PATH}, applies HOSTLER_<PATH> overrides, checks. 0: *out has one reference.
- * ERR_INVALID: `problems` says what; *out untouched. */
+/* Reads, resolves ${env.X} and ${file:PATH}, applies HOSTLER_<PATH> overrides, checks. 0: *out has
+ * one reference. ERR_INVALID: `problems` says what, in order of lines; *out untouched. */
 MUST_CHECK int conf_load(const char *path, struct conf **out, struct conf_problems *problems);
 
-/* The same from text (tests, fuzzing, built-in examples); `path` names it in messages and anchors relative files. */
+/* The same from text (tests, fuzzing); `path` names it in messages and anchors relative files. */
 MUST_CHECK int conf_parse(struct str text, const char *path, struct conf **out,
                           struct conf_problems *problems);
 
 struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf *c); /* wipes secrets with the last reference */
 
-/* Settings that differ and do not take effect by a reload (listen, workers); their names are appended to *names,
- * separated by ", "; it stays empty when nothing differs. */
+/* Settings that differ and do not take effect by a reload (listen, workers): their names are
+ * appended to *names, separated by ", "; it stays empty when nothing differs. */
 MUST_CHECK int conf_needs_restart(const struct conf *running, const struct conf *loaded,
                                   struct buf *names);
 

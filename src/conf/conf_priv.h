@@ -26,8 +26,8 @@ struct conf__load {
 void conf__problem(struct conf__load *l, const struct node *at, struct str setting, const char *fmt,
                    ...) PRINTF_LIKE(4, 5);
 
-/* The same for a finding of check.c, whose line is looked up. Left out when reading that setting, a part of it or what it is
- * part of failed already, which is then the cause. */
+/* The same for a finding of check.c, whose line is looked up. Left out when reading that setting, a
+ * part of it or what it is part of failed already, which is then the cause. */
 void conf__finding(struct conf__load *l, struct str setting, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
@@ -36,20 +36,21 @@ void conf__problems_sort(struct conf_problems *p, size_t first);
 /* `text` in quotes, shortened, safe to print; on scratch. */
 struct str conf__quote(struct conf__load *l, struct str text);
 
-/* reference.c: the node's text with ${env.X} and ${file:PATH} replaced, on the conf's arena. False: a problem was added. */
+/* reference.c: the node's text with ${env.X} and ${file:PATH} replaced, on the conf's arena.
+ * False: a problem was added. */
 bool conf__expand(struct conf__load *l, const struct conf_row *row, const struct node *n,
                   struct str setting, struct str *out);
 
 /* override.c: HOSTLER_<PATH> variables take the place of what the tree says. */
 void conf__override(struct conf__load *l);
 
-/* The variable that overrides the setting at `prefix` (with a dot at the end, or empty) and row; on the arena. */
+/* The variable that overrides the row; `prefix` is empty or ends with a dot. On the arena. */
 struct str conf__variable(struct arena *a, struct str prefix, const struct conf_row *row);
 
 /* read.c: defaults, then what the tree says, into conf. */
 void conf__read(struct conf__load *l);
 
-/* finish.c: what follows from other settings: the engine's endpoint, names of endpoints, aliases in fallbacks. */
+/* finish.c: what follows from other settings: the engine's endpoint, names of endpoints. */
 void conf__finish(struct conf__load *l);
 
 /* check.c: what no single row can tell. */

@@ -43,6 +43,7 @@ void conf__finish(struct conf__load *l)
         m->line = tree_find(l->root, setting)->line;
         for (size_t j = 0; j < m->endpoint_count; j++)
             name_endpoint(l, &m->endpoints[j]);
+        if (m->engine && m->engine->file.len == 0) m->engine->file = STR_NULL;
         if (m->engine) append_engine(l, m);
     }
 }

@@ -36,7 +36,7 @@ static struct node *list(struct conf__load *l, const char *variable, struct str 
 static void override_group(struct conf__load *l, const struct conf_group *group, struct node *map,
                            struct str prefix);
 
-/* Makes the group's map where the file has none; leaves alone what is no map, which reading refuses. */
+/* Makes the group's map where the file has none; what is no map is left for reading to refuse. */
 static void override_inner(struct conf__load *l, const struct conf_row *row, struct node *map)
 {
     struct node *inner = tree_get(map, str_of(row->name));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The schema table: one row per setting, grouped as the file nests them.
  *
- * The loader, the environment overrides, the JSON Schema, the manual and `hostler config show` walk these rows; a setting is
- * added by adding a field to conf.h and a row here. Constant data, any thread. */
+ * The loader, the environment overrides, the JSON Schema, the manual and `hostler config show` walk
+ * these rows; a setting is added by a field in conf.h and a row here. Constant data, any thread. */
 #ifndef HOSTLER_CONF_SCHEMA_H
 #define HOSTLER_CONF_SCHEMA_H
 

@@ -30,7 +30,7 @@ static struct str written(struct arena *a, const struct conf_row *row, struct st
     return str_n(out, n);
 }
 
-/* A scalar as the file writes it; on the arena or borrowed. *quoted: it is text, not a number or word of ours. */
+/* A scalar as the file writes it, on the arena or borrowed. *quoted: it is a text. */
 static struct str scalar_text(struct arena *a, const struct conf_row *row, const void *base,
                               bool *quoted)
 {

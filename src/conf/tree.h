@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A configuration file as a tree of nodes that know their lines. The only door to libyaml.
  *
- * Everything lives on the caller's arena and is read by one thread. Refused: anchors and aliases, tags, a second
- * document, names given twice, more than the limits below. */
+ * Everything lives on the caller's arena and is read by one thread. Refused: anchors and aliases,
+ * tags, a second document, names given twice, more than the limits below. */
 #ifndef HOSTLER_CONF_TREE_H
 #define HOSTLER_CONF_TREE_H
 
@@ -35,7 +35,7 @@ struct tree_error {
     const char *text; /* static or on the arena */
 };
 
-/* *root is NULL for an empty file. ERR_SYNTAX, ERR_TOO_LARGE, ERR_DEPTH, ERR_DUPLICATE, ERR_UNSUPPORTED: *error tells. */
+/* *root is NULL for an empty file. On any error *error tells what is wrong and where. */
 MUST_CHECK int tree_parse(struct arena *a, struct str text, struct node **root,
                           struct tree_error *error);
 

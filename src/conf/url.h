@@ -21,8 +21,8 @@ struct url {
  * ERR_SYNTAX; ERR_RANGE: the socket path is longer than the 107 bytes that unix(7) allows. */
 MUST_CHECK int url_parse(struct str text, struct url *out);
 
-/* A listening address: HOST:PORT, [V6]:PORT, :PORT (all interfaces), unix:PATH. Port 0 lets the kernel choose.
- * Errors as url_parse. */
+/* A listening address: HOST:PORT, [V6]:PORT, :PORT (all interfaces), unix:PATH. Port 0 lets the
+ * kernel choose. Errors as url_parse. */
 MUST_CHECK int url_parse_listen(struct str text, struct url *out);
 
 /* True for 127.0.0.0/8, ::1, "localhost" and UNIX sockets. */

@@ -31,8 +31,8 @@ int conf__word_index(const struct conf_row *row, struct str text);
 /* The words as "a, b or c". */
 struct str conf__words_text(struct arena *a, const struct conf_row *row);
 
-/* Length of the character at s.ptr[at] when it has no place in a value or message: controls (ASCII and C1), line and
- * paragraph separators, byte order marks, non-characters. 0: an ordinary one. */
+/* Length of the character at s.ptr[at] when it has no place in a value or message: controls (ASCII
+ * and C1), line and paragraph separators, byte order marks, non-characters. 0: an ordinary one. */
 size_t conf__forbidden(struct str s, size_t at);
 
 /* The candidate least unlike `text`, or an empty one when none is near. */
