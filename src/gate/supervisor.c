@@ -1,0 +1,621 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See the header for the happy path and the states. What can go wrong: the program is missing, it ends before it is healthy
+ * (a broken model file), it never gets healthy (start_timeout), it dies later, it does not stop (stop_timeout). Each of the
+ * first four is a failure: the reason is kept for those who ask, the next start is later than the last one, and a quick
+ * failure too many makes the model unavailable for a while. */
+#include "gate/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "gate/engine_command.h"
+#include "loop/process.h"
+#include "mesh/check.h"
+#include "obs/log.h"
+
+enum {
+    SUPERVISOR_QUICK_MAX = 5, /* failures in a row until FAILED */
+    ENGINE_ARENA_BLOCK = 4096,
+};
+
+#define HEALTH_EVERY_US ((uint64_t)50 * USEC_PER_MS)
+#define HEALTH_TIMEOUT_US ((uint64_t)5 * USEC_PER_SEC)
+#define DRAIN_LOOK_US ((uint64_t)50 * USEC_PER_MS)
+#define BACKOFF_FIRST_US ((uint64_t)250 * USEC_PER_MS)
+#define BACKOFF_MAX_US ((uint64_t)60 * USEC_PER_SEC)
+#define LIVED_WELL_US ((uint64_t)60 * USEC_PER_SEC) /* a process that ran this long failed for another reason than the last one */
+
+/* A model's process. Lives while the model is configured or the process runs. */
+struct engine {
+    struct list link;
+    struct supervisor *sup;
+    struct str model;                /* owned */
+    struct str socket;               /* owned; where it listens unless its configuration says otherwise */
+    const struct endpoint *endpoint; /* in the supervisor's snapshot; NULL: not configured any more */
+    struct arena arena;              /* of the arguments */
+    char **argv;                     /* what the process was, or will be, started with */
+    char **env;
+
+    enum engine_state state;
+    struct process *process;         /* STARTING, READY, STOPPING */
+    struct health_check check;       /* STARTING */
+    struct task task;
+    struct timer timer;              /* the state's next look at things */
+    uint64_t since_us;               /* when the state began */
+    uint64_t deadline_us;            /* STARTING: healthy by then; STOPPING: killed then */
+    bool wanted;                     /* a request waits for it */
+    bool again;                      /* STOPPING: start with new settings */
+    bool signalled;                  /* STOPPING: SIGTERM was sent */
+    bool overdue;                    /* STARTING: killed because of start_timeout */
+    unsigned quick;                  /* quick failures in a row */
+    uint64_t starts;
+};
+
+/* Where threads leave their wishes; outlives the supervisor while mail is on its way. */
+struct box {
+    _Atomic unsigned refs;
+    struct supervisor *sup; /* main thread; NULL: gone */
+};
+
+struct supervisor {
+    struct loop *loop;
+    struct http_client *client;
+    struct snapshot *snapshot; /* one reference, or NULL */
+    struct list engines;
+    struct box *box;
+    struct rng rng;
+    char *folder;              /* of the sockets */
+    unsigned sockets;          /* chosen so far */
+    struct task *drained;      /* woken when the last process has ended; NULL: not draining */
+};
+
+static const char *const state_names[ENGINE_STATES] = {
+    [ENGINE_STOPPED] = "stopped", [ENGINE_STARTING] = "starting", [ENGINE_READY] = "ready",
+    [ENGINE_STOPPING] = "stopping", [ENGINE_BACKOFF] = "backoff", [ENGINE_FAILED] = "failed",
+};
+
+const char *engine_state_name(enum engine_state s)
+{
+    return state_names[s];
+}
+
+static uint64_t now_of(const struct engine *e)
+{
+    return loop_now(e->sup->loop);
+}
+
+static void look_in(struct engine *e, uint64_t wait_us)
+{
+    timer_start(e->sup->loop, &e->timer, now_of(e) + wait_us);
+}
+
+static void log_engine(const struct engine *e, enum log_level level, const char *reason)
+{
+    struct log_line l;
+    log_begin(&l, level, "engine");
+    log_str(&l, "model", e->model);
+    log_cstr(&l, "state", engine_state_name(e->state));
+    if (e->process) log_i64(&l, "pid", process_pid(e->process));
+    if (reason[0]) log_cstr(&l, "reason", reason);
+    log_end(&l);
+}
+
+/* The one mover: state, what the endpoint shows, one log line. */
+static void enter(struct engine *e, enum engine_state state, enum endpoint_phase phase, const char *reason,
+                  uint64_t retry_at_us)
+{
+    uint64_t now = now_of(e), lasted = now - e->since_us;
+    enum engine_state from = e->state;
+    e->state = state;
+    e->since_us = now;
+    timer_stop(e->sup->loop, &e->timer);
+    log_engine(e, state == ENGINE_BACKOFF || state == ENGINE_FAILED ? LOG_ERROR : LOG_INFO, reason);
+    if (state == ENGINE_READY && from == ENGINE_STARTING)
+        log_note(LOG_INFO, "engine_ready", "%" STR_FMT " is ready after %.1f s", STR_ARG(e->model),
+                 (double)lasted / 1e6);
+    if (e->endpoint) endpoint_set_phase(e->endpoint->state, phase, str_of(reason), retry_at_us, now);
+}
+
+/* --- starting --- */
+
+static void fail_engine(struct engine *e, const char *what);
+static void on_exit_of_process(void *owner, int64_t status, int signal);
+
+static void start_engine(struct engine *e)
+{
+    struct supervisor *s = e->sup;
+    if (s->drained || !e->endpoint) return;
+    e->wanted = e->again = e->signalled = e->overdue = false;
+    arena_reset(&e->arena);
+    e->argv = engine_arguments(&e->arena, e->endpoint);
+    e->env = engine_environment(&e->arena, e->endpoint->engine);
+    unlink(e->socket.ptr);
+    const struct process_spec spec = {.argv = e->argv, .env = e->env, .output_fd = -1};
+    e->starts++;
+    int rc = process_start(s->loop, &spec, on_exit_of_process, e, &e->process);
+    if (rc) {
+        char what[ENDPOINT_REASON_MAX];
+        e->process = NULL;
+        e->since_us = now_of(e);
+        snprintf(what, sizeof(what), "%s cannot be started: %s", e->argv[0], err_text(rc));
+        fail_engine(e, what);
+        return;
+    }
+    enter(e, ENGINE_STARTING, ENDPOINT_STARTING, "starting", 0);
+    e->deadline_us = now_of(e) + e->endpoint->engine->start_timeout_us;
+    look_in(e, HEALTH_EVERY_US);
+}
+
+static void ready_engine(struct engine *e)
+{
+    e->wanted = false;
+    enter(e, ENGINE_READY, ENDPOINT_UP, "", 0);
+    if (e->endpoint->engine->idle_stop_us) look_in(e, e->endpoint->engine->idle_stop_us);
+}
+
+/* STARTING: ask for its health, again and again. */
+static void step_starting(struct engine *e)
+{
+    if (now_of(e) >= e->deadline_us) {
+        e->overdue = true;
+        health_check_stop(&e->check);
+        process_signal(e->process, SIGKILL);
+        return;
+    }
+    if (e->check.running) return;
+    uint64_t left = e->deadline_us - now_of(e);
+    health_check_start(&e->check, e->endpoint, e->endpoint->engine->health, MIN(left, HEALTH_TIMEOUT_US));
+}
+
+static void on_checked(struct health_check *c, int status, int err)
+{
+    struct engine *e = CONTAINER_OF(c, struct engine, check);
+    (void)err; /* it is still loading, or has died, which on_exit_of_process tells */
+    if (e->state != ENGINE_STARTING) return;
+    if (status == 200)
+        ready_engine(e);
+    else
+        look_in(e, HEALTH_EVERY_US);
+}
+
+/* --- failing --- */
+
+static uint64_t backoff_after(struct engine *e)
+{
+    uint64_t us = BACKOFF_FIRST_US;
+    for (unsigned i = 1; i < e->quick && us < BACKOFF_MAX_US; i++) us *= 2;
+    us = MIN(us, BACKOFF_MAX_US);
+    return us - us / 10 + rng_below(&e->sup->rng, us / 5);
+}
+
+/* The process is gone, or never was. */
+static void fail_engine(struct engine *e, const char *what)
+{
+    char reason[ENDPOINT_REASON_MAX];
+    bool ran_well = e->state == ENGINE_READY && now_of(e) - e->since_us > LIVED_WELL_US;
+    bool was_ready = e->state == ENGINE_READY;
+    e->quick = ran_well ? 1 : e->quick + 1;
+    snprintf(reason, sizeof(reason), "the engine for model %" STR_FMT " %s: %s; see the log", STR_ARG(e->model),
+             was_ready ? "ended" : "failed to start", what);
+    if (e->quick >= SUPERVISOR_QUICK_MAX) {
+        enter(e, ENGINE_FAILED, ENDPOINT_DOWN, reason, now_of(e) + BACKOFF_MAX_US);
+        look_in(e, BACKOFF_MAX_US);
+        return;
+    }
+    enter(e, ENGINE_BACKOFF, ENDPOINT_STARTING, reason, 0);
+    look_in(e, backoff_after(e));
+}
+
+static bool starts_by_itself(const struct engine *e)
+{
+    return e->endpoint->engine->start == CONF_START_AT_START;
+}
+
+/* BACKOFF and FAILED: the time is over. A failed one gets one more chance, not SUPERVISOR_QUICK_MAX. */
+static void step_retry(struct engine *e)
+{
+    if (e->state == ENGINE_FAILED) e->quick = SUPERVISOR_QUICK_MAX - 1;
+    if (e->wanted || starts_by_itself(e) || service_waiting(e->endpoint->service) > 0)
+        start_engine(e);
+    else
+        enter(e, ENGINE_STOPPED, ENDPOINT_STARTABLE, "", 0);
+}
+
+/* --- stopping --- */
+
+static void send_term(struct engine *e)
+{
+    e->signalled = true;
+    process_signal(e->process, SIGTERM);
+    uint64_t patience = e->endpoint ? e->endpoint->engine->stop_timeout_us : (uint64_t)10 * USEC_PER_SEC;
+    e->deadline_us = now_of(e) + patience;
+    look_in(e, patience);
+}
+
+/* Begins to stop. The phase says what requests do meanwhile. With `polite`, those in flight may finish first. */
+static void stop_engine(struct engine *e, enum endpoint_phase phase, const char *reason, bool polite)
+{
+    health_check_stop(&e->check);
+    enter(e, ENGINE_STOPPING, phase, reason, 0);
+    e->signalled = false;
+    e->deadline_us = now_of(e) + (e->endpoint ? e->endpoint->engine->stop_timeout_us : 0);
+    if (polite && e->endpoint && endpoint_inflight(e->endpoint->state) > 0)
+        look_in(e, DRAIN_LOOK_US);
+    else
+        send_term(e);
+}
+
+/* STOPPING: the last requests have ended, or the patience has. */
+static void step_stopping(struct engine *e)
+{
+    bool late = now_of(e) >= e->deadline_us;
+    if (e->signalled)
+        process_signal(e->process, SIGKILL);
+    else if (late || !e->endpoint || endpoint_inflight(e->endpoint->state) == 0)
+        send_term(e);
+    else
+        look_in(e, DRAIN_LOOK_US);
+}
+
+/* READY: stop it when nobody has used it for the configured time. */
+static void step_ready(struct engine *e)
+{
+    const struct conf_engine *c = e->endpoint->engine;
+    if (c->idle_stop_us == 0) return;
+    struct endpoint_state *state = e->endpoint->state;
+    uint64_t last = MAX(endpoint_released_at(state), e->since_us);
+    if (endpoint_inflight(state) > 0) last = now_of(e);
+    uint64_t due = last + c->idle_stop_us;
+    if (now_of(e) < due || !endpoint_retire(state, ENDPOINT_STARTABLE, STR("stopping: idle"), now_of(e)))
+        look_in(e, MAX(due, now_of(e) + DRAIN_LOOK_US) - now_of(e));
+    else
+        stop_engine(e, ENDPOINT_STARTABLE, "stopping: idle", false);
+}
+
+static void engine_free(struct engine *e)
+{
+    timer_stop(e->sup->loop, &e->timer);
+    task_cancel(&e->task);
+    health_check_fini(&e->check);
+    unlink(e->socket.ptr);
+    list_remove(&e->link);
+    arena_fini(&e->arena);
+    free((char *)(uintptr_t)e->socket.ptr);
+    free((char *)(uintptr_t)e->model.ptr);
+    free(e);
+}
+
+static void tell_when_drained(struct supervisor *s)
+{
+    if (!s->drained) return;
+    LIST_EACH(&s->engines, it)
+    {
+        if (LIST_ITEM(it, struct engine, link)->process) return;
+    }
+    loop_wake(s->loop, s->drained);
+}
+
+static void stopped_engine(struct engine *e)
+{
+    struct supervisor *s = e->sup;
+    bool start = e->again || e->wanted;
+    unlink(e->socket.ptr);
+    if (!e->endpoint)
+        engine_free(e);
+    else if (s->drained)
+        enter(e, ENGINE_STOPPED, ENDPOINT_DOWN, "shutting down", 0);
+    else {
+        enter(e, ENGINE_STOPPED, ENDPOINT_STARTABLE, "", 0);
+        if (start) start_engine(e);
+    }
+    tell_when_drained(s);
+}
+
+static void on_exit_of_process(void *owner, int64_t status, int signal)
+{
+    struct engine *e = owner;
+    char what[ENDPOINT_REASON_MAX];
+    health_check_stop(&e->check);
+    e->process = NULL;
+    if (e->state == ENGINE_STOPPING) {
+        stopped_engine(e);
+        return;
+    }
+    if (e->overdue)
+        snprintf(what, sizeof(what), "its health path did not answer 200 in time");
+    else if (signal)
+        snprintf(what, sizeof(what), "killed by signal %d (%s)", signal, strsignal(signal));
+    else
+        snprintf(what, sizeof(what), "exit code %lld", (long long)status);
+    fail_engine(e, what);
+}
+
+static void step_engine(struct task *task)
+{
+    struct engine *e = CONTAINER_OF(task, struct engine, task);
+    switch (e->state) {
+    case ENGINE_STARTING: step_starting(e); break;
+    case ENGINE_READY: step_ready(e); break;
+    case ENGINE_STOPPING: step_stopping(e); break;
+    case ENGINE_BACKOFF:
+    case ENGINE_FAILED: step_retry(e); break;
+    case ENGINE_STOPPED:
+    case ENGINE_STATES: break;
+    }
+}
+
+/* --- engines by name --- */
+
+static struct engine *find_engine(const struct supervisor *s, struct str model)
+{
+    LIST_EACH(&s->engines, it)
+    {
+        struct engine *e = LIST_ITEM(it, struct engine, link);
+        if (str_eq(e->model, model)) return e;
+    }
+    return NULL;
+}
+
+static struct engine *engine_for(struct supervisor *s, struct str model)
+{
+    struct engine *e = find_engine(s, model);
+    if (e) return e;
+    e = calloc(1, sizeof(*e));
+    char *socket = NULL;
+    if (!e || asprintf(&socket, "%s/%u.sock", s->folder, s->sockets++) < 0) abort();
+    e->sup = s;
+    e->model = str_n(str_dup(model), model.len);
+    e->socket = str_of(socket);
+    arena_init(&e->arena, SIZE_MAX, ENGINE_ARENA_BLOCK);
+    health_check_init(&e->check, s->loop, s->client, on_checked);
+    task_init(&e->task, step_engine);
+    timer_init(&e->timer, &e->task);
+    list_push_back(&s->engines, &e->link);
+    return e;
+}
+
+/* --- hooks --- */
+
+static int engine_addr(void *ctx, const struct conf_model *model, struct arena *arena, struct addr *out)
+{
+    struct engine *e = engine_for(ctx, model->name);
+    *out = (struct addr){.is_unix = true, .path = arena_dup(arena, e->socket)};
+    return 0;
+}
+
+/* A wish, on its way to the main thread. */
+struct wish {
+    struct mail mail;
+    struct box *box;
+    const struct endpoint_state *who; /* compared only */
+};
+
+static void box_unref(struct box *b)
+{
+    if (atomic_fetch_sub(&b->refs, 1) == 1) free(b);
+}
+
+static void fulfil(struct supervisor *s, const struct endpoint_state *who)
+{
+    LIST_EACH(&s->engines, it)
+    {
+        struct engine *e = LIST_ITEM(it, struct engine, link);
+        if (!e->endpoint || e->endpoint->state != who) continue;
+        if (e->state == ENGINE_STOPPED)
+            start_engine(e);
+        else if (e->state != ENGINE_READY)
+            e->wanted = true;
+        return;
+    }
+}
+
+static void on_wish(struct mail *mail)
+{
+    struct wish *w = CONTAINER_OF(mail, struct wish, mail);
+    if (w->box->sup) fulfil(w->box->sup, w->who);
+    box_unref(w->box);
+    free(w);
+}
+
+static void want(void *ctx, struct endpoint_state *who)
+{
+    struct supervisor *s = ctx;
+    struct wish *w = malloc(sizeof(*w));
+    if (!w) abort();
+    *w = (struct wish){.mail = {.deliver = on_wish}, .box = s->box, .who = who};
+    atomic_fetch_add(&s->box->refs, 1);
+    loop_post(s->loop, &w->mail);
+}
+
+struct mesh_hooks supervisor_hooks(struct supervisor *s)
+{
+    return (struct mesh_hooks){.ctx = s, .engine_addr = engine_addr, .want = want};
+}
+
+/* --- configuration --- */
+
+static bool same_strings(char *const *a, char *const *b)
+{
+    while (*a && *b && strcmp(*a, *b) == 0) a++, b++;
+    return !*a && !*b;
+}
+
+/* True when the process was started as the configuration now says. */
+static bool is_current(const struct engine *e)
+{
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX, ENGINE_ARENA_BLOCK);
+    bool same = same_strings(e->argv, engine_arguments(&arena, e->endpoint)) &&
+                same_strings(e->env, engine_environment(&arena, e->endpoint->engine));
+    arena_fini(&arena);
+    return same;
+}
+
+static void point_at_endpoints(struct supervisor *s)
+{
+    size_t count;
+    const struct service *services = snapshot_services(s->snapshot, &count);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < services[i].endpoint_count; j++) {
+            const struct endpoint *e = &services[i].endpoints[j];
+            if (e->engine) engine_for(s, services[i].name)->endpoint = e;
+        }
+    }
+}
+
+/* The model is still configured, with the same settings or others. */
+static void adjust(struct engine *e)
+{
+    bool running = e->state == ENGINE_STARTING || e->state == ENGINE_READY;
+    if (running && !is_current(e)) {
+        e->again = true;
+        stop_engine(e, ENDPOINT_STARTING, "starting again with new settings", true);
+    } else if (e->state == ENGINE_BACKOFF || e->state == ENGINE_FAILED) {
+        e->quick = 0; /* new settings may have cured it */
+        look_in(e, 0);
+    } else if (e->state == ENGINE_STOPPED && starts_by_itself(e) && e->starts == 0) {
+        start_engine(e);
+    } else if (running) {
+        look_in(e, 0);
+    }
+}
+
+static void put_away(struct engine *e)
+{
+    if (e->process && e->state != ENGINE_STOPPING)
+        stop_engine(e, ENDPOINT_DOWN, "not configured any more", false);
+    else if (!e->process)
+        engine_free(e);
+}
+
+void supervisor_apply(struct supervisor *s, struct snapshot *snapshot)
+{
+    struct snapshot *old = s->snapshot;
+    s->snapshot = snapshot_ref(snapshot);
+    LIST_EACH(&s->engines, it)
+    {
+        struct engine *e = LIST_ITEM(it, struct engine, link);
+        health_check_stop(&e->check); /* it borrows from the old snapshot */
+        e->endpoint = NULL;
+    }
+    point_at_endpoints(s);
+    LIST_EACH_SAFE(&s->engines, it, next)
+    {
+        struct engine *e = LIST_ITEM(it, struct engine, link);
+        if (s->drained) continue;
+        if (e->endpoint)
+            adjust(e);
+        else
+            put_away(e);
+    }
+    snapshot_unref(old);
+}
+
+/* --- life --- */
+
+static char *make_folder(void)
+{
+    const char *run = getenv("XDG_RUNTIME_DIR");
+    const char *const places[] = {run && *run ? run : "/tmp", "/tmp"};
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        char *path = NULL;
+        if (strlen(places[i]) > 50) continue; /* a socket's whole path has 107 bytes */
+        if (asprintf(&path, "%s/hostler-%u-%d-XXXXXX", places[i], getuid(), getpid()) < 0) abort();
+        if (mkdtemp(path)) return path; /* mode 0700 */
+        free(path);
+    }
+    return NULL;
+}
+
+int supervisor_new(struct loop *loop, struct http_client *client, struct supervisor **out)
+{
+    struct supervisor *s = calloc(1, sizeof(*s));
+    struct box *box = calloc(1, sizeof(*box));
+    if (!s || !box) abort();
+    s->folder = make_folder();
+    if (!s->folder) {
+        int rc = -errno;
+        free(box);
+        free(s);
+        return rc;
+    }
+    s->loop = loop;
+    s->client = client;
+    list_init(&s->engines);
+    rng_seed_random(&s->rng);
+    atomic_init(&box->refs, 1);
+    box->sup = s;
+    s->box = box;
+    *out = s;
+    return 0;
+}
+
+void supervisor_free(struct supervisor *s)
+{
+    if (!s) return;
+    LIST_EACH_SAFE(&s->engines, it, next)
+    {
+        struct engine *e = LIST_ITEM(it, struct engine, link);
+        if (e->process) {
+            process_signal(e->process, SIGKILL);
+            process_forget(e->process);
+        }
+        engine_free(e);
+    }
+    s->box->sup = NULL;
+    box_unref(s->box);
+    snapshot_unref(s->snapshot);
+    rmdir(s->folder);
+    free(s->folder);
+    free(s);
+}
+
+void supervisor_drain(struct supervisor *s, struct task *done)
+{
+    bool again = s->drained;
+    s->drained = done;
+    LIST_EACH(&s->engines, it)
+    {
+        struct engine *e = LIST_ITEM(it, struct engine, link);
+        if (e->process && again)
+            process_signal(e->process, SIGKILL);
+        else if (e->process && (e->state != ENGINE_STOPPING || !e->signalled))
+            stop_engine(e, ENDPOINT_DOWN, "shutting down", false);
+        else if (!e->process && e->endpoint)
+            enter(e, ENGINE_STOPPED, ENDPOINT_DOWN, "shutting down", 0);
+    }
+    tell_when_drained(s);
+}
+
+enum engine_state supervisor_state(const struct supervisor *s, struct str model)
+{
+    const struct engine *e = find_engine(s, model);
+    return e ? e->state : ENGINE_STOPPED;
+}
+
+void supervisor_write_metrics(const struct supervisor *s, struct metrics_writer *w)
+{
+    LIST_EACH(&s->engines, it)
+    {
+        const struct engine *e = LIST_ITEM(it, struct engine, link);
+        const struct metric_label labels[] = {{"model", e->model}};
+        metrics_write_u64(w, METRIC_ENGINE_STARTS, labels, 1, e->starts);
+    }
+    LIST_EACH(&s->engines, it)
+    {
+        const struct engine *e = LIST_ITEM(it, struct engine, link);
+        for (int state = 0; state < ENGINE_STATES; state++) {
+            const struct metric_label labels[] = {
+                {"model", e->model}, {"state", str_of(engine_state_name((enum engine_state)state))}};
+            metrics_write_u64(w, METRIC_ENGINE_STATE, labels, 2, (int)e->state == state);
+        }
+    }
+}

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The supervisor on a real loop with real processes: this program started again as a small HTTP server. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "gate/supervisor.h"
+#include "mesh/admit.h"
+
+#define SEC ((uint64_t)USEC_PER_SEC)
+#define MS ((uint64_t)USEC_PER_MS)
+
+/* --- the child --- */
+
+static int listen_at(const char *path)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 8)) exit(9);
+    return fd;
+}
+
+static void answer(int fd, bool healthy)
+{
+    char head[1024];
+    const char *text = healthy ? "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+                               : "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+    if (read(fd, head, sizeof(head)) > 0) (void)!write(fd, text, strlen(text));
+    close(fd);
+}
+
+/* serve SOCKET MODE: ok, slow (not healthy at first), stubborn (ignores SIGTERM), deaf, exit, env. */
+static int serve(const char *path, const char *mode)
+{
+    if (strcmp(mode, "exit") == 0) return 3;
+    if (strcmp(mode, "deaf") == 0) pause();
+    if (strcmp(mode, "stubborn") == 0) signal(SIGTERM, SIG_IGN);
+    if (strcmp(mode, "env") == 0 && (getenv("OUR_SECRET") || !getenv("ADDED") || !getenv("OMP_X"))) return 4;
+    int fd = listen_at(path);
+    int unhealthy = strcmp(mode, "slow") == 0 ? 3 : 0;
+    for (;;) {
+        int peer = accept(fd, NULL, NULL);
+        if (peer >= 0) answer(peer, unhealthy-- <= 0);
+    }
+}
+
+/* --- the world --- */
+
+static char program[4096];
+
+struct world {
+    struct loop *loop;
+    struct http_client client;
+    struct supervisor *sup;
+    struct mesh *mesh;
+    struct snapshot *snapshot;
+    const struct service *demo;
+    struct task drained_task, waiter_task;
+    bool drained;
+    struct rng rng;
+    struct grant grant;
+    uint64_t retry_after;
+    bool (*until)(struct world *w);
+    bool reached;
+    struct task look_task;
+    struct timer look;
+    uint64_t give_up_us;
+};
+
+static void on_drained(struct task *task)
+{
+    CONTAINER_OF(task, struct world, drained_task)->drained = true;
+}
+
+static void on_waiter(struct task *task)
+{
+    (void)task;
+}
+
+static void on_look(struct task *task)
+{
+    struct world *w = CONTAINER_OF(task, struct world, look_task);
+    w->reached = w->until(w);
+    if (w->reached || loop_now(w->loop) > w->give_up_us)
+        loop_stop(w->loop);
+    else
+        timer_start(w->loop, &w->look, loop_now(w->loop) + 5 * MS);
+}
+
+/* Runs the loop until the condition holds, at most 20 s. */
+static void run_until(struct world *w, bool (*until)(struct world *))
+{
+    w->until = until;
+    w->give_up_us = clock_mono_us() + 20 * SEC;
+    timer_start(w->loop, &w->look, clock_mono_us());
+    loop_run(w->loop);
+    assert_true(w->reached);
+}
+
+static enum engine_state state_of(struct world *w)
+{
+    return supervisor_state(w->sup, STR("demo"));
+}
+
+static bool is_ready(struct world *w)
+{
+    return state_of(w) == ENGINE_READY;
+}
+
+static bool is_stopped(struct world *w)
+{
+    return state_of(w) == ENGINE_STOPPED;
+}
+
+static bool is_stopping(struct world *w)
+{
+    return state_of(w) == ENGINE_STOPPING;
+}
+
+static bool is_backoff(struct world *w)
+{
+    return state_of(w) == ENGINE_BACKOFF;
+}
+
+static bool is_failed(struct world *w)
+{
+    return state_of(w) == ENGINE_FAILED;
+}
+
+static bool is_drained(struct world *w)
+{
+    return w->drained;
+}
+
+/* A model "demo" on a process in `mode`; `more` are further settings of the engine. */
+static void load(struct world *w, const char *mode, const char *more)
+{
+    char yaml[8192];
+    struct conf_problems problems;
+    struct conf *conf;
+    snprintf(yaml, sizeof(yaml),
+             "models:\n"
+             "  - name: demo\n"
+             "    engine: { command: ['%s', serve, '${socket}', %s], stop_timeout: 200ms, %s }\n",
+             program, mode, more);
+    conf_problems_init(&problems);
+    int rc = conf_parse(str_of(yaml), "test.yaml", &conf, &problems);
+    for (size_t i = 0; i < problems.count; i++)
+        print_message("%" STR_FMT ": %" STR_FMT "\n", STR_ARG(problems.items[i].setting),
+                      STR_ARG(problems.items[i].text));
+    conf_problems_fini(&problems);
+    assert_int_equal(rc, 0);
+    assert_int_equal(mesh_load(w->mesh, conf, loop_now(w->loop)), 0);
+    conf_unref(conf);
+    snapshot_unref(w->snapshot);
+    w->snapshot = mesh_current(w->mesh);
+    w->demo = snapshot_service(w->snapshot, STR("demo"));
+    supervisor_apply(w->sup, w->snapshot);
+}
+
+static struct world *world_new(const char *mode, const char *more)
+{
+    static const struct h1_limits limits = {.head_max = 16384, .header_max = 100};
+    struct world *w = calloc(1, sizeof(*w));
+    rng_seed(&w->rng, 1);
+    task_init(&w->drained_task, on_drained);
+    task_init(&w->waiter_task, on_waiter);
+    task_init(&w->look_task, on_look);
+    timer_init(&w->look, &w->look_task);
+    assert_int_equal(loop_new_real(&w->loop), 0);
+    http_client_init(&w->client, w->loop, &limits, 4, 10 * SEC);
+    assert_int_equal(supervisor_new(w->loop, &w->client, &w->sup), 0);
+    const struct mesh_hooks hooks = supervisor_hooks(w->sup);
+    assert_int_equal(mesh_new(1, &hooks, &w->mesh), 0);
+    load(w, mode, more);
+    return w;
+}
+
+static void world_free(struct world *w)
+{
+    w->drained = false;
+    supervisor_drain(w->sup, &w->drained_task);
+    run_until(w, is_drained);
+    char folder[256];
+    snprintf(folder, sizeof(folder), "%" STR_FMT, STR_ARG(w->demo->endpoints[0].addr.path));
+    *strrchr(folder, '/') = '\0';
+    supervisor_free(w->sup);
+    assert_int_not_equal(access(folder, F_OK), 0);
+    snapshot_unref(w->snapshot);
+    mesh_free(w->mesh);
+    http_client_fini(&w->client);
+    loop_free(w->loop);
+    free(w);
+}
+
+static void assert_reason(struct world *w, const char *part)
+{
+    char reason[ENDPOINT_REASON_MAX];
+    endpoint_reason(w->demo->endpoints[0].state, loop_now(w->loop), reason);
+    if (!strstr(reason, part)) fail_msg("reason is \"%s\", not \"%s\"", reason, part);
+}
+
+static int try_admit(struct world *w)
+{
+    return admit_try(w->demo, NULL, &w->rng, loop_now(w->loop), &w->grant, &w->retry_after);
+}
+
+static struct waiter *wait_admit(struct world *w)
+{
+    struct waiter *waiter;
+    uint64_t now = loop_now(w->loop);
+    assert_int_equal(try_admit(w), ADMIT_WAIT);
+    assert_int_equal(admit_wait(w->demo, NULL, w->loop, &w->waiter_task, 0, now + 60 * SEC, now, &waiter), 0);
+    return waiter;
+}
+
+static uint64_t starts_of(struct world *w)
+{
+    struct buf out;
+    struct metrics_writer writer;
+    buf_init(&out, 65536);
+    metrics_write_init(&writer, &out);
+    supervisor_write_metrics(w->sup, &writer);
+    struct str text = buf_str(&out);
+    ptrdiff_t at = str_find(text, STR("hostler_engine_starts_total{model=\"demo\"} "));
+    assert_true(at >= 0);
+    uint64_t starts = (uint64_t)atoll(text.ptr + at + strlen("hostler_engine_starts_total{model=\"demo\"} "));
+    buf_fini(&out);
+    return starts;
+}
+
+/* --- tests --- */
+
+static struct waiter *first, *second;
+
+static bool both_granted(struct world *w)
+{
+    (void)w;
+    return waiter_state(first) == WAITER_GRANTED && waiter_state(second) == WAITER_GRANTED;
+}
+
+static void starts_on_demand_and_stops_when_idle(void **state)
+{
+    (void)state;
+    struct world *w = world_new("slow", "idle_stop: 1s");
+    struct grant a, b;
+    assert_int_equal(state_of(w), ENGINE_STOPPED);
+    first = wait_admit(w);
+    second = wait_admit(w);
+    run_until(w, both_granted);
+    assert_int_equal(state_of(w), ENGINE_READY);
+    admit_take(first, &a);
+    admit_take(second, &b);
+    endpoint_release(&a, clock_mono_us());
+    endpoint_release(&b, clock_mono_us());
+    run_until(w, is_stopped);
+    assert_int_equal(endpoint_phase(w->demo->endpoints[0].state), ENDPOINT_STARTABLE);
+    assert_int_equal(starts_of(w), 1);
+    first = wait_admit(w);
+    run_until(w, is_ready);
+    assert_int_equal(starts_of(w), 2);
+    admit_cancel(first, loop_now(w->loop));
+    world_free(w);
+}
+
+static bool first_refused(struct world *w)
+{
+    (void)w;
+    return waiter_state(first) == WAITER_REFUSED;
+}
+
+static void quick_failures_make_it_unavailable(void **state)
+{
+    (void)state;
+    struct world *w = world_new("exit", "slots: 1");
+    first = wait_admit(w);
+    run_until(w, first_refused);
+    assert_int_equal(state_of(w), ENGINE_FAILED);
+    assert_int_equal(starts_of(w), 5);
+    assert_in_range(waiter_retry_after_us(first), 50 * SEC, 60 * SEC);
+    assert_reason(w, "the engine for model demo failed to start: exit code 3; see the log");
+    admit_cancel(first, loop_now(w->loop));
+    assert_int_equal(try_admit(w), ADMIT_NONE);
+    assert_false(service_ready(w->demo, loop_now(w->loop), NULL));
+    /* New settings are tried at once. */
+    load(w, "ok", "start: at_start");
+    run_until(w, is_ready);
+    world_free(w);
+}
+
+static void a_deaf_process_is_overdue(void **state)
+{
+    (void)state;
+    struct world *w = world_new("deaf", "start: at_start, start_timeout: 1s");
+    assert_int_equal(state_of(w), ENGINE_STARTING);
+    run_until(w, is_backoff);
+    assert_reason(w, "did not answer 200 in time");
+    world_free(w);
+}
+
+static void a_missing_program_is_told(void **state)
+{
+    (void)state;
+    char saved[sizeof(program)];
+    memcpy(saved, program, sizeof(saved));
+    snprintf(program, sizeof(program), "/nonexistent/runtime");
+    struct world *w = world_new("ok", "start: at_start");
+    assert_int_equal(state_of(w), ENGINE_BACKOFF);
+    assert_reason(w, "/nonexistent/runtime cannot be started");
+    run_until(w, is_failed);
+    memcpy(program, saved, sizeof(program));
+    world_free(w);
+}
+
+/* The process that listens at the endpoint's socket. */
+static pid_t pid_of(struct world *w)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%" STR_FMT, STR_ARG(w->demo->endpoints[0].addr.path));
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len), 0);
+    close(fd);
+    return peer.pid;
+}
+
+static void a_dead_process_is_started_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new("ok", "start: at_start");
+    run_until(w, is_ready);
+    kill(pid_of(w), SIGKILL);
+    run_until(w, is_backoff);
+    assert_reason(w, "ended: killed by signal 9");
+    run_until(w, is_ready);
+    assert_int_equal(starts_of(w), 2);
+    world_free(w);
+}
+
+static void reload_restarts_only_what_changed(void **state)
+{
+    (void)state;
+    struct world *w = world_new("ok", "start: at_start");
+    run_until(w, is_ready);
+    load(w, "ok", "start: at_start, idle_stop: 1h");
+    assert_int_equal(state_of(w), ENGINE_READY);
+    assert_int_equal(try_admit(w), ADMIT_OK);
+
+    struct snapshot *old = snapshot_ref(w->snapshot);
+    load(w, "slow", "start: at_start");
+    assert_int_equal(state_of(w), ENGINE_STOPPING); /* the request in flight may finish */
+    first = wait_admit(w);
+    endpoint_release(&w->grant, loop_now(w->loop));
+    snapshot_unref(old);
+    run_until(w, is_ready);
+    assert_int_equal(starts_of(w), 2);
+    admit_cancel(first, loop_now(w->loop));
+    world_free(w);
+}
+
+static void a_stubborn_process_is_killed(void **state)
+{
+    (void)state;
+    struct world *w = world_new("stubborn", "start: at_start");
+    run_until(w, is_ready);
+    pid_t pid = pid_of(w);
+    uint64_t begin = clock_mono_us();
+    supervisor_drain(w->sup, &w->drained_task);
+    run_until(w, is_stopping);
+    run_until(w, is_drained);
+    assert_in_range(clock_mono_us() - begin, 200 * MS, 5 * SEC);
+    assert_int_not_equal(kill(pid, 0), 0);
+    world_free(w);
+}
+
+static void the_environment_is_ours_only_in_part(void **state)
+{
+    (void)state;
+    setenv("OUR_SECRET", "x", 1);
+    setenv("OMP_X", "y", 1);
+    struct world *w = world_new("env", "start: at_start, env: { ADDED: z }");
+    run_until(w, is_ready);
+    world_free(w);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4 && strcmp(argv[1], "serve") == 0) return serve(argv[2], argv[3]);
+    ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    if (n < 0) return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(starts_on_demand_and_stops_when_idle),
+        cmocka_unit_test(quick_failures_make_it_unavailable),
+        cmocka_unit_test(a_deaf_process_is_overdue),
+        cmocka_unit_test(a_missing_program_is_told),
+        cmocka_unit_test(a_dead_process_is_started_again),
+        cmocka_unit_test(reload_restarts_only_what_changed),
+        cmocka_unit_test(a_stubborn_process_is_killed),
+        cmocka_unit_test(the_environment_is_ours_only_in_part),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
