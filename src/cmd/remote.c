@@ -72,7 +72,8 @@ struct str remote_explain(const struct remote *r, struct arena *arena, int err)
     case -ENOENT:
         return arena_printf(
             arena,
-            "nothing listens at %s; start a gateway with `hostler serve -c FILE`, or name another with --url",
+            "nothing listens at %s; start a gateway with `hostler serve -c FILE`, or give the "
+            "address of another",
             r->text);
     case ERR_RESOLVE:
         return arena_printf(arena, "the host name in %s does not resolve; check its spelling",
@@ -91,11 +92,11 @@ struct str remote_explain(const struct remote *r, struct arena *arena, int err)
 static const char *hint_of(int status)
 {
     switch (status) {
-    case 401: return " Give a key with --key or in HOSTLER_KEY.";
-    case 403: return " Ask for a key that allows this model.";
-    case 404: return " `hostler models` lists what there is.";
+    case 401: return " (give a key with --key or in HOSTLER_KEY)";
+    case 403: return " (ask for a key that allows this model)";
+    case 404: return " (`hostler models` lists what there is)";
     case 429:
-    case 503: return " Try again in a moment.";
+    case 503: return " (try again in a moment)";
     default: return "";
     }
 }
@@ -177,8 +178,8 @@ int remote_get(const struct remote *r, struct loop *loop, struct arena *arena, c
 
 /* --- models --- */
 
-int remote_first_model(const struct remote *r, const char *command, struct arena *arena,
-                       struct str *id)
+int remote_models(const struct remote *r, const char *command, struct arena *arena,
+                  const struct json **list)
 {
     struct loop *loop;
     int status = 0;
@@ -194,9 +195,23 @@ int remote_first_model(const struct remote *r, const char *command, struct arena
         err = ERR_NOT_FOUND;
         cli_fail(command, "%.*s", STR_ARG(remote_explain_status(arena, status, body)));
     } else if (json_parse(arena, body, &doc, NULL) ||
-               !json_to_str(json_get(json_at(json_get(doc, "data"), 0), "id"), id)) {
+               json_type(json_get(doc, "data")) != JSON_ARRAY) {
+        err = ERR_PROTOCOL;
+        cli_fail(command, "%s answers, but not with a list of models", r->text);
+    } else {
+        *list = json_get(doc, "data");
+    }
+    return err;
+}
+
+int remote_first_model(const struct remote *r, const char *command, struct arena *arena,
+                       struct str *id)
+{
+    const struct json *list;
+    int err = remote_models(r, command, arena, &list);
+    if (!err && !json_to_str(json_get(json_at(list, 0), "id"), id)) {
         err = ERR_NOT_FOUND;
-        cli_fail(command, "%s lists no models; name one with --model", r->text);
+        cli_fail(command, "%s lists no models; name one", r->text);
     }
     return err;
 }

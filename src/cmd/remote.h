@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "conf/url.h"
 #include "http/client.h"
+#include "json/json.h"
 #include "loop/loop.h"
 
 /* Borrows the URL's and the key's text. */
@@ -50,6 +51,11 @@ struct str remote_explain_status(struct arena *arena, int status, struct str bod
  * the arena. A negative error, or 0 with the status. */
 MUST_CHECK int remote_get(const struct remote *r, struct loop *loop, struct arena *arena,
                           const char *path, uint64_t timeout_us, int *status, struct str *body);
+
+/* The members of `data` of /models, on the arena. A message on stderr and a negative error when
+ * there are none to be had. */
+MUST_CHECK int remote_models(const struct remote *r, const char *command, struct arena *arena,
+                             const struct json **list);
 
 /* The id of the first model listed, on the arena. A message on stderr and a negative error when
  * there is none. */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hostler models: what a running gateway, or any OpenAI endpoint, serves. */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "cmd/cli.h"
+#include "cmd/cmd.h"
+#include "cmd/remote.h"
+#include "json/json.h"
+#include "json/write.h"
+
+static const char command[] = "models";
+
+static const char help[] =
+    "Usage: hostler models [--url URL] [--key K] [--json]\n"
+    "\n"
+    "Lists the models that a running gateway (or any OpenAI endpoint) serves.\n"
+    "\n"
+    "  --url URL   http://HOST:PORT[/base] or unix:PATH (" REMOTE_DEFAULT_URL ")\n"
+    "  --key K     API key ($HOSTLER_KEY)\n"
+    "  --json      a JSON array of objects with id, owned_by and created\n"
+    "\n"
+    "Examples:\n"
+    "  hostler models\n"
+    "  hostler models --url http://10.0.0.5:8000 --json\n";
+
+static const struct option options[] = {
+    {"url", required_argument, NULL, 'u'},
+    {"key", required_argument, NULL, 'k'},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+static int print_table(const struct json *list)
+{
+    const struct json *model;
+    struct json_iter it = {0};
+    int width = 5;
+    while (json_next_item(list, &it, &model)) {
+        struct str id = json_str_or(model, "id", STR(""));
+        if ((int)id.len > width) width = (int)id.len;
+    }
+    printf("%-*s  OWNER\n", width, "MODEL");
+    it = (struct json_iter){0};
+    while (json_next_item(list, &it, &model)) {
+        struct str id = json_str_or(model, "id", STR(""));
+        struct str owner = json_str_or(model, "owned_by", STR(""));
+        printf("%.*s%*s  %.*s\n", STR_ARG(id), width - (int)id.len, "", STR_ARG(owner));
+    }
+    return CLI_OK;
+}
+
+static int print_json(const struct json *list)
+{
+    const struct json *model;
+    struct json_iter it = {0};
+    struct json_writer w;
+    struct buf out;
+    buf_init(&out, SIZE_MAX / 2);
+    json_write_init(&w, &out);
+    json_write_array(&w);
+    while (json_next_item(list, &it, &model)) {
+        json_write_object(&w);
+        json_write_str_member(&w, "id", json_str_or(model, "id", STR("")));
+        json_write_str_member(&w, "owned_by", json_str_or(model, "owned_by", STR("")));
+        json_write_i64_member(&w, "created", json_i64_or(model, "created", 0));
+        json_write_object_end(&w);
+    }
+    json_write_array_end(&w);
+    int err = json_write_end(&w);
+    if (!err) printf("%.*s\n", STR_ARG(buf_str(&out)));
+    buf_fini(&out);
+    return err ? cli_fail(command, "%s", err_text(err)) : CLI_OK;
+}
+
+static int print(const struct json *list, bool json)
+{
+    return json ? print_json(list) : print_table(list);
+}
+
+int cmd_models(int argc, char **argv)
+{
+    const char *url = NULL;
+    const char *key = NULL;
+    bool json = false;
+    int opt;
+    optind = 1;
+    while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (opt) {
+        case 'u': url = optarg; break;
+        case 'k': key = optarg; break;
+        case 'j': json = true; break;
+        case 'h': fputs(help, stdout); return CLI_OK;
+        default: return cli_usage(command, "wrong option");
+        }
+    }
+    if (optind < argc) return cli_usage(command, "'%s' is one argument too many", argv[optind]);
+    struct remote remote;
+    const struct json *list;
+    if (remote_init(&remote, command, url, key)) return CLI_USAGE;
+    cli_prepare_process();
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX, 4096);
+    int code = remote_models(&remote, command, &arena, &list) ? CLI_FAILED : print(list, json);
+    arena_fini(&arena);
+    return code;
+}
