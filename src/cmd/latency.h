@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A histogram of durations from 0 to 12 days in microseconds, with a relative error below 0.8 %.
  *
- * Log-linear: exact up to 127, then 64 buckets for each power of two. Plain data, one thread. */
+ * Log-linear: exact up to 255, then 128 buckets for each power of two. Plain data, one thread. */
 #ifndef HOSTLER_CMD_LATENCY_H
 #define HOSTLER_CMD_LATENCY_H
 
 #include "base/base.h"
 
 enum {
-    LATENCY_SUB_BITS = 6,
+    LATENCY_SUB_BITS = 7,
     LATENCY_TOP_BIT = 40,
     LATENCY_BUCKETS = (LATENCY_TOP_BIT - LATENCY_SUB_BITS + 1) << LATENCY_SUB_BITS
 };
