@@ -50,13 +50,14 @@ static void arm(struct probe *p)
     timer_start(p->prober->loop, &p->timer, loop_now(p->prober->loop) + wait);
 }
 
-static void log_change(const struct probe *p, enum log_level level, const char *text)
+static void log_change(const struct probe *p, enum log_level level, const char *state, const char *reason)
 {
     struct log_line l;
     log_begin(&l, level, "endpoint_health");
     log_str(&l, "model", p->endpoint->service->name);
     log_str(&l, "endpoint", p->endpoint->name);
-    log_cstr(&l, "state", text);
+    log_cstr(&l, "state", state);
+    if (reason[0]) log_cstr(&l, "reason", reason);
     log_end(&l);
 }
 
@@ -66,7 +67,7 @@ static void take_down(struct probe *p, int status, int err)
     uint64_t now = loop_now(p->prober->loop);
     int n = status ? snprintf(text, sizeof(text), "the health path answers %d", status)
                    : snprintf(text, sizeof(text), "the health path does not answer: %s", err_text(err));
-    if (endpoint_phase(p->endpoint->state) != ENDPOINT_DOWN) log_change(p, LOG_WARN, text);
+    if (endpoint_phase(p->endpoint->state) != ENDPOINT_DOWN) log_change(p, LOG_WARN, "down", text);
     endpoint_set_phase(p->endpoint->state, ENDPOINT_DOWN, str_n(text, (size_t)MAX(n, 0)),
                        now + conf_of(p)->health.interval_us, now);
 }
@@ -76,7 +77,7 @@ static void on_checked(struct health_check *c, int status, int err)
     struct probe *p = CONTAINER_OF(c, struct probe, check);
     if (status > 0 && status < 500) {
         p->failures = 0;
-        if (endpoint_phase(p->endpoint->state) == ENDPOINT_DOWN) log_change(p, LOG_INFO, "up");
+        if (endpoint_phase(p->endpoint->state) == ENDPOINT_DOWN) log_change(p, LOG_INFO, "up", "");
         endpoint_alive(p->endpoint->state, loop_now(p->prober->loop));
     } else if (++p->failures >= conf_of(p)->health.failures) {
         take_down(p, status, err);

@@ -560,6 +560,50 @@ static void retry_budget_is_per_service(void **state)
     world_free(w);
 }
 
+static void metrics_sum_the_workers(void **state)
+{
+    (void)state;
+    struct world *w = world_new(one_endpoint);
+    struct grant a, b;
+    assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
+    assert_int_equal(try_admit(w, NULL, &b), ADMIT_OK);
+    struct waiter *waiter = wait_admit(w, NULL);
+    endpoint_report(&a, 0, ATTEMPT_OK, 0, loop_now(w->loop), &w->rng);
+    endpoint_report(&b, 1, ATTEMPT_OK, 0, loop_now(w->loop), &w->rng);
+    for (unsigned worker = 0; worker < 2; worker++) {
+        struct service_stats *stats = service_stats(w->demo, worker);
+        metric_add(&stats->codes[service_code(200)], 3);
+        metric_add(&stats->codes[service_code(418)], 1);
+        metric_add(&stats->tokens_prompt, 10);
+        histogram_observe_us(&stats->seconds, 20000);
+    }
+    static const char *const rows[] = {
+        "hostler_requests_total{model=\"demo\",code=\"200\"} 6\n",
+        "hostler_requests_total{model=\"demo\",code=\"other\"} 2\n",
+        "hostler_queue_length{model=\"demo\"} 1\n",
+        "hostler_queue_refused_total{model=\"demo\",reason=\"full\"} 0\n",
+        "hostler_prompt_tokens_total{model=\"demo\"} 20\n",
+        "hostler_upstream_attempts_total{model=\"demo\",endpoint=\"10.0.0.1:8000\",result=\"ok\"} 2\n",
+        "hostler_endpoint_inflight{model=\"demo\",endpoint=\"10.0.0.1:8000\"} 2\n",
+        "hostler_endpoint_up{model=\"demo\",endpoint=\"10.0.0.1:8000\"} 1\n",
+        "hostler_request_duration_seconds_count{model=\"demo\"} 2\n",
+    };
+    struct buf out;
+    struct metrics_writer writer;
+    buf_init(&out, 1 << 20);
+    metrics_write_init(&writer, &out);
+    snapshot_write_metrics(w->snapshot, &writer, loop_now(w->loop));
+    assert_int_equal(writer.err, 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (str_find(buf_str(&out), str_of(rows[i])) < 0) fail_msg("no row %s", rows[i]);
+    }
+    buf_fini(&out);
+    admit_cancel(waiter, loop_now(w->loop));
+    release(w, &a);
+    release(w, &b);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -576,6 +620,7 @@ int main(void)
         cmocka_unit_test(waiting_for_a_process_starts_it_once),
         cmocka_unit_test(reload_keeps_credits_health_and_waiters),
         cmocka_unit_test(retry_budget_is_per_service),
+        cmocka_unit_test(metrics_sum_the_workers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
