@@ -12,32 +12,36 @@
 #include "base/str.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
-enum log_format {
-    LOG_FORMAT_AUTO,
-    LOG_FORMAT_TEXT,
-    LOG_FORMAT_JSON
-}; /* AUTO: text when fd is a terminal */
 
+/* AUTO: text when fd is a terminal. Text shows local time, and colours on a terminal unless NO_COLOR is set. */
+enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+/* Until it is called, lines from LOG_INFO on go to fd 2 as JSON. The fd stays the caller's and open. A reader that does
+ * not keep up, or is gone, never blocks a caller: lines wait in their threads' 16 KiB and are then dropped and counted. */
 void log_init(int fd, enum log_format format, enum log_level least);
 void log_set(enum log_format format, enum log_level least); /* after a reload */
 bool log_enabled(enum log_level level);
 void log_flush(void); /* writes this thread's gathered lines; a thread calls it before it ends */
 
-enum {
-    LOG_LINE_MAX = 4096
-}; /* longer lines are cut at a field border and marked "truncated":true */
+uint64_t log_dropped(void); /* lines lost so far, all threads */
+
+/* Longer lines are cut at a field border and marked "truncated":true. */
+enum { LOG_LINE_MAX = 4096 };
 
 struct log_line {
     enum log_level level;
     bool on; /* level is enabled; the calls below do nothing otherwise */
     bool truncated;
+    bool json; /* the format that was set when the line began */
     size_t len;
     char text[LOG_LINE_MAX];
 };
 
 /* Starts a line: time, level, event name (a word, our own literal). */
 void log_begin(struct log_line *l, enum log_level level, const char *event);
-/* Fields. Values are escaped (control characters, ESC, U+2028, bidi marks; invalid UTF-8 becomes U+FFFD) and cut at 512 bytes. */
+
+/* Fields. Values are escaped (control characters, ESC, U+2028, bidi marks; invalid UTF-8 becomes U+FFFD) and cut at 512
+ * bytes, which an ellipsis shows. Keys are words, our own literals. */
 void log_str(struct log_line *l, const char *key, struct str value);
 void log_cstr(struct log_line *l, const char *key, const char *value);
 void log_u64(struct log_line *l, const char *key, uint64_t value);

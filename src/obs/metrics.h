@@ -54,10 +54,9 @@ static inline uint64_t metric_read(const struct metric_cell *c)
     return atomic_load_explicit(&((struct metric_cell *)(uintptr_t)c)->v, memory_order_relaxed);
 }
 
-/* Durations in seconds: upper bounds 0.001, 0.0025, 0.005, 0.01 ... 60, and +Inf. */
+/* Durations in seconds: upper bounds 0.001, 0.0025, 0.005, 0.01 ... 60, ascending; the last bucket is +Inf. */
 enum { HISTOGRAM_BUCKETS = 16 };
-extern const double
-    histogram_bounds[HISTOGRAM_BUCKETS - 1]; /* seconds, ascending; the last bucket is +Inf */
+extern const double histogram_bounds[HISTOGRAM_BUCKETS - 1];
 
 struct histogram {
     struct metric_cell bucket[HISTOGRAM_BUCKETS]; /* not cumulative */
@@ -65,8 +64,9 @@ struct histogram {
 };
 
 void histogram_observe_us(struct histogram *h, uint64_t us);
-void histogram_merge(struct histogram *into,
-                     const struct histogram *from); /* `into` is the reader's own */
+
+/* Adds `from`, which another thread may be writing, to `into`, the reader's own. */
+void histogram_merge(struct histogram *into, const struct histogram *from);
 
 /* Writing the exposition format (Prometheus text 0.0.4). Metrics with one name must be written together. */
 struct metrics_writer {
@@ -74,12 +74,15 @@ struct metrics_writer {
     int err;     /* first failure, sticks */
     int current; /* id whose HELP and TYPE were written last, -1 none */
 };
-/* `labels` are name,value pairs: {"model", name, "code", "200"}; values are escaped. */
+
+/* One label; a metric's labels are given in the order of its row, all of them. Values are escaped. */
 struct metric_label {
     const char *name;
     struct str value;
 };
+
 void metrics_write_init(struct metrics_writer *w, struct buf *out);
+MUST_CHECK int metrics_write_end(struct metrics_writer *w); /* the first failure */
 void metrics_write_u64(struct metrics_writer *w, enum metric_id id,
                        const struct metric_label *labels, size_t count, uint64_t value);
 void metrics_write_double(struct metrics_writer *w, enum metric_id id,
