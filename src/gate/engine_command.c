@@ -22,7 +22,8 @@ struct strings {
 
 static struct strings strings_new(struct arena *arena, size_t max)
 {
-    return (struct strings){.arena = arena, .items = arena_zalloc(arena, (max + 1) * sizeof(char *)), .max = max};
+    return (struct strings){
+        .arena = arena, .items = arena_zalloc(arena, (max + 1) * sizeof(char *)), .max = max};
 }
 
 static void add(struct strings *s, struct str text)
@@ -47,7 +48,8 @@ static struct str own_folder(struct arena *arena)
 {
     char path[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
-    while (n > 0 && path[n - 1] != '/') n--;
+    while (n > 0 && path[n - 1] != '/')
+        n--;
     return n > 0 ? arena_dup(arena, str_n(path, (size_t)n)) : STR("");
 }
 
@@ -97,8 +99,8 @@ static struct str replace(struct arena *arena, struct str text, struct str what,
     ptrdiff_t at = str_find(text, what);
     if (at < 0) return text;
     struct str rest = replace(arena, str_skip(text, (size_t)at + what.len), what, with);
-    return arena_printf(arena, "%" STR_FMT "%" STR_FMT "%" STR_FMT, STR_ARG(str_sub(text, 0, (size_t)at)),
-                        STR_ARG(with), STR_ARG(rest));
+    return arena_printf(arena, "%" STR_FMT "%" STR_FMT "%" STR_FMT,
+                        STR_ARG(str_sub(text, 0, (size_t)at)), STR_ARG(with), STR_ARG(rest));
 }
 
 char **engine_arguments(struct arena *arena, const struct endpoint *e)
@@ -118,8 +120,19 @@ char **engine_arguments(struct arena *arena, const struct endpoint *e)
 
 /* Names that the child inherits; one that ends in '_' stands for all that begin so. */
 static const char *const inherited[] = {
-    "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "HOSTLER_GGML_BACKENDS", "OMP_", "GOMP_",
-    "CUDA_VISIBLE_DEVICES", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "HOSTLER_GGML_BACKENDS",
+    "OMP_",
+    "GOMP_",
+    "CUDA_VISIBLE_DEVICES",
+    "ASAN_OPTIONS",
+    "UBSAN_OPTIONS",
+    "LSAN_OPTIONS",
 };
 
 static struct str name_of(struct str variable)
@@ -132,7 +145,8 @@ static bool is_inherited(struct str name)
 {
     for (size_t i = 0; i < ARRAY_LEN(inherited); i++) {
         struct str allowed = str_of(inherited[i]);
-        if (str_ends(allowed, STR("_")) ? str_starts(name, allowed) : str_eq(name, allowed)) return true;
+        if (str_ends(allowed, STR("_")) ? str_starts(name, allowed) : str_eq(name, allowed))
+            return true;
     }
     return false;
 }
@@ -148,7 +162,8 @@ static bool is_configured(const struct conf_engine *c, struct str name)
 static size_t count_environment(void)
 {
     size_t n = 0;
-    while (environ && environ[n]) n++;
+    while (environ && environ[n])
+        n++;
     return n;
 }
 
@@ -161,6 +176,7 @@ char **engine_environment(struct arena *arena, const struct conf_engine *c)
         if (is_inherited(name) && !is_configured(c, name)) add(&s, variable);
     }
     for (size_t i = 0; i < c->env_count; i++)
-        add(&s, arena_printf(arena, "%" STR_FMT "=%" STR_FMT, STR_ARG(c->env[i].name), STR_ARG(c->env[i].value)));
+        add(&s, arena_printf(arena, "%" STR_FMT "=%" STR_FMT, STR_ARG(c->env[i].name),
+                             STR_ARG(c->env[i].value)));
     return s.items;
 }

@@ -7,12 +7,12 @@
 #include "base/base.h"
 #include "mesh/endpoint.h"
 
-/* The arguments, NULL-terminated: of our own engine, or of the configured command with ${socket} and ${port} replaced by
- * the endpoint's address. `e` is a supervised endpoint. */
+/* The arguments, NULL-terminated: of our own engine, or of the configured command with ${socket}
+ * and ${port} replaced by the endpoint's address. `e` is a supervised endpoint. */
 char **engine_arguments(struct arena *arena, const struct endpoint *e);
 
-/* NAME=value, NULL-terminated: what the configuration adds to a short list of inherited variables. No secret that we were
- * given in our own environment goes to the child. */
+/* NAME=value, NULL-terminated: what the configuration adds to a short list of inherited
+ * variables. No secret that we were given in our own environment goes to the child. */
 char **engine_environment(struct arena *arena, const struct conf_engine *c);
 
 #endif

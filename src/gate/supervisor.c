@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See the header for the happy path and the states. What can go wrong: the program is missing, it ends before it is healthy
- * (a broken model file), it never gets healthy (start_timeout), it dies later, it does not stop (stop_timeout). Each of the
- * first four is a failure: the reason is kept for those who ask, the next start is later than the last one, and a quick
- * failure too many makes the model unavailable for a while. */
+/* See the header for the happy path and the states. What can go wrong: the program is missing,
+ * it ends before it is healthy (a broken model file), it never gets healthy (start_timeout), it
+ * dies later, it does not stop (stop_timeout). Each of the first four is a failure: the reason
+ * is kept for those who ask, the next start is later than the last one, and a quick failure too
+ * many makes the model unavailable for a while. */
 #include "gate/supervisor.h"
 
 #include <errno.h>
@@ -31,31 +32,34 @@ enum {
 #define DRAIN_LOOK_US ((uint64_t)50 * USEC_PER_MS)
 #define BACKOFF_FIRST_US ((uint64_t)250 * USEC_PER_MS)
 #define BACKOFF_MAX_US ((uint64_t)60 * USEC_PER_SEC)
-#define LIVED_WELL_US ((uint64_t)60 * USEC_PER_SEC) /* a process that ran this long failed for another reason than the last one */
+/* a process that ran this long failed for another reason than the last one */
+#define LIVED_WELL_US ((uint64_t)60 * USEC_PER_SEC)
 
 /* A model's process. Lives while the model is configured or the process runs. */
 struct engine {
     struct list link;
     struct supervisor *sup;
-    struct str model;                /* owned */
-    struct str socket;               /* owned; where it listens unless its configuration says otherwise */
-    const struct endpoint *endpoint; /* in the supervisor's snapshot; NULL: not configured any more */
-    struct arena arena;              /* of the arguments */
-    char **argv;                     /* what the process was, or will be, started with */
+    struct str model; /* owned */
+    /* owned; where it listens unless its configuration says otherwise */
+    struct str socket;
+    /* in the supervisor's snapshot; NULL: not configured any more */
+    const struct endpoint *endpoint;
+    struct arena arena; /* of the arguments */
+    char **argv;        /* what the process was, or will be, started with */
     char **env;
 
     enum engine_state state;
-    struct process *process;         /* STARTING, READY, STOPPING */
-    struct health_check check;       /* STARTING */
+    struct process *process;   /* STARTING, READY, STOPPING */
+    struct health_check check; /* STARTING */
     struct task task;
-    struct timer timer;              /* the state's next look at things */
-    uint64_t since_us;               /* when the state began */
-    uint64_t deadline_us;            /* STARTING: healthy by then; STOPPING: killed then */
-    bool wanted;                     /* a request waits for it */
-    bool again;                      /* STOPPING: start with new settings */
-    bool signalled;                  /* STOPPING: SIGTERM was sent */
-    bool overdue;                    /* STARTING: killed because of start_timeout */
-    unsigned quick;                  /* quick failures in a row */
+    struct timer timer;   /* the state's next look at things */
+    uint64_t since_us;    /* when the state began */
+    uint64_t deadline_us; /* STARTING: healthy by then; STOPPING: killed then */
+    bool wanted;          /* a request waits for it */
+    bool again;           /* STOPPING: start with new settings */
+    bool signalled;       /* STOPPING: SIGTERM was sent */
+    bool overdue;         /* STARTING: killed because of start_timeout */
+    unsigned quick;       /* quick failures in a row */
     uint64_t starts;
 };
 
@@ -72,14 +76,14 @@ struct supervisor {
     struct list engines;
     struct box *box;
     struct rng rng;
-    char *folder;              /* of the sockets */
-    unsigned sockets;          /* chosen so far */
-    struct task *drained;      /* woken when the last process has ended; NULL: not draining */
+    char *folder;         /* of the sockets */
+    unsigned sockets;     /* chosen so far */
+    struct task *drained; /* woken when the last process has ended; NULL: not draining */
 };
 
 static const char *const state_names[ENGINE_STATES] = {
-    [ENGINE_STOPPED] = "stopped", [ENGINE_STARTING] = "starting", [ENGINE_READY] = "ready",
-    [ENGINE_STOPPING] = "stopping", [ENGINE_BACKOFF] = "backoff", [ENGINE_FAILED] = "failed",
+    [ENGINE_STOPPED] = "stopped",   [ENGINE_STARTING] = "starting", [ENGINE_READY] = "ready",
+    [ENGINE_STOPPING] = "stopping", [ENGINE_BACKOFF] = "backoff",   [ENGINE_FAILED] = "failed",
 };
 
 const char *engine_state_name(enum engine_state s)
@@ -109,8 +113,8 @@ static void log_engine(const struct engine *e, enum log_level level, const char 
 }
 
 /* The one mover: state, what the endpoint shows, one log line. */
-static void enter(struct engine *e, enum engine_state state, enum endpoint_phase phase, const char *reason,
-                  uint64_t retry_at_us)
+static void enter(struct engine *e, enum engine_state state, enum endpoint_phase phase,
+                  const char *reason, uint64_t retry_at_us)
 {
     uint64_t now = now_of(e), lasted = now - e->since_us;
     enum engine_state from = e->state;
@@ -121,7 +125,8 @@ static void enter(struct engine *e, enum engine_state state, enum endpoint_phase
     if (state == ENGINE_READY && from == ENGINE_STARTING)
         log_note(LOG_INFO, "engine_ready", "%" STR_FMT " is ready after %.1f s", STR_ARG(e->model),
                  (double)lasted / 1e6);
-    if (e->endpoint) endpoint_set_phase(e->endpoint->state, phase, str_of(reason), retry_at_us, now);
+    if (e->endpoint)
+        endpoint_set_phase(e->endpoint->state, phase, str_of(reason), retry_at_us, now);
 }
 
 /* --- starting --- */
@@ -172,7 +177,8 @@ static void step_starting(struct engine *e)
     }
     if (e->check.running) return;
     uint64_t left = e->deadline_us - now_of(e);
-    health_check_start(&e->check, e->endpoint, e->endpoint->engine->health, MIN(left, HEALTH_TIMEOUT_US));
+    health_check_start(&e->check, e->endpoint, e->endpoint->engine->health,
+                       MIN(left, HEALTH_TIMEOUT_US));
 }
 
 static void on_checked(struct health_check *c, int status, int err)
@@ -191,7 +197,8 @@ static void on_checked(struct health_check *c, int status, int err)
 static uint64_t backoff_after(struct engine *e)
 {
     uint64_t us = BACKOFF_FIRST_US;
-    for (unsigned i = 1; i < e->quick && us < BACKOFF_MAX_US; i++) us *= 2;
+    for (unsigned i = 1; i < e->quick && us < BACKOFF_MAX_US; i++)
+        us *= 2;
     us = MIN(us, BACKOFF_MAX_US);
     return us - us / 10 + rng_below(&e->sup->rng, us / 5);
 }
@@ -203,8 +210,8 @@ static void fail_engine(struct engine *e, const char *what)
     bool ran_well = e->state == ENGINE_READY && now_of(e) - e->since_us > LIVED_WELL_US;
     bool was_ready = e->state == ENGINE_READY;
     e->quick = ran_well ? 1 : e->quick + 1;
-    snprintf(reason, sizeof(reason), "the engine for model %" STR_FMT " %s: %s; see the log", STR_ARG(e->model),
-             was_ready ? "ended" : "failed to start", what);
+    snprintf(reason, sizeof(reason), "the engine for model %" STR_FMT " %s: %s; see the log",
+             STR_ARG(e->model), was_ready ? "ended" : "failed to start", what);
     if (e->quick >= SUPERVISOR_QUICK_MAX) {
         enter(e, ENGINE_FAILED, ENDPOINT_DOWN, reason, now_of(e) + BACKOFF_MAX_US);
         look_in(e, BACKOFF_MAX_US);
@@ -219,7 +226,8 @@ static bool starts_by_itself(const struct engine *e)
     return e->endpoint->engine->start == CONF_START_AT_START;
 }
 
-/* BACKOFF and FAILED: the time is over. A failed one gets one more chance, not SUPERVISOR_QUICK_MAX. */
+/* BACKOFF and FAILED: the time is over. A failed one gets one more chance, not
+ * SUPERVISOR_QUICK_MAX. */
 static void step_retry(struct engine *e)
 {
     if (e->state == ENGINE_FAILED) e->quick = SUPERVISOR_QUICK_MAX - 1;
@@ -235,13 +243,16 @@ static void send_term(struct engine *e)
 {
     e->signalled = true;
     process_signal(e->process, SIGTERM);
-    uint64_t patience = e->endpoint ? e->endpoint->engine->stop_timeout_us : (uint64_t)10 * USEC_PER_SEC;
+    uint64_t patience =
+        e->endpoint ? e->endpoint->engine->stop_timeout_us : (uint64_t)10 * USEC_PER_SEC;
     e->deadline_us = now_of(e) + patience;
     look_in(e, patience);
 }
 
-/* Begins to stop. The phase says what requests do meanwhile. With `polite`, those in flight may finish first. */
-static void stop_engine(struct engine *e, enum endpoint_phase phase, const char *reason, bool polite)
+/* Begins to stop. The phase says what requests do meanwhile. With `polite`, those in flight may
+ * finish first. */
+static void stop_engine(struct engine *e, enum endpoint_phase phase, const char *reason,
+                        bool polite)
 {
     health_check_stop(&e->check);
     enter(e, ENGINE_STOPPING, phase, reason, 0);
@@ -274,7 +285,8 @@ static void step_ready(struct engine *e)
     uint64_t last = MAX(endpoint_released_at(state), e->since_us);
     if (endpoint_inflight(state) > 0) last = now_of(e);
     uint64_t due = last + c->idle_stop_us;
-    if (now_of(e) < due || !endpoint_retire(state, ENDPOINT_STARTABLE, STR("stopping: idle"), now_of(e)))
+    if (now_of(e) < due ||
+        !endpoint_retire(state, ENDPOINT_STARTABLE, STR("stopping: idle"), now_of(e)))
         look_in(e, MAX(due, now_of(e) + DRAIN_LOOK_US) - now_of(e));
     else
         stop_engine(e, ENDPOINT_STARTABLE, "stopping: idle", false);
@@ -384,7 +396,8 @@ static struct engine *engine_for(struct supervisor *s, struct str model)
 
 /* --- hooks --- */
 
-static int engine_addr(void *ctx, const struct conf_model *model, struct arena *arena, struct addr *out)
+static int engine_addr(void *ctx, const struct conf_model *model, struct arena *arena,
+                       struct addr *out)
 {
     struct engine *e = engine_for(ctx, model->name);
     *out = (struct addr){.is_unix = true, .path = arena_dup(arena, e->socket)};
@@ -444,7 +457,8 @@ struct mesh_hooks supervisor_hooks(struct supervisor *s)
 
 static bool same_strings(char *const *a, char *const *b)
 {
-    while (*a && *b && strcmp(*a, *b) == 0) a++, b++;
+    while (*a && *b && strcmp(*a, *b) == 0)
+        a++, b++;
     return !*a && !*b;
 }
 
@@ -614,7 +628,8 @@ void supervisor_write_metrics(const struct supervisor *s, struct metrics_writer 
         const struct engine *e = LIST_ITEM(it, struct engine, link);
         for (int state = 0; state < ENGINE_STATES; state++) {
             const struct metric_label labels[] = {
-                {"model", e->model}, {"state", str_of(engine_state_name((enum engine_state)state))}};
+                {"model", e->model},
+                {"state", str_of(engine_state_name((enum engine_state)state))}};
             metrics_write_u64(w, METRIC_ENGINE_STATE, labels, 2, (int)e->state == state);
         }
     }

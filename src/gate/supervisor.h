@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs the processes behind models: our own engine on a GGUF file, or any configured command.
  *
- *   STOPPED --wanted, or at start--> STARTING --health answers 200--> READY --idle_stop, reload, shutdown--> STOPPING
- *      ^                                |  exit, start_timeout          | exit                                |
- *      |                                v                               v                                     |
- *      +-- nobody wants it --------- BACKOFF <--------------------------+                                     |
- *      +------------------------------------------------------------------------------------------------ exit-+
- *                                       | SUPERVISOR_QUICK_MAX quick failures in a row
- *                                       v
- *                                    FAILED --backoff maximum--> STOPPED
+ *   STOPPED --wanted, or at start--> STARTING --health answers 200--> READY
+ *      ^                                |  exit, start_timeout          |  |  idle_stop, reload,
+ *      |                                v                               |  |  shutdown
+ *      +-- nobody wants it --------- BACKOFF <------------exit----------+  v
+ *      |                                |                               STOPPING
+ *      |                                |  SUPERVISOR_QUICK_MAX            |
+ *      |                                v  quick failures in a row         |
+ *      +-- backoff maximum ---------- FAILED                               |
+ *      +---------------------------------------------------------- exit ---+
  *
- * A process's state is mirrored in its endpoint's phase: STOPPED is startable, STARTING and BACKOFF are starting (requests
- * wait), READY is up, FAILED is down with the reason. Belongs to the main thread's loop. */
+ * A process's state is mirrored in its endpoint's phase: STOPPED is startable, STARTING and
+ * BACKOFF are starting (requests wait), READY is up, FAILED is down with the reason. Belongs to
+ * the main thread's loop. */
 #ifndef HOSTLER_GATE_SUPERVISOR_H
 #define HOSTLER_GATE_SUPERVISOR_H
 
@@ -38,21 +40,24 @@ enum engine_state {
 
 const char *engine_state_name(enum engine_state s); /* "stopped" ...; static */
 
-/* Makes a private folder for sockets (in $XDG_RUNTIME_DIR or /tmp, mode 0700). `client` belongs to `loop`. */
-MUST_CHECK int supervisor_new(struct loop *loop, struct http_client *client, struct supervisor **out);
+/* Makes a private folder for sockets (in $XDG_RUNTIME_DIR or /tmp, mode 0700). `client` belongs
+ * to `loop`. */
+MUST_CHECK int supervisor_new(struct loop *loop, struct http_client *client,
+                              struct supervisor **out);
 
-/* All processes must have ended (supervisor_drain) or are killed; removes the folder. NULL is fine. */
+/* All processes must have ended (supervisor_drain) or are killed; removes the folder. NULL is
+ * fine. */
 void supervisor_free(struct supervisor *s);
 
 /* For mesh_new. The hooks' ctx is the supervisor, which must outlive the mesh's workers. */
 struct mesh_hooks supervisor_hooks(struct supervisor *s);
 
-/* After mesh_load, with the new current snapshot (a reference is taken): starts what starts at start, drains and restarts
- * processes whose settings changed, stops those that are gone. */
+/* After mesh_load, with the new current snapshot (a reference is taken): starts what starts at
+ * start, drains and restarts processes whose settings changed, stops those that are gone. */
 void supervisor_apply(struct supervisor *s, struct snapshot *snapshot);
 
-/* Shutdown: no starts any more, SIGTERM to all, SIGKILL after each one's stop_timeout; `done` is woken when none is left
- * (also when there was none). A second call kills at once. */
+/* Shutdown: no starts any more, SIGTERM to all, SIGKILL after each one's stop_timeout; `done` is
+ * woken when none is left (also when there was none). A second call kills at once. */
 void supervisor_drain(struct supervisor *s, struct task *done);
 
 /* ENGINE_STOPPED when the model has no process here. */

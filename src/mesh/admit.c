@@ -7,7 +7,8 @@
 #include "base/err.h"
 #include "mesh/mesh_priv.h"
 
-/* Endpoints weighed for one request; a service with more of them is looked at through a window that begins anywhere. */
+/* Endpoints weighed for one request; a service with more of them is looked at through a window
+ * that begins anywhere. */
 enum { CANDIDATES_MAX = 64 };
 
 void tried_add(struct tried *t, const struct endpoint *e)
@@ -30,9 +31,10 @@ bool tried_has(const struct tried *t, const struct endpoint_state *s)
 struct survey {
     struct route_candidate candidates[CANDIDATES_MAX];
     size_t count;
-    size_t first;       /* place of candidates[0] in the service's endpoints */
-    bool soon;          /* one is full, starting, startable or on trial: waiting makes sense */
-    uint64_t better_us; /* earliest time at which a cooldown or a failed start may be over; UINT64_MAX: none */
+    size_t first; /* place of candidates[0] in the service's endpoints */
+    bool soon;    /* one is full, starting, startable or on trial: waiting makes sense */
+    /* earliest time at which a cooldown or a failed start may be over; UINT64_MAX: none */
+    uint64_t better_us;
 };
 
 static const struct endpoint *endpoint_at(const struct service *s, const struct survey *v, size_t i)
@@ -62,7 +64,8 @@ static bool look_at(struct survey *v, const struct endpoint_state *e, uint64_t n
     return false;
 }
 
-static void survey(struct survey *v, const struct service *s, const struct tried *tried, uint64_t now_us)
+static void survey(struct survey *v, const struct service *s, const struct tried *tried,
+                   uint64_t now_us)
 {
     v->soon = false;
     v->better_us = UINT64_MAX;
@@ -78,7 +81,8 @@ static void survey(struct survey *v, const struct service *s, const struct tried
 }
 
 /* Calls the hook for each process that could be started, once until its phase changes. */
-static void want_startable(const struct service *s, const struct survey *v, const struct tried *tried)
+static void want_startable(const struct service *s, const struct survey *v,
+                           const struct tried *tried)
 {
     const struct mesh_hooks *hooks = &s->state->mesh->hooks;
     for (size_t i = 0; hooks->want && i < v->count; i++) {
@@ -95,8 +99,8 @@ static uint64_t next_turn(const struct service *s)
 }
 
 /* admit_try without regard to those who wait. */
-static int admit(const struct service *s, const struct tried *tried, struct rng *rng, uint64_t now_us,
-                 struct grant *out, uint64_t *retry_after_us)
+static int admit(const struct service *s, const struct tried *tried, struct rng *rng,
+                 uint64_t now_us, struct grant *out, uint64_t *retry_after_us)
 {
     struct survey v;
     v.count = MIN(s->endpoint_count, CANDIDATES_MAX);
@@ -133,22 +137,24 @@ int admit_try(const struct service *s, const struct tried *tried, struct rng *rn
 
 /* --- waiting --- */
 
-/* Reachable from the queue (under the service's mutex) until it is granted or refused, then from the mail to its loop, then from its
- * owner alone. The last one frees it: the owner, or the mail when the owner has cancelled meanwhile. */
+/* Reachable from the queue (under the service's mutex) until it is granted or refused, then from
+ * the mail to its loop, then from its owner alone. The last one frees it: the owner, or the mail
+ * when the owner has cancelled meanwhile. */
 struct waiter {
     struct queue_node node;
     struct mail mail;
     struct service_state *state;
-    struct snapshot *snapshot;   /* reference that keeps `state` */
+    struct snapshot *snapshot; /* reference that keeps `state` */
     struct tried tried;
     struct loop *loop;
     struct task *task;
-    bool posted;                 /* under the mutex: left the queue, the mail is on its way or was delivered */
-    struct grant grant;          /* set before posting; no endpoint: refused */
+    /* under the mutex: left the queue, the mail is on its way or was delivered */
+    bool posted;
+    struct grant grant; /* set before posting; no endpoint: refused */
     uint64_t retry_after_us;
 
-    enum waiter_state outcome;   /* the owner's view: changes when the mail is delivered */
-    bool cancelled;              /* the owner is gone, the mail frees */
+    enum waiter_state outcome; /* the owner's view: changes when the mail is delivered */
+    bool cancelled;            /* the owner is gone, the mail frees */
 };
 
 static void waiter_free(struct waiter *w)
@@ -193,7 +199,8 @@ static int serve_one(struct waiter *w, uint64_t now_us)
     struct service_state *s = w->state;
     struct grant grant;
     uint64_t retry_after_us = 0;
-    int rc = s->current ? admit(s->current, &w->tried, &s->rng, now_us, &grant, &retry_after_us) : ADMIT_NONE;
+    int rc = s->current ? admit(s->current, &w->tried, &s->rng, now_us, &grant, &retry_after_us)
+                        : ADMIT_NONE;
     if (rc != ADMIT_WAIT) settle(w, rc == ADMIT_OK ? &grant : NULL, retry_after_us);
     return rc;
 }
@@ -223,7 +230,8 @@ void service__serve(struct service_state *s, uint64_t now_us, bool all)
 
 void service__offer(struct service_state *s, uint64_t now_us, bool all)
 {
-    /* Ordered after the change that made room, as the waiter's look is after its count: one of the two sees the other. */
+    /* Ordered after the change that made room, as the waiter's look is after its count: one of
+     * the two sees the other. */
     if (atomic_load(&s->waiting) > 0) service__serve(s, now_us, all);
 }
 
@@ -235,8 +243,9 @@ void service__set_current(struct service_state *s, const struct service *current
     pthread_mutex_unlock(&s->mutex);
 }
 
-int admit_wait(const struct service *service, const struct tried *tried, struct loop *loop, struct task *task,
-               int priority, uint64_t deadline_us, uint64_t now_us, struct waiter **out)
+int admit_wait(const struct service *service, const struct tried *tried, struct loop *loop,
+               struct task *task, int priority, uint64_t deadline_us, uint64_t now_us,
+               struct waiter **out)
 {
     struct service_state *s = service->state;
     struct waiter *w = calloc(1, sizeof(*w));
@@ -257,7 +266,8 @@ int admit_wait(const struct service *service, const struct tried *tried, struct 
     }
     w->snapshot = snapshot_ref(service->snapshot);
     atomic_fetch_add(&s->waiting, 1);
-    /* What came free since admit_try; first to those before us, then to us, who may be less picky. */
+    /* What came free since admit_try; first to those before us, then to us, who may be less
+     * picky. */
     serve_locked(s, now_us, false);
     if (!w->posted) (void)serve_one(w, now_us);
     pthread_mutex_unlock(&s->mutex);
@@ -299,7 +309,8 @@ void admit_cancel(struct waiter *w, uint64_t now_us)
     if (!posted) leave_queue(w);
     pthread_mutex_unlock(&w->state->mutex);
 
-    endpoint_release(&w->grant, now_us); /* set only when posted; our snapshot keeps the service's state alive */
+    /* set only when posted; our snapshot keeps the service's state alive */
+    endpoint_release(&w->grant, now_us);
     w->cancelled = true;
     if (!posted || w->outcome != WAITER_WAITING) waiter_free(w);
 }

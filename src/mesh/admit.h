@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Admission: a request gets a credit at an endpoint, waits for one, or learns that none will come.
+/* Admission: a request gets a credit at an endpoint, waits for one, or learns that none will
+ * come.
  *
- *   admit_try --ADMIT_OK----> grant -----------------------------> endpoint_report, endpoint_release
+ *   admit_try --ADMIT_OK----> grant --> endpoint_report, endpoint_release
  *      |   \--ADMIT_NONE--> answer 503 with Retry-After, or fall back
  *   ADMIT_WAIT
  *      v
@@ -9,9 +10,9 @@
  *                      |                  \-> WAITER_REFUSED --admit_cancel
  *                  admit_cancel (any state)
  *
- * Credits are taken with one compare-and-swap against the capacity, so there are never more in flight. The queue's mutex is
- * taken only when requests wait. Waiting costs no polling: whoever frees a credit hands it to the first waiter
- * and posts mail to that waiter's loop. */
+ * Credits are taken with one compare-and-swap against the capacity, so there are never more in
+ * flight. The queue's mutex is taken only when requests wait. Waiting costs no polling: whoever
+ * frees a credit hands it to the first waiter and posts mail to that waiter's loop. */
 #ifndef HOSTLER_MESH_ADMIT_H
 #define HOSTLER_MESH_ADMIT_H
 
@@ -23,7 +24,8 @@
 
 enum { TRIED_MAX = 8 };
 
-/* Endpoints that an exchange has tried; when the list is full the oldest entry is overwritten. Zeroed: none. */
+/* Endpoints that an exchange has tried; when the list is full the oldest entry is overwritten.
+ * Zeroed: none. */
 struct tried {
     const struct endpoint_state *items[TRIED_MAX];
     unsigned count; /* ever added */
@@ -38,21 +40,25 @@ enum {
     ADMIT_NONE = 2, /* every endpoint is down, cooling down or tried */
 };
 
-/* Tries to take a credit. ADMIT_OK: *out holds it. ADMIT_WAIT: processes that can be started have been asked for. ADMIT_NONE:
- * *retry_after_us is when the first cooldown ends, from now, 0 when no wait would help (all were tried). */
-MUST_CHECK int admit_try(const struct service *s, const struct tried *tried, struct rng *rng, uint64_t now_us,
-                         struct grant *out, uint64_t *retry_after_us);
+/* Tries to take a credit. ADMIT_OK: *out holds it. ADMIT_WAIT: processes that can be started
+ * have been asked for. ADMIT_NONE: *retry_after_us is when the first cooldown ends, from now, 0
+ * when no wait would help (all were tried). */
+MUST_CHECK int admit_try(const struct service *s, const struct tried *tried, struct rng *rng,
+                         uint64_t now_us, struct grant *out, uint64_t *retry_after_us);
 
 enum waiter_state { WAITER_WAITING, WAITER_GRANTED, WAITER_REFUSED };
 
-/* A place in a service's queue. Heap-allocated by the mesh, used by the thread that called admit_wait. */
+/* A place in a service's queue. Heap-allocated by the mesh, used by the thread that called
+ * admit_wait. */
 struct waiter;
 
-/* Queues behind those who wait already. ERR_FULL: queue_max wait. 0: *out is in WAITER_WAITING and `task` is woken on `loop`
- * once, later, when it is granted or refused. The waiter keeps a reference on the service's snapshot. deadline_us: on the
- * loop's clock; past it the waiter is passed over, but its owner must cancel it (there is no timer here). */
-MUST_CHECK int admit_wait(const struct service *s, const struct tried *tried, struct loop *loop, struct task *task,
-                          int priority, uint64_t deadline_us, uint64_t now_us, struct waiter **out);
+/* Queues behind those who wait already. ERR_FULL: queue_max wait. 0: *out is in WAITER_WAITING
+ * and `task` is woken on `loop` once, later, when it is granted or refused. The waiter keeps a
+ * reference on the service's snapshot. deadline_us: on the loop's clock; past it the waiter is
+ * passed over, but its owner must cancel it (there is no timer here). */
+MUST_CHECK int admit_wait(const struct service *s, const struct tried *tried, struct loop *loop,
+                          struct task *task, int priority, uint64_t deadline_us, uint64_t now_us,
+                          struct waiter **out);
 
 enum waiter_state waiter_state(const struct waiter *w);
 
@@ -65,8 +71,8 @@ size_t waiter_position(const struct waiter *w);
 /* WAITER_GRANTED only: moves the credit to *out and frees the waiter. */
 void admit_take(struct waiter *w, struct grant *out);
 
-/* Gives the place up in any state: the waiter is dead for its owner, `task` is not woken by it any more, and a credit that was
- * granted meanwhile goes to the next waiter. NULL is fine. */
+/* Gives the place up in any state: the waiter is dead for its owner, `task` is not woken by it
+ * any more, and a credit that was granted meanwhile goes to the next waiter. NULL is fine. */
 void admit_cancel(struct waiter *w, uint64_t now_us);
 
 #endif

@@ -27,13 +27,15 @@ static struct str request_for(struct arena *arena, const struct endpoint *e, str
 {
     bool key = e->authorization.len > 0;
     return arena_printf(arena,
-                        "GET %" STR_FMT " HTTP/1.1\r\nhost: %" STR_FMT "\r\nuser-agent: hostler\r\naccept: */*\r\n"
+                        "GET %" STR_FMT " HTTP/1.1\r\nhost: %" STR_FMT
+                        "\r\nuser-agent: hostler\r\naccept: */*\r\n"
                         "%s%" STR_FMT "%sconnection: close\r\n\r\n",
-                        STR_ARG(path), STR_ARG(e->host), key ? "authorization: " : "", STR_ARG(e->authorization),
-                        key ? "\r\n" : "");
+                        STR_ARG(path), STR_ARG(e->host), key ? "authorization: " : "",
+                        STR_ARG(e->authorization), key ? "\r\n" : "");
 }
 
-void health_check_start(struct health_check *c, const struct endpoint *e, struct str path, uint64_t timeout_us)
+void health_check_start(struct health_check *c, const struct endpoint *e, struct str path,
+                        uint64_t timeout_us)
 {
     assert(!c->running);
     c->running = true;

@@ -13,8 +13,8 @@
 
 struct health_check {
     struct loop *loop;
-    /* Runs once per start, from a task, unless stopped: the answer's status, or 0 and err (ERR_TIMEOUT, -ECONNREFUSED ...).
-     * May start the check again or free its owner. */
+    /* Runs once per start, from a task, unless stopped: the answer's status, or 0 and err
+     * (ERR_TIMEOUT, -ECONNREFUSED ...). May start the check again or free its owner. */
     void (*done)(struct health_check *c, int status, int err);
     bool running;
     struct http_client *client;
@@ -30,7 +30,8 @@ void health_check_init(struct health_check *c, struct loop *loop, struct http_cl
 void health_check_fini(struct health_check *c); /* stops it */
 
 /* `e` lives until it is done or stopped. Not while it runs. */
-void health_check_start(struct health_check *c, const struct endpoint *e, struct str path, uint64_t timeout_us);
+void health_check_start(struct health_check *c, const struct endpoint *e, struct str path,
+                        uint64_t timeout_us);
 void health_check_stop(struct health_check *c); /* legal when it does not run */
 
 #endif

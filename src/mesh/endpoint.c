@@ -92,8 +92,8 @@ static void record_success(struct endpoint_state *s, bool trial, uint64_t now_us
     if (was_tripped) service__offer(s->service, now_us, false);
 }
 
-static void record_failure(struct endpoint_state *s, enum attempt_result result, uint64_t retry_after_us,
-                           uint64_t now_us, struct rng *rng)
+static void record_failure(struct endpoint_state *s, enum attempt_result result,
+                           uint64_t retry_after_us, uint64_t now_us, struct rng *rng)
 {
     pthread_mutex_lock(&s->mutex);
     s->unreachable = result != ATTEMPT_STATUS_429 && result != ATTEMPT_STATUS_5XX;
@@ -146,14 +146,13 @@ bool endpoint__take(const struct endpoint *e, uint64_t now_us, bool *trial)
     if (!add_inflight(s, e->capacity)) return false;
     /* Looked at only now: endpoint_retire changes the phase first and counts the credits after. */
     bool ok = atomic_load(&s->phase) == ENDPOINT_UP;
-    if (ok && atomic_load(&s->closed_until) != 0)
-        ok = begin_trial(s, now_us, trial);
+    if (ok && atomic_load(&s->closed_until) != 0) ok = begin_trial(s, now_us, trial);
     if (!ok) atomic_fetch_sub(&s->inflight, 1);
     return ok;
 }
 
-void endpoint_report(struct grant *g, unsigned worker, enum attempt_result result, uint64_t retry_after_us,
-                     uint64_t now_us, struct rng *rng)
+void endpoint_report(struct grant *g, unsigned worker, enum attempt_result result,
+                     uint64_t retry_after_us, uint64_t now_us, struct rng *rng)
 {
     struct endpoint_state *s = g->endpoint->state;
     metric_add(&s->attempts[worker].by[result], 1);
@@ -217,8 +216,8 @@ static void copy_reason(struct endpoint_state *s, struct str reason)
     s->reason[len] = '\0';
 }
 
-void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, struct str reason, uint64_t retry_at_us,
-                        uint64_t now_us)
+void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, struct str reason,
+                        uint64_t retry_at_us, uint64_t now_us)
 {
     pthread_mutex_lock(&s->mutex);
     copy_reason(s, reason);
@@ -240,7 +239,8 @@ void endpoint_alive(struct endpoint_state *s, uint64_t now_us)
     if (down || unreachable) endpoint_set_phase(s, ENDPOINT_UP, STR(""), 0, now_us);
 }
 
-bool endpoint_retire(struct endpoint_state *s, enum endpoint_phase to, struct str reason, uint64_t now_us)
+bool endpoint_retire(struct endpoint_state *s, enum endpoint_phase to, struct str reason,
+                     uint64_t now_us)
 {
     bool was_up = atomic_load(&s->phase) == ENDPOINT_UP;
     if (was_up) atomic_store(&s->phase, (uint32_t)to);

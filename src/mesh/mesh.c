@@ -69,8 +69,8 @@ struct service_state *mesh__service_state(struct mesh *m, struct str name)
     return found;
 }
 
-struct endpoint_state *mesh__endpoint_state(struct mesh *m, struct service_state *service, struct str identity,
-                                            bool engine)
+struct endpoint_state *mesh__endpoint_state(struct mesh *m, struct service_state *service,
+                                            struct str identity, bool engine)
 {
     struct endpoint_state *found = NULL;
     LIST_EACH(&m->endpoints, it)
@@ -87,7 +87,8 @@ struct endpoint_state *mesh__endpoint_state(struct mesh *m, struct service_state
     return found;
 }
 
-/* Frees the states that no snapshot names. Only the main thread adds references, so none comes back. */
+/* Frees the states that no snapshot names. Only the main thread adds references, so none comes
+ * back. */
 static void sweep(struct mesh *m)
 {
     if (!atomic_exchange(&m->stale, false)) return;

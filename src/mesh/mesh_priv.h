@@ -25,27 +25,28 @@ struct service_worker {
 
 /* The part of a service that outlives snapshots. */
 struct service_state {
-    struct list link;         /* of mesh.services; main thread */
+    struct list link; /* of mesh.services; main thread */
     struct mesh *mesh;
-    struct str name;          /* owned */
-    _Atomic unsigned refs;    /* snapshots that name it */
-    uint64_t created_s;       /* wall clock */
+    struct str name;       /* owned */
+    _Atomic unsigned refs; /* snapshots that name it */
+    uint64_t created_s;    /* wall clock */
     struct service_worker *workers;
-    _Atomic uint64_t turn;    /* of round robin */
-    _Atomic size_t waiting;   /* length of queue */
+    _Atomic uint64_t turn;  /* of round robin */
+    _Atomic size_t waiting; /* length of queue */
 
-    pthread_mutex_t mutex;    /* what follows */
-    struct queue queue;       /* struct waiter */
-    const struct service *current; /* in the mesh's current snapshot; NULL: not configured any more */
+    pthread_mutex_t mutex; /* what follows */
+    struct queue queue;    /* struct waiter */
+    /* in the mesh's current snapshot; NULL: not configured any more */
+    const struct service *current;
     struct rng rng;
 };
 
 struct snapshot {
     _Atomic unsigned refs;
     struct mesh *mesh;
-    struct conf *conf;        /* one reference */
+    struct conf *conf; /* one reference */
     struct arena arena;
-    struct map by_name;       /* struct service */
+    struct map by_name; /* struct service */
     struct service *services;
     size_t service_count;
     struct service_name *names;
@@ -62,15 +63,16 @@ struct mesh {
 };
 
 /* endpoint.c */
-MUST_CHECK int endpoint__new(struct service_state *service, struct str identity, struct endpoint_state **out);
+MUST_CHECK int endpoint__new(struct service_state *service, struct str identity,
+                             struct endpoint_state **out);
 void endpoint__free(struct endpoint_state *s);
 void endpoint__set_rules(struct endpoint_state *s, const struct breaker_rules *rules);
 
 /* Takes a credit; false when it is full or not usable after all. */
 bool endpoint__take(const struct endpoint *e, uint64_t now_us, bool *trial);
 
-/* admit.c: offers free credits to the waiters. `all`: looks at every waiter and refuses those that nothing can serve; else stops
- * when the endpoints are full. */
+/* admit.c: offers free credits to the waiters. `all`: looks at every waiter and refuses those
+ * that nothing can serve; else stops when the endpoints are full. */
 void service__serve(struct service_state *s, uint64_t now_us, bool all);
 
 /* The same when somebody waits; no lock otherwise. */
@@ -84,6 +86,7 @@ MUST_CHECK int snapshot__build(struct mesh *m, struct conf *conf, struct snapsho
 
 /* mesh.c: the state of that identity, found or made; with one more reference. */
 struct service_state *mesh__service_state(struct mesh *m, struct str name);
-struct endpoint_state *mesh__endpoint_state(struct mesh *m, struct service_state *service, struct str identity, bool engine);
+struct endpoint_state *mesh__endpoint_state(struct mesh *m, struct service_state *service,
+                                            struct str identity, bool engine);
 
 #endif

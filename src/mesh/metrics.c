@@ -8,7 +8,7 @@ static const char *const code_texts[SERVICE_CODE_COUNT] = {
 #define X(code) [SERVICE_CODE_##code] = #code,
     SERVICE_CODES(X)
 #undef X
-    [SERVICE_CODE_OTHER] = "other",
+        [SERVICE_CODE_OTHER] = "other",
 };
 
 enum service_code service_code(int status)
@@ -40,7 +40,8 @@ static uint64_t sum_cell(const struct rows *r, size_t offset)
 {
     uint64_t total = 0;
     for (unsigned i = 0; i < r->workers; i++)
-        total += metric_read((const struct metric_cell *)((const char *)service_stats(r->service, i) + offset));
+        total += metric_read(
+            (const struct metric_cell *)((const char *)service_stats(r->service, i) + offset));
     return total;
 }
 
@@ -56,7 +57,9 @@ static void write_histogram(const struct rows *r, enum metric_id id, size_t offs
     struct histogram total;
     memset(&total, 0, sizeof(total));
     for (unsigned i = 0; i < r->workers; i++)
-        histogram_merge(&total, (const struct histogram *)((const char *)service_stats(r->service, i) + offset));
+        histogram_merge(
+            &total,
+            (const struct histogram *)((const char *)service_stats(r->service, i) + offset));
     metrics_write_histogram(r->w, id, labels, 1, &total);
 }
 
@@ -102,7 +105,8 @@ static void write_queue_length(const struct rows *r)
 static void write_queue_refused(const struct rows *r)
 {
     const struct metric_label full[] = {{"model", r->service->name}, {"reason", STR("full")}};
-    const struct metric_label deadline[] = {{"model", r->service->name}, {"reason", STR("deadline")}};
+    const struct metric_label deadline[] = {{"model", r->service->name},
+                                            {"reason", STR("deadline")}};
     metrics_write_u64(r->w, METRIC_QUEUE_REFUSED, full, 2, sum_cell(r, CELL(queue_full)));
     metrics_write_u64(r->w, METRIC_QUEUE_REFUSED, deadline, 2, sum_cell(r, CELL(queue_deadline)));
 }
@@ -126,7 +130,8 @@ static void write_attempts_of(const struct rows *r, const struct endpoint *e)
 {
     for (enum attempt_result result = 0; result < ATTEMPT_RESULTS; result++) {
         uint64_t total = 0;
-        for (unsigned i = 0; i < r->workers; i++) total += metric_read(&e->state->attempts[i].by[result]);
+        for (unsigned i = 0; i < r->workers; i++)
+            total += metric_read(&e->state->attempts[i].by[result]);
         if (total == 0) continue;
         const struct metric_label labels[] = {{"model", r->service->name},
                                               {"endpoint", e->name},
@@ -137,10 +142,12 @@ static void write_attempts_of(const struct rows *r, const struct endpoint *e)
 
 static void write_attempts(const struct rows *r)
 {
-    for (size_t i = 0; i < r->service->endpoint_count; i++) write_attempts_of(r, &r->service->endpoints[i]);
+    for (size_t i = 0; i < r->service->endpoint_count; i++)
+        write_attempts_of(r, &r->service->endpoints[i]);
 }
 
-static void write_endpoint(const struct rows *r, enum metric_id id, const struct endpoint *e, uint64_t value)
+static void write_endpoint(const struct rows *r, enum metric_id id, const struct endpoint *e,
+                           uint64_t value)
 {
     const struct metric_label labels[] = {{"model", r->service->name}, {"endpoint", e->name}};
     metrics_write_u64(r->w, id, labels, 2, value);
@@ -158,16 +165,27 @@ static void write_up(const struct rows *r)
 {
     for (size_t i = 0; i < r->service->endpoint_count; i++) {
         const struct endpoint *e = &r->service->endpoints[i];
-        bool takes = endpoint_usable(e->state, r->now_us) || endpoint_phase(e->state) == ENDPOINT_STARTABLE;
+        bool takes =
+            endpoint_usable(e->state, r->now_us) || endpoint_phase(e->state) == ENDPOINT_STARTABLE;
         write_endpoint(r, METRIC_ENDPOINT_UP, e, takes);
     }
 }
 
 /* One function per metric, since all series of one name stand together. */
 static void (*const writers[])(const struct rows *) = {
-    write_codes,         write_active,        write_seconds,           write_ttft,          write_queued,
-    write_queue_length,  write_queue_refused, write_tokens_prompt,     write_tokens_completion,
-    write_tokens_cached, write_attempts,      write_inflight,          write_up,
+    write_codes,
+    write_active,
+    write_seconds,
+    write_ttft,
+    write_queued,
+    write_queue_length,
+    write_queue_refused,
+    write_tokens_prompt,
+    write_tokens_completion,
+    write_tokens_cached,
+    write_attempts,
+    write_inflight,
+    write_up,
 };
 
 void snapshot_write_metrics(const struct snapshot *s, struct metrics_writer *w, uint64_t now_us)

@@ -21,9 +21,9 @@ struct probe {
     struct prober *prober;
     const struct endpoint *endpoint; /* of the prober's snapshot */
     struct health_check check;
-    struct task task;   /* the interval is over */
+    struct task task; /* the interval is over */
     struct timer timer;
-    uint64_t failures;  /* in a row */
+    uint64_t failures; /* in a row */
 };
 
 struct prober {
@@ -42,7 +42,8 @@ static const struct conf *conf_of(const struct probe *p)
     return snapshot_conf(p->prober->snapshot);
 }
 
-/* About once per interval: up to a tenth sooner or later, so that gateways do not fall into step. */
+/* About once per interval: up to a tenth sooner or later, so that gateways do not fall into
+ * step. */
 static void arm(struct probe *p)
 {
     uint64_t interval = conf_of(p)->health.interval_us;
@@ -50,7 +51,8 @@ static void arm(struct probe *p)
     timer_start(p->prober->loop, &p->timer, loop_now(p->prober->loop) + wait);
 }
 
-static void log_change(const struct probe *p, enum log_level level, const char *state, const char *reason)
+static void log_change(const struct probe *p, enum log_level level, const char *state,
+                       const char *reason)
 {
     struct log_line l;
     log_begin(&l, level, "endpoint_health");
@@ -65,8 +67,9 @@ static void take_down(struct probe *p, int status, int err)
 {
     char text[ENDPOINT_REASON_MAX];
     uint64_t now = loop_now(p->prober->loop);
-    int n = status ? snprintf(text, sizeof(text), "the health path answers %d", status)
-                   : snprintf(text, sizeof(text), "the health path does not answer: %s", err_text(err));
+    int n =
+        status ? snprintf(text, sizeof(text), "the health path answers %d", status)
+               : snprintf(text, sizeof(text), "the health path does not answer: %s", err_text(err));
     if (endpoint_phase(p->endpoint->state) != ENDPOINT_DOWN) log_change(p, LOG_WARN, "down", text);
     endpoint_set_phase(p->endpoint->state, ENDPOINT_DOWN, str_n(text, (size_t)MAX(n, 0)),
                        now + conf_of(p)->health.interval_us, now);
@@ -126,9 +129,9 @@ static void forget_all(struct prober *pr)
 static void consider(struct prober *pr, const struct endpoint *e)
 {
     if (e->engine) return; /* the supervisor's */
-    if (e->health.len > 0)
-        probe_new(pr, e);
-    else if (endpoint_phase(e->state) == ENDPOINT_DOWN) /* its health path was taken out of the configuration */
+    if (e->health.len > 0) probe_new(pr, e);
+    /* its health path was taken out of the configuration */
+    else if (endpoint_phase(e->state) == ENDPOINT_DOWN)
         endpoint_set_phase(e->state, ENDPOINT_UP, STR(""), 0, loop_now(pr->loop));
 }
 
@@ -140,7 +143,8 @@ void prober_reload(struct prober *pr)
     size_t count;
     const struct service *services = snapshot_services(pr->snapshot, &count);
     for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < services[i].endpoint_count; j++) consider(pr, &services[i].endpoints[j]);
+        for (size_t j = 0; j < services[i].endpoint_count; j++)
+            consider(pr, &services[i].endpoints[j]);
     }
 }
 
@@ -151,7 +155,8 @@ static void on_tick(struct task *task)
     timer_start(pr->loop, &pr->tick, loop_now(pr->loop) + TICK_US);
 }
 
-int prober_new(struct loop *loop, struct http_client *client, struct mesh *mesh, struct prober **out)
+int prober_new(struct loop *loop, struct http_client *client, struct mesh *mesh,
+               struct prober **out)
 {
     struct prober *pr = calloc(1, sizeof(*pr));
     if (!pr) return -ENOMEM;

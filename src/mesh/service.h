@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Services and the snapshot that names them.
  *
- * The main thread builds a snapshot from each configuration it loads; a snapshot is immutable and reference-counted.
- * Workers hold one, exchanges hold the one they began with until they have released their last grant. State that must outlive
- * a reload (queues, counters, health) is found again by name. */
+ * The main thread builds a snapshot from each configuration it loads; a snapshot is immutable
+ * and reference-counted. Workers hold one, exchanges hold the one they began with until they
+ * have released their last grant. State that must outlive a reload (queues, counters, health) is
+ * found again by name. */
 #ifndef HOSTLER_MESH_SERVICE_H
 #define HOSTLER_MESH_SERVICE_H
 
@@ -30,8 +31,8 @@ struct service {
     size_t fallback_count;
     size_t queue_max;
     uint64_t queue_timeout_us;
-    uint64_t created_s;           /* wall clock, when it first appeared in this process */
-    struct snapshot *snapshot;    /* the one it belongs to; no reference */
+    uint64_t created_s;        /* wall clock, when it first appeared in this process */
+    struct snapshot *snapshot; /* the one it belongs to; no reference */
     struct service_state *state;
 };
 
@@ -58,16 +59,17 @@ void snapshot_unref(struct snapshot *s); /* any thread; NULL is fine */
 /* Counters of `worker` (0 .. workers-1) for this service; written by that worker's thread only. */
 struct service_stats *service_stats(const struct service *s, unsigned worker);
 
-/* The retry budget of the configuration, per worker (the minimum is split among them). request: a first attempt begins;
- * retry: true, and counted, when one more attempt is within budget. */
+/* The retry budget of the configuration, per worker (the minimum is split among them). request:
+ * a first attempt begins; retry: true, and counted, when one more attempt is within budget. */
 void service_count_request(const struct service *s, unsigned worker, uint64_t now_us);
 bool service_may_retry(const struct service *s, unsigned worker, uint64_t now_us);
 
 /* Waiting requests now. */
 size_t service_waiting(const struct service *s);
 
-/* True when a request would be served: an endpoint is usable, or its process starts on demand. A process that starts at start
- * must be up. Else `reason` (NULL: not wanted) gets why, one phrase per endpoint, separated by "; ". */
+/* True when a request would be served: an endpoint is usable, or its process starts on demand. A
+ * process that starts at start must be up. Else `reason` (NULL: not wanted) gets why, one phrase
+ * per endpoint, separated by "; ". */
 bool service_ready(const struct service *s, uint64_t now_us, struct buf *reason);
 
 /* Gives free credits to waiters, and refuses those that nothing can serve soon. Any thread. */
@@ -78,8 +80,10 @@ void service_kick(const struct service *s, uint64_t now_us);
 /* What the mesh asks of the supervisor. NULL functions: engines are not supported and are down. */
 struct mesh_hooks {
     void *ctx;
-    /* Where the process of `model` will listen; strings from `arena`. Main thread, while a snapshot is built. */
-    int (*engine_addr)(void *ctx, const struct conf_model *model, struct arena *arena, struct addr *out);
+    /* Where the process of `model` will listen; strings from `arena`. Main thread, while a
+     * snapshot is built. */
+    int (*engine_addr)(void *ctx, const struct conf_model *model, struct arena *arena,
+                       struct addr *out);
     /* A request needs the process behind `s`. Any thread, at most once until the phase changes. */
     void (*want)(void *ctx, struct endpoint_state *s);
 };
@@ -88,18 +92,22 @@ struct mesh_hooks {
 MUST_CHECK int mesh_new(unsigned workers, const struct mesh_hooks *hooks, struct mesh **out);
 void mesh_free(struct mesh *m); /* all snapshots but the mesh's own must have been given back */
 
-/* Builds a snapshot (references `conf`) and makes it current: waiters of services that are gone are refused, others are
- * tried on the new endpoints. A failure (-ENOMEM, ERR_INVALID for an unusable URL) leaves the old one current. */
+/* Builds a snapshot (references `conf`) and makes it current: waiters of services that are gone
+ * are refused, others are tried on the new endpoints. A failure (-ENOMEM, ERR_INVALID for an
+ * unusable URL) leaves the old one current. */
 MUST_CHECK int mesh_load(struct mesh *m, struct conf *conf, uint64_t now_us);
 
-/* The current snapshot with a new reference; NULL before the first load. Main thread; workers get theirs by mail. */
+/* The current snapshot with a new reference; NULL before the first load. Main thread; workers
+ * get theirs by mail. */
 struct snapshot *mesh_current(struct mesh *m);
 
-/* Housekeeping, every 100-500 ms: lets waiters onto endpoints whose cooldown has ended, frees what no snapshot names. */
+/* Housekeeping, every 100-500 ms: lets waiters onto endpoints whose cooldown has ended, frees
+ * what no snapshot names. */
 void mesh_tick(struct mesh *m, uint64_t now_us);
 
-/* Rows of metrics.def that belong to services and endpoints: requests, outcomes per model, queue, tokens, attempts, endpoint state.
- * The REQUESTS rows without a model are the caller's, who writes them right before. Main thread or any holder of `s`. */
+/* Rows of metrics.def that belong to services and endpoints: requests, outcomes per model,
+ * queue, tokens, attempts, endpoint state. The REQUESTS rows without a model are the caller's,
+ * who writes them right before. Main thread or any holder of `s`. */
 void snapshot_write_metrics(const struct snapshot *s, struct metrics_writer *w, uint64_t now_us);
 
 #endif

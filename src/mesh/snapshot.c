@@ -15,7 +15,8 @@ static struct str host_header(struct arena *arena, const struct url *u)
 {
     bool v6 = str_find_char(u->host, ':') >= 0;
     const char *open = v6 ? "[" : "", *close = v6 ? "]" : "";
-    if (u->port == 80) return arena_printf(arena, "%s%" STR_FMT "%s", open, STR_ARG(u->host), close);
+    if (u->port == 80)
+        return arena_printf(arena, "%s%" STR_FMT "%s", open, STR_ARG(u->host), close);
     return arena_printf(arena, "%s%" STR_FMT "%s:%u", open, STR_ARG(u->host), close, u->port);
 }
 
@@ -37,8 +38,10 @@ static int place_at(struct arena *arena, struct endpoint *e, struct str text)
     return 0;
 }
 
-/* Where the process behind `e` will listen: as its configuration says, else as the supervisor chooses. */
-static int place_engine(struct mesh *m, struct arena *arena, struct endpoint *e, const struct conf_model *model)
+/* Where the process behind `e` will listen: as its configuration says, else as the supervisor
+ * chooses. */
+static int place_engine(struct mesh *m, struct arena *arena, struct endpoint *e,
+                        const struct conf_model *model)
 {
     if (model->engine->url.len > 0) return place_at(arena, e, model->engine->url);
     e->host = STR("localhost");
@@ -49,12 +52,12 @@ static int place_engine(struct mesh *m, struct arena *arena, struct endpoint *e,
     return rc;
 }
 
-static struct str identity_of(struct arena *arena, const struct service *service, const struct conf_endpoint *c,
-                              bool engine)
+static struct str identity_of(struct arena *arena, const struct service *service,
+                              const struct conf_endpoint *c, bool engine)
 {
     struct str where = engine ? STR("engine") : c->url;
-    return arena_printf(arena, "%" STR_FMT "\n%" STR_FMT "\n%" STR_FMT, STR_ARG(service->name), STR_ARG(c->name),
-                        STR_ARG(where));
+    return arena_printf(arena, "%" STR_FMT "\n%" STR_FMT "\n%" STR_FMT, STR_ARG(service->name),
+                        STR_ARG(c->name), STR_ARG(where));
 }
 
 static struct str bearer(struct arena *arena, struct str key)
@@ -63,8 +66,9 @@ static struct str bearer(struct arena *arena, struct str key)
     return arena_printf(arena, "Bearer %" STR_FMT, STR_ARG(key));
 }
 
-static int build_endpoint(struct snapshot *s, const struct service *service, const struct conf_model *model,
-                          const struct conf_endpoint *c, bool engine, struct endpoint *e)
+static int build_endpoint(struct snapshot *s, const struct service *service,
+                          const struct conf_model *model, const struct conf_endpoint *c,
+                          bool engine, struct endpoint *e)
 {
     struct arena *arena = &s->arena;
     *e = (struct endpoint){
@@ -82,13 +86,14 @@ static int build_endpoint(struct snapshot *s, const struct service *service, con
     };
     int rc = engine ? place_engine(s->mesh, arena, e, model) : place_at(arena, e, c->url);
     if (rc) {
-        log_note(LOG_ERROR, "endpoint", "model %" STR_FMT ", endpoint %" STR_FMT ": the address cannot be used",
+        log_note(LOG_ERROR, "endpoint",
+                 "model %" STR_FMT ", endpoint %" STR_FMT ": the address cannot be used",
                  STR_ARG(model->name), STR_ARG(c->name));
         return rc;
     }
     e->pool_key = pool_key(arena, &e->addr);
-    e->state =
-        mesh__endpoint_state(s->mesh, service->state, identity_of(arena, service, c, engine), engine);
+    e->state = mesh__endpoint_state(s->mesh, service->state, identity_of(arena, service, c, engine),
+                                    engine);
     return 0;
 }
 
@@ -102,7 +107,8 @@ static enum route_policy policy_of(enum conf_policy p)
     return ROUTE_LEAST_BUSY;
 }
 
-static int build_endpoints(struct snapshot *s, struct service *service, const struct conf_model *model)
+static int build_endpoints(struct snapshot *s, struct service *service,
+                           const struct conf_model *model)
 {
     struct endpoint *all = arena_zalloc(&s->arena, (model->endpoint_count + 1) * sizeof(*all));
     service->endpoints = all;
@@ -137,14 +143,17 @@ static int build_service(struct snapshot *s, const struct conf_model *model)
         .state = state,
     };
     add_name(s, model->name, service);
-    for (size_t i = 0; i < model->alias_count; i++) add_name(s, model->aliases[i], service);
+    for (size_t i = 0; i < model->alias_count; i++)
+        add_name(s, model->aliases[i], service);
     return build_endpoints(s, service, model);
 }
 
 /* When all services stand: fallbacks by name; unknown ones are left out. */
-static void link_fallbacks(struct snapshot *s, struct service *service, const struct conf_model *model)
+static void link_fallbacks(struct snapshot *s, struct service *service,
+                           const struct conf_model *model)
 {
-    const struct service **list = arena_zalloc(&s->arena, (model->fallback_count + 1) * sizeof(struct service *));
+    const struct service **list =
+        arena_zalloc(&s->arena, (model->fallback_count + 1) * sizeof(struct service *));
     for (size_t i = 0; i < model->fallback_count; i++) {
         const struct service *to = map_get(&s->by_name, model->fallback[i]);
         if (to && to != service) list[service->fallback_count++] = to;
@@ -155,7 +164,8 @@ static void link_fallbacks(struct snapshot *s, struct service *service, const st
 static size_t count_names(const struct conf *conf)
 {
     size_t n = 0;
-    for (size_t i = 0; i < conf->model_count; i++) n += 1 + conf->models[i].alias_count;
+    for (size_t i = 0; i < conf->model_count; i++)
+        n += 1 + conf->models[i].alias_count;
     return n;
 }
 
@@ -177,7 +187,8 @@ int snapshot__build(struct mesh *m, struct conf *conf, struct snapshot **out)
             return rc;
         }
     }
-    for (size_t i = 0; i < conf->model_count; i++) link_fallbacks(s, &s->services[i], &conf->models[i]);
+    for (size_t i = 0; i < conf->model_count; i++)
+        link_fallbacks(s, &s->services[i], &conf->models[i]);
     *out = s;
     return 0;
 }
@@ -204,7 +215,8 @@ void snapshot_unref(struct snapshot *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
     struct mesh *m = s->mesh;
-    for (size_t i = 0; i < s->service_count; i++) drop_states(&s->services[i]);
+    for (size_t i = 0; i < s->service_count; i++)
+        drop_states(&s->services[i]);
     map_fini(&s->by_name);
     arena_fini(&s->arena);
     conf_unref(s->conf);
@@ -253,7 +265,8 @@ bool service_may_retry(const struct service *s, unsigned worker, uint64_t now_us
     const struct conf *conf = s->snapshot->conf;
     unsigned workers = s->state->mesh->workers;
     uint64_t minimum = (conf->retry.budget_min + workers - 1) / workers;
-    return retry_take(&s->state->workers[worker].budget, now_us, conf->retry.budget_percent, minimum);
+    return retry_take(&s->state->workers[worker].budget, now_us, conf->retry.budget_percent,
+                      minimum);
 }
 
 size_t service_waiting(const struct service *s)

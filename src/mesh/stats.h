@@ -7,14 +7,17 @@
 #include "obs/metrics.h"
 
 /* Status codes that have their own series; all others count as "other". */
+/* clang-format off */
 #define SERVICE_CODES(X) \
-    X(200) X(400) X(401) X(403) X(404) X(408) X(409) X(413) X(422) X(429) X(499) X(500) X(502) X(503) X(504)
+    X(200) X(400) X(401) X(403) X(404) X(408) X(409) X(413) X(422) X(429) X(499) \
+    X(500) X(502) X(503) X(504)
+/* clang-format on */
 
 enum service_code {
 #define X(code) SERVICE_CODE_##code,
     SERVICE_CODES(X)
 #undef X
-    SERVICE_CODE_OTHER,
+        SERVICE_CODE_OTHER,
     SERVICE_CODE_COUNT
 };
 

@@ -24,7 +24,8 @@ struct key {
 struct keyring {
     _Atomic unsigned refs;
     struct arena arena;
-    unsigned char salt[SALT_SIZE]; /* so that nobody can choose digests, nor learn from where a look-up ends */
+    /* so that nobody can choose digests, nor learn from where a look-up ends */
+    unsigned char salt[SALT_SIZE];
     struct key *keys;
     size_t count;
     uint32_t *slots; /* place in keys plus one, 0 free; a key's home is its digest's first bytes */
@@ -55,7 +56,8 @@ static const struct key *find_digest(const struct keyring *k, const unsigned cha
 static void insert(struct keyring *k, size_t place)
 {
     size_t at = home_of(k, k->keys[place].digest);
-    while (k->slots[at]) at = (at + 1) & k->slot_mask;
+    while (k->slots[at])
+        at = (at + 1) & k->slot_mask;
     k->slots[at] = (uint32_t)place + 1;
 }
 
@@ -76,7 +78,8 @@ static int add_key(struct keyring *k, struct digester *h, const struct conf_key 
 static int fill(struct keyring *k, const struct conf *conf)
 {
     size_t slots = 4;
-    while (slots < conf->key_count * 2) slots *= 2;
+    while (slots < conf->key_count * 2)
+        slots *= 2;
     k->keys = arena_zalloc(&k->arena, (conf->key_count + 1) * sizeof(*k->keys));
     k->slots = arena_zalloc(&k->arena, slots * sizeof(*k->slots));
     k->slot_mask = slots - 1;
@@ -84,7 +87,8 @@ static int fill(struct keyring *k, const struct conf *conf)
 
     struct digester *h = digester_new();
     int rc = h ? 0 : ERR_STATE;
-    for (size_t i = 0; rc == 0 && i < conf->key_count; i++) rc = add_key(k, h, &conf->keys[i]);
+    for (size_t i = 0; rc == 0 && i < conf->key_count; i++)
+        rc = add_key(k, h, &conf->keys[i]);
     digester_free(h);
     return rc;
 }
@@ -137,8 +141,7 @@ struct str key_name(const struct key *key)
 
 static bool pattern_matches(struct str pattern, struct str model)
 {
-    if (str_ends(pattern, STR("*")))
-        return str_starts(model, str_n(pattern.ptr, pattern.len - 1));
+    if (str_ends(pattern, STR("*"))) return str_starts(model, str_n(pattern.ptr, pattern.len - 1));
     return str_eq(pattern, model);
 }
 

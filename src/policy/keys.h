@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* API keys: who is asking, and which models they may use.
  *
- * A keyring is built from a configuration, holds only salted SHA-256 digests, never changes, and is reference-counted;
- * any thread may use it. A presented key is digested and looked up by digest, and the digests are compared in
- * constant time. */
+ * A keyring is built from a configuration, holds only salted SHA-256 digests, never changes, and
+ * is reference-counted; any thread may use it. A presented key is digested and looked up by
+ * digest, and the digests are compared in constant time. */
 #ifndef HOSTLER_POLICY_KEYS_H
 #define HOSTLER_POLICY_KEYS_H
 
@@ -23,14 +23,16 @@ void keyring_unref(struct keyring *k);
 /* False when no keys are configured: then everybody on a loopback listener may ask. */
 bool keyring_required(const struct keyring *k);
 
-/* The key that was presented (without "Bearer "), or NULL. Valid while the keyring is. Each worker brings its own digester. */
+/* The key that was presented (without "Bearer "), or NULL. Valid while the keyring is. Each
+ * worker brings its own digester. */
 const struct key *keyring_find(const struct keyring *k, struct digester *d, struct str presented);
 
 /* For logs and metrics; never the secret. */
 struct str key_name(const struct key *key);
 
-/* True when one of the key's patterns ("*", "prefix*", or a name) matches. Ask for the name as requested and, when that was
- * an alias, for the service's own name: either suffices. NULL (no keys configured) allows all. */
+/* True when one of the key's patterns ("*", "prefix*", or a name) matches. Ask for the name as
+ * requested and, when that was an alias, for the service's own name: either suffices. NULL (no
+ * keys configured) allows all. */
 bool key_allows(const struct key *key, struct str model);
 
 #endif

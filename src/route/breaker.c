@@ -30,7 +30,8 @@ void breaker_success(struct breaker *b)
 static uint64_t cooldown(const struct breaker_rules *rules, unsigned trips, struct rng *rng)
 {
     uint64_t us = rules->cooldown_us;
-    for (unsigned i = 0; i < trips && us < rules->cooldown_max_us; i++) us *= 2;
+    for (unsigned i = 0; i < trips && us < rules->cooldown_max_us; i++)
+        us *= 2;
     us = MIN(us, rules->cooldown_max_us);
     return us + rng_below(rng, us / 10 + 1);
 }

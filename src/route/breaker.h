@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An endpoint's passive health: consecutive failures lead to a cooldown, each longer than the last, then one trial.
+/* An endpoint's passive health: consecutive failures lead to a cooldown, each longer than the
+ * last, then one trial.
  *
- *   CLOSED --failures in a row, or Retry-After--> OPEN --time--> HALF_OPEN --trial succeeds--> CLOSED
- *                                                  ^                |
- *                                                  +--trial fails---+   (cooldown doubles)
+ *   CLOSED --failures, or Retry-After--> OPEN --time--> HALF_OPEN --trial succeeds--> CLOSED
+ *                                         ^                |
+ *                                         +--trial fails---+   (cooldown doubles)
  *
  * Pure: time and randomness come from the caller, who also serialises the calls. */
 #ifndef HOSTLER_ROUTE_BREAKER_H
@@ -34,15 +35,17 @@ enum breaker_state breaker_state(const struct breaker *b, uint64_t now_us);
 /* True when a request may be sent now; in half-open that is one at a time. */
 bool breaker_allows(const struct breaker *b, uint64_t now_us);
 
-/* A request is being sent; true when it is the trial, which must end in success, failure or abandon. */
+/* A request is being sent; true when it is the trial, which must end in success, failure or
+ * abandon. */
 bool breaker_begin(struct breaker *b, uint64_t now_us);
 
 void breaker_success(struct breaker *b);
 
-/* One more failure. A cooldown that runs is not doubled by stragglers, only lengthened by their Retry-After.
- * retry_after_us > 0 opens at once. Lengths are jittered by up to a tenth upward, Retry-After by nothing downward. */
-void breaker_failure(struct breaker *b, const struct breaker_rules *rules, uint64_t retry_after_us, uint64_t now_us,
-                     struct rng *rng);
+/* One more failure. A cooldown that runs is not doubled by stragglers, only lengthened by their
+ * Retry-After. retry_after_us > 0 opens at once. Lengths are jittered by up to a tenth upward,
+ * Retry-After by nothing downward. */
+void breaker_failure(struct breaker *b, const struct breaker_rules *rules, uint64_t retry_after_us,
+                     uint64_t now_us, struct rng *rng);
 
 /* The trial ended without a verdict (client gone): the next request is the trial. */
 void breaker_abandon(struct breaker *b);

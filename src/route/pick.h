@@ -7,7 +7,8 @@
 #include "base/rand.h"
 
 enum route_policy {
-    ROUTE_LEAST_BUSY,  /* power of two choices: of two random ones the one with less load per share */
+    /* power of two choices: of two random ones the one with less load per share */
+    ROUTE_LEAST_BUSY,
     ROUTE_ROUND_ROBIN, /* the turn-th eligible one */
     ROUTE_WEIGHTED,    /* random in proportion to weight */
 };
@@ -24,9 +25,11 @@ struct route_candidate {
 /* True when a request may go there: usable, with weight, below its capacity. */
 bool route_eligible(const struct route_candidate *c);
 
-/* The place of the chosen candidate, ROUTE_NONE when none is eligible. Load is inflight per capacity times weight,
- * or per weight without a capacity; equal load is decided at random, so that idle endpoints share alike and a new one
- * is not flooded. `turn` is the caller's running number, used by round robin. */
-size_t route_pick(enum route_policy policy, const struct route_candidate *c, size_t n, struct rng *rng, uint64_t turn);
+/* The place of the chosen candidate, ROUTE_NONE when none is eligible. Load is inflight per
+ * capacity times weight, or per weight without a capacity; equal load is decided at random, so
+ * that idle endpoints share alike and a new one is not flooded. `turn` is the caller's running
+ * number, used by round robin. */
+size_t route_pick(enum route_policy policy, const struct route_candidate *c, size_t n,
+                  struct rng *rng, uint64_t turn);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An admission queue: who waits for a free endpoint, in which order.
  *
- * Order is by priority (higher first; all 0 today) and arrival. Waiters embed the node. Pure; the caller serialises. */
+ * Order is by priority (higher first; all 0 today) and arrival. Waiters embed the node. Pure;
+ * the caller serialises. */
 #ifndef HOSTLER_ROUTE_QUEUE_H
 #define HOSTLER_ROUTE_QUEUE_H
 
@@ -10,8 +11,9 @@
 
 struct queue_node {
     struct list link;
-    int priority;         /* set before queue_push */
-    uint64_t deadline_us; /* set before queue_push; a waiter past it is passed over, its owner takes it out */
+    int priority; /* set before queue_push */
+    /* set before queue_push; a waiter past it is passed over, its owner takes it out */
+    uint64_t deadline_us;
 };
 
 struct queue {

@@ -25,7 +25,8 @@ static size_t slot_at(struct retry_budget *b, uint64_t now_us)
 static uint64_t sum(const uint32_t slots[RETRY_WINDOW_SEC])
 {
     uint64_t total = 0;
-    for (size_t i = 0; i < RETRY_WINDOW_SEC; i++) total += slots[i];
+    for (size_t i = 0; i < RETRY_WINDOW_SEC; i++)
+        total += slots[i];
     return total;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A retry budget: retries may be a percentage of the requests of the last 10 seconds, plus a minimum.
+/* A retry budget: retries may be a percentage of the requests of the last 10 seconds, plus a
+ * minimum.
  *
- * So a failing upstream sees at most that much more than was asked for. Pure; one owner; zeroed to begin with. */
+ * So a failing upstream sees at most that much more than was asked for. Pure; one owner; zeroed
+ * to begin with. */
 #ifndef HOSTLER_ROUTE_RETRY_H
 #define HOSTLER_ROUTE_RETRY_H
 

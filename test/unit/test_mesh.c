@@ -33,11 +33,13 @@ static void on_wake(struct task *task)
     CONTAINER_OF(task, struct world, task)->wakes++;
 }
 
-static int engine_addr(void *ctx, const struct conf_model *model, struct arena *arena, struct addr *out)
+static int engine_addr(void *ctx, const struct conf_model *model, struct arena *arena,
+                       struct addr *out)
 {
     (void)ctx;
-    *out = (struct addr){.is_unix = true,
-                         .path = arena_printf(arena, "/run/%" STR_FMT ".sock", STR_ARG(model->name))};
+    *out =
+        (struct addr){.is_unix = true,
+                      .path = arena_printf(arena, "/run/%" STR_FMT ".sock", STR_ARG(model->name))};
     return 0;
 }
 
@@ -103,7 +105,8 @@ static struct waiter *wait_admit(struct world *w, const struct tried *tried)
 {
     struct waiter *waiter;
     uint64_t now = loop_now(w->loop);
-    assert_int_equal(admit_wait(w->demo, tried, w->loop, &w->task, 0, now + 60 * SEC, now, &waiter), 0);
+    assert_int_equal(admit_wait(w->demo, tried, w->loop, &w->task, 0, now + 60 * SEC, now, &waiter),
+                     0);
     assert_int_equal(waiter_state(waiter), WAITER_WAITING);
     return waiter;
 }
@@ -113,7 +116,8 @@ static void release(struct world *w, struct grant *g)
     endpoint_release(g, loop_now(w->loop));
 }
 
-static void report(struct world *w, struct grant *g, enum attempt_result result, uint64_t retry_after_us)
+static void report(struct world *w, struct grant *g, enum attempt_result result,
+                   uint64_t retry_after_us)
 {
     endpoint_report(g, 0, result, retry_after_us, loop_now(w->loop), &w->rng);
 }
@@ -129,44 +133,41 @@ static void fail_times(struct world *w, int n, uint64_t retry_after_us)
     }
 }
 
-static const char one_endpoint[] =
-    "models:\n"
-    "  - name: demo\n"
-    "    queue_max: 3\n"
-    "    endpoints:\n"
-    "      - { url: 'http://10.0.0.1:8000/v1', capacity: 2 }\n";
+static const char one_endpoint[] = "models:\n"
+                                   "  - name: demo\n"
+                                   "    queue_max: 3\n"
+                                   "    endpoints:\n"
+                                   "      - { url: 'http://10.0.0.1:8000/v1', capacity: 2 }\n";
 
-static const char two_endpoints[] =
-    "models:\n"
-    "  - name: demo\n"
-    "    endpoints:\n"
-    "      - { url: 'http://10.0.0.1:8000/v1', capacity: 1 }\n"
-    "      - { url: 'http://10.0.0.2:8000/v1', capacity: 1 }\n"
-    "health: { failures: 3, cooldown: 1s, cooldown_max: 10s }\n";
+static const char two_endpoints[] = "models:\n"
+                                    "  - name: demo\n"
+                                    "    endpoints:\n"
+                                    "      - { url: 'http://10.0.0.1:8000/v1', capacity: 1 }\n"
+                                    "      - { url: 'http://10.0.0.2:8000/v1', capacity: 1 }\n"
+                                    "health: { failures: 3, cooldown: 1s, cooldown_max: 10s }\n";
 
-static const char with_engine[] =
-    "models:\n"
-    "  - name: demo\n"
-    "    engine: { command: [serve, '${socket}'], capacity: 2 }\n";
+static const char with_engine[] = "models:\n"
+                                  "  - name: demo\n"
+                                  "    engine: { command: [serve, '${socket}'], capacity: 2 }\n";
 
 /* --- names and addresses --- */
 
 static void snapshot_knows_names_and_addresses(void **state)
 {
     (void)state;
-    struct world *w = world_new(
-        "models:\n"
-        "  - name: demo\n"
-        "    aliases: [gpt-4, 'org/x:1']\n"
-        "    fallback: [spare]\n"
-        "    policy: round_robin\n"
-        "    endpoints:\n"
-        "      - { url: 'http://10.0.0.1:8000/v1', model: other, key: secret-key }\n"
-        "      - { url: 'http://host.example' }\n"
-        "      - { url: 'http://[::1]:9000/openai/v1' }\n"
-        "      - { url: 'unix:/run/a.sock' }\n"
-        "  - name: spare\n"
-        "    engine: { command: [serve, '${socket}'] }\n");
+    struct world *w =
+        world_new("models:\n"
+                  "  - name: demo\n"
+                  "    aliases: [gpt-4, 'org/x:1']\n"
+                  "    fallback: [spare]\n"
+                  "    policy: round_robin\n"
+                  "    endpoints:\n"
+                  "      - { url: 'http://10.0.0.1:8000/v1', model: other, key: secret-key }\n"
+                  "      - { url: 'http://host.example' }\n"
+                  "      - { url: 'http://[::1]:9000/openai/v1' }\n"
+                  "      - { url: 'unix:/run/a.sock' }\n"
+                  "  - name: spare\n"
+                  "    engine: { command: [serve, '${socket}'] }\n");
     const struct service *demo = w->demo;
     const struct service *spare = snapshot_service(w->snapshot, STR("spare"));
     assert_ptr_equal(snapshot_service(w->snapshot, STR("gpt-4")), demo);
@@ -221,18 +222,22 @@ static void full_endpoints_make_requests_wait_in_order(void **state)
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
     assert_int_equal(try_admit(w, NULL, &b), ADMIT_OK);
     assert_int_equal(try_admit(w, NULL, &c), ADMIT_WAIT);
-    struct waiter *first = wait_admit(w, NULL), *second = wait_admit(w, NULL), *third = wait_admit(w, NULL);
+    struct waiter *first = wait_admit(w, NULL), *second = wait_admit(w, NULL),
+                  *third = wait_admit(w, NULL);
     struct waiter *fourth = NULL;
     uint64_t now = loop_now(w->loop);
-    assert_int_equal(admit_wait(w->demo, NULL, w->loop, &w->task, 0, now + SEC, now, &fourth), ERR_FULL);
+    assert_int_equal(admit_wait(w->demo, NULL, w->loop, &w->task, 0, now + SEC, now, &fourth),
+                     ERR_FULL);
     assert_int_equal(waiter_position(first), 1);
     assert_int_equal(waiter_position(third), 3);
     assert_int_equal(service_waiting(w->demo), 3);
 
     release(w, &a);
     assert_null(a.endpoint);
-    assert_int_equal(endpoint_inflight(w->demo->endpoints[0].state), 2); /* handed over, not freed */
-    assert_int_equal(waiter_state(first), WAITER_WAITING);               /* the mail is on its way */
+    /* handed over, not freed */
+    assert_int_equal(endpoint_inflight(w->demo->endpoints[0].state), 2);
+    /* the mail is on its way */
+    assert_int_equal(waiter_state(first), WAITER_WAITING);
     loop_run_ready(w->loop);
     assert_int_equal(w->wakes, 1);
     assert_int_equal(waiter_state(first), WAITER_GRANTED);
@@ -349,7 +354,8 @@ static void tried_endpoints_are_left_out(void **state)
     release(w, &b);
     assert_int_equal(try_admit(w, &tried, &c), ADMIT_NONE);
     assert_int_equal(w->retry_after, 0);
-    for (int i = 0; i < 20; i++) tried_add(&tried, &w->demo->endpoints[0]);
+    for (int i = 0; i < 20; i++)
+        tried_add(&tried, &w->demo->endpoints[0]);
     assert_true(tried_has(&tried, w->demo->endpoints[0].state));
     world_free(w);
 }
@@ -370,7 +376,8 @@ static void failures_lead_to_a_cooldown_and_one_trial(void **state)
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
     assert_true(a.trial);
     assert_int_equal(try_admit(w, NULL, &b), ADMIT_WAIT); /* the trial decides soon */
-    release(w, &a);                                       /* without a verdict: the next one is the trial */
+    /* without a verdict: the next one is the trial */
+    release(w, &a);
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
     assert_true(a.trial);
     struct waiter *waiter = wait_admit(w, NULL);
@@ -461,7 +468,8 @@ static void waiting_for_a_process_starts_it_once(void **state)
     assert_true(service_ready(w->demo, 0, NULL));
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_WAIT);
     assert_int_equal(w->wants, 1);
-    struct waiter *first = wait_admit(w, NULL), *second = wait_admit(w, NULL), *third = wait_admit(w, NULL);
+    struct waiter *first = wait_admit(w, NULL), *second = wait_admit(w, NULL),
+                  *third = wait_admit(w, NULL);
     assert_int_equal(w->wants, 1);
     endpoint_set_phase(e, ENDPOINT_STARTING, STR("starting"), 0, loop_now(w->loop));
     loop_run_ready(w->loop);
@@ -553,9 +561,11 @@ static void retry_budget_is_per_service(void **state)
                                 "    endpoints: [{ url: 'http://10.0.0.1:8000' }]\n"
                                 "retry: { budget_percent: 20, budget_min: 4 }\n");
     uint64_t now = loop_now(w->loop);
-    for (int i = 0; i < 50; i++) service_count_request(w->demo, 1, now);
+    for (int i = 0; i < 50; i++)
+        service_count_request(w->demo, 1, now);
     int granted = 0;
-    for (int i = 0; i < 50; i++) granted += service_may_retry(w->demo, 1, now);
+    for (int i = 0; i < 50; i++)
+        granted += service_may_retry(w->demo, 1, now);
     assert_int_equal(granted, 12); /* 20 % of 50, and this worker's half of 4 */
     world_free(w);
 }

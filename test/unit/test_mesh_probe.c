@@ -83,7 +83,8 @@ static void on_reply(struct task *task)
 {
     struct fake_stream *f = CONTAINER_OF(task, struct fake_stream, reply);
     char text[128];
-    int n = snprintf(text, sizeof(text), "HTTP/1.1 %d Whatever\r\ncontent-length: 2\r\n\r\nok", f->net->script);
+    int n = snprintf(text, sizeof(text), "HTTP/1.1 %d Whatever\r\ncontent-length: 2\r\n\r\nok",
+                     f->net->script);
     stream_tell_data(&f->stream, str_n(text, (size_t)n));
 }
 
@@ -136,10 +137,9 @@ static const char probed[] =
     "    endpoints: [{ url: 'http://10.0.0.1:8000/v1', health: /health, key: secret-key }]\n"
     "health: { interval: 10s, timeout: 2s, failures: 3, cooldown: 100s, cooldown_max: 100s }\n";
 
-static const char not_probed[] =
-    "models:\n"
-    "  - name: demo\n"
-    "    endpoints: [{ url: 'http://10.0.0.1:8000/v1' }]\n";
+static const char not_probed[] = "models:\n"
+                                 "  - name: demo\n"
+                                 "    endpoints: [{ url: 'http://10.0.0.1:8000/v1' }]\n";
 
 static struct world *world_new(int script)
 {
@@ -194,7 +194,8 @@ static void asks_once_per_interval(void **state)
     struct world *w = world_new(200);
     loop_advance(w->loop, 100 * SEC);
     assert_in_range(w->net.dials, 9, 12);
-    assert_true(str_starts(str_of(w->net.request), STR("GET /health HTTP/1.1\r\nhost: 10.0.0.1:8000\r\n")));
+    assert_true(
+        str_starts(str_of(w->net.request), STR("GET /health HTTP/1.1\r\nhost: 10.0.0.1:8000\r\n")));
     assert_non_null(strstr(w->net.request, "\r\nauthorization: Bearer secret-key\r\n"));
     assert_true(usable(w));
     world_free(w);

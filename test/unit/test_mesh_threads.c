@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Admission from several threads at once: no credit beyond the capacity, none lost, nobody forgotten in a queue. */
+/* Admission from several threads at once: no credit beyond the capacity, none lost, nobody
+ * forgotten in a queue. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -121,7 +122,8 @@ static void begin_waiting(struct exchange *x)
         return;
     }
     x->step = WAITING;
-    x->patience = a->stage->chaos && rng_below(&a->rng, 3) == 0 ? (unsigned)rng_below(&a->rng, 20) : UINT32_MAX;
+    x->patience = a->stage->chaos && rng_below(&a->rng, 3) == 0 ? (unsigned)rng_below(&a->rng, 20)
+                                                                : UINT32_MAX;
 }
 
 static void begin(struct exchange *x)
@@ -232,7 +234,8 @@ static struct stage *stage_new(bool chaos, unsigned exchanges, const char *yaml)
         }
     }
     alarm(STUCK_AFTER_S); /* somebody was forgotten in a queue */
-    for (unsigned i = 0; i < THREADS; i++) pthread_create(&s->actors[i].thread, NULL, act, &s->actors[i]);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_create(&s->actors[i].thread, NULL, act, &s->actors[i]);
     return s;
 }
 
@@ -256,38 +259,36 @@ static void stage_free(struct stage *s, unsigned expected)
     assert_int_equal(service_waiting(demo), 0);
     for (size_t i = 0; i < demo->endpoint_count; i++)
         assert_int_equal(endpoint_inflight(demo->endpoints[i].state), 0);
-    for (unsigned i = 0; i < THREADS; i++) loop_free(s->actors[i].loop);
+    for (unsigned i = 0; i < THREADS; i++)
+        loop_free(s->actors[i].loop);
     snapshot_unref(s->snapshot);
     mesh_free(s->mesh); /* asserts that no state is referenced any more */
     pthread_mutex_destroy(&s->mutex);
     free(s);
 }
 
-static const char two_places[] =
-    "models:\n"
-    "  - name: demo\n"
-    "    queue_max: 1000\n"
-    "    endpoints:\n"
-    "      - { name: a, url: 'http://10.0.0.1:8000', capacity: 1 }\n"
-    "      - { name: b, url: 'http://10.0.0.2:8000', capacity: 2 }\n";
+static const char two_places[] = "models:\n"
+                                 "  - name: demo\n"
+                                 "    queue_max: 1000\n"
+                                 "    endpoints:\n"
+                                 "      - { name: a, url: 'http://10.0.0.1:8000', capacity: 1 }\n"
+                                 "      - { name: b, url: 'http://10.0.0.2:8000', capacity: 2 }\n";
 
-static const char more_places[] =
-    "models:\n"
-    "  - name: demo\n"
-    "    queue_max: 40\n"
-    "    policy: round_robin\n"
-    "    endpoints:\n"
-    "      - { name: a, url: 'http://10.0.0.1:8000', capacity: 4 }\n"
-    "      - { name: b, url: 'http://10.0.0.2:8000', capacity: 3 }\n"
-    "health: { failures: 2, cooldown: 10ms, cooldown_max: 20ms }\n";
+static const char more_places[] = "models:\n"
+                                  "  - name: demo\n"
+                                  "    queue_max: 40\n"
+                                  "    policy: round_robin\n"
+                                  "    endpoints:\n"
+                                  "      - { name: a, url: 'http://10.0.0.1:8000', capacity: 4 }\n"
+                                  "      - { name: b, url: 'http://10.0.0.2:8000', capacity: 3 }\n"
+                                  "health: { failures: 2, cooldown: 10ms, cooldown_max: 20ms }\n";
 
-static const char one_endpoint[] =
-    "models:\n"
-    "  - name: demo\n"
-    "    queue_max: 50\n"
-    "    endpoints:\n"
-    "      - { name: b, url: 'http://10.0.0.2:8000', capacity: 2 }\n"
-    "health: { failures: 2, cooldown: 10ms, cooldown_max: 20ms }\n";
+static const char one_endpoint[] = "models:\n"
+                                   "  - name: demo\n"
+                                   "    queue_max: 50\n"
+                                   "    endpoints:\n"
+                                   "      - { name: b, url: 'http://10.0.0.2:8000', capacity: 2 }\n"
+                                   "health: { failures: 2, cooldown: 10ms, cooldown_max: 20ms }\n";
 
 /* Nothing but releases wakes the waiters: one lost wake-up and it never ends. */
 static void nobody_is_forgotten(void **state)
@@ -316,7 +317,8 @@ static void credits_survive_chaos(void **state)
         if (round % 5 == 1) set_phase(s, ENDPOINT_STARTING);
         if (round % 5 == 3) set_phase(s, ENDPOINT_UP);
         const struct service *demo = snapshot_service(s->snapshot, STR("demo"));
-        if (endpoint_retire(demo->endpoints[0].state, ENDPOINT_STARTING, STR("idle"), clock_mono_us()))
+        if (endpoint_retire(demo->endpoints[0].state, ENDPOINT_STARTING, STR("idle"),
+                            clock_mono_us()))
             set_phase(s, ENDPOINT_UP);
         mesh_tick(s->mesh, clock_mono_us());
         usleep(500);

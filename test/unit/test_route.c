@@ -64,9 +64,12 @@ static void equal_load_is_shared_at_random(void **state)
     struct rng rng = seeded();
     struct route_candidate c[5];
     unsigned hits[5] = {0};
-    for (size_t i = 0; i < 5; i++) c[i] = (struct route_candidate){.weight = 1, .usable = true};
-    for (int i = 0; i < 5000; i++) hits[route_pick(ROUTE_LEAST_BUSY, c, 5, &rng, 0)]++;
-    for (size_t i = 0; i < 5; i++) assert_in_range(hits[i], 850, 1150);
+    for (size_t i = 0; i < 5; i++)
+        c[i] = (struct route_candidate){.weight = 1, .usable = true};
+    for (int i = 0; i < 5000; i++)
+        hits[route_pick(ROUTE_LEAST_BUSY, c, 5, &rng, 0)]++;
+    for (size_t i = 0; i < 5; i++)
+        assert_in_range(hits[i], 850, 1150);
 }
 
 /* Requests that stay: power of two choices keeps the endpoints close together. */
@@ -77,8 +80,10 @@ static void power_of_two_balances(void **state)
     struct route_candidate c[16];
     for (size_t i = 0; i < 16; i++)
         c[i] = (struct route_candidate){.weight = 1, .usable = true};
-    for (int i = 0; i < 1600; i++) c[route_pick(ROUTE_LEAST_BUSY, c, 16, &rng, 0)].inflight++;
-    for (size_t i = 0; i < 16; i++) assert_in_range(c[i].inflight, 96, 104);
+    for (int i = 0; i < 1600; i++)
+        c[route_pick(ROUTE_LEAST_BUSY, c, 16, &rng, 0)].inflight++;
+    for (size_t i = 0; i < 16; i++)
+        assert_in_range(c[i].inflight, 96, 104);
 }
 
 static void round_robin_takes_turns(void **state)
@@ -106,7 +111,8 @@ static void weighted_follows_weight(void **state)
         {.weight = 100, .usable = false},
     };
     unsigned hits[3] = {0};
-    for (int i = 0; i < 4000; i++) hits[route_pick(ROUTE_WEIGHTED, c, 3, &rng, 0)]++;
+    for (int i = 0; i < 4000; i++)
+        hits[route_pick(ROUTE_WEIGHTED, c, 3, &rng, 0)]++;
     assert_in_range(hits[0], 900, 1100);
     assert_in_range(hits[1], 2900, 3100);
     assert_int_equal(hits[2], 0);
@@ -139,7 +145,8 @@ static void breaker_tries_once_and_doubles(void **state)
     struct breaker b = {0};
     uint64_t now = 100;
     const uint64_t lengths[] = {1, 2, 4, 8, 8, 8};
-    for (int i = 0; i < 2; i++) breaker_failure(&b, &rules, 0, now, &rng);
+    for (int i = 0; i < 2; i++)
+        breaker_failure(&b, &rules, 0, now, &rng);
     for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
         breaker_failure(&b, &rules, 0, now, &rng);
         assert_in_range(b.until_us - now, lengths[i] * SEC, lengths[i] * SEC * 11 / 10);
@@ -178,16 +185,20 @@ static void retries_stay_within_budget(void **state)
     (void)state;
     struct retry_budget b = {0};
     uint64_t now = 1000 * (uint64_t)SEC;
-    for (int i = 0; i < 3; i++) assert_true(retry_take(&b, now, 20, 3));
+    for (int i = 0; i < 3; i++)
+        assert_true(retry_take(&b, now, 20, 3));
     assert_false(retry_take(&b, now, 20, 3));
-    for (int i = 0; i < 100; i++) retry_request(&b, now + (uint64_t)i * 50000);
+    for (int i = 0; i < 100; i++)
+        retry_request(&b, now + (uint64_t)i * 50000);
     int granted = 0;
-    for (int i = 0; i < 100; i++) granted += retry_take(&b, now + 5 * SEC, 20, 3);
+    for (int i = 0; i < 100; i++)
+        granted += retry_take(&b, now + 5 * SEC, 20, 3);
     assert_int_equal(granted, 20);
     /* Of 80 requests and 20 retries that are left in the window; then of none. */
     assert_false(retry_take(&b, now + 10 * SEC, 20, 3));
     granted = 0;
-    for (int i = 0; i < 100; i++) granted += retry_take(&b, now + 100 * SEC, 20, 3);
+    for (int i = 0; i < 100; i++)
+        granted += retry_take(&b, now + 100 * SEC, 20, 3);
     assert_int_equal(granted, 3);
     /* A clock that stands a little back counts in the newest slot. */
     assert_false(retry_take(&b, now + 99 * SEC, 20, 3));
@@ -197,11 +208,15 @@ static void queue_is_fair_and_bounded(void **state)
 {
     (void)state;
     struct queue q;
-    struct queue_node n[5] = {{.deadline_us = 10}, {.deadline_us = 20}, {.deadline_us = 30},
-                              {.deadline_us = 40, .priority = 1}, {.deadline_us = 50}};
+    struct queue_node n[5] = {{.deadline_us = 10},
+                              {.deadline_us = 20},
+                              {.deadline_us = 30},
+                              {.deadline_us = 40, .priority = 1},
+                              {.deadline_us = 50}};
     queue_init(&q);
     assert_null(queue_first(&q, 0));
-    for (size_t i = 0; i < 4; i++) assert_int_equal(queue_push(&q, &n[i], 4), 0);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(queue_push(&q, &n[i], 4), 0);
     assert_int_equal(queue_push(&q, &n[4], 4), ERR_FULL);
     assert_int_equal(q.count, 4);
     assert_int_equal(queue_position(&q, &n[3]), 1);

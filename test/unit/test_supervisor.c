@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The supervisor on a real loop with real processes: this program started again as a small HTTP server. */
+/* The supervisor on a real loop with real processes: this program started again as a small HTTP
+ * server. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,13 +41,15 @@ static void answer(int fd, bool healthy)
     close(fd);
 }
 
-/* serve SOCKET MODE: ok, slow (not healthy at first), stubborn (ignores SIGTERM), deaf, exit, env. */
+/* serve SOCKET MODE: ok, slow (not healthy at first), stubborn (ignores SIGTERM), deaf, exit,
+ * env. */
 static int serve(const char *path, const char *mode)
 {
     if (strcmp(mode, "exit") == 0) return 3;
     if (strcmp(mode, "deaf") == 0) pause();
     if (strcmp(mode, "stubborn") == 0) signal(SIGTERM, SIG_IGN);
-    if (strcmp(mode, "env") == 0 && (getenv("OUR_SECRET") || !getenv("ADDED") || !getenv("OMP_X"))) return 4;
+    if (strcmp(mode, "env") == 0 && (getenv("OUR_SECRET") || !getenv("ADDED") || !getenv("OMP_X")))
+        return 4;
     int fd = listen_at(path);
     int unhealthy = strcmp(mode, "slow") == 0 ? 3 : 0;
     for (;;) {
@@ -221,7 +224,8 @@ static struct waiter *wait_admit(struct world *w)
     struct waiter *waiter;
     uint64_t now = loop_now(w->loop);
     assert_int_equal(try_admit(w), ADMIT_WAIT);
-    assert_int_equal(admit_wait(w->demo, NULL, w->loop, &w->waiter_task, 0, now + 60 * SEC, now, &waiter), 0);
+    assert_int_equal(
+        admit_wait(w->demo, NULL, w->loop, &w->waiter_task, 0, now + 60 * SEC, now, &waiter), 0);
     return waiter;
 }
 
@@ -235,7 +239,8 @@ static uint64_t starts_of(struct world *w)
     struct str text = buf_str(&out);
     ptrdiff_t at = str_find(text, STR("hostler_engine_starts_total{model=\"demo\"} "));
     assert_true(at >= 0);
-    uint64_t starts = (uint64_t)atoll(text.ptr + at + strlen("hostler_engine_starts_total{model=\"demo\"} "));
+    uint64_t starts =
+        (uint64_t)atoll(text.ptr + at + strlen("hostler_engine_starts_total{model=\"demo\"} "));
     buf_fini(&out);
     return starts;
 }
@@ -329,7 +334,8 @@ static pid_t pid_of(struct world *w)
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     struct ucred peer;
     socklen_t len = sizeof(peer);
-    snprintf(addr.sun_path, sizeof(addr.sun_path), "%" STR_FMT, STR_ARG(w->demo->endpoints[0].addr.path));
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%" STR_FMT,
+             STR_ARG(w->demo->endpoints[0].addr.path));
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
     assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len), 0);
