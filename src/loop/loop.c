@@ -232,6 +232,12 @@ void loop_run(struct loop *l)
     uv_run(&l->uv, UV_RUN_DEFAULT);
 }
 
+void loop_poll(struct loop *l)
+{
+    loop__touch(l);
+    uv_run(&l->uv, UV_RUN_NOWAIT);
+}
+
 void loop_stop(struct loop *l)
 {
     uv_stop(&l->uv);

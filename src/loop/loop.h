@@ -66,6 +66,9 @@ void loop_post(struct loop *l, struct mail *mail);
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 
+/* Real: handles what is there (mail, I/O, timers) without waiting. For shutdown, when loop_run has returned. */
+void loop_poll(struct loop *l);
+
 /* Runs all ready tasks now. No effect when called from within a task. For I/O back ends and tests. */
 void loop_run_ready(struct loop *l);
 

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/openai.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "json/write.h"
+
+struct route_row {
+    struct str path; /* behind /v1 */
+    enum api_route route;
+    bool post;       /* POST only; else GET and HEAD */
+    const char *name;
+};
+
+static const struct route_row api_rows[] = {
+    {STR_INIT("/chat/completions"), API_CHAT, true, "chat"},
+    {STR_INIT("/completions"), API_COMPLETIONS, true, "completions"},
+    {STR_INIT("/embeddings"), API_EMBEDDINGS, true, "embeddings"},
+    {STR_INIT("/models"), API_MODELS, false, "models"},
+    {STR_INIT("/models/"), API_MODEL, false, "model"},
+};
+
+static const struct route_row own_rows[] = {
+    {STR_INIT("/livez"), API_LIVEZ, false, "livez"},
+    {STR_INIT("/readyz"), API_READYZ, false, "readyz"},
+    {STR_INIT("/healthz"), API_HEALTHZ, false, "healthz"},
+    {STR_INIT("/health"), API_HEALTHZ, false, "healthz"},
+    {STR_INIT("/metrics"), API_METRICS, false, "metrics"},
+};
+
+bool api_is_inference(enum api_route route)
+{
+    return route == API_CHAT || route == API_COMPLETIONS || route == API_EMBEDDINGS;
+}
+
+const char *api_route_name(enum api_route route)
+{
+    for (size_t i = 0; i < ARRAY_LEN(api_rows); i++)
+        if (api_rows[i].route == route) return api_rows[i].name;
+    for (size_t i = 0; i < ARRAY_LEN(own_rows); i++)
+        if (own_rows[i].route == route) return own_rows[i].name;
+    return "unknown";
+}
+
+/* Takes /v1 or /openai/v1 off the front of a path. */
+static struct str without_version(struct str path)
+{
+    if (str_starts(path, STR("/openai/v1/"))) return str_skip(path, sizeof "/openai/v1" - 1);
+    if (str_starts(path, STR("/v1/"))) return str_skip(path, sizeof "/v1" - 1);
+    return path;
+}
+
+static void found(const struct route_row *row, const struct http_head *head, struct api_match *out)
+{
+    out->route = row->route;
+    out->allow = row->post ? STR("POST, OPTIONS") : STR("GET, HEAD, OPTIONS");
+    out->method_ok =
+        row->post ? head->method == METHOD_POST : head->method == METHOD_GET || head->method == METHOD_HEAD;
+}
+
+static bool match_api(const struct http_head *head, struct arena *arena, struct str path, struct api_match *out)
+{
+    for (size_t i = 0; i < ARRAY_LEN(api_rows); i++) {
+        const struct route_row *row = &api_rows[i];
+        if (row->route == API_MODEL) {
+            if (!str_starts(path, row->path) || path.len == row->path.len) continue;
+            if (http_percent_decode(arena, str_skip(path, row->path.len), &out->arg)) continue;
+        } else if (!str_eq(path, row->path)) {
+            continue;
+        }
+        found(row, head, out);
+        return true;
+    }
+    return false;
+}
+
+void api_match(const struct http_head *head, struct arena *arena, struct api_match *out)
+{
+    *out = (struct api_match){.route = API_UNKNOWN};
+    struct str path = without_version(head->path);
+    /* The query follows the path in the same bytes, so one slice holds both. */
+    size_t extra = head->query.len ? head->query.len + 1 : 0;
+    out->rest = str_n(path.ptr, path.len + extra);
+    if (match_api(head, arena, path, out)) return;
+    for (size_t i = 0; i < ARRAY_LEN(own_rows); i++)
+        if (str_eq(head->path, own_rows[i].path)) {
+            found(&own_rows[i], head, out);
+            return;
+        }
+}
+
+/* --- bodies --- */
+
+enum { FIELD_MODEL, FIELD_STREAM, FIELD_OPTIONS, FIELD_COUNT };
+
+static const struct str field_names[FIELD_COUNT] = {
+    [FIELD_MODEL] = STR_INIT("model"),
+    [FIELD_STREAM] = STR_INIT("stream"),
+    [FIELD_OPTIONS] = STR_INIT("stream_options"),
+};
+
+static int refuse(struct api_problem *problem, struct str message, const char *param)
+{
+    *problem = (struct api_problem){message, param};
+    return ERR_INVALID;
+}
+
+static int explain_scan(struct arena *arena, int err, const struct json_error *at, struct api_problem *problem)
+{
+    switch (err) {
+    case ERR_DUPLICATE:
+        return refuse(problem, arena_printf(arena, "The field '%s' is given twice.", at->text), at->text);
+    case ERR_TYPE: return refuse(problem, STR("The request body must be a JSON object."), NULL);
+    case ERR_DEPTH: return refuse(problem, STR("The request body is nested too deeply (over 64 levels)."), NULL);
+    case ERR_UTF8:
+        return refuse(problem, arena_printf(arena, "The request body is not valid UTF-8 at byte %zu.", at->offset),
+                      NULL);
+    default:
+        return refuse(problem,
+                      arena_printf(arena, "The request body is not valid JSON at byte %zu: %s.", at->offset,
+                                   at->text ? at->text : "syntax error"),
+                      NULL);
+    }
+}
+
+static int read_options(const struct json_span *options, struct api_request *out, struct api_problem *problem)
+{
+    static const struct str names[] = {STR_INIT("include_usage")};
+    if (options->type == JSON_NONE || options->type == JSON_NULL) return 0;
+    if (options->type != JSON_OBJECT)
+        return refuse(problem, STR("'stream_options' must be an object."), "stream_options");
+    if (json_scan_span(options, names, 1, &out->usage_span, NULL))
+        return refuse(problem, STR("'stream_options.include_usage' is given twice."), "stream_options");
+    if (out->usage_span.type != JSON_NONE && out->usage_span.type != JSON_NULL &&
+        !json_span_bool(&out->usage_span, &out->asks_usage))
+        return refuse(problem, STR("'stream_options.include_usage' must be true or false."), "stream_options");
+    return 0;
+}
+
+int api_read_body(struct arena *arena, struct str body, struct api_request *out, struct api_problem *problem)
+{
+    struct json_span spans[FIELD_COUNT];
+    struct json_error at = {0};
+    *out = (struct api_request){0};
+    if (body.len == 0) return refuse(problem, STR("The request has no body; a JSON object is needed."), NULL);
+    int err = json_scan(body, field_names, FIELD_COUNT, spans, &at);
+    if (err) return explain_scan(arena, err, &at, problem);
+    out->model_span = spans[FIELD_MODEL];
+    out->options_span = spans[FIELD_OPTIONS];
+    if (out->model_span.type == JSON_NONE) return refuse(problem, STR("The field 'model' is missing."), "model");
+    if (!json_span_str(&out->model_span, arena, &out->model))
+        return refuse(problem, STR("'model' must be a string."), "model");
+    const struct json_span *stream = &spans[FIELD_STREAM];
+    if (stream->type != JSON_NONE && stream->type != JSON_NULL && !json_span_bool(stream, &out->stream))
+        return refuse(problem, STR("'stream' must be true or false."), "stream");
+    return read_options(&out->options_span, out, problem);
+}
+
+/* One replacement in a body: the bytes at [start, start+len) become `text`. */
+struct edit {
+    size_t start;
+    size_t len;
+    struct str text;
+};
+
+static struct str quoted(struct arena *arena, struct str s)
+{
+    struct buf out;
+    buf_init(&out, s.len * 6 + 16);
+    struct json_writer w;
+    json_write_init(&w, &out);
+    json_write_str(&w, s);
+    struct str text = json_write_end(&w) ? STR("\"\"") : arena_dup(arena, buf_str(&out));
+    buf_fini(&out);
+    return text;
+}
+
+static size_t offset_in(struct str body, struct str part)
+{
+    return (size_t)(part.ptr - body.ptr);
+}
+
+/* How to make a body ask for usage. */
+static struct edit usage_edit(const struct api_request *r, struct str body)
+{
+    if (r->usage_span.type != JSON_NONE)
+        return (struct edit){offset_in(body, r->usage_span.raw), r->usage_span.raw.len, STR("true")};
+    if (r->options_span.type == JSON_OBJECT) {
+        struct str raw = r->options_span.raw, inside = str_skip(raw, 1);
+        while (inside.len && strchr(" \t\r\n", inside.ptr[0]))
+            inside = str_skip(inside, 1);
+        bool empty = inside.len && inside.ptr[0] == '}';
+        return (struct edit){offset_in(body, raw) + 1, 0,
+                             empty ? STR("\"include_usage\":true") : STR("\"include_usage\":true,")};
+    }
+    if (r->options_span.type == JSON_NULL)
+        return (struct edit){offset_in(body, r->options_span.raw), r->options_span.raw.len,
+                             STR("{\"include_usage\":true}")};
+    size_t close = body.len;
+    while (close && body.ptr[close - 1] != '}')
+        close--;
+    return (struct edit){close - 1, 0, STR(",\"stream_options\":{\"include_usage\":true}")};
+}
+
+unsigned api_splice(const struct api_request *r, struct str body, struct str model, bool ask_usage,
+                    struct arena *arena, struct str slices[API_SLICES_MAX])
+{
+    struct edit edits[2];
+    unsigned edit_count = 0, n = 0;
+    if (!str_eq(model, r->model))
+        edits[edit_count++] =
+            (struct edit){offset_in(body, r->model_span.raw), r->model_span.raw.len, quoted(arena, model)};
+    if (ask_usage && r->stream && !r->asks_usage) edits[edit_count++] = usage_edit(r, body);
+    if (edit_count == 2 && edits[1].start < edits[0].start) {
+        struct edit first = edits[1];
+        edits[1] = edits[0];
+        edits[0] = first;
+    }
+    size_t at = 0;
+    for (unsigned i = 0; i < edit_count; i++) {
+        slices[n++] = str_sub(body, at, edits[i].start - at);
+        slices[n++] = edits[i].text;
+        at = edits[i].start + edits[i].len;
+    }
+    slices[n++] = str_n(body.ptr + at, body.len - at);
+    return n;
+}
+
+/* --- errors --- */
+
+static const char *error_type(int status)
+{
+    switch (status) {
+    case 401: return "authentication_error";
+    case 403: return "permission_error";
+    case 429: return "rate_limit_error";
+    default: return status >= 500 ? "server_error" : "invalid_request_error";
+    }
+}
+
+static void write_nullable(struct json_writer *w, const char *name, const char *value)
+{
+    if (value)
+        json_write_str_member(w, name, str_of(value));
+    else
+        json_write_null_member(w, name);
+}
+
+void api_write_error(struct buf *out, int status, struct str message, const char *param, const char *code)
+{
+    struct json_writer w;
+    json_write_init(&w, out);
+    json_write_object(&w);
+    json_write_key(&w, "error");
+    json_write_object(&w);
+    json_write_str_member(&w, "message", message);
+    json_write_str_member(&w, "type", str_of(error_type(status)));
+    write_nullable(&w, "param", param);
+    write_nullable(&w, "code", code);
+    json_write_object_end(&w);
+    json_write_object_end(&w);
+    if (json_write_end(&w)) buf_clear(out); /* an empty body rather than half of one */
+}
+
+void api_write_error_event(struct buf *out, int status, struct str message, const char *code)
+{
+    if (buf_append(out, STR("data: "))) return;
+    struct buf json;
+    buf_init(&json, 8192);
+    api_write_error(&json, status, message, NULL, code);
+    if (buf_append(out, buf_str(&json)) || buf_append(out, STR("\n\n"))) buf_clear(out);
+    buf_fini(&json);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The OpenAI dialect: its routes, what the gateway reads in a request body, how the body is passed on, its errors.
+ *
+ * Pure functions, no I/O (OpenAI API reference 2.3.0; errors as the SDKs parse them). */
+#ifndef HOSTLER_GATE_OPENAI_H
+#define HOSTLER_GATE_OPENAI_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "http/message.h"
+#include "json/scan.h"
+
+enum api_route {
+    API_UNKNOWN,
+    API_CHAT,
+    API_COMPLETIONS,
+    API_EMBEDDINGS,
+    API_MODELS, /* the list */
+    API_MODEL,  /* one; api_match.arg is its id */
+    API_LIVEZ,
+    API_READYZ,
+    API_HEALTHZ,
+    API_METRICS,
+};
+
+struct api_match {
+    enum api_route route;
+    bool method_ok;       /* else 405 with `allow` */
+    struct str allow;     /* for the Allow header */
+    struct str rest;      /* of the target, from behind /v1 on, with the query: "/chat/completions?x=1" */
+    struct str arg;       /* decoded id of API_MODEL */
+};
+
+/* Finds the route. /v1/x, /openai/v1/x and /x are the same. Strings borrow from the head or the arena. */
+void api_match(const struct http_head *head, struct arena *arena, struct api_match *out);
+
+/* True for the routes that a runtime answers (chat, completions, embeddings). */
+bool api_is_inference(enum api_route route);
+
+const char *api_route_name(enum api_route route); /* "chat" ...; for logs */
+
+/* What routing needs of a request body. Spans borrow from the body. */
+struct api_request {
+    struct str model;           /* unescaped */
+    bool stream;
+    bool asks_usage;            /* stream_options.include_usage is true */
+    struct json_span model_span;
+    struct json_span options_span; /* stream_options */
+    struct json_span usage_span;   /* stream_options.include_usage */
+};
+
+/* Why a body was refused; all strings static or on the arena. */
+struct api_problem {
+    struct str message;
+    const char *param; /* field, or NULL */
+};
+
+/* Validates the body as JSON and reads it. ERR_INVALID: *problem says why (answer 400). */
+MUST_CHECK int api_read_body(struct arena *arena, struct str body, struct api_request *out,
+                             struct api_problem *problem);
+
+enum { API_SLICES_MAX = 8 };
+
+/* The body as slices for an upstream: the client's own bytes with the model's name replaced where it differs, and
+ * with usage asked for in streams (`ask_usage`) where the client did not. Returns how many slices. */
+unsigned api_splice(const struct api_request *r, struct str body, struct str model, bool ask_usage,
+                    struct arena *arena, struct str slices[API_SLICES_MAX]);
+
+/* Appends {"error":{...}}. `code` and `param` may be NULL; the type follows from the status. */
+void api_write_error(struct buf *out, int status, struct str message, const char *param, const char *code);
+
+/* The error as an event of a stream: "data: {...}\n\n". */
+void api_write_error_event(struct buf *out, int status, struct str message, const char *code);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/relay.h"
+
+#include <string.h>
+
+#include "json/scan.h"
+
+void relay_init(struct relay *r, bool is_sse, bool strip_usage)
+{
+    *r = (struct relay){.is_sse = is_sse, .strip_usage = strip_usage && is_sse};
+    sse_init(&r->sse, RELAY_EVENT_MAX);
+    buf_init(&r->tail, 2 * RELAY_TAIL);
+}
+
+void relay_fini(struct relay *r)
+{
+    sse_fini(&r->sse);
+    buf_fini(&r->tail);
+}
+
+static uint64_t read_count(const struct json_span *span)
+{
+    int64_t n;
+    return json_span_i64(span, &n) && n > 0 ? (uint64_t)n : 0;
+}
+
+/* Reads a usage object. */
+static void read_usage(struct usage *u, const struct json_span *span)
+{
+    static const struct str names[] = {STR_INIT("prompt_tokens"), STR_INIT("completion_tokens"),
+                                       STR_INIT("prompt_tokens_details")};
+    static const struct str details[] = {STR_INIT("cached_tokens")};
+    struct json_span fields[ARRAY_LEN(names)], cached[1];
+    if (span->type != JSON_OBJECT || json_scan_span(span, names, ARRAY_LEN(names), fields, NULL)) return;
+    u->known = true;
+    u->prompt = read_count(&fields[0]);
+    u->completion = read_count(&fields[1]);
+    if (fields[2].type == JSON_OBJECT && json_scan_span(&fields[2], details, 1, cached, NULL) == 0)
+        u->cached = read_count(&cached[0]);
+}
+
+static bool is_empty_array(const struct json_span *span)
+{
+    if (span->type != JSON_ARRAY) return false;
+    for (size_t i = 1; i + 1 < span->raw.len; i++)
+        if (!strchr(" \t\r\n", span->raw.ptr[i])) return false;
+    return true;
+}
+
+/* Looks into an event. False when it is to be left out. */
+static bool pass_event(struct relay *r, const struct sse_event *event)
+{
+    static const struct str names[] = {STR_INIT("choices"), STR_INIT("usage"), STR_INIT("error")};
+    struct json_span spans[ARRAY_LEN(names)];
+    if (!event->data.ptr || event->multi) return true;
+    if (str_eq(event->data, STR("[DONE]"))) {
+        r->done = true;
+        return true;
+    }
+    bool has_usage = str_find(event->data, STR("\"usage\"")) >= 0;
+    if (!has_usage && !str_starts(event->data, STR("{\"error\""))) return true;
+    if (json_scan(event->data, names, ARRAY_LEN(names), spans, NULL)) return true;
+    if (spans[2].type == JSON_OBJECT) r->error = true;
+    if (spans[1].type != JSON_OBJECT) return true;
+    read_usage(&r->usage, &spans[1]);
+    return !(r->strip_usage && is_empty_array(&spans[0]));
+}
+
+/* Adds `piece`, joining it to the last slice when it follows in the same bytes. False: no room. */
+static bool add_slice(struct str out[RELAY_SLICES], unsigned *n, struct str piece)
+{
+    if (*n && out[*n - 1].ptr + out[*n - 1].len == piece.ptr) {
+        out[*n - 1].len += piece.len;
+        return true;
+    }
+    if (*n == RELAY_SLICES) return false;
+    out[(*n)++] = piece;
+    return true;
+}
+
+static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY_SLICES])
+{
+    struct sse_event event;
+    unsigned n = 0;
+    for (;;) {
+        int got = sse_next(&r->sse, &in, &event);
+        if (got == 0) return n;
+        if (got < 0) { /* larger than we look into: what was held, then the rest as it comes */
+            r->opaque = true;
+            struct str held = sse_rest(&r->sse);
+            if (held.len) add_slice(out, &n, held);
+            if (in.len) add_slice(out, &n, in);
+            return n;
+        }
+        if (!pass_event(r, &event)) continue;
+        r->events++;
+        if (!add_slice(out, &n, event.raw)) { /* many holes in one read: give up looking, lose nothing */
+            r->opaque = true;
+            out[RELAY_SLICES - 1].len = (size_t)(in.ptr + in.len - out[RELAY_SLICES - 1].ptr);
+            return n;
+        }
+    }
+}
+
+static void keep_tail(struct relay *r, struct str in)
+{
+    struct str last = in.len > RELAY_TAIL ? str_skip(in, in.len - RELAY_TAIL) : in;
+    if (buf_len(&r->tail) + last.len > 2 * RELAY_TAIL) {
+        size_t drop = buf_len(&r->tail) - (RELAY_TAIL - MIN(last.len, (size_t)RELAY_TAIL));
+        buf_consume(&r->tail, MIN(drop, buf_len(&r->tail)));
+    }
+    if (buf_append(&r->tail, last)) buf_clear(&r->tail); /* usage is then unknown, nothing else */
+}
+
+/* The last "usage" member's object in the end of a JSON body. Within strings the quotes would be escaped, so the name with a colon can
+ * only be a member's. */
+static void find_usage(struct usage *u, struct str text)
+{
+    static const struct str name = STR_INIT("\"usage\"");
+    if (text.len > 2 * RELAY_TAIL) text = str_skip(text, text.len - 2 * RELAY_TAIL);
+    for (size_t end = text.len; end >= name.len; end--) {
+        struct str at = str_skip(text, end - name.len);
+        if (!str_starts(at, name)) continue;
+        struct str value = str_skip(at, name.len);
+        while (value.len && strchr(" \t\r\n:", value.ptr[0]))
+            value = str_skip(value, 1);
+        size_t depth = 0, i = 0;
+        for (; i < value.len; i++) {
+            if (value.ptr[i] == '{') depth++;
+            if (value.ptr[i] == '}' && --depth == 0) break;
+            if (depth == 0) return;
+        }
+        if (i == value.len) return;
+        struct json_span span = {JSON_OBJECT, str_n(value.ptr, i + 1)};
+        read_usage(u, &span);
+        return;
+    }
+}
+
+unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RELAY_SLICES])
+{
+    if (in.len && r->is_sse && !r->opaque) return feed_events(r, in, out);
+    if (!r->is_sse) {
+        bool in_one_piece = last && buf_len(&r->tail) == 0;
+        if (!in_one_piece) keep_tail(r, in);
+        if (last) find_usage(&r->usage, in_one_piece ? in : buf_str(&r->tail));
+    }
+    out[0] = in;
+    return in.len ? 1 : 0;
+}
+
+bool relay_cut(const struct relay *r)
+{
+    if (!r->is_sse || r->opaque) return false;
+    return !r->done || sse_rest(&r->sse).len > 0;
+}
