@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figure 4: the engine against llama-server, on a model of random weights with the shape of a 135M chat model."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+from harness import (ENGINE, ROOT, Process, Stage, Unmeasured, bench_result, cores, free_port, http, median, note,
+                     start_bench, wait_for)
+
+MODEL = ROOT / "build" / "bench" / "random-135m-q8_0.gguf"
+STREAMS = (1, 4, 8, 16)
+THREADS = 2
+SLOTS = 16
+CONTEXT = 1024  # tokens per sequence
+
+
+def model_file() -> str:
+    if not MODEL.exists():
+        note(f"writing {MODEL.relative_to(ROOT)}")
+        MODEL.parent.mkdir(parents=True, exist_ok=True)
+        part = MODEL.with_suffix(".part")
+        run = subprocess.run([sys.executable, ROOT / "tools" / "random_gguf.py", "--out", part, "--preset", "135m", "--quiet"],
+                             capture_output=True, text=True, check=False)
+        if run.returncode:
+            raise Unmeasured(f"tools/random_gguf.py failed: {run.stderr.strip()[-300:]}")
+        part.rename(MODEL)
+    return str(MODEL)
+
+
+def llama_server() -> str:
+    ours = ROOT / "build" / "deps" / "llama" / "bin" / "llama-server"
+    found = str(ours) if ours.exists() else shutil.which("llama-server")
+    if not found:
+        raise Unmeasured("llama-server is not installed; `scripts/setup --for bench` installs it")
+    return found
+
+
+class Engines:
+    def __init__(self, stage: Stage, ours_threads: str) -> None:
+        self.stage = stage
+        self.everywhere = set(cores())
+        self.ports: dict[str, int] = {}
+        self.models: dict[str, str] = {}
+        self.ours_threads = ours_threads
+
+    def command(self, name: str, port: int) -> list:
+        if name == "hostler":
+            return [ENGINE, "--model", model_file(), "--listen", f"127.0.0.1:{port}", "--threads", self.ours_threads,
+                    "--slots", SLOTS, "--context", CONTEXT]
+        return [llama_server(), "-m", model_file(), "--host", "127.0.0.1", "--port", port, "-t", THREADS,
+                "-np", SLOTS, "-c", SLOTS * CONTEXT, "--no-webui"]
+
+    def start(self, name: str) -> Process:
+        """Starts one engine; they take turns, so that neither disturbs the other."""
+        port = free_port()
+        p = self.stage.start(name, self.command(name, port), self.everywhere)
+        wait_for(p, port, "/health", 120)
+        end_of_loading(p, port)
+        self.ports[name] = port
+        self.models[name] = json.loads(http(port, "/v1/models")[1])["data"][0]["id"]
+        return p
+
+    def load(self, name: str, streams: int, seconds: float, warmup: float) -> dict:
+        p = start_bench(self.stage, f"http://127.0.0.1:{self.ports[name]}", "--model", self.models[name],
+                        "--concurrency", streams, "--duration", seconds, "--warmup", warmup, "--output-tokens", 128,
+                        "--prompt-tokens", 16, "--extra", '{"temperature":0}', "--timeout", 600, on=self.everywhere)
+        result = bench_result(p, seconds + warmup + 120)
+        self.stage.processes.remove(p)
+        if result["failed"] or not result["tokens_per_s"]:
+            raise Unmeasured(f"{name} at {streams} streams: {result['errors']}")
+        return result
+
+
+def end_of_loading(p: Process, port: int) -> None:
+    """/health answers 503 while a model loads."""
+    for _ in range(1200):
+        if http(port, "/health")[0] == 200:
+            return
+        if not p.alive():
+            break
+        os.sched_yield()
+    raise Unmeasured(f"{p.args[0]} does not get ready: {p.tail()}")
+
+
+def measure(rounds: int, seconds: float, ours_threads: str, levels: tuple[int, ...], busy: bool) -> dict:
+    """(engine, streams) -> list of load results."""
+    runs: dict[tuple[str, int], list[dict]] = {}
+    with Stage() as stage:
+        engines = Engines(stage, ours_threads)
+        if busy:
+            stage.start("busy", [sys.executable, "-c", "while True: pass"], {cores()[-1]})
+        for turn in range(rounds):
+            for name in ("hostler", "llama-server") if turn % 2 == 0 else ("llama-server", "hostler"):
+                p = engines.start(name)
+                for streams in levels:
+                    warmup = 4.0 if busy else 2.0
+                    r = engines.load(name, streams, seconds, warmup)
+                    runs.setdefault((name, streams), []).append(r)
+                    note(f"round {turn + 1}/{rounds}  {name:12} {streams:3} streams{' (one core busy)' if busy else ''}  "
+                         f"{r['tokens_per_s']:7.1f} tokens/s  ttft p50 {r['ttft_ms']['p50']:.0f} ms")
+                stage.drop(p)
+    return runs
+
+
+def compare(runs: dict, streams: int, pick) -> tuple[float, float, float]:
+    """Medians of both, and the median of the ratios round by round."""
+    ours = [pick(r) for r in runs["hostler", streams]]
+    theirs = [pick(r) for r in runs["llama-server", streams]]
+    return median(ours), median(theirs), median([a / b for a, b in zip(ours, theirs)])
+
+
+def engine(rounds: int, quick: bool) -> dict:
+    if not ENGINE.exists():
+        raise Unmeasured("build/hostler-engine is missing; `make` builds it")
+    seconds = 3.0 if quick else 8.0
+    levels = (1, 8) if quick else STREAMS
+    rows = []
+    runs = measure(rounds, seconds, str(THREADS), levels, busy=False)
+    for streams in levels:
+        ours, theirs, ratio = compare(runs, streams, lambda r: r["tokens_per_s"])
+        rows.append({"what": f"decode, {streams} streams, {THREADS} threads", "bound": "0.95x llama-server",
+                     "value": f"{ours:.1f} tokens/s = {ratio:.2f}x ({theirs:.1f})", "ok": ratio >= 0.95, "ratio": ratio})
+    for streams in levels:
+        ours, theirs, ratio = compare(runs, streams, lambda r: r["ttft_ms"]["p50"])
+        rows.append({"what": f"time to first token, {streams} streams", "bound": "1.00x llama-server",
+                     "value": f"{ours:.0f} ms = {ratio:.2f}x ({theirs:.0f} ms)", "ok": ratio <= 1.0, "ratio": ratio})
+    busy = measure(rounds, seconds, "auto", (4,) if quick else (1, 4), busy=True)
+    for _, streams in sorted(k for k in busy if k[0] == "hostler"):
+        ours, theirs, ratio = compare(busy, streams, lambda r: r["tokens_per_s"])
+        rows.append({"what": f"one core busy, {streams} streams, auto threads", "bound": "1.50x llama-server -t 2",
+                     "value": f"{ours:.1f} tokens/s = {ratio:.2f}x ({theirs:.1f})", "ok": ratio >= 1.5, "ratio": ratio})
+    return {"rows": rows, "tokens_per_s": {f"{k[0]} {k[1]}": [r["tokens_per_s"] for r in v] for k, v in runs.items()},
+            "busy_tokens_per_s": {f"{k[0]} {k[1]}": [r["tokens_per_s"] for r in v] for k, v in busy.items()},
+            "notes": [f"greedy, prompts of 16 words, 128 tokens per answer, {SLOTS} slots of {CONTEXT} tokens"]}

@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the comparison runs stand on: processes that are started, pinned, measured and stopped; HTTP for control; the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOSTLER = Path(os.environ.get("HOSTLER", ROOT / "build" / "hostler"))
+ENGINE = Path(os.environ.get("HOSTLER_ENGINE", ROOT / "build" / "hostler-engine"))
+KEY = "sk-bench-0123456789abcdef"
+
+
+class Unmeasured(Exception):
+    """A figure cannot be measured here; the text says why."""
+
+
+def note(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+# --- the machine ---
+
+def cores() -> list[int]:
+    return sorted(os.sched_getaffinity(0))
+
+
+def proxy_cores() -> set[int]:
+    """One core for what is measured."""
+    return {cores()[0]}
+
+
+def load_cores() -> set[int]:
+    """The others for load and mock runtime; on one core they share it."""
+    return set(cores()[1:]) or proxy_cores()
+
+
+def machine() -> dict:
+    model = "unknown"
+    memory_kb = 0
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemTotal"):
+            memory_kb = int(line.split()[1])
+    flags = Path("/proc/cpuinfo").read_text()
+    system = {}
+    for line in Path("/etc/os-release").read_text().splitlines():
+        key, _, value = line.partition("=")
+        system[key] = value.strip('"')
+    return {
+        "cpu": model,
+        "cores": len(cores()),
+        "memory_gib": round(memory_kb / 1024 / 1024, 1),
+        "virtual": " hypervisor" in flags,
+        "kernel": platform.release(),
+        "system": system.get("PRETTY_NAME", "unknown"),
+    }
+
+
+def command_line_version(program: str, flag: str) -> str:
+    """The first line that `program flag` prints, or ''."""
+    try:
+        run = subprocess.run([program, flag], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    lines = (run.stdout + run.stderr).strip().splitlines()
+    return lines[0] if lines else ""
+
+
+# --- ports and folders ---
+
+_ports = iter(range(18100, 18200))
+
+
+def free_port() -> int:
+    for port in _ports:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Unmeasured("no free port between 18100 and 18199")
+
+
+# --- processes ---
+
+class Process:
+    """A child in its own process group, pinned to `on`, its output in a file."""
+
+    def __init__(self, args: list, on: set[int], log: Path, env: dict | None = None) -> None:
+        self.args = [str(a) for a in args]
+        self.log = log
+        with open(log, "wb") as out:
+            self.child = subprocess.Popen(
+                self.args, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                start_new_session=True, env={**os.environ, **(env or {})},
+                preexec_fn=lambda: os.sched_setaffinity(0, on))
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
+
+    def pids(self) -> list[int]:
+        """The child and its descendants (nginx works in a child process)."""
+        found, todo = [], [self.pid]
+        while todo:
+            pid = todo.pop()
+            found.append(pid)
+            try:
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    todo += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
+            except OSError:
+                continue
+        return found
+
+    def cpu_us(self) -> float:
+        """CPU time of all threads so far, in microseconds, to the nanosecond (schedstat)."""
+        total = 0
+        for pid in self.pids():
+            for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+                total += int(stat.read_text().split()[0])
+        return total / 1000
+
+    def rss_kb(self) -> int:
+        """Resident memory of the child and its descendants."""
+        total = 0
+        for pid in self.pids():
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+                if line.startswith("VmRSS"):
+                    total += int(line.split()[1])
+        return total
+
+    def alive(self) -> bool:
+        return self.child.poll() is None
+
+    def stop(self) -> None:
+        """Ends the whole group: gently, then not."""
+        if self.alive():
+            os.killpg(self.pid, signal.SIGTERM)
+            try:
+                self.child.wait(5)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.pid, signal.SIGKILL)
+                self.child.wait()
+
+    def tail(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
+
+
+class Stage:
+    """The processes of one figure, in a folder of their own. Leaving it stops them all."""
+
+    def __init__(self) -> None:
+        self.dir = Path(tempfile.mkdtemp(prefix="hostler-bench-"))
+        self.processes: list[Process] = []
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for p in reversed(self.processes):
+            p.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def start(self, name: str, args: list, on: set[int], env: dict | None = None) -> Process:
+        p = Process(args, on, self.dir / f"{name}-{len(self.processes)}.log", env)
+        self.processes.append(p)
+        return p
+
+    def drop(self, p: Process) -> None:
+        p.stop()
+        self.processes.remove(p)
+
+    def mock(self, *options: str) -> tuple[Process, int]:
+        port = free_port()
+        p = self.start("mock", [HOSTLER, "mock", "--listen", f"127.0.0.1:{port}", *options], load_cores())
+        wait_for(p, port, "/health")
+        return p, port
+
+    def hostler(self, config: str, on: set[int] | None = None) -> tuple[Process, int]:
+        """`hostler serve` on `config`, a YAML text without `listen`."""
+        port = free_port()
+        path = self.dir / f"hostler-{port}.yaml"
+        path.write_text(f"listen: 127.0.0.1:{port}\n" + config)
+        p = self.start("hostler", [HOSTLER, "serve", "-c", path], on or proxy_cores())
+        wait_for(p, port, "/livez")
+        return p, port
+
+    def nginx(self, upstream_port: int) -> tuple[Process, int]:
+        if not shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"):
+            raise Unmeasured("nginx is not installed; `scripts/setup --for bench` installs it")
+        port = free_port()
+        path = self.dir / "nginx.conf"
+        path.write_text(NGINX.format(dir=self.dir, port=port, upstream=upstream_port,
+                                     user="user root;" if os.geteuid() == 0 else ""))
+        p = self.start("nginx", ["nginx", "-p", self.dir, "-c", path], proxy_cores(),
+                       {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+        wait_for(p, port, "/health")
+        return p, port
+
+
+# A plain proxy: keep-alive on both sides, nothing buffered, nothing logged.
+NGINX = """
+worker_processes 1;
+daemon off;
+{user}
+pid {dir}/nginx.pid;
+error_log {dir}/nginx-error.log crit;
+worker_rlimit_nofile 65536;
+events {{ worker_connections 16384; }}
+http {{
+    access_log off;
+    client_body_temp_path {dir}/body;
+    proxy_temp_path {dir}/proxy;
+    fastcgi_temp_path {dir}/fastcgi;
+    uwsgi_temp_path {dir}/uwsgi;
+    scgi_temp_path {dir}/scgi;
+    keepalive_requests 1000000000;
+    upstream runtime {{
+        server 127.0.0.1:{upstream};
+        keepalive 1024;
+        keepalive_requests 1000000000;
+    }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{
+            proxy_pass http://runtime;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_buffering off;
+            proxy_read_timeout 600s;
+        }}
+    }}
+}}
+"""
+
+
+def wait_for(p: Process, port: int, path: str, seconds: float = 30) -> None:
+    """Until `path` answers below 500."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not p.alive():
+            raise Unmeasured(f"{p.args[0]} ended: {p.tail()}")
+        try:
+            status, _ = http(port, path, timeout=2)
+            if status < 500:
+                return
+        except OSError:
+            pass
+        time.sleep(0.05)
+    raise Unmeasured(f"{p.args[0]} was not ready after {seconds:.0f} s: {p.tail()}")
+
+
+# --- control requests ---
+
+def http(port: int, path: str, body: dict | None = None, timeout: float = 10) -> tuple[int, str]:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=data,
+                                     headers={"authorization": f"Bearer {KEY}"})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+
+
+def mock_stats(port: int) -> dict:
+    return json.loads(http(port, "/mock/stats")[1])
+
+
+def metric_values(port: int, name: str) -> dict[str, float]:
+    """label text -> value of each series of one metric of a gateway."""
+    found = {}
+    for line in http(port, "/metrics")[1].splitlines():
+        if line.startswith((name + "{", name + " ")):
+            series, _, value = line.rpartition(" ")
+            found[series[len(name):]] = float(value)
+    return found
+
+
+# --- loads ---
+
+def bench_args(url: str, *options: object) -> list:
+    return [HOSTLER, "bench", url, "--key", KEY, "--model", "mock", "--json", *map(str, options)]
+
+
+def start_bench(stage: Stage, url: str, *options: object, on: set[int] | None = None) -> Process:
+    return stage.start("bench", bench_args(url, *options), on or load_cores())
+
+
+def bench_result(p: Process, seconds: float) -> dict:
+    """What a started `hostler bench` printed; waits for it."""
+    try:
+        p.child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        p.stop()
+        raise Unmeasured(f"the load did not end within {seconds:.0f} s") from None
+    lines = p.log.read_text().strip().splitlines()
+    if not lines or not lines[-1].startswith("{"):
+        raise Unmeasured(f"the load failed: {p.tail()}")
+    return json.loads(lines[-1])
+
+
+def median(values: list[float]) -> float:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measures Hostler against nginx and llama-server and prints a table; `make bench` calls it.
+
+Everything is started on ports 18100-18199 and stopped again. Proxies run on one core, load and mock runtime on the others.
+Rounds of the peers alternate, and each ratio is the median of the rounds' ratios. Results go to build/bench/*.json.
+
+  bench/run.py                     all figures
+  bench/run.py --figure 1 --quick  the first one, short rounds
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import aborts
+import engines
+import proxies
+from harness import HOSTLER, ROOT, Unmeasured, command_line_version, machine, note
+
+FIGURES = {
+    1: ("relayed requests", proxies.requests),
+    2: ("relayed streams", proxies.streams),
+    3: ("memory", proxies.memory),
+    4: ("engine", engines.engine),
+    5: ("aborts", aborts.aborts),
+}
+
+
+def measure(number: int, rounds: int, quick: bool) -> dict:
+    title, function = FIGURES[number]
+    note(f"figure {number}: {title}")
+    result: dict = {"figure": number, "title": title, "rounds": rounds, "quick": quick}
+    started = time.monotonic()
+    try:
+        result.update(function(rounds, quick))
+    except Unmeasured as why:
+        result.update(rows=[], unmeasured=str(why))
+        note(f"not measured: {why}")
+    result["seconds"] = round(time.monotonic() - started, 1)
+    return result
+
+
+def verdict(row: dict) -> str:
+    return "pass" if row["ok"] else "MISS"
+
+
+def print_table(results: list[dict]) -> None:
+    lines = [("", "what", "measured", "bound", "")]
+    for r in results:
+        lines += [(str(r["figure"]), row["what"], row["value"], row["bound"], verdict(row)) for row in r["rows"]]
+        if "unmeasured" in r:
+            lines.append((str(r["figure"]), r["title"], "not measured: " + r["unmeasured"], "", "MISSING"))
+    widths = [min(60, max(len(line[i]) for line in lines)) for i in range(5)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+    for r in results:
+        for text in r.get("notes", []) + r.get("errors", []):
+            print(f"{r['figure']}: {text}")
+
+
+def print_markdown(results: list[dict]) -> None:
+    print("| | what | measured | bound | |\n|--:|---|---|---|---|")
+    for r in results:
+        for row in r["rows"]:
+            print(f"| {r['figure']} | {row['what']} | {row['value']} | {row['bound']} | {verdict(row)} |")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--figure", type=int, choices=sorted(FIGURES), action="append", help="only this one (repeatable)")
+    parser.add_argument("--rounds", type=int, help="interleaved rounds (3; 5 for figure 1)")
+    parser.add_argument("--quick", action="store_true", help="short rounds, for a first look")
+    parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench" / "results.json", help="where the results go")
+    parser.add_argument("--markdown", action="store_true", help="print the table as docs/benchmarks.md has it")
+    parser.add_argument("--strict", action="store_true", help="a missed bound is a failure, too")
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse()
+    if not HOSTLER.exists():
+        print("bench: build/hostler is missing; `make` builds it", file=sys.stderr)
+        return 2
+    box = machine()
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    results = []
+    for number in args.figure or sorted(FIGURES):
+        rounds = args.rounds or (5 if number == 1 else 3)
+        result = measure(number, rounds, args.quick)
+        results.append(result)
+        (args.json.parent / f"figure{number}.json").write_text(json.dumps({"machine": box, **result}, indent=1) + "\n")
+    args.json.write_text(json.dumps({
+        "machine": box,
+        "hostler": command_line_version(str(HOSTLER), "version"),
+        "nginx": command_line_version("/usr/sbin/nginx", "-v"),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "figures": results,
+    }, indent=1) + "\n")
+    print(f"{box['cpu']}, {box['cores']} cores{', virtual' if box['virtual'] else ''}, {box['memory_gib']} GiB, "
+          f"Linux {box['kernel']}, {box['system']}\n")
+    (print_markdown if args.markdown else print_table)(results)
+    if any("unmeasured" in r for r in results):
+        return 1
+    missed = any(not row["ok"] for r in results for row in r["rows"])
+    return 1 if missed and args.strict else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
