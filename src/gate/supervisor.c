@@ -101,13 +101,16 @@ static void look_in(struct engine *e, uint64_t wait_us)
     timer_start(e->sup->loop, &e->timer, now_of(e) + wait_us);
 }
 
-static void log_engine(const struct engine *e, enum log_level level, const char *reason)
+/* `lasted_us`: how long the state before lasted. */
+static void log_engine(const struct engine *e, uint64_t lasted_us, const char *reason)
 {
+    bool bad = e->state == ENGINE_BACKOFF || e->state == ENGINE_FAILED;
     struct log_line l;
-    log_begin(&l, level, "engine");
+    log_begin(&l, bad ? LOG_ERROR : LOG_INFO, "engine");
     log_str(&l, "model", e->model);
     log_cstr(&l, "state", engine_state_name(e->state));
     if (e->process) log_i64(&l, "pid", process_pid(e->process));
+    if (e->state == ENGINE_READY) log_u64(&l, "start_ms", lasted_us / USEC_PER_MS);
     if (reason[0]) log_cstr(&l, "reason", reason);
     log_end(&l);
 }
@@ -117,14 +120,10 @@ static void enter(struct engine *e, enum engine_state state, enum endpoint_phase
                   const char *reason, uint64_t retry_at_us)
 {
     uint64_t now = now_of(e), lasted = now - e->since_us;
-    enum engine_state from = e->state;
     e->state = state;
     e->since_us = now;
     timer_stop(e->sup->loop, &e->timer);
-    log_engine(e, state == ENGINE_BACKOFF || state == ENGINE_FAILED ? LOG_ERROR : LOG_INFO, reason);
-    if (state == ENGINE_READY && from == ENGINE_STARTING)
-        log_note(LOG_INFO, "engine_ready", "%" STR_FMT " is ready after %.1f s", STR_ARG(e->model),
-                 (double)lasted / 1e6);
+    log_engine(e, lasted, reason);
     if (e->endpoint)
         endpoint_set_phase(e->endpoint->state, phase, str_of(reason), retry_at_us, now);
 }
@@ -154,7 +153,7 @@ static void start_engine(struct engine *e)
         fail_engine(e, what);
         return;
     }
-    enter(e, ENGINE_STARTING, ENDPOINT_STARTING, "starting", 0);
+    enter(e, ENGINE_STARTING, ENDPOINT_STARTING, "its process is starting", 0);
     e->deadline_us = now_of(e) + e->endpoint->engine->start_timeout_us;
     look_in(e, HEALTH_EVERY_US);
 }

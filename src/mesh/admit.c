@@ -7,9 +7,9 @@
 #include "base/err.h"
 #include "mesh/mesh_priv.h"
 
-/* Endpoints weighed for one request; a service with more of them is looked at through a window
- * that begins anywhere. */
-enum { CANDIDATES_MAX = 64 };
+/* Endpoints weighed against each other; a service with more of them is looked at in batches that
+ * begin anywhere. */
+enum { BATCH_MAX = 64 };
 
 void tried_add(struct tried *t, const struct endpoint *e)
 {
@@ -27,12 +27,13 @@ bool tried_has(const struct tried *t, const struct endpoint_state *s)
 
 /* --- choosing --- */
 
-/* What a look at all endpoints of a service found. */
+/* What a look at a service's endpoints found. */
 struct survey {
-    struct route_candidate candidates[CANDIDATES_MAX];
-    size_t count;
+    struct route_candidate candidates[BATCH_MAX];
+    size_t count; /* of candidates, this batch */
     size_t first; /* place of candidates[0] in the service's endpoints */
-    bool soon;    /* one is full, starting, startable or on trial: waiting makes sense */
+    /* Over all batches: */
+    bool soon; /* one is full, starting, startable or on trial: waiting makes sense */
     /* earliest time at which a cooldown or a failed start may be over; UINT64_MAX: none */
     uint64_t better_us;
 };
@@ -67,8 +68,6 @@ static bool look_at(struct survey *v, const struct endpoint_state *e, uint64_t n
 static void survey(struct survey *v, const struct service *s, const struct tried *tried,
                    uint64_t now_us)
 {
-    v->soon = false;
-    v->better_us = UINT64_MAX;
     for (size_t i = 0; i < v->count; i++) {
         const struct endpoint *e = endpoint_at(s, v, i);
         struct route_candidate *c = &v->candidates[i];
@@ -81,12 +80,11 @@ static void survey(struct survey *v, const struct service *s, const struct tried
 }
 
 /* Calls the hook for each process that could be started, once until its phase changes. */
-static void want_startable(const struct service *s, const struct survey *v,
-                           const struct tried *tried)
+static void want_startable(const struct service *s, const struct tried *tried)
 {
     const struct mesh_hooks *hooks = &s->state->mesh->hooks;
-    for (size_t i = 0; hooks->want && i < v->count; i++) {
-        struct endpoint_state *e = endpoint_at(s, v, i)->state;
+    for (size_t i = 0; hooks->want && i < s->endpoint_count; i++) {
+        struct endpoint_state *e = s->endpoints[i].state;
         if (endpoint_phase(e) != ENDPOINT_STARTABLE || (tried && tried_has(tried, e))) continue;
         if (!atomic_exchange(&e->wanted, true)) hooks->want(hooks->ctx, e);
     }
@@ -98,29 +96,42 @@ static uint64_t next_turn(const struct service *s)
     return atomic_fetch_add_explicit(&s->state->turn, 1, memory_order_relaxed);
 }
 
+/* Takes a credit at one endpoint of the batch; false when all are full or unusable. */
+static bool take_one(struct survey *v, const struct service *s, struct rng *rng, uint64_t turn,
+                     uint64_t now_us, struct grant *out)
+{
+    size_t place;
+    while ((place = route_pick(s->policy, v->candidates, v->count, rng, turn)) != ROUTE_NONE) {
+        const struct endpoint *e = endpoint_at(s, v, place);
+        bool trial;
+        if (endpoint__take(e, now_us, &trial)) {
+            *out = (struct grant){.endpoint = e, .trial = trial};
+            return true;
+        }
+        /* Another thread was faster; whoever took it will give it back. */
+        v->candidates[place].usable = false;
+        v->soon = true;
+    }
+    return false;
+}
+
 /* admit_try without regard to those who wait. */
 static int admit(const struct service *s, const struct tried *tried, struct rng *rng,
                  uint64_t now_us, struct grant *out, uint64_t *retry_after_us)
 {
     struct survey v;
-    v.count = MIN(s->endpoint_count, CANDIDATES_MAX);
-    v.first = s->endpoint_count > CANDIDATES_MAX ? rng_below(rng, s->endpoint_count) : 0;
-    survey(&v, s, tried, now_us);
+    size_t all = s->endpoint_count;
     uint64_t turn = next_turn(s);
-    size_t place;
-    while ((place = route_pick(s->policy, v.candidates, v.count, rng, turn)) != ROUTE_NONE) {
-        const struct endpoint *e = endpoint_at(s, &v, place);
-        bool trial;
-        if (endpoint__take(e, now_us, &trial)) {
-            *out = (struct grant){.endpoint = e, .trial = trial};
-            return ADMIT_OK;
-        }
-        /* Another thread was faster; whoever took it will give it back. */
-        v.candidates[place].usable = false;
-        v.soon = true;
+    v.first = all > BATCH_MAX ? rng_below(rng, all) : 0;
+    v.soon = false;
+    v.better_us = UINT64_MAX;
+    for (size_t seen = 0; seen < all; seen += v.count, v.first += v.count) {
+        v.count = MIN(all - seen, BATCH_MAX);
+        survey(&v, s, tried, now_us);
+        if (take_one(&v, s, rng, turn, now_us, out)) return ADMIT_OK;
     }
     if (v.soon) {
-        want_startable(s, &v, tried);
+        want_startable(s, tried);
         return ADMIT_WAIT;
     }
     *retry_after_us = v.better_us == UINT64_MAX ? 0 : MAX(v.better_us, now_us + 1) - now_us;

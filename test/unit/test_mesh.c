@@ -360,6 +360,29 @@ static void tried_endpoints_are_left_out(void **state)
     world_free(w);
 }
 
+static void many_endpoints_are_all_looked_at(void **state)
+{
+    (void)state;
+    enum { ALL = 150 };
+    struct buf yaml;
+    buf_init(&yaml, 1 << 16);
+    assert_int_equal(buf_printf(&yaml, "models:\n  - name: demo\n    endpoints:\n"), 0);
+    for (int i = 0; i < ALL; i++)
+        assert_int_equal(buf_printf(&yaml, "      - { url: 'http://10.0.0.%d', capacity: 1 }\n", i),
+                         0);
+    assert_int_equal(buf_append(&yaml, str_n("", 1)), 0);
+    struct world *w = world_new(buf_str(&yaml).ptr);
+    static struct grant grants[ALL];
+    struct grant g;
+    for (int i = 0; i < ALL; i++)
+        assert_int_equal(try_admit(w, NULL, &grants[i]), ADMIT_OK);
+    assert_int_equal(try_admit(w, NULL, &g), ADMIT_WAIT);
+    for (int i = 0; i < ALL; i++)
+        release(w, &grants[i]);
+    buf_fini(&yaml);
+    world_free(w);
+}
+
 /* --- health --- */
 
 static void failures_lead_to_a_cooldown_and_one_trial(void **state)
@@ -623,6 +646,7 @@ int main(void)
         cmocka_unit_test(cancelling_never_loses_a_credit),
         cmocka_unit_test(expired_waiters_are_passed_over),
         cmocka_unit_test(tried_endpoints_are_left_out),
+        cmocka_unit_test(many_endpoints_are_all_looked_at),
         cmocka_unit_test(failures_lead_to_a_cooldown_and_one_trial),
         cmocka_unit_test(a_failed_trial_refuses_those_who_wait),
         cmocka_unit_test(stragglers_and_client_faults_do_not_count),
