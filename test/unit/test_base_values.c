@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base: hash, rand, clock and err. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/rand.h"
+
+static void fnv_is_the_published_one(void **state)
+{
+    (void)state;
+    assert_true(hash_fnv(STR("")) == 0xcbf29ce484222325);
+    assert_true(hash_fnv(STR("a")) == 0xaf63dc4c8601ec8c);
+    assert_true(hash_fnv(STR("foobar")) == 0x85944171f73967e8);
+}
+
+/* The key 00..0f and the texts "", 00, 00 01, ...: SipHash-1-3 as computed by an independent implementation. */
+static void sip_is_the_published_one(void **state)
+{
+    (void)state;
+    static const uint64_t due[] = {0xabac0158050fc4dc, 0xc9f49bf37d57ca93, 0x82cb9b024dc7d44d,
+                                   0x8bf80ab8e7ddf7fb, 0xcf75576088d38328, 0xdef9d52f49533b67,
+                                   0xc50d2b50c59f22a7, 0xd3927d989bb11140, 0x369095118d299a8e,
+                                   0x25a48eb36c063de4, 0x79de85ee92ff097f, 0x70c118c1f94dc352,
+                                   0x78a384b157b4d9a2, 0x306f760c1229ffa7, 0x605aa111c0f95d34,
+                                   0xd320d86d2a519956, 0xcc4fdd1a7d908b66, 0x9cf2689063dbd80c};
+    char text[ARRAY_LEN(due)];
+    for (size_t len = 0; len < ARRAY_LEN(due); len++) {
+        text[len] = (char)len;
+        if (hash_sip(str_n(text, len), 0x0706050403020100, 0x0f0e0d0c0b0a0908) != due[len])
+            fail_msg("length %zu", len);
+    }
+}
+
+static void keyed_hashes_differ_by_text(void **state)
+{
+    (void)state;
+    assert_true(hash_keyed(STR("a")) == hash_keyed(STR("a")));
+    assert_true(hash_keyed(STR("a")) != hash_keyed(STR("b")));
+    assert_true(hash_keyed(STR("a")) != hash_keyed(STR("a\0")));
+}
+
+static void one_seed_gives_one_sequence(void **state)
+{
+    (void)state;
+    struct rng a, b, c;
+    rng_seed(&a, 1);
+    rng_seed(&b, 1);
+    rng_seed(&c, 2);
+    size_t same = 0;
+    for (int i = 0; i < 100; i++) {
+        uint64_t v = rng_next(&a);
+        assert_true(v == rng_next(&b));
+        same += v == rng_next(&c);
+    }
+    assert_int_equal(same, 0);
+    rng_seed_random(&a);
+    rng_seed_random(&b);
+    assert_true(rng_next(&a) != rng_next(&b));
+}
+
+static void draws_are_even(void **state)
+{
+    (void)state;
+    struct rng r;
+    size_t counts[7] = {0}, low = 0;
+    rng_seed(&r, 42);
+    for (int i = 0; i < 70000; i++) {
+        uint64_t v = rng_below(&r, 7);
+        assert_true(v < 7);
+        counts[v]++;
+        double unit = rng_unit(&r);
+        assert_true(unit >= 0 && unit < 1);
+        low += unit < 0.25;
+    }
+    for (int i = 0; i < 7; i++)
+        assert_in_range(counts[i], 9500, 10500);
+    assert_in_range(low, 16800, 18200);
+    assert_true(rng_below(&r, 1) == 0);
+    for (int i = 0; i < 100; i++)
+        assert_true(rng_below(&r, UINT64_MAX) < UINT64_MAX);
+}
+
+static void random_bytes_fill(void **state)
+{
+    (void)state;
+    unsigned char a[300] = {0}, b[300] = {0};
+    rand_bytes(a, sizeof a);
+    rand_bytes(b, sizeof b);
+    assert_memory_not_equal(a, b, sizeof a);
+    size_t zeros = 0;
+    for (size_t i = 0; i < sizeof a; i++)
+        zeros += a[i] == 0;
+    assert_true(zeros < 30);
+    rand_bytes(a, 0);
+}
+
+static void clocks(void **state)
+{
+    (void)state;
+    uint64_t a = clock_mono_us(), b = clock_mono_us();
+    assert_true(b >= a);
+    assert_true(clock_wall_us() > (uint64_t)1700000000 * USEC_PER_SEC);
+    char text[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(0, text);
+    assert_string_equal(text, "1970-01-01T00:00:00.000000Z");
+    clock_rfc3339((uint64_t)951782400 * USEC_PER_SEC - 1, text);
+    assert_string_equal(text, "2000-02-28T23:59:59.999999Z");
+    clock_rfc3339((uint64_t)1795227356 * USEC_PER_SEC + 123456, text);
+    assert_string_equal(text, "2026-11-21T02:15:56.123456Z");
+}
+
+static void errors_have_names_and_texts(void **state)
+{
+    (void)state;
+    assert_string_equal(err_name(ERR_TIMEOUT), "ERR_TIMEOUT");
+    assert_string_equal(err_name(-ECONNREFUSED), "ECONNREFUSED");
+    assert_string_equal(err_text(-ECONNREFUSED), strerror(ECONNREFUSED));
+    assert_string_equal(err_name(0), "OK");
+    assert_string_equal(err_name(-99999), "UNKNOWN");
+    assert_string_equal(err_name(7), "UNKNOWN");
+    assert_string_equal(err_text(-999), "unknown error");
+    for (int code = -1100; code < 10; code++)
+        assert_true(err_text(code) && err_name(code));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fnv_is_the_published_one),
+        cmocka_unit_test(sip_is_the_published_one),
+        cmocka_unit_test(keyed_hashes_differ_by_text),
+        cmocka_unit_test(one_seed_gives_one_sequence),
+        cmocka_unit_test(draws_are_even),
+        cmocka_unit_test(random_bytes_fill),
+        cmocka_unit_test(clocks),
+        cmocka_unit_test(errors_have_names_and_texts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
