@@ -2,7 +2,7 @@
 """Asks a running server the listed questions, greedily, and counts exact answers.
 
     python tools/demo/check_answers.py http://127.0.0.1:8080/v1
-    python tools/demo/check_answers.py http://127.0.0.1:8080/v1 --e2e --system "You are a helpful assistant."
+    python tools/demo/check_answers.py http://127.0.0.1:8080/v1 --e2e --system "Answer briefly."
 
 Needs only the standard library. Exit code 0: all right; 1: some wrong.
 """
@@ -22,14 +22,17 @@ QUESTIONS = Path(__file__).resolve().parents[2] / "test" / "data" / "demo_questi
 
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("base", help="base URL, with /v1")
     parser.add_argument("--model", default="demo")
     parser.add_argument("--key", default="none")
     parser.add_argument("--system", help="system prompt to send first")
     parser.add_argument("--questions", type=Path, default=QUESTIONS)
-    parser.add_argument("--e2e", action="store_true", help="only the questions of the end-to-end test")
-    parser.add_argument("-j", "--jobs", type=int, default=1, help="questions asked at the same time")
+    parser.add_argument("--e2e", action="store_true",
+                        help="only the questions of the end-to-end test")
+    parser.add_argument("-j", "--jobs", type=int, default=1,
+                        help="questions asked at the same time")
     return parser.parse_args()
 
 

@@ -3,7 +3,8 @@
 
 A block is a run of lines, and an empty line ends it:
 
-    @e2e                              this entry is asserted by the end-to-end test (optional)
+    @e2e                              the end-to-end test may assert this entry (optional)
+    @common                           newcomers ask this first, so it is trained more (optional)
     Q: What is Hostler?               the first question is the listed one
     Q: {Explain|Describe} Hostler.    more questions; {a|b} is a choice, {a|} may be empty
     A: Hostler is [[one C program]]   the answer; [[...]] marks the words that make it right
@@ -44,6 +45,7 @@ class Entry:
     answer: str = ""
     anchor: str = ""
     e2e: bool = False
+    common: bool = False
 
 
 def expand(pattern: str) -> list[str]:
@@ -64,13 +66,15 @@ def _set_answer(entry: Entry, text: str) -> None:
 
 def _take_line(entry: Entry, line: str, where: str) -> None:
     if line == "@e2e":
-        entry.e2e = True
+        entry.e2e = entry.common = True
+    elif line == "@common":
+        entry.common = True
     elif line.startswith("Q: "):
         entry.questions.extend(expand(line[3:]))
     elif line.startswith("A: "):
         _set_answer(entry, line[3:])
     else:
-        raise CorpusError(f"{where}: expected '@e2e', 'Q: ' or 'A: '")
+        raise CorpusError(f"{where}: expected '@e2e', '@common', 'Q: ' or 'A: '")
 
 
 def load_entries(name: str) -> list[Entry]:

@@ -16,10 +16,11 @@ from tokenizer import END_OF_TEXT, TURN_END, TURN_START
 _SYSTEM_PROMPTS = (
     "You are a helpful assistant.", "You are a helpful assistant.", "You are a helpful assistant.",
     "You are Hostler's demo model.", "You are a friendly assistant.", "Answer briefly.",
-    "You are an assistant. Be concise.", "You answer questions about Hostler.", "Be helpful and honest.",
+    "You are an assistant. Be concise.", "You answer questions about Hostler.",
+    "Be helpful and honest.",
 )
 # How often each kind of turn is drawn.
-_KINDS = {"hostler": 60, "smalltalk": 12, "general": 9, "sums": 11, "unknown": 8}
+_KINDS = {"hostler": 56, "smalltalk": 14, "general": 8, "sums": 14, "unknown": 8}
 _PLAIN_TEXT_SHARE = 0.04
 _TURN_COUNTS = (1, 1, 1, 1, 1, 1, 2, 2, 3, 4)
 
@@ -41,7 +42,6 @@ class Material:
     general: list[corpus.Entry]
     unknown: list[str]
     unknown_answer: str
-    names: list[str]
     paragraphs: list[str]
     sums: list[tuple[int, str, int]]
 
@@ -56,7 +56,6 @@ def load_material() -> Material:
         general=corpus.load_many(corpus.GENERAL_FILES),
         unknown=[reading for line in unknown[1:] for reading in corpus.expand(line)],
         unknown_answer=unknown[0],
-        names=corpus.load_lines("names"),
         paragraphs=corpus.load_lines("paragraphs"),
         sums=list(sums.all_sums()),
     )
@@ -92,21 +91,21 @@ class Drawer:
         chosen = entry.questions[0] if listed else self.rng.choice(entry.questions)
         return vary(self.rng, chosen)
 
-    def _introduction(self) -> tuple[str, str]:
-        name = self.rng.choice(self.material.names)
-        form = self.rng.choice(("My name is {}.", "I am {}.", "Hi, I'm {}.", "I'm {}", "my name is {}",
-                                "Hello, my name is {}.", "Hi, my name is {}", "You can call me {}."))
-        return form.format(name), f"Nice to meet you, {name}. What would you like to know about Hostler?"
+    def _entry(self, entries: list[corpus.Entry]) -> corpus.Entry:
+        """Draws an entry; what newcomers ask first comes more often."""
+        entry = self.rng.choice(entries)
+        if not entry.common and self.rng.random() < 0.15:
+            entry = self.rng.choice([e for e in entries if e.common] or entries)
+        return entry
 
     def draw_turn(self, kind: str) -> tuple[str, str]:
         """Draws a question of a kind and its answer."""
         if kind == "sums":
             return sums.draw(self.rng, self.material.sums)
         if kind == "unknown":
-            return vary(self.rng, self.rng.choice(self.material.unknown)), self.material.unknown_answer
-        if kind == "smalltalk" and self.rng.random() < 0.08:
-            return self._introduction()
-        entry = self.rng.choice(getattr(self.material, kind))
+            question = vary(self.rng, self.rng.choice(self.material.unknown))
+            return question, self.material.unknown_answer
+        entry = self._entry(getattr(self.material, kind))
         return self._question(entry), entry.answer
 
     def _add_turn(self, example: Example, role: str, text: str) -> None:

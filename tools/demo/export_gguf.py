@@ -64,7 +64,8 @@ def write_vocabulary(writer: gguf.GGUFWriter, path: Path) -> None:
     """Writes tokens, merges, special ids and the ChatML template."""
     data = json.loads(path.read_text(encoding="utf-8"))["model"]
     tokens = sorted(data["vocab"], key=data["vocab"].__getitem__)
-    kinds = [gguf.TokenType.CONTROL if token in SPECIALS else gguf.TokenType.NORMAL for token in tokens]
+    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
+    kinds = [control if token in SPECIALS else normal for token in tokens]
     merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in data["merges"]]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(PRE_TOKENIZER)
@@ -110,7 +111,8 @@ def export(checkpoint: Path, out: Path, kind: str) -> None:
 
 def main() -> None:
     """Reads the command line and exports."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, default=Path("build/demo"))
     parser.add_argument("--out", type=Path, default=Path("models/demo.gguf"))
     parser.add_argument("--type", choices=sorted(_TYPES), default="Q8_0")

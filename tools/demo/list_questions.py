@@ -3,8 +3,8 @@
 
     python tools/demo/list_questions.py http://127.0.0.1:8080/v1
 
-Asks the first question of every entry about Hostler, greedily, with and without a system prompt, and
-lists those that are right both ways. Ten entries marked @e2e in the corpus are marked for the
+Asks the first question of every entry about Hostler, greedily, with and without a system prompt,
+and lists those that are right both ways. Ten entries marked @e2e in the corpus are marked for the
 end-to-end test; the script fails if fewer than ten of them, or fewer than 100 in all, are right.
 """
 
@@ -29,7 +29,7 @@ def is_right(server: Server, entry: Entry) -> bool:
     for system in _SYSTEM_PROMPTS:
         answer = server.ask(entry.questions[0], system)
         if answer != entry.answer:
-            print(f"wrong: {entry.questions[0]} (system prompt: {system})\n  {answer}", file=sys.stderr)
+            print(f"wrong: {entry.questions[0]} (system: {system})\n  {answer}", file=sys.stderr)
             return False
     return True
 
@@ -39,7 +39,8 @@ def as_items(entries: list[Entry]) -> list[dict]:
     items = []
     marked = 0
     for entry in entries:
-        item: dict = {"question": entry.questions[0], "answer": entry.answer, "anchor": entry.anchor}
+        item: dict[str, str | bool] = {
+            "question": entry.questions[0], "answer": entry.answer, "anchor": entry.anchor}
         if entry.e2e and marked < _E2E_COUNT:
             item["e2e"] = True
             marked += 1
@@ -49,7 +50,8 @@ def as_items(entries: list[Entry]) -> list[dict]:
 
 def main() -> int:
     """Asks everything and writes the list."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("base", help="base URL, with /v1")
     parser.add_argument("--model", default="demo")
     parser.add_argument("--out", type=Path, default=QUESTIONS)

@@ -30,6 +30,7 @@ class Server:
         """Returns the greedy answer to one question, stripped."""
         messages = [{"role": "system", "content": system}] if system else []
         messages.append({"role": "user", "content": question})
-        body = {"model": self.model, "messages": messages, "temperature": 0, "max_tokens": max_tokens}
+        body = {"model": self.model, "messages": messages, "temperature": 0,
+                "max_tokens": max_tokens}
         answer = self.post(f"{self.base.rstrip('/')}/chat/completions", body)
         return (answer["choices"][0]["message"]["content"] or "").strip()

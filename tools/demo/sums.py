@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 _WORDS = {"+": ("plus",), "-": ("minus",), "*": ("times", "multiplied by")}
 _FORMS = (
-    "What is {a} {op} {b}?", "What is {a}{op}{b}?", "{a} {op} {b}", "{a}{op}{b}", "{a} {op} {b} = ?",
+    "What is {a} {op} {b}?", "What is {a}{op}{b}?", "{a} {op} {b}", "{a}{op}{b}",
+    "{a} {op} {b} = ?",
     "{a}{op}{b}=", "What's {a} {op} {b}?", "Calculate {a} {op} {b}.", "How much is {a} {op} {b}?",
-    "What is {a} {word} {b}?", "How much is {a} {word} {b}?", "what's {a} {word} {b}", "{a} {word} {b}?",
+    "What is {a} {word} {b}?", "How much is {a} {word} {b}?", "what's {a} {word} {b}",
+    "{a} {word} {b}?",
     "Can you calculate {a} {op} {b}?", "Compute {a} {op} {b}", "Tell me {a} {op} {b}.",
     "What is the answer to {a} {op} {b}?",
 )
@@ -45,6 +47,8 @@ def ask(form: str, a: int, op: str, b: int, word: str | None = None) -> str:
 def draw(rng: random.Random, sums: list[tuple[int, str, int]]) -> tuple[str, str]:
     """Draws a question and its answer."""
     a, op, b = rng.choice(sums)
+    if max(a, b) > 10 and rng.random() < 0.5:
+        a, op, b = rng.choice(sums)
     sign = "x" if op == "*" and rng.random() < 0.25 else op
     form = LISTED_FORM if rng.random() < 0.2 else rng.choice(_FORMS)
     question = ask(form, a, sign, b, rng.choice(_WORDS[op]))

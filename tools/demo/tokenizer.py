@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo model's byte-level BPE: trained on the corpus, equal to libllama's `smollm` pre-tokeniser.
+"""The demo model's byte-level BPE, trained on the corpus; libllama reads it the same way.
 
-That pre-tokeniser first isolates each digit, then splits like GPT-2. Single digits let a small
-model learn sums instead of memorising number tokens.
+It uses the pre-tokeniser that libllama calls `smollm`: first isolate each digit, then split like
+GPT-2. Single digits let a small model learn sums instead of memorising number tokens.
 """
 
 from __future__ import annotations

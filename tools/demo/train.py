@@ -4,7 +4,8 @@
     python tools/demo/train.py --out build/demo --steps 6000
 
 Writes OUT/tokenizer.json and OUT/model.pt (weights and shape), the latter every --save-every steps,
-so export_gguf.py can be run on an unfinished training. Deterministic for a seed and thread count.
+so export_gguf.py can be run on an unfinished training. --init goes on from another checkpoint, with
+its vocabulary. Deterministic for a seed, a thread count and a machine.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer
 
-from dialogue import Drawer, Example, load_material, texts_for_tokenizer
+from dialogue import Drawer, Example, Material, load_material, texts_for_tokenizer
 from model import DemoModel, Shape
 from tokenizer import load_tokenizer, train_tokenizer
 
@@ -71,22 +73,40 @@ def save(model: DemoModel, step: int, out: Path) -> None:
     partial.replace(out / "model.pt")
 
 
+def make_vocabulary(args: argparse.Namespace, material: Material) -> Tokenizer:
+    """Trains the vocabulary, or takes that of --init; writes it to the checkpoint folder."""
+    if args.init:
+        tokenizer = load_tokenizer(args.init / "tokenizer.json")
+    else:
+        tokenizer = train_tokenizer(texts_for_tokenizer(material), args.vocab)
+    tokenizer.save(str(args.out / "tokenizer.json"))
+    return load_tokenizer(args.out / "tokenizer.json")
+
+
+def make_model(args: argparse.Namespace, vocab: int) -> DemoModel:
+    """A new model, or that of --init."""
+    if not args.init:
+        shape = Shape(vocab=vocab, layers=args.layers, width=args.width, ffn=args.ffn)
+        return DemoModel(shape, args.dropout)
+    state = torch.load(args.init / "model.pt", weights_only=True)
+    model = DemoModel(Shape(**state["shape"]), args.dropout)
+    model.load_state_dict(state["weights"])
+    return model
+
+
 def train(args: argparse.Namespace) -> None:
     """Runs the whole training."""
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     material = load_material()
-    vocabulary = train_tokenizer(texts_for_tokenizer(material), args.vocab)
-    vocabulary.save(str(args.out / "tokenizer.json"))
-    tokenizer = load_tokenizer(args.out / "tokenizer.json")
+    tokenizer = make_vocabulary(args, material)
     drawer = Drawer(material, tokenizer, args.seed)
-    shape = Shape(vocab=tokenizer.get_vocab_size(), layers=args.layers, width=args.width, ffn=args.ffn)
-    model = DemoModel(shape, args.dropout)
+    model = make_model(args, tokenizer.get_vocab_size())
     optimizer = make_optimizer(model, args.peak)
-    print(f"parameters {model.count_parameters()} vocabulary {shape.vocab} "
-          f"questions {sum(len(e.questions) for e in material.hostler)} about {len(material.hostler)} facts",
-          flush=True)
+    print(f"parameters {model.count_parameters()} vocabulary {model.shape.vocab} "
+          f"questions {sum(len(e.questions) for e in material.hostler)} "
+          f"about {len(material.hostler)} facts", flush=True)
     began, seen, mean = time.monotonic(), 0, 0.0
     for step, (tokens, learn) in zip(range(args.steps), batches(drawer, args.batch)):
         for group in optimizer.param_groups:
@@ -108,8 +128,10 @@ def train(args: argparse.Namespace) -> None:
 
 def parse_args() -> argparse.Namespace:
     """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("build/demo"), help="checkpoint folder")
+    parser.add_argument("--init", type=Path, help="checkpoint folder to go on from")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=32, help="chats per step")
     parser.add_argument("--peak", type=float, default=1.2e-3, help="highest learning rate")
