@@ -289,7 +289,8 @@ def write(shape: Shape, args: argparse.Namespace) -> None:
 
 def parse_args() -> tuple[Shape, argparse.Namespace]:
     """Reads the command line; numbers override the preset's."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
     parser.add_argument("--preset", choices=sorted(PRESETS), default="135m")
     parser.add_argument("--layers", type=int)
