@@ -427,11 +427,17 @@ bool json_span_bool(const struct json_span *span, bool *out)
     return true;
 }
 
+static bool is_real(struct str number)
+{
+    for (size_t i = 0; i < number.len; i++)
+        if (number.ptr[i] == '.' || (number.ptr[i] | 0x20) == 'e') return true;
+    return false;
+}
+
 bool json_span_i64(const struct json_span *span, int64_t *out)
 {
     if (span->type != JSON_NUMBER) return false;
-    int err = str_to_i64(span->raw, out);
-    if (err != ERR_SYNTAX) return err == 0;
+    if (!is_real(span->raw)) return str_to_i64(span->raw, out) == 0;
     /* Within an object some byte that belongs to no number follows: strtod stops there. */
     return json__whole(strtod(span->raw.ptr, NULL), out);
 }

@@ -168,12 +168,23 @@ static void integers(void **state)
         bool fits;
         int64_t value;
     } cases[] = {
-        {"0", true, 0},      {"-0", true, 0},     {"9223372036854775807", true, INT64_MAX},
-        {"2.0", true, 2},    {"1e3", true, 1000}, {"-9223372036854775808", true, INT64_MIN},
-        {"2.5", false, 0},   {"1e19", false, 0},  {"9223372036854775808", false, 0},
-        {"1e400", false, 0}, {"\"1\"", false, 0}, {"99999999999999999999", false, 0},
-        {"null", false, 0},  {"true", false, 0},  {"-9223372036854775809", false, 0},
+        {"0", true, 0},
+        {"-0", true, 0},
+        {"9223372036854775807", true, INT64_MAX},
+        {"2.0", true, 2},
+        {"1e3", true, 1000},
+        {"-9223372036854775808", true, INT64_MIN},
+        {"2.5", false, 0},
+        {"1e19", false, 0},
+        {"9223372036854775808", false, 0},
+        {"1e400", false, 0},
+        {"\"1\"", false, 0},
+        {"99999999999999999999", false, 0},
+        {"null", false, 0},
+        {"true", false, 0},
+        {"-9223372036854775809", false, 0},
         {"1e-400", true, 0},
+        {"100000000000000000000e-2", true, 1000000000000000000},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         int64_t value = 0;
