@@ -102,13 +102,14 @@ def free_port() -> int:
 class Process:
     """A child in its own process group, pinned to `on`, its output in a file."""
 
-    def __init__(self, args: list, on: set[int], log: Path, env: dict | None = None) -> None:
+    def __init__(self, args: list, on: set[int], log: Path, env: dict | None = None,
+                 cwd: Path | None = None) -> None:
         self.args = [str(a) for a in args]
         self.log = log
         with open(log, "wb") as out:
             self.child = subprocess.Popen(
                 self.args, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                start_new_session=True, env={**os.environ, **(env or {})},
+                start_new_session=True, cwd=cwd, env={**os.environ, **(env or {})},
                 preexec_fn=lambda: os.sched_setaffinity(0, on))
 
     @property
@@ -177,8 +178,8 @@ class Stage:
             p.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def start(self, name: str, args: list, on: set[int], env: dict | None = None) -> Process:
-        p = Process(args, on, self.dir / f"{name}-{len(self.processes)}.log", env)
+    def start(self, name: str, args: list, on: set[int], env: dict | None = None, cwd: Path | None = None) -> Process:
+        p = Process(args, on, self.dir / f"{name}-{len(self.processes)}.log", env, cwd)
         self.processes.append(p)
         return p
 

@@ -18,6 +18,7 @@ models:
       - { url: "http://127.0.0.1:%d/v1" }
 keys:
   - { name: bench, key: %s, models: ["*"] }
+pool: { idle_max: 1024 } # as nginx: keepalive 1024
 log: { format: json }
 """
 
