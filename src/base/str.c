@@ -137,6 +137,16 @@ int str_to_double(struct str s, double *out)
     return 0;
 }
 
+struct str str_of_u64(uint64_t value, unsigned base, char room[STR_U64_ROOM])
+{
+    size_t at = STR_U64_ROOM;
+    do {
+        room[--at] = "0123456789abcdef"[value % base];
+        value /= base;
+    } while (value);
+    return str_n(room + at, STR_U64_ROOM - at);
+}
+
 char *str_dup(struct str s)
 {
     char *copy = malloc(s.len + 1);

@@ -51,6 +51,10 @@ MUST_CHECK int str_to_u64(struct str s, uint64_t *out);
 MUST_CHECK int str_to_i64(struct str s, int64_t *out);
 MUST_CHECK int str_to_double(struct str s, double *out);
 
+/* The number in decimal (base 10) or lower-case hexadecimal (base 16), written into `room`. */
+enum { STR_U64_ROOM = 20 };
+struct str str_of_u64(uint64_t value, unsigned base, char room[STR_U64_ROOM]);
+
 /* A heap copy with terminator; the caller frees. Aborts when memory is exhausted. */
 char *str_dup(struct str s);
 

@@ -33,7 +33,7 @@ static void log_model(struct log_line *l, const struct exchange *x)
 {
     if (x->asked) log_str(l, "model", x->asked->name);
     if (x->service && x->service != x->asked) log_str(l, "fallback", x->service->name);
-    if (x->grant.endpoint) log_str(l, "endpoint", x->grant.endpoint->name);
+    if (x->endpoint_name.len) log_str(l, "endpoint", x->endpoint_name);
     if (x->attempts) log_u64(l, "attempts", x->attempts);
     if (x->request.stream) log_bool(l, "stream", true);
 }

@@ -140,8 +140,9 @@ enum step exchange_reply(struct exchange *x, int status, struct str content_type
 enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, struct str message, const char *param,
                           const char *code, uint64_t retry_after_us)
 {
-    struct http_field fields[5];
+    struct http_field fields[6];
     unsigned n = own_fields(x, fields, STR("application/json"), retry_after_us);
+    if (x->retry_denied) fields[n++] = (struct http_field){STR("x-should-retry"), STR("false")};
     if (status == 405) fields[n++] = (struct http_field){STR("allow"), x->match.allow};
     if (status == 401) fields[n++] = (struct http_field){STR("www-authenticate"), STR("Bearer")};
     struct buf body;
@@ -404,6 +405,7 @@ static enum step step_send(struct exchange *x)
 {
     const struct endpoint *e = x->grant.endpoint;
     bool fresh = x->stale_retry;
+    x->endpoint_name = arena_dup(x->call->arena, e->name);
     if (!fresh && x->attempts++ > 0) metric_add(&x->worker->stats.retries, 1);
     x->stale_retry = false;
     x->reported = false;
@@ -433,32 +435,35 @@ static int failure_status(enum attempt_result result)
     return result == ATTEMPT_TIMEOUT ? 504 : 502;
 }
 
-/* An attempt failed before the client got anything: try again where that is allowed, else say so. */
-static enum step attempt_failed(struct exchange *x, enum attempt_result result, uint64_t retry_after_us,
+/* One more attempt is allowed, by number and by the retry budget; counted when it is. */
+static bool take_retry(struct exchange *x)
+{
+    if (x->attempts >= conf_of(x)->retry.attempts_max) return false;
+    if (service_may_retry(x->asked, x->worker->index, now_of(x))) return true;
+    metric_add(&x->worker->stats.retries_denied, 1);
+    x->retry_denied = true;
+    return false;
+}
+
+/* An attempt failed before the client got anything: goes elsewhere when `retry` allows it and somebody is there, else
+ * says so. */
+static enum step attempt_failed(struct exchange *x, enum attempt_result result, uint64_t retry_after_us, bool retry,
                                 const char *what)
 {
-    const struct endpoint *e = x->grant.endpoint;
-    struct str name = e->name;
     report(x, result, retry_after_us);
-    tried_add(&x->tried, e);
+    tried_add(&x->tried, x->grant.endpoint);
     end_attempt(x);
-    bool tries_left = x->attempts < conf_of(x)->retry.attempts_max;
-    bool budget = tries_left && service_may_retry(x->asked, x->worker->index, now_of(x));
-    if (tries_left && !budget) metric_add(&x->worker->stats.retries_denied, 1);
-    if (budget) {
-        struct grant grant = {0};
+    if (retry) {
         uint64_t wait_us = 0;
-        int got = admit_try(x->service, &x->tried, &x->worker->rng, now_of(x), &grant, &wait_us);
-        if (got == ADMIT_OK) {
-            x->grant = grant;
-            return go(x, EXCHANGE_SEND);
-        }
+        int got = admit_try(x->service, &x->tried, &x->worker->rng, now_of(x), &x->grant, &wait_us);
+        if (got == ADMIT_OK) return go(x, EXCHANGE_SEND);
         if (got == ADMIT_WAIT || next_fallback(x)) return go(x, EXCHANGE_ADMIT);
     }
     int status = failure_status(result);
-    return exchange_refuse(x, result == ATTEMPT_TIMEOUT ? OUTCOME_TIMEOUT : OUTCOME_UPSTREAM_FAILED, status,
-                           arena_printf(x->call->arena, "The runtime '%" STR_FMT "' %s.", STR_ARG(name), what), NULL,
-                           status == 504 ? "upstream_timeout" : "upstream_error", retry_after_us);
+    return exchange_refuse(
+        x, result == ATTEMPT_TIMEOUT ? OUTCOME_TIMEOUT : OUTCOME_UPSTREAM_FAILED, status,
+        arena_printf(x->call->arena, "The runtime '%" STR_FMT "' %s.", STR_ARG(x->endpoint_name), what), NULL,
+        status == 504 ? "upstream_timeout" : "upstream_error", retry_after_us);
 }
 
 static enum step fetch_failed(struct exchange *x)
@@ -471,9 +476,9 @@ static enum step fetch_failed(struct exchange *x)
         return go(x, EXCHANGE_SEND);
     }
     if (!x->fetch.sent)
-        return attempt_failed(x, ATTEMPT_CONNECT_FAILED, 0,
+        return attempt_failed(x, ATTEMPT_CONNECT_FAILED, 0, take_retry(x),
                               arena_printf(x->call->arena, "cannot be reached: %s", err_text(err)).ptr);
-    return attempt_failed(x, ATTEMPT_BROKEN, 0,
+    return attempt_failed(x, ATTEMPT_BROKEN, 0, take_retry(x),
                           arena_printf(x->call->arena, "broke off before answering: %s", err_text(err)).ptr);
 }
 
@@ -489,7 +494,6 @@ static bool has_other(struct exchange *x)
     struct grant grant = {0};
     uint64_t wait_us;
     tried_add(&tried, x->grant.endpoint);
-    if (x->attempts >= conf_of(x)->retry.attempts_max) return false;
     int got = admit_try(x->service, &tried, &x->worker->rng, now_of(x), &grant, &wait_us);
     if (got == ADMIT_OK) endpoint_release(&grant, now_of(x));
     return got != ADMIT_NONE || x->fallbacks < x->asked->fallback_count;
@@ -512,10 +516,11 @@ static enum step take_head(struct exchange *x)
     uint64_t retry_after_us = is_retryable(head->status) ? retry_after_of(head) : 0;
     x->head_us = now_of(x);
     if (head->status == 401 || head->status == 403)
-        return attempt_failed(x, ATTEMPT_STATUS_5XX, 0, "refuses the gateway's credentials");
+        return attempt_failed(x, ATTEMPT_STATUS_5XX, 0, take_retry(x), "refuses the gateway's credentials");
     if (is_retryable(head->status)) {
         enum attempt_result result = head->status == 429 ? ATTEMPT_STATUS_429 : ATTEMPT_STATUS_5XX;
-        if (has_other(x)) return attempt_failed(x, result, retry_after_us, "is overloaded or failing");
+        if (has_other(x) && take_retry(x))
+            return attempt_failed(x, result, retry_after_us, true, "is overloaded or failing");
         report(x, result, retry_after_us);
     } else {
         endpoint_answered(&x->grant, now_of(x));
@@ -548,7 +553,7 @@ static enum step step_await(struct exchange *x)
     if (x->fetch.state == FETCH_FAILED) return fetch_failed(x);
     uint64_t due = phase_deadline(x);
     if (due && now_of(x) >= due)
-        return attempt_failed(x, ATTEMPT_TIMEOUT, 0,
+        return attempt_failed(x, ATTEMPT_TIMEOUT, 0, take_retry(x),
                               x->fetch.state == FETCH_CONNECTING ? "did not accept the connection in time"
                                                                  : "did not answer in time");
     return STEP_WAIT;
@@ -565,7 +570,7 @@ static enum step break_answer(struct exchange *x, enum attempt_result result, en
         buf_init(&event, 16384);
         api_write_error_event(&event, failure_status(result),
                               arena_printf(x->call->arena, "The runtime '%" STR_FMT "' %s.",
-                                           STR_ARG(x->grant.endpoint->name), what),
+                                           STR_ARG(x->endpoint_name), what),
                               result == ATTEMPT_TIMEOUT ? "upstream_timeout" : "upstream_error");
         struct str text = buf_str(&event);
         call_write(x->call, &text, 1, true);

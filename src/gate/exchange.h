@@ -47,7 +47,9 @@ struct exchange {
     struct tried tried;
     struct waiter *waiter;      /* in QUEUE */
     struct grant grant;         /* from ADMIT on */
+    struct str endpoint_name;   /* of the last attempt, for messages; on the arena */
     unsigned attempts;
+    bool retry_denied;          /* the retry budget is spent: the client should not retry either */
     bool stale_retry;           /* the next attempt is the same one again on a fresh connection */
     struct fetch fetch;
     struct str slices[FETCH_SLICES];

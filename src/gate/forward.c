@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/forward.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* True for a header that the message's Connection header names as its own. */
@@ -66,8 +65,8 @@ struct str forward_request_head(struct exchange *x, const struct endpoint *e, si
 {
     struct arena *arena = x->call->arena;
     struct str target = endpoint_target(arena, e, x->match.rest), id = str_of(x->id);
-    char digits[24];
-    struct str length = str_n(digits, (size_t)snprintf(digits, sizeof digits, "%zu", body_len));
+    char digits[STR_U64_ROOM];
+    struct str length = str_of_u64(body_len, 10, digits);
     char *head = arena_alloc(arena, headers_size(x->call->head) + target.len + e->host.len + e->authorization.len +
                                         id.len + length.len + 128);
     char *at = put(head, STR("POST "));

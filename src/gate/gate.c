@@ -379,7 +379,9 @@ static int listen_at(struct gate *g, struct str text)
             fd = fcntl(first, F_DUPFD_CLOEXEC, 0);
             err = fd < 0 ? -errno : 0;
         } else {
-            err = listen_socket(&addr, g->worker_count > 1, &fd, &addr.port);
+            uint16_t port = 0;
+            err = listen_socket(&addr, g->worker_count > 1, &fd, &port);
+            addr.port = port; /* port 0 let the kernel choose; the other workers join it */
             first = fd;
         }
         if (!err) err = add_listener(&g->workers[i].worker, fd);

@@ -118,21 +118,18 @@ static void find_usage(struct usage *u, struct str text)
 {
     static const struct str name = STR_INIT("\"usage\"");
     if (text.len > 2 * RELAY_TAIL) text = str_skip(text, text.len - 2 * RELAY_TAIL);
-    for (size_t end = text.len; end >= name.len; end--) {
-        struct str at = str_skip(text, end - name.len);
-        if (!str_starts(at, name)) continue;
-        struct str value = str_skip(at, name.len);
-        while (value.len && strchr(" \t\r\n:", value.ptr[0]))
-            value = str_skip(value, 1);
-        size_t depth = 0, i = 0;
-        for (; i < value.len; i++) {
-            if (value.ptr[i] == '{') depth++;
-            if (value.ptr[i] == '}' && --depth == 0) break;
-            if (depth == 0) return;
-        }
-        if (i == value.len) return;
+    struct str value = STR_NULL;
+    for (ptrdiff_t at; (at = str_find(text, name)) >= 0;)
+        value = text = str_skip(text, (size_t)at + name.len);
+    while (value.len && strchr(" \t\r\n:", value.ptr[0]))
+        value = str_skip(value, 1);
+    size_t depth = 0;
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.ptr[i] == '{') depth++;
+        if (value.ptr[i] == '}') depth--;
+        if (depth > 0) continue;
         struct json_span span = {JSON_OBJECT, str_n(value.ptr, i + 1)};
-        read_usage(u, &span);
+        if (i > 0) read_usage(u, &span);
         return;
     }
 }

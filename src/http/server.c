@@ -548,12 +548,18 @@ static void copy_str(char **at, struct str s)
     *at += s.len;
 }
 
-static struct str framing_line(struct http_conn *conn, char text[64], uint64_t length)
+/* The pieces of the framing header; `digits` holds the length. */
+static unsigned put_framing(struct http_conn *conn, struct str out[3], uint64_t length, char digits[STR_U64_ROOM])
 {
-    if (conn->framing == HTTP_NO_BODY) return STR_NULL;
-    if (conn->chunked) return STR("transfer-encoding: chunked\r\n");
-    if (conn->framing == HTTP_CHUNKED) return STR_NULL; /* until close */
-    return str_n(text, (size_t)snprintf(text, 64, "content-length: %llu\r\n", (unsigned long long)length));
+    if (conn->framing == HTTP_NO_BODY) return 0;
+    if (conn->framing == HTTP_CHUNKED) { /* else until close */
+        out[0] = conn->chunked ? STR("transfer-encoding: chunked\r\n") : STR("");
+        return 1;
+    }
+    out[0] = STR("content-length: ");
+    out[1] = str_of_u64(length, 10, digits);
+    out[2] = STR("\r\n");
+    return 3;
 }
 
 static struct str connection_line(const struct http_conn *conn)
@@ -574,19 +580,20 @@ void call_begin_raw(struct http_call *c, int status, struct str lines, enum http
     if (framing == HTTP_CHUNKED && !conn->chunked) conn->close_after = true;
     if (!conn->message_end || conn->server->draining) conn->close_after = true;
 
-    char start[64], text[64];
-    struct str reason = http_reason(status);
-    struct str line = str_n(
-        start, (size_t)snprintf(start, sizeof start, "HTTP/1.1 %03d %" STR_FMT "\r\n", status, STR_ARG(reason)));
-    struct str frame = framing_line(conn, text, length), connection = connection_line(conn);
-    char *head = arena_alloc(c->arena, line.len + lines.len + frame.len + connection.len + 2);
-    char *at = head;
-    copy_str(&at, line);
-    copy_str(&at, lines);
-    copy_str(&at, frame);
-    copy_str(&at, connection);
-    copy_str(&at, STR("\r\n"));
-    conn->out_head = str_n(head, (size_t)(at - head));
+    char code[STR_U64_ROOM], digits[STR_U64_ROOM];
+    struct str pieces[12] = {STR("HTTP/1.1 "), str_of_u64((uint64_t)status, 10, code), STR(" "), http_reason(status),
+                             STR("\r\n"), lines};
+    unsigned n = 6;
+    n += put_framing(conn, pieces + n, length, digits);
+    pieces[n++] = connection_line(conn);
+    pieces[n++] = STR("\r\n");
+    size_t size = 0;
+    for (unsigned i = 0; i < n; i++)
+        size += pieces[i].len;
+    char *head = arena_alloc(c->arena, size), *at = head;
+    for (unsigned i = 0; i < n; i++)
+        copy_str(&at, pieces[i]);
+    conn->out_head = str_n(head, size);
 }
 
 void call_begin(struct http_call *c, int status, const struct http_field *fields, unsigned count,
@@ -633,9 +640,9 @@ static void send_iov(struct http_conn *conn, const struct iovec *iov, unsigned n
 void call_write(struct http_call *c, const struct str *slices, unsigned count, bool last)
 {
     struct http_conn *conn = conn_of(c);
-    struct iovec iov[SLICES_MAX + 4];
+    struct iovec iov[SLICES_MAX + 5];
     unsigned n = 0;
-    char size_line[24];
+    char digits[STR_U64_ROOM];
     size_t total = 0;
     assert(conn->begun && count <= SLICES_MAX && !conn->complete);
     for (unsigned i = 0; i < count; i++)
@@ -650,8 +657,10 @@ void call_write(struct http_call *c, const struct str *slices, unsigned count, b
     add_iov(iov, &n, conn->out_head);
     conn->out_head = STR_NULL;
     if (!conn->silent) {
-        if (conn->chunked && total)
-            add_iov(iov, &n, str_n(size_line, (size_t)snprintf(size_line, sizeof size_line, "%zx\r\n", total)));
+        if (conn->chunked && total) {
+            add_iov(iov, &n, str_of_u64(total, 16, digits));
+            add_iov(iov, &n, STR("\r\n"));
+        }
         for (unsigned i = 0; i < count; i++)
             add_iov(iov, &n, slices[i]);
         if (conn->chunked)

@@ -155,8 +155,7 @@ void process_signal(struct process *p, int signum)
 
 void process_forget(struct process *p)
 {
-    p->on_exit = NULL;
-    uv_unref((uv_handle_t *)&p->poll);
+    uv_close((uv_handle_t *)&p->poll, on_process_closed);
 }
 
 /* --- signals --- */

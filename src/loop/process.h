@@ -22,7 +22,7 @@ MUST_CHECK int process_start(struct loop *l, const struct process_spec *spec,
                              struct process **out);
 int process_pid(const struct process *p);
 void process_signal(struct process *p, int signum); /* to its process group */
-void process_forget(struct process *p);             /* no on_exit any more; freed when it ends or with the loop */
+void process_forget(struct process *p);             /* no on_exit any more, nobody waits for it; `p` is dead */
 
 struct signal_watch;
 
