@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The OpenAI dialect, outwards: answer objects, stream frames, embedding lists, written into a buf.
+ *
+ * A first failure (the buf's maximum) is told by answer_* returning it; what was written is then cut. */
+#ifndef HOSTLER_ENGINE_ANSWER_H
+#define HOSTLER_ENGINE_ANSWER_H
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "engine/api.h"
+#include "engine/model.h"
+#include "engine/output.h"
+
+enum { ANSWER_ID_SIZE = 48 };
+
+/* What all of an answer's objects have in common. Borrows the model's name and the model. */
+struct answer {
+    enum api_kind kind;
+    const struct model *vocabulary; /* for the tokens of log probabilities */
+    struct str model;
+    char id[ANSWER_ID_SIZE];
+    uint64_t created;        /* seconds since 1970 */
+    bool include_usage;
+    bool logprobs;
+};
+
+struct answer_usage {
+    uint64_t prompt;
+    uint64_t cached;
+    uint64_t completion;
+};
+
+/* One choice of a whole answer. */
+struct answer_choice {
+    struct str text;
+    enum finish finish;
+    const struct sampler_choice *tokens; /* with logprobs */
+    unsigned token_count;
+};
+
+/* Gives it an id of its own and the time. */
+void answer_init(struct answer *a, enum api_kind kind);
+
+MUST_CHECK int answer_whole(const struct answer *a, struct buf *out, const struct answer_choice *choices, size_t count,
+                            const struct answer_usage *usage);
+
+/* Stream frames, "data: {...}\n\n". Chat: the role comes first, once per choice. `text_offset`: characters of the choice so far
+ * (completions with logprobs). */
+MUST_CHECK int answer_frame_role(const struct answer *a, struct buf *out, unsigned index);
+MUST_CHECK int answer_frame_text(const struct answer *a, struct buf *out, unsigned index,
+                                 const struct answer_choice *part, size_t text_offset);
+MUST_CHECK int answer_frame_finish(const struct answer *a, struct buf *out, unsigned index, enum finish finish);
+MUST_CHECK int answer_frame_usage(const struct answer *a, struct buf *out, const struct answer_usage *usage);
+MUST_CHECK int answer_frame_done(struct buf *out);
+
+MUST_CHECK int answer_embeddings(struct buf *out, struct str model, const float *values, size_t count, size_t length,
+                                 bool base64, uint64_t tokens);
+
+#endif

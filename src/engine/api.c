@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/api.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "json/json.h"
+#include "json/write.h"
+
+/* What a parser needs at hand. */
+struct reader {
+    struct arena *arena;
+    const struct json *body;
+    struct api_error *error;
+    uint32_t vocab;
+};
+
+static const char *const read_fields[] = {
+    "model", "messages", "prompt", "input", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens",
+    "temperature", "top_p", "top_k", "min_p", "stop", "seed", "logit_bias", "logprobs", "top_logprobs",
+    "presence_penalty", "frequency_penalty", "repetition_penalty", "repeat_penalty", "encoding_format", "content",
+    "tokens", NULL,
+};
+
+int api_refuse(struct arena *arena, struct api_error *error, const char *param, const char *code, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    *error = (struct api_error){
+        .status = 400,
+        .type = "invalid_request_error",
+        .code = code,
+        .param = param,
+        .message = arena_dup(arena, str_of(text)),
+    };
+    return ERR_INVALID;
+}
+
+struct str api_error_body(struct arena *arena, const struct api_error *error)
+{
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, 16 * 1024);
+    json_write_init(&w, &b);
+    json_write_object(&w);
+    json_write_key(&w, "error");
+    json_write_object(&w);
+    json_write_str_member(&w, "message", error->message);
+    json_write_str_member(&w, "type", str_of(error->type));
+    if (error->param)
+        json_write_str_member(&w, "param", str_of(error->param));
+    else
+        json_write_null_member(&w, "param");
+    if (error->code)
+        json_write_str_member(&w, "code", str_of(error->code));
+    else
+        json_write_null_member(&w, "code");
+    json_write_object_end(&w);
+    json_write_object_end(&w);
+    struct str body = json_write_end(&w) ? STR("{}") : arena_dup(arena, buf_str(&b));
+    buf_fini(&b);
+    return body;
+}
+
+/* --- fields --- */
+
+static bool absent(const struct json *v)
+{
+    return json_type(v) == JSON_NONE || json_type(v) == JSON_NULL;
+}
+
+static int wrong_type(struct reader *r, const char *name, const char *wanted)
+{
+    return api_refuse(r->arena, r->error, name, NULL, "'%s' must be %s.", name, wanted);
+}
+
+static int read_int(struct reader *r, const char *name, int64_t least, int64_t most, int64_t *out)
+{
+    const struct json *v = json_get(r->body, name);
+    int64_t n;
+    if (absent(v)) return 0;
+    if (!json_to_i64(v, &n)) return wrong_type(r, name, "an integer");
+    if (n < least || n > most)
+        return api_refuse(r->arena, r->error, name, NULL, "'%s' must be between %lld and %lld, not %lld.", name,
+                          (long long)least, (long long)most, (long long)n);
+    *out = n;
+    return 0;
+}
+
+static int read_float(struct reader *r, const char *name, double least, double most, float *out)
+{
+    const struct json *v = json_get(r->body, name);
+    double x;
+    if (absent(v)) return 0;
+    if (!json_to_double(v, &x)) return wrong_type(r, name, "a number");
+    if (x < least || x > most)
+        return api_refuse(r->arena, r->error, name, NULL, "'%s' must be between %g and %g, not %g.", name, least,
+                          most, x);
+    *out = (float)x;
+    return 0;
+}
+
+static int read_bool(struct reader *r, const char *name, bool *out)
+{
+    const struct json *v = json_get(r->body, name);
+    if (absent(v)) return 0;
+    return json_to_bool(v, out) ? 0 : wrong_type(r, name, "true or false");
+}
+
+static int read_str(struct reader *r, const char *name, struct str *out)
+{
+    const struct json *v = json_get(r->body, name);
+    if (absent(v)) return 0;
+    return json_to_str(v, out) ? 0 : wrong_type(r, name, "a string");
+}
+
+/* --- prompts --- */
+
+static int read_token(struct reader *r, const char *name, const struct json *v, int32_t *out)
+{
+    int64_t n;
+    if (!json_to_i64(v, &n)) return wrong_type(r, name, "a string, or an array of strings, of tokens or of token arrays");
+    if (n < 0 || n >= r->vocab)
+        return api_refuse(r->arena, r->error, name, NULL, "'%s' has token %lld; this model's are 0 to %u.", name,
+                          (long long)n, r->vocab - 1);
+    *out = (int32_t)n;
+    return 0;
+}
+
+static int read_tokens(struct reader *r, const char *name, const struct json *array, struct api_prompt *out)
+{
+    const size_t count = json_count(array);
+    int32_t *tokens = arena_try(r->arena, (count + 1) * sizeof *tokens);
+    if (!tokens) return api_refuse(r->arena, r->error, name, NULL, "'%s' is too long.", name);
+    struct json_iter it = {0};
+    const struct json *v;
+    for (size_t i = 0; json_next_item(array, &it, &v); i++) {
+        int err = read_token(r, name, v, &tokens[i]);
+        if (err) return err;
+    }
+    *out = (struct api_prompt){.tokens = tokens, .token_count = (uint32_t)count};
+    return 0;
+}
+
+static int read_prompt_list(struct reader *r, const char *name, const struct json *array, size_t most,
+                            struct api_prompt **out, size_t *count)
+{
+    struct json_iter it = {0};
+    const struct json *v;
+    size_t n = 0;
+    if (json_count(array) > most)
+        return api_refuse(r->arena, r->error, name, NULL, "'%s' may have at most %zu elements.", name, most);
+    struct api_prompt *all = arena_zalloc(r->arena, json_count(array) * sizeof *all);
+    while (json_next_item(array, &it, &v)) {
+        int err = 0;
+        if (json_type(v) == JSON_ARRAY)
+            err = read_tokens(r, name, v, &all[n]);
+        else if (!json_to_str(v, &all[n].text))
+            err = wrong_type(r, name, "a string, or an array of strings, of tokens or of token arrays");
+        if (err) return err;
+        n++;
+    }
+    *out = all;
+    *count = n;
+    return 0;
+}
+
+/* The four shapes: string, strings, tokens, arrays of tokens. */
+static int read_prompts(struct reader *r, const char *name, size_t most, struct api_prompt **out, size_t *count)
+{
+    const struct json *v = json_get(r->body, name);
+    struct str text;
+    if (absent(v)) return api_refuse(r->arena, r->error, name, NULL, "'%s' is missing.", name);
+    if (json_type(v) == JSON_ARRAY) {
+        if (!json_count(v)) return api_refuse(r->arena, r->error, name, NULL, "'%s' must not be empty.", name);
+        if (json_type(json_at(v, 0)) != JSON_NUMBER) return read_prompt_list(r, name, v, most, out, count);
+        *out = arena_zalloc(r->arena, sizeof **out);
+        *count = 1;
+        return read_tokens(r, name, v, *out);
+    }
+    if (!json_to_str(v, &text)) return wrong_type(r, name, "a string or an array");
+    *out = arena_zalloc(r->arena, sizeof **out);
+    (*out)->text = text;
+    *count = 1;
+    return 0;
+}
+
+/* --- messages --- */
+
+static int refuse_part(struct reader *r, struct str type)
+{
+    return api_refuse(r->arena, r->error, "messages", "unsupported_content",
+                      "Content parts of type '%.*s' are not supported by this model, only 'text'.",
+                      (int)MIN(type.len, (size_t)64), type.ptr ? type.ptr : "");
+}
+
+/* Content parts, one after the other. */
+static int join_parts(struct reader *r, const struct json *parts, struct str *out)
+{
+    struct json_iter it = {0};
+    const struct json *part;
+    size_t len = 0;
+    while (json_next_item(parts, &it, &part)) {
+        const struct str type = json_str_or(part, "type", STR_NULL);
+        struct str text;
+        if (!str_eq(type, STR("text"))) return refuse_part(r, type);
+        if (!json_to_str(json_get(part, "text"), &text)) return wrong_type(r, "messages", "content parts with a 'text'");
+        len += text.len;
+    }
+    char *joined = arena_try(r->arena, len + 1);
+    if (!joined) return api_refuse(r->arena, r->error, "messages", NULL, "'messages' is too long.");
+    it = (struct json_iter){0};
+    len = 0;
+    while (json_next_item(parts, &it, &part)) {
+        const struct str text = json_str_or(part, "text", STR_NULL);
+        if (text.len) memcpy(joined + len, text.ptr, text.len);
+        len += text.len;
+    }
+    *out = str_n(joined, len);
+    return 0;
+}
+
+static int read_content(struct reader *r, const struct json *v, struct str *out)
+{
+    *out = STR("");
+    if (absent(v) || json_to_str(v, out)) return 0;
+    if (json_type(v) == JSON_ARRAY) return join_parts(r, v, out);
+    return api_refuse(r->arena, r->error, "messages", NULL, "A message's 'content' must be a string or an array of parts.");
+}
+
+/* Templates take C strings, so a zero byte would cut the text silently. */
+static int terminated(struct reader *r, struct str s, const char **out)
+{
+    if (s.len && memchr(s.ptr, 0, s.len))
+        return api_refuse(r->arena, r->error, "messages", NULL, "A message holds a zero character.");
+    char *copy = arena_try(r->arena, s.len + 1);
+    if (!copy) return api_refuse(r->arena, r->error, "messages", NULL, "'messages' is too long.");
+    if (s.len) memcpy(copy, s.ptr, s.len);
+    copy[s.len] = 0;
+    *out = copy;
+    return 0;
+}
+
+static int read_message(struct reader *r, const struct json *v, struct model_message *out)
+{
+    static const char *const roles[] = {"system", "user", "assistant", "tool"};
+    struct str role = STR_NULL, content;
+    if (json_type(v) != JSON_OBJECT) return wrong_type(r, "messages", "an array of objects");
+    if (!json_to_str(json_get(v, "role"), &role))
+        return api_refuse(r->arena, r->error, "messages", NULL, "A message lacks its 'role'.");
+    if (str_eq(role, STR("developer"))) role = STR("system");
+    out->role = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+        if (str_eq(role, str_of(roles[i]))) out->role = roles[i];
+    }
+    if (!out->role)
+        return api_refuse(r->arena, r->error, "messages", NULL,
+                          "A message's 'role' must be system, developer, user, assistant or tool.");
+    int err = read_content(r, json_get(v, "content"), &content);
+    return err ? err : terminated(r, content, &out->content);
+}
+
+static int read_messages(struct reader *r, struct api_request *out)
+{
+    const struct json *v = json_get(r->body, "messages");
+    struct json_iter it = {0};
+    const struct json *message;
+    if (absent(v)) return api_refuse(r->arena, r->error, "messages", NULL, "'messages' is missing.");
+    if (json_type(v) != JSON_ARRAY) return wrong_type(r, "messages", "an array of objects");
+    if (!json_count(v)) return api_refuse(r->arena, r->error, "messages", NULL, "'messages' must not be empty.");
+    if (json_count(v) > API_MESSAGES_MAX)
+        return api_refuse(r->arena, r->error, "messages", NULL, "'messages' may have at most %d elements.",
+                          API_MESSAGES_MAX);
+    out->messages = arena_zalloc(r->arena, json_count(v) * sizeof *out->messages);
+    while (json_next_item(v, &it, &message)) {
+        int err = read_message(r, message, &out->messages[out->message_count]);
+        if (err) return err;
+        out->message_count++;
+    }
+    return 0;
+}
+
+/* --- sampling --- */
+
+struct sampler_params api_defaults(const struct model_sampling *m)
+{
+    const struct sampler_params usual = {
+        .temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, .repeat_penalty = 1};
+    struct sampler_params p = usual;
+    if (m->temperature >= 0) p.temperature = m->temperature;
+    if (m->top_k >= 0) p.top_k = m->top_k;
+    if (m->top_p >= 0) p.top_p = m->top_p;
+    if (m->min_p >= 0) p.min_p = m->min_p;
+    if (m->repeat_penalty > 0) p.repeat_penalty = m->repeat_penalty;
+    return p;
+}
+
+static int read_stops(struct reader *r, struct api_request *out)
+{
+    const struct json *v = json_get(r->body, "stop");
+    if (absent(v)) return 0;
+    const size_t count = json_type(v) == JSON_ARRAY ? json_count(v) : 1;
+    if (count > STOP_MAX)
+        return api_refuse(r->arena, r->error, "stop", NULL, "'stop' may have at most %d strings.", STOP_MAX);
+    out->stops = arena_zalloc(r->arena, (count + 1) * sizeof *out->stops);
+    for (size_t i = 0; i < count; i++) {
+        struct str *s = &out->stops[out->stop_count];
+        if (!json_to_str(json_type(v) == JSON_ARRAY ? json_at(v, i) : v, s))
+            return wrong_type(r, "stop", "a string or an array of strings");
+        if (s->len > STOP_LENGTH_MAX)
+            return api_refuse(r->arena, r->error, "stop", NULL, "A stop string may have at most %d bytes.",
+                              STOP_LENGTH_MAX);
+        out->stop_count += s->len > 0;
+    }
+    return 0;
+}
+
+static int read_bias(struct reader *r, struct sampler_params *p)
+{
+    const struct json *v = json_get(r->body, "logit_bias");
+    struct json_iter it = {0};
+    struct str name;
+    const struct json *value;
+    if (absent(v)) return 0;
+    if (json_type(v) != JSON_OBJECT) return wrong_type(r, "logit_bias", "an object");
+    if (json_count(v) > SAMPLER_BIAS_MAX)
+        return api_refuse(r->arena, r->error, "logit_bias", NULL, "'logit_bias' may have at most %d members.",
+                          SAMPLER_BIAS_MAX);
+    struct sampler_bias *bias = arena_zalloc(r->arena, (json_count(v) + 1) * sizeof *bias);
+    p->bias = bias;
+    while (json_next_member(v, &it, &name, &value)) {
+        uint64_t token;
+        double x;
+        if (str_to_u64(name, &token) || token >= r->vocab)
+            return api_refuse(r->arena, r->error, "logit_bias", NULL,
+                              "'logit_bias' has a name that is none of this model's tokens, 0 to %u.", r->vocab - 1);
+        if (!json_to_double(value, &x) || x < -100 || x > 100)
+            return api_refuse(r->arena, r->error, "logit_bias", NULL, "A bias must be between -100 and 100.");
+        bias[p->bias_count++] = (struct sampler_bias){(int32_t)token, (float)x};
+    }
+    return 0;
+}
+
+static int read_sampling(struct reader *r, struct api_request *out)
+{
+    struct sampler_params *p = &out->sampling;
+    int64_t top_k = p->top_k, seed = 0;
+    int err = read_float(r, "temperature", 0, 2, &p->temperature);
+    if (!err) err = read_float(r, "top_p", 0, 1, &p->top_p);
+    if (!err) err = read_float(r, "min_p", 0, 1, &p->min_p);
+    if (!err) err = read_int(r, "top_k", -1, INT32_MAX, &top_k);
+    if (!err) err = read_float(r, "repeat_penalty", 0.01, 10, &p->repeat_penalty);
+    if (!err) err = read_float(r, "repetition_penalty", 0.01, 10, &p->repeat_penalty);
+    if (!err) err = read_float(r, "presence_penalty", -2, 2, &p->presence_penalty);
+    if (!err) err = read_float(r, "frequency_penalty", -2, 2, &p->frequency_penalty);
+    if (!err) err = read_int(r, "seed", INT64_MIN, INT64_MAX, &seed);
+    if (!err) err = read_bias(r, p);
+    if (err) return err;
+    p->top_k = (int32_t)MAX(top_k, 0);
+    out->seeded = !absent(json_get(r->body, "seed"));
+    p->seed = (uint64_t)seed;
+    return 0;
+}
+
+/* Chat: logprobs is a flag and top_logprobs a number. */
+static int read_chat_logprobs(struct reader *r, struct sampler_params *p)
+{
+    int64_t top = 0;
+    int err = read_bool(r, "logprobs", &p->logprobs);
+    if (!err) err = read_int(r, "top_logprobs", 0, SAMPLER_TOP_MAX, &top);
+    if (err) return err;
+    if (top && !p->logprobs)
+        return api_refuse(r->arena, r->error, "top_logprobs", NULL, "'top_logprobs' needs 'logprobs' to be true.");
+    p->top_logprobs = (uint8_t)top;
+    return 0;
+}
+
+/* Completions: logprobs is the number. */
+static int read_completion_logprobs(struct reader *r, struct sampler_params *p)
+{
+    int64_t top = -1;
+    int err = read_int(r, "logprobs", 0, SAMPLER_TOP_MAX, &top);
+    if (err) return err;
+    p->logprobs = top >= 0;
+    p->top_logprobs = (uint8_t)MAX(top, 0);
+    return 0;
+}
+
+/* --- requests --- */
+
+static int begin(struct reader *r, struct arena *arena, struct str body, uint32_t vocab, struct api_error *error)
+{
+    struct json_error where = {0};
+    const char *twice = NULL;
+    *r = (struct reader){.arena = arena, .error = error, .vocab = vocab};
+    int err = json_parse(arena, body, &r->body, &where);
+    if (err)
+        return api_refuse(arena, error, NULL, NULL, "The body is not valid JSON: %s at byte %zu.",
+                          where.text ? where.text : err_text(err), where.offset);
+    if (json_type(r->body) != JSON_OBJECT) return api_refuse(arena, error, NULL, NULL, "The body must be a JSON object.");
+    if (json_unique(r->body, read_fields, &twice))
+        return api_refuse(arena, error, twice, NULL, "'%s' is given twice.", twice);
+    return 0;
+}
+
+static int refuse_unsupported(struct reader *r)
+{
+    const struct json *tools = json_get(r->body, "tools"), *format = json_get(r->body, "response_format");
+    const struct json *functions = json_get(r->body, "functions");
+    if (json_count(tools) || json_count(functions))
+        return api_refuse(r->arena, r->error, json_count(tools) ? "tools" : "functions", "unsupported_parameter",
+                          "Tools are not supported by this engine yet.");
+    if (absent(format)) return 0;
+    const struct str type = json_str_or(format, "type", STR_NULL);
+    if (str_eq(type, STR("text"))) return 0;
+    return api_refuse(r->arena, r->error, "response_format", "unsupported_parameter",
+                      "response_format other than 'text' is not supported by this engine yet.");
+}
+
+static int read_length(struct reader *r, struct api_request *out)
+{
+    int64_t most = 0;
+    int err = read_int(r, "max_tokens", 1, INT32_MAX, &most);
+    if (!err) err = read_int(r, "max_completion_tokens", 1, INT32_MAX, &most);
+    out->max_tokens = (uint32_t)most;
+    return err;
+}
+
+/* What both kinds have. */
+static int read_common(struct reader *r, struct api_request *out)
+{
+    int64_t n = 1;
+    int err = read_str(r, "model", &out->model);
+    if (!err) err = read_bool(r, "stream", &out->stream);
+    if (!err) err = read_int(r, "n", 1, API_CHOICES_MAX, &n);
+    if (!err) err = read_length(r, out);
+    if (!err) err = read_bool(r, "ignore_eos", &out->ignore_end);
+    if (!err) err = read_stops(r, out);
+    if (!err) err = read_sampling(r, out);
+    if (!err) err = refuse_unsupported(r);
+    if (err) return err;
+    out->n = (uint32_t)n;
+    const struct json *options = json_get(r->body, "stream_options");
+    if (!absent(options) && json_type(options) != JSON_OBJECT) return wrong_type(r, "stream_options", "an object");
+    out->include_usage = json_bool_or(options, "include_usage", false);
+    return 0;
+}
+
+int api_parse_chat(struct arena *arena, struct str body, const struct sampler_params *defaults, uint32_t vocab,
+                   struct api_request *out, struct api_error *error)
+{
+    struct reader r;
+    *out = (struct api_request){.kind = API_CHAT, .sampling = *defaults};
+    int err = begin(&r, arena, body, vocab, error);
+    if (!err) err = read_common(&r, out);
+    if (!err) err = read_chat_logprobs(&r, &out->sampling);
+    if (!err) err = read_messages(&r, out);
+    return err;
+}
+
+int api_parse_completion(struct arena *arena, struct str body, const struct sampler_params *defaults, uint32_t vocab,
+                         struct api_request *out, struct api_error *error)
+{
+    struct reader r;
+    bool echo = false;
+    int64_t best_of = 1;
+    *out = (struct api_request){.kind = API_COMPLETION, .sampling = *defaults};
+    int err = begin(&r, arena, body, vocab, error);
+    if (!err) err = read_common(&r, out);
+    if (!err) err = read_completion_logprobs(&r, &out->sampling);
+    if (!err) err = read_bool(&r, "echo", &echo);
+    if (!err) err = read_int(&r, "best_of", 1, 20, &best_of);
+    if (!err) err = read_prompts(&r, "prompt", API_PROMPTS_MAX, &out->prompts, &out->prompt_count);
+    if (err) return err;
+    if (echo) return api_refuse(arena, error, "echo", "unsupported_parameter", "'echo' is not supported by this engine yet.");
+    if (best_of > out->n)
+        return api_refuse(arena, error, "best_of", "unsupported_parameter",
+                          "'best_of' greater than 'n' is not supported by this engine yet.");
+    if (json_str_or(r.body, "suffix", STR_NULL).len)
+        return api_refuse(arena, error, "suffix", "unsupported_parameter", "'suffix' is not supported by this engine yet.");
+    return 0;
+}
+
+int api_parse_embedding(struct arena *arena, struct str body, uint32_t vocab, struct api_embedding *out,
+                        struct api_error *error)
+{
+    struct reader r;
+    struct str format = STR("float");
+    *out = (struct api_embedding){0};
+    int err = begin(&r, arena, body, vocab, error);
+    if (!err) err = read_str(&r, "model", &out->model);
+    if (!err) err = read_str(&r, "encoding_format", &format);
+    if (!err) err = read_prompts(&r, "input", API_INPUTS_MAX, &out->inputs, &out->input_count);
+    if (err) return err;
+    out->base64 = str_eq(format, STR("base64"));
+    if (!out->base64 && !str_eq(format, STR("float")))
+        return api_refuse(arena, error, "encoding_format", NULL, "'encoding_format' must be 'float' or 'base64'.");
+    if (!absent(json_get(r.body, "dimensions")))
+        return api_refuse(arena, error, "dimensions", "unsupported_parameter",
+                          "'dimensions' is not supported by this engine yet.");
+    return 0;
+}
+
+int api_parse_tokenize(struct arena *arena, struct str body, struct str *content, bool *add_special,
+                       struct api_error *error)
+{
+    struct reader r;
+    *content = STR_NULL;
+    *add_special = false;
+    int err = begin(&r, arena, body, 0, error);
+    if (!err) err = read_str(&r, "content", content);
+    if (!err) err = read_bool(&r, "add_special", add_special);
+    if (!err && !content->ptr) err = api_refuse(arena, error, "content", NULL, "'content' is missing.");
+    return err;
+}
+
+int api_parse_detokenize(struct arena *arena, struct str body, uint32_t vocab, struct api_prompt *out,
+                         struct api_error *error)
+{
+    struct reader r;
+    int err = begin(&r, arena, body, vocab, error);
+    if (err) return err;
+    const struct json *v = json_get(r.body, "tokens");
+    if (json_type(v) != JSON_ARRAY) return wrong_type(&r, "tokens", "an array of tokens");
+    return read_tokens(&r, "tokens", v, out);
+}

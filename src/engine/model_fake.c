@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/model_fake.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+
+enum fake_mode { FAKE_ECHO, FAKE_SCRIPT, FAKE_RANDOM };
+enum { FAKE_EMBEDDING = 8, FAKE_FILE_MAX = 64 * 1024 };
+
+struct fake_slot {
+    int32_t *tokens; /* info.context */
+    uint32_t count;
+};
+
+struct model {
+    struct model_info info;
+    enum fake_mode mode;
+    char *text; /* of script */
+    uint64_t decode_us, token_us, load_us;
+    uint64_t fail, nan;
+    struct fake_slot *slots;
+    float *logits; /* rows of the last decode, one per item that asked */
+    size_t *rows;  /* item -> row */
+    struct model_fake_stats stats;
+    void (*on_decode)(void *user, size_t items);
+    void *on_decode_user;
+};
+
+static void *must(void *ptr)
+{
+    if (!ptr) abort();
+    return ptr;
+}
+
+static void nap(uint64_t us)
+{
+    struct timespec t = {(time_t)(us / 1000000), (long)(us % 1000000) * 1000};
+    if (us) nanosleep(&t, NULL);
+}
+
+/* --- its file --- */
+
+static int read_file(const char *path, struct buf *out)
+{
+    FILE *f = fopen(path, "re");
+    if (!f) return -errno;
+    char *room;
+    int err = buf_reserve(out, FAKE_FILE_MAX, &room);
+    if (!err) buf_commit(out, fread(room, 1, FAKE_FILE_MAX, f));
+    if (!err && ferror(f)) err = -EIO;
+    fclose(f);
+    return err;
+}
+
+static void set_text(struct model *m, struct str value)
+{
+    char *out = must(malloc(value.len + 1));
+    size_t n = 0;
+    for (size_t i = 0; i < value.len; i++) {
+        const bool line = value.ptr[i] == '\\' && i + 1 < value.len && value.ptr[i + 1] == 'n';
+        out[n++] = line ? '\n' : value.ptr[i];
+        i += line;
+    }
+    out[n] = 0;
+    free(m->text);
+    m->text = out;
+}
+
+static int set_key(struct model *m, struct str key, struct str value)
+{
+    uint64_t n = 0;
+    if (str_eq(key, STR("mode"))) {
+        if (str_eq(value, STR("echo"))) m->mode = FAKE_ECHO;
+        else if (str_eq(value, STR("script"))) m->mode = FAKE_SCRIPT;
+        else if (str_eq(value, STR("random"))) m->mode = FAKE_RANDOM;
+        else return ERR_INVALID;
+        return 0;
+    }
+    if (str_eq(key, STR("text"))) {
+        set_text(m, value);
+        return 0;
+    }
+    if (str_to_u64(value, &n)) return ERR_INVALID;
+    if (str_eq(key, STR("decode_us"))) m->decode_us = n;
+    else if (str_eq(key, STR("token_us"))) m->token_us = n;
+    else if (str_eq(key, STR("load_us"))) m->load_us = n;
+    else if (str_eq(key, STR("context"))) m->info.context_train = (uint32_t)n;
+    else if (str_eq(key, STR("fail"))) m->fail = n;
+    else if (str_eq(key, STR("nan"))) m->nan = n;
+    else return ERR_INVALID;
+    return 0;
+}
+
+static void say(char why[MODEL_WHY_MAX], const char *path, const char *text)
+{
+    (void)snprintf(why, MODEL_WHY_MAX, "%s: %s", path, text);
+}
+
+static int read_script(struct model *m, const char *path, char why[MODEL_WHY_MAX])
+{
+    struct buf file;
+    struct str text = str_of(path), line;
+    char separator = ';';
+    int err = 0;
+    buf_init(&file, FAKE_FILE_MAX);
+    if (str_starts(text, STR("fake:"))) {
+        text = str_skip(text, 5);
+    } else {
+        separator = '\n';
+        err = read_file(path, &file);
+        text = buf_str(&file);
+        if (!err && (!str_cut(&text, '\n', &line) || !str_eq(str_trim(line), STR("hostler fake model"))))
+            err = ERR_INVALID;
+        if (err) say(why, path, err == ERR_INVALID ? "not a fake model's file" : err_text(err));
+    }
+    while (!err && str_cut(&text, separator, &line)) {
+        struct str value = str_trim(line), key;
+        if (!value.len || !str_cut(&value, ' ', &key)) continue;
+        err = set_key(m, key, str_trim(value));
+        if (err) say(why, path, "a line is not understood");
+    }
+    buf_fini(&file);
+    return err;
+}
+
+int model_load(const struct model_options *options, struct model **out, char why[MODEL_WHY_MAX])
+{
+    struct model *m = must(calloc(1, sizeof *m));
+    m->info = (struct model_info){
+        .vocab = FAKE_VOCAB,
+        .embedding = FAKE_EMBEDDING,
+        .embed_max = 256,
+        .context_train = 8192,
+        .slots = options->slots,
+        .batch = MAX(options->batch, options->slots),
+        .params = 1,
+        .bytes = 1,
+        .template_known = true,
+        .sampling = {-1, -1, -1, -1, -1},
+    };
+    int err = read_script(m, options->path, why);
+    if (err) {
+        model_free(m);
+        return err;
+    }
+    nap(m->load_us);
+    struct model_info *info = &m->info;
+    (void)snprintf(info->arch, sizeof info->arch, "fake");
+    (void)snprintf(info->description, sizeof info->description, "scripted model");
+    info->context = options->context ? options->context
+                                     : MIN(info->context_train, (uint32_t)MODEL_CONTEXT_DEFAULT);
+    m->slots = must(calloc(info->slots, sizeof *m->slots));
+    for (uint32_t i = 0; i < info->slots; i++)
+        m->slots[i].tokens = must(calloc(info->context, sizeof *m->slots[i].tokens));
+    m->logits = must(calloc((size_t)info->slots * info->vocab, sizeof *m->logits));
+    m->rows = must(calloc(info->batch, sizeof *m->rows));
+    *out = m;
+    return 0;
+}
+
+void model_free(struct model *m)
+{
+    if (!m) return;
+    for (uint32_t i = 0; m->slots && i < m->info.slots; i++)
+        free(m->slots[i].tokens);
+    free(m->slots);
+    free(m->logits);
+    free(m->rows);
+    free(m->text);
+    free(m);
+}
+
+const struct model_info *model_info(const struct model *m)
+{
+    return &m->info;
+}
+
+const struct model_fake_stats *model_fake_stats(const struct model *m)
+{
+    return &m->stats;
+}
+
+void model_fake_on_decode(struct model *m, void (*fn)(void *user, size_t items), void *user)
+{
+    m->on_decode = fn;
+    m->on_decode_user = user;
+}
+
+/* --- vocabulary --- */
+
+static const struct {
+    struct str name;
+    int32_t token;
+} specials[] = {
+    {STR_INIT("<|begin|>"), FAKE_BOS},
+    {STR_INIT("<|end|>"), FAKE_END},
+    {STR_INIT("<|im_start|>"), FAKE_OPEN},
+    {STR_INIT("<|im_end|>"), FAKE_CLOSE},
+};
+
+int model_tokenize(const struct model *m UNUSED, struct str text, bool add_special, bool parse_special,
+                   int32_t *tokens, size_t max, size_t *count)
+{
+    size_t n = 0;
+    if (add_special && n++ < max) tokens[0] = FAKE_BOS;
+    while (text.len) {
+        int32_t token = (unsigned char)text.ptr[0];
+        size_t used = 1;
+        for (size_t i = 0; parse_special && i < ARRAY_LEN(specials); i++) {
+            if (!str_starts(text, specials[i].name)) continue;
+            token = specials[i].token;
+            used = specials[i].name.len;
+        }
+        if (n < max) tokens[n] = token;
+        n++;
+        text = str_skip(text, used);
+    }
+    *count = n;
+    return n > max ? ERR_TOO_LARGE : 0;
+}
+
+size_t model_piece(const struct model *m UNUSED, int32_t token, bool special, char out[MODEL_PIECE_MAX])
+{
+    if (token >= 0 && token < 256) {
+        out[0] = (char)token;
+        return 1;
+    }
+    for (size_t i = 0; special && i < ARRAY_LEN(specials); i++) {
+        if (specials[i].token != token) continue;
+        memcpy(out, specials[i].name.ptr, specials[i].name.len);
+        return specials[i].name.len;
+    }
+    return 0;
+}
+
+bool model_is_end(const struct model *m UNUSED, int32_t token)
+{
+    return token == FAKE_END;
+}
+
+int model_chat(const struct model *m UNUSED, const struct model_message *messages, size_t count, struct buf *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        int err = buf_printf(out, "<|im_start|>%s\n%s<|im_end|>\n", messages[i].role, messages[i].content);
+        if (err) return err;
+    }
+    return buf_append(out, STR("<|im_start|>assistant\n"));
+}
+
+/* --- computing --- */
+
+/* Where the answer begins: behind the last message's opening, role and line end. 0: not a chat. */
+static uint32_t answer_start(const struct fake_slot *s, uint32_t *open)
+{
+    for (uint32_t i = s->count; i-- > 0;) {
+        if (s->tokens[i] != FAKE_OPEN) continue;
+        *open = i;
+        while (i < s->count && s->tokens[i] != '\n')
+            i++;
+        return i + 1;
+    }
+    return 0;
+}
+
+/* The at-th token of the last message before `open`, or the end. */
+static int32_t echoed(const struct fake_slot *s, uint32_t open, uint32_t at)
+{
+    uint32_t begin = open;
+    while (begin > 0 && s->tokens[begin - 1] != FAKE_OPEN)
+        begin--;
+    while (begin < open && s->tokens[begin] != '\n')
+        begin++;
+    begin++;
+    const uint32_t i = begin + at;
+    return i >= open || s->tokens[i] == FAKE_CLOSE ? FAKE_END : s->tokens[i];
+}
+
+static uint64_t slot_hash(const struct fake_slot *s)
+{
+    return hash_fnv(str_n((const char *)s->tokens, s->count * sizeof *s->tokens));
+}
+
+static int32_t next_token(const struct model *m, const struct fake_slot *s)
+{
+    uint32_t open = 0;
+    const uint32_t start = answer_start(s, &open);
+    if (m->mode == FAKE_SCRIPT) {
+        const uint32_t at = s->count - MIN(start, s->count);
+        const size_t len = m->text ? strlen(m->text) : 0;
+        return at < len ? (unsigned char)m->text[at] : FAKE_END;
+    }
+    if (start && start <= s->count) return echoed(s, open, s->count - start);
+    return 'a' + (int32_t)(slot_hash(s) % 26);
+}
+
+static void fill_row(const struct model *m, const struct fake_slot *s, float *row)
+{
+    const uint64_t seed = slot_hash(s);
+    for (uint32_t i = 0; i < m->info.vocab; i++) {
+        const uint64_t noise = (seed ^ (i * 0x9e3779b97f4a7c15u)) * 0xbf58476d1ce4e5b9u;
+        row[i] = (float)(noise >> 40) / (float)(1 << 24) * (m->mode == FAKE_RANDOM ? 8.0f : 1.0f);
+        if (i >= FAKE_BOS && m->mode == FAKE_RANDOM) row[i] = -20;
+    }
+    if (m->mode != FAKE_RANDOM) row[next_token(m, s)] = 20;
+}
+
+int model_decode(struct model *m, const struct model_item *items, size_t count)
+{
+    size_t rows = 0;
+    assert(count > 0 && count <= m->info.batch);
+    if (m->on_decode) m->on_decode(m->on_decode_user, count);
+    nap(m->decode_us + m->token_us * count);
+    m->stats.decodes++;
+    m->stats.items += (unsigned)count;
+    m->stats.last_items = (unsigned)count;
+    if (m->stats.decodes == m->fail) return ERR_INVALID;
+    for (size_t i = 0; i < count; i++) {
+        struct fake_slot *s = &m->slots[items[i].slot];
+        assert(items[i].slot < m->info.slots && items[i].position == s->count);
+        assert(s->count < m->info.context);
+        s->tokens[s->count++] = items[i].token;
+        if (!items[i].logits) continue;
+        assert(rows < m->info.slots);
+        float *row = m->logits + rows * m->info.vocab;
+        fill_row(m, s, row);
+        for (uint32_t k = 0; m->stats.decodes == m->nan && k < m->info.vocab; k++)
+            row[k] = NAN;
+        m->rows[i] = rows++;
+    }
+    return 0;
+}
+
+float *model_logits(struct model *m, size_t index)
+{
+    return m->logits + m->rows[index] * m->info.vocab;
+}
+
+bool model_trim(struct model *m, uint32_t slot, uint32_t length)
+{
+    if (length < m->slots[slot].count) m->slots[slot].count = length;
+    return true;
+}
+
+bool model_copy(struct model *m, uint32_t from, uint32_t to)
+{
+    memcpy(m->slots[to].tokens, m->slots[from].tokens, m->slots[from].count * sizeof(int32_t));
+    m->slots[to].count = m->slots[from].count;
+    m->stats.copies++;
+    return true;
+}
+
+void model_set_threads(struct model *m, unsigned threads)
+{
+    m->stats.threads = threads;
+}
+
+int model_embed(struct model *m, const struct model_tokens *inputs, size_t count, float *out)
+{
+    m->stats.embeds++;
+    for (size_t i = 0; i < count; i++) {
+        float *v = out + i * FAKE_EMBEDDING;
+        float sum = 0;
+        nap(m->token_us * inputs[i].count);
+        for (unsigned k = 0; k < FAKE_EMBEDDING; k++)
+            v[k] = k == 0;
+        for (uint32_t t = 0; t < inputs[i].count; t++)
+            v[inputs[i].tokens[t] % FAKE_EMBEDDING] += 1;
+        for (unsigned k = 0; k < FAKE_EMBEDDING; k++)
+            sum += v[k] * v[k];
+        for (unsigned k = 0; k < FAKE_EMBEDDING; k++)
+            v[k] /= sqrtf(sum);
+    }
+    return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The scripted model behind model.h, for tests and hostler-engine-fake: deterministic, no weights.
+ *
+ * Its "file" is text, one `key value` per line, the first line being `hostler fake model`; or the path itself is
+ * "fake:key value;key value". Keys:
+ *     mode echo       chat answers repeat the last message (default); other prompts continue by letters that depend on every
+ *                     token before, so that a wrong cache shows
+ *     mode script     answers are the text of `text`
+ *     mode random     logits are noise that depends on every token before
+ *     text T          for script; \n stands for a line end
+ *     decode_us N     a decode sleeps that long, and ...
+ *     token_us N      ... that long per token
+ *     load_us N       loading sleeps that long
+ *     context N       what it was "trained" with
+ *     fail N          the N-th decode fails
+ *     nan N           the N-th decode gives no numbers
+ * Tokens are bytes (0..255), 256 begins a text, 257 ends an answer, 258 and 259 enclose a message. */
+#ifndef HOSTLER_ENGINE_MODEL_FAKE_H
+#define HOSTLER_ENGINE_MODEL_FAKE_H
+
+#include "engine/model.h"
+
+enum { FAKE_BOS = 256, FAKE_END = 257, FAKE_OPEN = 258, FAKE_CLOSE = 259, FAKE_VOCAB = 320 };
+
+struct model_fake_stats {
+    unsigned decodes;
+    unsigned items;      /* of all decodes */
+    unsigned last_items; /* of the last one */
+    unsigned copies;
+    unsigned embeds;     /* calls */
+    unsigned threads;
+};
+
+const struct model_fake_stats *model_fake_stats(const struct model *m);
+
+/* Called at each decode, before anything else: moves a test's clock. */
+void model_fake_on_decode(struct model *m, void (*fn)(void *user, size_t items), void *user);
+
+#endif

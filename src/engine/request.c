@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A chat or completion request. The happy path: the body comes (BODY), is checked, becomes one sequence per choice, whose
+ * tokens go out as they come (ANSWERING), until each has ended; then the call ends. What can go wrong: a bad body (400), the
+ * model fails (500, or an error event in a stream that has begun), the client leaves (its sequences are cancelled), the
+ * client reads slowly (they are paused), the server shuts down.
+ *
+ * The call may be gone before the sequences are; the request lives until both are.
+ *
+ *     BODY --> ANSWERING --all ended--> free
+ *      |           |
+ *      +-----------+--client gone--> ORPHAN --all ended--> free */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/rand.h"
+#include "engine/answer.h"
+#include "engine/server_priv.h"
+#include "obs/log.h"
+
+enum {
+    PENDING_HIGH = 64 * 1024, /* unsent bytes at which a stream's sequences are paused */
+    PENDING_LOW = 16 * 1024,
+    SEQUENCES_MAX = 128,      /* prompts times choices */
+};
+
+struct choice {
+    struct sequence *sequence; /* NULL once it has ended */
+    bool leads;                /* its prompt is the one that is counted, of those with the same prompt */
+    bool begun;                /* the role was sent */
+    enum finish finish;
+    struct buf text;           /* whole answers */
+    size_t characters;         /* sent, for text_offset */
+    struct sampler_choice *tokens; /* whole answers with logprobs */
+    unsigned token_count;
+    unsigned token_cap;
+};
+
+struct request {
+    struct list link;
+    struct task task;
+    struct server *server;
+    struct http_call *call;    /* NULL when it has ended */
+    enum api_kind kind;
+    struct answer answer;
+    bool stream;
+    bool planned;              /* the body was accepted */
+    bool paused;
+    struct choice *choices;
+    size_t choice_count;
+    size_t running;            /* sequences that have not ended */
+    struct answer_usage usage;
+    struct buf frames;
+    uint64_t started_us;
+    uint64_t first_us;         /* first token; 0: none yet */
+};
+
+static const struct http_field stream_fields[] = {
+    {STR_INIT("content-type"), STR_INIT("text/event-stream; charset=utf-8")},
+    {STR_INIT("cache-control"), STR_INIT("no-cache")},
+};
+
+static void *must(void *ptr)
+{
+    if (!ptr) abort();
+    return ptr;
+}
+
+/* --- its end --- */
+
+static void dispose_sequence(void *q)
+{
+    sequence_free(q);
+}
+
+static void request_free(struct request *r)
+{
+    for (size_t i = 0; i < r->choice_count; i++) {
+        buf_fini(&r->choices[i].text);
+        free(r->choices[i].tokens);
+    }
+    task_cancel(&r->task);
+    buf_fini(&r->frames);
+    free(r->choices);
+    server__leave(r->server, &r->link);
+    free(r);
+}
+
+/* To be called last by whoever may have ended the call or a sequence. */
+static void free_if_done(struct request *r)
+{
+    if (!r->call && !r->running) request_free(r);
+}
+
+static void log_request(const struct request *r, const char *outcome)
+{
+    struct log_line l;
+    const uint64_t now = loop_now(r->server->loop);
+    log_begin(&l, LOG_INFO, "answer");
+    log_cstr(&l, "id", r->answer.id);
+    log_cstr(&l, "outcome", outcome);
+    log_u64(&l, "choices", r->choice_count);
+    log_u64(&l, "prompt_tokens", r->usage.prompt);
+    log_u64(&l, "cached_tokens", r->usage.cached);
+    log_u64(&l, "completion_tokens", r->usage.completion);
+    if (r->first_us) log_u64(&l, "first_us", r->first_us - r->started_us);
+    log_u64(&l, "total_us", now - r->started_us);
+    log_end(&l);
+}
+
+static void cancel_all(struct request *r)
+{
+    for (size_t i = 0; i < r->choice_count; i++) {
+        if (r->choices[i].sequence) worker_cancel(r->server->worker, r->choices[i].sequence);
+    }
+}
+
+/* The client has left: nobody reads any more. */
+static void orphan(struct request *r)
+{
+    struct http_call *call = r->call;
+    r->call = NULL;
+    task_cancel(&r->task);
+    if (r->planned) log_request(r, "client_gone");
+    call_end(call);
+    cancel_all(r);
+}
+
+/* Ends with an error: as an answer, or as the stream's last event when it has begun. */
+static void fail(struct request *r, const struct api_error *error)
+{
+    struct http_call *call = r->call;
+    r->call = NULL;
+    if (r->planned) log_request(r, error->status >= 500 ? "failed" : "refused");
+    if (!call->head_sent && !(r->stream && r->first_us)) {
+        server__reply_error(call, error);
+    } else {
+        const struct str frame[] = {STR("data: "), api_error_body(call->arena, error), STR("\n\n")};
+        call_write(call, frame, ARRAY_LEN(frame), true);
+        call_end(call);
+    }
+    cancel_all(r);
+}
+
+/* --- from body to sequences --- */
+
+static bool model_known(const struct server *s, struct str name)
+{
+    return !name.ptr || !name.len || str_eq(name, str_of(s->options.alias));
+}
+
+static int chat_prompt(struct request *r, struct arena *arena, const struct api_request *api,
+                       struct api_prompt *out, struct api_error *error)
+{
+    struct buf text;
+    buf_init(&text, 2 * SERVER_BODY_MAX);
+    int err = model_chat(r->server->model, api->messages, api->message_count, &text);
+    if (err)
+        err = api_refuse(arena, error, "messages", NULL, "The model's chat template cannot take these messages.");
+    else
+        *out = (struct api_prompt){.text = arena_dup(arena, buf_str(&text))};
+    buf_fini(&text);
+    return err;
+}
+
+/* One prompt's sequences; the first leads, so that the prompt is computed once. */
+static void add_choices(struct request *r, const struct api_request *api, const int32_t *tokens, uint32_t count)
+{
+    const struct server *s = r->server;
+    const uint32_t left = s->info->context - count;
+    struct sequence_spec spec = {
+        .prompt = tokens,
+        .prompt_count = count,
+        .max_tokens = api->max_tokens ? MIN(api->max_tokens, left) : left,
+        .ignore_end = api->ignore_end,
+        .sampling = api->sampling,
+        .stops = api->stops,
+        .stop_count = api->stop_count,
+    };
+    for (uint32_t i = 0; i < api->n; i++) {
+        struct choice *c = &r->choices[r->choice_count];
+        buf_init(&c->text, SERVER_ANSWER_MAX);
+        if (api->seeded)
+            spec.sampling.seed = api->sampling.seed + i;
+        else
+            rand_bytes(&spec.sampling.seed, sizeof spec.sampling.seed);
+        c->sequence = sequence_new(&spec, s->info->vocab);
+        c->sequence->owner = r;
+        c->sequence->index = (unsigned)r->choice_count++;
+        c->leads = i == 0;
+        if (i == 0) spec.leader = c->sequence;
+    }
+    r->usage.prompt += count;
+}
+
+static int plan_prompts(struct request *r, struct arena *arena, const struct api_request *api, struct api_error *error)
+{
+    struct server *s = r->server;
+    struct api_prompt chat;
+    const bool is_chat = api->kind == API_CHAT;
+    const struct api_prompt *prompts = is_chat ? &chat : api->prompts;
+    const size_t count = is_chat ? 1 : api->prompt_count;
+    const char *param = is_chat ? "messages" : "prompt";
+    int err = is_chat ? chat_prompt(r, arena, api, &chat, error) : 0;
+    if (err) return err;
+    if (count * api->n > SEQUENCES_MAX)
+        return api_refuse(arena, error, "n", NULL, "A request may have at most %d choices in all.", SEQUENCES_MAX);
+    const int32_t **tokens = arena_alloc(arena, count * sizeof *tokens);
+    uint32_t *counts = arena_alloc(arena, count * sizeof *counts);
+    for (size_t i = 0; i < count; i++) {
+        err = server__tokens(s, arena, &prompts[i], is_chat, s->info->context - 1, param, &tokens[i], &counts[i], error);
+        if (err) return err;
+    }
+    r->choices = must(calloc(count * api->n, sizeof *r->choices));
+    for (size_t i = 0; i < count; i++)
+        add_choices(r, api, tokens[i], counts[i]);
+    return 0;
+}
+
+static int plan(struct request *r, struct arena *arena, struct api_error *error)
+{
+    struct server *s = r->server;
+    struct api_request api;
+    int err = r->kind == API_CHAT
+                  ? api_parse_chat(arena, r->call->body, &s->defaults, s->info->vocab, &api, error)
+                  : api_parse_completion(arena, r->call->body, &s->defaults, s->info->vocab, &api, error);
+    if (err) return err;
+    if (!model_known(s, api.model)) {
+        api_refuse(arena, error, "model", "model_not_found", "This engine serves '%s', not '%.*s'.", s->options.alias,
+                   (int)MIN(api.model.len, (size_t)128), api.model.ptr);
+        error->status = 404;
+        return ERR_NOT_FOUND;
+    }
+    r->stream = api.stream;
+    answer_init(&r->answer, r->kind);
+    r->answer.vocabulary = s->model;
+    r->answer.model = str_of(s->options.alias);
+    r->answer.include_usage = api.include_usage;
+    r->answer.logprobs = api.sampling.logprobs;
+    return plan_prompts(r, arena, &api, error);
+}
+
+static void start(struct request *r)
+{
+    struct arena arena;
+    struct api_error error;
+    arena_init(&arena, SERVER_PARSE_MAX, 16 * 1024);
+    int err = plan(r, &arena, &error);
+    if (err) {
+        fail(r, &error);
+    } else {
+        r->planned = true;
+        r->running = r->choice_count;
+        for (size_t i = 0; i < r->choice_count; i++)
+            worker_add(r->server->worker, r->choices[i].sequence);
+    }
+    arena_fini(&arena);
+}
+
+static void fail_body(struct request *r)
+{
+    struct api_error error = {.status = 400, .type = "invalid_request_error", .message = STR("The body did not arrive whole.")};
+    if (r->call->body_err == ERR_TOO_LARGE) {
+        error.status = 413;
+        error.message = STR("The body is larger than this engine takes.");
+    } else if (r->call->body_err == ERR_TIMEOUT) {
+        error.status = 408;
+    }
+    fail(r, &error);
+}
+
+/* --- output --- */
+
+/* A write may find out that the client has left; then the call's task is woken. */
+static void send_frames(struct request *r, bool last)
+{
+    const struct str frames = buf_str(&r->frames);
+    call_write(r->call, &frames, 1, last);
+    buf_clear(&r->frames);
+    if (last || r->paused || call_pending(r->call) < PENDING_HIGH) return;
+    r->paused = true;
+    call_set_low_mark(r->call, PENDING_LOW);
+    for (size_t i = 0; i < r->choice_count; i++) {
+        if (r->choices[i].sequence) worker_pause(r->server->worker, r->choices[i].sequence, true);
+    }
+}
+
+static void resume(struct request *r)
+{
+    if (!r->paused || call_pending(r->call) > PENDING_LOW) return;
+    r->paused = false;
+    for (size_t i = 0; i < r->choice_count; i++) {
+        if (r->choices[i].sequence) worker_pause(r->server->worker, r->choices[i].sequence, false);
+    }
+}
+
+static const struct api_error model_failed = {
+    .status = 500, .type = "server_error", .message = STR_INIT("The model failed to compute an answer.")};
+static const struct api_error too_long = {
+    .status = 500, .type = "server_error", .message = STR_INIT("The answer is larger than this engine can give.")};
+static const struct api_error shutting_down = {
+    .status = 503, .type = "server_error", .message = STR_INIT("The engine is shutting down.")};
+
+static int frame_output(struct request *r, struct choice *c, unsigned index, const struct output *out)
+{
+    int err = 0;
+    if (!c->begun) {
+        c->begun = true;
+        err = answer_frame_role(&r->answer, &r->frames, index);
+    }
+    if (!err && (out->text.len || out->choice_count)) {
+        const struct answer_choice part = {out->text, FINISH_NONE, out->choices, out->choice_count};
+        err = answer_frame_text(&r->answer, &r->frames, index, &part, c->characters);
+        for (size_t i = 0; i < out->text.len; i++)
+            c->characters += ((unsigned char)out->text.ptr[i] & 0xc0) != 0x80;
+    }
+    if (!err && out->finish != FINISH_NONE) err = answer_frame_finish(&r->answer, &r->frames, index, out->finish);
+    return err;
+}
+
+static int gather_output(struct choice *c, const struct output *out)
+{
+    int err = buf_append(&c->text, out->text);
+    if (err || !out->choice_count) return err;
+    if (c->token_count + out->choice_count > c->token_cap) {
+        c->token_cap = MAX(c->token_cap * 2, c->token_count + out->choice_count);
+        c->tokens = must(realloc(c->tokens, c->token_cap * sizeof *c->tokens));
+    }
+    memcpy(c->tokens + c->token_count, out->choices, out->choice_count * sizeof *c->tokens);
+    c->token_count += out->choice_count;
+    return 0;
+}
+
+static void end_call(struct request *r)
+{
+    struct http_call *call = r->call;
+    r->call = NULL;
+    task_cancel(&r->task);
+    log_request(r, "ok");
+    call_end(call);
+}
+
+static void finish_stream(struct request *r)
+{
+    int err = 0;
+    if (r->answer.include_usage) err = answer_frame_usage(&r->answer, &r->frames, &r->usage);
+    if (!err) err = answer_frame_done(&r->frames);
+    if (err) {
+        fail(r, &too_long);
+        return;
+    }
+    send_frames(r, true);
+    end_call(r);
+}
+
+static void finish_whole(struct request *r)
+{
+    struct buf body;
+    struct answer_choice *choices = must(calloc(r->choice_count, sizeof *choices));
+    buf_init(&body, SERVER_ANSWER_MAX);
+    for (size_t i = 0; i < r->choice_count; i++) {
+        const struct choice *c = &r->choices[i];
+        choices[i] = (struct answer_choice){buf_str(&c->text), c->finish, c->tokens, c->token_count};
+    }
+    int err = answer_whole(&r->answer, &body, choices, r->choice_count, &r->usage);
+    if (err) {
+        fail(r, &too_long);
+    } else {
+        struct http_call *call = r->call;
+        r->call = NULL;
+        task_cancel(&r->task);
+        log_request(r, "ok");
+        server__reply_json(call, 200, buf_str(&body));
+    }
+    buf_fini(&body);
+    free(choices);
+}
+
+static void begin_answer(struct request *r)
+{
+    r->first_us = loop_now(r->server->loop);
+    histogram_observe_us(&r->server->ttft, r->first_us - r->started_us);
+    if (r->stream)
+        call_begin(r->call, 200, stream_fields, ARRAY_LEN(stream_fields), HTTP_CHUNKED, 0);
+}
+
+static void take_output(struct request *r, const struct output *out, unsigned index)
+{
+    struct choice *c = &r->choices[index];
+    if (out->finish == FINISH_FAILED || out->finish == FINISH_CANCELLED) {
+        fail(r, out->finish == FINISH_FAILED ? &model_failed : &shutting_down);
+        return;
+    }
+    if (!r->first_us) begin_answer(r);
+    int err = r->stream ? frame_output(r, c, index, out) : gather_output(c, out);
+    if (err) {
+        fail(r, &too_long);
+    } else if (r->running) {
+        if (r->stream && buf_len(&r->frames)) send_frames(r, false);
+    } else if (r->stream) {
+        finish_stream(r);
+    } else {
+        finish_whole(r);
+    }
+}
+
+void request_on_output(struct server *s, const struct output *out)
+{
+    struct request *r = out->sequence->owner;
+    const unsigned index = out->sequence->index;
+    if (out->finish != FINISH_NONE) {
+        r->choices[index].sequence = NULL;
+        r->choices[index].finish = out->finish;
+        r->usage.completion += out->generated;
+        if (r->choices[index].leads) r->usage.cached += out->cached_tokens;
+        r->running--;
+        worker_dispose(s->worker, dispose_sequence, out->sequence);
+    }
+    if (r->call) take_output(r, out, index);
+    free_if_done(r);
+}
+
+static void run(struct task *task)
+{
+    struct request *r = CONTAINER_OF(task, struct request, task);
+    if (r->call->gone)
+        orphan(r);
+    else if (r->planned)
+        resume(r);
+    else if (r->call->body_err)
+        fail_body(r);
+    else if (r->call->body_done)
+        start(r);
+    free_if_done(r);
+}
+
+void request_begin(struct server *s, struct http_call *call, enum api_kind kind)
+{
+    struct request *r = must(calloc(1, sizeof *r));
+    r->server = s;
+    r->call = call;
+    r->kind = kind;
+    r->started_us = call->started_us;
+    task_init(&r->task, run);
+    buf_init(&r->frames, SERVER_ANSWER_MAX);
+    server__enter(s, &r->link);
+    call->task = &r->task;
+    call_read_body(call, SERVER_BODY_MAX);
+    loop_wake(s->loop, &r->task);
+}

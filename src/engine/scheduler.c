@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/scheduler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "engine/slots.h"
+#include "engine/threads.h"
+#include "obs/log.h"
+
+enum {
+    SLICE_LEAST = 16,  /* tokens; fewer waste the model's work per call */
+    SLICE_FIRST = 64,  /* before anything has been measured */
+};
+
+/* A prompt's part in a slice. */
+struct part {
+    struct sequence *sequence;
+    uint32_t count;
+    uint32_t last_item;
+};
+
+struct scheduler {
+    struct scheduler_options options;
+    struct model *model;
+    const struct model_info *info;
+    struct list waiting;        /* without slot, in order of arrival */
+    struct list prefill;        /* with slot, prompt not yet decoded, in order of arrival */
+    struct list embeds;         /* struct embed_job */
+    struct slots slots;
+    struct model_item *items;   /* info->batch */
+    struct part *parts;         /* info->slots */
+    struct sampler_scratch scratch;
+    struct threads decode_threads;
+    struct threads prefill_threads;
+    double prompt_token_us;     /* what a prompt token costs lately; 0: not measured */
+    struct scheduler_stats stats;
+};
+
+static void *must(void *ptr)
+{
+    if (!ptr) abort();
+    return ptr;
+}
+
+struct scheduler *scheduler_new(const struct scheduler_options *options)
+{
+    struct scheduler *s = must(calloc(1, sizeof *s));
+    s->options = *options;
+    if (!s->options.slice_us) s->options.slice_us = SCHEDULER_SLICE_US;
+    if (!s->options.slice_alone_us) s->options.slice_alone_us = SCHEDULER_SLICE_ALONE_US;
+    if (!s->options.now_us) s->options.now_us = clock_mono_us;
+    s->model = options->model;
+    s->info = model_info(s->model);
+    list_init(&s->waiting);
+    list_init(&s->prefill);
+    list_init(&s->embeds);
+    slots_init(&s->slots, s->model);
+    s->items = must(calloc(s->info->batch, sizeof *s->items));
+    s->parts = must(calloc(s->info->slots, sizeof *s->parts));
+    sampler_scratch_init(&s->scratch, s->info->vocab);
+    threads_init(&s->decode_threads, options->threads, options->threads_most);
+    threads_init(&s->prefill_threads, options->threads, options->threads_most);
+    return s;
+}
+
+void scheduler_free(struct scheduler *s)
+{
+    if (!s) return;
+    assert(list_empty(&s->waiting) && list_empty(&s->prefill) && slots_busy(&s->slots) == 0);
+    slots_fini(&s->slots);
+    sampler_scratch_fini(&s->scratch);
+    free(s->items);
+    free(s->parts);
+    free(s);
+}
+
+const struct scheduler_stats *scheduler_stats(const struct scheduler *s)
+{
+    return &s->stats;
+}
+
+static void set_gauge(struct metric_cell *c, uint64_t v)
+{
+    atomic_store_explicit(&c->v, v, memory_order_relaxed);
+}
+
+static void note_gauges(struct scheduler *s)
+{
+    uint64_t used = 0;
+    for (uint32_t i = 0; i < s->slots.count; i++)
+        used += s->slots.all[i].user ? s->slots.all[i].user->done : 0;
+    set_gauge(&s->stats.cache_used, used);
+    set_gauge(&s->stats.running, slots_busy(&s->slots));
+}
+
+/* --- telling --- */
+
+static void tell(struct scheduler *s, struct sequence *q, struct str text, enum finish finish)
+{
+    struct output out = {
+        .sequence = q,
+        .text = text,
+        .choices = q->pending,
+        .choice_count = q->pending_count,
+        .finish = finish,
+        .prompt_tokens = q->prompt_count,
+        .cached_tokens = q->cached,
+        .generated = q->generated,
+    };
+    s->options.sink.on_output(s->options.sink.user, &out);
+    q->pending_count = 0;
+}
+
+/* Followers go their own way. */
+static void leave_followers(struct scheduler *s, struct sequence *q)
+{
+    if (!q->followers) return;
+    LIST_EACH(&s->waiting, it) {
+        struct sequence *f = LIST_ITEM(it, struct sequence, link);
+        if (f->leader == q) f->leader = NULL;
+    }
+    q->followers = 0;
+}
+
+static void leave_leader(struct sequence *q)
+{
+    if (!q->leader) return;
+    q->leader->followers--;
+    q->leader = NULL;
+}
+
+/* The end of a sequence on every path. Its slot keeps what the cache holds. */
+static void end(struct scheduler *s, struct sequence *q, struct str text, enum finish finish)
+{
+    const bool waited = q->state == SEQUENCE_WAITING;
+    leave_followers(s, q);
+    leave_leader(q);
+    list_remove(&q->link);
+    if (!waited) slots_give_back(&s->slots, q, s->options.now_us());
+    q->state = SEQUENCE_ENDED;
+    if (waited) metric_sub(&s->stats.waiting, 1);
+    tell(s, q, text, finish);
+}
+
+/* --- asking --- */
+
+void scheduler_add(struct scheduler *s, struct sequence *q)
+{
+    assert(q->state == SEQUENCE_NEW);
+    assert(q->prompt_count + q->max_tokens <= s->info->context);
+    if (q->leader && q->leader->state == SEQUENCE_ENDED) q->leader = NULL;
+    q->state = SEQUENCE_WAITING;
+    q->queued_us = s->options.now_us();
+    list_push_back(&s->waiting, &q->link);
+    metric_add(&s->stats.waiting, 1);
+}
+
+void scheduler_cancel(struct scheduler *s, struct sequence *q)
+{
+    if (q->state == SEQUENCE_NEW || q->state == SEQUENCE_ENDED) return;
+    end(s, q, STR_NULL, FINISH_CANCELLED);
+    note_gauges(s);
+}
+
+void scheduler_embed(struct scheduler *s, struct embed_job *job)
+{
+    job->next = 0;
+    list_push_back(&s->embeds, &job->link);
+}
+
+void scheduler_cancel_embed(struct scheduler *s, struct embed_job *job)
+{
+    if (!list_linked(&job->link)) return;
+    list_remove(&job->link);
+    s->options.sink.on_embedded(s->options.sink.user, job, ERR_CANCELLED);
+}
+
+void scheduler_cancel_all(struct scheduler *s)
+{
+    while (!list_empty(&s->waiting))
+        scheduler_cancel(s, LIST_ITEM(s->waiting.next, struct sequence, link));
+    for (uint32_t i = 0; i < s->slots.count; i++) {
+        if (s->slots.all[i].user) scheduler_cancel(s, s->slots.all[i].user);
+    }
+    while (!list_empty(&s->embeds))
+        scheduler_cancel_embed(s, LIST_ITEM(s->embeds.next, struct embed_job, link));
+}
+
+void scheduler_pause(struct scheduler *s UNUSED, struct sequence *q, bool paused)
+{
+    q->paused = paused;
+}
+
+/* --- waiting sequences get slots --- */
+
+static void admit(struct scheduler *s)
+{
+    const double token_us = s->prompt_token_us > 0 ? s->prompt_token_us : USEC_PER_MS;
+    LIST_EACH_SAFE(&s->waiting, it, next) {
+        struct sequence *q = LIST_ITEM(it, struct sequence, link);
+        if (slots_busy(&s->slots) == s->slots.count) return;
+        if (q->leader && !q->leader->prefilled) continue;
+        leave_leader(q);
+        slots_take(&s->slots, q, token_us);
+        list_remove(&q->link);
+        list_push_back(&s->prefill, &q->link);
+        q->state = SEQUENCE_PREFILL;
+        metric_sub(&s->stats.waiting, 1);
+        metric_add(&s->stats.cached_tokens, q->cached);
+        histogram_observe_us(&s->stats.wait_seconds, s->options.now_us() - q->queued_us);
+    }
+}
+
+/* --- tokens --- */
+
+static void remember_choice(struct sequence *q, const struct sampler_choice *c)
+{
+    if (!q->sampler.params.logprobs) return;
+    if (q->pending_count == q->pending_cap) {
+        q->pending_cap = q->pending_cap ? q->pending_cap * 2 : 4;
+        q->pending = must(realloc(q->pending, q->pending_cap * sizeof *q->pending));
+    }
+    q->pending[q->pending_count++] = *c;
+}
+
+/* Forgets choices whose text the stop string has cut off. */
+static void cut_choices(struct scheduler *s, struct sequence *q, size_t text_len)
+{
+    char piece[MODEL_PIECE_MAX];
+    size_t len = 0;
+    for (unsigned i = 0; i < q->pending_count; i++) {
+        if (len >= text_len) {
+            q->pending_count = i;
+            return;
+        }
+        len += model_piece(s->model, q->pending[i].token, false, piece);
+    }
+}
+
+/* Chooses the next token of `q` and tells it; may end the sequence. */
+static void take_token(struct scheduler *s, struct sequence *q, float *logits)
+{
+    struct sampler_choice choice;
+    char piece[MODEL_PIECE_MAX];
+    struct str text;
+    if (sampler_next(&q->sampler, &s->scratch, logits, &choice)) {
+        log_note(LOG_ERROR, "sampling", "the model gave no finite number");
+        metric_add(&s->stats.failures, 1);
+        end(s, q, STR_NULL, FINISH_FAILED);
+        return;
+    }
+    if (!q->ignore_end && model_is_end(s->model, choice.token)) {
+        (void)stop_feed(&q->stop, STR_NULL, true, &text);
+        end(s, q, text, FINISH_STOP);
+        return;
+    }
+    sequence_push(q, choice.token);
+    q->generated++;
+    metric_add(&s->stats.output_tokens, 1);
+    remember_choice(q, &choice);
+    const bool last = q->generated == q->max_tokens;
+    const size_t len = model_piece(s->model, choice.token, false, piece);
+    if (stop_feed(&q->stop, str_n(piece, len), last, &text) == STOP_FOUND) {
+        cut_choices(s, q, text.len);
+        end(s, q, text, FINISH_STOP);
+    } else if (last) {
+        end(s, q, text, FINISH_LENGTH);
+    } else if (text.len) {
+        tell(s, q, text, FINISH_NONE);
+    }
+}
+
+/* After a decode that failed nothing is known of its slots. */
+static void fail_items(struct scheduler *s, size_t count, int err)
+{
+    log_note(LOG_ERROR, "decode", "%s", err_text(err));
+    metric_add(&s->stats.failures, 1);
+    for (size_t i = 0; i < count; i++) {
+        struct sequence *q = s->slots.all[s->items[i].slot].user;
+        if (!q) continue;
+        q->done = 0;
+        end(s, q, STR_NULL, FINISH_FAILED);
+    }
+}
+
+/* --- the step's parts --- */
+
+static bool runs(const struct sequence *q)
+{
+    return q && q->state == SEQUENCE_RUNNING && !q->paused;
+}
+
+static size_t collect_running(struct scheduler *s)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < s->slots.count; i++) {
+        const struct sequence *q = s->slots.all[i].user;
+        if (!runs(q)) continue;
+        s->items[n++] = (struct model_item){q->tokens[q->done], i, q->done, true};
+    }
+    return n;
+}
+
+static bool decode_running(struct scheduler *s)
+{
+    const size_t n = collect_running(s);
+    if (!n) return false;
+    const uint64_t started = s->options.now_us();
+    const unsigned threads = threads_pick(&s->decode_threads);
+    model_set_threads(s->model, threads);
+    const int err = model_decode(s->model, s->items, n);
+    if (err) {
+        fail_items(s, n, err);
+        return true;
+    }
+    const uint64_t us = s->options.now_us() - started;
+    threads_note(&s->decode_threads, n, (double)n, us);
+    histogram_observe_us(&s->stats.decode_seconds, us);
+    metric_add(&s->stats.decodes, 1);
+    set_gauge(&s->stats.threads, threads);
+    for (size_t i = 0; i < n; i++) {
+        struct sequence *q = s->slots.all[s->items[i].slot].user;
+        q->done++;
+        take_token(s, q, model_logits(s->model, i));
+    }
+    return true;
+}
+
+/* How many prompt tokens the next slice may have. */
+static uint32_t slice_size(const struct scheduler *s, bool others_run)
+{
+    const uint64_t budget = others_run ? s->options.slice_us : s->options.slice_alone_us;
+    double n = s->prompt_token_us > 0 ? (double)budget / s->prompt_token_us : SLICE_FIRST;
+    n = MAX(n, (double)SLICE_LEAST);
+    return (uint32_t)MIN(n, (double)s->info->batch);
+}
+
+static int compare_slots(const void *a, const void *b)
+{
+    const struct part *x = a, *y = b;
+    return x->sequence->slot < y->sequence->slot ? -1 : x->sequence->slot > y->sequence->slot;
+}
+
+/* The slice's parts, from the oldest prompt on, in order of their slots: the model likes neighbours together. */
+static size_t collect_parts(struct scheduler *s, uint32_t size)
+{
+    size_t n = 0;
+    LIST_EACH(&s->prefill, it) {
+        struct sequence *q = LIST_ITEM(it, struct sequence, link);
+        if (!size) break;
+        const uint32_t count = MIN(size, q->prompt_count - q->done);
+        s->parts[n++] = (struct part){.sequence = q, .count = count};
+        size -= count;
+    }
+    qsort(s->parts, n, sizeof *s->parts, compare_slots);
+    return n;
+}
+
+static size_t collect_items(struct scheduler *s, size_t parts)
+{
+    size_t n = 0;
+    for (size_t p = 0; p < parts; p++) {
+        const struct sequence *q = s->parts[p].sequence;
+        for (uint32_t i = 0; i < s->parts[p].count; i++) {
+            const uint32_t at = q->done + i;
+            s->items[n++] =
+                (struct model_item){q->tokens[at], q->slot, at, at + 1 == q->prompt_count};
+        }
+        s->parts[p].last_item = (uint32_t)(n - 1);
+    }
+    return n;
+}
+
+static unsigned bits(size_t n)
+{
+    unsigned b = 0;
+    for (; n; n /= 2)
+        b++;
+    return b;
+}
+
+static void note_slice(struct scheduler *s, size_t tokens, uint64_t us)
+{
+    const double cost = (double)us / (double)tokens;
+    const double keep = 0.6;
+    threads_note(&s->prefill_threads, bits(tokens), (double)tokens, us);
+    histogram_observe_us(&s->stats.prefill_seconds, us);
+    metric_add(&s->stats.prompt_tokens, tokens);
+    if (tokens < SLICE_LEAST) return; /* mostly the call's fixed cost */
+    s->prompt_token_us = s->prompt_token_us > 0 ? keep * s->prompt_token_us + (1 - keep) * cost : cost;
+}
+
+static bool prefill_slice(struct scheduler *s, bool others_run)
+{
+    if (list_empty(&s->prefill)) return false;
+    const size_t parts = collect_parts(s, slice_size(s, others_run));
+    const size_t n = collect_items(s, parts);
+    const uint64_t started = s->options.now_us();
+    model_set_threads(s->model, threads_pick(&s->prefill_threads));
+    const int err = model_decode(s->model, s->items, n);
+    if (err) {
+        fail_items(s, n, err);
+        return true;
+    }
+    note_slice(s, n, s->options.now_us() - started);
+    for (size_t p = 0; p < parts; p++) {
+        struct sequence *q = s->parts[p].sequence;
+        q->done += s->parts[p].count;
+        if (q->done < q->prompt_count) continue;
+        q->prefilled = true;
+        q->state = SEQUENCE_RUNNING;
+        list_remove(&q->link);
+        take_token(s, q, model_logits(s->model, s->parts[p].last_item));
+    }
+    return true;
+}
+
+static bool embed_batch(struct scheduler *s)
+{
+    if (list_empty(&s->embeds)) return false;
+    struct embed_job *job = LIST_ITEM(s->embeds.next, struct embed_job, link);
+    const uint32_t size = MIN(s->info->embed_max, slice_size(s, slots_busy(&s->slots) > 0));
+    uint32_t n = 0, tokens = 0;
+    while (job->next + n < job->count && n < MODEL_EMBED_INPUTS) {
+        const uint32_t more = job->inputs[job->next + n].count;
+        if (n && tokens + more > size) break;
+        tokens += more;
+        n++;
+    }
+    const size_t at = (size_t)job->next * s->info->embedding;
+    int err = model_embed(s->model, job->inputs + job->next, n, job->out + at);
+    job->next += n;
+    if (err)
+        metric_add(&s->stats.failures, 1);
+    else
+        metric_add(&s->stats.prompt_tokens, tokens);
+    if (!err && job->next < job->count) {
+        /* Behind the others: a long list must not keep them waiting. */
+        list_remove(&job->link);
+        list_push_back(&s->embeds, &job->link);
+        return true;
+    }
+    list_remove(&job->link);
+    s->options.sink.on_embedded(s->options.sink.user, job, err);
+    return true;
+}
+
+bool scheduler_step(struct scheduler *s)
+{
+    admit(s);
+    note_gauges(s);
+    const bool decoded = decode_running(s);
+    const bool sliced = prefill_slice(s, decoded);
+    const bool embedded = embed_batch(s);
+    note_gauges(s);
+    return decoded || sliced || embedded;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/sequence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROOM_FOR_ANSWER = 128 };
+
+static void *must(void *ptr)
+{
+    if (!ptr) abort();
+    return ptr;
+}
+
+struct sequence *sequence_new(const struct sequence_spec *spec, uint32_t vocab)
+{
+    struct sequence *q = must(calloc(1, sizeof *q));
+    assert(spec->prompt_count > 0 && spec->max_tokens > 0);
+    list_init(&q->link);
+    q->cap = spec->prompt_count + MIN(spec->max_tokens, (uint32_t)ROOM_FOR_ANSWER);
+    q->tokens = must(malloc(q->cap * sizeof *q->tokens));
+    memcpy(q->tokens, spec->prompt, spec->prompt_count * sizeof *q->tokens);
+    q->count = q->prompt_count = spec->prompt_count;
+    q->max_tokens = spec->max_tokens;
+    q->ignore_end = spec->ignore_end;
+    q->leader = spec->leader;
+    if (q->leader) q->leader->followers++;
+    sampler_init(&q->sampler, &spec->sampling, vocab, spec->prompt, spec->prompt_count);
+    stop_init(&q->stop, spec->stops, spec->stop_count);
+    return q;
+}
+
+void sequence_free(struct sequence *q)
+{
+    if (!q) return;
+    assert(q->state == SEQUENCE_NEW || q->state == SEQUENCE_ENDED);
+    sampler_fini(&q->sampler);
+    stop_fini(&q->stop);
+    free(q->tokens);
+    free(q->pending);
+    free(q);
+}
+
+void sequence_push(struct sequence *q, int32_t token)
+{
+    if (q->count == q->cap) {
+        q->cap *= 2;
+        q->tokens = must(realloc(q->tokens, q->cap * sizeof *q->tokens));
+    }
+    q->tokens[q->count++] = token;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One answer in the making: the prompt's tokens and those chosen so far, how to choose, when to stop.
+ *
+ * Made by whoever asks, handed to a scheduler, which alone touches it until it has reported the end (output.h); then the
+ * asker frees it.
+ *
+ *     WAITING --slot--> PREFILL --prompt decoded--> RUNNING --stop, length, failure--> ENDED
+ *        |                 |                           |
+ *        +-----------------+-------- cancelled --------+--> ENDED */
+#ifndef HOSTLER_ENGINE_SEQUENCE_H
+#define HOSTLER_ENGINE_SEQUENCE_H
+
+#include "base/base.h"
+#include "base/list.h"
+#include "base/str.h"
+#include "engine/sampler.h"
+#include "engine/stop.h"
+
+enum sequence_state { SEQUENCE_NEW, SEQUENCE_WAITING, SEQUENCE_PREFILL, SEQUENCE_RUNNING, SEQUENCE_ENDED };
+
+struct sequence_spec {
+    const int32_t *prompt; /* copied */
+    uint32_t prompt_count; /* at least 1, less than the context */
+    uint32_t max_tokens;   /* at least 1; prompt and answer fit the context */
+    bool ignore_end;       /* goes on after an end token, up to max_tokens */
+    struct sampler_params sampling;
+    const struct str *stops;
+    unsigned stop_count;
+    struct sequence *leader; /* has the same prompt and was added before: its work is copied; or NULL */
+};
+
+struct sequence {
+    struct list link;          /* in the scheduler's list of its state */
+    enum sequence_state state;
+    void *owner;               /* the asker's */
+    unsigned index;            /* the asker's: which choice */
+
+    int32_t *tokens;           /* prompt, then the answer */
+    uint32_t count;
+    uint32_t cap;
+    uint32_t prompt_count;
+    uint32_t max_tokens;
+    bool ignore_end;
+    bool paused;               /* the reader is slow: no more tokens for now */
+    struct sequence *leader;   /* while this one waits for it */
+    unsigned followers;        /* that wait for this one */
+    bool prefilled;            /* the whole prompt has been decoded */
+
+    uint32_t slot;             /* in PREFILL and RUNNING */
+    uint32_t done;             /* tokens that the slot's cache holds */
+    uint32_t cached;           /* of the prompt, found in the cache */
+    uint32_t generated;        /* tokens of the answer */
+    uint64_t queued_us;
+
+    struct sampler sampler;
+    struct stop stop;
+    struct sampler_choice *pending; /* chosen, text still held back; only with logprobs */
+    unsigned pending_count;
+    unsigned pending_cap;
+};
+
+struct sequence *sequence_new(const struct sequence_spec *spec, uint32_t vocab);
+void sequence_free(struct sequence *q);
+
+/* Appends a token of the answer. */
+void sequence_push(struct sequence *q, int32_t token);
+
+#endif

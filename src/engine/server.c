@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "engine/server_priv.h"
+#include "json/write.h"
+#include "obs/log.h"
+
+enum {
+    HEAD_MAX = 64 * 1024,
+    HEADERS_MAX = 128,
+    CONNECTIONS_MAX = 4096,
+    SMALL_ANSWER_MAX = 64 * 1024 * 1024,
+};
+
+static const struct http_field json_field = {STR_INIT("content-type"), STR_INIT("application/json")};
+
+/* --- small answers --- */
+
+void server__reply_json(struct http_call *c, int status, struct str body)
+{
+    call_reply(c, status, &json_field, 1, body);
+}
+
+void server__reply_error(struct http_call *c, const struct api_error *error)
+{
+    const struct http_field fields[] = {json_field, {STR("retry-after"), STR("1")}};
+    const unsigned count = error->status == 503 ? 2 : 1;
+    call_reply(c, error->status, fields, count, api_error_body(c->arena, error));
+}
+
+static void refuse(struct http_call *c, int status, const char *type, const char *code, struct str message)
+{
+    const struct api_error error = {.status = status, .type = type, .code = code, .message = message};
+    server__reply_error(c, &error);
+}
+
+static void not_found(struct http_call *c)
+{
+    refuse(c, 404, "invalid_request_error", NULL,
+           arena_printf(c->arena, "There is no %.*s %.*s here.", STR_ARG(c->head->method_name),
+                        (int)MIN(c->head->path.len, (size_t)200), c->head->path.ptr));
+}
+
+/* --- work in progress --- */
+
+void server__enter(struct server *s, struct list *link)
+{
+    list_push_back(&s->requests, link);
+    s->request_count++;
+}
+
+static void tell_if_drained(struct server *s)
+{
+    if (s->draining && !s->request_count) loop_wake(s->loop, &s->drain_task);
+}
+
+void server__leave(struct server *s, struct list *link)
+{
+    list_remove(link);
+    s->request_count--;
+    tell_if_drained(s);
+}
+
+/* --- tokens --- */
+
+/* True when the text begins with the name of the token that the model puts before texts anyway. */
+static bool begins_with_bos(const struct server *s, struct str text)
+{
+    int32_t with[2];
+    size_t count;
+    char piece[MODEL_PIECE_MAX];
+    if (model_tokenize(s->model, STR("a"), true, false, with, 2, &count) || count < 2) return false;
+    const struct str bos = str_n(piece, model_piece(s->model, with[0], true, piece));
+    return bos.len && str_starts(text, bos);
+}
+
+static int refuse_length(struct arena *arena, const struct server *s, const char *param, size_t count, uint32_t room,
+                         struct api_error *error)
+{
+    return api_refuse(arena, error, param, "context_length_exceeded",
+                      "This model's context holds %u tokens, so a prompt may have at most %u; yours has %zu.",
+                      s->info->context, room, count);
+}
+
+int server__tokens(struct server *s, struct arena *arena, const struct api_prompt *prompt, bool parse_special,
+                   uint32_t room, const char *param, const int32_t **tokens, uint32_t *count, struct api_error *error)
+{
+    size_t n = prompt->token_count;
+    if (prompt->tokens) {
+        if (n > room) return refuse_length(arena, s, param, n, room, error);
+        if (!n) return api_refuse(arena, error, param, NULL, "'%s' must not be empty.", param);
+        *tokens = prompt->tokens;
+        *count = prompt->token_count;
+        return 0;
+    }
+    /* No token is longer than a few hundred bytes, so a text far beyond the room needs no tokenizing to be refused. */
+    const size_t most = MIN((size_t)room, prompt->text.len + 2);
+    int32_t *own = arena_try(arena, (most + 1) * sizeof *own);
+    if (!own) return refuse_length(arena, s, param, prompt->text.len, room, error);
+    const bool add = !(parse_special && begins_with_bos(s, prompt->text));
+    int err = model_tokenize(s->model, prompt->text, add, parse_special, own, most, &n);
+    if (err == ERR_TOO_LARGE) return refuse_length(arena, s, param, n, room, error);
+    if (err) return api_refuse(arena, error, param, NULL, "'%s' cannot be tokenized.", param);
+    if (!n) return api_refuse(arena, error, param, NULL, "'%s' must not be empty.", param);
+    *tokens = own;
+    *count = (uint32_t)n;
+    return 0;
+}
+
+/* --- routes without a body --- */
+
+static void write_model(struct json_writer *w, const struct server *s)
+{
+    json_write_object(w);
+    json_write_str_member(w, "id", str_of(s->options.alias));
+    json_write_str_member(w, "object", STR("model"));
+    json_write_u64_member(w, "created", s->created);
+    json_write_str_member(w, "owned_by", STR("hostler"));
+    if (s->info) {
+        json_write_u64_member(w, "context_length", s->info->context);
+        json_write_key(w, "meta");
+        json_write_object(w);
+        json_write_str_member(w, "description", str_of(s->info->description));
+        json_write_u64_member(w, "parameters", s->info->params);
+        json_write_u64_member(w, "size_bytes", s->info->bytes);
+        json_write_u64_member(w, "vocabulary", s->info->vocab);
+        json_write_u64_member(w, "embedding_length", s->info->embedding);
+        json_write_u64_member(w, "context_length_trained", s->info->context_train);
+        json_write_u64_member(w, "slots", s->info->slots);
+        json_write_object_end(w);
+    }
+    json_write_object_end(w);
+}
+
+static void reply_writer(struct http_call *c, struct json_writer *w)
+{
+    if (json_write_end(w))
+        refuse(c, 500, "server_error", NULL, STR("The answer is too large."));
+    else
+        server__reply_json(c, 200, buf_str(w->out));
+}
+
+static void get_models(struct server *s, struct http_call *c)
+{
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, SMALL_ANSWER_MAX);
+    json_write_init(&w, &b);
+    json_write_object(&w);
+    json_write_str_member(&w, "object", STR("list"));
+    json_write_key(&w, "data");
+    json_write_array(&w);
+    write_model(&w, s);
+    json_write_array_end(&w);
+    json_write_object_end(&w);
+    reply_writer(c, &w);
+    buf_fini(&b);
+}
+
+static void get_model(struct server *s, struct http_call *c, struct str escaped)
+{
+    struct str name;
+    struct buf b;
+    struct json_writer w;
+    if (http_percent_decode(c->arena, escaped, &name) || !str_eq(name, str_of(s->options.alias))) {
+        refuse(c, 404, "invalid_request_error", "model_not_found",
+               arena_printf(c->arena, "This engine serves '%s' only.", s->options.alias));
+        return;
+    }
+    buf_init(&b, SMALL_ANSWER_MAX);
+    json_write_init(&w, &b);
+    write_model(&w, s);
+    reply_writer(c, &w);
+    buf_fini(&b);
+}
+
+static void get_health(struct server *s, struct http_call *c)
+{
+    if (s->draining)
+        refuse(c, 503, "server_error", "draining", STR("The engine is shutting down."));
+    else if (!s->model)
+        refuse(c, 503, "server_error", "loading", STR("The model is being loaded."));
+    else
+        server__reply_json(c, 200, STR("{\"status\":\"ok\"}"));
+}
+
+static void get_metrics(struct server *s, struct http_call *c)
+{
+    const struct http_field type = {STR("content-type"), STR("text/plain; version=0.0.4; charset=utf-8")};
+    struct buf b;
+    buf_init(&b, SMALL_ANSWER_MAX);
+    if (server__metrics(s, &b))
+        refuse(c, 500, "server_error", NULL, STR("The metrics are too large."));
+    else
+        call_reply(c, 200, &type, 1, buf_str(&b));
+    buf_fini(&b);
+}
+
+/* --- tokenize and detokenize --- */
+
+/* A request whose body is still coming. */
+struct small {
+    struct list link;
+    struct task task;
+    struct server *server;
+    struct http_call *call;
+    void (*answer)(struct server *s, struct http_call *c, struct arena *arena);
+};
+
+static void answer_tokenize(struct server *s, struct http_call *c, struct arena *arena)
+{
+    struct str content;
+    bool add_special;
+    struct api_error error;
+    struct buf b;
+    struct json_writer w;
+    size_t n = 0;
+    if (api_parse_tokenize(arena, c->body, &content, &add_special, &error)) {
+        server__reply_error(c, &error);
+        return;
+    }
+    const size_t most = content.len + 2;
+    int32_t *tokens = arena_alloc(arena, most * sizeof *tokens);
+    if (model_tokenize(s->model, content, add_special, true, tokens, most, &n)) {
+        refuse(c, 400, "invalid_request_error", NULL, STR("'content' cannot be tokenized."));
+        return;
+    }
+    buf_init(&b, SERVER_ANSWER_MAX);
+    json_write_init(&w, &b);
+    json_write_object(&w);
+    json_write_key(&w, "tokens");
+    json_write_array(&w);
+    for (size_t i = 0; i < n; i++)
+        json_write_i64(&w, tokens[i]);
+    json_write_array_end(&w);
+    json_write_object_end(&w);
+    reply_writer(c, &w);
+    buf_fini(&b);
+}
+
+static void answer_detokenize(struct server *s, struct http_call *c, struct arena *arena)
+{
+    struct api_prompt prompt;
+    struct api_error error;
+    struct buf text, b;
+    struct json_writer w;
+    char piece[MODEL_PIECE_MAX];
+    int err = 0;
+    if (api_parse_detokenize(arena, c->body, s->info->vocab, &prompt, &error)) {
+        server__reply_error(c, &error);
+        return;
+    }
+    buf_init(&text, SERVER_ANSWER_MAX);
+    buf_init(&b, SERVER_ANSWER_MAX);
+    for (uint32_t i = 0; !err && i < prompt.token_count; i++)
+        err = buf_append(&text, str_n(piece, model_piece(s->model, prompt.tokens[i], true, piece)));
+    json_write_init(&w, &b);
+    json_write_object(&w);
+    json_write_str_member(&w, "content", buf_str(&text));
+    json_write_object_end(&w);
+    if (err)
+        refuse(c, 400, "invalid_request_error", NULL, STR("'tokens' is too long."));
+    else
+        reply_writer(c, &w);
+    buf_fini(&b);
+    buf_fini(&text);
+}
+
+static void small_end(struct small *m)
+{
+    task_cancel(&m->task);
+    server__leave(m->server, &m->link);
+    free(m);
+}
+
+static void small_run(struct task *task)
+{
+    struct small *m = CONTAINER_OF(task, struct small, task);
+    struct http_call *c = m->call;
+    if (c->gone) {
+        call_end(c);
+    } else if (c->body_err) {
+        refuse(c, c->body_err == ERR_TOO_LARGE ? 413 : 400, "invalid_request_error", NULL,
+               STR("The body did not arrive whole, or is too large."));
+    } else if (c->body_done) {
+        struct arena arena;
+        arena_init(&arena, SERVER_PARSE_MAX, 16 * 1024);
+        m->answer(m->server, c, &arena);
+        arena_fini(&arena);
+    } else {
+        return;
+    }
+    small_end(m);
+}
+
+static void small_begin(struct server *s, struct http_call *c,
+                        void (*answer)(struct server *, struct http_call *, struct arena *))
+{
+    struct small *m = calloc(1, sizeof *m);
+    if (!m) abort();
+    m->server = s;
+    m->call = c;
+    m->answer = answer;
+    task_init(&m->task, small_run);
+    server__enter(s, &m->link);
+    c->task = &m->task;
+    call_read_body(c, SERVER_BODY_MAX);
+    loop_wake(s->loop, &m->task);
+}
+
+/* --- routing --- */
+
+static void on_get(struct server *s, struct http_call *c, struct str path)
+{
+    const struct str one = STR("/v1/models/");
+    if (str_eq(path, STR("/health")))
+        get_health(s, c);
+    else if (str_eq(path, STR("/metrics")))
+        get_metrics(s, c);
+    else if (str_eq(path, STR("/v1/models")))
+        get_models(s, c);
+    else if (str_starts(path, one))
+        get_model(s, c, str_skip(path, one.len));
+    else
+        not_found(c);
+}
+
+/* False: the answer has been given. */
+static bool can_work(struct server *s, struct http_call *c)
+{
+    if (!s->model)
+        refuse(c, 503, "server_error", "model_loading", STR("The model is being loaded."));
+    else if (s->draining)
+        refuse(c, 503, "server_error", "draining", STR("The engine is shutting down."));
+    else if (s->request_count >= s->options.queue_max)
+        refuse(c, 503, "server_error", "overloaded", STR("The engine has too many requests in progress."));
+    else
+        return true;
+    return false;
+}
+
+static void on_post(struct server *s, struct http_call *c, struct str path)
+{
+    const bool chat = str_eq(path, STR("/v1/chat/completions"));
+    const bool completion = str_eq(path, STR("/v1/completions"));
+    const bool embedding = str_eq(path, STR("/v1/embeddings"));
+    const bool tokenize = str_eq(path, STR("/tokenize"));
+    if (!chat && !completion && !embedding && !tokenize && !str_eq(path, STR("/detokenize")))
+        not_found(c);
+    else if (!can_work(s, c))
+        return;
+    else if (chat || completion)
+        request_begin(s, c, chat ? API_CHAT : API_COMPLETION);
+    else if (embedding)
+        embedding_begin(s, c);
+    else
+        small_begin(s, c, tokenize ? answer_tokenize : answer_detokenize);
+}
+
+static void on_call(void *user, struct http_call *c)
+{
+    struct server *s = user;
+    switch (c->head->method) {
+    case METHOD_GET:
+    case METHOD_HEAD: on_get(s, c, c->head->path); break;
+    case METHOD_POST: on_post(s, c, c->head->path); break;
+    default:
+        refuse(c, 405, "invalid_request_error", NULL,
+               arena_printf(c->arena, "Method %.*s is not known here.", STR_ARG(c->head->method_name)));
+    }
+}
+
+static void write_error(void *user UNUSED, struct buf *body, int status, const char *text)
+{
+    struct arena arena;
+    const struct api_error error = {
+        .status = status,
+        .type = status >= 500 ? "server_error" : "invalid_request_error",
+        .message = str_of(text),
+    };
+    arena_init(&arena, HEAD_MAX, 4096);
+    const struct str json = api_error_body(&arena, &error);
+    if (buf_append(body, json)) buf_clear(body);
+    arena_fini(&arena);
+}
+
+/* --- the worker's news --- */
+
+static void log_loaded(const struct server *s)
+{
+    struct log_line l;
+    log_begin(&l, LOG_INFO, "loaded");
+    log_cstr(&l, "model", s->options.alias);
+    log_cstr(&l, "description", s->info->description);
+    log_u64(&l, "context", s->info->context);
+    log_u64(&l, "slots", s->info->slots);
+    log_u64(&l, "cache_bytes", s->info->slot_bytes * s->info->slots);
+    log_cstr(&l, "chat_template", s->info->template_known ? "the model's" : "chatml, the model has none that is known");
+    log_u64(&l, "took_us", loop_now(s->loop) - s->started_us);
+    log_end(&l);
+}
+
+static void on_loaded(void *user, int err, const char *why)
+{
+    struct server *s = user;
+    if (err) {
+        if (s->on_failed) s->on_failed(s->user, why);
+        return;
+    }
+    s->model = worker_model(s->worker);
+    s->info = model_info(s->model);
+    s->defaults = api_defaults(&s->info->sampling);
+    log_loaded(s);
+}
+
+static void on_output(void *user, const struct output *out)
+{
+    request_on_output(user, out);
+}
+
+static void on_embedded(void *user, struct embed_job *job, int err)
+{
+    embedding_on_done(user, job, err);
+}
+
+/* --- life --- */
+
+/* Woken when the last request has gone, and when those that remain have had their time. */
+static void on_drain_task(struct task *task)
+{
+    struct server *s = CONTAINER_OF(task, struct server, drain_task);
+    if (!s->request_count) {
+        timer_stop(s->loop, &s->drain_timer);
+        if (s->on_drained) s->on_drained(s->user);
+    } else if (!timer_armed(&s->drain_timer)) {
+        log_note(LOG_WARN, "drain", "%u requests are cut off", s->request_count);
+        http_server_close_all(&s->http);
+    }
+}
+
+int server_init(struct server *s, struct loop *loop, const struct server_options *options)
+{
+    const struct http_server_limits limits = {
+        .head = {HEAD_MAX, HEADERS_MAX},
+        .body_max = SERVER_BODY_MAX,
+        .connections_max = CONNECTIONS_MAX,
+        .head_timeout_us = 30 * (uint64_t)USEC_PER_SEC,
+        .body_timeout_us = 60 * (uint64_t)USEC_PER_SEC,
+        .idle_timeout_us = 300 * (uint64_t)USEC_PER_SEC,
+        .write_timeout_us = 300 * (uint64_t)USEC_PER_SEC,
+    };
+    const struct worker_handler handler = {on_loaded, on_output, on_embedded};
+    *s = (struct server){.loop = loop, .options = *options};
+    s->started_us = loop_now(loop);
+    s->created = clock_wall_us() / USEC_PER_SEC;
+    list_init(&s->requests);
+    task_init(&s->drain_task, on_drain_task);
+    timer_init(&s->drain_timer, &s->drain_task);
+    http_server_init(&s->http, loop, &limits);
+    s->http.on_call = on_call;
+    s->http.write_error = write_error;
+    s->http.user = s;
+    return worker_start(loop, &options->worker, &handler, s, &s->worker);
+}
+
+void server_drain(struct server *s)
+{
+    s->draining = true;
+    http_server_drain(&s->http);
+    timer_start(s->loop, &s->drain_timer, loop_now(s->loop) + s->options.drain_us);
+    tell_if_drained(s);
+}
+
+void server_fini(struct server *s)
+{
+    timer_stop(s->loop, &s->drain_timer);
+    task_cancel(&s->drain_task);
+    assert(s->request_count == 0);
+    http_server_fini(&s->http);
+    worker_stop(s->worker);
+    worker_free(s->worker);
+}

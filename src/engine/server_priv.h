@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the server's files share. */
+#ifndef HOSTLER_ENGINE_SERVER_PRIV_H
+#define HOSTLER_ENGINE_SERVER_PRIV_H
+
+#include "engine/api.h"
+#include "engine/server.h"
+
+enum { SERVER_BODY_MAX = 16 * 1024 * 1024, SERVER_PARSE_MAX = 8 * SERVER_BODY_MAX, SERVER_ANSWER_MAX = 256 * 1024 * 1024 };
+
+void server__reply_json(struct http_call *c, int status, struct str body);
+void server__reply_error(struct http_call *c, const struct api_error *error);
+
+/* Counts work in progress, and tells when a draining server has none left. */
+void server__enter(struct server *s, struct list *link);
+void server__leave(struct server *s, struct list *link);
+
+/* A prompt's tokens on the arena. Refusals name `param`. `room`: the most that fits, -- the context less one. */
+MUST_CHECK int server__tokens(struct server *s, struct arena *arena, const struct api_prompt *prompt, bool parse_special,
+                              uint32_t room, const char *param, const int32_t **tokens, uint32_t *count,
+                              struct api_error *error);
+
+/* request.c: chat and completions. Takes the call over. */
+void request_begin(struct server *s, struct http_call *call, enum api_kind kind);
+void request_on_output(struct server *s, const struct output *out);
+
+/* embedding.c */
+void embedding_begin(struct server *s, struct http_call *call);
+void embedding_on_done(struct server *s, struct embed_job *job, int err);
+
+/* metrics.c */
+MUST_CHECK int server__metrics(struct server *s, struct buf *out);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The KV cache's slots: who uses them, which tokens lie in those that nobody uses, and where a new prompt fits best.
+ *
+ * Part of the scheduler, on its thread. */
+#ifndef HOSTLER_ENGINE_SLOTS_H
+#define HOSTLER_ENGINE_SLOTS_H
+
+#include "base/base.h"
+#include "engine/model.h"
+#include "engine/sequence.h"
+
+struct slot {
+    struct sequence *user; /* NULL: free */
+    int32_t *tokens;       /* what the cache holds while free; owned */
+    uint32_t count;
+    uint64_t used_us;      /* when it was given back; 0: never used */
+};
+
+struct slots {
+    struct model *model; /* borrowed */
+    struct slot *all;
+    uint32_t count;
+    uint32_t busy;
+};
+
+void slots_init(struct slots *s, struct model *model);
+void slots_fini(struct slots *s);
+uint32_t slots_busy(const struct slots *s);
+
+/* Gives `q` a free slot (there must be one), with as much of its prompt as is found in any slot, but never all of it: the last
+ * token's logits must be computed. Sets q->slot, done and cached. `token_us`: what computing a prompt token costs. */
+void slots_take(struct slots *s, struct sequence *q, double token_us);
+
+/* The slot is free again and remembers q's first `done` tokens, taking q->tokens over. */
+void slots_give_back(struct slots *s, struct sequence *q, uint64_t now_us);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/threads.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+enum {
+    PAUSE_FIRST_US = 300 * USEC_PER_MS,
+    PAUSE_LEAST_US = 1 * USEC_PER_SEC,
+    PAUSE_MOST_US = 8 * USEC_PER_SEC,
+    SLOW_STEPS = 3,
+};
+
+static const double better = 0.97; /* a rival must cost less than this share to win */
+static const double hopeless = 1.6; /* ... and above this its trial ends early */
+static const double slower = 1.5;  /* a step this much above the usual is slow */
+
+void threads_init(struct threads *t, unsigned fixed, unsigned most)
+{
+    *t = (struct threads){.pause_us = PAUSE_LEAST_US, .next_trial_us = PAUSE_FIRST_US};
+    if (fixed) {
+        t->choices[t->choice_count++] = fixed;
+        return;
+    }
+    most = MAX(most, 1u);
+    for (unsigned n = 1; n <= most && t->choice_count < THREADS_CHOICES; n += MAX(1u, n / 4))
+        t->choices[t->choice_count++] = n;
+    if (t->choices[t->choice_count - 1] != most && t->choice_count < THREADS_CHOICES)
+        t->choices[t->choice_count++] = most;
+    t->automatic = t->choice_count > 1;
+    t->now = t->choice_count - 1;
+}
+
+unsigned threads_pick(const struct threads *t)
+{
+    return t->choices[t->trying && t->turn ? t->rival : t->now];
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double median(const double *v, unsigned n)
+{
+    double sorted[THREADS_PAIRS];
+    memcpy(sorted, v, n * sizeof *v);
+    qsort(sorted, n, sizeof *sorted, compare);
+    return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
+}
+
+static double mean(const double *v, unsigned n)
+{
+    double sum = 0;
+    for (unsigned i = 0; i < n; i++)
+        sum += v[i];
+    return sum / n;
+}
+
+static void begin_trial(struct threads *t, uint64_t work)
+{
+    if (t->now == 0) t->upward = true;
+    if (t->now == t->choice_count - 1) t->upward = false;
+    t->rival = t->upward ? t->now + 1 : t->now - 1;
+    t->upward = !t->upward;
+    t->work = work;
+    t->count_now = t->count_rival = 0;
+    t->taken = 0;
+    t->turn = false;
+    t->trying = true;
+}
+
+/* `lost`: the trial told nothing, and is worth repeating soon. */
+static void end_trial(struct threads *t, bool won, bool lost)
+{
+    t->trying = t->turn = false;
+    if (won) {
+        const bool up = t->rival > t->now;
+        t->now = t->rival;
+        t->upward = up; /* perhaps further */
+        t->pause_us = PAUSE_LEAST_US / 4;
+        t->usual = 0;
+    } else if (!lost) {
+        t->pause_us = MIN(MAX(t->pause_us, (uint64_t)PAUSE_LEAST_US) * 2, (uint64_t)PAUSE_MOST_US);
+    }
+    t->slow = 0;
+    t->next_trial_us = t->busy_us + t->pause_us;
+}
+
+/* Means, because a busy neighbour shows in the tail; the rival's median besides, so that one lucky step decides nothing. */
+static void judge(struct threads *t)
+{
+    const bool full = t->count_now == THREADS_PAIRS && t->count_rival == THREADS_PAIRS;
+    if (!full) {
+        if (t->count_now >= 2 && t->count_rival >= 2 &&
+            median(t->cost_rival, t->count_rival) > hopeless * median(t->cost_now, t->count_now))
+            end_trial(t, false, false);
+        return;
+    }
+    const double usual_now = mean(t->cost_now, t->count_now);
+    const double usual_rival = mean(t->cost_rival, t->count_rival);
+    const bool typical = median(t->cost_rival, t->count_rival) < usual_now;
+    end_trial(t, typical && usual_rival < better * usual_now, false);
+}
+
+static void note_trial(struct threads *t, uint64_t work, double cost)
+{
+    if (work != t->work) {
+        end_trial(t, false, true);
+        return;
+    }
+    /* The first step on each side after a change pays for waking or parking threads. */
+    if (t->taken++ >= 2) {
+        if (t->turn && t->count_rival < THREADS_PAIRS) t->cost_rival[t->count_rival++] = cost;
+        if (!t->turn && t->count_now < THREADS_PAIRS) t->cost_now[t->count_now++] = cost;
+    }
+    t->turn = !t->turn;
+    judge(t);
+}
+
+static void note_usual(struct threads *t, uint64_t work, double cost)
+{
+    const double keep = 0.95;
+    if (t->usual <= 0 || t->usual_work != work) {
+        t->usual = cost;
+        t->usual_work = work;
+        t->slow = 0;
+        return;
+    }
+    t->slow = cost > slower * t->usual ? t->slow + 1 : 0;
+    if (t->slow >= SLOW_STEPS) {
+        t->pause_us = PAUSE_LEAST_US;
+        t->next_trial_us = t->busy_us;
+        t->upward = false;
+        t->slow = 0;
+        t->usual = cost;
+        return;
+    }
+    t->usual = keep * t->usual + (1 - keep) * cost;
+}
+
+void threads_note(struct threads *t, uint64_t work, double units, uint64_t us)
+{
+    if (!t->automatic) return;
+    const double cost = (double)us / MAX(units, 1.0);
+    t->busy_us += us;
+    if (t->trying) {
+        note_trial(t, work, cost);
+        return;
+    }
+    note_usual(t, work, cost);
+    if (t->busy_us >= t->next_trial_us) begin_trial(t, work);
+}
+
+/* --- the machine --- */
+
+/* The quota of control group version 2, in processors, rounded up; 0: none. */
+static unsigned group_quota(void)
+{
+    unsigned long long quota = 0, period = 0;
+    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
+    if (!f) return 0;
+    const int n = fscanf(f, "%llu %llu", &quota, &period);
+    fclose(f);
+    if (n != 2 || !period) return 0;
+    return (unsigned)((quota + period - 1) / period);
+}
+
+unsigned threads_available(void)
+{
+    cpu_set_t set;
+    unsigned n = 1;
+    if (!sched_getaffinity(0, sizeof set, &set)) n = (unsigned)MAX(CPU_COUNT(&set), 1);
+    const unsigned quota = group_quota();
+    return quota ? MIN(n, MAX(quota, 1u)) : n;
+}
