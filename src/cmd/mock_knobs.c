@@ -16,10 +16,7 @@ struct knob {
     const char *help;
 };
 
-#define ROW(member, kind, max, help)                                  \
-    {                                                                 \
-#member, kind, offsetof(struct mock_knobs, member), max, help \
-    }
+#define ROW(member, kind, max, help) {#member, kind, offsetof(struct mock_knobs, member), max, help}
 
 static const struct knob knobs[] = {
     ROW(ttft_ms, KNOB_REAL, 3600e3, "MS: time to the first token (0)"),
