@@ -22,6 +22,9 @@ import engines
 import proxies
 from harness import HOSTLER, ROOT, Unmeasured, command_line_version, machine, note
 
+DOCS = ROOT / "docs" / "benchmarks.md"
+COMMAND = "make bench"
+
 FIGURES = {
     1: ("relayed requests", proxies.requests),
     2: ("relayed streams", proxies.streams),
@@ -63,11 +66,28 @@ def print_table(results: list[dict]) -> None:
             print(f"{r['figure']}: {text}")
 
 
-def print_markdown(results: list[dict]) -> None:
-    print("| | what | measured | bound | |\n|--:|---|---|---|---|")
+def markdown(box: dict, results: list[dict]) -> str:
+    lines = [f"Measured {time.strftime('%Y-%m-%d', time.gmtime())} on {describe(box)}, with `{COMMAND}`.", "",
+             "| figure | what | measured | bound | |", "|--:|---|---|---|---|"]
     for r in results:
-        for row in r["rows"]:
-            print(f"| {r['figure']} | {row['what']} | {row['value']} | {row['bound']} | {verdict(row)} |")
+        lines += [f"| {r['figure']} | {row['what']} | {row['value']} | {row['bound']} | {verdict(row)} |" for row in r["rows"]]
+    notes = [f"Figure {r['figure']}: {text}." for r in results for text in r.get("notes", [])]
+    return "\n".join([*lines, "", *notes])
+
+
+def update_docs(text: str) -> None:
+    """Puts the table between the marks of docs/benchmarks.md."""
+    page = DOCS.read_text()
+    head, begin, rest = page.partition("<!-- figures: begin -->\n")
+    _, end, tail = rest.partition("<!-- figures: end -->\n")
+    if not begin or not end:
+        raise SystemExit(f"bench: {DOCS} has lost its marks")
+    DOCS.write_text(f"{head}{begin}{text}\n{end}{tail}")
+
+
+def describe(box: dict) -> str:
+    return (f"{box['cpu']}, {box['cores']} cores{' (virtual)' if box['virtual'] else ''}, {box['memory_gib']} GiB, "
+            f"Linux {box['kernel']}, {box['system']}")
 
 
 def parse() -> argparse.Namespace:
@@ -76,7 +96,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="interleaved rounds (3; 5 for figure 1)")
     parser.add_argument("--quick", action="store_true", help="short rounds, for a first look")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench" / "results.json", help="where the results go")
-    parser.add_argument("--markdown", action="store_true", help="print the table as docs/benchmarks.md has it")
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/benchmarks.md, too")
     parser.add_argument("--strict", action="store_true", help="a missed bound is a failure, too")
     return parser.parse_args()
 
@@ -101,9 +121,10 @@ def main() -> int:
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "figures": results,
     }, indent=1) + "\n")
-    print(f"{box['cpu']}, {box['cores']} cores{', virtual' if box['virtual'] else ''}, {box['memory_gib']} GiB, "
-          f"Linux {box['kernel']}, {box['system']}\n")
-    (print_markdown if args.markdown else print_table)(results)
+    print(describe(box) + "\n")
+    print_table(results)
+    if args.docs:
+        update_docs(markdown(box, results))
     if any("unmeasured" in r for r in results):
         return 1
     missed = any(not row["ok"] for r in results for row in r["rows"])
