@@ -133,7 +133,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("build/demo"), help="checkpoint folder")
     parser.add_argument("--init", type=Path, help="checkpoint folder to go on from")
     parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--batch", type=int, default=32, help="chats per step")
+    parser.add_argument("--batch", type=int, default=16, help="chats per step")
     parser.add_argument("--peak", type=float, default=1.2e-3, help="highest learning rate")
     parser.add_argument("--dropout", type=float, default=0.05)
     parser.add_argument("--vocab", type=int, default=2048)
