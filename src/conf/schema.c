@@ -359,7 +359,7 @@ static const struct conf_group health_group = {
 /* pool */
 static const struct conf_row pool_rows[] = {
     {.name = "idle_max", .type = CONF_COUNT, ROW(conf, pool.idle_max), .max = 10000,
-     .standard = "64", .unit = "connections",
+     .standard = "1024", .unit = "connections",
      .doc = "Unused connections kept per endpoint and worker."},
 };
 
@@ -367,7 +367,7 @@ static const struct conf_group pool_group = {
     .name = "pool",
     GROUP_ROWS(pool_rows),
     .doc = "Connections to endpoints that wait for the next request.",
-    .example = "pool: { idle_max: 16 }\n",
+    .example = "pool: { idle_max: 256 }\n",
 };
 
 /* the file itself */
