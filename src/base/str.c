@@ -126,6 +126,8 @@ int str_to_double(struct str s, double *out)
 {
     char text[64];
     if (s.len == 0 || s.len >= sizeof text) return ERR_SYNTAX;
+    for (size_t i = 0; i < s.len; i++) /* strtod would also take blanks, names and hexadecimals */
+        if (!strchr("0123456789+-.eE", s.ptr[i]) || s.ptr[i] == '\0') return ERR_SYNTAX;
     memcpy(text, s.ptr, s.len);
     text[s.len] = '\0';
     char *end;

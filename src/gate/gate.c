@@ -306,6 +306,7 @@ static void write_process(const struct gate *g, struct metrics_writer *w)
     metrics_write_u64(w, METRIC_READY, NULL, 0, ready > 0 && !gate_draining(g));
     metrics_write_u64(w, METRIC_CONFIG_RELOADS, ok, 1, metric_read(&g->reloads_ok));
     metrics_write_u64(w, METRIC_CONFIG_RELOADS, failed, 1, metric_read(&g->reloads_failed));
+    metrics_write_u64(w, METRIC_LOG_DROPPED, NULL, 0, log_dropped());
 }
 
 static void write_workers(struct metrics_writer *w, const struct worker_totals *t)
@@ -342,7 +343,8 @@ void gate_write_metrics(struct gate *g, struct buf *out)
     snapshot_write_metrics(snapshot, &w, loop_now(g->loop));
     snapshot_unref(snapshot);
     supervisor_write_metrics(g->supervisor, &w);
-    if (w.err) log_note(LOG_ERROR, "metrics", "cannot be written: %s", err_text(w.err));
+    int err = metrics_write_end(&w);
+    if (err) log_note(LOG_ERROR, "metrics", "cannot be written: %s", err_text(err));
 }
 
 /* --- starting --- */

@@ -147,6 +147,11 @@ static void long_prints(void **state)
         assert_int_equal(buf_str(&b).ptr[width - 1], '1');
     }
     assert_int_equal(buf_printf(&b, "%20000d", 1), ERR_TOO_LARGE);
+    struct buf exact; /* filled to its very end */
+    buf_init(&exact, 300);
+    assert_int_equal(buf_printf(&exact, "%0300d", 1), 0);
+    assert_int_equal(buf_len(&exact), 300);
+    buf_fini(&exact);
     buf_fini(&b);
 }
 

@@ -127,6 +127,10 @@ static void real_numbers(void **state)
     assert_true(v == -1000);
     assert_int_equal(str_to_double(STR("1e999"), &v), ERR_RANGE);
     assert_int_equal(str_to_double(STR("1x"), &v), ERR_SYNTAX);
+    assert_int_equal(str_to_double(STR(" 1"), &v), ERR_SYNTAX);
+    assert_int_equal(str_to_double(STR("inf"), &v), ERR_SYNTAX);
+    assert_int_equal(str_to_double(STR("nan"), &v), ERR_SYNTAX);
+    assert_int_equal(str_to_double(STR("0x10"), &v), ERR_SYNTAX);
     assert_int_equal(str_to_double(STR(""), &v), ERR_SYNTAX);
     assert_true(v == -1000);
 }
