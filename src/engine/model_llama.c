@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model.h on libllama: the only file that sees llama.h. */
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ggml-backend.h>
+#include <llama.h>
+
+#include "base/err.h"
+#include "engine/gguf.h"
+#include "engine/model.h"
+#include "obs/log.h"
+
+enum {
+    UBATCH_MAX = 512,
+    EMBED_MAX = 2048,
+    REASON_MAX = 256,
+};
+
+struct model {
+    struct model_info info;
+    struct model_options options;
+    struct llama_model *llama;
+    const struct llama_vocab *vocab;
+    struct llama_context *context;
+    llama_memory_t memory;
+    struct llama_context *embed_context; /* made at first use */
+    unsigned threads;
+    const char *chat_template;           /* the file's own, or a name that libllama knows */
+    bool recurrent;                      /* its state cannot be cut */
+    /* The arrays of one batch, info.batch long. */
+    llama_token *tokens;
+    llama_pos *positions;
+    int32_t *seq_counts;
+    llama_seq_id *seqs;
+    llama_seq_id **seq_ptrs;
+    int8_t *wants;
+};
+
+static void *must(void *ptr)
+{
+    if (!ptr) abort();
+    return ptr;
+}
+
+/* --- what libllama says --- */
+
+/* The last error that it logged, for the line that says why loading failed. libllama's log has no owner to pass it to but a
+ * global; loading happens once per process. */
+static struct {
+    pthread_mutex_t lock;
+    char text[REASON_MAX];
+    const char *path; /* while loading */
+} reason = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void on_log(enum ggml_log_level level, const char *text, void *user UNUSED)
+{
+    const struct str line = str_trim(str_n(text, strcspn(text, "\n")));
+    if (line.len < 3) return;
+    if (level != GGML_LOG_LEVEL_ERROR) {
+        /* Its own debug level tells of each tensor. */
+        if (level == GGML_LOG_LEVEL_INFO || level == GGML_LOG_LEVEL_WARN)
+            log_note(LOG_DEBUG, "libllama", "%.*s", STR_ARG(line));
+        return;
+    }
+    pthread_mutex_lock(&reason.lock);
+    (void)snprintf(reason.text, sizeof reason.text, "%.*s", STR_ARG(line));
+    const bool loading = reason.path != NULL;
+    pthread_mutex_unlock(&reason.lock);
+    if (!loading) log_note(LOG_ERROR, "libllama", "%.*s", STR_ARG(line));
+}
+
+/* Its assertions end the process; while loading, with the line that a bad file deserves. */
+static void on_abort(const char *text)
+{
+    fprintf(stderr, "hostler-engine: %s%s%.*s\n", reason.path ? reason.path : "", reason.path ? ": " : "",
+            (int)strcspn(text, "\n"), text);
+    if (reason.path) _exit(1);
+}
+
+static int fail(char why[MODEL_WHY_MAX], const char *path, int err, const char *text)
+{
+    pthread_mutex_lock(&reason.lock);
+    const char *more = reason.text;
+    /* Its errors say more than ours, but begin with the name of a function. */
+    const char *colon = strstr(more, ": ");
+    if (colon) more = colon + 2;
+    (void)snprintf(why, MODEL_WHY_MAX, "%s: %s%s%s", path, text, *more ? ": " : "", more);
+    reason.path = NULL;
+    pthread_mutex_unlock(&reason.lock);
+    return err;
+}
+
+static void load_backends(void)
+{
+    const char *folder = getenv("HOSTLER_GGML_BACKENDS");
+    llama_log_set(on_log, NULL);
+    ggml_set_abort_callback(on_abort);
+    if (folder && *folder)
+        ggml_backend_load_all_from_path(folder);
+    else
+        ggml_backend_load_all();
+    llama_backend_init();
+}
+
+/* --- what the file says --- */
+
+static bool meta(const struct model *m, const char *key, char *out, size_t size)
+{
+    return llama_model_meta_val_str(m->llama, key, out, size) > 0;
+}
+
+static float meta_float(const struct model *m, enum llama_model_meta_key id)
+{
+    char text[64];
+    double v;
+    const char *key = llama_model_meta_key_str(id);
+    if (!key || !meta(m, key, text, sizeof text) || str_to_double(str_of(text), &v)) return -1;
+    return (float)v;
+}
+
+static uint64_t meta_number(const struct model *m, const char *suffix, uint64_t otherwise)
+{
+    char key[160], text[64];
+    uint64_t n;
+    (void)snprintf(key, sizeof key, "%s.%s", m->info.arch, suffix);
+    return meta(m, key, text, sizeof text) && !str_to_u64(str_of(text), &n) ? n : otherwise;
+}
+
+static size_t kv_row_bytes(enum model_kv kv, uint64_t elements)
+{
+    switch (kv) {
+    case MODEL_KV_F32: return elements * 4;
+    case MODEL_KV_Q8_0: return elements / 32 * 34;
+    case MODEL_KV_F16: break;
+    }
+    return elements * 2;
+}
+
+static uint64_t slot_bytes(const struct model *m)
+{
+    const uint64_t heads = (uint64_t)MAX(llama_model_n_head(m->llama), 1);
+    const uint64_t head = (uint64_t)llama_model_n_embd(m->llama) / heads;
+    const uint64_t kv_heads = (uint64_t)MAX(llama_model_n_head_kv(m->llama), 1);
+    const uint64_t k = meta_number(m, "attention.key_length", head) * kv_heads;
+    const uint64_t v = meta_number(m, "attention.value_length", head) * kv_heads;
+    const uint64_t layers = (uint64_t)llama_model_n_layer(m->llama);
+    return (kv_row_bytes(m->options.kv, k) + kv_row_bytes(m->options.kv, v)) * layers * m->info.context;
+}
+
+static void read_info(struct model *m)
+{
+    struct model_info *info = &m->info;
+    const struct model_options *o = &m->options;
+    if (!meta(m, "general.architecture", info->arch, sizeof info->arch))
+        (void)snprintf(info->arch, sizeof info->arch, "unknown");
+    (void)llama_model_desc(m->llama, info->description, sizeof info->description);
+    info->vocab = (uint32_t)llama_vocab_n_tokens(m->vocab);
+    info->embedding = (uint32_t)llama_model_n_embd_out(m->llama);
+    info->context_train = (uint32_t)llama_model_n_ctx_train(m->llama);
+    info->context = o->context ? o->context : MIN(info->context_train, (uint32_t)MODEL_CONTEXT_DEFAULT);
+    info->embed_max = MIN(info->context_train, (uint32_t)EMBED_MAX);
+    info->slots = o->slots;
+    info->batch = MAX(o->batch, o->slots);
+    info->params = llama_model_n_params(m->llama);
+    info->bytes = llama_model_size(m->llama);
+    info->slot_bytes = slot_bytes(m);
+    const float top_k = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_TOP_K);
+    info->sampling = (struct model_sampling){
+        .temperature = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_TEMP),
+        .top_p = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_TOP_P),
+        .min_p = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_MIN_P),
+        .repeat_penalty = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_PENALTY_REPEAT),
+        .top_k = (int32_t)top_k,
+    };
+}
+
+static void choose_template(struct model *m)
+{
+    const struct llama_chat_message probe = {"user", "x"};
+    m->chat_template = llama_model_chat_template(m->llama, NULL);
+    m->info.template_known =
+        m->chat_template && llama_chat_apply_template(m->chat_template, &probe, 1, true, NULL, 0) > 0;
+    if (!m->info.template_known) m->chat_template = "chatml";
+}
+
+/* --- loading --- */
+
+/* What the kernel could give us without swapping, bytes; UINT64_MAX when it does not say. */
+static uint64_t memory_available(void)
+{
+    unsigned long long kib;
+    char line[128];
+    uint64_t bytes = UINT64_MAX;
+    FILE *f = fopen("/proc/meminfo", "re");
+    if (!f) return bytes;
+    while (fgets(line, sizeof line, f)) {
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1) bytes = (uint64_t)kib * 1024;
+    }
+    fclose(f);
+    return bytes;
+}
+
+static enum ggml_type kv_type(enum model_kv kv)
+{
+    static const enum ggml_type types[] = {GGML_TYPE_F16, GGML_TYPE_F32, GGML_TYPE_Q8_0};
+    return types[kv];
+}
+
+static int open_context(struct model *m)
+{
+    struct llama_context_params p = llama_context_default_params();
+    p.n_ctx = m->info.context * m->info.slots;
+    p.n_batch = m->info.batch;
+    p.n_ubatch = MIN(m->info.batch, (uint32_t)UBATCH_MAX);
+    p.n_seq_max = m->info.slots;
+    p.n_outputs_max = m->info.slots;
+    p.n_threads = p.n_threads_batch = (int32_t)m->threads;
+    p.type_k = p.type_v = kv_type(m->options.kv);
+    p.kv_unified = false;
+    p.no_perf = true;
+    m->context = llama_init_from_model(m->llama, p);
+    if (!m->context) return -ENOMEM;
+    m->memory = llama_get_memory(m->context);
+    m->info.context = MIN(m->info.context, llama_n_ctx_seq(m->context));
+    return m->memory ? 0 : ERR_UNSUPPORTED;
+}
+
+static void make_arrays(struct model *m)
+{
+    const size_t n = m->info.batch;
+    m->tokens = must(calloc(n, sizeof *m->tokens));
+    m->positions = must(calloc(n, sizeof *m->positions));
+    m->seq_counts = must(calloc(n, sizeof *m->seq_counts));
+    m->seqs = must(calloc(n, sizeof *m->seqs));
+    m->seq_ptrs = must(calloc(n, sizeof *m->seq_ptrs));
+    m->wants = must(calloc(n, sizeof *m->wants));
+    for (size_t i = 0; i < n; i++) {
+        m->seq_counts[i] = 1;
+        m->seq_ptrs[i] = &m->seqs[i];
+    }
+}
+
+static int load_weights(struct model *m, char why[MODEL_WHY_MAX])
+{
+    const char *path = m->options.path;
+    char text[GGUF_WHY_MAX] = "";
+    int err = gguf_check_file(path, text);
+    if (err) return fail(why, path, err, text);
+    load_backends();
+    if (!ggml_backend_reg_count()) return fail(why, path, ERR_UNSUPPORTED, "no compute back end of ggml was found");
+    m->llama = llama_model_load_from_file(path, llama_model_default_params());
+    if (!m->llama) return fail(why, path, ERR_INVALID, "the model cannot be loaded");
+    m->vocab = llama_model_get_vocab(m->llama);
+    if (llama_vocab_n_tokens(m->vocab) < 1) return fail(why, path, ERR_UNSUPPORTED, "the model has no vocabulary");
+    m->recurrent = llama_model_is_recurrent(m->llama) || llama_model_is_hybrid(m->llama);
+    return 0;
+}
+
+int model_load(const struct model_options *options, struct model **out, char why[MODEL_WHY_MAX])
+{
+    struct model *m = must(calloc(1, sizeof *m));
+    m->options = *options;
+    m->threads = options->threads;
+    reason.path = options->path;
+    int err = load_weights(m, why);
+    if (err) goto out;
+    read_info(m);
+    const uint64_t cache = m->info.slot_bytes * m->info.slots;
+    if (cache > memory_available()) {
+        char text[160];
+        (void)snprintf(text, sizeof text, "no memory for the KV cache: %llu MiB for %u slots of %u tokens",
+                       (unsigned long long)(cache >> 20), m->info.slots, m->info.context);
+        err = fail(why, options->path, -ENOMEM, text);
+        goto out;
+    }
+    choose_template(m);
+    err = open_context(m);
+    if (err) {
+        err = fail(why, options->path, err,
+                   err == ERR_UNSUPPORTED ? "the model does not generate text" : "no context could be made");
+        goto out;
+    }
+    make_arrays(m);
+    pthread_mutex_lock(&reason.lock);
+    reason.path = NULL;
+    pthread_mutex_unlock(&reason.lock);
+    *out = m;
+out:
+    if (err) model_free(m);
+    return err;
+}
+
+void model_free(struct model *m)
+{
+    if (!m) return;
+    if (m->embed_context) llama_free(m->embed_context);
+    if (m->context) llama_free(m->context);
+    if (m->llama) llama_model_free(m->llama);
+    free(m->tokens);
+    free(m->positions);
+    free(m->seq_counts);
+    free(m->seqs);
+    free(m->seq_ptrs);
+    free(m->wants);
+    free(m);
+}
+
+const struct model_info *model_info(const struct model *m)
+{
+    return &m->info;
+}
+
+/* --- vocabulary --- */
+
+int model_tokenize(const struct model *m, struct str text, bool add_special, bool parse_special, int32_t *tokens,
+                   size_t max, size_t *count)
+{
+    if (text.len > INT32_MAX || max > INT32_MAX) return ERR_TOO_LARGE;
+    const int32_t n = llama_tokenize(m->vocab, text.len ? text.ptr : "", (int32_t)text.len, tokens, (int32_t)max,
+                                     add_special, parse_special);
+    if (n == INT32_MIN) {
+        *count = text.len;
+        return ERR_TOO_LARGE;
+    }
+    *count = (size_t)(n < 0 ? -n : n);
+    return n < 0 ? ERR_TOO_LARGE : 0;
+}
+
+size_t model_piece(const struct model *m, int32_t token, bool special, char out[MODEL_PIECE_MAX])
+{
+    const int32_t n = llama_token_to_piece(m->vocab, token, out, MODEL_PIECE_MAX, 0, special);
+    return n > 0 ? (size_t)n : 0;
+}
+
+bool model_is_end(const struct model *m, int32_t token)
+{
+    return llama_vocab_is_eog(m->vocab, token);
+}
+
+int model_chat(const struct model *m, const struct model_message *messages, size_t count, struct buf *out)
+{
+    struct llama_chat_message *chat = must(calloc(count, sizeof *chat));
+    size_t guess = 256;
+    int err = 0;
+    for (size_t i = 0; i < count; i++) {
+        chat[i] = (struct llama_chat_message){messages[i].role, messages[i].content};
+        guess += 64 + 2 * strlen(messages[i].content);
+    }
+    for (;;) {
+        char *room;
+        err = guess > INT32_MAX ? ERR_TOO_LARGE : buf_reserve(out, guess, &room);
+        if (err) break;
+        const int32_t n = llama_chat_apply_template(m->chat_template, chat, count, true, room, (int32_t)guess);
+        if (n < 0) err = ERR_INVALID;
+        if (err || (size_t)n <= guess) {
+            if (!err) buf_commit(out, (size_t)n);
+            break;
+        }
+        guess = (size_t)n;
+    }
+    free(chat);
+    return err;
+}
+
+/* --- computing --- */
+
+int model_decode(struct model *m, const struct model_item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        m->tokens[i] = items[i].token;
+        m->positions[i] = (llama_pos)items[i].position;
+        m->seqs[i] = (llama_seq_id)items[i].slot;
+        m->wants[i] = items[i].logits;
+    }
+    const struct llama_batch batch = {
+        .n_tokens = (int32_t)count,
+        .token = m->tokens,
+        .pos = m->positions,
+        .n_seq_id = m->seq_counts,
+        .seq_id = m->seq_ptrs,
+        .logits = m->wants,
+    };
+    const int32_t rc = llama_decode(m->context, batch);
+    if (rc == 0) return 0;
+    log_note(LOG_ERROR, "llama_decode", "returned %d for %zu tokens", rc, count);
+    return rc == 1 ? ERR_FULL : ERR_INVALID;
+}
+
+float *model_logits(struct model *m, size_t index)
+{
+    return llama_get_logits_ith(m->context, (int32_t)index);
+}
+
+bool model_trim(struct model *m, uint32_t slot, uint32_t length)
+{
+    if (llama_memory_seq_rm(m->memory, (llama_seq_id)slot, (llama_pos)length, -1)) return true;
+    (void)llama_memory_seq_rm(m->memory, (llama_seq_id)slot, -1, -1);
+    return length == 0;
+}
+
+/* Of the whole, because a partial copy between the streams of a split cache ends the process. */
+bool model_copy(struct model *m, uint32_t from, uint32_t to)
+{
+    if (m->recurrent) return false;
+    (void)llama_memory_seq_rm(m->memory, (llama_seq_id)to, -1, -1);
+    llama_memory_seq_cp(m->memory, (llama_seq_id)from, (llama_seq_id)to, -1, -1);
+    return true;
+}
+
+void model_set_threads(struct model *m, unsigned threads)
+{
+    if (threads == m->threads) return;
+    m->threads = threads;
+    llama_set_n_threads(m->context, (int32_t)threads, (int32_t)threads);
+}
+
+/* --- embeddings --- */
+
+static int open_embed_context(struct model *m)
+{
+    char key[96], text[16];
+    struct llama_context_params p = llama_context_default_params();
+    (void)snprintf(key, sizeof key, "%s.pooling_type", m->info.arch);
+    p.n_ctx = m->info.embed_max;
+    p.n_batch = p.n_ubatch = m->info.embed_max;
+    p.n_seq_max = MODEL_EMBED_INPUTS;
+    p.n_threads = p.n_threads_batch = (int32_t)m->threads;
+    p.embeddings = true;
+    p.pooling_type = meta(m, key, text, sizeof text) ? LLAMA_POOLING_TYPE_UNSPECIFIED : LLAMA_POOLING_TYPE_MEAN;
+    p.kv_unified = true;
+    p.no_perf = true;
+    m->embed_context = llama_init_from_model(m->llama, p);
+    if (m->embed_context && llama_pooling_type(m->embed_context) == LLAMA_POOLING_TYPE_NONE) {
+        llama_free(m->embed_context);
+        p.pooling_type = LLAMA_POOLING_TYPE_MEAN;
+        m->embed_context = llama_init_from_model(m->llama, p);
+    }
+    return m->embed_context ? 0 : -ENOMEM;
+}
+
+static void normalise(float *out, const float *in, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)in[i] * (double)in[i];
+    const double scale = sum > 0 ? 1 / sqrt(sum) : 0;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)(in[i] * scale);
+}
+
+int model_embed(struct model *m, const struct model_tokens *inputs, size_t count, float *out)
+{
+    struct llama_batch batch = llama_batch_init((int32_t)m->info.embed_max, 0, 1);
+    int err = m->embed_context ? 0 : open_embed_context(m);
+    for (size_t i = 0; i < count; i++) {
+        for (uint32_t t = 0; t < inputs[i].count; t++) {
+            const int32_t at = batch.n_tokens++;
+            batch.token[at] = inputs[i].tokens[t];
+            batch.pos[at] = (llama_pos)t;
+            batch.n_seq_id[at] = 1;
+            batch.seq_id[at][0] = (llama_seq_id)i;
+            batch.logits[at] = true;
+        }
+    }
+    if (!err) {
+        llama_memory_t memory = llama_get_memory(m->embed_context);
+        llama_set_n_threads(m->embed_context, (int32_t)m->threads, (int32_t)m->threads);
+        if (memory) llama_memory_clear(memory, false);
+        if (memory ? llama_decode(m->embed_context, batch) : llama_encode(m->embed_context, batch)) err = ERR_INVALID;
+    }
+    for (size_t i = 0; !err && i < count; i++) {
+        const float *v = llama_get_embeddings_seq(m->embed_context, (llama_seq_id)i);
+        if (v)
+            normalise(out + i * m->info.embedding, v, m->info.embedding);
+        else
+            err = ERR_INVALID;
+    }
+    llama_batch_free(batch);
+    return err;
+}
