@@ -21,6 +21,7 @@ struct h1 {
     struct http_head head;
     unsigned header_cap;
     size_t head_bytes;     /* of start line and fields so far */
+    size_t piece_cap;      /* memory of the string that grows, terminator included */
     bool in_value;         /* the last field's value has begun */
     bool started;
     bool head_request;
@@ -41,13 +42,19 @@ static int fail(struct h1 *p, int status, const char *text)
     return HPE_USER;
 }
 
-/* Appends a piece to *s, which is usually empty: heads mostly arrive whole. */
+/* Appends a piece to *s, which is usually empty: heads mostly arrive whole. The string that grew last has room for more,
+ * so that one which trickles in takes memory in proportion to its length. */
 static int add_piece(struct h1 *p, struct str *s, const char *at, size_t len)
 {
     p->head_bytes += len;
     if (p->head_bytes > p->limits.head_max) return fail(p, 431, "the request head is larger than the limit");
-    char *joined = arena_alloc(p->arena, s->len + len + 1);
-    if (s->len) memcpy(joined, s->ptr, s->len);
+    size_t need = s->len + len + 1;
+    char *joined = (char *)(uintptr_t)s->ptr;
+    if (s->len == 0 || need > p->piece_cap) {
+        p->piece_cap = s->len ? 2 * need : need;
+        joined = arena_alloc(p->arena, p->piece_cap);
+        if (s->len) memcpy(joined, s->ptr, s->len);
+    }
     memcpy(joined + s->len, at, len);
     joined[s->len + len] = '\0';
     *s = str_n(joined, s->len + len);

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http: the HTTP/1.1 parser on good and bad messages, whole and cut anywhere. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "http/h1.h"
+
+enum { REQUEST, RESPONSE, TO_HEAD /* the response to a HEAD request */ };
+
+struct row {
+    int kind;
+    const char *text; /* one message, and perhaps the start of another */
+    const char *told; /* events, as write_events puts them; `|rest` is what was left over */
+};
+
+#define H "Host: h\r\n"
+
+static const struct row good[] = {
+    {REQUEST, "GET /a?b=c HTTP/1.1\r\n" H "\r\n", "GET /a ? b=c keep [Host=h] END"},
+    {REQUEST, "GET / HTTP/1.0\r\n\r\n", "GET / ?  close [] END"},
+    {REQUEST, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+     "GET / ?  keep [Connection=keep-alive] END"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Connection: close\r\n\r\n",
+     "GET / ?  close [Host=h|Connection=close] END"},
+    {REQUEST, "POST /p HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabc",
+     "POST /p ?  keep [Host=h|Content-Length=3] length 3 'abc' END"},
+    {REQUEST, "POST /p HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabcGET /next",
+     "POST /p ?  keep [Host=h|Content-Length=3] length 3 'abc' END|GET /next"},
+    {REQUEST, "POST /p HTTP/1.1\r\n" H "Content-Length: 0\r\n\r\n",
+     "POST /p ?  keep [Host=h|Content-Length=0] length 0 END"},
+    {REQUEST,
+     "POST /p HTTP/1.1\r\n" H
+     "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\nX",
+     "POST /p ?  keep [Host=h|Transfer-Encoding=chunked] chunked 'abc0123456789' END|X"},
+    {REQUEST,
+     "POST /p HTTP/1.1\r\n" H
+     "Transfer-Encoding: Chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nTrailer: x\r\n\r\n",
+     "POST /p ?  keep [Host=h|Transfer-Encoding=Chunked] chunked 'abc' END"},
+    {REQUEST, "POST /p HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     "POST /p ?  keep [Host=h|Transfer-Encoding=chunked] chunked END"},
+    {REQUEST, "POST /p HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
+     "POST /p ?  keep [Host=h|Expect=100-continue|Content-Length=1] length 1 expects 'x' END"},
+    {REQUEST, "GET http://other:80/a/b?c HTTP/1.1\r\n" H "\r\n", "GET /a/b ? c keep [Host=h] END"},
+    {REQUEST, "GET http://other HTTP/1.1\r\n" H "\r\n", "GET / ?  keep [Host=h] END"},
+    {REQUEST, "OPTIONS * HTTP/1.1\r\n" H "\r\n", "OPTIONS * ?  keep [Host=h] END"},
+    {REQUEST, "GET /chat HTTP/1.1\r\n" H "Upgrade: websocket\r\nConnection: upgrade\r\n\r\nrest",
+     "GET /chat ?  keep [Host=h|Upgrade=websocket|Connection=upgrade] END|rest"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "A:\r\nB: \t x y \t \r\n\r\n",
+     "GET / ?  keep [Host=h|A=|B=x y] END"},
+    {REQUEST, "GET  / HTTP/1.1\r\n" H "\r\n",
+     "GET / ?  keep [Host=h] END"}, /* RFC 9112 section 3 allows */
+    {REQUEST, "\r\n\r\nGET / HTTP/1.1\r\n" H "\r\n", "GET / ?  keep [Host=h] END"},
+    {RESPONSE, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+     "200 keep [Content-Length=2] length 2 'hi' END"},
+    {RESPONSE, "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nhi",
+     "200 keep [Content-Length=2] length 2 'hi' END"},
+    {RESPONSE, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 500",
+     "200 keep [Content-Length=2] length 2 'hi' END|HTTP/1.1 500"},
+    {RESPONSE, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n",
+     "200 keep [Transfer-Encoding=chunked] chunked 'ab' END"},
+    {RESPONSE, "HTTP/1.1 204 No Content\r\n\r\n", "204 keep [] END"},
+    {RESPONSE, "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+     "304 keep [Content-Length=5] length 5 END"},
+    {RESPONSE, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+     "200 keep [Content-Length=1] length 1 'x' END"},
+    {RESPONSE,
+     "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 N\r\n\r\n",
+     "204 keep [] END"},
+    {RESPONSE, "HTTP/1.1 200 OK\r\n\r\nuntil the end", "200 close [] 'until the end' FINISHED"},
+    {RESPONSE, "HTTP/1.0 200 OK\r\n\r\nuntil the end", "200 close [] 'until the end' FINISHED"},
+    {RESPONSE, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
+     "200 close [Connection=close|Content-Length=1] length 1 'x' END"},
+    {TO_HEAD, "HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n",
+     "200 keep [Content-Length=200] length 200 END"},
+    {TO_HEAD, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+     "200 keep [Transfer-Encoding=chunked] chunked END"},
+};
+
+static const struct row bad[] = {
+    {REQUEST, "GET / HTTP/1.1\r\n\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H H "\r\n", "400"},
+    {REQUEST, "GET / HTTP/2.0\r\n" H "\r\n", "505"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+     "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
+     "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Content-Length: 1\r\nContent-Length: 2\r\n\r\nx", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Content-Length: 1, 1\r\n\r\nx", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Content-Length: +1\r\n\r\nx", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Content-Length: -1\r\n\r\nx", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Content-Length: 1x\r\n\r\nx", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Content-Length:\r\n\r\nx", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Content-Length: 99999999999999999999\r\n\r\nx", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n", "501"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n\r\n", "4xx5xx"},
+    {REQUEST,
+     "GET / HTTP/1.1\r\n" H
+     "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+     "4xx5xx"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n\r\n", "4xx5xx"},
+    {REQUEST, "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\nx\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n-1\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+     "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n1\na\n0\n\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "A : b\r\n\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H " folded: b\r\n\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "A: b\r\n c\r\n\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "A: b\rC: d\r\n\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\n" H "\r\n", "4xx5xx"},
+    {REQUEST, "GET / HTTP/1.1\r\nHost: h\n\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\nHost: h\r\n\n", "400"},
+    {REQUEST,
+     "GET / HTTP/1.1\r\n" H "A: b\x01"
+     "c\r\n\r\n",
+     "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "A\x80: b\r\n\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H ": b\r\n\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "novalue\r\n\r\n", "400"},
+    {REQUEST, "GET /a b HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "GET /\r\n\r\n", "505"},
+    {REQUEST, "BREW / HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "get / HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "\x16\x03\x01\x02\x00\x01", "400"},
+    {REQUEST, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "4xx5xx"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "Expect: something\r\n\r\n", "417"},
+    {REQUEST,
+     "GET /0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+     "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+     " HTTP/1.1\r\n" H "\r\n",
+     "431"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\n\r\n", "431"},
+    {RESPONSE, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "400"},
+    {RESPONSE, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", "400"},
+    {RESPONSE, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "400"},
+    {RESPONSE, "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "501"},
+    {RESPONSE, "HTTP/1.1 2x0 OK\r\n\r\n", "400"},
+    {RESPONSE, "HTTP/1.1 20 OK\r\n\r\n", "400"},
+    {RESPONSE, "HTTP/1.1 2000 OK\r\n\r\n", "400"},
+    {RESPONSE, "SSH-2.0-OpenSSH\r\n", "400"},
+    {RESPONSE, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+     "400"},
+};
+
+static const struct h1_limits limits = {.head_max = 200, .header_max = 5};
+
+static void add(struct buf *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void add(struct buf *out, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    assert_int_equal(buf_vprintf(out, fmt, args), 0);
+    va_end(args);
+}
+
+static void write_head(struct buf *out, const struct http_head *head)
+{
+    if (head->status)
+        add(out, "%d", head->status);
+    else
+        add(out, "%" STR_FMT " %" STR_FMT " ? %" STR_FMT, STR_ARG(head->method_name),
+            STR_ARG(head->path), STR_ARG(head->query));
+    add(out, head->keep_alive ? " keep [" : " close [");
+    for (unsigned i = 0; i < head->header_count; i++)
+        add(out, "%s%" STR_FMT "=%" STR_FMT, i ? "|" : "", STR_ARG(head->headers[i].name),
+            STR_ARG(head->headers[i].value));
+    add(out, "]");
+    if (head->has_length) add(out, " length %llu", (unsigned long long)head->length);
+    if (head->chunked) add(out, " chunked");
+    if (head->expect_continue) add(out, " expects");
+}
+
+struct reading {
+    struct h1 *p;
+    struct buf told;
+    struct buf body;
+    bool over;
+    int status;
+};
+
+static void end_body(struct reading *r)
+{
+    if (buf_len(&r->body)) add(&r->told, " '%" STR_FMT "'", STR_ARG(buf_str(&r->body)));
+}
+
+/* Feeds one piece, which is copied to memory of exactly its size. */
+static void feed(struct reading *r, struct str piece)
+{
+    char *copy = malloc(piece.len + 1);
+    if (piece.len) memcpy(copy, piece.ptr, piece.len);
+    struct str in = str_n(copy, piece.len), body;
+    while (!r->over) {
+        enum h1_event event = h1_next(r->p, &in, &body);
+        if (event == H1_MORE) break;
+        if (event == H1_HEAD) write_head(&r->told, h1_head(r->p));
+        if (event == H1_BODY) assert_int_equal(buf_append(&r->body, body), 0);
+        if (event == H1_END) end_body(r);
+        if (event == H1_END) add(&r->told, " END");
+        if (event == H1_ERROR) {
+            const char *text = NULL;
+            assert_true(h1_error(r->p, &r->status, &text) < 0);
+            assert_non_null(text);
+            assert_int_equal(h1_next(r->p, &in, &body), H1_ERROR);
+        }
+        r->over = event == H1_END || event == H1_ERROR;
+    }
+    free(copy);
+}
+
+static void begin(struct reading *r, int kind, struct arena *arena)
+{
+    *r = (struct reading){0};
+    buf_init(&r->told, 4096);
+    buf_init(&r->body, 4096);
+    assert_int_equal(h1_new(kind != REQUEST, &limits, &r->p), 0);
+    h1_begin(r->p, arena, kind == TO_HEAD);
+}
+
+static void finish(struct reading *r)
+{
+    h1_free(r->p);
+    buf_fini(&r->told);
+    buf_fini(&r->body);
+}
+
+/* Rows that went wrong in a test; it fails at its end, so that all are shown. */
+static unsigned wrong;
+
+/* Reads `text` in pieces that end at `cut` and then every `step` bytes; what is told must be `told` (less the rest). */
+static void read_cut(const struct row *row, size_t cut, size_t step)
+{
+    struct arena arena;
+    struct reading r;
+    struct str text = str_of(row->text), told = str_of(row->told);
+    arena_init(&arena, SIZE_MAX, 256);
+    begin(&r, row->kind, &arena);
+    ptrdiff_t rest = str_find_char(told, '|');
+    while (rest >= 0 && told.ptr[rest - 1] != 'D') { /* "END|rest"; headers have bars too */
+        ptrdiff_t next = str_find_char(str_skip(told, (size_t)rest + 1), '|');
+        rest = next < 0 ? -1 : rest + 1 + next;
+    }
+    if (rest >= 0) {
+        text.len -= told.len - (size_t)rest - 1;
+        told.len = (size_t)rest;
+    }
+    feed(&r, str_sub(text, 0, cut));
+    for (size_t at = cut; at < text.len; at += step)
+        feed(&r, str_sub(text, at, step));
+    if (str_ends(told, STR("FINISHED"))) {
+        assert_int_equal(h1_finish(r.p), H1_END);
+        end_body(&r);
+        add(&r.told, " FINISHED");
+    }
+    if (!str_eq(buf_str(&r.told), told))
+        wrong++,
+            print_error("%s\ncut at %zu, then by %zu:\n  told %" STR_FMT
+                        " (status %d)\n  want %" STR_FMT "\n",
+                        row->text, cut, step, STR_ARG(buf_str(&r.told)), r.status, STR_ARG(told));
+    finish(&r);
+    arena_fini(&arena);
+}
+
+static void good_messages_are_read_however_they_are_cut(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        read_cut(&good[i], 0, 1);
+        for (size_t cut = 0; cut <= strlen(good[i].text); cut++)
+            read_cut(&good[i], cut, 4096);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+/* What follows a message stays with the caller. */
+static void input_ends_with_the_message(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        const char *rest = strstr(good[i].told, "END|");
+        if (!rest) continue;
+        struct arena arena;
+        arena_init(&arena, SIZE_MAX, 256);
+        struct h1 *p;
+        assert_int_equal(h1_new(good[i].kind != REQUEST, &limits, &p), 0);
+        h1_begin(p, &arena, false);
+        struct str in = str_of(good[i].text), body;
+        enum h1_event event;
+        while ((event = h1_next(p, &in, &body)) != H1_END)
+            assert_true(event == H1_HEAD || event == H1_BODY);
+        assert_string_equal(in.ptr, rest + 4);
+        assert_int_equal(in.len, strlen(rest + 4));
+        h1_free(p);
+        arena_fini(&arena);
+    }
+}
+
+static void check_refused(const struct row *row, size_t cut, size_t step)
+{
+    struct arena arena;
+    struct reading r;
+    struct str text = str_of(row->text);
+    arena_init(&arena, SIZE_MAX, 256);
+    begin(&r, row->kind, &arena);
+    feed(&r, str_sub(text, 0, cut));
+    for (size_t at = cut; at < text.len; at += step)
+        feed(&r, str_sub(text, at, step));
+    if (!r.status && row->kind != REQUEST && h1_finish(r.p) == H1_ERROR) r.status = 400;
+    bool any = strcmp(row->told, "4xx5xx") == 0;
+    if (any ? r.status < 400 : r.status != atoi(row->told))
+        wrong++, print_error("%s\ncut at %zu: status %d, want %s; told %" STR_FMT "\n", row->text,
+                             cut, r.status, row->told, STR_ARG(buf_str(&r.told)));
+    finish(&r);
+    arena_fini(&arena);
+}
+
+static void bad_messages_are_refused_however_they_are_cut(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        check_refused(&bad[i], 0, 1);
+        for (size_t cut = 0; cut <= strlen(bad[i].text); cut++)
+            check_refused(&bad[i], cut, 4096);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+/* A message cut short by the connection's end is never whole, unless its end is the connection's. */
+static void an_early_end_is_an_error(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        bool until_close = strstr(good[i].told, "FINISHED");
+        const char *head_end = strstr(good[i].text, "\r\n\r\n");
+        size_t whole =
+            strlen(good[i].text) -
+            (strstr(good[i].told, "END|") ? strlen(strstr(good[i].told, "END|") + 4) : 0);
+        for (size_t cut = 1; cut < whole; cut++) {
+            struct arena arena;
+            struct reading r;
+            arena_init(&arena, SIZE_MAX, 256);
+            begin(&r, good[i].kind, &arena);
+            feed(&r, str_n(good[i].text, cut));
+            bool body = until_close && cut >= (size_t)(head_end + 4 - good[i].text);
+            enum h1_event event = h1_finish(r.p);
+            if (event != (body ? H1_END : H1_ERROR))
+                fail_msg("%s\nended after %zu: %d", good[i].text, cut, (int)event);
+            finish(&r);
+            arena_fini(&arena);
+        }
+    }
+}
+
+static void one_parser_reads_message_after_message(void **state)
+{
+    (void)state;
+    struct h1 *p;
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX, 256);
+    assert_int_equal(h1_new(false, &limits, &p), 0);
+    struct str in =
+        STR("POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab"
+            "GET /2 HTTP/1.1\r\nHost: h\r\n\r\n"
+            "POST /3 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nc\r\n0\r\n\r\n");
+    for (char n = '1'; n <= '3'; n++) {
+        struct str body;
+        enum h1_event event;
+        h1_begin(p, &arena, false);
+        assert_false(h1_started(p));
+        assert_int_equal(h1_next(p, &in, &body), H1_HEAD);
+        assert_true(h1_started(p));
+        assert_int_equal(h1_head(p)->path.ptr[1], n);
+        while ((event = h1_next(p, &in, &body)) == H1_BODY) {
+        }
+        assert_int_equal(event, H1_END);
+        arena_reset(&arena);
+    }
+    assert_int_equal(in.len, 0);
+    h1_free(p);
+    arena_fini(&arena);
+}
+
+/* A head that comes byte by byte takes memory in proportion to its size. */
+static void a_slow_head_takes_no_more_memory(void **state)
+{
+    (void)state;
+    static const struct h1_limits wide = {.head_max = 65536, .header_max = 100};
+    static const struct str start = STR_INIT("GET / HTTP/1.1\r\nHost: h\r\nX: ");
+    struct h1 *p;
+    struct arena arena;
+    struct str body;
+    arena_init(&arena, SIZE_MAX, 4096);
+    assert_int_equal(h1_new(false, &wide, &p), 0);
+    h1_begin(p, &arena, false);
+    for (size_t i = 0; i < 60000; i++) {
+        char c = i < start.len ? start.ptr[i] : 'x';
+        struct str in = str_n(&c, 1);
+        assert_int_equal(h1_next(p, &in, &body), H1_MORE);
+    }
+    assert_in_range(arena.used, 60000, 8 * 60000);
+    h1_free(p);
+    arena_fini(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_messages_are_read_however_they_are_cut),
+        cmocka_unit_test(input_ends_with_the_message),
+        cmocka_unit_test(bad_messages_are_refused_however_they_are_cut),
+        cmocka_unit_test(an_early_end_is_an_error),
+        cmocka_unit_test(one_parser_reads_message_after_message),
+        cmocka_unit_test(a_slow_head_takes_no_more_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
