@@ -8,13 +8,14 @@
 void sse_init(struct sse *s, size_t event_max)
 {
     buf_init(&s->carry, event_max);
+    buf_init(&s->given, event_max);
     s->line = 0;
-    s->taken = false;
 }
 
 void sse_fini(struct sse *s)
 {
     buf_fini(&s->carry);
+    buf_fini(&s->given);
 }
 
 struct str sse_rest(const struct sse *s)
@@ -92,10 +93,19 @@ static void read_fields(struct str raw, struct sse_event *event)
     }
 }
 
+/* The whole carry is an event: moves it to where the next carry does not overwrite it. */
+static void give_carry(struct sse *s, struct sse_event *event)
+{
+    struct buf given = s->given;
+    s->given = s->carry;
+    s->carry = given;
+    buf_clear(&s->carry);
+    s->line = 0;
+    read_fields(buf_str(&s->given), event);
+}
+
 int sse_next(struct sse *s, struct str *input, struct sse_event *event)
 {
-    if (s->taken) buf_clear(&s->carry);
-    s->taken = false;
     size_t carried = buf_len(&s->carry);
     if (carried == 0) {
         s->line = 0;
@@ -112,13 +122,10 @@ int sse_next(struct sse *s, struct str *input, struct sse_event *event)
     int err = buf_append(&s->carry, str_n(input->ptr, add));
     if (err) return err;
     size_t n = event_length(buf_str(&s->carry), &s->line);
-    if (n == 0 && add < input->len) return ERR_TOO_LARGE;
     size_t used = n ? n - carried : add;
     *input = str_n(input->ptr + used, input->len - used);
-    if (n == 0) return 0;
+    if (n == 0) return input->len ? ERR_TOO_LARGE : 0;
     s->carry.end = s->carry.start + n;
-    read_fields(buf_str(&s->carry), event);
-    s->taken = true;
-    s->line = 0;
+    give_carry(s, event);
     return SSE_EVENT;
 }

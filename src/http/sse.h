@@ -10,11 +10,11 @@
 /* Carries the beginning of an event whose end has not arrived. */
 struct sse {
     struct buf carry;
-    size_t line;  /* start of the unfinished line in carry */
-    bool taken;   /* carry holds the event that was handed out last */
+    struct buf given; /* the last event that came in pieces */
+    size_t line;      /* start of the unfinished line in carry */
 };
 
-/* One event. Borrowed from the input or the carry until the next call. */
+/* One event. Borrowed from the input, or, where it came in pieces, from `given` until the input after this one. */
 struct sse_event {
     struct str raw;   /* all its bytes, with the blank line that ends it */
     struct str data;  /* of a single data line, without "data: "; events with several have the first; ptr NULL: none */
@@ -28,7 +28,7 @@ void sse_init(struct sse *s, size_t event_max);
 void sse_fini(struct sse *s);
 
 /* Takes the next whole event off *input. SSE_EVENT, or 0 when the rest was carried over (input is then empty), or
- * ERR_TOO_LARGE when an event exceeds event_max. Accepts \n, \r\n and \r line ends. */
+ * ERR_TOO_LARGE when an event exceeds event_max; sse_rest and *input are then its two parts. Accepts \n, \r\n and \r line ends. */
 MUST_CHECK int sse_next(struct sse *s, struct str *input, struct sse_event *event);
 
 /* Bytes of an unfinished event. */
