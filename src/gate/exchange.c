@@ -609,15 +609,16 @@ static enum step step_relay(struct exchange *x)
 {
     bool whole = x->fetch.state == FETCH_DONE;
     struct str out[RELAY_SLICES], body = fetch_take(&x->fetch);
-    bool clean = whole && !(x->relay.is_sse && !x->fetch.head->chunked && !x->fetch.head->has_length);
+    bool failed = x->fetch.state == FETCH_FAILED;
     if (body.len && !x->first_us) x->first_us = now_of(x);
     unsigned n = relay_feed(&x->relay, body, whole, out);
-    /* A stream that ended by a mere close before its [DONE] is a broken one. */
-    bool broken = x->fetch.state == FETCH_FAILED || (whole && !clean && relay_cut(&x->relay));
-    bool last = whole && !broken;
+    /* How the bytes ended does not matter to a stream: it is whole with its [DONE] (or the runtime's own error), else broken. */
+    bool cut = relay_cut(&x->relay);
+    bool broken = relay_sees_end(&x->relay) ? (whole || failed) && cut : failed;
+    bool last = (whole || failed) && !broken;
     if (last) {
         struct str rest = sse_rest(&x->relay.sse);
-        if (n < RELAY_SLICES && rest.len && !x->relay.sse.taken) out[n++] = rest;
+        if (n < RELAY_SLICES && rest.len && !x->relay.opaque) out[n++] = rest;
     }
     if (n || last) call_write(x->call, out, n, last);
     else if (!x->call->head_sent) call_flush(x->call);

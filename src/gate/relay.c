@@ -146,8 +146,13 @@ unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RE
     return in.len ? 1 : 0;
 }
 
+bool relay_sees_end(const struct relay *r)
+{
+    return r->is_sse && !r->opaque;
+}
+
 bool relay_cut(const struct relay *r)
 {
-    if (!r->is_sse || r->opaque) return false;
-    return !r->done || sse_rest(&r->sse).len > 0;
+    if (!relay_sees_end(r)) return false;
+    return !(r->done || r->error) || sse_rest(&r->sse).len > 0;
 }

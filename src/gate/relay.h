@@ -39,7 +39,10 @@ void relay_fini(struct relay *r);
  * Returns how many slices. */
 unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RELAY_SLICES]);
 
-/* True when a stream stopped before its [DONE], or within an event. */
+/* True when it can tell a whole answer from a cut one by its events. */
+bool relay_sees_end(const struct relay *r);
+
+/* True when a stream stopped before its [DONE] or an error event, or within an event. */
 bool relay_cut(const struct relay *r);
 
 #endif
