@@ -706,12 +706,7 @@ static void set_id(struct exchange *x)
         x->id[given.len] = '\0';
         return;
     }
-    static const char digits[] = "0123456789abcdef";
-    uint64_t words[2] = {x->worker->id_seed, ++x->worker->last_id ^ rng_next(&x->worker->rng)};
-    memcpy(x->id, "req_", 4);
-    for (unsigned i = 0; i < 32; i++)
-        x->id[4 + i] = digits[words[i / 16] >> (60 - 4 * (i % 16)) & 15];
-    x->id[36] = '\0';
+    worker_new_id(x->worker, x->id);
 }
 
 /* total, shortened by what the client says it will wait (OpenAI SDKs send whole seconds). */

@@ -22,7 +22,7 @@ enum exchange_state {
     EXCHANGE_STATE_COUNT
 };
 
-enum { REQUEST_ID_MAX = 64, FETCH_SLICES = API_SLICES_MAX + 1 };
+enum { FETCH_SLICES = API_SLICES_MAX + 1 };
 
 /* Lives on the call's arena. One thread's. */
 struct exchange {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -34,6 +35,23 @@ void worker_flush_soon(struct worker *w)
     if (!timer_armed(&w->flush)) timer_start(w->loop, &w->flush, loop_now(w->loop) + FLUSH_US);
 }
 
+void worker_new_id(struct worker *w, char id[REQUEST_ID_MAX + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t words[2] = {w->id_seed, ++w->last_id ^ rng_next(&w->rng)};
+    memcpy(id, "req_", 4);
+    for (unsigned i = 0; i < 32; i++)
+        id[4 + i] = digits[words[i / 16] >> (60 - 4 * (i % 16)) & 15];
+    id[36] = '\0';
+}
+
+static void write_error_lines(void *user, struct buf *lines)
+{
+    struct worker *w = user;
+    worker_new_id(w, w->error_id);
+    if (buf_printf(lines, "x-request-id: %s\r\n", w->error_id)) buf_clear(lines);
+}
+
 static void write_parse_error(void *user, struct buf *body, int status, const char *text)
 {
     struct worker *w = user;
@@ -41,6 +59,7 @@ static void write_parse_error(void *user, struct buf *body, int status, const ch
     metric_add(&w->stats.outcomes[OUTCOME_BAD_REQUEST], 1);
     struct log_line line;
     log_begin(&line, LOG_INFO, "bad_request");
+    log_cstr(&line, "request_id", w->error_id);
     log_i64(&line, "status", status);
     log_cstr(&line, "reason", text);
     log_end(&line);
@@ -86,6 +105,7 @@ int worker_init(struct worker *w, struct gate *gate, unsigned index, struct loop
     struct h1_limits client = client_limits(c);
     http_server_init(&w->server, loop, &server);
     w->server.on_call = on_call;
+    w->server.error_lines = write_error_lines;
     w->server.write_error = write_parse_error;
     w->server.user = w;
     http_client_init(&w->client, loop, &client, (unsigned)c->pool.idle_max, c->timeouts.upstream_idle_us);

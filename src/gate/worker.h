@@ -20,6 +20,8 @@
 
 struct gate;
 
+enum { REQUEST_ID_MAX = 64 };
+
 enum outcome {
 #define OUTCOME(name, text) OUTCOME_##name,
 #include "gate/outcome.def"
@@ -58,6 +60,7 @@ struct worker {
     size_t listener_count;
     uint64_t last_id;          /* of request ids */
     uint64_t id_seed;
+    char error_id[REQUEST_ID_MAX + 1]; /* of the request that could not be parsed */
 };
 
 /* Sets up everything but listeners, on `loop`. Takes over one reference of each of snapshot and keyring. */
@@ -70,6 +73,9 @@ void worker_apply(struct worker *w, struct snapshot *snapshot, struct keyring *k
 
 /* Refuses new requests, closes idle connections; exchanges in progress go on. */
 void worker_drain(struct worker *w);
+
+/* A request id that nobody else has. */
+void worker_new_id(struct worker *w, char id[REQUEST_ID_MAX + 1]);
 
 /* Log lines were gathered: they will be written within 100 ms. */
 void worker_flush_soon(struct worker *w);

@@ -250,8 +250,10 @@ static void answer_parse_error(struct http_conn *conn)
     const char *text;
     h1_error(conn->parser, &status, &text);
     struct http_server *s = conn->server;
-    struct buf body;
+    struct buf body, lines;
     buf_init(&body, 4096);
+    buf_init(&lines, 1024);
+    if (s->error_lines) s->error_lines(s->user, &lines);
     if (s->write_error)
         s->write_error(s->user, &body, status, text);
     else if (buf_printf(&body, "%s\n", text))
@@ -261,12 +263,13 @@ static void answer_parse_error(struct http_conn *conn)
     buf_init(&out, 8192);
     int err = buf_printf(&out,
                          "HTTP/1.1 %d %" STR_FMT "\r\ndate: %" STR_FMT "\r\ncontent-type: %s\r\ncontent-length: %zu\r\n"
-                         "connection: close\r\n\r\n%" STR_FMT,
+                         "%" STR_FMT "connection: close\r\n\r\n%" STR_FMT,
                          status, STR_ARG(reason), STR_ARG(date), s->write_error ? "application/json" : "text/plain",
-                         buf_len(&body), STR_ARG(buf_str(&body)));
+                         buf_len(&body), STR_ARG(buf_str(&lines)), STR_ARG(buf_str(&body)));
     struct iovec iov = {(char *)(uintptr_t)buf_str(&out).ptr, buf_len(&out)};
     if (!err && conn->stream) err = stream_write(conn->stream, &iov, 1);
     buf_fini(&out);
+    buf_fini(&lines);
     buf_fini(&body);
     conn->input = STR_NULL;
     if (err)

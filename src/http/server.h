@@ -38,6 +38,7 @@ struct http_server {
     void (*on_call)(void *user, struct http_call *call); /* head complete; runs from the ready queue */
     /* A request that could not be parsed; NULL: a plain-text answer. Appends the answer's JSON body to `body`. */
     void (*write_error)(void *user, struct buf *body, int status, const char *text);
+    void (*error_lines)(void *user, struct buf *lines); /* called before it; appends header lines; may be NULL */
     void *user;
     struct list conns;        /* struct http_conn */
     struct list dead;         /* closed, freed by reap: nobody is inside them any more then */
