@@ -124,6 +124,15 @@ struct str arena_dup(struct arena *a, struct str s)
     return str_n(copy, s.len);
 }
 
+struct str arena_cat(struct arena *a, struct str first, struct str second)
+{
+    char *joined = arena_alloc(a, first.len + second.len + 1);
+    if (first.len) memcpy(joined, first.ptr, first.len);
+    if (second.len) memcpy(joined + first.len, second.ptr, second.len);
+    joined[first.len + second.len] = '\0';
+    return str_n(joined, first.len + second.len);
+}
+
 struct str arena_printf(struct arena *a, const char *fmt, ...)
 {
     va_list args, again;

@@ -38,6 +38,7 @@ MUST_CHECK void *arena_try(struct arena *a, size_t size);
 
 /* Copies; the copy has a terminator behind it. */
 struct str arena_dup(struct arena *a, struct str s);
+struct str arena_cat(struct arena *a, struct str first, struct str second);
 struct str arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Calls fn(ptr) at reset or fini. */

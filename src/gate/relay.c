@@ -119,8 +119,13 @@ static void find_usage(struct usage *u, struct str text)
     static const struct str name = STR_INIT("\"usage\"");
     if (text.len > 2 * RELAY_TAIL) text = str_skip(text, text.len - 2 * RELAY_TAIL);
     struct str value = STR_NULL;
-    for (ptrdiff_t at; (at = str_find(text, name)) >= 0;)
-        value = text = str_skip(text, (size_t)at + name.len);
+    for (struct str before = text; before.len && !value.ptr;) { /* usage stands near the end: look from there */
+        const char *quote = memrchr(before.ptr, '"', before.len);
+        if (!quote) return;
+        before.len = (size_t)(quote - before.ptr);
+        struct str from = str_skip(text, before.len);
+        if (str_starts(from, name)) value = str_skip(from, name.len);
+    }
     while (value.len && strchr(" \t\r\n:", value.ptr[0]))
         value = str_skip(value, 1);
     size_t depth = 0;

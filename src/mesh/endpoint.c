@@ -26,7 +26,7 @@ const char *attempt_result_name(enum attempt_result r)
 
 struct str endpoint_target(struct arena *arena, const struct endpoint *e, struct str rest)
 {
-    return arena_printf(arena, "%" STR_FMT "%" STR_FMT, STR_ARG(e->prefix), STR_ARG(rest));
+    return arena_cat(arena, e->prefix, rest);
 }
 
 /* --- life --- */
