@@ -181,6 +181,14 @@ static int add_body(struct http_upstream *u, struct str bytes)
     return 0;
 }
 
+/* The head outlives its connection, which may break right behind it. Its strings are on the arena already. */
+static const struct http_head *keep_head(struct arena *arena, const struct http_head *head)
+{
+    struct http_head *kept = arena_alloc(arena, sizeof *kept);
+    *kept = *head;
+    return kept;
+}
+
 static void on_open(void *owner, int err)
 {
     struct http_upstream *u = owner;
@@ -208,7 +216,7 @@ static void on_data(void *owner, struct str bytes)
     for (;;) {
         switch (h1_next(u->parser, &bytes, &piece)) {
         case H1_HEAD:
-            f->head = h1_head(u->parser);
+            f->head = keep_head(f->arena, h1_head(u->parser));
             f->state = FETCH_BODY;
             continue;
         case H1_BODY:

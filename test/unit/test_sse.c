@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http: event streams, cut anywhere. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "http/sse.h"
+
+struct row {
+    const char *text;
+    const char *
+        told; /* per event "<data|event>", "+" for several data lines; behind it what is left over */
+};
+
+static const struct row rows[] = {
+    {"", ""},
+    {"data: a\n\n", "<a|->"},
+    {"data:a\n\n", "<a|->"},
+    {"data:  a\n\n", "< a|->"},
+    {"data: a\n\ndata: b\n\n", "<a|-><b|->"},
+    {"data: a\r\n\r\ndata: b\r\n\r\n", "<a|-><b|->"},
+    {"data: a\r\rdata: b\r\r", "<a|->data: b\r\r"}, /* the last \r may be half of \r\n */
+    {"data: a\r\rdata: b\r\rx", "<a|-><b|->x"},
+    {"data: a\n\r\ndata: b\r\n\n", "<a|-><b|->"},
+    {"event: e\ndata: a\n\n", "<a|e>"},
+    {"data: a\nevent: e\nid: 1\nretry: 5\n\n", "<a|e>"},
+    {"data: a\ndata: b\n\n", "<a+|->"},
+    {": comment\n\n", "<-|->"},
+    {": ping\ndata: a\n\n", "<a|->"},
+    {"\n\ndata: a\n\n", "<-|-><-|-><a|->"},
+    {"data: a\n", "data: a\n"},
+    {"data: a", "data: a"},
+    {"data: a\n\ndat", "<a|->dat"},
+    {"data: a\n\r", "data: a\n\r"},
+    {"data\n\n", "<-|->"},
+    {"database: x\n\n", "<-|->"},
+    {"data:\n\n", "<|->"},
+    {"data: \xf0\x9f\x98\x80\n\ndata: [DONE]\n\n", "<\xf0\x9f\x98\x80|-><[DONE]|->"},
+};
+
+static void add(struct buf *out, struct str s)
+{
+    assert_int_equal(buf_append(out, s), 0);
+}
+
+static void write_event(struct buf *told, struct buf *raw, const struct sse_event *event)
+{
+    add(told, STR("<"));
+    add(told, event->data.ptr ? event->data : STR("-"));
+    if (event->multi) add(told, STR("+"));
+    add(told, STR("|"));
+    add(told, event->event.ptr ? event->event : STR("-"));
+    add(told, STR(">"));
+    add(raw, event->raw);
+}
+
+static void feed(struct sse *s, struct str piece, struct buf *told, struct buf *raw)
+{
+    char *copy = malloc(piece.len + 1);
+    if (piece.len) memcpy(copy, piece.ptr, piece.len);
+    struct str in = str_n(copy, piece.len);
+    struct sse_event event;
+    int got;
+    while ((got = sse_next(s, &in, &event)) == SSE_EVENT)
+        write_event(told, raw, &event);
+    assert_int_equal(got, 0);
+    assert_int_equal(in.len, 0);
+    memset(copy, '#', piece.len);
+    free(copy);
+}
+
+static void read_cut(const struct row *row, size_t cut, size_t step)
+{
+    struct sse s;
+    struct buf told, raw;
+    struct str text = str_of(row->text);
+    sse_init(&s, 4096);
+    buf_init(&told, 4096);
+    buf_init(&raw, 4096);
+    feed(&s, str_sub(text, 0, cut), &told, &raw);
+    for (size_t at = cut; at < text.len; at += step)
+        feed(&s, str_sub(text, at, step), &told, &raw);
+    add(&told, sse_rest(&s));
+    add(&raw, sse_rest(&s));
+    if (!str_eq(buf_str(&told), str_of(row->told)))
+        fail_msg("%s\ncut at %zu by %zu: %" STR_FMT ", want %s", row->text, cut, step,
+                 STR_ARG(buf_str(&told)), row->told);
+    assert_true(str_eq(buf_str(&raw), text));
+    sse_fini(&s);
+    buf_fini(&told);
+    buf_fini(&raw);
+}
+
+static void events_are_found_however_they_are_cut(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        for (size_t step = 1; step < 8; step++)
+            read_cut(&rows[i], 0, step);
+        for (size_t cut = 0; cut <= strlen(rows[i].text); cut++)
+            read_cut(&rows[i], cut, 4096);
+    }
+}
+
+/* What was held and what is left of the input are together all bytes, each once. */
+static void a_large_event_is_refused_without_losing_bytes(void **state)
+{
+    (void)state;
+    static const struct str text =
+        STR_INIT("data: 0123456789012345678901234567890123456789\n\ndata: x\n\n");
+    for (size_t step = 1; step <= text.len; step++) {
+        struct sse s;
+        struct sse_event event;
+        struct buf all;
+        sse_init(&s, 20);
+        buf_init(&all, 4096);
+        int got = 0;
+        for (size_t at = 0; at < text.len; at += step) {
+            struct str in = str_sub(text, at, step);
+            while (got >= 0 && (got = sse_next(&s, &in, &event)) == SSE_EVENT)
+                add(&all, event.raw);
+            if (got < 0) {
+                assert_int_equal(got, ERR_TOO_LARGE);
+                if (at <= 20 && buf_len(&all) == 0) add(&all, sse_rest(&s));
+                add(&all, in);
+            }
+        }
+        assert_true(str_eq(buf_str(&all), text));
+        sse_fini(&s);
+        buf_fini(&all);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(events_are_found_however_they_are_cut),
+        cmocka_unit_test(a_large_event_is_refused_without_losing_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
