@@ -8,7 +8,6 @@
 
 #include "base/str.h"
 
-extern char **environ;
 
 /* --- arguments --- */
 
