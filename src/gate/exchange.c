@@ -487,6 +487,14 @@ static bool is_retryable(int status)
     return status == 429 || status >= 500;
 }
 
+/* A fallback model that the key allows has not been tried yet. */
+static bool has_fallback(const struct exchange *x)
+{
+    for (size_t i = x->fallbacks; i < x->asked->fallback_count; i++)
+        if (key_allows(x->key, x->asked->fallback[i]->name)) return true;
+    return false;
+}
+
 /* Another endpoint (of this or a fallback model) would take the request instead of relaying this answer. */
 static bool has_other(struct exchange *x)
 {
@@ -496,7 +504,7 @@ static bool has_other(struct exchange *x)
     tried_add(&tried, x->grant.endpoint);
     int got = admit_try(x->service, &tried, &x->worker->rng, now_of(x), &grant, &wait_us);
     if (got == ADMIT_OK) endpoint_release(&grant, now_of(x));
-    return got != ADMIT_NONE || x->fallbacks < x->asked->fallback_count;
+    return got != ADMIT_NONE || has_fallback(x);
 }
 
 static uint64_t retry_after_of(const struct http_head *head)
