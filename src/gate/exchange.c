@@ -569,9 +569,24 @@ static enum step step_await(struct exchange *x)
 
 /* --- RELAY --- */
 
+/* All of the answer has been given to the client. */
+static enum step relay_whole(struct exchange *x)
+{
+    if (x->fetch.head->status < 400) {
+        report(x, ATTEMPT_OK, 0);
+        return finish(x, x->relay.error ? OUTCOME_UPSTREAM_BROKEN : OUTCOME_OK);
+    }
+    report(x, ATTEMPT_OK, 0); /* unless it was reported with the head */
+    return finish(x, OUTCOME_UPSTREAM_STATUS);
+}
+
 /* The answer cannot be completed: tell a stream's client in its own dialect, cut everything else. */
 static enum step break_answer(struct exchange *x, enum attempt_result result, enum outcome outcome, const char *what)
 {
+    if (relay_sees_end(&x->relay) && !relay_cut(&x->relay)) { /* a stream that lacks nothing but the body's end */
+        call_write(x->call, NULL, 0, true);
+        return relay_whole(x);
+    }
     report(x, result, 0);
     if (x->relay.is_sse && !x->relay.done && !x->relay.opaque) {
         struct buf event;
@@ -585,16 +600,6 @@ static enum step break_answer(struct exchange *x, enum attempt_result result, en
         buf_fini(&event);
     }
     return finish(x, outcome);
-}
-
-static enum step relay_whole(struct exchange *x)
-{
-    if (x->fetch.head->status < 400) {
-        report(x, ATTEMPT_OK, 0);
-        return finish(x, x->relay.error ? OUTCOME_UPSTREAM_BROKEN : OUTCOME_OK);
-    }
-    report(x, ATTEMPT_OK, 0); /* unless it was reported with the head */
-    return finish(x, OUTCOME_UPSTREAM_STATUS);
 }
 
 /* Holds the upstream back while the client has much to read still, and lets it go on. */
@@ -674,7 +679,9 @@ static bool past_deadline(const struct exchange *x)
 
 static void arm(struct exchange *x)
 {
-    uint64_t due = phase_deadline(x);
+    uint64_t due = phase_deadline(x), first_byte = conf_of(x)->timeouts.first_byte_us;
+    /* Nobody wakes us when the connection is made. */
+    if (x->state == EXCHANGE_AWAIT && first_byte) due = MIN(due, x->sent_us + first_byte);
     if (x->deadline_us && x->state != EXCHANGE_LOCAL && !(x->request.stream && x->first_us))
         due = due ? MIN(due, x->deadline_us) : x->deadline_us;
     if (due == 0) return;
