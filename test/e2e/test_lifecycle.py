@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reloading and ending."""
+
+import signal
+import threading
+import time
+
+import pytest
+
+from harness import config_of, model_of, text_of, until
+
+KEY_A, KEY_B = "sk-aaaa-0123456789", "sk-bbbb-0123456789"
+
+
+def bearer(key):
+    return {"Authorization": f"Bearer {key}"}
+
+
+# --- reload ---
+
+
+def test_a_model_is_added_and_removed(gate, mock):
+    assert gate.chat(model="new").status == 404
+    gate.reload(config_of([model_of(mock), model_of(mock, name="new")], listen="127.0.0.1:0"))
+    until(lambda: gate.chat(model="new").status == 200, "the new model is served")
+    assert gate.metric("hostler_config_reloads_total", result="ok") == 1
+    gate.reload(config_of([model_of(mock, name="new")]))
+    until(lambda: gate.chat(model="m").status == 404, "the old model is gone")
+    assert [m["id"] for m in gate.get("/v1/models").json()["data"]] == ["new"]
+
+
+@pytest.mark.parametrize("text, line, problem", [
+    ("listen: 127.0.0.1:0\nmodels:\n  - name: x\n    endpoints: [ { url: 'ftp://x' } ]\n", 4, "url"),
+    ("listen: 127.0.0.1:0\nmodels: [\n", None, ""),
+    ("listen: 127.0.0.1:0\nmodles: []\n", 2, "modles"),
+    ("", None, ""),
+    ("listen: 0.0.0.0:0\nmodels:\n  - name: x\n    endpoints: [ { url: 'http://127.0.0.1:1' } ]\n", 1, "listen"),
+    ("models:\n  - name: x\n    endpoints: [ { url: 'http://127.0.0.1:1', key: '${env.NOT_SET_ANYWHERE}' } ]\n", 3, "key")])
+def test_a_bad_file_changes_nothing(gate, text, line, problem):
+    lines = gate.reload(text)
+    problems = [l for l in lines if l["event"] == "config_problem"]
+    assert problems and all(p["level"] == "error" and p["file"] == str(gate.path) for p in problems)
+    if line:
+        assert any(p["line"] == line and problem in p["setting"] + p["problem"] for p in problems), problems
+    assert any(l["event"] == "reload" and "old configuration stays" in l["msg"] for l in lines)
+    assert gate.chat().status == 200
+    assert gate.metric("hostler_config_reloads_total", result="failed") == 1
+
+
+def test_a_file_that_vanished(gate):
+    gate.path.unlink()
+    gate.signal(signal.SIGHUP)
+    until(lambda: any(l["event"] == "reload" for l in gate.log()), "it is logged")
+    assert gate.chat().status == 200
+
+
+def test_streams_survive_reloads(gate, mock, start_mock):
+    other = start_mock()
+    with gate.connect() as conn:
+        answer = gate.stream(conn, max_tokens=60, mock={"rate": 100, "tokens": 60})
+        conn.event()
+        for target in (other, mock, other):
+            gate.reload(config_of(target))
+        gate.reload(config_of([model_of(other, name="else")]))
+        until(lambda: gate.chat(model="m").status == 404, "the model is gone")
+        answer.body = conn.stream + b"".join(conn.pieces)
+        assert answer.events()[-1] == "[DONE]"
+        assert text_of(answer.events()).endswith("t59 ")
+    gate.idle()
+
+
+def test_a_waiting_request_meets_new_capacity(start_gate, mock):
+    gate = start_gate([model_of(mock, capacity=1)])
+    with gate.connect() as held, gate.connect() as conn:
+        gate.stream(held, mock={"stall_after": 1})
+        conn.request("POST", "/v1/chat/completions", {"model": "m", "messages": []})
+        until(lambda: gate.metric("hostler_queue_length") == 1, "it waits")
+        gate.reload(config_of([model_of(mock, capacity=2)]))
+        assert conn.response().status == 200
+    gate.idle()
+
+
+def test_keys_change(start_gate, mock):
+    gate = start_gate(mock, keys=[{"name": "a", "key": KEY_A}])
+    gate.secrets += [KEY_A, KEY_B]
+    assert [gate.chat(headers=bearer(k)).status for k in (KEY_A, KEY_B)] == [200, 401]
+    gate.reload(config_of(mock, keys=[{"name": "b", "key": KEY_B}]))
+    until(lambda: [gate.chat(headers=bearer(k)).status for k in (KEY_A, KEY_B)] == [401, 200], "the keys changed", 2)
+
+
+def test_keys_from_files_and_environment(processes, mock):
+    secret = processes.folder / "secret"
+    secret.write_text(KEY_A + "\n")
+    keys = [{"name": "a", "key": f"${{file:{secret}}}"}, {"name": "b", "key": "${env.TEST_KEY}"}]
+    gate = processes.gate(mock, keys=keys, env={"TEST_KEY": KEY_B})
+    gate.secrets += [KEY_A, KEY_B]
+    assert [gate.chat(headers=bearer(k)).status for k in (KEY_A, KEY_B)] == [200, 200]
+    secret.write_text("sk-cccc-0123456789")
+    gate.reload(config_of(mock, keys=keys))
+    until(lambda: gate.chat(headers=bearer(KEY_A)).status == 401, "the file is read again", 2)
+
+
+def test_log_settings_change(gate, mock):
+    gate.reload(config_of(mock, log={"requests": False}))
+    until(lambda: not logged(gate, gate.chat()), "requests are not logged any more")
+    gate.reload(config_of(mock))
+    until(lambda: logged(gate, gate.chat()), "they are logged again")
+
+
+def logged(gate, answer):
+    """Whether a request is in the log after the flush that follows it."""
+    time.sleep(0.15)
+    return gate.exchanges(request_id=answer.get("x-request-id"))
+
+
+def test_settings_that_need_a_restart_are_named(gate, mock):
+    lines = gate.reload(config_of(mock, workers=3))
+    assert any("workers" in l.get("msg", "") and l["level"] == "warn" for l in lines)
+
+
+def test_many_reloads_under_load(gate, mock):
+    over, statuses = threading.Event(), []
+
+    def load():
+        with gate.connect() as conn:
+            while not over.is_set():
+                conn.request("POST", "/v1/chat/completions", {"model": "m", "messages": [], "max_tokens": 2})
+                statuses.append(conn.response().status)
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for i in range(40):
+        gate.reload(config_of([model_of(mock), model_of(mock, name=f"n{i}")]))
+    over.set()
+    for t in threads:
+        t.join()
+    assert statuses and set(statuses) == {200}
+    gate.idle()
+
+
+# --- ending ---
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_gateway_ends(gate, number):
+    gate.chat()
+    with gate.connect() as idle:
+        idle.request("GET", "/livez")
+        idle.response()
+        gate.signal(number)
+        assert idle.at_end()
+        assert gate.wait(5) == 0
+    assert gate.log()[-1]["event"] == "ended"
+
+
+def test_draining(gate, mock):
+    with gate.connect() as running, gate.connect() as kept:
+        answer = gate.stream(running, max_tokens=40, mock={"rate": 40, "tokens": 40})
+        running.event()
+        kept.send(b"GET /readyz HTTP/1.1\r\n")  # began before the signal
+        until(lambda: gate.metric("hostler_client_connections") >= 2, "both are connected")
+        gate.signal(signal.SIGTERM)
+        until(lambda: any(l["event"] == "draining" for l in gate.log()), "it drains")
+        kept.send(b"Host: localhost\r\n\r\n")
+        ready = kept.response()
+        assert (ready.status, ready.json()["reason"], ready.get("connection")) == (503, "shutting down", "close")
+        refused = gate.chat()
+        assert refused.status == 503 and refused.error()["code"] == "draining" and refused.get("retry-after")
+        assert gate.get("/readyz").status == 503
+        assert gate.get("/livez").status == 200
+        answer.body = running.stream + b"".join(running.pieces)
+        assert text_of(answer.events()).endswith("t39 ") and answer.events()[-1] == "[DONE]"
+        assert gate.wait(5) == 0
+
+
+def test_a_waiting_request_is_finished_too(start_gate, mock):
+    gate = start_gate([model_of(mock, capacity=1)])
+    with gate.connect() as first, gate.connect() as second:
+        first.request("POST", "/v1/chat/completions", {"model": "m", "messages": [], "mock": {"ttft_ms": 300}})
+        until(lambda: mock.stats()["active"] == 1, "the first runs")
+        second.request("POST", "/v1/chat/completions", {"model": "m", "messages": []})
+        until(lambda: gate.metric("hostler_queue_length") == 1, "the second waits")
+        gate.signal(signal.SIGTERM)
+        assert first.response().status == 200
+        assert second.response().status == 200
+        assert gate.wait(5) == 0
+
+
+def test_the_drain_has_a_limit(start_gate, mock):
+    gate = start_gate(mock, timeouts={"drain": "300ms"})
+    with gate.connect() as conn:
+        gate.stream(conn, headers={"x-request-id": "cut"}, mock={"stall_after": 1})
+        began = time.monotonic()
+        gate.signal(signal.SIGTERM)
+        assert gate.wait(5) == 0
+        assert 0.25 < time.monotonic() - began < 3
+        assert gate.exchange(request_id="cut")["outcome"] == "cancelled"
+    assert any(l["event"] == "drain_timeout" for l in gate.log())
+    mock.idle()
+
+
+@pytest.mark.parametrize("first, second", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)])
+def test_a_second_signal_ends_at_once(gate, mock, first, second):
+    with gate.connect() as conn:
+        gate.stream(conn, mock={"stall_after": 1})
+        gate.signal(first)
+        until(lambda: any(l["event"] == "draining" for l in gate.log()), "it drains")
+        began = time.monotonic()
+        gate.signal(second)
+        assert gate.wait(5) == 0
+        assert time.monotonic() - began < 1
+        with pytest.raises((EOFError, ConnectionResetError)):
+            for _ in conn.pieces:
+                pass
+    assert until(lambda: mock.stats()["aborted"] == 1, "the runtime is told")
+
+
+def test_a_reload_while_draining_is_ignored(gate, mock):
+    with gate.connect() as conn:
+        gate.stream(conn, max_tokens=10, mock={"rate": 50, "tokens": 10})
+        gate.signal(signal.SIGTERM)
+        gate.signal(signal.SIGHUP)
+        assert gate.wait(5) == 0
+
+
+def test_sigpipe_does_no_harm(gate):
+    gate.signal(signal.SIGPIPE)
+    assert gate.chat().status == 200
+
+
+def test_kill_9_leaves_nothing_that_blocks_a_restart(processes, mock):
+    path = f"{processes.folder}/gate.sock"
+    for _ in range(3):
+        gate = processes.gate(mock, listen=f"unix:{path}")
+        assert gate.chat().status == 200
+        gate.kill()
