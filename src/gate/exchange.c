@@ -724,14 +724,24 @@ static void set_id(struct exchange *x)
     worker_new_id(x->worker, x->id);
 }
 
-/* total, shortened by what the client says it will wait (OpenAI SDKs send whole seconds). */
+/* What an OpenAI SDK says it will wait, 0: nothing usable. Node sends whole seconds; Python the time between two reads, perhaps with
+ * a fraction, which for an answer's first byte is the same. */
+static uint64_t client_patience(const struct http_head *head)
+{
+    static const enum http_header_id ids[] = {HDR_X_STAINLESS_TIMEOUT, HDR_X_STAINLESS_READ_TIMEOUT};
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        double seconds;
+        if (str_to_double(http_head_get(head, ids[i]), &seconds) == 0 && seconds > 0)
+            return (uint64_t)(MIN(seconds, 86400.0) * USEC_PER_SEC);
+    }
+    return 0;
+}
+
+/* total, shortened by what the client says it will wait. */
 static uint64_t deadline_of(const struct exchange *x)
 {
-    uint64_t total = conf_of(x)->timeouts.total_us, seconds;
-    if (str_to_u64(http_head_get(x->call->head, HDR_X_STAINLESS_TIMEOUT), &seconds) == 0 && seconds > 0) {
-        uint64_t wish = MIN(seconds, (uint64_t)86400) * USEC_PER_SEC;
-        total = total ? MIN(total, wish) : wish;
-    }
+    uint64_t total = conf_of(x)->timeouts.total_us, wish = client_patience(x->call->head);
+    if (wish) total = total ? MIN(total, wish) : wish;
     return total ? x->call->started_us + total : 0;
 }
 

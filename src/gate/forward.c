@@ -3,10 +3,12 @@
 
 #include <string.h>
 
-/* True for a header that the message's Connection header names as its own. */
-static bool named_by_connection(struct str connection, struct str name)
+/* True for a header that one of the message's Connection headers names as its own. */
+static bool named_by_connection(const struct http_head *head, struct str name)
 {
-    return connection.ptr && http_list_has(connection, name);
+    for (unsigned i = 0; i < head->header_count; i++)
+        if (head->headers[i].id == HDR_CONNECTION && http_list_has(head->headers[i].value, name)) return true;
+    return false;
 }
 
 static bool keep_request_header(const struct http_header *h)
@@ -53,10 +55,10 @@ static char *put_header(char *at, struct str name, struct str value)
 
 static char *put_headers(char *at, const struct http_head *head, bool (*keep)(const struct http_header *))
 {
-    struct str connection = http_head_get(head, HDR_CONNECTION);
+    bool named = http_head_get(head, HDR_CONNECTION).ptr;
     for (unsigned i = 0; i < head->header_count; i++) {
         const struct http_header *h = &head->headers[i];
-        if (keep(h) && !named_by_connection(connection, h->name)) at = put_header(at, h->name, h->value);
+        if (keep(h) && !(named && named_by_connection(head, h->name))) at = put_header(at, h->name, h->value);
     }
     return at;
 }

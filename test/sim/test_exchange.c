@@ -1,0 +1,819 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Exchanges from the client's and the runtime's side: what is sent where, retries, queueing, flow, pooling. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway.h"
+
+#define ONE "  - name: m\n    endpoints: [{ url: 'http://10.0.0.1:80/v1', name: a }]\n"
+#define ONE_OF(capacity, more)                                                                   \
+    "  - name: m\n    endpoints: [{ url: 'http://10.0.0.1:80/v1', name: a, capacity: " #capacity \
+    " }]\n" more
+#define TWO                                                                                                     \
+    "  - name: m\n    policy: round_robin\n    endpoints:\n      - { url: 'http://10.0.0.1:80/v1', name: a }\n" \
+    "      - { url: 'http://10.0.0.2:80/v1', name: b }\n"
+
+static struct sim_peer *up_of(struct gateway *g, unsigned n)
+{
+    return sim_dialled(g->sim, n);
+}
+
+static bool holds(struct str s, const char *what)
+{
+    return str_find(s, str_of(what)) >= 0;
+}
+
+static bool same(struct str s, const char *text)
+{
+    return str_eq(s, str_of(text));
+}
+
+static void serve(struct gateway *g, unsigned n)
+{
+    up_json(up_of(g, n), 200, "", JSON_TEXT);
+}
+
+/* --- what is sent --- */
+
+static void requests_and_answers_pass_through(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(
+        "  - name: m\n    aliases: [nick]\n    endpoints: [{ url: 'http://10.0.0.1:8000/base/v1', model: "
+        "org/real, key: up-secret }]\n");
+    struct sim_peer *c = gateway_client(g);
+    gateway_ask(
+        c,
+        "x-request-id: my-id.1\r\nauthorization: Bearer mine\r\nx-api-key: mine\r\ncookie: a=b\r\naccept-encoding: gzip\r\n"
+        "connection: x-mine\r\nx-mine: 1\r\nte: trailers\r\nkeep-alive: 5\r\nX-Other: kept\r\nuser-agent: t\r\n",
+        "{\"messages\":[ {\"x\":1.50} ], \"model\" : \"nick\" }");
+    struct str sent = sim_got(up_of(g, 0));
+    assert_string_equal(up_of(g, 0)->address, "10.0.0.1:8000");
+    assert_true(str_starts(sent, STR("POST /base/v1/chat/completions HTTP/1.1\r\n")));
+    assert_true(
+        str_ends(sent, STR("\r\n\r\n{\"messages\":[ {\"x\":1.50} ], \"model\" : \"org/real\" }")));
+    static const char *const there[] = {"\r\nhost: 10.0.0.1:8000\r\n",
+                                        "\r\nx-request-id: my-id.1\r\n",
+                                        "\r\nX-Other: kept\r\n",
+                                        "\r\nauthorization: Bearer up-secret\r\n",
+                                        "\r\ncontent-length: 50\r\n",
+                                        "\r\nuser-agent: t\r\n",
+                                        "\r\ncontent-type: application/json\r\n"};
+    static const char *const absent[] = {"mine", "cookie",     "gzip",
+                                         "te:",  "keep-alive", "localhost"};
+    for (size_t i = 0; i < ARRAY_LEN(there); i++)
+        if (!holds(sent, there[i])) fail_msg("%s missing in %" STR_FMT, there[i], STR_ARG(sent));
+    for (size_t i = 0; i < ARRAY_LEN(absent); i++)
+        if (holds(sent, absent[i])) fail_msg("%s stands in %" STR_FMT, absent[i], STR_ARG(sent));
+    assert_int_equal(up_of(g, 0)->writes, 1);
+
+    up_json(up_of(g, 0), 200,
+            "x-up: 1\r\nconnection: x-hop\r\nx-hop: 1\r\nx-request-id: theirs\r\nset-cookie: s\r\n",
+            JSON_TEXT);
+    assert_true(same(answer_of(c, 200), JSON_TEXT));
+    struct str got = sim_got(c);
+    assert_true(holds(got, "\r\nx-up: 1\r\n") && holds(got, "\r\nx-request-id: my-id.1\r\n"));
+    assert_false(holds(got, "x-hop") || holds(got, "theirs"));
+    assert_int_equal(c->writes, 1);
+    assert_false(c->closed);
+    gateway_free(g, 1);
+}
+
+/* Every further Connection header counts as well. */
+static void all_connection_headers_name_hop_headers(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = gateway_client(g);
+    gateway_ask(c, "connection: x-one\r\nconnection: x-two\r\nx-one: 1\r\nx-two: 2\r\n", ASK_PLAIN);
+    assert_false(holds(sim_got(up_of(g, 0)), "x-one") || holds(sim_got(up_of(g, 0)), "x-two"));
+    serve(g, 0);
+    answer_of(c, 200);
+    gateway_free(g, 1);
+}
+
+static void streams_go_out_as_they_come_in(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = gateway_client(g);
+    gateway_ask(c, "", ASK_STREAM);
+    assert_true(holds(sim_got(up_of(g, 0)), ",\"stream_options\":{\"include_usage\":true}}"));
+    sim_send_text(
+        up_of(g, 0),
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        "f\r\ndata: {\"a\":1}\n\n\r\n");
+    assert_int_equal(c->writes, 1); /* head and first event */
+    assert_true(str_ends(sim_got(c), STR("f\r\ndata: {\"a\":1}\n\n\r\n")));
+    sim_send_text(up_of(g, 0), "f\r\ndata: {\"a\":2}\n\n\r\nf\r\ndata: {\"a\":3}\n\n\r\n");
+    assert_int_equal(c->writes, 2); /* one read, one write */
+    up_chunk(up_of(g, 0), USAGE_EVENT);
+    assert_int_equal(c->writes, 2);
+    sim_send_text(up_of(g, 0), "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n");
+    assert_int_equal(c->writes, 3);
+    assert_true(same(answer_of(c, 200),
+                     "data: {\"a\":1}\n\ndata: {\"a\":2}\n\ndata: {\"a\":3}\n\ndata: [DONE]\n\n"));
+    assert_int_equal(
+        metric_read(&service_stats(snapshot_service(g->snapshot, STR("m")), 0)->tokens_completion),
+        2);
+    gateway_free(g, 1);
+}
+
+/* The upstream's bytes cut at every place give the client the same bytes. */
+static void cuts_do_not_matter(void **state)
+{
+    (void)state;
+    static const char *const asks[] = {
+        ASK_STREAM, "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}",
+        ASK_PLAIN};
+    static const char json[] =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 41\r\n\r\n"
+        "{\"choices\":[],\"usage\":{\"a\":\"\xf0\x9f\x98\x80\",\"b\":1}}";
+    static const char *const chunks[] = {EVENT("\xe2\x82\xac"), ": ",       "\n", "\n",
+                                         USAGE_EVENT,           DONE_EVENT, ""};
+    char events[1000] = SSE_HEAD;
+    for (size_t i = 0; i < ARRAY_LEN(chunks); i++) {
+        size_t len = strlen(events);
+        snprintf(events + len, sizeof events - len, "%zx\r\n%s\r\n", strlen(chunks[i]), chunks[i]);
+    }
+    for (size_t ask = 0; ask < ARRAY_LEN(asks); ask++) {
+        struct str text = str_of(ask == 2 ? json : events);
+        char want[1000] = "";
+        size_t want_len = 0;
+        for (size_t cut = 0; cut < text.len; cut++) {
+            struct gateway *g = gateway_new(ONE);
+            struct sim_peer *c = gateway_client(g);
+            gateway_ask(c, "x-request-id: i\r\n", asks[ask]);
+            sim_send(up_of(g, 0), str_sub(text, 0, cut));
+            sim_send(up_of(g, 0), str_skip(text, cut));
+            struct str body = answer_of(c, 200);
+            if (cut == 0) {
+                want_len = body.len;
+                memcpy(want, body.ptr, body.len);
+                assert_true(holds(body, "\"usage\"") == (ask > 0));
+            }
+            if (!str_eq(body, str_n(want, want_len)))
+                fail_msg("cut at %zu: %" STR_FMT, cut, STR_ARG(body));
+            assert_string_equal(gateway_outcomes(g), "ok");
+            assert_int_equal(sim_open_count(g->sim), 1);
+            gateway_free(g, 1);
+        }
+    }
+}
+
+static void the_clients_request_may_come_in_any_pieces(void **state)
+{
+    (void)state;
+    static const struct str text = STR_INIT(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+        "10\r\n{\"messages\":[],\"\r\nb\r\nmodel\":\"m\"}\r\n0\r\n\r\n");
+    for (size_t cut = 1; cut < text.len; cut++) {
+        struct gateway *g = gateway_new(ONE);
+        struct sim_peer *c = gateway_client(g);
+        sim_send_pieces(c, text, cut);
+        assert_true(str_ends(sim_got(up_of(g, 0)),
+                             STR("content-length: 27\r\n\r\n{\"messages\":[],\"model\":\"m\"}")));
+        serve(g, 0);
+        answer_of(c, 200);
+        gateway_free(g, 1);
+    }
+}
+
+static void pipelined_requests_are_answered_in_order(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = gateway_client(g);
+    char two[1000];
+    snprintf(
+        two, sizeof two,
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nx-request-id: first\r\ncontent-length: %zu\r\n\r\n%s"
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nx-request-id: second\r\ncontent-length: %zu\r\n\r\n%s"
+        "GET /livez HTTP/1.1\r\nhost: localhost\r\nx-request-id: third\r\n\r\n",
+        strlen(ASK_PLAIN), ASK_PLAIN, strlen(ASK_PLAIN), ASK_PLAIN);
+    sim_send_text(c, two);
+    assert_int_equal(g->sim->dials, 1);
+    assert_true(holds(sim_got(up_of(g, 0)), "first") && !holds(sim_got(up_of(g, 0)), "second"));
+    serve(g, 0);
+    assert_int_equal(g->sim->dials, 1);
+    assert_true(holds(sim_got(up_of(g, 0)), "second"));
+    assert_false(holds(sim_got(c), "third"));
+    serve(g, 0);
+    struct str got = sim_got(c);
+    ptrdiff_t first = str_find(got, STR("first")), second = str_find(got, STR("second")),
+              third = str_find(got, STR("third"));
+    assert_true(first > 0 && second > first && third > second);
+    assert_string_equal(gateway_outcomes(g), "ok*3");
+    gateway_free(g, 3);
+}
+
+/* --- answers of all kinds --- */
+
+static void odd_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int status;       /* the client gets; 0: cut */
+        const char *body; /* NULL: an error of ours */
+        const char *outcome;
+        bool pooled;
+    } rows[] = {
+        {"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", 200, "hi", "ok", true},
+        {"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhiHTTP/1.1 200", 200, "hi", "ok", false},
+        {"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", 200, "", "ok", true},
+        {"HTTP/1.1 204 No Content\r\n\r\n", 204, "", "ok", true},
+        {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", 200, "hi",
+         "ok", true},
+        {"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
+         200, "hi", "ok", true},
+        {"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nhi", 200, "hi", "ok", false},
+        {"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi", 200, "hi", "ok",
+         false},
+        {"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", 200, "hi",
+         "ok", true},
+        {"HTTP/1.1 400 Bad\r\ncontent-length: 2\r\n\r\nno", 400, "no", "upstream_status", true},
+        {"HTTP/1.1 404 N\r\ncontent-length: 2\r\n\r\nno", 404, "no", "upstream_status", true},
+        {"HTTP/1.1 422 N\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n", 422, "no",
+         "upstream_status", true},
+        {"HTTP/1.1 500 N\r\ncontent-length: 2\r\n\r\nno", 500, "no", "upstream_status", true},
+        {"HTTP/1.1 429 N\r\nretry-after: 7\r\ncontent-length: 2\r\n\r\nno", 429, "no",
+         "upstream_status", true},
+        {"HTTP/1.1 401 N\r\ncontent-length: 2\r\n\r\nno", 502, NULL, "upstream_failed", true},
+        {"HTTP/1.1 302 Found\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n", 302, "", "ok", true},
+        {"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+         502, NULL, "upstream_failed", false},
+        {"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nhi", 502, NULL,
+         "upstream_failed", false},
+        {"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n", 502, NULL,
+         "upstream_failed", false},
+        {"SMTP ready\r\n", 502, NULL, "upstream_failed", false},
+        {"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\nzz\r\n", 0, "",
+         "upstream_broken", false},
+        {"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 29\r\n\r\ndata: {\"a\":1}\n\ndata: [DONE]\n\n",
+         200, "data: {\"a\":1}\n\ndata: [DONE]\n\n", "ok", true},
+        {"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 33\r\n\r\ndata: {\"error\":{\"message\":\"x\"}}\n\n",
+         200, "data: {\"error\":{\"message\":\"x\"}}\n\n", "upstream_broken", true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        for (size_t piece = 1; piece < 3000; piece += 2900) {
+            char text[1000];
+            struct gateway *g = gateway_new(ONE);
+            struct sim_peer *c = gateway_client(g);
+            gateway_ask(c, "", ASK_PLAIN);
+            snprintf(text, sizeof text, "%s", rows[i].text);
+            sim_send_pieces(up_of(g, 0), str_of(text), piece);
+            if (rows[i].status) {
+                struct str body = answer_of(c, rows[i].status);
+                if (rows[i].body && !same(body, rows[i].body))
+                    fail_msg("%s: %" STR_FMT, text, STR_ARG(body));
+            } else {
+                struct sim_answer a;
+                sim_answer(sim_got(c), false, true, &a);
+                assert_true(c->closed && a.state != SIM_WHOLE);
+                sim_answer_fini(&a);
+            }
+            if (strcmp(gateway_outcomes(g), rows[i].outcome) != 0)
+                fail_msg("%s: %s", text, gateway_outcomes(g));
+            if (piece > 1 && (sim_open_count(g->sim) == 1) != rows[i].pooled)
+                fail_msg("%s: pooled or not", text);
+            gateway_free(g, 1);
+        }
+}
+
+static void a_head_over_the_limit_is_a_failure(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = gateway_client(g);
+    gateway_ask(c, "", ASK_PLAIN);
+    sim_send_text(up_of(g, 0), "HTTP/1.1 200 OK\r\n");
+    for (int i = 0; i < 100 && !up_of(g, 0)->closed; i++)
+        sim_send_text(
+            up_of(g, 0),
+            "x-header: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n");
+    assert_true(holds(answer_of(c, 502), "upstream_error"));
+    gateway_free(g, 1);
+}
+
+/* --- refusals of our own --- */
+
+static void requests_that_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request;
+        int status;
+        const char *outcome;
+        const char *holds;
+    } rows[] = {
+        {"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n", 404, "not_found", "unknown_url"},
+        {"GET /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n\r\n", 405, "bad_request",
+         "allow: POST"},
+        {"GET /livez HTTP/1.1\r\nhost: evil.example\r\n\r\n", 403, "forbidden", "foreign_host"},
+        {"GET /livez HTTP/1.1\r\nhost: localhost\r\norigin: http://evil.example\r\n\r\n", 403,
+         "forbidden", "foreign_host"},
+        {"GET /livez HTTP/1.1\r\nhost: localhost.evil.example\r\n\r\n", 403, "forbidden",
+         "foreign_host"},
+        {"GET /livez HTTP/1.1\r\nhost: 127.0.0.1.evil.example\r\n\r\n", 403, "forbidden",
+         "foreign_host"},
+        {"GET /livez HTTP/1.1\r\nhost: localhost\r\norigin: null\r\n\r\n", 403, "forbidden",
+         "foreign_host"},
+        {"GET /livez HTTP/1.1\r\nhost: 127.0.0.1:8080\r\norigin: http://localhost:3000\r\n\r\n",
+         200, "ok", "\"ok\""},
+        {"GET /livez HTTP/1.1\r\nhost: [::1]:8080\r\n\r\n", 200, "ok", "\"ok\""},
+        {"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}", 400,
+         "bad_request", "'model' is missing"},
+        {"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n", 400,
+         "bad_request", "no body"},
+        {"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\n{\"a\"", 400,
+         "bad_request", "not valid JSON"},
+        {"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 13\r\n\r\n{\"model\":\"x\"}",
+         404, "not_found", "model_not_found"},
+        {"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}",
+         415, "bad_request", "unsupported_encoding"},
+        {"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 65537\r\n\r\n", 413,
+         "bad_request", "request_too_large"},
+        {"POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+         400, "bad_request", "bad_framing"},
+        {"POST /v1/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}", 400, "bad_request",
+         "Host"},
+        {"OPTIONS /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n", 204, "ok", "allow: GET"},
+        {"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n", 200, "ok", "\"id\":\"m\""},
+        {"GET /v1/models/m HTTP/1.1\r\nhost: localhost\r\n\r\n", 200, "ok", "\"id\":\"m\""},
+        {"GET /v1/models/x HTTP/1.1\r\nhost: localhost\r\n\r\n", 404, "not_found",
+         "model_not_found"},
+        {"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n", 200, "ok", "\"ready\""},
+        {"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n", 200, "ok", "# metrics"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct gateway *g = gateway_new(ONE);
+        struct sim_peer *c = gateway_client(g);
+        sim_send_text(c, rows[i].request);
+        struct sim_answer a;
+        sim_answer(sim_got(c), false, c->closed, &a);
+        if (a.state != SIM_WHOLE || a.status != rows[i].status ||
+            !holds(sim_got(c), rows[i].holds) || strcmp(gateway_outcomes(g), rows[i].outcome) != 0)
+            fail_msg("%s: %s: %" STR_FMT, rows[i].request, gateway_outcomes(g),
+                     STR_ARG(sim_got(c)));
+        sim_answer_fini(&a);
+        assert_int_equal(g->sim->dials, 0);
+        sim_advance(g->sim, 5 * SEC);
+        gateway_free(g, 1);
+    }
+}
+
+static void keys_are_needed_when_there_are_some(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header;
+        const char *model;
+        int status;
+    } rows[] = {
+        {"", "m", 401},
+        {"authorization: Bearer wrong-key\r\n", "m", 401},
+        {"authorization: Bearer secret-key-1\r\n", "m", 200},
+        {"authorization: bearer secret-key-1\r\n", "m", 200},
+        {"x-api-key: secret-key-1\r\n", "m", 200},
+        {"api-key: secret-key-1\r\n", "m", 200},
+        {"authorization: Basic secret-key-1\r\n", "m", 401},
+        {"authorization: Bearer secret-key-1\r\n", "n", 403},
+        {"authorization: Bearer secret-key-2\r\n", "n", 200},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct gateway *g = gateway_new(
+            "  - { name: m, endpoints: [{ url: 'http://10.0.0.1:80' }] }\n"
+            "  - { name: n, endpoints: [{ url: 'http://10.0.0.1:80' }] }\n"
+            "keys: [{ name: one, key: secret-key-1, models: [m] }, { name: two, key: secret-key-2, models: ['*'] }]\n");
+        struct sim_peer *c = gateway_client(g);
+        char body[100];
+        snprintf(body, sizeof body, "{\"model\":\"%s\"}", rows[i].model);
+        gateway_ask(c, rows[i].header, body);
+        if (rows[i].status == 200) {
+            assert_false(holds(sim_got(up_of(g, 0)), "secret-key"));
+            serve(g, 0);
+        } else {
+            assert_int_equal(g->sim->dials, 0);
+        }
+        answer_of(c, rows[i].status);
+        gateway_free(g, 1);
+    }
+}
+
+/* --- retries --- */
+
+static void a_failure_before_the_answer_goes_elsewhere(void **state)
+{
+    (void)state;
+    static const char *const ways[] = {"refused", "reset", "fin",  "garbage",       "500",
+                                       "503",     "429",   "slow", "head and break"};
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        struct gateway *g = gateway_new(TWO);
+        struct sim_peer *c = gateway_client(g);
+        if (i == 0) g->sim->on_dial = SIM_STALL;
+        gateway_ask(c, "", ASK_PLAIN);
+        struct sim_peer *up = up_of(g, 0);
+        g->sim->on_dial = SIM_ACCEPT;
+        if (i == 0) sim_open(up, -ECONNREFUSED);
+        if (i == 1) sim_reset(up);
+        if (i == 2) sim_fin(up);
+        if (i == 3) sim_send_text(up, "\x01");
+        if (i == 4) up_json(up, 500, "", "{}");
+        if (i == 5) up_json(up, 503, "retry-after: 3\r\n", "{}");
+        if (i == 6) up_json(up, 429, "", "{}");
+        if (i == 7) sim_advance(g->sim, 61 * SEC);
+        if (i == 8) sim_send_text(up, "HTTP/1.1 500 X\r\ntransfer-encoding: chunked\r\n\r\nzz");
+        if (g->sim->dials != 2)
+            fail_msg("%s: not tried elsewhere: %" STR_FMT, ways[i], STR_ARG(sim_got(c)));
+        assert_true(strcmp(up_of(g, 0)->address, up_of(g, 1)->address) != 0);
+        assert_int_equal(gateway_inflight(g), 1);
+        if (i != 4 && i != 5 && i != 6) assert_true(up->closed);
+        serve(g, 1);
+        assert_true(same(answer_of(c, 200), JSON_TEXT));
+        assert_string_equal(gateway_outcomes(g), "ok");
+        assert_int_equal(metric_read(&g->worker.stats.retries), 1);
+        gateway_free(g, 1);
+    }
+}
+
+static void a_client_fault_or_a_begun_answer_is_not_retried(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct gateway *g = gateway_new(TWO);
+        struct sim_peer *c = gateway_client(g);
+        gateway_ask(c, "", how ? ASK_STREAM : ASK_PLAIN);
+        if (how == 0) up_json(up_of(g, 0), 400, "", "{}");
+        if (how == 1) sim_send_text(up_of(g, 0), SSE_HEAD);
+        if (how == 2) sim_send_text(up_of(g, 0), SSE_HEAD "1\r\nd\r\n");
+        if (how) sim_reset(up_of(g, 0));
+        assert_int_equal(g->sim->dials, 1);
+        answer_of(c, how ? 200 : 400);
+        gateway_free(g, 1);
+    }
+}
+
+/* When everybody fails the client gets the last one's own answer, or a 502 of ours. */
+static void everybody_fails(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 2; how++) {
+        struct gateway *g = gateway_new(TWO);
+        struct sim_peer *c = gateway_client(g);
+        gateway_ask(c, "", ASK_PLAIN);
+        for (unsigned i = 0; i < 2; i++) {
+            if (how == 0) up_json(up_of(g, i), 503, "retry-after: 3\r\n", "{\"mine\":1}");
+            if (how == 1) sim_fin(up_of(g, i));
+        }
+        assert_int_equal(g->sim->dials, 2);
+        struct str body = answer_of(c, how ? 502 : 503);
+        if (how == 0)
+            assert_true(same(body, "{\"mine\":1}") && holds(sim_got(c), "retry-after: 3"));
+        gateway_free(g, 1);
+    }
+}
+
+static void attempts_are_limited(void **state)
+{
+    (void)state;
+    struct gateway *g =
+        gateway_new("  - name: m\n    endpoints:\n"
+                    "      - { url: 'http://10.0.0.1:80' }\n      - { url: 'http://10.0.0.2:80' }\n"
+                    "      - { url: 'http://10.0.0.3:80' }\n      - { url: 'http://10.0.0.4:80' }\n"
+                    "retry: { attempts_max: 3 }\n");
+    struct sim_peer *c = gateway_client(g);
+    g->sim->on_dial = SIM_REFUSE;
+    gateway_ask(c, "", ASK_PLAIN);
+    assert_int_equal(g->sim->dials, 3);
+    answer_of(c, 502);
+    gateway_free(g, 1);
+}
+
+static void retries_are_budgeted(void **state)
+{
+    (void)state;
+    struct gateway *g =
+        gateway_new("  - name: m\n    policy: round_robin\n    endpoints:\n"
+                    "      - { url: 'http://10.0.0.1:80' }\n      - { url: 'http://10.0.0.2:80' }\n"
+                    "retry: { attempts_max: 2, budget_percent: 0, budget_min: 2 }\n"
+                    "health: { failures: 100 }\n");
+    for (unsigned i = 0; i < 4; i++) {
+        struct sim_peer *c = gateway_client(g);
+        unsigned before = g->sim->dials;
+        gateway_ask(c, "", ASK_PLAIN);
+        up_json(up_of(g, before), 500, "connection: close\r\n", "{\"first\":1}");
+        if (i < 2) {
+            assert_int_equal(g->sim->dials, before + 2);
+            up_json(up_of(g, before + 1), 200, "connection: close\r\n", JSON_TEXT);
+            answer_of(c, 200);
+        } else { /* no budget: the runtime's own answer */
+            assert_int_equal(g->sim->dials, before + 1);
+            assert_true(same(answer_of(c, 500), "{\"first\":1}"));
+        }
+    }
+    assert_int_equal(metric_read(&g->worker.stats.retries_denied), 2);
+    gateway_free(g, 4);
+}
+
+static void a_fallback_model_takes_over(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(
+        "  - name: m\n    fallback: [n]\n    endpoints: [{ url: 'http://10.0.0.1:80', capacity: 1 }]\n"
+        "    queue_max: 0\n"
+        "  - { name: n, endpoints: [{ url: 'http://10.0.0.2:80' }] }\n");
+    struct sim_peer *c[3];
+    for (int i = 0; i < 3; i++)
+        c[i] = gateway_client(g);
+    gateway_ask(c[0], "", ASK_PLAIN);
+    gateway_ask(c[1], "", ASK_PLAIN); /* full: straight to the fallback */
+    assert_string_equal(up_of(g, 1)->address, "10.0.0.2:80");
+    assert_true(holds(sim_got(up_of(g, 1)), "{\"model\":\"n\""));
+    serve(g, 1);
+    answer_of(c[1], 200);
+    sim_fin(up_of(g, 0)); /* broken: the fallback, on its pooled connection */
+    assert_int_equal(g->sim->dials, 2);
+    serve(g, 1);
+    answer_of(c[0], 200);
+    assert_string_equal(gateway_outcomes(g), "ok*2");
+    gateway_free(g, 2);
+}
+
+/* --- queueing --- */
+
+static void waiting_requests_are_served_in_order(void **state)
+{
+    (void)state;
+    enum { N = 5 };
+    struct gateway *g = gateway_new(ONE_OF(1, "    queue_max: 10\n"));
+    struct sim_peer *c[N];
+    for (int i = 0; i < N; i++) {
+        char id[40];
+        c[i] = gateway_client(g);
+        snprintf(id, sizeof id, "x-request-id: r%d\r\n", i);
+        gateway_ask(c[i], id, ASK_PLAIN);
+    }
+    assert_int_equal(g->sim->dials, 1);
+    assert_int_equal(gateway_waiting(g), N - 1);
+    sim_fin(c[2]); /* leaves the queue */
+    assert_int_equal(gateway_waiting(g), N - 2);
+    static const int order[] = {0, 1, 3, 4};
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        char id[40];
+        snprintf(id, sizeof id, "x-request-id: r%d\r\n", order[i]);
+        if (!sim_has(up_of(g, 0), id)) fail_msg("not the turn of %s", id);
+        assert_int_equal(gateway_inflight(g), 1);
+        sim_forget(up_of(g, 0));
+        serve(g, 0);
+        answer_of(c[order[i]], 200);
+    }
+    assert_string_equal(gateway_outcomes(g), "ok*4 client_gone");
+    gateway_free(g, N);
+}
+
+static void a_full_queue_refuses(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE_OF(1, "    queue_max: 1\n    queue_timeout: 10s\n"));
+    struct sim_peer *c[3];
+    for (int i = 0; i < 3; i++) {
+        c[i] = gateway_client(g);
+        gateway_ask(c[i], "", ASK_PLAIN);
+    }
+    assert_true(holds(answer_of(c[2], 429), "rate_limit_exceeded"));
+    assert_true(holds(sim_got(c[2]), "retry-after: 1\r\n"));
+    sim_advance(g->sim, 11 * SEC);
+    assert_true(holds(answer_of(c[1], 503), "queue_timeout"));
+    serve(g, 0);
+    answer_of(c[0], 200);
+    assert_string_equal(gateway_outcomes(g), "ok queue_full queue_timeout");
+    gateway_free(g, 3);
+}
+
+static void a_client_that_leaves_frees_the_credit(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE_OF(1, ""));
+    struct sim_peer *first = gateway_client(g), *second = gateway_client(g);
+    gateway_ask(first, "", ASK_STREAM);
+    gateway_ask(second, "", ASK_PLAIN);
+    sim_send_text(up_of(g, 0), SSE_HEAD);
+    up_chunk(up_of(g, 0), EVENT("x"));
+    assert_int_equal(g->sim->dials, 1);
+    sim_fin(first);
+    assert_true(up_of(g, 0)->closed); /* which cancels the generation */
+    assert_int_equal(g->sim->dials, 2);
+    serve(g, 1);
+    answer_of(second, 200);
+    gateway_free(g, 2);
+}
+
+/* --- pools --- */
+
+static void a_stale_connection_is_replaced(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct gateway *g = gateway_new(ONE);
+        struct sim_peer *c = gateway_client(g);
+        gateway_ask(c, "", ASK_PLAIN);
+        serve(g, 0);
+        answer_of(c, 200);
+        sim_forget(c);
+        if (how == 0) sim_break(up_of(g, 0));
+        gateway_ask(c, "", ASK_PLAIN);
+        if (how == 1) sim_fin(up_of(g, 0));
+        if (how == 2) sim_reset(up_of(g, 0));
+        assert_int_equal(g->sim->dials, 2);
+        assert_int_equal(gateway_inflight(g), 1);
+        serve(g, 1);
+        answer_of(c, 200);
+        assert_string_equal(gateway_outcomes(g), "ok*2");
+        assert_int_equal(metric_read(&g->worker.stats.retries), 0);
+        gateway_free(g, 2);
+    }
+}
+
+/* --- time --- */
+
+static void a_client_says_how_long_it_waits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header;
+        uint64_t after_s; /* 0: not by this */
+    } rows[] = {
+        {"x-stainless-timeout: 7\r\n", 7},        {"x-stainless-timeout: 7.5\r\n", 8},
+        {"x-stainless-read-timeout: 7.0\r\n", 7}, {"x-stainless-timeout: 0\r\n", 0},
+        {"x-stainless-timeout: -1\r\n", 0},       {"x-stainless-timeout: nan\r\n", 0},
+        {"x-stainless-timeout: 99999\r\n", 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct gateway *g = gateway_new(ONE);
+        struct sim_peer *c = gateway_client(g);
+        gateway_ask(c, rows[i].header, ASK_PLAIN);
+        if (rows[i].after_s) {
+            sim_advance(g->sim, (rows[i].after_s - 1) * SEC);
+            assert_int_equal(sim_got(c).len, 0);
+            sim_advance(g->sim, 1 * SEC);
+            if (!sim_got(c).len) fail_msg("%s: not answered", rows[i].header);
+            assert_true(holds(answer_of(c, 504), "deadline_exceeded"));
+            assert_true(up_of(g, 0)->closed);
+        } else {
+            sim_advance(g->sim, 50 * SEC);
+            if (sim_got(c).len) fail_msg("%s: answered", rows[i].header);
+            serve(g, 0);
+            answer_of(c, 200);
+        }
+        gateway_free(g, 1);
+    }
+}
+
+/* A stream that keeps talking goes on past the deadline of its first byte. */
+static void a_stream_is_not_cut_by_the_clients_timeout(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = gateway_client(g);
+    gateway_ask(c, "x-stainless-timeout: 20\r\n", ASK_STREAM);
+    sim_send_text(up_of(g, 0), SSE_HEAD);
+    for (int i = 0; i < 20; i++) {
+        up_chunk(up_of(g, 0), EVENT("x"));
+        sim_advance(g->sim, 15 * SEC);
+    }
+    up_chunk(up_of(g, 0), DONE_EVENT);
+    sim_send_text(up_of(g, 0), LAST_CHUNK);
+    assert_true(str_ends(answer_of(c, 200), STR(DONE_EVENT)));
+    assert_string_equal(gateway_outcomes(g), "ok");
+    gateway_free(g, 1);
+}
+
+/* --- flow --- */
+
+static void a_slow_reader_holds_the_runtime_back(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = gateway_client(g);
+    c->window = 1000;
+    gateway_ask(c, "", ASK_STREAM);
+    struct sim_peer *up = up_of(g, 0);
+    sim_send_text(up, SSE_HEAD);
+    char event[2001];
+    memset(event, 'x', sizeof event);
+    memcpy(event, "data: ", 6);
+    memcpy(event + 1998, "\n\n", 3);
+    unsigned sent = 0;
+    for (; sent < 200; sent++)
+        up_chunk(up, event);
+    assert_false(sim_reading(up));
+    assert_in_range(c->pending_max, STREAM_BUFFER, 2 * STREAM_BUFFER);
+    for (int i = 0; i < 41; i++) { /* it reads on, slower than the write timeout's patience */
+        sim_take(c, 10000);
+        sim_advance(g->sim, 5 * SEC);
+    }
+    if (!sim_reading(up))
+        fail_msg("%s, %zu pending, got %zu, window %zu", gateway_outcomes(g), buf_len(&c->pending),
+                 sim_got(c).len, c->window);
+    assert_in_range(c->pending_max, STREAM_BUFFER, 2 * STREAM_BUFFER);
+    up_chunk(up, DONE_EVENT);
+    sim_send_text(up, LAST_CHUNK);
+    sim_take(c, 1000000);
+    struct str body = answer_of(c, 200);
+    assert_int_equal(body.len, sent * 2000 + strlen(DONE_EVENT));
+    assert_string_equal(gateway_outcomes(g), "ok");
+    gateway_free(g, 1);
+}
+
+static void a_reader_that_stops_is_given_up(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = gateway_client(g);
+    c->window = 1000;
+    gateway_ask(c, "", ASK_STREAM);
+    sim_send_text(up_of(g, 0), SSE_HEAD);
+    for (int i = 0; i < 2000; i++)
+        up_chunk(up_of(g, 0), EVENT("0123456789012345678901234567890123456789"));
+    sim_advance(g->sim, 29 * SEC);
+    assert_false(c->closed);
+    sim_advance(g->sim, 2 * SEC);
+    assert_true(c->closed && up_of(g, 0)->closed);
+    assert_string_equal(gateway_outcomes(g), "client_slow");
+    gateway_free(g, 1);
+}
+
+/* --- drain --- */
+
+static void drain_lets_exchanges_finish(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE_OF(1, ""));
+    struct sim_peer *idle = gateway_client(g), *streaming = gateway_client(g),
+                    *waiting = gateway_client(g), *late = gateway_client(g),
+                    *probe = gateway_client(g);
+    gateway_ask(streaming, "", ASK_STREAM);
+    gateway_ask(waiting, "", ASK_PLAIN);
+    sim_send_text(up_of(g, 0), SSE_HEAD);
+    sim_send_text(late, "POST /v1/chat/completions HTTP/1.1\r\n");
+    sim_send_text(probe, "GET /readyz HTTP/1.1\r\n");
+    worker_drain(&g->worker);
+    sim_run(g->sim);
+    assert_true(idle->closed);
+    sim_send_text(late, "host: localhost\r\ncontent-length: 13\r\n\r\n{\"model\":\"m\"}");
+    assert_true(holds(answer_of(late, 503), "draining"));
+    assert_true(holds(sim_got(late), "connection: close\r\n"));
+    sim_send_text(probe, "host: localhost\r\n\r\n");
+    assert_true(holds(answer_of(probe, 503), "shutting down"));
+    up_chunk(up_of(g, 0), EVENT("x") DONE_EVENT);
+    sim_send_text(up_of(g, 0), LAST_CHUNK);
+    answer_of(streaming, 200);
+    serve(g, 0);
+    answer_of(waiting, 200);
+    assert_true(holds(sim_got(waiting), "connection: close\r\n"));
+    sim_advance(g->sim, 2 * SEC);
+    assert_true(streaming->closed && waiting->closed && late->closed && probe->closed);
+    assert_true(list_empty(&g->worker.server.conns));
+    gateway_free(g, 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_and_answers_pass_through),
+        cmocka_unit_test(all_connection_headers_name_hop_headers),
+        cmocka_unit_test(streams_go_out_as_they_come_in),
+        cmocka_unit_test(cuts_do_not_matter),
+        cmocka_unit_test(the_clients_request_may_come_in_any_pieces),
+        cmocka_unit_test(pipelined_requests_are_answered_in_order),
+        cmocka_unit_test(odd_answers),
+        cmocka_unit_test(a_head_over_the_limit_is_a_failure),
+        cmocka_unit_test(requests_that_are_refused),
+        cmocka_unit_test(keys_are_needed_when_there_are_some),
+        cmocka_unit_test(a_failure_before_the_answer_goes_elsewhere),
+        cmocka_unit_test(a_client_fault_or_a_begun_answer_is_not_retried),
+        cmocka_unit_test(everybody_fails),
+        cmocka_unit_test(attempts_are_limited),
+        cmocka_unit_test(retries_are_budgeted),
+        cmocka_unit_test(a_fallback_model_takes_over),
+        cmocka_unit_test(waiting_requests_are_served_in_order),
+        cmocka_unit_test(a_full_queue_refuses),
+        cmocka_unit_test(a_client_that_leaves_frees_the_credit),
+        cmocka_unit_test(a_stale_connection_is_replaced),
+        cmocka_unit_test(a_client_says_how_long_it_waits),
+        cmocka_unit_test(a_stream_is_not_cut_by_the_clients_timeout),
+        cmocka_unit_test(a_slow_reader_holds_the_runtime_back),
+        cmocka_unit_test(a_reader_that_stops_is_given_up),
+        cmocka_unit_test(drain_lets_exchanges_finish),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
