@@ -140,7 +140,7 @@ static uint64_t deadline(const struct http_conn *conn)
         patience = limits->idle_timeout_us;
     else if (conn->state == CONN_HEAD)
         patience = limits->head_timeout_us;
-    else if (conn->body_wanted && !conn->message_end)
+    else if (conn->body_wanted && !conn->message_end && !conn->call.body_err)
         patience = limits->body_timeout_us;
     return patience ? conn->since_us + patience : 0;
 }
@@ -272,6 +272,7 @@ static void answer_parse_error(struct http_conn *conn)
     buf_fini(&lines);
     buf_fini(&body);
     conn->input = STR_NULL;
+    conn->message_end = false; /* who knows where it ends */
     if (err)
         client_gone(conn, err);
     else
@@ -353,10 +354,12 @@ static void trim_held(struct http_conn *conn)
     if (buf_len(&conn->held) < HELD_MAX && conn->stream && !conn->ended) stream_read(conn->stream, true);
 }
 
-static bool linger_over(const struct http_conn *conn)
+/* Nothing is to come any more, in either direction. */
+static bool is_over(const struct http_conn *conn)
 {
-    return conn->state == CONN_LINGER && stream_pending(conn->stream) == 0 &&
-           (conn->ended || (conn->message_end && conn->input.len == 0));
+    if (stream_pending(conn->stream)) return false;
+    if (conn->state == CONN_IDLE) return conn->server->draining && conn->input.len == 0;
+    return conn->state == CONN_LINGER && (conn->ended || (conn->message_end && conn->input.len == 0));
 }
 
 static void on_timeout(struct http_conn *conn)
@@ -379,7 +382,7 @@ static void run_conn(struct task *task)
     struct http_conn *conn = CONTAINER_OF(task, struct http_conn, task);
     assert(conn->magic == CONN_MAGIC);
     if (!conn->stream) return; /* dead, or a call in progress will end it */
-    if (linger_over(conn)) {
+    if (is_over(conn)) {
         conn_free(conn);
         return;
     }
