@@ -20,7 +20,7 @@ _SYSTEM_PROMPTS = (
     "Be helpful and honest.",
 )
 # How often each kind of turn is drawn.
-_KINDS = {"hostler": 56, "smalltalk": 14, "general": 8, "sums": 14, "unknown": 8}
+_KINDS = {"hostler": 46, "smalltalk": 12, "general": 7, "sums": 29, "unknown": 6}
 _PLAIN_TEXT_SHARE = 0.04
 _TURN_COUNTS = (1, 1, 1, 1, 1, 1, 2, 2, 3, 4)
 
