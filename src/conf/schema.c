@@ -30,8 +30,7 @@ static const char *const start_words[] = {
     [CONF_START_AT_START] = "at_start",
     NULL,
 };
-static const char *const kv_words[] = {"f16",  "f32",  "bf16", "q8_0",   "q5_1",
-                                       "q5_0", "q4_1", "q4_0", "iq4_nl", NULL};
+static const char *const kv_words[] = {"f16", "f32", "q8_0", NULL};
 static const char *const format_words[] = {"auto", "json", "text", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 
@@ -62,7 +61,7 @@ static const struct conf_row engine_rows[] = {
     {.name = "context", .type = CONF_SIZE, ROW(conf_engine, context), .max = 16 * MIB,
      .zero = "model", .standard = "model", .unit = "tokens",
      .doc = "Context length of each sequence; `model` takes what the file says."},
-    {.name = "slots", .type = CONF_COUNT, ROW(conf_engine, slots), .min = 1, .max = 256,
+    {.name = "slots", .type = CONF_COUNT, ROW(conf_engine, slots), .min = 1, .max = 128,
      .standard = "4", .unit = "sequences", .doc = "Sequences that are decoded at once."},
     {.name = "capacity", .type = CONF_COUNT, ROW(conf_engine, capacity), .max = 100000,
      .zero = "auto", .standard = "auto", .unit = "requests",
@@ -71,7 +70,7 @@ static const struct conf_row engine_rows[] = {
     {.name = "threads", .type = CONF_COUNT, ROW(conf_engine, threads), .max = 1024,
      .zero = "auto", .standard = "auto", .unit = "threads",
      .doc = "Threads that compute; `auto` adapts to what else the machine does."},
-    {.name = "batch", .type = CONF_COUNT, ROW(conf_engine, batch), .min = 1, .max = 65536,
+    {.name = "batch", .type = CONF_COUNT, ROW(conf_engine, batch), .min = 32, .max = 8192,
      .standard = "256", .unit = "tokens",
      .doc = "Most prompt tokens computed between two decode steps: larger is faster for long "
             "prompts, smaller keeps running streams smooth."},
