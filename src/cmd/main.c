@@ -56,7 +56,9 @@ static void print_help(FILE *to)
 
 static int cmd_version(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "--json") == 0)
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+        printf("Usage: hostler version [--json]\n\nPrints the version.\n");
+    else if (argc > 1 && strcmp(argv[1], "--json") == 0)
         printf("{\"name\":\"hostler\",\"version\":\"%s\"}\n", HOSTLER_VERSION);
     else if (argc > 1)
         return cli_usage(argv[0], "unknown option '%s'; only --json is known", argv[1]);
