@@ -51,8 +51,10 @@ static void forget_tries(struct mock_stats *s)
     size_t pos = 0;
     struct str key;
     void *value;
-    while (map_next(&s->tries, &pos, &key, &value))
+    while (map_next(&s->tries, &pos, &key, &value)) {
         free((void *)(uintptr_t)key.ptr);
+        free(value);
+    }
     map_fini(&s->tries);
     map_init(&s->tries);
 }
@@ -120,11 +122,15 @@ unsigned mock_stats_try(struct mock_stats *s, struct str id)
 {
     pthread_mutex_lock(&s->lock);
     if (!id.ptr) id = STR("");
-    uintptr_t count = (uintptr_t)map_get(&s->tries, id);
-    if (count == 0) id = (struct str){str_dup(id), id.len};
-    map_put(&s->tries, id, (void *)(count + 1));
+    unsigned *count = map_get(&s->tries, id);
+    if (!count) {
+        count = calloc(1, sizeof *count);
+        if (!count) abort();
+        map_put(&s->tries, str_n(str_dup(id), id.len), count);
+    }
+    unsigned before = (*count)++;
     pthread_mutex_unlock(&s->lock);
-    return (unsigned)count;
+    return before;
 }
 
 static void write_record(struct buf *out, const struct http_head *head, struct str id,
