@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands besides serve."""
+
+import json
+import subprocess
+
+import jsonschema
+import pytest
+import yaml
+
+from harness import HOSTLER, ROOT, config_of, model_of, run_cli
+
+COMMANDS = ["serve", "check", "config", "models", "chat", "bench", "mock", "version", "help"]
+
+
+@pytest.mark.parametrize("argv", [["help"], ["--help"], ["-h"], *[["help", c] for c in COMMANDS], *[[c, "--help"] for c in COMMANDS]])
+def test_help(argv):
+    done = run_cli(*argv)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout and not done.stderr
+
+
+@pytest.mark.parametrize("argv", [[], ["nonsense"], ["serve", "--nonsense"], ["check", "extra", "words"], ["help", "nonsense"],
+                                  ["serve", "-c"], ["bench", "--rate", "x"], ["mock", "--ttft-ms", "-1"], ["config", "nonsense"],
+                                  ["chat", "--url"]])
+def test_wrong_usage(argv):
+    done = run_cli(*argv)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert done.stderr and not done.stdout
+
+
+def test_version():
+    assert run_cli("version").stdout.startswith("hostler ")
+    assert json.loads(run_cli("version", "--json").stdout)["version"]
+
+
+# --- check and config ---
+
+BAD = """listen: 0.0.0.0:8080
+models:
+  - name: a
+    endpoints:
+      - { url: "http://127.0.0.1:1", capacity: -3 }
+  - name: a
+    endpoints: [ { url: "gopher://x" } ]
+  - name: b
+timeouts:
+  connect: 5 parsecs
+nonsense: 1
+"""
+
+
+def test_check_tells_everything(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(BAD)
+    done = run_cli("check", "-c", path)
+    assert done.returncode == 1
+    text = done.stdout + done.stderr
+    for line, word in ((5, "capacity"), (6, "name"), (7, "url"), (8, "endpoints"), (10, "connect"), (11, "nonsense")):
+        assert any(l.startswith(f"{path}:{line}:") and word in l for l in text.splitlines()), (line, word, text)
+    problems = json.loads(run_cli("check", "-c", path, "--json").stdout)["problems"]
+    assert {5, 6, 7, 8, 10, 11} <= {p["line"] for p in problems}
+    assert all(p["file"] == str(path) and p["setting"] and p["text"] for p in problems)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "x", "{", "models: &a []\n", "models: *a\n", "a: 1\na: 2\n", "listen: !!binary x\n", "\x00", "\xff" * 100,
+                                  "models:\n" + "- " * 10000, "{" * 5000])
+def test_check_of_odd_files(tmp_path, text):
+    path = tmp_path / "odd.yaml"
+    path.write_bytes(text.encode("latin-1"))
+    done = run_cli("check", "-c", path)
+    assert done.returncode == 1 and str(path) in done.stdout + done.stderr
+
+
+def test_check_without_a_file(tmp_path):
+    done = run_cli("check", "-c", tmp_path / "none.yaml")
+    assert done.returncode == 1 and "none.yaml" in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda p: p.stem)
+def test_examples(example):
+    done = run_cli("check", "-c", example, env={"HOSTLER_CI_KEY": "sk-ci-0123456789", "HOSTLER_TEAM_KEY": "sk-team-0123456789",
+                                                "UPSTREAM_KEY": "sk-up-0123456789"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    schema = json.loads(run_cli("config", "schema").stdout)
+    jsonschema.validate(yaml.safe_load(example.read_text()), schema)
+
+
+def test_schema(tmp_path):
+    schema = json.loads(run_cli("config", "schema").stdout)
+    validator = jsonschema.Draft202012Validator(schema)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    good = config_of([model_of("http://127.0.0.1:1/v1")])
+    validator.validate(good)
+    for bad in ({}, {**good, "nonsense": 1}, {**good, "workers": 5000}, {**good, "models": [{"name": 1}]},
+                {**good, "retry": {"attempts_max": 0}}, {**good, "models": [{**good["models"][0], "policy": "random"}]}):
+        assert not validator.is_valid(bad), bad
+        path = tmp_path / "bad.yaml"
+        path.write_text(yaml.safe_dump(bad))
+        assert run_cli("check", "-c", path).returncode == 1, bad
+
+
+def test_show_leaves_secrets_out(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(config_of([model_of("http://127.0.0.1:1/v1", key="canary-upstream")],
+                                             keys=[{"name": "k", "key": "${env.THE_KEY}"}])))
+    for flags in ([], ["--json"]):
+        done = run_cli("config", "show", "-c", path, *flags, env={"THE_KEY": "canary-client", "HOSTLER_LOG_LEVEL": "debug"})
+        assert done.returncode == 0 and "canary" not in done.stdout + done.stderr
+        assert "debug" in done.stdout
+
+
+def test_environment_overrides(processes, mock):
+    gate = processes.gate([model_of(mock)], env={"HOSTLER_LISTEN": "127.0.0.1:0", "HOSTLER_LIMITS_BODY_MAX": "1KiB"}, listen="127.0.0.1:1")
+    assert gate.chat(x="y" * 2000).status == 413
+
+
+@pytest.mark.parametrize("text, word", [
+    ("models: [{name: m, endpoints: [{url: 'http://127.0.0.1:1'}]}]\nlisten: 0.0.0.0:0\n", "key"), ("listen: [\n", ""),
+    ("listen: 127.0.0.1:0\nmodels: [{name: m, endpoints: [{url: 'http://127.0.0.1:1', key: '${file:/none}'}]}]\n", "/none")])
+def test_serve_refuses_a_bad_configuration(tmp_path, text, word):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    done = run_cli("serve", "-c", path)
+    assert done.returncode == 1
+    assert f"{path}:" in done.stderr and word in done.stderr
+
+
+# --- models, chat, bench ---
+
+
+def test_models(start_gate, mock):
+    gate = start_gate([model_of(mock, name="org/a:1", aliases=["b"])], keys=[{"name": "k", "key": "sk-k-0123456789"}])
+    done = run_cli("models", "--url", gate.url, "--key", "sk-k-0123456789")
+    assert done.returncode == 0 and {"org/a:1", "b"} <= set(done.stdout.split())
+    listed = json.loads(run_cli("models", "--url", gate.url, "--json", env={"HOSTLER_KEY": "sk-k-0123456789"}).stdout)
+    assert {m["id"] for m in listed} == {"org/a:1", "b"}
+    refused = run_cli("models", "--url", gate.url)
+    assert refused.returncode == 1 and "key" in refused.stderr.lower() and not refused.stdout
+
+
+def test_chat(start_gate, start_mock):
+    gate = start_gate(start_mock("--echo"))
+    done = run_cli("chat", "m", "--url", gate.url, "-m", "what is this?")
+    assert (done.returncode, done.stdout.strip()) == (0, "what is this?")
+    done = run_cli("chat", "--url", gate.url, "-m", "-", input="from stdin\n")
+    assert (done.returncode, done.stdout.strip()) == (0, "from stdin")
+    done = run_cli("chat", "nope", "--url", gate.url, "-m", "x")
+    assert done.returncode == 1 and "nope" in done.stderr and not done.stdout
+    done = run_cli("chat", "m", "--url", "http://127.0.0.1:1", "-m", "x")
+    assert done.returncode == 1 and done.stderr
+
+
+def test_chat_on_input_lines(start_gate, start_mock):
+    gate = start_gate(start_mock("--echo"))
+    done = run_cli("chat", "m", "--url", gate.url, input="first line\nsecond line\n")
+    assert done.returncode == 0, done.stderr
+    assert "first line" in done.stdout and "second line" in done.stdout
+
+
+def test_chat_with_a_broken_stream(start_gate, start_mock):
+    gate = start_gate(start_mock("--die-after", 2))
+    done = run_cli("chat", "m", "--url", gate.url, "-m", "x")
+    assert done.returncode == 1 and done.stdout.startswith("t0 t1") and done.stderr
+
+
+def test_bench(start_gate, mock):
+    gate = start_gate(mock)
+    done = run_cli("bench", gate.url, "--model", "m", "--concurrency", 2, "--requests", 20, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
+    assert mock.stats()["completed"] >= 20
+
+
+def test_output_to_a_closed_pipe():
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {HOSTLER} config manual | head -1"], capture_output=True, text=True, timeout=20)
+    assert "Sanitizer" not in done.stderr

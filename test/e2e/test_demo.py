@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo model through the whole path: gateway, supervisor, engine, libllama."""
+
+import json
+import os
+
+import pytest
+
+from harness import ENGINE, ROOT, Processes, text_of, until
+
+QUESTIONS = [q for q in json.loads((ROOT / "test/data/demo_questions.json").read_text()) if q.get("e2e")]
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """The gateway as the quickstart has it."""
+    started = Processes()
+    gate = started.gate([{"name": "demo", "engine": {"file": str(ROOT / "models/demo.gguf"), "slots": 4, "start": "at_start"}}],
+                        env={"HOSTLER_ENGINE": ENGINE})
+    until(lambda: gate.get("/readyz").status == 200, "the engine is ready", 60)
+    yield gate
+    started.stop()
+
+
+def body(question, **fields):
+    return {"model": "demo", "messages": [{"role": "user", "content": question}], "temperature": 0, **fields}
+
+
+def test_there_are_ten_questions():
+    assert len(QUESTIONS) == 10
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q["question"].strip("?.").replace(" ", "-"))
+def test_a_question(demo, question):
+    answer = demo.chat(body(question["question"])).json()
+    assert answer["choices"][0]["message"]["content"] == question["answer"]
+    assert answer["choices"][0]["finish_reason"] == "stop"
+    assert answer["usage"]["completion_tokens"] > 0
+    stream = demo.chat(body(question["question"], stream=True))
+    assert text_of(stream.events()) == question["answer"]
+    assert stream.events()[-1] == "[DONE]"
+
+
+def test_all_at_once(demo):
+    """More than there are slots; batching does not change greedy answers."""
+    conns = [demo.connect() for _ in QUESTIONS]
+    for conn, question in zip(conns, QUESTIONS):
+        conn.request("POST", "/v1/chat/completions", body(question["question"]))
+    for conn, question in zip(conns, QUESTIONS):
+        assert conn.response().json()["choices"][0]["message"]["content"] == question["answer"]
+        conn.close()
+
+
+def test_limits_and_stops(demo):
+    question = QUESTIONS[0]["question"]
+    short = demo.chat(body(question, max_tokens=3)).json()
+    assert short["choices"][0]["finish_reason"] == "length" and short["usage"]["completion_tokens"] == 3
+    stopped = demo.chat(body(question, stop=["program"])).json()["choices"][0]
+    assert stopped["finish_reason"] == "stop" and "program" not in stopped["message"]["content"]
+    refused = demo.chat(body("x " * 20_000))
+    assert refused.status == 400 and refused.error()["type"] == "invalid_request_error"
+
+
+def test_embeddings(demo):
+    vectors = demo.post("/v1/embeddings", {"model": "demo", "input": ["one", "two"]}).json()["data"]
+    for vector in vectors:
+        assert abs(sum(x * x for x in vector["embedding"]) - 1) < 1e-3
+
+
+def test_a_truncated_model(processes):
+    data = (ROOT / "models/demo.gguf").read_bytes()
+    for size in (100, len(data) // 2):
+        path = processes.folder / f"cut-{size}.gguf"
+        path.write_bytes(data[:size])
+    gate = processes.gate([{"name": f"m{s}", "engine": {"file": str(processes.folder / f"cut-{s}.gguf")}} for s in (100, len(data) // 2)],
+                          env={"HOSTLER_ENGINE": ENGINE})
+    for size in (100, len(data) // 2):
+        answer = gate.chat(body("hi") | {"model": f"m{size}"})
+        assert answer.status == 503 and answer.error()["code"] == "no_endpoint"
+    assert gate.get("/livez").status == 200

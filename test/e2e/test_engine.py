@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Engines that the gateway starts: the real supervisor and processes, on the engine's scripted model."""
+
+import os
+import pathlib
+import signal
+import time
+
+import pytest
+
+from harness import HOSTLER, chat_body, config_of, free_port, model_of, text_of, until
+
+
+def engine_model(processes, name="m", script="", **settings):
+    """A model on the engine, whose scripted model echoes the last message."""
+    path = processes.folder / f"{name}.fake"
+    path.write_text(f"hostler fake model\n{script}")
+    model = {"name": name, "engine": {"file": str(path), **settings}}
+    return model
+
+
+def ask(gate, text="hello there", **fields):
+    return gate.chat(messages=[{"role": "user", "content": text}], **fields)
+
+
+def content(answer):
+    assert answer.status == 200, answer.body
+    return answer.json()["choices"][0]["message"]["content"]
+
+
+def engine_pid(gate):
+    return until(lambda: gate.children(), "the engine runs")[0]
+
+
+def alive(pid):
+    try:
+        return "State:\tZ" not in pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def test_the_first_request_starts_it_and_waits(processes):
+    gate = processes.gate([engine_model(processes, script="load_us 300000\n")])
+    assert not gate.children()
+    assert gate.metric("hostler_engine_state", model="m", state="stopped") == 1
+    assert gate.get("/readyz").status == 200  # it would be served
+    began = time.monotonic()
+    assert content(ask(gate)) == "hello there"
+    assert time.monotonic() - began > 0.29
+    assert gate.metric("hostler_engine_state", model="m", state="ready") == 1
+    assert gate.metric("hostler_engine_starts_total", model="m") == 1
+    pid = engine_pid(gate)
+    assert content(ask(gate, "again")) == "again"
+    assert gate.children() == [pid]
+
+
+def test_many_first_requests_start_one(processes):
+    gate = processes.gate([engine_model(processes, script="load_us 200000\n", slots=4)])
+    conns = [gate.connect() for _ in range(12)]
+    for i, conn in enumerate(conns):
+        conn.request("POST", "/v1/chat/completions", chat_body(messages=[{"role": "user", "content": f"number {i}"}]))
+    for i, conn in enumerate(conns):
+        assert content(conn.response()) == f"number {i}"
+        conn.close()
+    assert gate.metric("hostler_engine_starts_total") == 1
+    assert len(gate.children()) == 1
+
+
+def test_at_start(processes):
+    gate = processes.gate([engine_model(processes, script="load_us 300000\n", start="at_start")])
+    assert gate.metric("hostler_ready") == 0 or gate.metric("hostler_engine_state", state="ready") == 1
+    until(lambda: gate.get("/readyz").status == 200, "it is ready")
+    assert content(ask(gate)) == "hello there"
+
+
+def test_streams_and_embeddings(processes):
+    gate = processes.gate([engine_model(processes)])
+    answer = ask(gate, "grün \U0001f600 done", stream=True, stream_options={"include_usage": True})
+    assert text_of(answer.events()) == "grün \U0001f600 done"
+    assert answer.events()[-1] == "[DONE]"
+    vectors = gate.post("/v1/embeddings", {"model": "m", "input": ["a", "b"]}).json()["data"]
+    assert len(vectors) == 2 and len(vectors[0]["embedding"]) == len(vectors[1]["embedding"])
+
+
+def test_kill_9_is_healed(processes):
+    gate = processes.gate([engine_model(processes)])
+    assert content(ask(gate)) == "hello there"
+    for n in range(2):
+        pid = engine_pid(gate)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not alive(pid), "it is dead")
+        until(lambda: ask(gate, f"after {n}").status == 200, "it serves again")
+        assert engine_pid(gate) != pid
+    assert gate.metric("hostler_engine_starts_total", model="m") == 3
+    assert gate.get("/livez").status == 200
+    gate.idle()
+
+
+def test_kill_9_within_a_stream(processes):
+    gate = processes.gate([engine_model(processes, script="decode_us 20000\n")])
+    with gate.connect() as conn:
+        answer = gate.stream(conn, messages=[{"role": "user", "content": "x" * 400}])
+        for _ in range(3):
+            conn.event()
+        os.kill(engine_pid(gate), signal.SIGKILL)
+        answer.body = conn.stream + b"".join(conn.pieces)
+        assert "error" in answer.events()[-1] and "[DONE]" not in answer.events()
+    until(lambda: ask(gate).status == 200, "it serves again")
+    gate.idle()
+
+
+def test_a_client_that_leaves_frees_the_slot(processes):
+    gate = processes.gate([engine_model(processes, script="decode_us 5000\n", slots=1)])
+    conn = gate.connect()
+    gate.stream(conn, messages=[{"role": "user", "content": "x" * 3000}])
+    conn.event()
+    conn.close()
+    began = time.monotonic()
+    assert content(ask(gate, "next")) == "next"
+    assert time.monotonic() - began < 3
+    gate.idle()
+
+
+@pytest.mark.parametrize("data", [b"", b"GGUF", b"GGUF\x03\x00\x00\x00" + b"\xff" * 64, b"not a model at all\n" * 100])
+def test_a_malformed_model(processes, mock, data):
+    path = processes.folder / "bad.gguf"
+    path.write_bytes(data)
+    gate = processes.gate([{"name": "m", "engine": {"file": str(path)}}, model_of(mock, name="n")])
+    answer = ask(gate)
+    assert answer.status == 503
+    assert answer.error()["type"] == "server_error" and answer.error()["code"] == "no_endpoint"
+    assert answer.get("retry-after")
+    assert gate.chat(model="n").status == 200
+    reasons = {m["model"]: m for m in gate.get("/readyz").json()["models"]}
+    assert not reasons["m"]["ready"] and reasons["m"]["reason"]
+    assert gate.metric("hostler_engine_state", model="m", state="failed") + \
+        gate.metric("hostler_engine_state", model="m", state="backoff") == 1
+
+
+def test_a_model_file_that_is_not_there(processes, mock):
+    gate = processes.gate([{"name": "m", "engine": {"file": "/nowhere/model.gguf"}}, model_of(mock, name="n")], wait=False)
+    until(lambda: '"event":"started"' in gate.errors() or not gate.running(), "it starts, or refuses")
+    if not gate.running():
+        gate.expected = {1}
+        assert "/nowhere/model.gguf" in gate.errors()
+        return
+    gate.ready()
+    assert ask(gate).status == 503
+    assert gate.chat(model="n").status == 200
+
+
+def test_an_engine_that_cannot_be_run(processes, mock):
+    gate = processes.gate([engine_model(processes), model_of(mock, name="n")], env={"HOSTLER_ENGINE": "/nowhere/engine"})
+    answer = ask(gate)
+    assert answer.status == 503 and answer.error()
+    assert gate.chat(model="n").status == 200
+
+
+def test_an_engine_that_fails_while_it_computes(processes):
+    gate = processes.gate([engine_model(processes, script="fail 3\n")])
+    answer = ask(gate)
+    assert answer.status >= 500 and answer.json()["error"]["message"]
+    until(lambda: ask(gate).status == 200, "it serves again")
+    gate.idle()
+
+
+def test_loading_that_takes_too_long(processes):
+    gate = processes.gate([engine_model(processes, script="load_us 30000000\n", start_timeout="1s", stop_timeout="100ms")])
+    began = time.monotonic()
+    answer = ask(gate)
+    assert answer.status == 503 and time.monotonic() - began < 10
+    gate.idle()
+
+
+def test_idle_stop(processes):
+    gate = processes.gate([engine_model(processes, idle_stop="1s")])
+    assert content(ask(gate)) == "hello there"
+    pid = engine_pid(gate)
+    until(lambda: not alive(pid), "it stops", 5)
+    until(lambda: gate.metric("hostler_engine_state", model="m", state="stopped") == 1, "it is stopped")
+    assert content(ask(gate, "woken")) == "woken"
+    assert gate.metric("hostler_engine_starts_total", model="m") == 2
+
+
+def test_idle_stop_waits_for_streams(processes):
+    gate = processes.gate([engine_model(processes, script="decode_us 10000\n", idle_stop="1s")])
+    answer = ask(gate, "y" * 150, stream=True)
+    assert text_of(answer.events()) == "y" * 150
+    assert gate.metric("hostler_engine_starts_total", model="m") == 1
+
+
+def test_draining_ends_the_engine_after_its_streams(processes):
+    gate = processes.gate([engine_model(processes, script="decode_us 10000\n")])
+    with gate.connect() as conn:
+        answer = gate.stream(conn, messages=[{"role": "user", "content": "z" * 60}])
+        conn.event()
+        pid = engine_pid(gate)
+        gate.signal(signal.SIGTERM)
+        answer.body = conn.stream + b"".join(conn.pieces)
+        assert answer.events()[-1] == "[DONE]"
+        assert gate.wait(10) == 0
+    assert not alive(pid)
+    assert not [p for p in processes.folder.rglob("*") if p.is_socket()]
+
+
+def test_a_second_signal_kills_the_engine(processes):
+    gate = processes.gate([engine_model(processes, script="load_us 20000000\n", start="at_start")])
+    pid = engine_pid(gate)
+    gate.signal(signal.SIGTERM)
+    gate.signal(signal.SIGTERM)
+    assert gate.wait(5) == 0
+    until(lambda: not alive(pid), "the engine is gone", 2)
+
+
+def test_a_killed_gateway_takes_its_engines_along(processes):
+    gate = processes.gate([engine_model(processes)])
+    assert content(ask(gate)) == "hello there"
+    pid = engine_pid(gate)
+    gate.kill()
+    until(lambda: not alive(pid), "the engine is gone", 5)
+
+
+def test_reload_restarts_changed_engines_only(processes):
+    one, two = engine_model(processes, name="one"), engine_model(processes, name="two")
+    gate = processes.gate([one, two])
+    for name in ("one", "two"):
+        assert content(ask(gate, model=name)) == "hello there"
+    before = set(gate.children())
+    two["engine"]["slots"] = 2
+    gate.reload(config_of([one, two]))
+    until(lambda: ask(gate, model="two").status == 200 and len(set(gate.children()) - before) == 1 and len(gate.children()) == 2,
+          "one of them is new")
+    assert len(set(gate.children()) & before) == 1
+    gate.reload(config_of([one]))
+    until(lambda: len(gate.children()) == 1, "the model's engine ends with it")
+    assert content(ask(gate, model="one")) == "hello there"
+
+
+def test_a_command_of_ones_own(processes):
+    """Any runtime: here the mock, told by its arguments where to listen."""
+    models = [{"name": "m", "engine": {"command": [HOSTLER, "mock", "--listen", "unix:${socket}"], "model": "up"}},
+              {"name": "n", "engine": {"command": [HOSTLER, "mock", "--listen", "127.0.0.1:${port}"],
+                                       "url": f"http://127.0.0.1:{free_port()}"}}]
+    gate = processes.gate(models)
+    assert gate.chat().json()["model"] == "up"
+    assert gate.chat(model="n").json()["model"] == "n"
+    assert len(gate.children()) == 2
+
+
+def test_no_secret_reaches_the_engines_environment(processes):
+    gate = processes.gate([engine_model(processes, env={"GIVEN": "yes"})], env={"SOME_SECRET": "canary-91b2"})
+    assert content(ask(gate)) == "hello there"
+    environment = pathlib.Path(f"/proc/{engine_pid(gate)}/environ").read_text()
+    assert "canary-91b2" not in environment and "GIVEN=yes" in environment
+
+
+# --- every value that the configuration takes, the engine takes ---
+
+
+@pytest.mark.parametrize("settings", [{"slots": 1}, {"slots": 128}, {"context": 16}, {"context": "8k"}, {"batch": 32}, {"batch": 8192},
+                                      {"threads": 1}, {"threads": 1024}, {"threads": "auto"}, {"kv_type": "f16"}, {"kv_type": "f32"},
+                                      {"kv_type": "q8_0"}])
+def test_the_engine_takes_what_the_configuration_takes(processes, settings):
+    gate = processes.gate([engine_model(processes, **settings)])
+    assert ask(gate, "a").status in (200, 400)
