@@ -1,0 +1,639 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* loop: tasks and timers on both kinds of loop, mail between threads, real streams. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "loop/loop.h"
+#include "loop/process.h"
+#include "loop/stream.h"
+
+#define SEC ((uint64_t)USEC_PER_SEC)
+#define MS ((uint64_t)USEC_PER_MS)
+
+/* --- tasks and timers --- */
+
+struct trace {
+    struct loop *loop;
+    char text[64];
+};
+
+struct step {
+    struct task task;
+    struct trace *trace;
+    char name;
+    struct step *wakes; /* when it runs */
+    struct step *cancels;
+};
+
+static void run_step(struct task *task)
+{
+    struct step *s = CONTAINER_OF(task, struct step, task);
+    size_t len = strlen(s->trace->text);
+    s->trace->text[len] = s->name;
+    s->trace->text[len + 1] = '\0';
+    if (s->wakes) {
+        loop_wake(s->trace->loop, &s->wakes->task);
+        loop_run_ready(s->trace->loop); /* has no effect within a task */
+    }
+    if (s->cancels) task_cancel(&s->cancels->task);
+}
+
+static struct step step(struct trace *t, char name)
+{
+    struct step s = {.trace = t, .name = name};
+    return s;
+}
+
+static void tasks_run_in_order_and_never_inside_each_other(void **state)
+{
+    (void)state;
+    struct trace t = {0};
+    assert_int_equal(loop_new_manual(0, &t.loop), 0);
+    struct step a = step(&t, 'a'), b = step(&t, 'b'), c = step(&t, 'c'), d = step(&t, 'd');
+    task_init(&a.task, run_step);
+    task_init(&b.task, run_step);
+    task_init(&c.task, run_step);
+    task_init(&d.task, run_step);
+    a.wakes = &c;
+    b.cancels = &d;
+    loop_wake(t.loop, &a.task);
+    loop_wake(t.loop, &b.task);
+    loop_wake(t.loop, &a.task);
+    loop_wake(t.loop, &d.task);
+    loop_run_ready(t.loop);
+    assert_string_equal(t.text, "abc");
+    loop_run_ready(t.loop);
+    assert_string_equal(t.text, "abc");
+    task_cancel(&a.task);
+    loop_free(t.loop);
+}
+
+static void timers_fire_in_order_of_their_time(void **state)
+{
+    (void)state;
+    struct trace t = {0};
+    assert_int_equal(loop_new_manual(1000, &t.loop), 0);
+    struct step s[5];
+    struct timer timers[5];
+    for (int i = 0; i < 5; i++) {
+        s[i] = step(&t, (char)('a' + i));
+        task_init(&s[i].task, run_step);
+        timer_init(&timers[i], &s[i].task);
+        timer_start(t.loop, &timers[i], 1000 + (uint64_t)(5 - i) * 10);
+    }
+    assert_true(timer_armed(&timers[0]));
+    timer_stop(t.loop, &timers[1]);
+    timer_stop(t.loop, &timers[1]);
+    timer_start(t.loop, &timers[4], 1035); /* moved from 1010 to behind 1030 */
+    loop_advance(t.loop, 9);
+    assert_string_equal(t.text, "");
+    loop_advance(t.loop, 11);
+    assert_string_equal(t.text, "d");
+    loop_advance(t.loop, 1000);
+    assert_string_equal(t.text, "dcea");
+    assert_int_equal(loop_now(t.loop), 2020);
+    assert_false(timer_armed(&timers[0]));
+    timer_start(t.loop, &timers[0], 0); /* in the past: at once */
+    loop_advance(t.loop, 0);
+    assert_string_equal(t.text, "dceaa");
+    loop_free(t.loop);
+}
+
+/* --- a real loop with a patience --- */
+
+struct patience {
+    struct loop *loop;
+    struct task task;
+    struct timer timer;
+    bool over;
+};
+
+static void on_patience(struct task *task)
+{
+    struct patience *p = CONTAINER_OF(task, struct patience, task);
+    p->over = true;
+    loop_stop(p->loop);
+}
+
+/* Runs until somebody stops the loop; fails after 20 s. */
+static void run(struct loop *l)
+{
+    struct patience p = {.loop = l};
+    task_init(&p.task, on_patience);
+    timer_init(&p.timer, &p.task);
+    timer_start(l, &p.timer, clock_mono_us() + 20 * SEC);
+    loop_run(l);
+    timer_stop(l, &p.timer);
+    assert_false(p.over);
+}
+
+static void run_for(struct loop *l, uint64_t us)
+{
+    struct patience p = {.loop = l};
+    task_init(&p.task, on_patience);
+    timer_init(&p.timer, &p.task);
+    timer_start(l, &p.timer, clock_mono_us() + us);
+    loop_run(l);
+    assert_true(p.over);
+}
+
+static void real_timers_are_not_early(void **state)
+{
+    (void)state;
+    struct loop *l;
+    assert_int_equal(loop_new_real(&l), 0);
+    for (uint64_t us = 0; us < 12000; us += 1300) {
+        uint64_t begin = clock_mono_us();
+        run_for(l, us);
+        assert_in_range(clock_mono_us() - begin, us, us + 10 * SEC);
+    }
+    loop_free(l);
+}
+
+/* --- mail --- */
+
+enum { SENDERS = 4, LETTERS = 2000 };
+
+struct post_office {
+    struct loop *loop;
+    int last[SENDERS];
+    unsigned count;
+};
+
+struct letter {
+    struct mail mail;
+    struct post_office *office;
+    int sender, number;
+};
+
+struct sender {
+    pthread_t thread;
+    struct letter letters[LETTERS];
+};
+
+static void on_letter(struct mail *mail)
+{
+    struct letter *letter = CONTAINER_OF(mail, struct letter, mail);
+    struct post_office *o = letter->office;
+    assert_int_equal(letter->number, o->last[letter->sender] + 1); /* in order per sender */
+    o->last[letter->sender] = letter->number;
+    if (++o->count == SENDERS * LETTERS) loop_stop(o->loop);
+}
+
+static void *send_letters(void *arg)
+{
+    struct sender *s = arg;
+    for (int i = 0; i < LETTERS; i++)
+        loop_post(s->letters[i].office->loop, &s->letters[i].mail);
+    return NULL;
+}
+
+static void prepare_letters(struct post_office *o, struct sender *s, int sender)
+{
+    for (int i = 0; i < LETTERS; i++)
+        s->letters[i] = (struct letter){
+            .mail.deliver = on_letter, .office = o, .sender = sender, .number = i + 1};
+}
+
+static void mail_comes_in_order_from_each_thread(void **state)
+{
+    (void)state;
+    struct post_office o = {0};
+    struct sender *senders = calloc(SENDERS, sizeof *senders);
+    assert_int_equal(loop_new_real(&o.loop), 0);
+    for (int i = 0; i < SENDERS; i++) {
+        prepare_letters(&o, &senders[i], i);
+        assert_int_equal(pthread_create(&senders[i].thread, NULL, send_letters, &senders[i]), 0);
+    }
+    run(o.loop);
+    for (int i = 0; i < SENDERS; i++)
+        pthread_join(senders[i].thread, NULL);
+    assert_int_equal(o.count, SENDERS * LETTERS);
+    loop_free(o.loop);
+    free(senders);
+}
+
+static void mail_to_a_stopped_loop_is_delivered_at_its_end(void **state)
+{
+    (void)state;
+    for (int manual = 0; manual < 2; manual++) {
+        struct post_office o = {0};
+        struct letter letter = {.mail.deliver = on_letter, .office = &o, .number = 1};
+        assert_int_equal(manual ? loop_new_manual(0, &o.loop) : loop_new_real(&o.loop), 0);
+        loop_post(o.loop, &letter.mail);
+        loop_free(o.loop);
+        assert_int_equal(o.count, 1);
+    }
+}
+
+/* --- streams --- */
+
+struct talk {
+    struct loop *loop;
+    struct listener *listener;
+    uint16_t port;
+    char path[64]; /* UNIX instead */
+    struct stream *client, *server;
+    struct buf at_client, at_server;
+    int open_err, client_end, server_end;
+    bool opened, drained;
+    size_t stop_at; /* stops the loop when the client has so many bytes */
+    void (*on_server_data)(struct talk *t, struct str bytes);
+    unsigned settles;
+};
+
+static void client_open(void *owner, int err)
+{
+    struct talk *t = owner;
+    t->opened = true;
+    t->open_err = err;
+    if (err)
+        loop_stop(t->loop);
+    else
+        stream_read(t->client, true);
+}
+
+static void client_data(void *owner, struct str bytes)
+{
+    struct talk *t = owner;
+    assert_int_equal(buf_append(&t->at_client, bytes), 0);
+    memset((char *)(uintptr_t)bytes.ptr, '#', bytes.len); /* the holder's to overwrite */
+    if (buf_len(&t->at_client) >= t->stop_at) loop_stop(t->loop);
+}
+
+static void client_end(void *owner, int err)
+{
+    struct talk *t = owner;
+    t->client_end = err;
+    loop_stop(t->loop);
+}
+
+static void client_drain(void *owner)
+{
+    ((struct talk *)owner)->drained = true;
+}
+
+static void client_settle(void *owner)
+{
+    ((struct talk *)owner)->settles++;
+}
+
+static const struct stream_handler client_handler = {.on_open = client_open,
+                                                     .on_data = client_data,
+                                                     .on_settle = client_settle,
+                                                     .on_end = client_end,
+                                                     .on_drain = client_drain};
+
+static void server_data(void *owner, struct str bytes)
+{
+    struct talk *t = owner;
+    t->on_server_data(t, bytes);
+}
+
+static void server_end(void *owner, int err)
+{
+    struct talk *t = owner;
+    t->server_end = err;
+    loop_stop(t->loop);
+}
+
+static const struct stream_handler server_handler = {.on_data = server_data, .on_end = server_end};
+
+static void on_accept(void *owner, struct stream *s)
+{
+    struct talk *t = owner;
+    assert_null(t->server);
+    t->server = s;
+    stream_set_handler(s, &server_handler, t);
+    stream_read(s, true);
+}
+
+static void echo(struct talk *t, struct str bytes)
+{
+    struct iovec iov[2] = {
+        {(char *)(uintptr_t)bytes.ptr, bytes.len / 2},
+        {(char *)(uintptr_t)bytes.ptr + bytes.len / 2, bytes.len - bytes.len / 2}};
+    assert_int_equal(stream_write(t->server, iov, 2), 0);
+}
+
+static struct talk *talk_new(bool is_unix)
+{
+    struct talk *t = calloc(1, sizeof *t);
+    int fd;
+    assert_int_equal(loop_new_real(&t->loop), 0);
+    buf_init(&t->at_client, (size_t)64 << 20);
+    buf_init(&t->at_server, (size_t)64 << 20);
+    t->on_server_data = echo;
+    t->stop_at = SIZE_MAX;
+    struct addr addr = {.host = STR("127.0.0.1")};
+    if (is_unix) {
+        snprintf(t->path, sizeof t->path, "/tmp/hostler-test-loop-%d.sock", (int)getpid());
+        addr = (struct addr){.is_unix = true, .path = str_of(t->path)};
+    }
+    assert_int_equal(listen_socket(&addr, true, &fd, &t->port), 0);
+    assert_true(is_unix || t->port > 0);
+    assert_int_equal(listener_open(t->loop, fd, on_accept, t, &t->listener), 0);
+    return t;
+}
+
+static int dial(struct talk *t, const char *host)
+{
+    struct addr addr = {.host = str_of(host),
+                        .port = t->port,
+                        .is_unix = t->path[0] != '\0',
+                        .path = str_of(t->path)};
+    int err = loop_dial(t->loop, &addr, &t->client);
+    if (!err) stream_set_handler(t->client, &client_handler, t);
+    return err;
+}
+
+static void talk_free(struct talk *t)
+{
+    if (t->client) stream_close(t->client);
+    if (t->server) stream_close(t->server);
+    listener_close(t->listener);
+    loop_free(t->loop);
+    if (t->path[0]) unlink(t->path);
+    buf_fini(&t->at_client);
+    buf_fini(&t->at_server);
+    free(t);
+}
+
+static void open_client(struct talk *t, const char *host)
+{
+    assert_int_equal(dial(t, host), 0);
+    for (int i = 0; i < 2000 && !(t->opened && (t->server || t->open_err)); i++)
+        run_for(t->loop, 1 * MS);
+    assert_true(t->opened);
+    assert_int_equal(t->open_err, 0);
+}
+
+/* More than any socket buffer takes at once goes through whole and in order. */
+static void megabytes_are_echoed(void **state)
+{
+    (void)state;
+    enum { SIZE = 8 << 20 };
+    char *bytes = malloc(SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        bytes[i] = (char)(i * 31 + i / 4096);
+    for (int is_unix = 0; is_unix < 2; is_unix++) {
+        struct talk *t = talk_new(is_unix);
+        open_client(t, "127.0.0.1");
+        t->stop_at = SIZE;
+        for (size_t at = 0; at < SIZE; at += SIZE / 4) {
+            struct iovec iov = {bytes + at, SIZE / 4};
+            assert_int_equal(stream_write(t->client, &iov, 1), 0);
+        }
+        assert_true(stream_pending(t->client) > 0);
+        run(t->loop);
+        assert_int_equal(buf_len(&t->at_client), SIZE);
+        assert_memory_equal(buf_str(&t->at_client).ptr, bytes, SIZE);
+        assert_int_equal(stream_pending(t->client), 0);
+        assert_int_equal(stream_drained(t->client), SIZE);
+        assert_true(t->drained && t->settles > 0);
+        talk_free(t);
+    }
+    free(bytes);
+}
+
+static void ends_and_resets_are_told_apart(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) { /* 2: a reset over a UNIX socket is an end */
+        struct talk *t = talk_new(how == 2);
+        open_client(t, "127.0.0.1");
+        if (how)
+            stream_close_reset(t->server);
+        else
+            stream_close(t->server);
+        t->server = NULL;
+        run(t->loop);
+        assert_int_equal(t->client_end, how == 1 ? -ECONNRESET : ERR_EOF);
+        talk_free(t);
+    }
+}
+
+static void close_both(struct talk *t, struct str bytes)
+{
+    (void)bytes;
+    stream_close(t->server);
+    stream_close(t->client);
+    t->server = t->client = NULL;
+    loop_stop(t->loop);
+}
+
+static void streams_may_be_closed_within_their_callbacks(void **state)
+{
+    (void)state;
+    struct talk *t = talk_new(false);
+    open_client(t, "127.0.0.1");
+    t->on_server_data = close_both;
+    char *bytes = calloc(1, 1 << 20);
+    struct iovec iov = {bytes, 1 << 20};
+    assert_int_equal(stream_write(t->client, &iov, 1), 0); /* part of it is still queued */
+    run(t->loop);
+    free(bytes);
+    talk_free(t);
+}
+
+static void reading_can_be_held_back(void **state)
+{
+    (void)state;
+    struct talk *t = talk_new(false);
+    open_client(t, "127.0.0.1");
+    stream_read(t->client, false);
+    struct iovec iov = {(char *)(uintptr_t)"hello", 5};
+    assert_int_equal(stream_write(t->server, &iov, 1), 0);
+    run_for(t->loop, 30 * MS);
+    assert_int_equal(buf_len(&t->at_client), 0);
+    t->stop_at = 5;
+    stream_read(t->client, true);
+    run(t->loop);
+    assert_int_equal(buf_len(&t->at_client), 5);
+    talk_free(t);
+}
+
+static void names_are_resolved(void **state)
+{
+    (void)state;
+    struct talk *t = talk_new(false);
+    for (int i = 0; i < 2; i++) { /* the second time from the cache */
+        open_client(t, "localhost");
+        assert_true(str_starts(stream_peer(t->server), STR("127.0.0.1:")));
+        stream_close(t->client);
+        stream_close(t->server);
+        t->client = t->server = NULL;
+        t->opened = false;
+    }
+    assert_int_equal(dial(t, "no-such-name.invalid"), 0);
+    run(t->loop);
+    assert_int_equal(t->open_err, ERR_RESOLVE);
+    talk_free(t);
+}
+
+static void nobody_listening_is_told(void **state)
+{
+    (void)state;
+    for (int is_unix = 0; is_unix < 2; is_unix++) {
+        struct talk *t = talk_new(is_unix);
+        listener_close(t->listener);
+        t->listener = NULL;
+        loop_poll(t->loop);
+        if (is_unix) unlink(t->path);
+        int err = dial(t, "127.0.0.1");
+        assert_int_equal(err, 0);
+        assert_false(t->opened); /* later */
+        run(t->loop);
+        assert_int_equal(t->open_err, is_unix ? -ENOENT : -ECONNREFUSED);
+        talk_free(t);
+    }
+}
+
+static void dials_may_be_given_up(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"127.0.0.1", "localhost", "no-such-name.invalid"};
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+        for (int polls = 0; polls < 3; polls++) {
+            struct talk *t = talk_new(false);
+            assert_int_equal(dial(t, hosts[i]), 0);
+            for (int p = 0; p < polls && !t->opened; p++)
+                loop_poll(t->loop);
+            bool opened = t->opened;
+            stream_close(t->client);
+            t->client = NULL;
+            for (int p = 0; p < 20; p++) {
+                usleep(300);
+                loop_poll(t->loop);
+            }
+            assert_true(t->opened == opened);
+            talk_free(t);
+        }
+}
+
+static void socket_files_are_replaced_when_nobody_serves_them(void **state)
+{
+    (void)state;
+    char path[64];
+    int fd, second;
+    uint16_t port;
+    snprintf(path, sizeof path, "/tmp/hostler-test-file-%d.sock", (int)getpid());
+    struct addr addr = {.is_unix = true, .path = str_of(path)};
+    assert_int_equal(listen_socket(&addr, false, &fd, &port), 0);
+    assert_int_equal(listen_socket(&addr, false, &second, &port), -EADDRINUSE);
+    close(fd);
+    assert_int_equal(listen_socket(&addr, false, &fd, &port), 0);
+    close(fd);
+    unlink(path);
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    assert_int_equal(listen_socket(&addr, false, &fd, &port), -EEXIST);
+    unlink(path);
+    char longer[200];
+    memset(longer, 'x', sizeof longer);
+    addr.path = str_n(longer, sizeof longer);
+    assert_int_equal(listen_socket(&addr, false, &fd, &port), -ENAMETOOLONG);
+}
+
+static void ports_are_shared_only_when_asked(void **state)
+{
+    (void)state;
+    struct addr addr = {.host = STR("127.0.0.1")};
+    int a, b;
+    uint16_t port, other;
+    assert_int_equal(listen_socket(&addr, true, &a, &port), 0);
+    addr.port = port;
+    assert_int_equal(listen_socket(&addr, true, &b, &other), 0);
+    assert_int_equal(other, port);
+    close(b);
+    assert_int_equal(listen_socket(&addr, false, &b, &other), -EADDRINUSE);
+    close(a);
+    addr = (struct addr){.host = STR("no-such-name.invalid"), .port = 1};
+    assert_int_equal(listen_socket(&addr, false, &a, &port), ERR_RESOLVE);
+}
+
+/* --- signals and descriptors --- */
+
+struct watch {
+    struct loop *loop;
+    int signum;
+    int fd;
+    char byte;
+};
+
+static void on_signal(void *owner, int signum)
+{
+    struct watch *w = owner;
+    w->signum = signum;
+    loop_stop(w->loop);
+}
+
+static void on_readable(void *owner)
+{
+    struct watch *w = owner;
+    assert_int_equal(read(w->fd, &w->byte, 1), 1);
+    loop_stop(w->loop);
+}
+
+static void signals_and_descriptors_are_watched(void **state)
+{
+    (void)state;
+    struct watch w = {0};
+    struct signal_watch *sw;
+    struct fd_watch *fw;
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(loop_new_real(&w.loop), 0);
+    w.fd = pipes[0];
+    assert_int_equal(signal_watch_open(w.loop, SIGUSR1, on_signal, &w, &sw), 0);
+    assert_int_equal(fd_watch_open(w.loop, pipes[0], on_readable, &w, &fw), 0);
+    kill(getpid(), SIGUSR1);
+    run(w.loop);
+    assert_int_equal(w.signum, SIGUSR1);
+    assert_int_equal(write(pipes[1], "x", 1), 1);
+    run(w.loop);
+    assert_int_equal(w.byte, 'x');
+    signal_watch_close(sw);
+    fd_watch_close(fw);
+    loop_free(w.loop);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tasks_run_in_order_and_never_inside_each_other),
+        cmocka_unit_test(timers_fire_in_order_of_their_time),
+        cmocka_unit_test(real_timers_are_not_early),
+        cmocka_unit_test(mail_comes_in_order_from_each_thread),
+        cmocka_unit_test(mail_to_a_stopped_loop_is_delivered_at_its_end),
+        cmocka_unit_test(megabytes_are_echoed),
+        cmocka_unit_test(ends_and_resets_are_told_apart),
+        cmocka_unit_test(streams_may_be_closed_within_their_callbacks),
+        cmocka_unit_test(reading_can_be_held_back),
+        cmocka_unit_test(names_are_resolved),
+        cmocka_unit_test(nobody_listening_is_told),
+        cmocka_unit_test(dials_may_be_given_up),
+        cmocka_unit_test(socket_files_are_replaced_when_nobody_serves_them),
+        cmocka_unit_test(ports_are_shared_only_when_asked),
+        cmocka_unit_test(signals_and_descriptors_are_watched),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
