@@ -13,6 +13,8 @@
 enum {
     SLICE_LEAST = 16,  /* tokens; fewer waste the model's work per call */
     SLICE_FIRST = 64,  /* before anything has been measured */
+    SLICE_MOST_US = 200 * USEC_PER_MS,
+    SLICE_STEPS = 3,   /* length of a slice in steps of the running sequences */
 };
 
 /* A prompt's part in a slice. */
@@ -35,6 +37,7 @@ struct scheduler {
     struct sampler_scratch scratch;
     struct threads decode_threads;
     struct threads prefill_threads;
+    uint64_t decode_us;         /* what the last step of the running sequences took */
     double prompt_token_us;     /* what a prompt token costs lately; 0: not measured */
     struct scheduler_stats stats;
 };
@@ -317,7 +320,9 @@ static bool decode_running(struct scheduler *s)
         return true;
     }
     const uint64_t us = s->options.now_us() - started;
+    s->decode_us = us;
     threads_note(&s->decode_threads, n, (double)n, us);
+    threads_follow(&s->prefill_threads, &s->decode_threads);
     histogram_observe_us(&s->stats.decode_seconds, us);
     metric_add(&s->stats.decodes, 1);
     set_gauge(&s->stats.threads, threads);
@@ -329,10 +334,15 @@ static bool decode_running(struct scheduler *s)
     return true;
 }
 
-/* How many prompt tokens the next slice may have. */
+/* How many prompt tokens the next slice may have. While others run it lasts a few times as long as their step, so that most of
+ * the time goes to the prompts: sequences that wait cost more than those that run a little slower. */
 static uint32_t slice_size(const struct scheduler *s, bool others_run)
 {
-    const uint64_t budget = others_run ? s->options.slice_us : s->options.slice_alone_us;
+    uint64_t budget = s->options.slice_alone_us;
+    if (others_run) {
+        budget = MAX(s->options.slice_us, SLICE_STEPS * s->decode_us);
+        budget = MIN(budget, SLICE_MOST_US);
+    }
     double n = s->prompt_token_us > 0 ? (double)budget / s->prompt_token_us : SLICE_FIRST;
     n = MAX(n, (double)SLICE_LEAST);
     return (uint32_t)MIN(n, (double)s->info->batch);
@@ -387,6 +397,7 @@ static void note_slice(struct scheduler *s, size_t tokens, uint64_t us)
     const double cost = (double)us / (double)tokens;
     const double keep = 0.6;
     threads_note(&s->prefill_threads, bits(tokens), (double)tokens, us);
+    threads_follow(&s->decode_threads, &s->prefill_threads);
     histogram_observe_us(&s->stats.prefill_seconds, us);
     metric_add(&s->stats.prompt_tokens, tokens);
     if (tokens < SLICE_LEAST) return; /* mostly the call's fixed cost */

@@ -32,6 +32,7 @@ struct threads {
     uint64_t next_trial_us;    /* of computing, on our own clock: the sum of the steps */
     uint64_t busy_us;
     uint64_t pause_us;         /* between trials */
+    bool won;                  /* the last step ended a trial that changed `now` */
     double usual;              /* microseconds per unit at `now`, smoothed */
     uint64_t usual_work;
     unsigned slow;             /* steps in a row that were far slower than usual */
@@ -46,6 +47,15 @@ unsigned threads_pick(const struct threads *t);
 /* Tells how long the step took that ran with threads_pick. `work` says which steps can be compared (the number of sequences);
  * `units` how much it did (tokens). */
 void threads_note(struct threads *t, uint64_t work, double units, uint64_t us);
+
+/* To be called before any thread is started: makes libgomp's threads, which ggml computes on, wait at barriers by spinning for a moment only
+ * and sleeping then, unless the environment says otherwise. Its own default spins for milliseconds, which is ruinous as soon as
+ * another process needs a processor. libgomp reads the environment when it is loaded, before main, so this starts the program
+ * anew once; it returns in the second run, or when that is not possible. */
+void threads_tame_barriers(void);
+
+/* Tells of what another kind of work has found, as a start for one's own trials. Nothing happens during a trial. */
+void threads_follow(struct threads *t, const struct threads *other);
 
 /* Processors that this process may use: its affinity, and the control group's quota rounded up. */
 unsigned threads_available(void);
