@@ -204,6 +204,10 @@ class Conn:
     def close(self):
         self.socket.close()
 
+    def hurry(self):
+        """Reads with a large buffer from here on."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+
     def reset(self):
         """Closes by RST."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -525,6 +529,7 @@ def scripted_server(handler):
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     finally:
         over.set()
+        listener.shutdown(socket.SHUT_RDWR)  # wakes accept
         listener.close()
 
 

@@ -2,7 +2,6 @@
 """The demo model through the whole path: gateway, supervisor, engine, libllama."""
 
 import json
-import os
 
 import pytest
 
@@ -74,7 +73,11 @@ def test_a_truncated_model(processes):
         path.write_bytes(data[:size])
     gate = processes.gate([{"name": f"m{s}", "engine": {"file": str(processes.folder / f"cut-{s}.gguf")}} for s in (100, len(data) // 2)],
                           env={"HOSTLER_ENGINE": ENGINE})
-    for size in (100, len(data) // 2):
-        answer = gate.chat(body("hi") | {"model": f"m{size}"})
+    conns = [gate.connect() for _ in range(2)]
+    for conn, size in zip(conns, (100, len(data) // 2)):
+        conn.request("POST", "/v1/chat/completions", body("hi") | {"model": f"m{size}"})
+    for conn in conns:
+        answer = conn.response()
+        conn.close()
         assert answer.status == 503 and answer.error()["code"] == "no_endpoint"
     assert gate.get("/livez").status == 200

@@ -121,20 +121,29 @@ def test_a_client_that_leaves_frees_the_slot(processes):
     gate.idle()
 
 
-@pytest.mark.parametrize("data", [b"", b"GGUF", b"GGUF\x03\x00\x00\x00" + b"\xff" * 64, b"not a model at all\n" * 100])
-def test_a_malformed_model(processes, mock, data):
-    path = processes.folder / "bad.gguf"
-    path.write_bytes(data)
-    gate = processes.gate([{"name": "m", "engine": {"file": str(path)}}, model_of(mock, name="n")])
-    answer = ask(gate)
-    assert answer.status == 503
-    assert answer.error()["type"] == "server_error" and answer.error()["code"] == "no_endpoint"
-    assert answer.get("retry-after")
-    assert gate.chat(model="n").status == 200
-    reasons = {m["model"]: m for m in gate.get("/readyz").json()["models"]}
-    assert not reasons["m"]["ready"] and reasons["m"]["reason"]
-    assert gate.metric("hostler_engine_state", model="m", state="failed") + \
-        gate.metric("hostler_engine_state", model="m", state="backoff") == 1
+def test_malformed_models(processes, mock):
+    """Each is refused in time, with a reason; what else there is goes on."""
+    models = []
+    for i, data in enumerate([b"", b"GGUF", b"GGUF\x03\x00\x00\x00" + b"\xff" * 64, b"not a model at all\n" * 100]):
+        path = processes.folder / f"bad-{i}.gguf"
+        path.write_bytes(data)
+        models.append({"name": f"m{i}", "engine": {"file": str(path)}})
+    gate = processes.gate([*models, model_of(mock, name="n")])
+    conns = [gate.connect() for _ in models]
+    for conn, model in zip(conns, models):
+        conn.request("POST", "/v1/chat/completions", chat_body(model=model["name"]))
+    for _ in range(10):
+        assert gate.chat(model="n").status == 200
+    for conn, model in zip(conns, models):
+        answer = conn.response()
+        conn.close()
+        assert answer.status == 503
+        assert answer.error()["type"] == "server_error" and answer.error()["code"] == "no_endpoint"
+        assert answer.get("retry-after")
+        ready = {m["model"]: m for m in gate.get("/readyz").json()["models"]}[model["name"]]
+        assert not ready["ready"] and ready["reason"]
+        assert gate.metric("hostler_engine_state", model=model["name"], state="failed") + \
+            gate.metric("hostler_engine_state", model=model["name"], state="backoff") == 1
 
 
 def test_a_model_file_that_is_not_there(processes, mock):

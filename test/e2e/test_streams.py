@@ -135,7 +135,7 @@ def test_a_slow_reader_holds_the_upstream_back(start_gate, mock):
     gate = start_gate(mock, workers=1, limits={"stream_buffer": "64KiB"})
     gate.chat()
     before = gate.memory()
-    tokens = 20_000  # 80 MB
+    tokens = 8_000  # 32 MB
     with gate.connect(receive_buffer=4096) as slow:
         gate.stream(slow, max_tokens=tokens, mock={"tokens": tokens, "pad": PAD})
         seen = [0]
@@ -149,7 +149,7 @@ def test_a_slow_reader_holds_the_upstream_back(start_gate, mock):
         assert gate.memory() - before < 4 << 20
         for _ in range(20):  # others are served as ever
             assert gate.chat(stream=True).events()[-1] == "[DONE]"
-        slow.socket.settimeout(30)
+        slow.hurry()
         answer = b"".join(slow.pieces)
         assert answer.endswith(b"data: [DONE]\n\n")
         assert answer.count(b'"content":"t') == tokens
@@ -174,6 +174,7 @@ def test_a_slow_reader_of_a_whole_answer(start_gate, mock):
         head = slow.head()
         time.sleep(0.2)
         assert gate.memory() - before < 4 << 20
+        slow.hurry()
         body = b"".join(slow.chunks(head))
         assert len(json.loads(body)["choices"][0]["message"]["content"]) > 5000 * PAD
     gate.idle()
