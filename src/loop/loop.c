@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loop/loop.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -219,6 +220,7 @@ int loop_new_real(struct loop **out)
     uv_prepare_init(&l->uv, &l->uv_prepare);
     l->uv_timer.data = l->uv_prepare.data = l->uv_async.data = l;
     if (uv_async_init(&l->uv, &l->uv_async, on_uv_async)) abort(); /* an eventfd; without one nothing works */
+    signal(SIGPIPE, SIG_IGN); /* writing to a peer that has gone is an error of that write, not the end of us */
     uv_prepare_start(&l->uv_prepare, on_uv_prepare);
     l->net = &loop_real_net;
     loop__touch(l);

@@ -42,6 +42,7 @@ struct mail {
     void (*deliver)(struct mail *mail);
 };
 
+/* Real loops also make the process ignore SIGPIPE. */
 MUST_CHECK int loop_new_real(struct loop **out);
 MUST_CHECK int loop_new_manual(uint64_t start_us, struct loop **out);
 

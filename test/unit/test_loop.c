@@ -616,6 +616,22 @@ static void signals_and_descriptors_are_watched(void **state)
     close(pipes[1]);
 }
 
+/* A write to a peer that has gone must not end the process, whoever made the loop. */
+static void a_broken_pipe_is_an_error_only(void **state)
+{
+    (void)state;
+    struct loop *l;
+    int pair[2];
+    signal(SIGPIPE, SIG_DFL);
+    assert_int_equal(loop_new_real(&l), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    close(pair[1]);
+    assert_int_equal(write(pair[0], "x", 1), -1);
+    assert_int_equal(errno, EPIPE);
+    close(pair[0]);
+    loop_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -634,6 +650,7 @@ int main(void)
         cmocka_unit_test(socket_files_are_replaced_when_nobody_serves_them),
         cmocka_unit_test(ports_are_shared_only_when_asked),
         cmocka_unit_test(signals_and_descriptors_are_watched),
+        cmocka_unit_test(a_broken_pipe_is_an_error_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
