@@ -720,6 +720,11 @@ void call_abort(struct http_call *c)
     struct http_conn *conn = conn_of(c);
     assert(!c->ended);
     c->ended = true;
+    bool until_close = conn->begun && conn->framing == HTTP_CHUNKED && !conn->chunked && !conn->complete;
+    if (until_close && conn->stream) { /* a mere close would be the body's regular end */
+        stream_close_reset(conn->stream);
+        conn->stream = NULL;
+    }
     conn_free(conn);
 }
 

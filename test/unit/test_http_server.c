@@ -436,6 +436,21 @@ static void old_clients_get_their_answers(void **state)
     world_free(w);
 }
 
+/* HTTP/1.0 knows a body's end only by the connection's: a cut one must not look like it. */
+static void a_cut_answer_to_an_old_client_is_a_reset(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct sim_peer *c = client(w);
+    struct str text = STR("hello");
+    sim_send_text(c, "GET / HTTP/1.0\r\n\r\n");
+    call_begin(call(w, 0), 200, NULL, 0, HTTP_CHUNKED, 0);
+    call_write(call(w, 0), &text, 1, false);
+    end(w, 0);
+    assert_true(c->closed && c->closed_by_reset);
+    world_free(w);
+}
+
 /* --- clients that leave or stall --- */
 
 static void a_client_that_leaves_is_told_to_the_call(void **state)
@@ -646,6 +661,7 @@ int main(void)
         cmocka_unit_test(a_length_that_is_met_completes),
         cmocka_unit_test(some_answers_have_no_body),
         cmocka_unit_test(old_clients_get_their_answers),
+        cmocka_unit_test(a_cut_answer_to_an_old_client_is_a_reset),
         cmocka_unit_test(a_client_that_leaves_is_told_to_the_call),
         cmocka_unit_test(a_failed_write_is_told_to_the_call),
         cmocka_unit_test(stalls_end_in_time),
