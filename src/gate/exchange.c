@@ -557,8 +557,8 @@ static uint64_t phase_deadline(const struct exchange *x)
 
 static enum step step_await(struct exchange *x)
 {
+    if (x->fetch.state == FETCH_FAILED) return fetch_failed(x); /* even behind a head: the client has nothing of it */
     if (x->fetch.head) return take_head(x);
-    if (x->fetch.state == FETCH_FAILED) return fetch_failed(x);
     uint64_t due = phase_deadline(x);
     if (due && now_of(x) >= due)
         return attempt_failed(x, ATTEMPT_TIMEOUT, 0, take_retry(x),

@@ -222,7 +222,7 @@ static void odd_answers(void **state)
     (void)state;
     static const struct {
         const char *text;
-        int status;       /* the client gets; 0: cut */
+        int status;       /* the client gets */
         const char *body; /* NULL: an error of ours */
         const char *outcome;
         bool pooled;
@@ -256,8 +256,6 @@ static void odd_answers(void **state)
         {"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n", 502, NULL,
          "upstream_failed", false},
         {"SMTP ready\r\n", 502, NULL, "upstream_failed", false},
-        {"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\nzz\r\n", 0, "",
-         "upstream_broken", false},
         {"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 29\r\n\r\ndata: {\"a\":1}\n\ndata: [DONE]\n\n",
          200, "data: {\"a\":1}\n\ndata: [DONE]\n\n", "ok", true},
         {"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 33\r\n\r\ndata: {\"error\":{\"message\":\"x\"}}\n\n",
@@ -271,16 +269,9 @@ static void odd_answers(void **state)
             gateway_ask(c, "", ASK_PLAIN);
             snprintf(text, sizeof text, "%s", rows[i].text);
             sim_send_pieces(up_of(g, 0), str_of(text), piece);
-            if (rows[i].status) {
-                struct str body = answer_of(c, rows[i].status);
-                if (rows[i].body && !same(body, rows[i].body))
-                    fail_msg("%s: %" STR_FMT, text, STR_ARG(body));
-            } else {
-                struct sim_answer a;
-                sim_answer(sim_got(c), false, true, &a);
-                assert_true(c->closed && a.state != SIM_WHOLE);
-                sim_answer_fini(&a);
-            }
+            struct str body = answer_of(c, rows[i].status);
+            if (rows[i].body && !same(body, rows[i].body))
+                fail_msg("%s: %" STR_FMT, text, STR_ARG(body));
             if (strcmp(gateway_outcomes(g), rows[i].outcome) != 0)
                 fail_msg("%s: %s", text, gateway_outcomes(g));
             if (piece > 1 && (sim_open_count(g->sim) == 1) != rows[i].pooled)
@@ -441,6 +432,47 @@ static void a_failure_before_the_answer_goes_elsewhere(void **state)
         assert_true(same(answer_of(c, 200), JSON_TEXT));
         assert_string_equal(gateway_outcomes(g), "ok");
         assert_int_equal(metric_read(&g->worker.stats.retries), 1);
+        gateway_free(g, 1);
+    }
+}
+
+/* An answer whose very first bytes already break: the client has got nothing of it yet. */
+static void an_answer_that_breaks_as_it_begins_goes_elsewhere(void **state)
+{
+    (void)state;
+    for (int stream = 0; stream < 2; stream++) {
+        struct gateway *g = gateway_new(TWO);
+        struct sim_peer *c = gateway_client(g);
+        gateway_ask(c, "", ASK_PLAIN);
+        sim_send_text(up_of(g, 0),
+                      stream
+                          ? SSE_HEAD "zz"
+                          : "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\nzz");
+        assert_int_equal(g->sim->dials, 2);
+        serve(g, 1);
+        assert_true(same(answer_of(c, 200), JSON_TEXT));
+        gateway_free(g, 1);
+    }
+}
+
+/* HTTP/1.0 knows a body's end only by the connection's: a cut one must not look like it. */
+static void a_cut_answer_to_an_old_client_is_a_reset(void **state)
+{
+    (void)state;
+    for (int whole = 0; whole < 2; whole++) {
+        struct gateway *g = gateway_new(ONE);
+        struct sim_peer *c = gateway_client(g);
+        sim_send_text(
+            c,
+            "POST /v1/chat/completions HTTP/1.0\r\nhost: localhost\r\ncontent-length: 13\r\n\r\n{\"model\":\"m\"}");
+        sim_send_text(up_of(g, 0), "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+        up_chunk(up_of(g, 0), "{\"choices\":");
+        if (whole)
+            sim_send_text(up_of(g, 0), LAST_CHUNK);
+        else
+            sim_reset(up_of(g, 0));
+        assert_true(c->closed && c->closed_by_reset == !whole);
+        assert_true(str_ends(sim_got(c), STR("\r\n\r\n{\"choices\":")));
         gateway_free(g, 1);
     }
 }
@@ -800,6 +832,8 @@ int main(void)
         cmocka_unit_test(requests_that_are_refused),
         cmocka_unit_test(keys_are_needed_when_there_are_some),
         cmocka_unit_test(a_failure_before_the_answer_goes_elsewhere),
+        cmocka_unit_test(an_answer_that_breaks_as_it_begins_goes_elsewhere),
+        cmocka_unit_test(a_cut_answer_to_an_old_client_is_a_reset),
         cmocka_unit_test(a_client_fault_or_a_begun_answer_is_not_retried),
         cmocka_unit_test(everybody_fails),
         cmocka_unit_test(attempts_are_limited),
