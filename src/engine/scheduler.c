@@ -11,7 +11,7 @@
 #include "obs/log.h"
 
 enum {
-    SLICE_LEAST = 16,  /* tokens; fewer waste the model's work per call */
+    SLICE_LEAST = 16,  /* tokens; fewer waste the model's time per call */
     SLICE_FIRST = 64,  /* before anything has been measured */
     SLICE_MOST_US = 200 * USEC_PER_MS,
     SLICE_STEPS = 3,   /* length of a slice in steps of the running sequences */
@@ -354,32 +354,44 @@ static int compare_slots(const void *a, const void *b)
     return x->sequence->slot < y->sequence->slot ? -1 : x->sequence->slot > y->sequence->slot;
 }
 
-/* The slice's parts, from the oldest prompt on, in order of their slots: the model likes neighbours together. */
+/* The slice's parts, from the oldest prompt on, in order of their slots. A prompt that would only get a scrap waits. */
 static size_t collect_parts(struct scheduler *s, uint32_t size)
 {
     size_t n = 0;
     LIST_EACH(&s->prefill, it) {
         struct sequence *q = LIST_ITEM(it, struct sequence, link);
+        const uint32_t rest = q->prompt_count - q->done;
+        if (n && rest > size && size < SLICE_LEAST) break;
+        s->parts[n++] = (struct part){.sequence = q, .count = MIN(size, rest)};
+        size -= MIN(size, rest);
         if (!size) break;
-        const uint32_t count = MIN(size, q->prompt_count - q->done);
-        s->parts[n++] = (struct part){.sequence = q, .count = count};
-        size -= count;
     }
     qsort(s->parts, n, sizeof *s->parts, compare_slots);
     return n;
 }
 
-static size_t collect_items(struct scheduler *s, size_t parts)
+/* How many of the parts from `first` on go well in one decode: of neighbouring slots and equally long, since the model computes
+ * others one after the other anyway, in pieces that waste its time. */
+static size_t group_length(const struct scheduler *s, size_t first, size_t parts)
+{
+    size_t n = 1;
+    for (const struct part *p = &s->parts[first]; first + n < parts; n++) {
+        if (p[n].count != p->count || p[n].sequence->slot != p->sequence->slot + n) break;
+    }
+    return n;
+}
+
+static size_t collect_items(struct scheduler *s, struct part *parts, size_t count)
 {
     size_t n = 0;
-    for (size_t p = 0; p < parts; p++) {
-        const struct sequence *q = s->parts[p].sequence;
-        for (uint32_t i = 0; i < s->parts[p].count; i++) {
+    for (size_t p = 0; p < count; p++) {
+        const struct sequence *q = parts[p].sequence;
+        for (uint32_t i = 0; i < parts[p].count; i++) {
             const uint32_t at = q->done + i;
             s->items[n++] =
                 (struct model_item){q->tokens[at], q->slot, at, at + 1 == q->prompt_count};
         }
-        s->parts[p].last_item = (uint32_t)(n - 1);
+        parts[p].last_item = (uint32_t)(n - 1);
     }
     return n;
 }
@@ -404,27 +416,41 @@ static void note_slice(struct scheduler *s, size_t tokens, uint64_t us)
     s->prompt_token_us = s->prompt_token_us > 0 ? keep * s->prompt_token_us + (1 - keep) * cost : cost;
 }
 
-static bool prefill_slice(struct scheduler *s, bool others_run)
+/* Goes on where the decoded part of the prompt ends; behind the whole prompt comes the first token. */
+static void end_part(struct scheduler *s, const struct part *part)
 {
-    if (list_empty(&s->prefill)) return false;
-    const size_t parts = collect_parts(s, slice_size(s, others_run));
-    const size_t n = collect_items(s, parts);
+    struct sequence *q = part->sequence;
+    q->done += part->count;
+    if (q->done < q->prompt_count) return;
+    q->prefilled = true;
+    q->state = SEQUENCE_RUNNING;
+    list_remove(&q->link);
+    take_token(s, q, model_logits(s->model, part->last_item));
+}
+
+static void prefill_group(struct scheduler *s, struct part *parts, size_t count)
+{
+    const size_t n = collect_items(s, parts, count);
     const uint64_t started = s->options.now_us();
     model_set_threads(s->model, threads_pick(&s->prefill_threads));
     const int err = model_decode(s->model, s->items, n);
     if (err) {
         fail_items(s, n, err);
-        return true;
+        return;
     }
     note_slice(s, n, s->options.now_us() - started);
-    for (size_t p = 0; p < parts; p++) {
-        struct sequence *q = s->parts[p].sequence;
-        q->done += s->parts[p].count;
-        if (q->done < q->prompt_count) continue;
-        q->prefilled = true;
-        q->state = SEQUENCE_RUNNING;
-        list_remove(&q->link);
-        take_token(s, q, model_logits(s->model, s->parts[p].last_item));
+    for (size_t p = 0; p < count; p++)
+        end_part(s, &parts[p]);
+}
+
+static bool prefill_slice(struct scheduler *s, bool others_run)
+{
+    if (list_empty(&s->prefill)) return false;
+    const size_t parts = collect_parts(s, slice_size(s, others_run));
+    for (size_t p = 0; p < parts;) {
+        const size_t n = group_length(s, p, parts);
+        prefill_group(s, s->parts + p, n);
+        p += n;
     }
     return true;
 }
