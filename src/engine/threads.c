@@ -66,12 +66,33 @@ static double mean(const double *v, unsigned n)
     return sum / n;
 }
 
+/* The choice nearest below a share of the present one. */
+static unsigned share_of(const struct threads *t, unsigned divisor)
+{
+    unsigned i = t->now;
+    while (i > 0 && t->choices[i] > t->choices[t->now] / divisor)
+        i--;
+    return i;
+}
+
+/* One less, one more, half, a quarter, all: neighbours find the way on a gentle slope, the others over a hill. */
+enum { RIVAL_KINDS = 5 };
+static unsigned rival_of(const struct threads *t, unsigned kind)
+{
+    switch (kind) {
+    case 0: return t->now > 0 ? t->now - 1 : t->now;
+    case 1: return MIN(t->now + 1, t->choice_count - 1);
+    case 2: return share_of(t, 2);
+    case 3: return share_of(t, 4);
+    default: return t->choice_count - 1;
+    }
+}
+
 static void begin_trial(struct threads *t, uint64_t work)
 {
-    if (t->now == 0) t->upward = true;
-    if (t->now == t->choice_count - 1) t->upward = false;
-    t->rival = t->upward ? t->now + 1 : t->now - 1;
-    t->upward = !t->upward;
+    /* There are at least two choices, so one of the kinds differs from the present one. */
+    while ((t->rival = rival_of(t, t->kind)) == t->now)
+        t->kind = (t->kind + 1) % RIVAL_KINDS;
     t->work = work;
     t->count_now = t->count_rival = 0;
     t->taken = 0;
@@ -85,14 +106,13 @@ static void end_trial(struct threads *t, bool won, bool lost)
     t->trying = t->turn = false;
     t->won = won;
     if (won) {
-        const bool up = t->rival > t->now;
-        t->now = t->rival;
-        t->upward = up; /* perhaps further */
+        t->now = t->rival; /* the next trial is of the same kind: perhaps further */
         t->pause_us = PAUSE_LEAST_US / 4;
         t->usual = 0;
     } else if (!lost) {
         t->pause_us = MIN(MAX(t->pause_us, (uint64_t)PAUSE_LEAST_US) * 2, (uint64_t)PAUSE_MOST_US);
     }
+    if (!won && !lost) t->kind = (t->kind + 1) % RIVAL_KINDS;
     t->slow = 0;
     t->next_trial_us = t->busy_us + t->pause_us;
 }
@@ -141,7 +161,7 @@ static void note_usual(struct threads *t, uint64_t work, double cost)
     if (t->slow >= SLOW_STEPS) {
         t->pause_us = PAUSE_LEAST_US;
         t->next_trial_us = t->busy_us;
-        t->upward = false;
+        t->kind = 0;
         t->slow = 0;
         t->usual = cost;
         return;

@@ -2,8 +2,8 @@
 /* How many threads compute best just now, found by trying.
  *
  * A machine that others use may run a model faster on fewer threads than it has cores, since all threads wait for the
- * slowest at every barrier. So every now and then steps alternate between the present number and a neighbour; the faster
- * one stays. Only steps of the same work are compared. Trials become rare while nothing changes, and come at once when
+ * slowest at every barrier. So every now and then steps alternate between the present number and a rival (one more, one less, half, a
+ * quarter, all); the faster one stays. Only steps of the same work are compared. Trials become rare while nothing changes, and come at once when
  * steps become slower than they were. One controller per kind of work (decode, prefill). */
 #ifndef HOSTLER_ENGINE_THREADS_H
 #define HOSTLER_ENGINE_THREADS_H
@@ -20,7 +20,7 @@ struct threads {
 
     bool trying;
     unsigned rival;            /* index on trial */
-    bool upward;               /* direction of the next trial */
+    unsigned kind;             /* which rival the next trial takes: threads.c, rival_of */
     bool turn;                 /* the rival's turn */
     unsigned taken;            /* of what the step takes: samples of both sides */
     uint64_t work;             /* what the trial's steps have in common */

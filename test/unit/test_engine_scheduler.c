@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The scheduler on the scripted model, step by step, on a clock that the model moves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/model_fake.h"
+#include "engine/scheduler.h"
+#include "engine/slots.h"
+
+enum { MANY = 300 };
+
+static uint64_t clock_us;
+
+static uint64_t now(void)
+{
+    return clock_us;
+}
+
+/* A decode takes 1 ms, and 1 ms per token. */
+static void on_decode(void *user, size_t items)
+{
+    (void)user;
+    clock_us += 1000 + 1000 * items;
+}
+
+/* What has been told of one sequence. */
+struct told {
+    struct sequence *sequence;
+    char text[8192];
+    size_t len;
+    unsigned outputs;
+    enum finish finish;
+    uint32_t prompt, cached, generated;
+    unsigned choices;
+    uint64_t first_us;
+};
+
+struct bench {
+    struct model *model;
+    struct scheduler *scheduler;
+    struct told told[MANY];
+    unsigned count;
+    unsigned ended;
+    unsigned embedded;
+    int embed_err;
+};
+
+static void on_output(void *user, const struct output *out)
+{
+    struct bench *b = user;
+    struct told *t = out->sequence->owner;
+    assert_int_equal(t->finish, FINISH_NONE);
+    assert_true(t->len + out->text.len < sizeof t->text);
+    if (out->text.len) memcpy(t->text + t->len, out->text.ptr, out->text.len);
+    t->len += out->text.len;
+    t->outputs++;
+    t->finish = out->finish;
+    t->prompt = out->prompt_tokens;
+    t->cached = out->cached_tokens;
+    t->generated = out->generated;
+    t->choices += out->choice_count;
+    if (!t->first_us) t->first_us = clock_us;
+    b->ended += out->finish != FINISH_NONE;
+}
+
+static void on_embedded(void *user, struct embed_job *job, int err)
+{
+    struct bench *b = user;
+    (void)job;
+    b->embedded++;
+    b->embed_err = err;
+}
+
+static struct bench *bench_new(const char *script, uint32_t slots, uint32_t context, uint32_t batch)
+{
+    struct bench *b = calloc(1, sizeof *b);
+    char why[MODEL_WHY_MAX] = "";
+    const struct model_options options = {
+        .path = script, .context = context, .slots = slots, .batch = batch, .threads = 1};
+    assert_non_null(b);
+    assert_int_equal(model_load(&options, &b->model, why), 0);
+    model_fake_on_decode(b->model, on_decode, NULL);
+    const struct scheduler_options s = {
+        .model = b->model,
+        .threads = 1,
+        .slice_us = 50 * 1000,
+        .slice_alone_us = 200 * 1000,
+        .now_us = now,
+        .sink = {on_output, on_embedded, b},
+    };
+    b->scheduler = scheduler_new(&s);
+    return b;
+}
+
+static void bench_free(struct bench *b)
+{
+    scheduler_cancel_all(b->scheduler);
+    scheduler_free(b->scheduler);
+    for (unsigned i = 0; i < b->count; i++)
+        sequence_free(b->told[i].sequence);
+    model_free(b->model);
+    free(b);
+}
+
+/* A sequence whose prompt is the text's bytes. */
+static struct told *add_spec(struct bench *b, const char *text, struct sequence_spec spec)
+{
+    struct told *t = &b->told[b->count++];
+    int32_t tokens[4096];
+    size_t n = 0;
+    assert_true(b->count < MANY);
+    assert_int_equal(model_tokenize(b->model, str_of(text), true, true, tokens, 4096, &n), 0);
+    spec.prompt = tokens;
+    spec.prompt_count = (uint32_t)n;
+    t->sequence = sequence_new(&spec, FAKE_VOCAB);
+    t->sequence->owner = t;
+    scheduler_add(b->scheduler, t->sequence);
+    return t;
+}
+
+static struct sequence_spec greedy(uint32_t max_tokens)
+{
+    return (struct sequence_spec){.max_tokens = max_tokens,
+                                  .sampling = {.temperature = 0, .top_p = 1, .repeat_penalty = 1}};
+}
+
+static struct told *add(struct bench *b, const char *text, uint32_t max_tokens)
+{
+    return add_spec(b, text, greedy(max_tokens));
+}
+
+static unsigned run(struct bench *b)
+{
+    unsigned steps = 0;
+    while (scheduler_step(b->scheduler))
+        assert_true(++steps < 100000);
+    return steps;
+}
+
+/* Text of n characters that begins with `head`. */
+static char *filled(const char *head, size_t n)
+{
+    char *s = malloc(n + 1);
+    assert_non_null(s);
+    memset(s, 'x', n);
+    memcpy(s, head, MIN(strlen(head), n));
+    s[n] = 0;
+    return s;
+}
+
+/* --- tests --- */
+
+static void a_chat_is_answered(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 2, 256, 64);
+    struct told *t = add(b, "<|im_start|>user\nh\xc3\xa9llo<|im_end|>\n<|im_start|>assistant\n", 100);
+    run(b);
+    assert_string_equal(t->text, "h\xc3\xa9llo");
+    assert_int_equal(t->finish, FINISH_STOP);
+    assert_int_equal(t->generated, 6);
+    assert_int_equal(t->outputs, 5 + 1); /* five characters, and the end */
+    bench_free(b);
+}
+
+static void length_and_end_tokens(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode script;text abc", 2, 64, 64);
+    struct told *t = add(b, "<|im_start|>\n", 2);
+    struct sequence_spec on = greedy(9);
+    on.ignore_end = true;
+    struct told *u = add_spec(b, "<|im_start|>\n", on);
+    run(b);
+    assert_string_equal(t->text, "ab");
+    assert_int_equal(t->finish, FINISH_LENGTH);
+    assert_int_equal(t->generated, 2);
+    assert_string_equal(u->text, "abc");
+    assert_int_equal(u->finish, FINISH_LENGTH);
+    assert_int_equal(u->generated, 9);
+    bench_free(b);
+}
+
+static void stop_strings_end_and_are_not_told(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode script;text one two three", 1, 64, 64);
+    const struct str stops[] = {STR("o th"), STR("zzz")};
+    struct sequence_spec spec = greedy(40);
+    spec.stops = stops;
+    spec.stop_count = 2;
+    spec.sampling.logprobs = true;
+    struct told *t = add_spec(b, "<|im_start|>\n", spec);
+    run(b);
+    assert_string_equal(t->text, "one tw");
+    assert_int_equal(t->finish, FINISH_STOP);
+    assert_int_equal(t->choices, 6);
+    assert_int_equal(t->generated, 10);
+    bench_free(b);
+}
+
+/* The same answers whether alone or together, whatever the slices, copies and reuse. */
+static void company_changes_no_answer(void **state)
+{
+    (void)state;
+    enum { N = 24 };
+    char expected[N][64];
+    const char *script = "fake:mode echo";
+    char *shared = filled("shared beginning", 380);
+    for (unsigned i = 0; i < N; i++) {
+        char text[400];
+        struct bench *b = bench_new(script, 1, 512, 64);
+        (void)snprintf(text, sizeof text, "%.*s #%u", (int)(i * 12), shared, i % 7);
+        struct told *t = add(b, text, 1 + i);
+        run(b);
+        (void)snprintf(expected[i], sizeof expected[i], "%s", t->text);
+        assert_int_equal(strlen(t->text), 1 + i);
+        bench_free(b);
+    }
+    for (uint32_t slots = 2; slots <= 16; slots *= 2) {
+        struct bench *b = bench_new(script, slots, 512, 48);
+        for (unsigned i = 0; i < N; i++) {
+            char text[400];
+            (void)snprintf(text, sizeof text, "%.*s #%u", (int)(i * 12), shared, i % 7);
+            add(b, text, 1 + i);
+            if (i % 5 == 0) scheduler_step(b->scheduler);
+        }
+        run(b);
+        assert_int_equal(b->ended, N);
+        for (unsigned i = 0; i < N; i++)
+            assert_string_equal(b->told[i].text, expected[i]);
+        bench_free(b);
+    }
+    free(shared);
+}
+
+/* Running sequences get a token in every step, while a long prompt comes in slices of the time that was set. */
+static void a_long_prompt_does_not_stop_the_others(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 4, 2048, 512);
+    struct told *running = add(b, "short", 500);
+    for (int i = 0; i < 10; i++)
+        scheduler_step(b->scheduler);
+    char *text = filled("long", 1500);
+    struct told *longer = add(b, text, 3);
+    unsigned steps = 0;
+    while (!longer->outputs) {
+        const unsigned before = running->outputs;
+        const uint64_t began = clock_us;
+        assert_true(scheduler_step(b->scheduler));
+        assert_int_equal(running->outputs, before + 1);
+        if (steps++) assert_true(clock_us - began < 80 * 1000);
+    }
+    assert_true(steps >= 1500 / 64);
+    free(text);
+    bench_free(b);
+}
+
+static void waiting_sequences_are_taken_in_order(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 2, 128, 64);
+    for (int i = 0; i < 9; i++) {
+        char text[16];
+        (void)snprintf(text, sizeof text, "prompt %d", i);
+        add(b, text, 5);
+    }
+    assert_int_equal(metric_read(&scheduler_stats(b->scheduler)->waiting), 9);
+    scheduler_step(b->scheduler);
+    assert_int_equal(metric_read(&scheduler_stats(b->scheduler)->waiting), 7);
+    assert_int_equal(metric_read(&scheduler_stats(b->scheduler)->running), 2);
+    run(b);
+    for (unsigned i = 1; i < 9; i++)
+        assert_true(b->told[i].first_us >= b->told[i - 1].first_us);
+    assert_int_equal(metric_read(&scheduler_stats(b->scheduler)->running), 0);
+    assert_int_equal(metric_read(&scheduler_stats(b->scheduler)->waiting), 0);
+    bench_free(b);
+}
+
+static void a_cancelled_sequence_frees_its_slot_at_once(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 1, 128, 64);
+    struct told *first = add(b, "first", 100), *second = add(b, "second", 3), *third = add(b, "third", 3);
+    for (int i = 0; i < 5; i++)
+        scheduler_step(b->scheduler);
+    assert_int_equal(second->outputs, 0);
+    scheduler_cancel(b->scheduler, first->sequence);
+    assert_int_equal(first->finish, FINISH_CANCELLED);
+    scheduler_cancel(b->scheduler, third->sequence);
+    assert_int_equal(third->finish, FINISH_CANCELLED);
+    scheduler_cancel(b->scheduler, third->sequence); /* again: nothing */
+    scheduler_step(b->scheduler);
+    assert_int_equal(second->outputs, 1);
+    run(b);
+    assert_int_equal(second->finish, FINISH_LENGTH);
+    bench_free(b);
+}
+
+static void cancelled_in_the_middle_of_its_prompt(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 2, 2048, 64);
+    char *text = filled("p", 1000);
+    struct told *t = add(b, text, 10);
+    scheduler_step(b->scheduler);
+    scheduler_step(b->scheduler);
+    assert_int_equal(t->outputs, 0);
+    scheduler_cancel(b->scheduler, t->sequence);
+    assert_false(scheduler_step(b->scheduler));
+    /* What was computed is of use for the next one. */
+    struct told *again = add(b, text, 2);
+    run(b);
+    assert_true(again->cached >= 64);
+    free(text);
+    bench_free(b);
+}
+
+static void a_slot_that_holds_the_beginning_is_reused(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 4, 512, 64);
+    add(b, "an entirely different text, as long as the other one is", 4);
+    struct told *first = add(b, "system prompt that is long enough. question one", 4);
+    run(b);
+    const unsigned items = model_fake_stats(b->model)->items;
+    struct told *same = add(b, "system prompt that is long enough. question one", 4);
+    run(b);
+    assert_int_equal(same->cached, same->prompt - 1);
+    assert_string_equal(same->text, first->text);
+    assert_int_equal(model_fake_stats(b->model)->items - items, 1 + 3);
+    struct told *other = add(b, "system prompt that is long enough. another", 4);
+    run(b);
+    assert_int_equal(other->cached, 1 + strlen("system prompt that is long enough. "));
+    bench_free(b);
+}
+
+static void followers_copy_their_leaders_prompt(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 4, 512, 64);
+    char *text = filled("question", 200);
+    struct sequence_spec spec = greedy(6);
+    struct told *leader = add_spec(b, text, spec);
+    spec.leader = leader->sequence;
+    struct told *second = add_spec(b, text, spec), *third = add_spec(b, text, spec);
+    run(b);
+    assert_int_equal(model_fake_stats(b->model)->copies, 2);
+    assert_int_equal(second->cached, 200);
+    assert_string_equal(second->text, leader->text);
+    assert_string_equal(third->text, leader->text);
+    /* The prompt once, one token of it for each follower, and the answers. */
+    assert_int_equal(model_fake_stats(b->model)->items, 201 + 2 + 3 * 5);
+    free(text);
+    bench_free(b);
+}
+
+static void followers_outlive_a_cancelled_leader(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 4, 512, 64);
+    struct sequence_spec spec = greedy(6);
+    struct told *leader = add_spec(b, "question", spec);
+    spec.leader = leader->sequence;
+    struct told *second = add_spec(b, "question", spec);
+    scheduler_cancel(b->scheduler, leader->sequence);
+    spec.leader = leader->sequence;
+    struct told *late = add_spec(b, "question", spec);
+    run(b);
+    assert_int_equal(second->finish, FINISH_LENGTH);
+    assert_int_equal(late->finish, FINISH_LENGTH);
+    assert_string_equal(second->text, late->text);
+    bench_free(b);
+}
+
+static void a_paused_sequence_gets_nothing(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 2, 128, 64);
+    struct told *slow = add(b, "slow", 10), *fast = add(b, "fast", 10);
+    scheduler_step(b->scheduler);
+    scheduler_pause(b->scheduler, slow->sequence, true);
+    run(b);
+    assert_int_equal(fast->finish, FINISH_LENGTH);
+    assert_int_equal(slow->outputs, 1);
+    assert_false(scheduler_step(b->scheduler));
+    scheduler_pause(b->scheduler, slow->sequence, false);
+    run(b);
+    assert_int_equal(slow->generated, 10);
+    bench_free(b);
+}
+
+static void a_failed_decode_ends_its_sequences_only(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo;fail 4", 1, 128, 64);
+    struct told *t = add(b, "one", 10), *u = add(b, "two", 3);
+    run(b);
+    assert_int_equal(t->finish, FINISH_FAILED);
+    assert_int_equal(u->finish, FINISH_LENGTH);
+    bench_free(b);
+    b = bench_new("fake:mode echo;nan 3", 2, 128, 64);
+    t = add(b, "one", 10);
+    run(b);
+    assert_int_equal(t->finish, FINISH_FAILED);
+    u = add(b, "one", 3);
+    run(b);
+    assert_int_equal(u->finish, FINISH_LENGTH);
+    bench_free(b);
+}
+
+static void the_context_can_be_filled_to_the_last_token(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 2, 64, 64);
+    char *text = filled("full", 62);
+    struct told *t = add(b, text, 1);
+    text[32] = 0;
+    struct told *u = add(b, text, 31);
+    run(b);
+    assert_int_equal(t->prompt, 63);
+    assert_int_equal(t->finish, FINISH_LENGTH);
+    assert_int_equal(u->generated, 31);
+    free(text);
+    bench_free(b);
+}
+
+static void neighbours_are_placed_together(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 8, 128, 64);
+    char text[32];
+    for (int round = 0; round < 6; round++) {
+        struct told *t[3];
+        uint32_t low = 8, high = 0;
+        for (int i = 0; i < 3; i++) {
+            (void)snprintf(text, sizeof text, "%c%d", 'a' + round, i);
+            t[i] = add(b, text, 5);
+        }
+        scheduler_step(b->scheduler);
+        for (int i = 0; i < 3; i++) {
+            low = MIN(low, t[i]->sequence->slot);
+            high = MAX(high, t[i]->sequence->slot);
+        }
+        assert_int_equal(high - low, 2);
+        run(b);
+    }
+    bench_free(b);
+}
+
+static void embeddings_are_done_in_batches(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 2, 128, 64);
+    enum { INPUTS = 100 };
+    int32_t tokens[INPUTS];
+    struct model_tokens inputs[INPUTS];
+    float *out = calloc(INPUTS * 8, sizeof *out);
+    for (int i = 0; i < INPUTS; i++) {
+        tokens[i] = i;
+        inputs[i] = (struct model_tokens){tokens, (uint32_t)i % 9 + 1};
+    }
+    struct embed_job job = {.inputs = inputs, .count = INPUTS, .out = out};
+    struct embed_job cancelled = {.inputs = inputs, .count = INPUTS, .out = out};
+    struct told *t = add(b, "running meanwhile", 10);
+    scheduler_embed(b->scheduler, &job);
+    scheduler_embed(b->scheduler, &cancelled);
+    scheduler_step(b->scheduler);
+    scheduler_cancel_embed(b->scheduler, &cancelled);
+    assert_int_equal(b->embedded, 1);
+    run(b);
+    assert_int_equal(b->embedded, 2);
+    assert_int_equal(b->embed_err, 0);
+    assert_int_equal(t->finish, FINISH_LENGTH);
+    for (int i = 0; i < INPUTS; i++) {
+        float sum = 0;
+        for (int k = 0; k < 8; k++)
+            sum += out[i * 8 + k] * out[i * 8 + k];
+        assert_true(sum > 0.99f && sum < 1.01f);
+    }
+    free(out);
+    bench_free(b);
+}
+
+static void many_come_and_go(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 8, 256, 64);
+    srand(11);
+    unsigned open = 0;
+    while (b->ended < MANY - 1) {
+        if (b->count < MANY - 1 && rand() % 3) {
+            char *text = filled("beginning", 9 + (size_t)(rand() % 200));
+            text[rand() % 9] = (char)('a' + rand() % 4);
+            add(b, text, 1 + (uint32_t)(rand() % 50));
+            free(text);
+            open++;
+        }
+        if (b->count && rand() % 6 == 0) {
+            const struct told *t = &b->told[(unsigned)rand() % b->count];
+            scheduler_cancel(b->scheduler, t->sequence);
+        }
+        scheduler_step(b->scheduler);
+    }
+    assert_int_equal(open, MANY - 1);
+    assert_int_equal(metric_read(&scheduler_stats(b->scheduler)->running), 0);
+    bench_free(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_chat_is_answered),
+        cmocka_unit_test(length_and_end_tokens),
+        cmocka_unit_test(stop_strings_end_and_are_not_told),
+        cmocka_unit_test(company_changes_no_answer),
+        cmocka_unit_test(a_long_prompt_does_not_stop_the_others),
+        cmocka_unit_test(waiting_sequences_are_taken_in_order),
+        cmocka_unit_test(a_cancelled_sequence_frees_its_slot_at_once),
+        cmocka_unit_test(cancelled_in_the_middle_of_its_prompt),
+        cmocka_unit_test(a_slot_that_holds_the_beginning_is_reused),
+        cmocka_unit_test(followers_copy_their_leaders_prompt),
+        cmocka_unit_test(followers_outlive_a_cancelled_leader),
+        cmocka_unit_test(a_paused_sequence_gets_nothing),
+        cmocka_unit_test(a_failed_decode_ends_its_sequences_only),
+        cmocka_unit_test(the_context_can_be_filled_to_the_last_token),
+        cmocka_unit_test(neighbours_are_placed_together),
+        cmocka_unit_test(embeddings_are_done_in_batches),
+        cmocka_unit_test(many_come_and_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
