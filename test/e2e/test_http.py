@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP/1.1 itself: framing, limits, keep-alive, pipelining, sockets."""
 
+import contextlib
 import json
+import random
 import socket
 import time
 
 import pytest
 
-from harness import Conn, canned, chat_body, model_of, whole
+from harness import Conn, canned, chat_body, model_of, until, whole
 
 CHAT = "/v1/chat/completions"
 
@@ -356,3 +358,54 @@ def test_a_stale_unix_socket_is_replaced(processes, mock):
     first.kill()
     second = processes.gate(mock, listen=f"unix:{path}")
     assert second.chat().status == 200
+
+
+# --- mutants ---
+
+SEED = (b"POST /v1/chat/completions?a=b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nX-Request-Id: abc\r\n"
+        b"Content-Length: 92\r\n\r\n"
+        b'{"model":"m","stream":true,"messages":[{"role":"user","content":"h\xc3\xa4"}],"stream_options":{}}')
+CHUNKED = SEED.replace(b"Content-Length: 92", b"Transfer-Encoding: chunked").replace(b"{\"model", b"5c\r\n{\"model") + b"\r\n0\r\n\r\n"
+PIECES = [b"\r\n", b"\n", b"\x00", b"\xff", b":", b" ", b"\t", b"{", b"[", b'"', b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n",
+          b"Connection: close\r\n", b"Expect: 100-continue\r\n", b"HTTP/1.0", b"%00", b"\\u0000", b"ffffffffffffffff\r\n", b"0\r\n\r\n"]
+
+
+def mutant(rng):
+    data = bytearray(rng.choice([SEED, CHUNKED, SEED + CHUNKED]))
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(len(data) + 1)
+        kind = rng.randrange(4)
+        if kind == 0 and data:
+            data[at % len(data)] = rng.randrange(256)
+        elif kind == 1:
+            data[at:at] = rng.choice(PIECES)
+        elif kind == 2:
+            del data[at:at + rng.randint(1, 20)]
+        else:
+            data[at:at] = data[at:at + rng.randint(1, 60)]
+    return bytes(data)
+
+
+def test_mutants_do_no_harm(gate, mock):
+    """Whatever comes is answered with well-formed HTTP or the connection is closed; others do not notice."""
+    rng = random.Random(7)
+    statuses = set()
+    with gate.connect() as other:
+        for _ in range(15):
+            with contextlib.ExitStack() as stack:
+                batch = [(stack.enter_context(gate.connect()), mutant(rng)) for _ in range(100)]
+                for conn, data in batch:
+                    half = rng.randrange(len(data) + 1)
+                    conn.send(data[:half])
+                    conn.send(data[half:])
+                until(lambda: gate.metric("hostler_requests_active") == 0, "what can be answered is answered")
+                for conn, data in batch:
+                    conn.socket.setblocking(False)
+                    with contextlib.suppress(BlockingIOError, ConnectionResetError):
+                        answer = conn.socket.recv(65536)
+                        assert not answer or answer.startswith(b"HTTP/1.1 "), (data, answer)
+                        statuses.add(answer[9:12])
+                other.request("POST", CHAT, chat_body())
+                assert other.response().status == 200
+    assert {b"200", b"400", b"404"} <= statuses and b"500" not in statuses, statuses
+    gate.idle()

@@ -2,11 +2,12 @@
 """Streams that break, stall and meet slow readers."""
 
 import json
+import threading
 import time
 
 import pytest
 
-from harness import canned, chat_body, model_of, read_request, sse, text_of, until
+from harness import PATIENCE, canned, chat_body, model_of, read_request, sse, text_of, until
 
 
 def assert_broken(answer, tokens):
@@ -87,9 +88,28 @@ def test_a_reset_after_done_is_no_error(processes):
 
 
 def test_garbage_within_a_chunked_stream(processes):
-    gate = processes.gate(canned(processes, sse(EVENT)[:2] + [b"ZZZ\r\n"]))
+    go_on = threading.Event()
+
+    def handler(conn):
+        read_request(conn)
+        conn.sendall(b"".join(sse(EVENT)[:2]))
+        go_on.wait(PATIENCE)
+        conn.sendall(b"ZZZ\r\n")
+        conn.recv(1)
+    gate = processes.gate(processes.script(handler))
+    with gate.connect() as conn:
+        gate.stream(conn)
+        assert "content" in conn.event()
+        go_on.set()
+        assert "upstream_error" in conn.event()
+        assert list(conn.pieces) == [] and not conn.stream
+
+
+def test_garbage_right_behind_the_head_is_an_error_of_its_own(processes):
+    """Nothing has gone to the client yet: no stream begins."""
+    gate = processes.gate(canned(processes, [b"".join(sse(EVENT)[:2]) + b"ZZZ\r\n"]))
     answer = gate.chat(stream=True)
-    assert answer.body.startswith(EVENT + b'data: {"error":{')
+    assert answer.status == 502 or answer.body.startswith(EVENT + b'data: {"error":{')
 
 
 def test_a_stream_over_http_1_0(gate):
