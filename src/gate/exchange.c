@@ -584,7 +584,8 @@ static enum step relay_whole(struct exchange *x)
 static enum step break_answer(struct exchange *x, enum attempt_result result, enum outcome outcome, const char *what)
 {
     if (relay_sees_end(&x->relay) && !relay_cut(&x->relay)) { /* a stream that lacks nothing but the body's end */
-        call_write(x->call, NULL, 0, true);
+        struct str rest = relay_last(&x->relay);
+        call_write(x->call, &rest, 1, true);
         return relay_whole(x);
     }
     report(x, result, 0);
@@ -621,7 +622,7 @@ static void adjust_flow(struct exchange *x)
 static enum step step_relay(struct exchange *x)
 {
     bool whole = x->fetch.state == FETCH_DONE;
-    struct str out[RELAY_SLICES], body = fetch_take(&x->fetch);
+    struct str out[RELAY_SLICES + 1], body = fetch_take(&x->fetch);
     bool failed = x->fetch.state == FETCH_FAILED;
     if (body.len && !x->first_us) x->first_us = now_of(x);
     unsigned n = relay_feed(&x->relay, body, whole, out);
@@ -630,8 +631,8 @@ static enum step step_relay(struct exchange *x)
     bool broken = relay_sees_end(&x->relay) ? (whole || failed) && cut : failed;
     bool last = (whole || failed) && !broken;
     if (last) {
-        struct str rest = sse_rest(&x->relay.sse);
-        if (n < RELAY_SLICES && rest.len && !x->relay.opaque) out[n++] = rest;
+        struct str rest = relay_last(&x->relay);
+        if (rest.len) out[n++] = rest;
     }
     if (n || last) call_write(x->call, out, n, last);
     else if (!x->call->head_sent) call_flush(x->call);

@@ -156,8 +156,18 @@ bool relay_sees_end(const struct relay *r)
     return r->is_sse && !r->opaque;
 }
 
+struct str relay_last(const struct relay *r)
+{
+    struct str rest = sse_rest(&r->sse);
+    if (!relay_sees_end(r) || !str_starts(rest, STR("data:"))) return STR_NULL;
+    struct str value = str_trim(str_skip(rest, 5));
+    while (value.len && strchr("\r\n", value.ptr[value.len - 1]))
+        value.len--;
+    return str_eq(value, STR("[DONE]")) ? STR("data: [DONE]\n\n") : STR_NULL;
+}
+
 bool relay_cut(const struct relay *r)
 {
     if (!relay_sees_end(r)) return false;
-    return !(r->done || r->error) || sse_rest(&r->sse).len > 0;
+    return !(r->done || r->error || relay_last(r).len);
 }

@@ -42,7 +42,10 @@ unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RE
 /* True when it can tell a whole answer from a cut one by its events. */
 bool relay_sees_end(const struct relay *r);
 
-/* True when a stream stopped before its [DONE] or an error event, or within an event. */
+/* What is to go out at the body's end besides: a whole [DONE] event where its blank line did not come, else nothing. Static. */
+struct str relay_last(const struct relay *r);
+
+/* True when a stream stopped before its [DONE] or an error event. */
 bool relay_cut(const struct relay *r);
 
 #endif

@@ -729,6 +729,92 @@ static void a_stream_is_not_cut_by_the_clients_timeout(void **state)
     gateway_free(g, 1);
 }
 
+/* --- ends of streams --- */
+
+static void ends_of_streams(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text; /* behind an event */
+        bool end;         /* the body's regular end; else the connection is reset */
+        const char *body; /* what the client has behind the event; NULL: an error of ours */
+        const char *outcome;
+    } rows[] = {
+        {DONE_EVENT, true, DONE_EVENT, "ok"},
+        {DONE_EVENT, false, DONE_EVENT, "ok"},
+        {"data: [DONE]\n", true, DONE_EVENT, "ok"},
+        {"data: [DONE]", false, DONE_EVENT, "ok"},
+        {"data:[DONE]\r\n\r\n", true, "data:[DONE]\r\n\r\n", "ok"},
+        {"", true, NULL, "upstream_broken"},
+        {"", false, NULL, "upstream_broken"},
+        {"data: [DON", true, NULL, "upstream_broken"},
+        {"data: {\"half", true, NULL, "upstream_broken"},
+        {"data: {\"error\":{\"message\":\"x\"}}\n\n", true,
+         "data: {\"error\":{\"message\":\"x\"}}\n\n", "upstream_broken"},
+        {"data: {\"error\":{\"message\":\"x\"}}\n\n", false,
+         "data: {\"error\":{\"message\":\"x\"}}\n\n", "upstream_broken"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct gateway *g = gateway_new(ONE);
+        struct sim_peer *c = gateway_client(g);
+        gateway_ask(c, "", ASK_STREAM);
+        sim_send_text(up_of(g, 0), SSE_HEAD);
+        up_chunk(up_of(g, 0), EVENT("x"));
+        if (rows[i].text[0]) up_chunk(up_of(g, 0), rows[i].text);
+        if (rows[i].end)
+            sim_send_text(up_of(g, 0), LAST_CHUNK);
+        else
+            sim_reset(up_of(g, 0));
+        struct str rest = str_skip(answer_of(c, 200), strlen(EVENT("x")));
+        bool fine = rows[i].body ? same(rest, rows[i].body)
+                                 : str_starts(rest, STR("data: {\"error\":")) &&
+                                       !holds(rest, "DON") && !holds(rest, "half");
+        if (!fine || strcmp(gateway_outcomes(g), rows[i].outcome) != 0)
+            fail_msg("%s, %d: %s, %" STR_FMT, rows[i].text, rows[i].end, gateway_outcomes(g),
+                     STR_ARG(rest));
+        gateway_free(g, 1);
+    }
+}
+
+/* --- reload --- */
+
+static void load(struct gateway *g, const char *yaml)
+{
+    struct conf_problems problems;
+    struct conf *conf;
+    struct keyring *keyring;
+    conf_problems_init(&problems);
+    assert_int_equal(conf_parse(str_of(yaml), "sim.yaml", &conf, &problems), 0);
+    conf_problems_fini(&problems);
+    assert_int_equal(mesh_load(g->mesh, conf, loop_now(g->sim->loop)), 0);
+    assert_int_equal(keyring_new(conf, &keyring), 0);
+    conf_unref(conf);
+    worker_apply(&g->worker, mesh_current(g->mesh), keyring);
+    sim_run(g->sim);
+}
+
+static void exchanges_finish_as_they_began_across_a_reload(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE_OF(1, ""));
+    struct sim_peer *first = gateway_client(g), *waiting = gateway_client(g),
+                    *late = gateway_client(g);
+    gateway_ask(first, "", ASK_STREAM);
+    gateway_ask(waiting, "", ASK_PLAIN);
+    sim_send_text(up_of(g, 0), SSE_HEAD);
+    load(
+        g,
+        "log: { requests: false }\nmodels:\n  - { name: other, endpoints: [{ url: 'http://10.0.0.9:80' }] }\n");
+    answer_of(waiting, 503); /* its model is gone */
+    gateway_ask(late, "", ASK_PLAIN);
+    answer_of(late, 404);
+    up_chunk(up_of(g, 0), EVENT("x") DONE_EVENT);
+    sim_send_text(up_of(g, 0), LAST_CHUNK);
+    assert_true(str_ends(answer_of(first, 200), STR(DONE_EVENT)));
+    assert_string_equal(gateway_outcomes(g), "ok not_found no_endpoint");
+    gateway_free(g, 3);
+}
+
 /* --- flow --- */
 
 static void a_slow_reader_holds_the_runtime_back(void **state)
@@ -845,6 +931,8 @@ int main(void)
         cmocka_unit_test(a_stale_connection_is_replaced),
         cmocka_unit_test(a_client_says_how_long_it_waits),
         cmocka_unit_test(a_stream_is_not_cut_by_the_clients_timeout),
+        cmocka_unit_test(ends_of_streams),
+        cmocka_unit_test(exchanges_finish_as_they_began_across_a_reload),
         cmocka_unit_test(a_slow_reader_holds_the_runtime_back),
         cmocka_unit_test(a_reader_that_stops_is_given_up),
         cmocka_unit_test(drain_lets_exchanges_finish),
