@@ -202,3 +202,23 @@ struct str answer_of(struct sim_peer *client, int status)
                  STR_ARG(sim_got(client)));
     return buf_str(&a.body);
 }
+
+struct sim_peer *up_of(struct gateway *g, unsigned n)
+{
+    return sim_dialled(g->sim, n);
+}
+
+bool holds(struct str s, const char *what)
+{
+    return str_find(s, str_of(what)) >= 0;
+}
+
+bool same(struct str s, const char *text)
+{
+    return str_eq(s, str_of(text));
+}
+
+void serve(struct gateway *g, unsigned n)
+{
+    up_json(up_of(g, n), 200, "", JSON_TEXT);
+}

@@ -21,7 +21,16 @@ struct gateway {
     struct worker worker;
 };
 
-/* `models` is YAML, what goes under "models:" and behind it. Timeouts are those of gateway_timeouts. */
+/* Models for gateway_new. */
+#define ONE "  - name: m\n    endpoints: [{ url: 'http://10.0.0.1:80/v1', name: a }]\n"
+#define ONE_OF(capacity, more)                                                                   \
+    "  - name: m\n    endpoints: [{ url: 'http://10.0.0.1:80/v1', name: a, capacity: " #capacity \
+    " }]\n" more
+#define TWO                                                                                                     \
+    "  - name: m\n    policy: round_robin\n    endpoints:\n      - { url: 'http://10.0.0.1:80/v1', name: a }\n" \
+    "      - { url: 'http://10.0.0.2:80/v1', name: b }\n"
+
+/* `models` is YAML: what goes under "models:", and behind it. Limits and timeouts are gateway.c's. */
 struct gateway *gateway_new(const char *models);
 void gateway_stop(struct gateway *g); /* as at the end of a shutdown: cancels what is in progress */
 
@@ -57,7 +66,13 @@ void up_json(struct sim_peer *up, int status, const char *headers,
              const char *text);                       /* with its length */
 void up_chunk(struct sim_peer *up, const char *text); /* one chunk, one piece */
 
+struct sim_peer *up_of(struct gateway *g, unsigned n); /* the n-th connection that was dialled */
+void serve(struct gateway *g, unsigned n);             /* JSON_TEXT as its answer */
+
 /* The client has a whole answer; fails the test otherwise. The body is borrowed until the next call. */
 struct str answer_of(struct sim_peer *client, int status);
+
+bool holds(struct str s, const char *what);
+bool same(struct str s, const char *text);
 
 #endif

@@ -16,7 +16,7 @@
 
 #include "gateway.h"
 
-#define ONE \
+#define ONE_BUSY \
     "  - name: m\n    endpoints: [{ url: 'http://10.0.0.1:80/v1', name: a, capacity: 1 }]\n    queue_timeout: 30s\n"
 
 enum phase {
@@ -94,7 +94,7 @@ struct scene {
 
 static void get_to(struct scene *s, enum phase phase)
 {
-    s->g = gateway_new(ONE);
+    s->g = gateway_new(ONE_BUSY);
     struct sim *sim = s->g->sim;
     if (phase == QUEUED) {
         s->other = gateway_client(s->g);
@@ -158,11 +158,6 @@ static void happen(struct scene *s, enum phase phase, enum event event)
     }
 }
 
-static bool has(struct str s, const char *what)
-{
-    return str_find(s, str_of(what)) >= 0;
-}
-
 /* What the client holds, against what was wanted. */
 static const char *check_answer(const struct scene *s, const char *expected)
 {
@@ -173,7 +168,7 @@ static const char *check_answer(const struct scene *s, const char *expected)
     int status = expected[0] >= '0' && expected[0] <= '9' ? atoi(expected) : 0;
     bool error_wanted = status && strchr(expected, '!');
     bool event_stream = str_starts(sim_answer_header(&a, "content-type"), STR("text/event-stream"));
-    bool done = has(body, "data: [DONE]\n\n"), error = has(body, "data: {\"error\":");
+    bool done = holds(body, "data: [DONE]\n\n"), error = holds(body, "data: {\"error\":");
     if (a.state == SIM_MALFORMED)
         wrong = "malformed answer";
     else if (status && a.state != SIM_WHOLE)
@@ -192,7 +187,8 @@ static const char *check_answer(const struct scene *s, const char *expected)
         wrong = "a whole stream without [DONE]";
     else if (event_stream && body.len && !str_ends(body, STR("\n\n")))
         wrong = "part of an event";
-    else if (status >= 400 && !(has(body, "{\"error\":{\"message\":\"") && has(body, "\"type\":")))
+    else if (status >= 400 &&
+             !(holds(body, "{\"error\":{\"message\":\"") && holds(body, "\"type\":")))
         wrong = "an error in another shape";
     sim_answer_fini(&a);
     return wrong;
