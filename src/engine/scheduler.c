@@ -30,6 +30,7 @@ struct scheduler {
     const struct model_info *info;
     struct list waiting;        /* without slot, in order of arrival */
     struct list prefill;        /* with slot, prompt not yet decoded, in order of arrival */
+    struct list parked;         /* paused, without slot */
     struct list embeds;         /* struct embed_job */
     struct slots slots;
     struct model_item *items;   /* info->batch */
@@ -59,6 +60,7 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
     s->info = model_info(s->model);
     list_init(&s->waiting);
     list_init(&s->prefill);
+    list_init(&s->parked);
     list_init(&s->embeds);
     slots_init(&s->slots, s->model);
     s->items = must(calloc(s->info->batch, sizeof *s->items));
@@ -72,7 +74,7 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
 void scheduler_free(struct scheduler *s)
 {
     if (!s) return;
-    assert(list_empty(&s->waiting) && list_empty(&s->prefill) && slots_busy(&s->slots) == 0);
+    assert(list_empty(&s->waiting) && list_empty(&s->parked) && slots_busy(&s->slots) == 0);
     slots_fini(&s->slots);
     sampler_scratch_fini(&s->scratch);
     free(s->items);
@@ -138,13 +140,14 @@ static void leave_leader(struct sequence *q)
 /* The end of a sequence on every path. Its slot keeps what the cache holds. */
 static void end(struct scheduler *s, struct sequence *q, struct str text, enum finish finish)
 {
-    const bool waited = q->state == SEQUENCE_WAITING;
+    const enum sequence_state state = q->state;
     leave_followers(s, q);
     leave_leader(q);
     list_remove(&q->link);
-    if (!waited) slots_give_back(&s->slots, q, s->options.now_us());
+    if (state == SEQUENCE_PREFILL || state == SEQUENCE_RUNNING)
+        slots_give_back(&s->slots, q, true, s->options.now_us());
+    if (state == SEQUENCE_WAITING) metric_sub(&s->stats.waiting, 1);
     q->state = SEQUENCE_ENDED;
-    if (waited) metric_sub(&s->stats.waiting, 1);
     tell(s, q, text, finish);
 }
 
@@ -185,6 +188,8 @@ void scheduler_cancel_all(struct scheduler *s)
 {
     while (!list_empty(&s->waiting))
         scheduler_cancel(s, LIST_ITEM(s->waiting.next, struct sequence, link));
+    while (!list_empty(&s->parked))
+        scheduler_cancel(s, LIST_ITEM(s->parked.next, struct sequence, link));
     for (uint32_t i = 0; i < s->slots.count; i++) {
         if (s->slots.all[i].user) scheduler_cancel(s, s->slots.all[i].user);
     }
@@ -192,28 +197,55 @@ void scheduler_cancel_all(struct scheduler *s)
         scheduler_cancel_embed(s, LIST_ITEM(s->embeds.next, struct embed_job, link));
 }
 
-void scheduler_pause(struct scheduler *s UNUSED, struct sequence *q, bool paused)
+/* One that comes back goes before those that have nothing yet. */
+void scheduler_pause(struct scheduler *s, struct sequence *q, bool paused)
 {
     q->paused = paused;
+    if (paused || q->state != SEQUENCE_PARKED) return;
+    list_remove(&q->link);
+    q->state = SEQUENCE_WAITING;
+    list_push_front(&s->waiting, &q->link);
+    metric_add(&s->stats.waiting, 1);
 }
 
 /* --- waiting sequences get slots --- */
+
+/* Takes the slot of a sequence whose reader is slow: what it computed stays in the cache until somebody needs the room. */
+static bool park_one(struct scheduler *s)
+{
+    for (uint32_t i = 0; i < s->slots.count; i++) {
+        struct sequence *q = s->slots.all[i].user;
+        if (!q || !q->paused || q->state != SEQUENCE_RUNNING) continue;
+        slots_give_back(&s->slots, q, false, s->options.now_us());
+        q->state = SEQUENCE_PARKED;
+        list_push_back(&s->parked, &q->link);
+        return true;
+    }
+    return false;
+}
+
+static void admit_one(struct scheduler *s, struct sequence *q, double token_us)
+{
+    leave_leader(q);
+    slots_take(&s->slots, q, token_us);
+    list_remove(&q->link);
+    list_push_back(&s->prefill, &q->link);
+    q->state = SEQUENCE_PREFILL;
+    metric_sub(&s->stats.waiting, 1);
+    if (q->generated) return; /* it comes back */
+    q->cached = q->done;
+    metric_add(&s->stats.cached_tokens, q->cached);
+    histogram_observe_us(&s->stats.wait_seconds, s->options.now_us() - q->queued_us);
+}
 
 static void admit(struct scheduler *s)
 {
     const double token_us = s->prompt_token_us > 0 ? s->prompt_token_us : USEC_PER_MS;
     LIST_EACH_SAFE(&s->waiting, it, next) {
         struct sequence *q = LIST_ITEM(it, struct sequence, link);
-        if (slots_busy(&s->slots) == s->slots.count) return;
-        if (q->leader && !q->leader->prefilled) continue;
-        leave_leader(q);
-        slots_take(&s->slots, q, token_us);
-        list_remove(&q->link);
-        list_push_back(&s->prefill, &q->link);
-        q->state = SEQUENCE_PREFILL;
-        metric_sub(&s->stats.waiting, 1);
-        metric_add(&s->stats.cached_tokens, q->cached);
-        histogram_observe_us(&s->stats.wait_seconds, s->options.now_us() - q->queued_us);
+        if (q->paused || (q->leader && !q->leader->prefilled)) continue;
+        if (slots_busy(&s->slots) == s->slots.count && !park_one(s)) return;
+        admit_one(s, q, token_us);
     }
 }
 
@@ -360,7 +392,7 @@ static size_t collect_parts(struct scheduler *s, uint32_t size)
     size_t n = 0;
     LIST_EACH(&s->prefill, it) {
         struct sequence *q = LIST_ITEM(it, struct sequence, link);
-        const uint32_t rest = q->prompt_count - q->done;
+        const uint32_t rest = q->goal - q->done;
         if (n && rest > size && size < SLICE_LEAST) break;
         s->parts[n++] = (struct part){.sequence = q, .count = MIN(size, rest)};
         size -= MIN(size, rest);
@@ -389,7 +421,7 @@ static size_t collect_items(struct scheduler *s, struct part *parts, size_t coun
         for (uint32_t i = 0; i < parts[p].count; i++) {
             const uint32_t at = q->done + i;
             s->items[n++] =
-                (struct model_item){q->tokens[at], q->slot, at, at + 1 == q->prompt_count};
+                (struct model_item){q->tokens[at], q->slot, at, at + 1 == q->goal};
         }
         parts[p].last_item = (uint32_t)(n - 1);
     }
@@ -421,7 +453,7 @@ static void end_part(struct scheduler *s, const struct part *part)
 {
     struct sequence *q = part->sequence;
     q->done += part->count;
-    if (q->done < q->prompt_count) return;
+    if (q->done < q->goal) return;
     q->prefilled = true;
     q->state = SEQUENCE_RUNNING;
     list_remove(&q->link);

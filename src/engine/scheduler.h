@@ -70,7 +70,7 @@ void scheduler_cancel(struct scheduler *s, struct sequence *q);
 void scheduler_cancel_embed(struct scheduler *s, struct embed_job *job);
 void scheduler_cancel_all(struct scheduler *s);
 
-/* A paused sequence keeps its slot and gets no tokens. */
+/* A paused sequence gets no tokens. It keeps its slot as long as no other needs it. */
 void scheduler_pause(struct scheduler *s, struct sequence *q, bool paused);
 
 /* One step. False: there is nothing to compute now. */

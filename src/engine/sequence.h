@@ -4,9 +4,11 @@
  * Made by whoever asks, handed to a scheduler, which alone touches it until it has reported the end (output.h); then the
  * asker frees it.
  *
- *     WAITING --slot--> PREFILL --prompt decoded--> RUNNING --stop, length, failure--> ENDED
- *        |                 |                           |
- *        +-----------------+-------- cancelled --------+--> ENDED */
+ *     WAITING --slot--> PREFILL --all decoded--> RUNNING --stop, length, failure--> ENDED
+ *        ^                                          |
+ *        +---reader is back--- PARKED <--paused, and others need the slot
+ *
+ * A cancelled one goes from any state to ENDED. */
 #ifndef HOSTLER_ENGINE_SEQUENCE_H
 #define HOSTLER_ENGINE_SEQUENCE_H
 
@@ -16,7 +18,8 @@
 #include "engine/sampler.h"
 #include "engine/stop.h"
 
-enum sequence_state { SEQUENCE_NEW, SEQUENCE_WAITING, SEQUENCE_PREFILL, SEQUENCE_RUNNING, SEQUENCE_ENDED };
+enum sequence_state { SEQUENCE_NEW, SEQUENCE_WAITING, SEQUENCE_PREFILL, SEQUENCE_RUNNING, SEQUENCE_PARKED,
+                      SEQUENCE_ENDED };
 
 struct sequence_spec {
     const int32_t *prompt; /* copied */
@@ -48,6 +51,7 @@ struct sequence {
 
     uint32_t slot;             /* in PREFILL and RUNNING */
     uint32_t done;             /* tokens that the slot's cache holds */
+    uint32_t goal;             /* tokens to decode before it runs: the prompt, or all when it comes back */
     uint32_t cached;           /* of the prompt, found in the cache */
     uint32_t generated;        /* tokens of the answer */
     uint64_t queued_us;

@@ -2,6 +2,7 @@
 #include "engine/slots.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     REUSE_LEAST = 16,      /* tokens found that make a slot preferable to a well-placed one */
@@ -28,13 +29,13 @@ uint32_t slots_busy(const struct slots *s)
     return s->busy;
 }
 
-/* Tokens of q's prompt, except its last one, that slot `i` holds. */
+/* Tokens of q, except its last one, that slot `i` holds. */
 static uint32_t common(const struct slots *s, uint32_t i, const struct sequence *q)
 {
     const struct slot *slot = &s->all[i];
     const int32_t *tokens = slot->user ? slot->user->tokens : slot->tokens;
     const uint32_t held = slot->user ? slot->user->done : slot->count;
-    const uint32_t most = MIN(held, q->prompt_count - 1);
+    const uint32_t most = MIN(held, q->count - 1);
     uint32_t n = 0;
     while (n < most && tokens[n] == q->tokens[n])
         n++;
@@ -70,7 +71,8 @@ static void take(struct slots *s, struct sequence *q, uint32_t slot, uint32_t ke
     s->all[slot].count = 0;
     s->busy++;
     q->slot = slot;
-    q->done = q->cached = kept;
+    q->done = kept;
+    q->goal = q->count;
 }
 
 void slots_take(struct slots *s, struct sequence *q, double token_us)
@@ -87,7 +89,7 @@ void slots_take(struct slots *s, struct sequence *q, double token_us)
             free_best = i;
         }
     }
-    if (free_common < REUSE_LEAST && 2 * free_common < q->prompt_count) {
+    if (free_common < REUSE_LEAST && 2 * free_common < q->count) {
         free_best = place(s);
         free_common = common(s, free_best, q);
     }
@@ -98,14 +100,21 @@ void slots_take(struct slots *s, struct sequence *q, double token_us)
     take(s, q, free_best, free_common);
 }
 
-void slots_give_back(struct slots *s, struct sequence *q, uint64_t now_us)
+void slots_give_back(struct slots *s, struct sequence *q, bool ended, uint64_t now_us)
 {
     struct slot *slot = &s->all[q->slot];
     assert(slot->user == q);
     slot->user = NULL;
-    slot->tokens = q->tokens;
     slot->count = q->done;
     slot->used_us = now_us;
-    q->tokens = NULL;
     s->busy--;
+    if (ended) {
+        slot->tokens = q->tokens;
+        q->tokens = NULL;
+        return;
+    }
+    const size_t size = (q->done + 1) * sizeof *slot->tokens;
+    slot->tokens = malloc(size);
+    if (!slot->tokens) abort();
+    memcpy(slot->tokens, q->tokens, q->done * sizeof *slot->tokens);
 }

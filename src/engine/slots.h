@@ -27,11 +27,11 @@ void slots_init(struct slots *s, struct model *model);
 void slots_fini(struct slots *s);
 uint32_t slots_busy(const struct slots *s);
 
-/* Gives `q` a free slot (there must be one), with as much of its prompt as is found in any slot, but never all of it: the last
- * token's logits must be computed. Sets q->slot, done and cached. `token_us`: what computing a prompt token costs. */
+/* Gives `q` a free slot (there must be one), with as much of its tokens as is found in any slot, but never all of them: the
+ * last one's logits must be computed. Sets q->slot, done and goal. `token_us`: what computing a prompt token costs. */
 void slots_take(struct slots *s, struct sequence *q, double token_us);
 
-/* The slot is free again and remembers q's first `done` tokens, taking q->tokens over. */
-void slots_give_back(struct slots *s, struct sequence *q, uint64_t now_us);
+/* The slot is free again and remembers q's first `done` tokens: in q->tokens itself when q has ended, else in a copy. */
+void slots_give_back(struct slots *s, struct sequence *q, bool ended, uint64_t now_us);
 
 #endif

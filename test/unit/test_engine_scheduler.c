@@ -398,6 +398,38 @@ static void a_paused_sequence_gets_nothing(void **state)
     bench_free(b);
 }
 
+/* A reader that does not come back must not keep others from their slots; one that does gets the same text. */
+static void a_paused_sequence_makes_room(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 1, 128, 64);
+    struct told *alone = add(b, "slow reader", 20);
+    run(b);
+    struct told *slow = add(b, "slow reader", 20);
+    for (int i = 0; i < 6; i++)
+        scheduler_step(b->scheduler);
+    scheduler_pause(b->scheduler, slow->sequence, true);
+    const unsigned before = slow->outputs;
+    struct told *other = add(b, "quite another text", 7);
+    run(b);
+    assert_int_equal(other->finish, FINISH_LENGTH);
+    assert_int_equal(slow->outputs, before);
+    assert_int_equal(slow->sequence->state, SEQUENCE_PARKED);
+    scheduler_pause(b->scheduler, slow->sequence, false);
+    run(b);
+    assert_int_equal(slow->finish, FINISH_LENGTH);
+    assert_string_equal(slow->text, alone->text);
+    assert_int_equal(slow->generated, 20);
+    struct told *parked = add(b, "parked", 20);
+    scheduler_step(b->scheduler);
+    scheduler_pause(b->scheduler, parked->sequence, true);
+    add(b, "one more", 1);
+    run(b);
+    scheduler_cancel(b->scheduler, parked->sequence);
+    assert_int_equal(parked->finish, FINISH_CANCELLED);
+    bench_free(b);
+}
+
 static void a_failed_decode_ends_its_sequences_only(void **state)
 {
     (void)state;
@@ -504,6 +536,10 @@ static void many_come_and_go(void **state)
             free(text);
             open++;
         }
+        if (b->count && rand() % 4 == 0) {
+            const struct told *t = &b->told[(unsigned)rand() % b->count];
+            scheduler_pause(b->scheduler, t->sequence, rand() % 3 == 0);
+        }
         if (b->count && rand() % 6 == 0) {
             const struct told *t = &b->told[(unsigned)rand() % b->count];
             scheduler_cancel(b->scheduler, t->sequence);
@@ -530,6 +566,7 @@ int main(void)
         cmocka_unit_test(followers_copy_their_leaders_prompt),
         cmocka_unit_test(followers_outlive_a_cancelled_leader),
         cmocka_unit_test(a_paused_sequence_gets_nothing),
+        cmocka_unit_test(a_paused_sequence_makes_room),
         cmocka_unit_test(a_failed_decode_ends_its_sequences_only),
         cmocka_unit_test(the_context_can_be_filled_to_the_last_token),
         cmocka_unit_test(neighbours_are_placed_together),
