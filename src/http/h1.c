@@ -193,6 +193,7 @@ static int on_headers_complete(llhttp_t *ll)
         split_target(head);
     } else {
         head->status = ll->status_code;
+        if (head->status < 100) return fail(p, 400, "the status code is none");
         p->interim = head->status >= 100 && head->status < 200;
         if (p->head_request) ll->flags |= F_SKIPBODY;
     }

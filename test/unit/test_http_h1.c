@@ -148,6 +148,8 @@ static const struct row bad[] = {
     {RESPONSE, "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "501"},
     {RESPONSE, "HTTP/1.1 2x0 OK\r\n\r\n", "400"},
     {RESPONSE, "HTTP/1.1 20 OK\r\n\r\n", "400"},
+    {RESPONSE, "HTTP/1.1 099 OK\r\n\r\n", "400"},
+    {RESPONSE, "HTTP/1.1 000 OK\r\n\r\n", "400"},
     {RESPONSE, "HTTP/1.1 2000 OK\r\n\r\n", "400"},
     {RESPONSE, "SSH-2.0-OpenSSH\r\n", "400"},
     {RESPONSE, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
