@@ -45,9 +45,9 @@ void breaker_failure(struct breaker *b, const struct breaker_rules *rules, uint6
         b->until_us = MAX(b->until_us, now_us + asked);
         return;
     }
-    bool half_open = b->tripped;
-    if (!half_open && b->failures < rules->failures && asked == 0) return;
-    uint64_t length = MAX(cooldown(rules, b->trips, rng), asked);
+    bool enough = b->tripped || b->failures >= rules->failures;
+    if (!enough && asked == 0) return;
+    uint64_t length = enough ? MAX(cooldown(rules, b->trips, rng), asked) : asked;
     b->tripped = true;
     b->trial = false;
     b->until_us = now_us + length;

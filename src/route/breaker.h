@@ -42,8 +42,8 @@ bool breaker_begin(struct breaker *b, uint64_t now_us);
 void breaker_success(struct breaker *b);
 
 /* One more failure. A cooldown that runs is not doubled by stragglers, only lengthened by their
- * Retry-After. retry_after_us > 0 opens at once. Lengths are jittered by up to a tenth upward,
- * Retry-After by nothing downward. */
+ * Retry-After. retry_after_us > 0 opens at once, for just so long while the failures are too few
+ * for a cooldown. Lengths are jittered by up to a tenth upward, Retry-After by nothing downward. */
 void breaker_failure(struct breaker *b, const struct breaker_rules *rules, uint64_t retry_after_us,
                      uint64_t now_us, struct rng *rng);
 
