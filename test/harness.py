@@ -31,6 +31,7 @@ SANITIZERS = {
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
 }
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|Assertion .* failed")
+CLIENT_KEY = "sk-client-0123456789"  # for gateways that ask for one
 PATIENCE = 20  # seconds; what takes longer has hung
 
 

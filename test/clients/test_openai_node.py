@@ -7,8 +7,8 @@ import re
 import subprocess
 
 import pytest
-from conftest import KEY
 
+from harness import CLIENT_KEY as KEY
 from harness import ROOT, Processes, clean_environment, model_of
 
 SCRIPT = pathlib.Path(__file__).with_name("openai_node.test.mjs")

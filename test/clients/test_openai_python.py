@@ -9,8 +9,8 @@ import time
 import httpx
 import openai
 import pytest
-from conftest import KEY
 
+from harness import CLIENT_KEY as KEY
 from harness import model_of, until
 
 MESSAGES = [{"role": "user", "content": "hello"}]

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from harness import chat_body, config_of, model_of
+from harness import chat_body, model_of
 
 KEYS = [
     {"name": "all", "key": "sk-all-0123456789"},
@@ -119,8 +119,9 @@ def test_probes(shared_gate):
 
 def test_every_answer_has_an_id(shared_gate):
     seen = set()
-    for answer in (shared_gate.chat(), shared_gate.chat(stream=True), shared_gate.chat(model="nope"), shared_gate.chat("{"), shared_gate.get("/nope"),
-                   shared_gate.get("/v1/models"), shared_gate.get("/livez"), shared_gate.get("/metrics"), shared_gate.get("/v1/chat/completions"),
+    for answer in (shared_gate.chat(), shared_gate.chat(stream=True), shared_gate.chat(model="nope"), shared_gate.chat("{"),
+                   shared_gate.get("/nope"), shared_gate.get("/v1/models"), shared_gate.get("/livez"), shared_gate.get("/metrics"),
+                   shared_gate.get("/v1/chat/completions"),
                    shared_gate.get("/v1/models", host=None), shared_gate.get("/v1/models", headers={"Content-Length": "x"})):
         identifier = answer.get("x-request-id")
         assert identifier, answer.raw

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, chat_body, model_of, read_request, until
+from harness import PATIENCE, chat_body, model_of, until
 
 LIMIT_US = 250_000
 HOW = ["close", "reset"]

@@ -63,7 +63,8 @@ def test_check_tells_everything(tmp_path):
     assert all(p["file"] == str(path) and p["setting"] and p["text"] for p in problems)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "x", "{", "models: &a []\n", "models: *a\n", "a: 1\na: 2\n", "listen: !!binary x\n", "\x00", "\xff" * 100,
+@pytest.mark.parametrize("text", ["", "[]", "x", "{", "models: &a []\n", "models: *a\n", "a: 1\na: 2\n",
+                                  "listen: !!binary x\n", "\x00", "\xff" * 100,
                                   "models:\n" + "- " * 10000, "{" * 5000])
 def test_check_of_odd_files(tmp_path, text):
     path = tmp_path / "odd.yaml"

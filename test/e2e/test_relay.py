@@ -83,7 +83,8 @@ def test_usage_that_comes_unasked_is_left_in_when_it_has_choices(processes):
 
 
 @pytest.mark.parametrize("body", [
-    b'{"choices":[],"odd":  1.0,"x":"\\u00e4"}\n', b"", b"not json at all", b"\x00\xff" * 1000, b'{"usage":{"prompt_tokens":5,"completion_tokens":7}}',
+    b'{"choices":[],"odd":  1.0,"x":"\\u00e4"}\n', b"", b"not json at all", b"\x00\xff" * 1000,
+    b'{"usage":{"prompt_tokens":5,"completion_tokens":7}}',
     b'{"usage":' * 500, b'{"usage":}}}}', b'"usage"', b"x" * 3_000_000])
 def test_an_answer_passes_as_it_is(processes, body):
     gate = processes.gate(canned(processes, whole(body)))

@@ -179,6 +179,16 @@ def test_retry_after_of_the_runtime_is_honoured(start_gate, start_mock):
     assert time.monotonic() - began >= 1.9
 
 
+def test_a_short_retry_after_is_not_made_longer(start_gate, start_mock):
+    mock = start_mock("--status", 429, "--retry-after", 1, "--fail-first", 1)
+    gate = start_gate(mock, health={"failures": 3, "cooldown": "30s"})
+    began = time.monotonic()
+    assert gate.chat(headers={"x-request-id": "r"}).status == 429
+    assert gate.chat(headers={"x-request-id": "r"}).status == 503
+    until(lambda: gate.chat(headers={"x-request-id": "r"}).status == 200, "it is asked again", 5)
+    assert 0.95 < time.monotonic() - began < 4
+
+
 def test_active_probes(start_gate, start_mock):
     sick, good = start_mock("--health", 503), start_mock("--health", 200)
     gate = start_gate([model_of(sick, good, health="/health")], health={"interval": "100ms", "timeout": "1s", "failures": 1,

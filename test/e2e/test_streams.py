@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, canned, chat_body, model_of, read_request, sse, text_of, until
+from harness import PATIENCE, canned, chat_body, read_request, sse, text_of, until
 
 
 def assert_broken(answer, tokens):
