@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 
-enum { HEADERS_FIRST = 16 };
+enum { HEADERS_FIRST = 16, INTERIMS_MAX = 16 };
 
 struct h1 {
     llhttp_t ll;
@@ -26,6 +26,7 @@ struct h1 {
     bool started;
     bool head_request;
     bool interim;          /* the message being parsed is a 1xx response */
+    unsigned interims;     /* of them before the answer */
     bool paused;           /* at an event; resume first */
     enum h1_event event;   /* what the callback paused for */
     struct str body;
@@ -194,7 +195,9 @@ static int on_headers_complete(llhttp_t *ll)
     } else {
         head->status = ll->status_code;
         if (head->status < 100) return fail(p, 400, "the status code is none");
-        p->interim = head->status >= 100 && head->status < 200;
+        if (head->status == 101) return fail(p, 400, "nobody asked to switch protocols");
+        p->interim = head->status < 200;
+        if (p->interim && ++p->interims > INTERIMS_MAX) return fail(p, 400, "too many interim responses");
         if (p->head_request) ll->flags |= F_SKIPBODY;
     }
     head->keep_alive = llhttp_should_keep_alive(ll);
@@ -262,6 +265,7 @@ void h1_begin(struct h1 *p, struct arena *arena, bool head_request)
     p->arena = arena;
     p->head_request = head_request;
     p->head_bytes = 0;
+    p->interims = 0;
     p->started = false;
     p->status = 0;
     p->text = NULL;

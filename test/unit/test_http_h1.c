@@ -149,6 +149,7 @@ static const struct row bad[] = {
     {RESPONSE, "HTTP/1.1 2x0 OK\r\n\r\n", "400"},
     {RESPONSE, "HTTP/1.1 20 OK\r\n\r\n", "400"},
     {RESPONSE, "HTTP/1.1 099 OK\r\n\r\n", "400"},
+    {RESPONSE, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", "400"},
     {RESPONSE, "HTTP/1.1 000 OK\r\n\r\n", "400"},
     {RESPONSE, "HTTP/1.1 2000 OK\r\n\r\n", "400"},
     {RESPONSE, "SSH-2.0-OpenSSH\r\n", "400"},
