@@ -94,7 +94,7 @@ static void fills_in_defaults(void **state)
     assert_int_equal(c->retry.attempts_max, 3);
     assert_int_equal(c->retry.budget_percent, 20);
     assert_int_equal(c->health.cooldown_max_us, 120000000);
-    assert_int_equal(c->pool.idle_max, 64);
+    assert_int_equal(c->pool.idle_max, 1024);
     const struct conf_model *m = &c->models[0];
     assert_int_equal(m->line, 2);
     assert_int_equal(m->policy, CONF_POLICY_LEAST_BUSY);
