@@ -50,7 +50,7 @@ static void *must(void *ptr)
 
 /* --- what libllama says --- */
 
-/* The last error that it logged, for the line that says why loading failed. libllama's log has no owner to pass it to but a
+/* The first error that it logged, for the line that says why loading failed. libllama's log has no owner to pass it to but a
  * global; loading happens once per process. */
 static struct {
     pthread_mutex_t lock;
@@ -69,7 +69,7 @@ static void on_log(enum ggml_log_level level, const char *text, void *user UNUSE
         return;
     }
     pthread_mutex_lock(&reason.lock);
-    (void)snprintf(reason.text, sizeof reason.text, "%.*s", STR_ARG(line));
+    if (!reason.text[0]) (void)snprintf(reason.text, sizeof reason.text, "%.*s", STR_ARG(line));
     const bool loading = reason.path != NULL;
     pthread_mutex_unlock(&reason.lock);
     if (!loading) log_note(LOG_ERROR, "libllama", "%.*s", STR_ARG(line));
