@@ -483,8 +483,8 @@ class Processes:
         for program in reversed(self.programs):
             try:
                 program.stop()
-            except AssertionError as error:
-                problems.append(str(error))
+            except Exception as error:  # the others must end all the same
+                problems.append(f"{type(error).__name__}: {error}")
         self.closers.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         assert not problems, "\n".join(problems)
