@@ -27,7 +27,8 @@ static void write_finish(struct json_writer *w, enum finish finish)
     if (finish == FINISH_NONE)
         json_write_null_member(w, "finish_reason");
     else
-        json_write_str_member(w, "finish_reason", finish == FINISH_LENGTH ? STR("length") : STR("stop"));
+        json_write_str_member(w, "finish_reason",
+                              finish == FINISH_LENGTH ? STR("length") : STR("stop"));
 }
 
 /* --- log probabilities --- */
@@ -44,7 +45,8 @@ static double in_range(float logprob)
     return (double)(logprob > least ? logprob : least);
 }
 
-static void write_chat_token(struct json_writer *w, const struct answer *a, int32_t token, float logprob)
+static void write_chat_token(struct json_writer *w, const struct answer *a, int32_t token,
+                             float logprob)
 {
     char piece[MODEL_PIECE_MAX];
     const struct str text = token_text(a, token, piece);
@@ -57,7 +59,8 @@ static void write_chat_token(struct json_writer *w, const struct answer *a, int3
     json_write_array_end(w);
 }
 
-static void write_chat_logprobs(struct json_writer *w, const struct answer *a, const struct answer_choice *c)
+static void write_chat_logprobs(struct json_writer *w, const struct answer *a,
+                                const struct answer_choice *c)
 {
     json_write_object(w);
     json_write_key(w, "content");
@@ -89,8 +92,8 @@ static size_t characters(struct str s)
     return n;
 }
 
-static void write_completion_logprobs(struct json_writer *w, const struct answer *a, const struct answer_choice *c,
-                                      size_t text_offset)
+static void write_completion_logprobs(struct json_writer *w, const struct answer *a,
+                                      const struct answer_choice *c, size_t text_offset)
 {
     char piece[MODEL_PIECE_MAX];
     json_write_object(w);
@@ -125,8 +128,8 @@ static void write_completion_logprobs(struct json_writer *w, const struct answer
     json_write_object_end(w);
 }
 
-static void write_logprobs(struct json_writer *w, const struct answer *a, const struct answer_choice *c,
-                           size_t text_offset)
+static void write_logprobs(struct json_writer *w, const struct answer *a,
+                           const struct answer_choice *c, size_t text_offset)
 {
     json_write_key(w, "logprobs");
     if (!a->logprobs)
@@ -164,7 +167,8 @@ static void write_usage(struct json_writer *w, const struct answer_usage *u)
     json_write_object_end(w);
 }
 
-static void write_choice(struct json_writer *w, const struct answer *a, unsigned index, const struct answer_choice *c)
+static void write_choice(struct json_writer *w, const struct answer *a, unsigned index,
+                         const struct answer_choice *c)
 {
     json_write_object(w);
     json_write_u64_member(w, "index", index);
@@ -183,8 +187,8 @@ static void write_choice(struct json_writer *w, const struct answer *a, unsigned
     json_write_object_end(w);
 }
 
-int answer_whole(const struct answer *a, struct buf *out, const struct answer_choice *choices, size_t count,
-                 const struct answer_usage *usage)
+int answer_whole(const struct answer *a, struct buf *out, const struct answer_choice *choices,
+                 size_t count, const struct answer_usage *usage)
 {
     struct json_writer w;
     json_write_init(&w, out);
@@ -207,7 +211,8 @@ static int begin_frame(struct json_writer *w, const struct answer *a, struct buf
     return err;
 }
 
-static int end_frame(struct json_writer *w, const struct answer *a, const struct answer_usage *usage)
+static int end_frame(struct json_writer *w, const struct answer *a,
+                     const struct answer_usage *usage)
 {
     json_write_array_end(w);
     if (usage)
@@ -249,8 +254,8 @@ int answer_frame_role(const struct answer *a, struct buf *out, unsigned index)
     return err ? err : end;
 }
 
-int answer_frame_text(const struct answer *a, struct buf *out, unsigned index, const struct answer_choice *part,
-                      size_t text_offset)
+int answer_frame_text(const struct answer *a, struct buf *out, unsigned index,
+                      const struct answer_choice *part, size_t text_offset)
 {
     struct json_writer w;
     int err = begin_frame(&w, a, out);
@@ -312,7 +317,8 @@ static int append_base64(struct buf *out, const unsigned char *p, size_t n)
     const size_t size = 4 * ((n + 2) / 3);
     for (; n > 0; p += 3) {
         const size_t k = MIN(n, (size_t)3);
-        const uint32_t v = (uint32_t)p[0] << 16 | (k > 1 ? (uint32_t)p[1] << 8 : 0) | (k > 2 ? p[2] : 0);
+        const uint32_t v =
+            (uint32_t)p[0] << 16 | (k > 1 ? (uint32_t)p[1] << 8 : 0) | (k > 2 ? p[2] : 0);
         *at++ = digits[v >> 18];
         *at++ = digits[v >> 12 & 63];
         *at++ = k > 1 ? digits[v >> 6 & 63] : '=';
@@ -327,7 +333,8 @@ static void write_base64(struct json_writer *w, const float *values, size_t leng
 {
     struct buf text;
     buf_init(&text, length * sizeof *values * 2 + 8);
-    if (append_base64(&text, (const unsigned char *)values, length * sizeof *values) && !w->err) w->err = -ENOMEM;
+    if (append_base64(&text, (const unsigned char *)values, length * sizeof *values) && !w->err)
+        w->err = -ENOMEM;
     json_write_str(w, buf_str(&text));
     buf_fini(&text);
 }
@@ -343,8 +350,8 @@ static void write_vector(struct json_writer *w, const float *values, size_t leng
     json_write_array_end(w);
 }
 
-int answer_embeddings(struct buf *out, struct str model, const float *values, size_t count, size_t length, bool base64,
-                      uint64_t tokens)
+int answer_embeddings(struct buf *out, struct str model, const float *values, size_t count,
+                      size_t length, bool base64, uint64_t tokens)
 {
     struct json_writer w;
     json_write_init(&w, out);

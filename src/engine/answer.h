@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenAI dialect, outwards: answer objects, stream frames, embedding lists, written into a buf.
  *
- * A first failure (the buf's maximum) is told by answer_* returning it; what was written is then cut. */
+ * A first failure (the buf's maximum) is told by answer_* returning it; what was written is then
+ * cut. */
 #ifndef HOSTLER_ENGINE_ANSWER_H
 #define HOSTLER_ENGINE_ANSWER_H
 
@@ -20,7 +21,7 @@ struct answer {
     const struct model *vocabulary; /* for the tokens of log probabilities */
     struct str model;
     char id[ANSWER_ID_SIZE];
-    uint64_t created;        /* seconds since 1970 */
+    uint64_t created; /* seconds since 1970 */
     bool include_usage;
     bool logprobs;
 };
@@ -42,19 +43,22 @@ struct answer_choice {
 /* Gives it an id of its own and the time. */
 void answer_init(struct answer *a, enum api_kind kind);
 
-MUST_CHECK int answer_whole(const struct answer *a, struct buf *out, const struct answer_choice *choices, size_t count,
+MUST_CHECK int answer_whole(const struct answer *a, struct buf *out,
+                            const struct answer_choice *choices, size_t count,
                             const struct answer_usage *usage);
 
-/* Stream frames, "data: {...}\n\n". Chat: the role comes first, once per choice. `text_offset`: characters of the choice so far
- * (completions with logprobs). */
+/* Stream frames, "data: {...}\n\n". Chat: the role comes first, once per choice. `text_offset`:
+ * characters of the choice so far (completions with logprobs). */
 MUST_CHECK int answer_frame_role(const struct answer *a, struct buf *out, unsigned index);
 MUST_CHECK int answer_frame_text(const struct answer *a, struct buf *out, unsigned index,
                                  const struct answer_choice *part, size_t text_offset);
-MUST_CHECK int answer_frame_finish(const struct answer *a, struct buf *out, unsigned index, enum finish finish);
-MUST_CHECK int answer_frame_usage(const struct answer *a, struct buf *out, const struct answer_usage *usage);
+MUST_CHECK int answer_frame_finish(const struct answer *a, struct buf *out, unsigned index,
+                                   enum finish finish);
+MUST_CHECK int answer_frame_usage(const struct answer *a, struct buf *out,
+                                  const struct answer_usage *usage);
 MUST_CHECK int answer_frame_done(struct buf *out);
 
-MUST_CHECK int answer_embeddings(struct buf *out, struct str model, const float *values, size_t count, size_t length,
-                                 bool base64, uint64_t tokens);
+MUST_CHECK int answer_embeddings(struct buf *out, struct str model, const float *values,
+                                 size_t count, size_t length, bool base64, uint64_t tokens);
 
 #endif

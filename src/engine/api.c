@@ -18,13 +18,36 @@ struct reader {
 };
 
 static const char *const read_fields[] = {
-    "model", "messages", "prompt", "input", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens",
-    "temperature", "top_p", "top_k", "min_p", "stop", "seed", "logit_bias", "logprobs", "top_logprobs",
-    "presence_penalty", "frequency_penalty", "repetition_penalty", "repeat_penalty", "encoding_format", "content",
-    "tokens", NULL,
+    "model",
+    "messages",
+    "prompt",
+    "input",
+    "stream",
+    "stream_options",
+    "n",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "stop",
+    "seed",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "presence_penalty",
+    "frequency_penalty",
+    "repetition_penalty",
+    "repeat_penalty",
+    "encoding_format",
+    "content",
+    "tokens",
+    NULL,
 };
 
-int api_refuse(struct arena *arena, struct api_error *error, const char *param, const char *code, const char *fmt, ...)
+int api_refuse(struct arena *arena, struct api_error *error, const char *param, const char *code,
+               const char *fmt, ...)
 {
     char text[512];
     va_list args;
@@ -86,8 +109,9 @@ static int read_int(struct reader *r, const char *name, int64_t least, int64_t m
     if (absent(v)) return 0;
     if (!json_to_i64(v, &n)) return wrong_type(r, name, "an integer");
     if (n < least || n > most)
-        return api_refuse(r->arena, r->error, name, NULL, "'%s' must be between %lld and %lld, not %lld.", name,
-                          (long long)least, (long long)most, (long long)n);
+        return api_refuse(r->arena, r->error, name, NULL,
+                          "'%s' must be between %lld and %lld, not %lld.", name, (long long)least,
+                          (long long)most, (long long)n);
     *out = n;
     return 0;
 }
@@ -99,8 +123,8 @@ static int read_float(struct reader *r, const char *name, double least, double m
     if (absent(v)) return 0;
     if (!json_to_double(v, &x)) return wrong_type(r, name, "a number");
     if (x < least || x > most)
-        return api_refuse(r->arena, r->error, name, NULL, "'%s' must be between %g and %g, not %g.", name, least,
-                          most, x);
+        return api_refuse(r->arena, r->error, name, NULL, "'%s' must be between %g and %g, not %g.",
+                          name, least, most, x);
     *out = (float)x;
     return 0;
 }
@@ -124,15 +148,19 @@ static int read_str(struct reader *r, const char *name, struct str *out)
 static int read_token(struct reader *r, const char *name, const struct json *v, int32_t *out)
 {
     int64_t n;
-    if (!json_to_i64(v, &n)) return wrong_type(r, name, "a string, or an array of strings, of tokens or of token arrays");
+    if (!json_to_i64(v, &n))
+        return wrong_type(r, name,
+                          "a string, or an array of strings, of tokens or of token arrays");
     if (n < 0 || n >= r->vocab)
-        return api_refuse(r->arena, r->error, name, NULL, "'%s' has token %lld; this model's are 0 to %u.", name,
-                          (long long)n, r->vocab - 1);
+        return api_refuse(r->arena, r->error, name, NULL,
+                          "'%s' has token %lld; this model's are 0 to %u.", name, (long long)n,
+                          r->vocab - 1);
     *out = (int32_t)n;
     return 0;
 }
 
-static int read_tokens(struct reader *r, const char *name, const struct json *array, struct api_prompt *out)
+static int read_tokens(struct reader *r, const char *name, const struct json *array,
+                       struct api_prompt *out)
 {
     const size_t count = json_count(array);
     int32_t *tokens = arena_try(r->arena, (count + 1) * sizeof *tokens);
@@ -147,21 +175,23 @@ static int read_tokens(struct reader *r, const char *name, const struct json *ar
     return 0;
 }
 
-static int read_prompt_list(struct reader *r, const char *name, const struct json *array, size_t most,
-                            struct api_prompt **out, size_t *count)
+static int read_prompt_list(struct reader *r, const char *name, const struct json *array,
+                            size_t most, struct api_prompt **out, size_t *count)
 {
     struct json_iter it = {0};
     const struct json *v;
     size_t n = 0;
     if (json_count(array) > most)
-        return api_refuse(r->arena, r->error, name, NULL, "'%s' may have at most %zu elements.", name, most);
+        return api_refuse(r->arena, r->error, name, NULL, "'%s' may have at most %zu elements.",
+                          name, most);
     struct api_prompt *all = arena_zalloc(r->arena, json_count(array) * sizeof *all);
     while (json_next_item(array, &it, &v)) {
         int err = 0;
         if (json_type(v) == JSON_ARRAY)
             err = read_tokens(r, name, v, &all[n]);
         else if (!json_to_str(v, &all[n].text))
-            err = wrong_type(r, name, "a string, or an array of strings, of tokens or of token arrays");
+            err = wrong_type(r, name,
+                             "a string, or an array of strings, of tokens or of token arrays");
         if (err) return err;
         n++;
     }
@@ -171,14 +201,17 @@ static int read_prompt_list(struct reader *r, const char *name, const struct jso
 }
 
 /* The four shapes: string, strings, tokens, arrays of tokens. */
-static int read_prompts(struct reader *r, const char *name, size_t most, struct api_prompt **out, size_t *count)
+static int read_prompts(struct reader *r, const char *name, size_t most, struct api_prompt **out,
+                        size_t *count)
 {
     const struct json *v = json_get(r->body, name);
     struct str text;
     if (absent(v)) return api_refuse(r->arena, r->error, name, NULL, "'%s' is missing.", name);
     if (json_type(v) == JSON_ARRAY) {
-        if (!json_count(v)) return api_refuse(r->arena, r->error, name, NULL, "'%s' must not be empty.", name);
-        if (json_type(json_at(v, 0)) != JSON_NUMBER) return read_prompt_list(r, name, v, most, out, count);
+        if (!json_count(v))
+            return api_refuse(r->arena, r->error, name, NULL, "'%s' must not be empty.", name);
+        if (json_type(json_at(v, 0)) != JSON_NUMBER)
+            return read_prompt_list(r, name, v, most, out, count);
         *out = arena_zalloc(r->arena, sizeof **out);
         *count = 1;
         return read_tokens(r, name, v, *out);
@@ -209,7 +242,8 @@ static int join_parts(struct reader *r, const struct json *parts, struct str *ou
         const struct str type = json_str_or(part, "type", STR_NULL);
         struct str text;
         if (!str_eq(type, STR("text"))) return refuse_part(r, type);
-        if (!json_to_str(json_get(part, "text"), &text)) return wrong_type(r, "messages", "content parts with a 'text'");
+        if (!json_to_str(json_get(part, "text"), &text))
+            return wrong_type(r, "messages", "content parts with a 'text'");
         len += text.len;
     }
     char *joined = arena_try(r->arena, len + 1);
@@ -230,14 +264,16 @@ static int read_content(struct reader *r, const struct json *v, struct str *out)
     *out = STR("");
     if (absent(v) || json_to_str(v, out)) return 0;
     if (json_type(v) == JSON_ARRAY) return join_parts(r, v, out);
-    return api_refuse(r->arena, r->error, "messages", NULL, "A message's 'content' must be a string or an array of parts.");
+    return api_refuse(r->arena, r->error, "messages", NULL,
+                      "A message's 'content' must be a string or an array of parts.");
 }
 
 /* Templates take C strings, so a zero byte would cut the text silently. */
 static int terminated(struct reader *r, struct str s, const char **out)
 {
     if (s.len && memchr(s.ptr, 0, s.len))
-        return api_refuse(r->arena, r->error, "messages", NULL, "A message holds a zero character.");
+        return api_refuse(r->arena, r->error, "messages", NULL,
+                          "A message holds a zero character.");
     char *copy = arena_try(r->arena, s.len + 1);
     if (!copy) return api_refuse(r->arena, r->error, "messages", NULL, "'messages' is too long.");
     if (s.len) memcpy(copy, s.ptr, s.len);
@@ -270,12 +306,14 @@ static int read_messages(struct reader *r, struct api_request *out)
     const struct json *v = json_get(r->body, "messages");
     struct json_iter it = {0};
     const struct json *message;
-    if (absent(v)) return api_refuse(r->arena, r->error, "messages", NULL, "'messages' is missing.");
+    if (absent(v))
+        return api_refuse(r->arena, r->error, "messages", NULL, "'messages' is missing.");
     if (json_type(v) != JSON_ARRAY) return wrong_type(r, "messages", "an array of objects");
-    if (!json_count(v)) return api_refuse(r->arena, r->error, "messages", NULL, "'messages' must not be empty.");
+    if (!json_count(v))
+        return api_refuse(r->arena, r->error, "messages", NULL, "'messages' must not be empty.");
     if (json_count(v) > API_MESSAGES_MAX)
-        return api_refuse(r->arena, r->error, "messages", NULL, "'messages' may have at most %d elements.",
-                          API_MESSAGES_MAX);
+        return api_refuse(r->arena, r->error, "messages", NULL,
+                          "'messages' may have at most %d elements.", API_MESSAGES_MAX);
     out->messages = arena_zalloc(r->arena, json_count(v) * sizeof *out->messages);
     while (json_next_item(v, &it, &message)) {
         int err = read_message(r, message, &out->messages[out->message_count]);
@@ -306,15 +344,16 @@ static int read_stops(struct reader *r, struct api_request *out)
     if (absent(v)) return 0;
     const size_t count = json_type(v) == JSON_ARRAY ? json_count(v) : 1;
     if (count > STOP_MAX)
-        return api_refuse(r->arena, r->error, "stop", NULL, "'stop' may have at most %d strings.", STOP_MAX);
+        return api_refuse(r->arena, r->error, "stop", NULL, "'stop' may have at most %d strings.",
+                          STOP_MAX);
     out->stops = arena_zalloc(r->arena, (count + 1) * sizeof *out->stops);
     for (size_t i = 0; i < count; i++) {
         struct str *s = &out->stops[out->stop_count];
         if (!json_to_str(json_type(v) == JSON_ARRAY ? json_at(v, i) : v, s))
             return wrong_type(r, "stop", "a string or an array of strings");
         if (s->len > STOP_LENGTH_MAX)
-            return api_refuse(r->arena, r->error, "stop", NULL, "A stop string may have at most %d bytes.",
-                              STOP_LENGTH_MAX);
+            return api_refuse(r->arena, r->error, "stop", NULL,
+                              "A stop string may have at most %d bytes.", STOP_LENGTH_MAX);
         out->stop_count += s->len > 0;
     }
     return 0;
@@ -329,18 +368,21 @@ static int read_bias(struct reader *r, struct sampler_params *p)
     if (absent(v)) return 0;
     if (json_type(v) != JSON_OBJECT) return wrong_type(r, "logit_bias", "an object");
     if (json_count(v) > SAMPLER_BIAS_MAX)
-        return api_refuse(r->arena, r->error, "logit_bias", NULL, "'logit_bias' may have at most %d members.",
-                          SAMPLER_BIAS_MAX);
+        return api_refuse(r->arena, r->error, "logit_bias", NULL,
+                          "'logit_bias' may have at most %d members.", SAMPLER_BIAS_MAX);
     struct sampler_bias *bias = arena_zalloc(r->arena, (json_count(v) + 1) * sizeof *bias);
     p->bias = bias;
     while (json_next_member(v, &it, &name, &value)) {
         uint64_t token;
         double x;
         if (str_to_u64(name, &token) || token >= r->vocab)
-            return api_refuse(r->arena, r->error, "logit_bias", NULL,
-                              "'logit_bias' has a name that is none of this model's tokens, 0 to %u.", r->vocab - 1);
+            return api_refuse(
+                r->arena, r->error, "logit_bias", NULL,
+                "'logit_bias' has a name that is none of this model's tokens, 0 to %u.",
+                r->vocab - 1);
         if (!json_to_double(value, &x) || x < -100 || x > 100)
-            return api_refuse(r->arena, r->error, "logit_bias", NULL, "A bias must be between -100 and 100.");
+            return api_refuse(r->arena, r->error, "logit_bias", NULL,
+                              "A bias must be between -100 and 100.");
         bias[p->bias_count++] = (struct sampler_bias){(int32_t)token, (float)x};
     }
     return 0;
@@ -375,7 +417,8 @@ static int read_chat_logprobs(struct reader *r, struct sampler_params *p)
     if (!err) err = read_int(r, "top_logprobs", 0, SAMPLER_TOP_MAX, &top);
     if (err) return err;
     if (top && !p->logprobs)
-        return api_refuse(r->arena, r->error, "top_logprobs", NULL, "'top_logprobs' needs 'logprobs' to be true.");
+        return api_refuse(r->arena, r->error, "top_logprobs", NULL,
+                          "'top_logprobs' needs 'logprobs' to be true.");
     p->top_logprobs = (uint8_t)top;
     return 0;
 }
@@ -393,7 +436,8 @@ static int read_completion_logprobs(struct reader *r, struct sampler_params *p)
 
 /* --- requests --- */
 
-static int begin(struct reader *r, struct arena *arena, struct str body, uint32_t vocab, struct api_error *error)
+static int begin(struct reader *r, struct arena *arena, struct str body, uint32_t vocab,
+                 struct api_error *error)
 {
     struct json_error where = {0};
     const char *twice = NULL;
@@ -402,7 +446,8 @@ static int begin(struct reader *r, struct arena *arena, struct str body, uint32_
     if (err)
         return api_refuse(arena, error, NULL, NULL, "The body is not valid JSON: %s at byte %zu.",
                           where.text ? where.text : err_text(err), where.offset);
-    if (json_type(r->body) != JSON_OBJECT) return api_refuse(arena, error, NULL, NULL, "The body must be a JSON object.");
+    if (json_type(r->body) != JSON_OBJECT)
+        return api_refuse(arena, error, NULL, NULL, "The body must be a JSON object.");
     if (json_unique(r->body, read_fields, &twice))
         return api_refuse(arena, error, twice, NULL, "'%s' is given twice.", twice);
     return 0;
@@ -410,11 +455,12 @@ static int begin(struct reader *r, struct arena *arena, struct str body, uint32_
 
 static int refuse_unsupported(struct reader *r)
 {
-    const struct json *tools = json_get(r->body, "tools"), *format = json_get(r->body, "response_format");
+    const struct json *tools = json_get(r->body, "tools"),
+                      *format = json_get(r->body, "response_format");
     const struct json *functions = json_get(r->body, "functions");
     if (json_count(tools) || json_count(functions))
-        return api_refuse(r->arena, r->error, json_count(tools) ? "tools" : "functions", "unsupported_parameter",
-                          "Tools are not supported by this engine yet.");
+        return api_refuse(r->arena, r->error, json_count(tools) ? "tools" : "functions",
+                          "unsupported_parameter", "Tools are not supported by this engine yet.");
     if (absent(format)) return 0;
     const struct str type = json_str_or(format, "type", STR_NULL);
     if (str_eq(type, STR("text"))) return 0;
@@ -446,13 +492,14 @@ static int read_common(struct reader *r, struct api_request *out)
     if (err) return err;
     out->n = (uint32_t)n;
     const struct json *options = json_get(r->body, "stream_options");
-    if (!absent(options) && json_type(options) != JSON_OBJECT) return wrong_type(r, "stream_options", "an object");
+    if (!absent(options) && json_type(options) != JSON_OBJECT)
+        return wrong_type(r, "stream_options", "an object");
     out->include_usage = json_bool_or(options, "include_usage", false);
     return 0;
 }
 
-int api_parse_chat(struct arena *arena, struct str body, const struct sampler_params *defaults, uint32_t vocab,
-                   struct api_request *out, struct api_error *error)
+int api_parse_chat(struct arena *arena, struct str body, const struct sampler_params *defaults,
+                   uint32_t vocab, struct api_request *out, struct api_error *error)
 {
     struct reader r;
     *out = (struct api_request){.kind = API_CHAT, .sampling = *defaults};
@@ -463,7 +510,8 @@ int api_parse_chat(struct arena *arena, struct str body, const struct sampler_pa
     return err;
 }
 
-int api_parse_completion(struct arena *arena, struct str body, const struct sampler_params *defaults, uint32_t vocab,
+int api_parse_completion(struct arena *arena, struct str body,
+                         const struct sampler_params *defaults, uint32_t vocab,
                          struct api_request *out, struct api_error *error)
 {
     struct reader r;
@@ -477,17 +525,20 @@ int api_parse_completion(struct arena *arena, struct str body, const struct samp
     if (!err) err = read_int(&r, "best_of", 1, 20, &best_of);
     if (!err) err = read_prompts(&r, "prompt", API_PROMPTS_MAX, &out->prompts, &out->prompt_count);
     if (err) return err;
-    if (echo) return api_refuse(arena, error, "echo", "unsupported_parameter", "'echo' is not supported by this engine yet.");
+    if (echo)
+        return api_refuse(arena, error, "echo", "unsupported_parameter",
+                          "'echo' is not supported by this engine yet.");
     if (best_of > out->n)
         return api_refuse(arena, error, "best_of", "unsupported_parameter",
                           "'best_of' greater than 'n' is not supported by this engine yet.");
     if (json_str_or(r.body, "suffix", STR_NULL).len)
-        return api_refuse(arena, error, "suffix", "unsupported_parameter", "'suffix' is not supported by this engine yet.");
+        return api_refuse(arena, error, "suffix", "unsupported_parameter",
+                          "'suffix' is not supported by this engine yet.");
     return 0;
 }
 
-int api_parse_embedding(struct arena *arena, struct str body, uint32_t vocab, struct api_embedding *out,
-                        struct api_error *error)
+int api_parse_embedding(struct arena *arena, struct str body, uint32_t vocab,
+                        struct api_embedding *out, struct api_error *error)
 {
     struct reader r;
     struct str format = STR("float");
@@ -499,7 +550,8 @@ int api_parse_embedding(struct arena *arena, struct str body, uint32_t vocab, st
     if (err) return err;
     out->base64 = str_eq(format, STR("base64"));
     if (!out->base64 && !str_eq(format, STR("float")))
-        return api_refuse(arena, error, "encoding_format", NULL, "'encoding_format' must be 'float' or 'base64'.");
+        return api_refuse(arena, error, "encoding_format", NULL,
+                          "'encoding_format' must be 'float' or 'base64'.");
     if (!absent(json_get(r.body, "dimensions")))
         return api_refuse(arena, error, "dimensions", "unsupported_parameter",
                           "'dimensions' is not supported by this engine yet.");
@@ -515,12 +567,13 @@ int api_parse_tokenize(struct arena *arena, struct str body, struct str *content
     int err = begin(&r, arena, body, 0, error);
     if (!err) err = read_str(&r, "content", content);
     if (!err) err = read_bool(&r, "add_special", add_special);
-    if (!err && !content->ptr) err = api_refuse(arena, error, "content", NULL, "'content' is missing.");
+    if (!err && !content->ptr)
+        err = api_refuse(arena, error, "content", NULL, "'content' is missing.");
     return err;
 }
 
-int api_parse_detokenize(struct arena *arena, struct str body, uint32_t vocab, struct api_prompt *out,
-                         struct api_error *error)
+int api_parse_detokenize(struct arena *arena, struct str body, uint32_t vocab,
+                         struct api_prompt *out, struct api_error *error)
 {
     struct reader r;
     int err = begin(&r, arena, body, vocab, error);

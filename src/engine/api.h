@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenAI dialect, inwards: request bodies checked field by field.
  *
- * Every field has a type and a range; what does not fit is refused naming the field. Unknown fields are ignored. Parsed
- * requests borrow from the arena that they were parsed on. */
+ * Every field has a type and a range; what does not fit is refused naming the field. Unknown fields
+ * are ignored. Parsed requests borrow from the arena that they were parsed on. */
 #ifndef HOSTLER_ENGINE_API_H
 #define HOSTLER_ENGINE_API_H
 
@@ -14,18 +14,18 @@
 #include "engine/stop.h"
 
 enum {
-    API_CHOICES_MAX = 8,     /* n */
-    API_PROMPTS_MAX = 64,    /* of a completion */
-    API_INPUTS_MAX = 2048,   /* of an embedding */
+    API_CHOICES_MAX = 8,   /* n */
+    API_PROMPTS_MAX = 64,  /* of a completion */
+    API_INPUTS_MAX = 2048, /* of an embedding */
     API_MESSAGES_MAX = 4096,
 };
 
 /* An answer that is an error. Strings are static or on the arena. */
 struct api_error {
     int status;
-    const char *type;   /* "invalid_request_error" ... */
-    const char *code;   /* NULL: null */
-    const char *param;  /* NULL: null */
+    const char *type;  /* "invalid_request_error" ... */
+    const char *code;  /* NULL: null */
+    const char *param; /* NULL: null */
     struct str message;
 };
 
@@ -40,11 +40,11 @@ enum api_kind { API_CHAT, API_COMPLETION };
 
 struct api_request {
     enum api_kind kind;
-    struct str model;      /* as the client has it; ptr NULL: none given */
+    struct str model; /* as the client has it; ptr NULL: none given */
     bool stream;
     bool include_usage;
-    uint32_t n;            /* choices per prompt */
-    uint32_t max_tokens;   /* 0: what the context leaves */
+    uint32_t n;          /* choices per prompt */
+    uint32_t max_tokens; /* 0: what the context leaves */
     bool ignore_end;
     bool seeded;
     struct sampler_params sampling;
@@ -52,7 +52,7 @@ struct api_request {
     unsigned stop_count;
     struct model_message *messages; /* chat */
     size_t message_count;
-    struct api_prompt *prompts;     /* completion */
+    struct api_prompt *prompts; /* completion */
     size_t prompt_count;
 };
 
@@ -67,22 +67,24 @@ struct api_embedding {
 struct sampler_params api_defaults(const struct model_sampling *recommended);
 
 /* 0, or ERR_INVALID and *error. `vocab` bounds token ids. */
-MUST_CHECK int api_parse_chat(struct arena *arena, struct str body, const struct sampler_params *defaults,
-                              uint32_t vocab, struct api_request *out, struct api_error *error);
-MUST_CHECK int api_parse_completion(struct arena *arena, struct str body, const struct sampler_params *defaults,
-                                    uint32_t vocab, struct api_request *out, struct api_error *error);
-MUST_CHECK int api_parse_embedding(struct arena *arena, struct str body, uint32_t vocab, struct api_embedding *out,
-                                   struct api_error *error);
-MUST_CHECK int api_parse_tokenize(struct arena *arena, struct str body, struct str *content, bool *add_special,
-                                  struct api_error *error);
-MUST_CHECK int api_parse_detokenize(struct arena *arena, struct str body, uint32_t vocab, struct api_prompt *out,
-                                    struct api_error *error);
+MUST_CHECK int api_parse_chat(struct arena *arena, struct str body,
+                              const struct sampler_params *defaults, uint32_t vocab,
+                              struct api_request *out, struct api_error *error);
+MUST_CHECK int api_parse_completion(struct arena *arena, struct str body,
+                                    const struct sampler_params *defaults, uint32_t vocab,
+                                    struct api_request *out, struct api_error *error);
+MUST_CHECK int api_parse_embedding(struct arena *arena, struct str body, uint32_t vocab,
+                                   struct api_embedding *out, struct api_error *error);
+MUST_CHECK int api_parse_tokenize(struct arena *arena, struct str body, struct str *content,
+                                  bool *add_special, struct api_error *error);
+MUST_CHECK int api_parse_detokenize(struct arena *arena, struct str body, uint32_t vocab,
+                                    struct api_prompt *out, struct api_error *error);
 
 /* The error's JSON body, on the arena. */
 struct str api_error_body(struct arena *arena, const struct api_error *error);
 
 /* Fills *error and returns ERR_INVALID. `param` may be NULL. */
-int api_refuse(struct arena *arena, struct api_error *error, const char *param, const char *code, const char *fmt, ...)
-    PRINTF_LIKE(5, 6);
+int api_refuse(struct arena *arena, struct api_error *error, const char *param, const char *code,
+               const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An embeddings request: the body comes, its inputs become one job of the worker's, the vectors go out in one answer. As with other
- * requests the client may leave before the job has ended; the job is then cancelled and freed when it is told of. */
+/* An embeddings request: the body comes, its inputs become one job of the worker's, the vectors go
+ * out in one answer. As with other requests the client may leave before the job has ended; the job
+ * is then cancelled and freed when it is told of. */
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -55,13 +56,15 @@ static int plan(struct embedding *e, struct embed_job *job, struct api_error *er
     int err = api_parse_embedding(&e->arena, e->call->body, s->info->vocab, &api, error);
     if (err) return err;
     if (!s->info->embed_max)
-        return api_refuse(&e->arena, error, "model", "unsupported_model", "This model gives no embeddings.");
+        return api_refuse(&e->arena, error, "model", "unsupported_model",
+                          "This model gives no embeddings.");
     if (api.input_count * s->info->embedding > VALUES_MAX)
-        return api_refuse(&e->arena, error, "input", NULL, "'input' has too many elements for one answer.");
+        return api_refuse(&e->arena, error, "input", NULL,
+                          "'input' has too many elements for one answer.");
     struct model_tokens *inputs = arena_alloc(&e->arena, api.input_count * sizeof *inputs);
     for (size_t i = 0; i < api.input_count; i++) {
-        err = server__tokens(s, &e->arena, &api.inputs[i], false, s->info->embed_max, "input", &inputs[i].tokens,
-                             &inputs[i].count, error);
+        err = server__tokens(s, &e->arena, &api.inputs[i], false, s->info->embed_max, "input",
+                             &inputs[i].tokens, &inputs[i].count, error);
         if (err) return err;
         e->tokens += inputs[i].count;
     }
@@ -94,9 +97,10 @@ static void reply(struct embedding *e, const struct embed_job *job)
     struct buf body;
     struct http_call *call = e->call;
     buf_init(&body, SERVER_ANSWER_MAX);
-    if (answer_embeddings(&body, str_of(s->options.alias), job->out, job->count, s->info->embedding, e->base64,
-                          e->tokens)) {
-        const struct api_error error = {500, "server_error", NULL, NULL, STR("The answer is too large.")};
+    if (answer_embeddings(&body, str_of(s->options.alias), job->out, job->count, s->info->embedding,
+                          e->base64, e->tokens)) {
+        const struct api_error error = {500, "server_error", NULL, NULL,
+                                        STR("The answer is too large.")};
         fail(e, &error);
     } else {
         e->call = NULL;
@@ -111,11 +115,13 @@ void embedding_on_done(struct server *s, struct embed_job *job, int err)
     e->job = NULL;
     if (e->call && err) {
         const struct api_error error = {500, "server_error", NULL, NULL,
-                                        err == ERR_CANCELLED ? STR("The engine is shutting down.")
-                                                             : STR("The model failed to compute embeddings.")};
+                                        err == ERR_CANCELLED
+                                            ? STR("The engine is shutting down.")
+                                            : STR("The model failed to compute embeddings.")};
         fail(e, &error);
     } else if (e->call) {
-        log_note(LOG_INFO, "embeddings", "%u inputs, %llu tokens", job->count, (unsigned long long)e->tokens);
+        log_note(LOG_INFO, "embeddings", "%u inputs, %llu tokens", job->count,
+                 (unsigned long long)e->tokens);
         reply(e, job);
     }
     worker_dispose(s->worker, dispose_job, job);
@@ -133,7 +139,8 @@ static void run(struct task *task)
     } else if (e->job) {
         return;
     } else if (c->body_err) {
-        const struct api_error error = {c->body_err == ERR_TOO_LARGE ? 413 : 400, "invalid_request_error", NULL, NULL,
+        const struct api_error error = {c->body_err == ERR_TOO_LARGE ? 413 : 400,
+                                        "invalid_request_error", NULL, NULL,
                                         STR("The body did not arrive whole, or is too large.")};
         fail(e, &error);
     } else if (c->body_done) {

@@ -27,23 +27,25 @@ enum {
 /* Bytes of each scalar metadata type; 0: strings and arrays. */
 static const uint8_t scalar_size[TYPE_COUNT] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 
-/* Tensor element types: elements and bytes per block. {0, 0}: none of that number, or one that we do not know. */
+/* Tensor element types: elements and bytes per block. {0, 0}: none of that number, or one that we
+ * do not know. */
 static const struct {
     uint16_t elements;
     uint16_t bytes;
 } blocks[] = {
-    [0] = {1, 4},      [1] = {1, 2},      [2] = {32, 18},    [3] = {32, 20},    [6] = {32, 22},    [7] = {32, 24},
-    [8] = {32, 34},    [9] = {32, 36},    [10] = {256, 84},  [11] = {256, 110}, [12] = {256, 144}, [13] = {256, 176},
-    [14] = {256, 210}, [15] = {256, 292}, [16] = {256, 66},  [17] = {256, 74},  [18] = {256, 98},  [19] = {256, 50},
-    [20] = {32, 18},   [21] = {256, 110}, [22] = {256, 82},  [23] = {256, 136}, [24] = {1, 1},     [25] = {1, 2},
-    [26] = {1, 4},     [27] = {1, 8},     [28] = {1, 8},     [29] = {256, 56},  [30] = {1, 2},     [34] = {256, 54},
+    [0] = {1, 4},      [1] = {1, 2},      [2] = {32, 18},    [3] = {32, 20},    [6] = {32, 22},
+    [7] = {32, 24},    [8] = {32, 34},    [9] = {32, 36},    [10] = {256, 84},  [11] = {256, 110},
+    [12] = {256, 144}, [13] = {256, 176}, [14] = {256, 210}, [15] = {256, 292}, [16] = {256, 66},
+    [17] = {256, 74},  [18] = {256, 98},  [19] = {256, 50},  [20] = {32, 18},   [21] = {256, 110},
+    [22] = {256, 82},  [23] = {256, 136}, [24] = {1, 1},     [25] = {1, 2},     [26] = {1, 4},
+    [27] = {1, 8},     [28] = {1, 8},     [29] = {256, 56},  [30] = {1, 2},     [34] = {256, 54},
     [35] = {256, 66},  [39] = {32, 17},
 };
 
 struct reader {
-    struct str rest;      /* of what there is of the file */
-    uint64_t size;        /* of the whole file */
-    uint64_t at;          /* offset of rest */
+    struct str rest; /* of what there is of the file */
+    uint64_t size;   /* of the whole file */
+    uint64_t at;     /* offset of rest */
     uint64_t alignment;
     char *why;
 };
@@ -60,7 +62,8 @@ static int refuse(struct reader *r, int err, const char *fmt, ...)
 
 static int truncated(struct reader *r)
 {
-    return refuse(r, ERR_INVALID, "the file is cut off: it ends after %llu bytes, in the middle of its description",
+    return refuse(r, ERR_INVALID,
+                  "the file is cut off: it ends after %llu bytes, in the middle of its description",
                   (unsigned long long)r->size);
 }
 
@@ -94,7 +97,8 @@ static int take_str(struct reader *r, uint64_t most, struct str *out)
     uint64_t len = 0;
     int err = take_u64(r, &len);
     if (err) return err;
-    if (len > most) return refuse(r, ERR_INVALID, "malformed: a text of %llu bytes", (unsigned long long)len);
+    if (len > most)
+        return refuse(r, ERR_INVALID, "malformed: a text of %llu bytes", (unsigned long long)len);
     out->len = (size_t)len;
     return take(r, len, &out->ptr);
 }
@@ -110,7 +114,8 @@ static int skip_array(struct reader *r)
     int err = take_u32(r, &type);
     if (!err) err = take_u64(r, &count);
     if (err) return err;
-    if (type >= TYPE_COUNT || type == ARRAY_TYPE) return refuse(r, ERR_INVALID, "malformed: an array of type %u", type);
+    if (type >= TYPE_COUNT || type == ARRAY_TYPE)
+        return refuse(r, ERR_INVALID, "malformed: an array of type %u", type);
     if (count > r->rest.len) return truncated(r);
     if (type != STRING_TYPE) return take(r, count * scalar_size[type], &p);
     for (uint64_t i = 0; !err && i < count; i++)
@@ -142,7 +147,7 @@ static int read_pair(struct reader *r)
 /* --- tensors --- */
 
 struct extent {
-    uint64_t end;         /* of the furthest tensor, from where the data begins */
+    uint64_t end; /* of the furthest tensor, from where the data begins */
     struct str furthest;
 };
 
@@ -151,13 +156,15 @@ static int read_shape(struct reader *r, uint64_t *row, uint64_t *elements)
     uint32_t dimensions = 0;
     int err = take_u32(r, &dimensions);
     if (err) return err;
-    if (dimensions > DIMENSIONS_MAX) return refuse(r, ERR_INVALID, "malformed: a tensor of %u dimensions", dimensions);
+    if (dimensions > DIMENSIONS_MAX)
+        return refuse(r, ERR_INVALID, "malformed: a tensor of %u dimensions", dimensions);
     *elements = *row = 1;
     for (uint32_t i = 0; i < dimensions; i++) {
         uint64_t n = 0;
         err = take_u64(r, &n);
         if (err) return err;
-        if (n == 0 || n > INT64_MAX / *elements) return refuse(r, ERR_INVALID, "malformed: a tensor's size");
+        if (n == 0 || n > INT64_MAX / *elements)
+            return refuse(r, ERR_INVALID, "malformed: a tensor's size");
         *elements *= n;
         if (i == 0) *row = n;
     }
@@ -175,9 +182,12 @@ static int read_tensor(struct reader *r, struct extent *extent)
     if (!err) err = take_u64(r, &offset);
     if (err) return err;
     if (type < ARRAY_LEN(blocks) && blocks[type].elements) {
-        if (row % blocks[type].elements) return refuse(r, ERR_INVALID, "malformed: a tensor's row of %llu elements", (unsigned long long)row);
+        if (row % blocks[type].elements)
+            return refuse(r, ERR_INVALID, "malformed: a tensor's row of %llu elements",
+                          (unsigned long long)row);
         const uint64_t count = elements / blocks[type].elements;
-        if (count > INT64_MAX / blocks[type].bytes) return refuse(r, ERR_INVALID, "malformed: a tensor's size");
+        if (count > INT64_MAX / blocks[type].bytes)
+            return refuse(r, ERR_INVALID, "malformed: a tensor's size");
         bytes = count * blocks[type].bytes;
     }
     if (offset % r->alignment || offset > INT64_MAX - bytes)
@@ -193,9 +203,11 @@ static int check_data(struct reader *r, const struct extent *extent)
 {
     const uint64_t begin = (r->at + r->alignment - 1) / r->alignment * r->alignment;
     if (extent->end <= r->size && begin <= r->size - extent->end) return 0;
-    return refuse(r, ERR_INVALID, "the file is cut off: it has %llu bytes, its tensors need %llu (up to %.*s)",
+    return refuse(r, ERR_INVALID,
+                  "the file is cut off: it has %llu bytes, its tensors need %llu (up to %.*s)",
                   (unsigned long long)r->size, (unsigned long long)(begin + extent->end),
-                  (int)MIN(extent->furthest.len, (size_t)64), extent->furthest.ptr ? extent->furthest.ptr : "");
+                  (int)MIN(extent->furthest.len, (size_t)64),
+                  extent->furthest.ptr ? extent->furthest.ptr : "");
 }
 
 /* --- the file --- */
@@ -210,14 +222,15 @@ static int read_header(struct reader *r, uint64_t *tensors, uint64_t *pairs)
     if (err) return err;
     if (version < VERSION_LEAST || version > VERSION_MOST)
         return refuse(r, ERR_UNSUPPORTED, "GGUF version %u, %s", version,
-                      version & 0xffff ? "which is not supported" : "that is, of big-endian machines");
+                      version & 0xffff ? "which is not supported"
+                                       : "that is, of big-endian machines");
     err = take_u64(r, tensors);
     if (!err) err = take_u64(r, pairs);
     if (err) return err;
     /* Each takes some bytes, so neither can be more than the file has. */
     if (*tensors > r->size || *pairs > r->size)
-        return refuse(r, ERR_INVALID, "malformed: %llu tensors and %llu values", (unsigned long long)*tensors,
-                      (unsigned long long)*pairs);
+        return refuse(r, ERR_INVALID, "malformed: %llu tensors and %llu values",
+                      (unsigned long long)*tensors, (unsigned long long)*pairs);
     return 0;
 }
 
@@ -245,7 +258,8 @@ int gguf_check_file(const char *path, char why[GGUF_WHY_MAX])
         (void)snprintf(why, GGUF_WHY_MAX, "%s", err_text(err));
     } else if (!S_ISREG(st.st_mode) || st.st_size == 0) {
         err = ERR_INVALID;
-        (void)snprintf(why, GGUF_WHY_MAX, "%s", S_ISREG(st.st_mode) ? "the file is empty" : "this is not a file");
+        (void)snprintf(why, GGUF_WHY_MAX, "%s",
+                       S_ISREG(st.st_mode) ? "the file is empty" : "this is not a file");
     } else {
         const size_t size = (size_t)st.st_size;
         void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks that a file is a whole GGUF file before anybody computes with it: structure, counts, tensor extents.
+/* Checks that a file is a whole GGUF file before anybody computes with it: structure, counts,
+ * tensor extents.
  *
- * A model file is untrusted and may be cut off by a broken download; this gives the clear message that the library behind it
- * does not. Specification: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md */
+ * A model file is untrusted and may be cut off by a broken download; this gives the clear message
+ * that the library behind it does not. Specification:
+ * https://github.com/ggml-org/ggml/blob/master/docs/gguf.md */
 #ifndef HOSTLER_ENGINE_GGUF_H
 #define HOSTLER_ENGINE_GGUF_H
 
@@ -11,8 +13,8 @@
 
 enum { GGUF_WHY_MAX = 256 };
 
-/* `file`: what there is of it; `size`: how long it is, at least file.len. 0, or ERR_INVALID or ERR_UNSUPPORTED and the
- * reason. Header, metadata and tensor table must lie within `file`. */
+/* `file`: what there is of it; `size`: how long it is, at least file.len. 0, or ERR_INVALID or
+ * ERR_UNSUPPORTED and the reason. Header, metadata and tensor table must lie within `file`. */
 MUST_CHECK int gguf_check(struct str file, uint64_t size, char why[GGUF_WHY_MAX]);
 
 /* The same for a file on disk; also the errno of opening it. */

@@ -26,27 +26,35 @@ static const char help[] =
     "  hostler-engine --model FILE --listen unix:PATH|HOST:PORT [options]\n"
     "\n"
     "  --model FILE       the model, a GGUF file\n"
-    "  --listen ADDRESS   unix:PATH, or HOST:PORT; there is no login here, so loopback or a gateway in front\n"
-    "  --alias NAME       the model's name for clients (default: the file's name without .gguf)\n"
-    "  --context N        tokens per request, prompt and answer together (default: as trained, at most 4096)\n"
+    "  --listen ADDRESS   unix:PATH or HOST:PORT; nobody has to log in here, so use a UNIX\n"
+    "                     socket or loopback, and put the gateway in front\n"
+    "  --alias NAME       the model's name for clients (default: the file's, without .gguf)\n"
+    "  --context N        tokens per request, prompt and answer together\n"
+    "                     (default: as the model was trained, at most 4096)\n"
     "  --slots N          requests computed at once, 1..128 (default 8)\n"
     "  --threads N|auto   compute threads; auto adapts while it runs (default auto)\n"
     "  --batch N          most prompt tokens per step, 32..8192 (default 512)\n"
-    "  --kv-type TYPE     f16, f32 or q8_0: element type of the KV cache (default f16)\n"
+    "  --kv-type TYPE     f16, f32 or q8_0: numbers of the KV cache (default f16)\n"
     "  --queue N          most requests in progress, others get 503 (default 512)\n"
     "  --drain SECONDS    how long requests may go on after SIGTERM (default 30)\n"
     "  --log-format F     auto, text or json (default auto: text on a terminal)\n"
     "  --log-level L      debug, info, warn or error (default info)\n"
     "  --help, --version\n"
     "\n"
-    "Routes: /v1/chat/completions /v1/completions /v1/embeddings /v1/models /tokenize /detokenize /health /metrics\n"
+    "Routes: /v1/chat/completions /v1/completions /v1/embeddings /v1/models\n"
+    "        /tokenize /detokenize /health /metrics\n"
     "\n"
     "Examples:\n"
     "  hostler-engine --model models/demo.gguf --listen 127.0.0.1:8081\n"
-    "  hostler-engine --model llama.gguf --listen unix:/run/llama.sock --context 8192 --slots 16 --kv-type q8_0\n"
+    "  hostler-engine --model llama.gguf --listen unix:/run/llama.sock \\\n"
+    "                 --context 8192 --slots 16 --kv-type q8_0\n"
     "\n"
-    "SIGTERM or SIGINT: takes no more requests, ends those in progress, exits; a second one exits at once.\n"
-    "Exit codes: 0 ended as asked, 1 could not start (one line on stderr says why), 2 wrong usage, 3 ended by a second signal.\n"
+    "SIGTERM or SIGINT: takes no more requests, ends those in progress, exits.\n"
+    "A second signal ends it at once.\n"
+    "\n"
+    "Exit codes: 0 ended as asked; 1 could not start, one line on stderr says why;\n"
+    "2 wrong usage; 3 ended by a second signal.\n"
+    "\n"
     "Environment: HOSTLER_GGML_BACKENDS is a folder to load ggml's compute back ends from.\n";
 
 struct program {
@@ -120,8 +128,23 @@ struct settings {
     unsigned log_level;
 };
 
-enum { OPT_FIRST = 256, OPT_MODEL = OPT_FIRST, OPT_LISTEN, OPT_ALIAS, OPT_CONTEXT, OPT_SLOTS, OPT_THREADS, OPT_BATCH,
-       OPT_KV, OPT_QUEUE, OPT_DRAIN, OPT_LOG_FORMAT, OPT_LOG_LEVEL, OPT_HELP, OPT_VERSION };
+enum {
+    OPT_FIRST = 256,
+    OPT_MODEL = OPT_FIRST,
+    OPT_LISTEN,
+    OPT_ALIAS,
+    OPT_CONTEXT,
+    OPT_SLOTS,
+    OPT_THREADS,
+    OPT_BATCH,
+    OPT_KV,
+    OPT_QUEUE,
+    OPT_DRAIN,
+    OPT_LOG_FORMAT,
+    OPT_LOG_LEVEL,
+    OPT_HELP,
+    OPT_VERSION
+};
 
 static const struct option options[] = {
     {"model", required_argument, NULL, OPT_MODEL},
@@ -203,8 +226,10 @@ static int read_options(int argc, char **argv, struct settings *s)
             puts("hostler-engine " HOSTLER_VERSION);
             return EXIT_OK;
         }
-        if (option == '?' || option == ':') return usage("unknown option or missing value: %s", argv[optind - 1]);
-        if (!set_option(s, option, optarg)) return usage("a bad value for --%s", options[index].name);
+        if (option == '?' || option == ':')
+            return usage("unknown option or missing value: %s", argv[optind - 1]);
+        if (!set_option(s, option, optarg))
+            return usage("a bad value for --%s", options[index].name);
     }
     if (optind < argc) return usage("what is '%s'?", argv[optind]);
     if (!s->model) return usage("%s", "--model is missing");
@@ -322,7 +347,8 @@ int main(int argc, char **argv)
 {
     static struct program program;
     struct settings s = {
-        .server = {.worker = {.model = {.slots = 8, .batch = 512}, .threads_most = threads_available()},
+        .server = {.worker = {.model = {.slots = 8, .batch = 512},
+                              .threads_most = threads_available()},
                    .queue_max = 512,
                    .drain_us = 30 * (uint64_t)USEC_PER_SEC},
         .log_level = LOG_INFO,
@@ -331,10 +357,12 @@ int main(int argc, char **argv)
     if (code >= 0) return code;
     threads_tame_barriers();
     program.listen = s.listen;
-    if (!parse_address(s.listen, &program.addr)) return usage("a bad address for --listen: %s", s.listen);
+    if (!parse_address(s.listen, &program.addr))
+        return usage("a bad address for --listen: %s", s.listen);
     name_model(&program, &s);
     s.server.worker.model.path = s.model;
-    s.server.worker.model.threads = s.server.worker.threads ? s.server.worker.threads : s.server.worker.threads_most;
+    s.server.worker.model.threads =
+        s.server.worker.threads ? s.server.worker.threads : s.server.worker.threads_most;
     log_init(STDERR_FILENO, (enum log_format)s.log_format, (enum log_level)s.log_level);
     const int result = serve(&program, &s);
     log_flush();

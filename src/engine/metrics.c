@@ -16,7 +16,8 @@ static void write_scheduler(struct metrics_writer *w, const struct server *s)
     put(w, METRIC_ENGINE_RUNNING, &t->running);
     put(w, METRIC_ENGINE_WAITING, &t->waiting);
     metrics_write_u64(w, METRIC_ENGINE_SLOTS, NULL, 0, s->info->slots);
-    metrics_write_double(w, METRIC_ENGINE_CACHE_USAGE, NULL, 0, (double)metric_read(&t->cache_used) / room);
+    metrics_write_double(w, METRIC_ENGINE_CACHE_USAGE, NULL, 0,
+                         (double)metric_read(&t->cache_used) / room);
     put(w, METRIC_ENGINE_PROMPT_TOKENS, &t->prompt_tokens);
     put(w, METRIC_ENGINE_CACHED_TOKENS, &t->cached_tokens);
     put(w, METRIC_ENGINE_OUTPUT_TOKENS, &t->output_tokens);
@@ -35,7 +36,8 @@ int server__metrics(struct server *s, struct buf *out)
     const struct metric_label version = {"version", STR(HOSTLER_VERSION)};
     metrics_write_init(&w, out);
     metrics_write_u64(&w, METRIC_BUILD_INFO, &version, 1, 1);
-    metrics_write_double(&w, METRIC_UPTIME, NULL, 0, (double)(loop_now(s->loop) - s->started_us) / 1e6);
+    metrics_write_double(&w, METRIC_UPTIME, NULL, 0,
+                         (double)(loop_now(s->loop) - s->started_us) / 1e6);
     metrics_write_u64(&w, METRIC_READY, NULL, 0, s->model && !s->draining);
     put(&w, METRIC_CONNECTIONS, &s->http.connections);
     put(&w, METRIC_CONNECTIONS_TOTAL, &s->http.accepted);

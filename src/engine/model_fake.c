@@ -77,10 +77,14 @@ static int set_key(struct model *m, struct str key, struct str value)
 {
     uint64_t n = 0;
     if (str_eq(key, STR("mode"))) {
-        if (str_eq(value, STR("echo"))) m->mode = FAKE_ECHO;
-        else if (str_eq(value, STR("script"))) m->mode = FAKE_SCRIPT;
-        else if (str_eq(value, STR("random"))) m->mode = FAKE_RANDOM;
-        else return ERR_INVALID;
+        if (str_eq(value, STR("echo")))
+            m->mode = FAKE_ECHO;
+        else if (str_eq(value, STR("script")))
+            m->mode = FAKE_SCRIPT;
+        else if (str_eq(value, STR("random")))
+            m->mode = FAKE_RANDOM;
+        else
+            return ERR_INVALID;
         return 0;
     }
     if (str_eq(key, STR("text"))) {
@@ -88,13 +92,20 @@ static int set_key(struct model *m, struct str key, struct str value)
         return 0;
     }
     if (str_to_u64(value, &n)) return ERR_INVALID;
-    if (str_eq(key, STR("decode_us"))) m->decode_us = n;
-    else if (str_eq(key, STR("token_us"))) m->token_us = n;
-    else if (str_eq(key, STR("load_us"))) m->load_us = n;
-    else if (str_eq(key, STR("context"))) m->info.context_train = (uint32_t)n;
-    else if (str_eq(key, STR("fail"))) m->fail = n;
-    else if (str_eq(key, STR("nan"))) m->nan = n;
-    else return ERR_INVALID;
+    if (str_eq(key, STR("decode_us")))
+        m->decode_us = n;
+    else if (str_eq(key, STR("token_us")))
+        m->token_us = n;
+    else if (str_eq(key, STR("load_us")))
+        m->load_us = n;
+    else if (str_eq(key, STR("context")))
+        m->info.context_train = (uint32_t)n;
+    else if (str_eq(key, STR("fail")))
+        m->fail = n;
+    else if (str_eq(key, STR("nan")))
+        m->nan = n;
+    else
+        return ERR_INVALID;
     return 0;
 }
 
@@ -116,7 +127,8 @@ static int read_script(struct model *m, const char *path, char why[MODEL_WHY_MAX
         separator = '\n';
         err = read_file(path, &file);
         text = buf_str(&file);
-        if (!err && (!str_cut(&text, '\n', &line) || !str_eq(str_trim(line), STR("hostler fake model"))))
+        if (!err &&
+            (!str_cut(&text, '\n', &line) || !str_eq(str_trim(line), STR("hostler fake model"))))
             err = ERR_INVALID;
         if (err) say(why, path, err == ERR_INVALID ? "not a fake model's file" : err_text(err));
     }
@@ -205,8 +217,8 @@ static const struct {
     {STR_INIT("<|im_end|>"), FAKE_CLOSE},
 };
 
-int model_tokenize(const struct model *m UNUSED, struct str text, bool add_special, bool parse_special,
-                   int32_t *tokens, size_t max, size_t *count)
+int model_tokenize(const struct model *m UNUSED, struct str text, bool add_special,
+                   bool parse_special, int32_t *tokens, size_t max, size_t *count)
 {
     size_t n = 0;
     if (add_special && n++ < max) tokens[0] = FAKE_BOS;
@@ -226,7 +238,8 @@ int model_tokenize(const struct model *m UNUSED, struct str text, bool add_speci
     return n > max ? ERR_TOO_LARGE : 0;
 }
 
-size_t model_piece(const struct model *m UNUSED, int32_t token, bool special, char out[MODEL_PIECE_MAX])
+size_t model_piece(const struct model *m UNUSED, int32_t token, bool special,
+                   char out[MODEL_PIECE_MAX])
 {
     if (token >= 0 && token < 256) {
         out[0] = (char)token;
@@ -245,10 +258,12 @@ bool model_is_end(const struct model *m UNUSED, int32_t token)
     return token == FAKE_END;
 }
 
-int model_chat(const struct model *m UNUSED, const struct model_message *messages, size_t count, struct buf *out)
+int model_chat(const struct model *m UNUSED, const struct model_message *messages, size_t count,
+               struct buf *out)
 {
     for (size_t i = 0; i < count; i++) {
-        int err = buf_printf(out, "<|im_start|>%s\n%s<|im_end|>\n", messages[i].role, messages[i].content);
+        int err = buf_printf(out, "<|im_start|>%s\n%s<|im_end|>\n", messages[i].role,
+                             messages[i].content);
         if (err) return err;
     }
     return buf_append(out, STR("<|im_start|>assistant\n"));

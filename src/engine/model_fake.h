@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scripted model behind model.h, for tests and hostler-engine-fake: deterministic, no weights.
  *
- * Its "file" is text, one `key value` per line, the first line being `hostler fake model`; or the path itself is
- * "fake:key value;key value". Keys:
- *     mode echo       chat answers repeat the last message (default); other prompts continue by letters that depend on every
- *                     token before, so that a wrong cache shows
+ * Its "file" is text, one `key value` per line, the first line being `hostler fake model`; or the
+ * path itself is "fake:key value;key value". Keys:
+ *     mode echo       chat answers repeat the last message (default); other prompts go on by
+ *                     letters that depend on every token before, so that a wrong cache shows
  *     mode script     answers are the text of `text`
  *     mode random     logits are noise that depends on every token before
  *     text T          for script; \n stands for a line end
@@ -14,7 +14,8 @@
  *     context N       what it was "trained" with
  *     fail N          the N-th decode fails
  *     nan N           the N-th decode gives no numbers
- * Tokens are bytes (0..255), 256 begins a text, 257 ends an answer, 258 and 259 enclose a message. */
+ * Tokens are bytes (0..255), 256 begins a text, 257 ends an answer, 258 and 259 enclose a message.
+ */
 #ifndef HOSTLER_ENGINE_MODEL_FAKE_H
 #define HOSTLER_ENGINE_MODEL_FAKE_H
 
@@ -27,7 +28,7 @@ struct model_fake_stats {
     unsigned items;      /* of all decodes */
     unsigned last_items; /* of the last one */
     unsigned copies;
-    unsigned embeds;     /* calls */
+    unsigned embeds; /* calls */
     unsigned threads;
 };
 

@@ -31,8 +31,8 @@ struct model {
     llama_memory_t memory;
     struct llama_context *embed_context; /* made at first use */
     unsigned threads;
-    const char *chat_template;           /* the file's own, or a name that libllama knows */
-    bool recurrent;                      /* its state cannot be cut */
+    const char *chat_template; /* the file's own, or a name that libllama knows */
+    bool recurrent;            /* its state cannot be cut */
     /* The arrays of one batch, info.batch long. */
     llama_token *tokens;
     llama_pos *positions;
@@ -50,8 +50,8 @@ static void *must(void *ptr)
 
 /* --- what libllama says --- */
 
-/* The first error that it logged, for the line that says why loading failed. libllama's log has no owner to pass it to but a
- * global; loading happens once per process. */
+/* The first error that it logged, for the line that says why loading failed. libllama's log has no
+ * owner to pass it to but a global; loading happens once per process. */
 static struct {
     pthread_mutex_t lock;
     char text[REASON_MAX];
@@ -78,8 +78,8 @@ static void on_log(enum ggml_log_level level, const char *text, void *user UNUSE
 /* Its assertions end the process; while loading, with the line that a bad file deserves. */
 static void on_abort(const char *text)
 {
-    fprintf(stderr, "hostler-engine: %s%s%.*s\n", reason.path ? reason.path : "", reason.path ? ": " : "",
-            (int)strcspn(text, "\n"), text);
+    fprintf(stderr, "hostler-engine: %s%s%.*s\n", reason.path ? reason.path : "",
+            reason.path ? ": " : "", (int)strcspn(text, "\n"), text);
     if (reason.path) _exit(1);
 }
 
@@ -150,7 +150,8 @@ static uint64_t slot_bytes(const struct model *m)
     const uint64_t k = meta_number(m, "attention.key_length", head) * kv_heads;
     const uint64_t v = meta_number(m, "attention.value_length", head) * kv_heads;
     const uint64_t layers = (uint64_t)llama_model_n_layer(m->llama);
-    return (kv_row_bytes(m->options.kv, k) + kv_row_bytes(m->options.kv, v)) * layers * m->info.context;
+    return (kv_row_bytes(m->options.kv, k) + kv_row_bytes(m->options.kv, v)) * layers *
+           m->info.context;
 }
 
 static void read_info(struct model *m)
@@ -163,7 +164,8 @@ static void read_info(struct model *m)
     info->vocab = (uint32_t)llama_vocab_n_tokens(m->vocab);
     info->embedding = (uint32_t)llama_model_n_embd_out(m->llama);
     info->context_train = (uint32_t)llama_model_n_ctx_train(m->llama);
-    info->context = o->context ? o->context : MIN(info->context_train, (uint32_t)MODEL_CONTEXT_DEFAULT);
+    info->context =
+        o->context ? o->context : MIN(info->context_train, (uint32_t)MODEL_CONTEXT_DEFAULT);
     info->embed_max = MIN(info->context_train, (uint32_t)EMBED_MAX);
     info->slots = o->slots;
     info->batch = MAX(o->batch, o->slots);
@@ -184,8 +186,8 @@ static void choose_template(struct model *m)
 {
     const struct llama_chat_message probe = {"user", "x"};
     m->chat_template = llama_model_chat_template(m->llama, NULL);
-    m->info.template_known =
-        m->chat_template && llama_chat_apply_template(m->chat_template, &probe, 1, true, NULL, 0) > 0;
+    m->info.template_known = m->chat_template && llama_chat_apply_template(m->chat_template, &probe,
+                                                                           1, true, NULL, 0) > 0;
     if (!m->info.template_known) m->chat_template = "chatml";
 }
 
@@ -253,11 +255,13 @@ static int load_weights(struct model *m, char why[MODEL_WHY_MAX])
     int err = gguf_check_file(path, text);
     if (err) return fail(why, path, err, text);
     load_backends();
-    if (!ggml_backend_reg_count()) return fail(why, path, ERR_UNSUPPORTED, "no compute back end of ggml was found");
+    if (!ggml_backend_reg_count())
+        return fail(why, path, ERR_UNSUPPORTED, "no compute back end of ggml was found");
     m->llama = llama_model_load_from_file(path, llama_model_default_params());
     if (!m->llama) return fail(why, path, ERR_INVALID, "the model cannot be loaded");
     m->vocab = llama_model_get_vocab(m->llama);
-    if (llama_vocab_n_tokens(m->vocab) < 1) return fail(why, path, ERR_UNSUPPORTED, "the model has no vocabulary");
+    if (llama_vocab_n_tokens(m->vocab) < 1)
+        return fail(why, path, ERR_UNSUPPORTED, "the model has no vocabulary");
     m->recurrent = llama_model_is_recurrent(m->llama) || llama_model_is_hybrid(m->llama);
     return 0;
 }
@@ -274,7 +278,8 @@ int model_load(const struct model_options *options, struct model **out, char why
     const uint64_t cache = m->info.slot_bytes * m->info.slots;
     if (cache > memory_available()) {
         char text[160];
-        (void)snprintf(text, sizeof text, "no memory for the KV cache: %llu MiB for %u slots of %u tokens",
+        (void)snprintf(text, sizeof text,
+                       "no memory for the KV cache: %llu MiB for %u slots of %u tokens",
                        (unsigned long long)(cache >> 20), m->info.slots, m->info.context);
         err = fail(why, options->path, -ENOMEM, text);
         goto out;
@@ -283,7 +288,8 @@ int model_load(const struct model_options *options, struct model **out, char why
     err = open_context(m);
     if (err) {
         err = fail(why, options->path, err,
-                   err == ERR_UNSUPPORTED ? "the model does not generate text" : "no context could be made");
+                   err == ERR_UNSUPPORTED ? "the model does not generate text"
+                                          : "no context could be made");
         goto out;
     }
     make_arrays(m);
@@ -318,12 +324,12 @@ const struct model_info *model_info(const struct model *m)
 
 /* --- vocabulary --- */
 
-int model_tokenize(const struct model *m, struct str text, bool add_special, bool parse_special, int32_t *tokens,
-                   size_t max, size_t *count)
+int model_tokenize(const struct model *m, struct str text, bool add_special, bool parse_special,
+                   int32_t *tokens, size_t max, size_t *count)
 {
     if (text.len > INT32_MAX || max > INT32_MAX) return ERR_TOO_LARGE;
-    const int32_t n = llama_tokenize(m->vocab, text.len ? text.ptr : "", (int32_t)text.len, tokens, (int32_t)max,
-                                     add_special, parse_special);
+    const int32_t n = llama_tokenize(m->vocab, text.len ? text.ptr : "", (int32_t)text.len, tokens,
+                                     (int32_t)max, add_special, parse_special);
     if (n == INT32_MIN) {
         *count = text.len;
         return ERR_TOO_LARGE;
@@ -343,7 +349,8 @@ bool model_is_end(const struct model *m, int32_t token)
     return llama_vocab_is_eog(m->vocab, token);
 }
 
-int model_chat(const struct model *m, const struct model_message *messages, size_t count, struct buf *out)
+int model_chat(const struct model *m, const struct model_message *messages, size_t count,
+               struct buf *out)
 {
     struct llama_chat_message *chat = must(calloc(count, sizeof *chat));
     size_t guess = 256;
@@ -356,7 +363,8 @@ int model_chat(const struct model *m, const struct model_message *messages, size
         char *room;
         err = guess > INT32_MAX ? ERR_TOO_LARGE : buf_reserve(out, guess, &room);
         if (err) break;
-        const int32_t n = llama_chat_apply_template(m->chat_template, chat, count, true, room, (int32_t)guess);
+        const int32_t n =
+            llama_chat_apply_template(m->chat_template, chat, count, true, room, (int32_t)guess);
         if (n < 0) err = ERR_INVALID;
         if (err || (size_t)n <= guess) {
             if (!err) buf_commit(out, (size_t)n);
@@ -432,7 +440,8 @@ static int open_embed_context(struct model *m)
     p.n_seq_max = MODEL_EMBED_INPUTS;
     p.n_threads = p.n_threads_batch = (int32_t)m->threads;
     p.embeddings = true;
-    p.pooling_type = meta(m, key, text, sizeof text) ? LLAMA_POOLING_TYPE_UNSPECIFIED : LLAMA_POOLING_TYPE_MEAN;
+    p.pooling_type =
+        meta(m, key, text, sizeof text) ? LLAMA_POOLING_TYPE_UNSPECIFIED : LLAMA_POOLING_TYPE_MEAN;
     p.kv_unified = true;
     p.no_perf = true;
     m->embed_context = llama_init_from_model(m->llama, p);
@@ -472,7 +481,8 @@ int model_embed(struct model *m, const struct model_tokens *inputs, size_t count
         llama_memory_t memory = llama_get_memory(m->embed_context);
         llama_set_n_threads(m->embed_context, (int32_t)m->threads, (int32_t)m->threads);
         if (memory) llama_memory_clear(memory, false);
-        if (memory ? llama_decode(m->embed_context, batch) : llama_encode(m->embed_context, batch)) err = ERR_INVALID;
+        if (memory ? llama_decode(m->embed_context, batch) : llama_encode(m->embed_context, batch))
+            err = ERR_INVALID;
     }
     for (size_t i = 0; !err && i < count; i++) {
         const float *v = llama_get_embeddings_seq(m->embed_context, (llama_seq_id)i);

@@ -11,29 +11,32 @@ struct sequence;
 struct embed_job;
 
 enum finish {
-    FINISH_NONE,      /* goes on */
-    FINISH_STOP,      /* an end token or a stop string */
-    FINISH_LENGTH,    /* max_tokens or the context's end */
+    FINISH_NONE,   /* goes on */
+    FINISH_STOP,   /* an end token or a stop string */
+    FINISH_LENGTH, /* max_tokens or the context's end */
     FINISH_CANCELLED,
-    FINISH_FAILED,    /* the model could not compute; the log says more */
+    FINISH_FAILED, /* the model could not compute; the log says more */
 };
 
-/* A step of one sequence. With a finish other than FINISH_NONE it is the last one, and the sequence is the asker's again. */
+/* A step of one sequence. With a finish other than FINISH_NONE it is the last one, and the sequence
+ * is the asker's again. */
 struct output {
     struct sequence *sequence;
-    struct str text;                  /* whole characters, maybe none; borrowed for the call */
-    const struct sampler_choice *choices; /* the tokens behind `text`, with logprobs only; borrowed */
+    struct str text; /* whole characters, maybe none; borrowed for the call */
+    const struct sampler_choice
+        *choices; /* the tokens behind `text`, with logprobs only; borrowed */
     unsigned choice_count;
     enum finish finish;
     uint32_t prompt_tokens;
     uint32_t cached_tokens;
-    uint32_t generated;               /* tokens of the answer so far, without an end token */
+    uint32_t generated; /* tokens of the answer so far, without an end token */
 };
 
 /* Receives on the worker's thread. */
 struct output_sink {
     void (*on_output)(void *user, const struct output *out);
-    void (*on_embedded)(void *user, struct embed_job *job, int err); /* the job is the asker's again */
+    void (*on_embedded)(void *user, struct embed_job *job,
+                        int err); /* the job is the asker's again */
     void *user;
 };
 

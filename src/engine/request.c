@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A chat or completion request. The happy path: the body comes (BODY), is checked, becomes one sequence per choice, whose
- * tokens go out as they come (ANSWERING), until each has ended; then the call ends. What can go wrong: a bad body (400), the
- * model fails (500, or an error event in a stream that has begun), the client leaves (its sequences are cancelled), the
- * client reads slowly (they are paused), the server shuts down.
+/* A chat or completion request. The happy path: the body comes (BODY), is checked, becomes one
+ * sequence per choice, whose tokens go out as they come (ANSWERING), until each has ended; then the
+ * call ends. What can go wrong: a bad body (400), the model fails (500, or an error event in a
+ * stream that has begun), the client leaves (its sequences are cancelled), the client reads slowly
+ * (they are paused), the server shuts down.
  *
  * The call may be gone before the sequences are; the request lives until both are.
  *
@@ -22,16 +23,16 @@
 enum {
     PENDING_HIGH = 64 * 1024, /* unsent bytes at which a stream's sequences are paused */
     PENDING_LOW = 16 * 1024,
-    SEQUENCES_MAX = 128,      /* prompts times choices */
+    SEQUENCES_MAX = 128, /* prompts times choices */
 };
 
 struct choice {
     struct sequence *sequence; /* NULL once it has ended */
-    bool leads;                /* its prompt is the one that is counted, of those with the same prompt */
-    bool begun;                /* the role was sent */
+    bool leads; /* its prompt is the one that is counted, of those with the same prompt */
+    bool begun; /* the role was sent */
     enum finish finish;
-    struct buf text;           /* whole answers */
-    size_t characters;         /* sent, for text_offset */
+    struct buf text;               /* whole answers */
+    size_t characters;             /* sent, for text_offset */
     struct sampler_choice *tokens; /* whole answers with logprobs */
     unsigned token_count;
     unsigned token_cap;
@@ -41,19 +42,19 @@ struct request {
     struct list link;
     struct task task;
     struct server *server;
-    struct http_call *call;    /* NULL when it has ended */
+    struct http_call *call; /* NULL when it has ended */
     enum api_kind kind;
     struct answer answer;
     bool stream;
-    bool planned;              /* the body was accepted */
+    bool planned; /* the body was accepted */
     bool paused;
     struct choice *choices;
     size_t choice_count;
-    size_t running;            /* sequences that have not ended */
+    size_t running; /* sequences that have not ended */
     struct answer_usage usage;
     struct buf frames;
     uint64_t started_us;
-    uint64_t first_us;         /* first token; 0: none yet */
+    uint64_t first_us; /* first token; 0: none yet */
 };
 
 static const struct http_field stream_fields[] = {
@@ -157,7 +158,8 @@ static int chat_prompt(struct request *r, struct arena *arena, const struct api_
     buf_init(&text, 2 * SERVER_BODY_MAX);
     int err = model_chat(r->server->model, api->messages, api->message_count, &text);
     if (err)
-        err = api_refuse(arena, error, "messages", NULL, "The model's chat template cannot take these messages.");
+        err = api_refuse(arena, error, "messages", NULL,
+                         "The model's chat template cannot take these messages.");
     else
         *out = (struct api_prompt){.text = arena_dup(arena, buf_str(&text))};
     buf_fini(&text);
@@ -165,7 +167,8 @@ static int chat_prompt(struct request *r, struct arena *arena, const struct api_
 }
 
 /* One prompt's sequences; the first leads, so that the prompt is computed once. */
-static void add_choices(struct request *r, const struct api_request *api, const int32_t *tokens, uint32_t count)
+static void add_choices(struct request *r, const struct api_request *api, const int32_t *tokens,
+                        uint32_t count)
 {
     const struct server *s = r->server;
     const uint32_t left = s->info->context - count;
@@ -194,7 +197,8 @@ static void add_choices(struct request *r, const struct api_request *api, const 
     r->usage.prompt += count;
 }
 
-static int plan_prompts(struct request *r, struct arena *arena, const struct api_request *api, struct api_error *error)
+static int plan_prompts(struct request *r, struct arena *arena, const struct api_request *api,
+                        struct api_error *error)
 {
     struct server *s = r->server;
     struct api_prompt chat;
@@ -205,11 +209,13 @@ static int plan_prompts(struct request *r, struct arena *arena, const struct api
     int err = is_chat ? chat_prompt(r, arena, api, &chat, error) : 0;
     if (err) return err;
     if (count * api->n > SEQUENCES_MAX)
-        return api_refuse(arena, error, "n", NULL, "A request may have at most %d choices in all.", SEQUENCES_MAX);
+        return api_refuse(arena, error, "n", NULL, "A request may have at most %d choices in all.",
+                          SEQUENCES_MAX);
     const int32_t **tokens = arena_alloc(arena, count * sizeof *tokens);
     uint32_t *counts = arena_alloc(arena, count * sizeof *counts);
     for (size_t i = 0; i < count; i++) {
-        err = server__tokens(s, arena, &prompts[i], is_chat, s->info->context - 1, param, &tokens[i], &counts[i], error);
+        err = server__tokens(s, arena, &prompts[i], is_chat, s->info->context - 1, param,
+                             &tokens[i], &counts[i], error);
         if (err) return err;
     }
     r->choices = must(calloc(count * api->n, sizeof *r->choices));
@@ -222,13 +228,14 @@ static int plan(struct request *r, struct arena *arena, struct api_error *error)
 {
     struct server *s = r->server;
     struct api_request api;
-    int err = r->kind == API_CHAT
-                  ? api_parse_chat(arena, r->call->body, &s->defaults, s->info->vocab, &api, error)
-                  : api_parse_completion(arena, r->call->body, &s->defaults, s->info->vocab, &api, error);
+    int err =
+        r->kind == API_CHAT
+            ? api_parse_chat(arena, r->call->body, &s->defaults, s->info->vocab, &api, error)
+            : api_parse_completion(arena, r->call->body, &s->defaults, s->info->vocab, &api, error);
     if (err) return err;
     if (!model_known(s, api.model)) {
-        api_refuse(arena, error, "model", "model_not_found", "This engine serves '%s', not '%.*s'.", s->options.alias,
-                   (int)MIN(api.model.len, (size_t)128), api.model.ptr);
+        api_refuse(arena, error, "model", "model_not_found", "This engine serves '%s', not '%.*s'.",
+                   s->options.alias, (int)MIN(api.model.len, (size_t)128), api.model.ptr);
         error->status = 404;
         return ERR_NOT_FOUND;
     }
@@ -260,7 +267,9 @@ static void start(struct request *r)
 
 static void fail_body(struct request *r)
 {
-    struct api_error error = {.status = 400, .type = "invalid_request_error", .message = STR("The body did not arrive whole.")};
+    struct api_error error = {.status = 400,
+                              .type = "invalid_request_error",
+                              .message = STR("The body did not arrive whole.")};
     if (r->call->body_err == ERR_TOO_LARGE) {
         error.status = 413;
         error.message = STR("The body is larger than this engine takes.");
@@ -296,13 +305,18 @@ static void resume(struct request *r)
 }
 
 static const struct api_error model_failed = {
-    .status = 500, .type = "server_error", .message = STR_INIT("The model failed to compute an answer.")};
+    .status = 500,
+    .type = "server_error",
+    .message = STR_INIT("The model failed to compute an answer.")};
 static const struct api_error too_long = {
-    .status = 500, .type = "server_error", .message = STR_INIT("The answer is larger than this engine can give.")};
+    .status = 500,
+    .type = "server_error",
+    .message = STR_INIT("The answer is larger than this engine can give.")};
 static const struct api_error shutting_down = {
     .status = 503, .type = "server_error", .message = STR_INIT("The engine is shutting down.")};
 
-static int frame_output(struct request *r, struct choice *c, unsigned index, const struct output *out)
+static int frame_output(struct request *r, struct choice *c, unsigned index,
+                        const struct output *out)
 {
     int err = 0;
     if (!c->begun) {
@@ -315,7 +329,8 @@ static int frame_output(struct request *r, struct choice *c, unsigned index, con
         for (size_t i = 0; i < out->text.len; i++)
             c->characters += ((unsigned char)out->text.ptr[i] & 0xc0) != 0x80;
     }
-    if (!err && out->finish != FINISH_NONE) err = answer_frame_finish(&r->answer, &r->frames, index, out->finish);
+    if (!err && out->finish != FINISH_NONE)
+        err = answer_frame_finish(&r->answer, &r->frames, index, out->finish);
     return err;
 }
 
@@ -361,7 +376,8 @@ static void finish_whole(struct request *r)
     buf_init(&body, SERVER_ANSWER_MAX);
     for (size_t i = 0; i < r->choice_count; i++) {
         const struct choice *c = &r->choices[i];
-        choices[i] = (struct answer_choice){buf_str(&c->text), c->finish, c->tokens, c->token_count};
+        choices[i] =
+            (struct answer_choice){buf_str(&c->text), c->finish, c->tokens, c->token_count};
     }
     int err = answer_whole(&r->answer, &body, choices, r->choice_count, &r->usage);
     if (err) {

@@ -45,8 +45,8 @@ static void note_token(struct sampler *s, int32_t token)
     s->distinct[s->distinct_count++] = token;
 }
 
-void sampler_init(struct sampler *s, const struct sampler_params *params, uint32_t vocab, const int32_t *prompt,
-                  uint32_t prompt_count)
+void sampler_init(struct sampler *s, const struct sampler_params *params, uint32_t vocab,
+                  const int32_t *prompt, uint32_t prompt_count)
 {
     *s = (struct sampler){.params = *params, .vocab = vocab};
     rng_seed(&s->rng, params->seed);
@@ -99,7 +99,8 @@ static void apply_bias(const struct sampler *s, float *logits)
 
 /* --- selection --- */
 
-/* The greatest of x; -INFINITY when there is no number. Eight at a time, since each maximum waits for the former. */
+/* The greatest of x; -INFINITY when there is no number. Eight at a time, since each maximum waits
+ * for the former. */
 static float row_max(const float *x, uint32_t n)
 {
     float best[8];
@@ -125,7 +126,8 @@ static int32_t row_find(const float *x, uint32_t n, float value)
     return -1;
 }
 
-/* Greater logits first; of equal ones the lower token, so that results do not depend on the order of work. */
+/* Greater logits first; of equal ones the lower token, so that results do not depend on the order
+ * of work. */
 static bool before(const struct sampler_candidate *a, const struct sampler_candidate *b)
 {
     return a->logit > b->logit || (a->logit == b->logit && a->token < b->token);
@@ -173,7 +175,8 @@ static float least(const struct sampler_candidate *c, size_t n)
     return low;
 }
 
-/* The k foremost of the row, sorted; returns how many there are (fewer when the row has fewer numbers). */
+/* The k foremost of the row, sorted; returns how many there are (fewer when the row has fewer
+ * numbers). */
 static size_t top_of_row(const float *x, uint32_t n, size_t k, struct sampler_candidate *c)
 {
     const size_t room = MIN((size_t)n, 2 * k + 64);
@@ -207,7 +210,8 @@ static size_t reaching(const float *x, uint32_t n, float bar, struct sampler_can
     return m;
 }
 
-/* The number of sorted candidates that hold the share `p` of `total`; 0 when these do not reach it. */
+/* The number of sorted candidates that hold the share `p` of `total`; 0 when these do not reach it.
+ */
 static size_t share(const struct sampler_candidate *c, size_t n, float max, double total, float p)
 {
     double sum = 0;
@@ -342,7 +346,8 @@ static int note_top(const struct sampler *s, struct sampler_scratch *scratch, co
     return 0;
 }
 
-int sampler_next(struct sampler *s, struct sampler_scratch *scratch, float *logits, struct sampler_choice *out)
+int sampler_next(struct sampler *s, struct sampler_scratch *scratch, float *logits,
+                 struct sampler_choice *out)
 {
     float *raw = NULL;
     float offset = 0;

@@ -11,10 +11,10 @@
 #include "obs/log.h"
 
 enum {
-    SLICE_LEAST = 16,  /* tokens; fewer waste the model's time per call */
-    SLICE_FIRST = 64,  /* before anything has been measured */
+    SLICE_LEAST = 16, /* tokens; fewer waste the model's time per call */
+    SLICE_FIRST = 64, /* before anything has been measured */
     SLICE_MOST_US = 200 * USEC_PER_MS,
-    SLICE_STEPS = 3,   /* length of a slice in steps of the running sequences */
+    SLICE_STEPS = 3, /* length of a slice in steps of the running sequences */
 };
 
 /* A prompt's part in a slice. */
@@ -28,18 +28,18 @@ struct scheduler {
     struct scheduler_options options;
     struct model *model;
     const struct model_info *info;
-    struct list waiting;        /* without slot, in order of arrival */
-    struct list prefill;        /* with slot, prompt not yet decoded, in order of arrival */
-    struct list parked;         /* paused, without slot */
-    struct list embeds;         /* struct embed_job */
+    struct list waiting; /* without slot, in order of arrival */
+    struct list prefill; /* with slot, prompt not yet decoded, in order of arrival */
+    struct list parked;  /* paused, without slot */
+    struct list embeds;  /* struct embed_job */
     struct slots slots;
-    struct model_item *items;   /* info->batch */
-    struct part *parts;         /* info->slots */
+    struct model_item *items; /* info->batch */
+    struct part *parts;       /* info->slots */
     struct sampler_scratch scratch;
     struct threads decode_threads;
     struct threads prefill_threads;
-    uint64_t decode_us;         /* what the last step of the running sequences took */
-    double prompt_token_us;     /* what a prompt token costs lately; 0: not measured */
+    uint64_t decode_us;     /* what the last step of the running sequences took */
+    double prompt_token_us; /* what a prompt token costs lately; 0: not measured */
     struct scheduler_stats stats;
 };
 
@@ -123,7 +123,8 @@ static void tell(struct scheduler *s, struct sequence *q, struct str text, enum 
 static void leave_followers(struct scheduler *s, struct sequence *q)
 {
     if (!q->followers) return;
-    LIST_EACH(&s->waiting, it) {
+    LIST_EACH(&s->waiting, it)
+    {
         struct sequence *f = LIST_ITEM(it, struct sequence, link);
         if (f->leader == q) f->leader = NULL;
     }
@@ -210,7 +211,8 @@ void scheduler_pause(struct scheduler *s, struct sequence *q, bool paused)
 
 /* --- waiting sequences get slots --- */
 
-/* Takes the slot of a sequence whose reader is slow: what it computed stays in the cache until somebody needs the room. */
+/* Takes the slot of a sequence whose reader is slow: what it computed stays in the cache until
+ * somebody needs the room. */
 static bool park_one(struct scheduler *s)
 {
     for (uint32_t i = 0; i < s->slots.count; i++) {
@@ -241,7 +243,8 @@ static void admit_one(struct scheduler *s, struct sequence *q, double token_us)
 static void admit(struct scheduler *s)
 {
     const double token_us = s->prompt_token_us > 0 ? s->prompt_token_us : USEC_PER_MS;
-    LIST_EACH_SAFE(&s->waiting, it, next) {
+    LIST_EACH_SAFE(&s->waiting, it, next)
+    {
         struct sequence *q = LIST_ITEM(it, struct sequence, link);
         if (q->paused || (q->leader && !q->leader->prefilled)) continue;
         if (slots_busy(&s->slots) == s->slots.count && !park_one(s)) return;
@@ -366,8 +369,9 @@ static bool decode_running(struct scheduler *s)
     return true;
 }
 
-/* How many prompt tokens the next slice may have. While others run it lasts a few times as long as their step, so that most of
- * the time goes to the prompts: sequences that wait cost more than those that run a little slower. */
+/* How many prompt tokens the next slice may have. While others run it lasts a few times as long as
+ * their step, so that most of the time goes to the prompts: sequences that wait cost more than
+ * those that run a little slower. */
 static uint32_t slice_size(const struct scheduler *s, bool others_run)
 {
     uint64_t budget = s->options.slice_alone_us;
@@ -386,11 +390,13 @@ static int compare_slots(const void *a, const void *b)
     return x->sequence->slot < y->sequence->slot ? -1 : x->sequence->slot > y->sequence->slot;
 }
 
-/* The slice's parts, from the oldest prompt on, in order of their slots. A prompt that would only get a scrap waits. */
+/* The slice's parts, from the oldest prompt on, in order of their slots. A prompt that would only
+ * get a scrap waits. */
 static size_t collect_parts(struct scheduler *s, uint32_t size)
 {
     size_t n = 0;
-    LIST_EACH(&s->prefill, it) {
+    LIST_EACH(&s->prefill, it)
+    {
         struct sequence *q = LIST_ITEM(it, struct sequence, link);
         const uint32_t rest = q->goal - q->done;
         if (n && rest > size && size < SLICE_LEAST) break;
@@ -402,8 +408,9 @@ static size_t collect_parts(struct scheduler *s, uint32_t size)
     return n;
 }
 
-/* How many of the parts from `first` on go well in one decode: of neighbouring slots and equally long, since the model computes
- * others one after the other anyway, in pieces that waste its time. */
+/* How many of the parts from `first` on go well in one decode: of neighbouring slots and equally
+ * long, since the model computes others one after the other anyway, in pieces that waste its time.
+ */
 static size_t group_length(const struct scheduler *s, size_t first, size_t parts)
 {
     size_t n = 1;
@@ -420,8 +427,7 @@ static size_t collect_items(struct scheduler *s, struct part *parts, size_t coun
         const struct sequence *q = parts[p].sequence;
         for (uint32_t i = 0; i < parts[p].count; i++) {
             const uint32_t at = q->done + i;
-            s->items[n++] =
-                (struct model_item){q->tokens[at], q->slot, at, at + 1 == q->goal};
+            s->items[n++] = (struct model_item){q->tokens[at], q->slot, at, at + 1 == q->goal};
         }
         parts[p].last_item = (uint32_t)(n - 1);
     }
@@ -445,10 +451,12 @@ static void note_slice(struct scheduler *s, size_t tokens, uint64_t us)
     histogram_observe_us(&s->stats.prefill_seconds, us);
     metric_add(&s->stats.prompt_tokens, tokens);
     if (tokens < SLICE_LEAST) return; /* mostly the call's fixed cost */
-    s->prompt_token_us = s->prompt_token_us > 0 ? keep * s->prompt_token_us + (1 - keep) * cost : cost;
+    s->prompt_token_us =
+        s->prompt_token_us > 0 ? keep * s->prompt_token_us + (1 - keep) * cost : cost;
 }
 
-/* Goes on where the decoded part of the prompt ends; behind the whole prompt comes the first token. */
+/* Goes on where the decoded part of the prompt ends; behind the whole prompt comes the first token.
+ */
 static void end_part(struct scheduler *s, const struct part *part)
 {
     struct sequence *q = part->sequence;

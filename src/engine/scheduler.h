@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decides what the model computes next. No thread, no I/O and no clock of its own: worker.c runs it, tests step it.
+/* Decides what the model computes next. No thread, no I/O and no clock of its own: worker.c runs
+ * it, tests step it.
  *
- * A step is: (1) one token for every running sequence, in one decode; (2) a slice of the waiting prompts, as long as the time
- * between tokens allows, measured by what a prompt token has cost lately; (3) a batch of embeddings. Decoding first gives
- * the tokens out before the slice is computed.
+ * A step is: (1) one token for every running sequence, in one decode; (2) a slice of the waiting
+ * prompts, as long as the time between tokens allows, measured by what a prompt token has cost
+ * lately; (3) a batch of embeddings. Decoding first gives the tokens out before the slice is
+ * computed.
  *
- * Waiting sequences get slots in the order in which they came. A slot keeps its tokens when its sequence has ended; a new prompt
- * goes where the longest beginning of it lies already, or copies it from there when copying is cheaper than computing. */
+ * Waiting sequences get slots in the order in which they came. A slot keeps its tokens when its
+ * sequence has ended; a new prompt goes where the longest beginning of it lies already, or copies
+ * it from there when copying is cheaper than computing. */
 #ifndef HOSTLER_ENGINE_SCHEDULER_H
 #define HOSTLER_ENGINE_SCHEDULER_H
 
@@ -21,27 +24,27 @@ struct scheduler;
 
 /* Written by the scheduler's thread, read by any. */
 struct scheduler_stats {
-    struct metric_cell running;        /* sequences with a slot */
-    struct metric_cell waiting;        /* sequences without */
-    struct metric_cell cache_used;     /* positions held by sequences with a slot */
-    struct metric_cell prompt_tokens;  /* computed */
-    struct metric_cell cached_tokens;  /* of prompts, found in the cache */
+    struct metric_cell running;       /* sequences with a slot */
+    struct metric_cell waiting;       /* sequences without */
+    struct metric_cell cache_used;    /* positions held by sequences with a slot */
+    struct metric_cell prompt_tokens; /* computed */
+    struct metric_cell cached_tokens; /* of prompts, found in the cache */
     struct metric_cell output_tokens;
-    struct metric_cell decodes;        /* steps that decoded running sequences */
+    struct metric_cell decodes; /* steps that decoded running sequences */
     struct metric_cell failures;
-    struct metric_cell threads;        /* of the last decode */
+    struct metric_cell threads; /* of the last decode */
     struct histogram decode_seconds;
-    struct histogram prefill_seconds;  /* of slices */
-    struct histogram wait_seconds;     /* from add to slot */
+    struct histogram prefill_seconds; /* of slices */
+    struct histogram wait_seconds;    /* from add to slot */
 };
 
 struct scheduler_options {
-    struct model *model;          /* borrowed */
-    unsigned threads;             /* 0: adapt, up to threads_most */
+    struct model *model; /* borrowed */
+    unsigned threads;    /* 0: adapt, up to threads_most */
     unsigned threads_most;
-    uint64_t slice_us;            /* a prompt slice while others run; 0: SCHEDULER_SLICE_US */
-    uint64_t slice_alone_us;      /* ... while none does; 0: SCHEDULER_SLICE_ALONE_US */
-    uint64_t (*now_us)(void);     /* NULL: clock_mono_us */
+    uint64_t slice_us;        /* a prompt slice while others run; 0: SCHEDULER_SLICE_US */
+    uint64_t slice_alone_us;  /* ... while none does; 0: SCHEDULER_SLICE_ALONE_US */
+    uint64_t (*now_us)(void); /* NULL: clock_mono_us */
     struct output_sink sink;
 };
 
@@ -52,8 +55,8 @@ struct embed_job {
     void *owner;                       /* the asker's */
     const struct model_tokens *inputs; /* each 1..embed_max tokens; borrowed until on_embedded */
     uint32_t count;
-    uint32_t next;                     /* first input still to do */
-    float *out;                        /* [count][embedding]; borrowed */
+    uint32_t next; /* first input still to do */
+    float *out;    /* [count][embedding]; borrowed */
 };
 
 struct scheduler *scheduler_new(const struct scheduler_options *options);
@@ -65,7 +68,8 @@ void scheduler_free(struct scheduler *s);
 void scheduler_add(struct scheduler *s, struct sequence *q);
 void scheduler_embed(struct scheduler *s, struct embed_job *job);
 
-/* Ends it now, reporting FINISH_CANCELLED, unless it has ended. Its slot is free for the next step. */
+/* Ends it now, reporting FINISH_CANCELLED, unless it has ended. Its slot is free for the next step.
+ */
 void scheduler_cancel(struct scheduler *s, struct sequence *q);
 void scheduler_cancel_embed(struct scheduler *s, struct embed_job *job);
 void scheduler_cancel_all(struct scheduler *s);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One answer in the making: the prompt's tokens and those chosen so far, how to choose, when to stop.
+/* One answer in the making: the prompt's tokens and those chosen so far, how to choose, when to
+ * stop.
  *
- * Made by whoever asks, handed to a scheduler, which alone touches it until it has reported the end (output.h); then the
- * asker frees it.
+ * Made by whoever asks, handed to a scheduler, which alone touches it until it has reported the end
+ * (output.h); then the asker frees it.
  *
  *     WAITING --slot--> PREFILL --all decoded--> RUNNING --stop, length, failure--> ENDED
  *        ^                                          |
@@ -18,8 +19,14 @@
 #include "engine/sampler.h"
 #include "engine/stop.h"
 
-enum sequence_state { SEQUENCE_NEW, SEQUENCE_WAITING, SEQUENCE_PREFILL, SEQUENCE_RUNNING, SEQUENCE_PARKED,
-                      SEQUENCE_ENDED };
+enum sequence_state {
+    SEQUENCE_NEW,
+    SEQUENCE_WAITING,
+    SEQUENCE_PREFILL,
+    SEQUENCE_RUNNING,
+    SEQUENCE_PARKED,
+    SEQUENCE_ENDED
+};
 
 struct sequence_spec {
     const int32_t *prompt; /* copied */
@@ -29,31 +36,32 @@ struct sequence_spec {
     struct sampler_params sampling;
     const struct str *stops;
     unsigned stop_count;
-    struct sequence *leader; /* has the same prompt and was added before: its work is copied; or NULL */
+    struct sequence
+        *leader; /* has the same prompt and was added before: its work is copied; or NULL */
 };
 
 struct sequence {
-    struct list link;          /* in the scheduler's list of its state */
+    struct list link; /* in the scheduler's list of its state */
     enum sequence_state state;
-    void *owner;               /* the asker's */
-    unsigned index;            /* the asker's: which choice */
+    void *owner;    /* the asker's */
+    unsigned index; /* the asker's: which choice */
 
-    int32_t *tokens;           /* prompt, then the answer */
+    int32_t *tokens; /* prompt, then the answer */
     uint32_t count;
     uint32_t cap;
     uint32_t prompt_count;
     uint32_t max_tokens;
     bool ignore_end;
-    bool paused;               /* the reader is slow: no more tokens for now */
-    struct sequence *leader;   /* while this one waits for it */
-    unsigned followers;        /* that wait for this one */
-    bool prefilled;            /* the whole prompt has been decoded */
+    bool paused;             /* the reader is slow: no more tokens for now */
+    struct sequence *leader; /* while this one waits for it */
+    unsigned followers;      /* that wait for this one */
+    bool prefilled;          /* the whole prompt has been decoded */
 
-    uint32_t slot;             /* in PREFILL and RUNNING */
-    uint32_t done;             /* tokens that the slot's cache holds */
-    uint32_t goal;             /* tokens to decode before it runs: the prompt, or all when it comes back */
-    uint32_t cached;           /* of the prompt, found in the cache */
-    uint32_t generated;        /* tokens of the answer */
+    uint32_t slot;      /* in PREFILL and RUNNING */
+    uint32_t done;      /* tokens that the slot's cache holds */
+    uint32_t goal;      /* tokens to decode before it runs: the prompt, or all when it comes back */
+    uint32_t cached;    /* of the prompt, found in the cache */
+    uint32_t generated; /* tokens of the answer */
     uint64_t queued_us;
 
     struct sampler sampler;

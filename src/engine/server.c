@@ -17,7 +17,8 @@ enum {
     SMALL_ANSWER_MAX = 64 * 1024 * 1024,
 };
 
-static const struct http_field json_field = {STR_INIT("content-type"), STR_INIT("application/json")};
+static const struct http_field json_field = {STR_INIT("content-type"),
+                                             STR_INIT("application/json")};
 
 /* --- small answers --- */
 
@@ -33,9 +34,11 @@ void server__reply_error(struct http_call *c, const struct api_error *error)
     call_reply(c, error->status, fields, count, api_error_body(c->arena, error));
 }
 
-static void refuse(struct http_call *c, int status, const char *type, const char *code, struct str message)
+static void refuse(struct http_call *c, int status, const char *type, const char *code,
+                   struct str message)
 {
-    const struct api_error error = {.status = status, .type = type, .code = code, .message = message};
+    const struct api_error error = {
+        .status = status, .type = type, .code = code, .message = message};
     server__reply_error(c, &error);
 }
 
@@ -79,16 +82,18 @@ static bool begins_with_bos(const struct server *s, struct str text)
     return bos.len && str_starts(text, bos);
 }
 
-static int refuse_length(struct arena *arena, const struct server *s, const char *param, size_t count, uint32_t room,
-                         struct api_error *error)
+static int refuse_length(struct arena *arena, const struct server *s, const char *param,
+                         size_t count, uint32_t room, struct api_error *error)
 {
-    return api_refuse(arena, error, param, "context_length_exceeded",
-                      "This model's context holds %u tokens, so a prompt may have at most %u; yours has %zu.",
-                      s->info->context, room, count);
+    return api_refuse(
+        arena, error, param, "context_length_exceeded",
+        "This model's context holds %u tokens, so a prompt may have at most %u; yours has %zu.",
+        s->info->context, room, count);
 }
 
-int server__tokens(struct server *s, struct arena *arena, const struct api_prompt *prompt, bool parse_special,
-                   uint32_t room, const char *param, const int32_t **tokens, uint32_t *count, struct api_error *error)
+int server__tokens(struct server *s, struct arena *arena, const struct api_prompt *prompt,
+                   bool parse_special, uint32_t room, const char *param, const int32_t **tokens,
+                   uint32_t *count, struct api_error *error)
 {
     size_t n = prompt->token_count;
     if (prompt->tokens) {
@@ -98,7 +103,8 @@ int server__tokens(struct server *s, struct arena *arena, const struct api_promp
         *count = prompt->token_count;
         return 0;
     }
-    /* No token is longer than a few hundred bytes, so a text far beyond the room needs no tokenizing to be refused. */
+    /* No token is longer than a few hundred bytes, so a text far beyond the room needs no
+     * tokenizing to be refused. */
     const size_t most = MIN((size_t)room, prompt->text.len + 2);
     int32_t *own = arena_try(arena, (most + 1) * sizeof *own);
     if (!own) return refuse_length(arena, s, param, prompt->text.len, room, error);
@@ -191,7 +197,8 @@ static void get_health(struct server *s, struct http_call *c)
 
 static void get_metrics(struct server *s, struct http_call *c)
 {
-    const struct http_field type = {STR("content-type"), STR("text/plain; version=0.0.4; charset=utf-8")};
+    const struct http_field type = {STR("content-type"),
+                                    STR("text/plain; version=0.0.4; charset=utf-8")};
     struct buf b;
     buf_init(&b, SMALL_ANSWER_MAX);
     if (server__metrics(s, &b))
@@ -338,7 +345,8 @@ static bool can_work(struct server *s, struct http_call *c)
     else if (s->draining)
         refuse(c, 503, "server_error", "draining", STR("The engine is shutting down."));
     else if (s->request_count >= s->options.queue_max)
-        refuse(c, 503, "server_error", "overloaded", STR("The engine has too many requests in progress."));
+        refuse(c, 503, "server_error", "overloaded",
+               STR("The engine has too many requests in progress."));
     else
         return true;
     return false;
@@ -371,7 +379,8 @@ static void on_call(void *user, struct http_call *c)
     case METHOD_POST: on_post(s, c, c->head->path); break;
     default:
         refuse(c, 405, "invalid_request_error", NULL,
-               arena_printf(c->arena, "Method %.*s is not known here.", STR_ARG(c->head->method_name)));
+               arena_printf(c->arena, "Method %.*s is not known here.",
+                            STR_ARG(c->head->method_name)));
     }
 }
 
@@ -400,7 +409,8 @@ static void log_loaded(const struct server *s)
     log_u64(&l, "context", s->info->context);
     log_u64(&l, "slots", s->info->slots);
     log_u64(&l, "cache_bytes", s->info->slot_bytes * s->info->slots);
-    log_cstr(&l, "chat_template", s->info->template_known ? "the model's" : "chatml, the model has none that is known");
+    log_cstr(&l, "chat_template",
+             s->info->template_known ? "the model's" : "chatml, the model has none that is known");
     log_u64(&l, "took_us", loop_now(s->loop) - s->started_us);
     log_end(&l);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine's HTTP side: routes, requests in progress, readiness. One loop, one thread; the worker computes on another. */
+/* The engine's HTTP side: routes, requests in progress, readiness. One loop, one thread; the worker
+ * computes on another. */
 #ifndef HOSTLER_ENGINE_SERVER_H
 #define HOSTLER_ENGINE_SERVER_H
 
@@ -13,36 +14,40 @@
 
 struct server_options {
     struct worker_options worker;
-    const char *alias;    /* the model's name for clients */
-    unsigned queue_max;   /* requests in progress; more are answered 503 */
-    uint64_t drain_us;    /* how long server_drain lets requests run */
+    const char *alias;  /* the model's name for clients */
+    unsigned queue_max; /* requests in progress; more are answered 503 */
+    uint64_t drain_us;  /* how long server_drain lets requests run */
 };
 
 struct server {
     struct loop *loop;
     struct server_options options;
     struct worker *worker;
-    struct model *model;            /* NULL until loaded */
+    struct model *model; /* NULL until loaded */
     const struct model_info *info;
     struct sampler_params defaults; /* of sampling */
     struct http_server http;
-    struct list requests;           /* struct request and struct embedding: with an open call or unfinished work */
+    struct list
+        requests; /* struct request and struct embedding: with an open call or unfinished work */
     unsigned request_count;
     bool draining;
     struct timer drain_timer;
     struct task drain_task;
     uint64_t started_us;
-    uint64_t created;               /* seconds since 1970, of /v1/models */
-    struct histogram ttft;          /* from the request's first byte to the first token */
+    uint64_t created;      /* seconds since 1970, of /v1/models */
+    struct histogram ttft; /* from the request's first byte to the first token */
     void (*on_failed)(void *user, const char *why); /* the model could not be loaded */
     void (*on_drained)(void *user);                 /* nothing is in progress any more */
     void *user;
 };
 
-/* Sets up and begins to load. Set the on_... before the loop runs. Connections come by http_server_accept(&s->http, ...). */
-MUST_CHECK int server_init(struct server *s, struct loop *loop, const struct server_options *options);
+/* Sets up and begins to load. Set the on_... before the loop runs. Connections come by
+ * http_server_accept(&s->http, ...). */
+MUST_CHECK int server_init(struct server *s, struct loop *loop,
+                           const struct server_options *options);
 
-/* Takes no new requests, lets those in progress end for at most drain_us, cuts off the rest, then calls on_drained. */
+/* Takes no new requests, lets those in progress end for at most drain_us, cuts off the rest, then
+ * calls on_drained. */
 void server_drain(struct server *s);
 
 /* After on_drained or on_failed, when the loop has stopped; before loop_free. */

@@ -6,7 +6,11 @@
 #include "engine/api.h"
 #include "engine/server.h"
 
-enum { SERVER_BODY_MAX = 16 * 1024 * 1024, SERVER_PARSE_MAX = 8 * SERVER_BODY_MAX, SERVER_ANSWER_MAX = 256 * 1024 * 1024 };
+enum {
+    SERVER_BODY_MAX = 16 * 1024 * 1024,
+    SERVER_PARSE_MAX = 8 * SERVER_BODY_MAX,
+    SERVER_ANSWER_MAX = 256 * 1024 * 1024
+};
 
 void server__reply_json(struct http_call *c, int status, struct str body);
 void server__reply_error(struct http_call *c, const struct api_error *error);
@@ -15,9 +19,11 @@ void server__reply_error(struct http_call *c, const struct api_error *error);
 void server__enter(struct server *s, struct list *link);
 void server__leave(struct server *s, struct list *link);
 
-/* A prompt's tokens on the arena. Refusals name `param`. `room`: the most that fits, -- the context less one. */
-MUST_CHECK int server__tokens(struct server *s, struct arena *arena, const struct api_prompt *prompt, bool parse_special,
-                              uint32_t room, const char *param, const int32_t **tokens, uint32_t *count,
+/* A prompt's tokens on the arena. Refusals name `param`. `room`: the most that fits, -- the context
+ * less one. */
+MUST_CHECK int server__tokens(struct server *s, struct arena *arena,
+                              const struct api_prompt *prompt, bool parse_special, uint32_t room,
+                              const char *param, const int32_t **tokens, uint32_t *count,
                               struct api_error *error);
 
 /* request.c: chat and completions. Takes the call over. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum {
-    REUSE_LEAST = 16,      /* tokens found that make a slot preferable to a well-placed one */
+    REUSE_LEAST = 16, /* tokens found that make a slot preferable to a well-placed one */
     COPY_BYTES_PER_US = 4000,
 };
 
@@ -42,7 +42,8 @@ static uint32_t common(const struct slots *s, uint32_t i, const struct sequence 
     return n;
 }
 
-/* A free slot beside the busy ones, since neighbours are decoded together; of those the one unused for longest. */
+/* A free slot beside the busy ones, since neighbours are decoded together; of those the one unused
+ * for longest. */
 static uint32_t place(const struct slots *s)
 {
     uint32_t low = s->count, high = 0, best = s->count;

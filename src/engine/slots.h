@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The KV cache's slots: who uses them, which tokens lie in those that nobody uses, and where a new prompt fits best.
+/* The KV cache's slots: who uses them, which tokens lie in those that nobody uses, and where a new
+ * prompt fits best.
  *
  * Part of the scheduler, on its thread. */
 #ifndef HOSTLER_ENGINE_SLOTS_H
@@ -13,7 +14,7 @@ struct slot {
     struct sequence *user; /* NULL: free */
     int32_t *tokens;       /* what the cache holds while free; owned */
     uint32_t count;
-    uint64_t used_us;      /* when it was given back; 0: never used */
+    uint64_t used_us; /* when it was given back; 0: never used */
 };
 
 struct slots {
@@ -27,11 +28,13 @@ void slots_init(struct slots *s, struct model *model);
 void slots_fini(struct slots *s);
 uint32_t slots_busy(const struct slots *s);
 
-/* Gives `q` a free slot (there must be one), with as much of its tokens as is found in any slot, but never all of them: the
- * last one's logits must be computed. Sets q->slot, done and goal. `token_us`: what computing a prompt token costs. */
+/* Gives `q` a free slot (there must be one), with as much of its tokens as is found in any slot,
+ * but never all of them: the last one's logits must be computed. Sets q->slot, done and goal.
+ * `token_us`: what computing a prompt token costs. */
 void slots_take(struct slots *s, struct sequence *q, double token_us);
 
-/* The slot is free again and remembers q's first `done` tokens: in q->tokens itself when q has ended, else in a copy. */
+/* The slot is free again and remembers q's first `done` tokens: in q->tokens itself when q has
+ * ended, else in a copy. */
 void slots_give_back(struct slots *s, struct sequence *q, bool ended, uint64_t now_us);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Text that streams: finds stop strings across token borders, never lets out half a character.
  *
- * Bytes go in token by token; what comes out can be sent. Held back are an incomplete UTF-8 character and whatever could
- * become a stop string. Belongs to one sequence. */
+ * Bytes go in token by token; what comes out can be sent. Held back are an incomplete UTF-8
+ * character and whatever could become a stop string. Belongs to one sequence. */
 #ifndef HOSTLER_ENGINE_STOP_H
 #define HOSTLER_ENGINE_STOP_H
 
@@ -16,7 +16,7 @@ struct stop {
     struct str strings[STOP_MAX]; /* our own copies */
     unsigned count;
     size_t longest;
-    struct buf held;              /* not yet let out */
+    struct buf held; /* not yet let out */
 };
 
 void stop_init(struct stop *s, const struct str *strings, unsigned count);
@@ -24,8 +24,9 @@ void stop_fini(struct stop *s);
 
 enum stop_result { STOP_GOES_ON, STOP_FOUND };
 
-/* Takes a token's bytes; with `last` nothing is held back any more. *out is what can be sent now (maybe empty), valid until
- * the next call. STOP_FOUND: *out is the last text, up to the stop string. */
+/* Takes a token's bytes; with `last` nothing is held back any more. *out is what can be sent now
+ * (maybe empty), valid until the next call. STOP_FOUND: *out is the last text, up to the stop
+ * string. */
 enum stop_result stop_feed(struct stop *s, struct str bytes, bool last, struct str *out);
 
 #endif

@@ -19,9 +19,9 @@ enum {
     SLOW_STEPS = 3,
 };
 
-static const double better = 0.97; /* a rival must cost less than this share to win */
+static const double better = 0.97;  /* a rival must cost less than this share to win */
 static const double hopeless = 1.6; /* ... and above this its trial ends early */
-static const double slower = 1.5;  /* a step this much above the usual is slow */
+static const double slower = 1.5;   /* a step this much above the usual is slow */
 
 void threads_init(struct threads *t, unsigned fixed, unsigned most)
 {
@@ -75,7 +75,8 @@ static unsigned share_of(const struct threads *t, unsigned divisor)
     return i;
 }
 
-/* One less, one more, half, a quarter, all: neighbours find the way on a gentle slope, the others over a hill. */
+/* One less, one more, half, a quarter, all: neighbours find the way on a gentle slope, the others
+ * over a hill. */
 enum { RIVAL_KINDS = 5 };
 static unsigned rival_of(const struct threads *t, unsigned kind)
 {
@@ -117,7 +118,8 @@ static void end_trial(struct threads *t, bool won, bool lost)
     t->next_trial_us = t->busy_us + t->pause_us;
 }
 
-/* Means, because a busy neighbour shows in the tail; the rival's median besides, so that one lucky step decides nothing. */
+/* Means, because a busy neighbour shows in the tail; the rival's median besides, so that one lucky
+ * step decides nothing. */
 static void judge(struct threads *t)
 {
     const bool full = t->count_now == THREADS_PAIRS && t->count_rival == THREADS_PAIRS;
@@ -217,7 +219,8 @@ unsigned threads_available(void)
 
 /* --- barriers --- */
 
-/* The command line as the kernel has it: with a dynamic loader that was called by name, its arguments too. */
+/* The command line as the kernel has it: with a dynamic loader that was called by name, its
+ * arguments too. */
 static bool read_command_line(struct buf *out)
 {
     char *room;
@@ -232,8 +235,8 @@ static bool read_command_line(struct buf *out)
 
 void threads_tame_barriers(void)
 {
-    /* As fast as endless spinning on an idle machine (2 threads, 135M parameters: 157 tokens/s both), and with processors
-     * taken by others 30 instead of 3. */
+    /* As fast as endless spinning on an idle machine (2 threads, 135M parameters: 157 tokens/s
+     * both), and with processors taken by others 30 instead of 3. */
     static const char spins[] = "2500";
     char *arguments[ARGUMENTS_MAX];
     struct buf line;

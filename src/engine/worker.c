@@ -33,7 +33,8 @@ struct commands {
     size_t cap;
 };
 
-/* What is done of one sequence or embedding job in a step; texts and choices are in the report's own buffers. */
+/* What is done of one sequence or embedding job in a step; texts and choices are in the report's
+ * own buffers. */
 struct entry {
     struct output out;
     struct embed_job *job; /* or this, with err */
@@ -146,7 +147,8 @@ static void on_output(void *user, const struct output *out)
     if (out->text.len) memcpy(r->text + r->text_len, out->text.ptr, out->text.len);
     r->text_len += out->text.len;
     if (!out->choice_count) return;
-    r->choices = grown(r->choices, &r->choice_cap, r->choice_count, out->choice_count, sizeof *r->choices);
+    r->choices =
+        grown(r->choices, &r->choice_cap, r->choice_count, out->choice_count, sizeof *r->choices);
     memcpy(r->choices + r->choice_count, out->choices, out->choice_count * sizeof *r->choices);
     r->choice_count += out->choice_count;
 }
@@ -181,7 +183,8 @@ static void obey(struct scheduler *s, const struct command *c)
     }
 }
 
-/* Takes the commands that have come; waits for some when there is nothing to compute. False: stop. */
+/* Takes the commands that have come; waits for some when there is nothing to compute. False: stop.
+ */
 static bool take_commands(struct worker *w, struct commands *taken, bool idle)
 {
     pthread_mutex_lock(&w->lock);
@@ -244,8 +247,8 @@ static void *thread_main(void *arg)
 
 /* --- the loop's side --- */
 
-int worker_start(struct loop *loop, const struct worker_options *options, const struct worker_handler *handler,
-                 void *user, struct worker **out)
+int worker_start(struct loop *loop, const struct worker_options *options,
+                 const struct worker_handler *handler, void *user, struct worker **out)
 {
     struct worker *w = must(calloc(1, sizeof *w));
     w->loop = loop;

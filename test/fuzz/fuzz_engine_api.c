@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine's request bodies: the first byte chooses the route. What is accepted lies within the limits of api.h, what is refused
- * has an error whose JSON can be read. */
+/* The engine's request bodies: the first byte chooses the route. What is accepted lies within the
+ * limits of api.h, what is refused has an error whose JSON can be read. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -34,7 +34,8 @@ static void check_request(const struct api_request *r)
 {
     const struct sampler_params *p = &r->sampling;
     must(r->n >= 1 && r->n <= API_CHOICES_MAX);
-    must(p->temperature >= 0 && p->temperature <= 2 && p->top_p >= 0 && p->top_p <= 1 && p->top_k >= 0);
+    must(p->temperature >= 0 && p->temperature <= 2 && p->top_p >= 0 && p->top_p <= 1 &&
+         p->top_k >= 0);
     must(p->top_logprobs <= SAMPLER_TOP_MAX && r->stop_count <= STOP_MAX);
     for (uint32_t i = 0; i < p->bias_count; i++)
         must(p->bias[i].token >= 0 && p->bias[i].token < VOCAB);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Model files: whatever they hold, the check reads nothing beyond them and says something when it refuses. */
+/* Model files: whatever they hold, the check reads nothing beyond them and says something when it
+ * refuses. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

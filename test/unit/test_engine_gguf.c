@@ -34,7 +34,8 @@ static void put_text(struct buf *b, const char *text)
     put(b, text, strlen(text));
 }
 
-static void put_tensor(struct buf *b, const char *name, uint64_t columns, uint64_t rows, uint32_t type, uint64_t offset)
+static void put_tensor(struct buf *b, const char *name, uint64_t columns, uint64_t rows,
+                       uint32_t type, uint64_t offset)
 {
     put_text(b, name);
     put_u32(b, 2);
@@ -44,7 +45,8 @@ static void put_tensor(struct buf *b, const char *name, uint64_t columns, uint64
     put_u64(b, offset);
 }
 
-/* A file with two tensors: F32 of 4x2 (32 bytes) and Q8_0 of 32x3 (102 bytes). Returns where its data begins. */
+/* A file with two tensors: F32 of 4x2 (32 bytes) and Q8_0 of 32x3 (102 bytes). Returns where its
+ * data begins. */
 static size_t make(struct buf *b)
 {
     buf_init(b, 1 << 20);

@@ -16,7 +16,8 @@ enum { VOCAB = 200 };
 
 static const struct sampler_params plain = {.temperature = 1, .top_p = 1, .repeat_penalty = 1};
 
-/* A row whose probabilities fall by a factor e per token: token t has logit -t, shuffled by a stride. */
+/* A row whose probabilities fall by a factor e per token: token t has logit -t, shuffled by a
+ * stride. */
 static void fill(float row[VOCAB])
 {
     for (int i = 0; i < VOCAB; i++)

@@ -161,7 +161,8 @@ static void a_chat_is_answered(void **state)
 {
     (void)state;
     struct bench *b = bench_new("fake:mode echo", 2, 256, 64);
-    struct told *t = add(b, "<|im_start|>user\nh\xc3\xa9llo<|im_end|>\n<|im_start|>assistant\n", 100);
+    struct told *t =
+        add(b, "<|im_start|>user\nh\xc3\xa9llo<|im_end|>\n<|im_start|>assistant\n", 100);
     run(b);
     assert_string_equal(t->text, "h\xc3\xa9llo");
     assert_int_equal(t->finish, FINISH_STOP);
@@ -241,7 +242,8 @@ static void company_changes_no_answer(void **state)
     free(shared);
 }
 
-/* Running sequences get a token in every step, while a long prompt comes in slices of the time that was set. */
+/* Running sequences get a token in every step, while a long prompt comes in slices of the time that
+ * was set. */
 static void a_long_prompt_does_not_stop_the_others(void **state)
 {
     (void)state;
@@ -289,7 +291,8 @@ static void a_cancelled_sequence_frees_its_slot_at_once(void **state)
 {
     (void)state;
     struct bench *b = bench_new("fake:mode echo", 1, 128, 64);
-    struct told *first = add(b, "first", 100), *second = add(b, "second", 3), *third = add(b, "third", 3);
+    struct told *first = add(b, "first", 100), *second = add(b, "second", 3),
+                *third = add(b, "third", 3);
     for (int i = 0; i < 5; i++)
         scheduler_step(b->scheduler);
     assert_int_equal(second->outputs, 0);
@@ -398,7 +401,8 @@ static void a_paused_sequence_gets_nothing(void **state)
     bench_free(b);
 }
 
-/* A reader that does not come back must not keep others from their slots; one that does gets the same text. */
+/* A reader that does not come back must not keep others from their slots; one that does gets the
+ * same text. */
 static void a_paused_sequence_makes_room(void **state)
 {
     (void)state;

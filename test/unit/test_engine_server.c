@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine as clients see it: the HTTP server on scripted connections, the real compute thread, the scripted model. */
+/* The engine as clients see it: the HTTP server on scripted connections, the real compute thread,
+ * the scripted model. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,20 +40,22 @@ static void on_drained(void *user)
 }
 
 /* Real threads need real time: looks again every millisecond, for at most 20 s. */
-#define UNTIL(w, condition)                                   \
-    do {                                                      \
-        unsigned tries_ = 0;                                  \
+#define UNTIL(w, condition)                                        \
+    do {                                                           \
+        unsigned tries_ = 0;                                       \
         for (sim_run((w)->sim); !(condition); sim_run((w)->sim)) { \
-            assert_true(tries_++ < 20000);                    \
-            usleep(1000);                                     \
-        }                                                     \
+            assert_true(tries_++ < 20000);                         \
+            usleep(1000);                                          \
+        }                                                          \
     } while (0)
 
 static struct world *world_start(const char *script, uint32_t slots)
 {
     struct world *w = calloc(1, sizeof *w);
     const struct server_options options = {
-        .worker = {.model = {.path = script, .slots = slots, .batch = 64, .context = 512, .threads = 1}, .threads = 1},
+        .worker =
+            {.model = {.path = script, .slots = slots, .batch = 64, .context = 512, .threads = 1},
+             .threads = 1},
         .alias = "fake",
         .queue_max = 100,
         .drain_us = 5 * SEC,
@@ -83,12 +86,14 @@ static void world_free(struct world *w)
     free(w);
 }
 
-static struct sim_peer *request(struct world *w, const char *method, const char *path, const char *body)
+static struct sim_peer *request(struct world *w, const char *method, const char *path,
+                                const char *body)
 {
     char text[16 * 1024];
     struct sim_peer *p = sim_connect(w->sim, http_server_accept, &w->server.http);
-    const int n = snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nhost: x\r\ncontent-length: %zu\r\n\r\n%s", method, path,
-                           strlen(body), body);
+    const int n =
+        snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nhost: x\r\ncontent-length: %zu\r\n\r\n%s",
+                 method, path, strlen(body), body);
     assert_in_range(n, 1, sizeof text - 1);
     sim_send(p, str_n(text, (size_t)n));
     return p;
@@ -138,8 +143,11 @@ static void a_chat_is_answered_whole(void **state)
     (void)state;
     struct world *w = world_new("fake:mode echo", 2);
     struct sim_peer *p = request(w, "POST", CHAT, "{" HELLO "}");
-    assert_int_equal(answered(w, p, "\"message\":{\"role\":\"assistant\",\"content\":\"hello\",\"refusal\":null},"
-                                    "\"logprobs\":null,\"finish_reason\":\"stop\""), 200);
+    assert_int_equal(
+        answered(w, p,
+                 "\"message\":{\"role\":\"assistant\",\"content\":\"hello\",\"refusal\":null},"
+                 "\"logprobs\":null,\"finish_reason\":\"stop\""),
+        200);
     assert_true(sim_has(p, "\"completion_tokens\":5,"));
     assert_true(sim_has(p, "\"prompt_tokens_details\":{\"cached_tokens\":0}"));
     world_free(w);
@@ -149,8 +157,10 @@ static void a_chat_streams_a_frame_per_token(void **state)
 {
     (void)state;
     struct world *w = world_new("fake:mode echo", 2);
-    struct sim_peer *p = request(w, "POST", CHAT,
-                                 "{\"model\":\"fake\",\"stream\":true,\"stream_options\":{\"include_usage\":true}," HELLO "}");
+    struct sim_peer *p = request(
+        w, "POST", CHAT,
+        "{\"model\":\"fake\",\"stream\":true,\"stream_options\":{\"include_usage\":true}," HELLO
+        "}");
     assert_int_equal(answered(w, p, "data: [DONE]\n\n"), 200);
     assert_int_equal(occurrences(p, "data: {"), 1 + 5 + 1 + 1);
     assert_int_equal(occurrences(p, "\"role\":\"assistant\""), 1);
@@ -179,8 +189,9 @@ static void completions_take_lists_of_tokens(void **state)
 {
     (void)state;
     struct world *w = world_new("fake:mode echo", 4);
-    struct sim_peer *p = request(w, "POST", "/v1/completions",
-                                 "{\"prompt\":[[97,98],[97,98,99]],\"max_tokens\":4,\"logprobs\":2,\"temperature\":0}");
+    struct sim_peer *p = request(
+        w, "POST", "/v1/completions",
+        "{\"prompt\":[[97,98],[97,98,99]],\"max_tokens\":4,\"logprobs\":2,\"temperature\":0}");
     assert_int_equal(answered(w, p, "\"object\":\"text_completion\""), 200);
     assert_int_equal(occurrences(p, "\"finish_reason\":\"length\""), 2);
     assert_int_equal(occurrences(p, "\"text_offset\":[0,1,2,3]"), 2);
@@ -197,7 +208,8 @@ static void embeddings_in_both_encodings(void **state)
     assert_true(sim_has(p, "\"index\":1"));
     p = request(w, "POST", "/v1/embeddings", "{\"input\":[8,16],\"encoding_format\":\"base64\"}");
     /* Only the first of eight numbers is set: 1.0, little-endian. */
-    assert_int_equal(answered(w, p, "\"embedding\":\"AACAPwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""), 200);
+    assert_int_equal(
+        answered(w, p, "\"embedding\":\"AACAPwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\""), 200);
     world_free(w);
 }
 
@@ -207,14 +219,20 @@ static void small_routes(void **state)
     struct world *w = world_new("fake:mode echo", 2);
     assert_int_equal(answered(w, request(w, "GET", "/health", ""), "\"ok\""), 200);
     assert_int_equal(answered(w, request(w, "GET", "/v1/models", ""), "\"object\":\"list\""), 200);
-    assert_int_equal(answered(w, request(w, "GET", "/v1/models/f%61ke", ""), "\"id\":\"fake\""), 200);
-    assert_int_equal(answered(w, request(w, "GET", "/v1/models/other", ""), "model_not_found"), 404);
+    assert_int_equal(answered(w, request(w, "GET", "/v1/models/f%61ke", ""), "\"id\":\"fake\""),
+                     200);
+    assert_int_equal(answered(w, request(w, "GET", "/v1/models/other", ""), "model_not_found"),
+                     404);
     assert_int_equal(answered(w, request(w, "GET", "/nothing", ""), "\"param\":null"), 404);
     assert_int_equal(answered(w, request(w, "DELETE", "/health", ""), "DELETE"), 405);
     assert_int_equal(answered(w, request(w, "GET", "/metrics", ""), "hostler_engine_slots 2"), 200);
-    assert_int_equal(answered(w, request(w, "POST", "/tokenize", "{\"content\":\"ab\",\"add_special\":true}"),
-                              "{\"tokens\":[256,97,98]}"), 200);
-    assert_int_equal(answered(w, request(w, "POST", "/detokenize", "{\"tokens\":[97,98]}"), "{\"content\":\"ab\"}"), 200);
+    assert_int_equal(
+        answered(w, request(w, "POST", "/tokenize", "{\"content\":\"ab\",\"add_special\":true}"),
+                 "{\"tokens\":[256,97,98]}"),
+        200);
+    assert_int_equal(answered(w, request(w, "POST", "/detokenize", "{\"tokens\":[97,98]}"),
+                              "{\"content\":\"ab\"}"),
+                     200);
     world_free(w);
 }
 
@@ -223,15 +241,31 @@ static void bad_requests_get_400_and_harm_nobody(void **state)
     (void)state;
     struct world *w = world_new("fake:mode echo", 2);
     static const char *const bodies[] = {
-        "", "{", "[]", "{}", "{\"messages\":[]}", "{\"messages\":[1]}", "{\"messages\":[{\"role\":\"user\",\"content\":1}]}",
-        "{\"n\":0," HELLO "}", "{\"n\":9," HELLO "}", "{\"max_tokens\":0," HELLO "}", "{\"top_p\":1.5," HELLO "}",
-        "{\"seed\":\"x\"," HELLO "}", "{\"stop\":[1]," HELLO "}", "{\"logit_bias\":{\"99999\":1}," HELLO "}",
-        "{\"top_logprobs\":2," HELLO "}", "{\"tools\":[{}]," HELLO "}", "{\"response_format\":{\"type\":\"json_object\"}," HELLO "}",
-        "{\"stream\":1," HELLO "}", "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}",
+        "",
+        "{",
+        "[]",
+        "{}",
+        "{\"messages\":[]}",
+        "{\"messages\":[1]}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":1}]}",
+        "{\"n\":0," HELLO "}",
+        "{\"n\":9," HELLO "}",
+        "{\"max_tokens\":0," HELLO "}",
+        "{\"top_p\":1.5," HELLO "}",
+        "{\"seed\":\"x\"," HELLO "}",
+        "{\"stop\":[1]," HELLO "}",
+        "{\"logit_bias\":{\"99999\":1}," HELLO "}",
+        "{\"top_logprobs\":2," HELLO "}",
+        "{\"tools\":[{}]," HELLO "}",
+        "{\"response_format\":{\"type\":\"json_object\"}," HELLO "}",
+        "{\"stream\":1," HELLO "}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}",
         "{\"n\":1,\"n\":2," HELLO "}",
     };
     for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
-        assert_int_equal(answered(w, request(w, "POST", CHAT, bodies[i]), "\"type\":\"invalid_request_error\""), 400);
+        assert_int_equal(
+            answered(w, request(w, "POST", CHAT, bodies[i]), "\"type\":\"invalid_request_error\""),
+            400);
     assert_int_equal(answered(w, request(w, "POST", CHAT, "{" HELLO "}"), "hello"), 200);
     world_free(w);
 }
@@ -243,10 +277,12 @@ static void a_prompt_beyond_the_context_is_refused(void **state)
     char body[1024] = "{\"prompt\":\"", *end = body + strlen(body);
     memset(end, 'x', 600);
     strcpy(end + 600, "\"}");
-    assert_int_equal(answered(w, request(w, "POST", "/v1/completions", body), "context_length_exceeded"), 400);
+    assert_int_equal(
+        answered(w, request(w, "POST", "/v1/completions", body), "context_length_exceeded"), 400);
     end[511 - 1] = 0; /* with the token that begins a text it is 511 */
     strcpy(end + 510, "\"}");
-    assert_int_equal(answered(w, request(w, "POST", "/v1/completions", body), "\"completion_tokens\":1,"), 200);
+    assert_int_equal(
+        answered(w, request(w, "POST", "/v1/completions", body), "\"completion_tokens\":1,"), 200);
     world_free(w);
 }
 
@@ -254,8 +290,10 @@ static void a_client_that_leaves_frees_its_slot(void **state)
 {
     (void)state;
     struct world *w = world_new("fake:mode echo;token_us 1000", 1);
-    struct sim_peer *p = request(w, "POST", "/v1/completions", "{\"prompt\":\"a\",\"stream\":true,\"max_tokens\":400}");
-    struct sim_peer *next = request(w, "POST", "/v1/completions", "{\"prompt\":\"b\",\"max_tokens\":2}");
+    struct sim_peer *p = request(w, "POST", "/v1/completions",
+                                 "{\"prompt\":\"a\",\"stream\":true,\"max_tokens\":400}");
+    struct sim_peer *next =
+        request(w, "POST", "/v1/completions", "{\"prompt\":\"b\",\"max_tokens\":2}");
     UNTIL(w, occurrences(p, "data: ") >= 3);
     assert_int_equal(running(w), 1);
     sim_reset(p);
@@ -270,8 +308,9 @@ static void a_client_that_does_not_read_holds_its_stream_only(void **state)
     struct world *w = world_new("fake:mode echo", 2);
     struct sim_peer *p = sim_connect(w->sim, http_server_accept, &w->server.http);
     p->window = 1000;
-    sim_send_text(p, "POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 69\r\n\r\n"
-                     "{\"prompt\":\"a\",\"stream\":true,\"n\":8,\"max_tokens\":500,\"ignore_eos\":true}");
+    sim_send_text(
+        p, "POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 69\r\n\r\n"
+           "{\"prompt\":\"a\",\"stream\":true,\"n\":8,\"max_tokens\":500,\"ignore_eos\":true}");
     UNTIL(w, p->pending_max >= 64 * 1024);
     assert_int_equal(answered(w, request(w, "POST", CHAT, "{" HELLO "}"), "hello"), 200);
     /* What was on its way when the stream was paused may come in addition. */
@@ -286,7 +325,8 @@ static void a_model_that_fails_is_told(void **state)
 {
     (void)state;
     struct world *w = world_new("fake:mode echo;fail 1", 2);
-    assert_int_equal(answered(w, request(w, "POST", CHAT, "{" HELLO "}"), "\"type\":\"server_error\""), 500);
+    assert_int_equal(
+        answered(w, request(w, "POST", CHAT, "{" HELLO "}"), "\"type\":\"server_error\""), 500);
     world_free(w);
     w = world_new("fake:mode echo;fail 4", 2);
     struct sim_peer *p = request(w, "POST", CHAT, "{\"stream\":true," HELLO "}");
@@ -315,7 +355,8 @@ static void draining_ends_what_runs_and_takes_no_more(void **state)
 {
     (void)state;
     struct world *w = world_new("fake:mode echo;token_us 1000", 2);
-    struct sim_peer *p = request(w, "POST", "/v1/completions", "{\"prompt\":\"a\",\"stream\":true,\"max_tokens\":40}");
+    struct sim_peer *p = request(w, "POST", "/v1/completions",
+                                 "{\"prompt\":\"a\",\"stream\":true,\"max_tokens\":40}");
     UNTIL(w, occurrences(p, "data: ") >= 2);
     server_drain(&w->server);
     assert_int_equal(answered(w, request(w, "GET", "/health", ""), "draining"), 503);
@@ -329,7 +370,8 @@ static void draining_cuts_off_what_takes_too_long(void **state)
 {
     (void)state;
     struct world *w = world_new("fake:mode echo;token_us 5000", 2);
-    struct sim_peer *p = request(w, "POST", "/v1/completions", "{\"prompt\":\"a\",\"stream\":true,\"max_tokens\":500}");
+    struct sim_peer *p = request(w, "POST", "/v1/completions",
+                                 "{\"prompt\":\"a\",\"stream\":true,\"max_tokens\":500}");
     UNTIL(w, occurrences(p, "data: ") >= 2);
     server_drain(&w->server);
     sim_advance(w->sim, 6 * SEC);
@@ -348,7 +390,8 @@ static void many_requests_at_once(void **state)
     srand(3);
     for (int i = 0; i < N; i++) {
         char body[256];
-        (void)snprintf(body, sizeof body, "{\"prompt\":\"p%d\",\"stream\":%s,\"max_tokens\":%d,\"n\":%d}", i % 9,
+        (void)snprintf(body, sizeof body,
+                       "{\"prompt\":\"p%d\",\"stream\":%s,\"max_tokens\":%d,\"n\":%d}", i % 9,
                        i % 2 ? "true" : "false", 1 + i % 17, 1 + i % 3);
         peers[i] = request(w, "POST", "/v1/completions", body);
         if (rand() % 4 == 0) {

@@ -10,7 +10,8 @@
 
 #include "engine/threads.h"
 
-/* Microseconds of a step on a machine with so many free cores: one thread too many waits for the scheduler's slice. */
+/* Microseconds of a step on a machine with so many free cores: one thread too many waits for the
+ * scheduler's slice. */
 static uint64_t step_us(unsigned threads, unsigned free_cores)
 {
     const unsigned noise = (unsigned)rand() % 200;
