@@ -202,10 +202,11 @@ static int read_tensor(struct reader *r, struct extent *extent)
 static int check_data(struct reader *r, const struct extent *extent)
 {
     const uint64_t begin = (r->at + r->alignment - 1) / r->alignment * r->alignment;
-    if (extent->end <= r->size && begin <= r->size - extent->end) return 0;
+    const uint64_t needed = begin + extent->end;
+    if (extent->end <= r->size && needed <= r->size) return 0;
     return refuse(r, ERR_INVALID,
                   "the file is cut off: it has %llu bytes, its tensors need %llu (up to %.*s)",
-                  (unsigned long long)r->size, (unsigned long long)(begin + extent->end),
+                  (unsigned long long)r->size, (unsigned long long)needed,
                   (int)MIN(extent->furthest.len, (size_t)64),
                   extent->furthest.ptr ? extent->furthest.ptr : "");
 }
