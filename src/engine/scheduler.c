@@ -342,17 +342,18 @@ static size_t collect_running(struct scheduler *s)
     return n;
 }
 
-static bool decode_running(struct scheduler *s)
+/* Returns how many ran. */
+static size_t decode_running(struct scheduler *s)
 {
     const size_t n = collect_running(s);
-    if (!n) return false;
+    if (!n) return 0;
     const uint64_t started = s->options.now_us();
     const unsigned threads = threads_pick(&s->decode_threads);
     model_set_threads(s->model, threads);
     const int err = model_decode(s->model, s->items, n);
     if (err) {
         fail_items(s, n, err);
-        return true;
+        return n;
     }
     const uint64_t us = s->options.now_us() - started;
     s->decode_us = us;
@@ -366,16 +367,24 @@ static bool decode_running(struct scheduler *s)
         q->done++;
         take_token(s, q, model_logits(s->model, i));
     }
-    return true;
+    return n;
 }
 
-/* How many prompt tokens the next slice may have. While others run it lasts a few times as long as
- * their step, so that most of the time goes to the prompts: sequences that wait cost more than
- * those that run a little slower. */
-static uint32_t slice_size(const struct scheduler *s, bool others_run)
+static size_t length(const struct list *l)
+{
+    size_t n = 0;
+    LIST_EACH(l, it)
+    n++;
+    return n;
+}
+
+/* How many prompt tokens the next slice may have. Beside running sequences it lasts a few times as
+ * long as their step, so that most of the time goes to the prompts: sequences that wait cost more
+ * than those that run a little slower. When more wait than run it is as long as if none ran. */
+static uint32_t slice_size(const struct scheduler *s, size_t running)
 {
     uint64_t budget = s->options.slice_alone_us;
-    if (others_run) {
+    if (running >= MAX(length(&s->prefill), (size_t)1)) {
         budget = MAX(s->options.slice_us, SLICE_STEPS * s->decode_us);
         budget = MIN(budget, SLICE_MOST_US);
     }
@@ -483,10 +492,10 @@ static void prefill_group(struct scheduler *s, struct part *parts, size_t count)
         end_part(s, &parts[p]);
 }
 
-static bool prefill_slice(struct scheduler *s, bool others_run)
+static bool prefill_slice(struct scheduler *s, size_t running)
 {
     if (list_empty(&s->prefill)) return false;
-    const size_t parts = collect_parts(s, slice_size(s, others_run));
+    const size_t parts = collect_parts(s, slice_size(s, running));
     for (size_t p = 0; p < parts;) {
         const size_t n = group_length(s, p, parts);
         prefill_group(s, s->parts + p, n);
@@ -499,7 +508,7 @@ static bool embed_batch(struct scheduler *s)
 {
     if (list_empty(&s->embeds)) return false;
     struct embed_job *job = LIST_ITEM(s->embeds.next, struct embed_job, link);
-    const uint32_t size = MIN(s->info->embed_max, slice_size(s, slots_busy(&s->slots) > 0));
+    const uint32_t size = MIN(s->info->embed_max, slice_size(s, slots_busy(&s->slots)));
     uint32_t n = 0, tokens = 0;
     while (job->next + n < job->count && n < MODEL_EMBED_INPUTS) {
         const uint32_t more = job->inputs[job->next + n].count;
@@ -529,9 +538,9 @@ bool scheduler_step(struct scheduler *s)
 {
     admit(s);
     note_gauges(s);
-    const bool decoded = decode_running(s);
+    const size_t decoded = decode_running(s);
     const bool sliced = prefill_slice(s, decoded);
     const bool embedded = embed_batch(s);
     note_gauges(s);
-    return decoded || sliced || embedded;
+    return decoded > 0 || sliced || embedded;
 }
