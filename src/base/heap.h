@@ -17,11 +17,11 @@ struct heap {
 };
 
 void heap_init(struct heap *h, bool (*less)(const struct heap_node *, const struct heap_node *));
-void heap_fini(struct heap *h);                             /* frees the array, not the nodes */
-void heap_push(struct heap *h, struct heap_node *node);     /* aborts when memory is exhausted */
-struct heap_node *heap_peek(const struct heap *h);          /* the least, or NULL */
-struct heap_node *heap_pop(struct heap *h);                 /* the least taken out, or NULL */
-void heap_remove(struct heap *h, struct heap_node *node);   /* safe when not in the heap */
-void heap_update(struct heap *h, struct heap_node *node);   /* after its key changed */
+void heap_fini(struct heap *h);                           /* frees the array, not the nodes */
+void heap_push(struct heap *h, struct heap_node *node);   /* aborts when memory is exhausted */
+struct heap_node *heap_peek(const struct heap *h);        /* the least, or NULL */
+struct heap_node *heap_pop(struct heap *h);               /* the least taken out, or NULL */
+void heap_remove(struct heap *h, struct heap_node *node); /* safe when not in the heap */
+void heap_update(struct heap *h, struct heap_node *node); /* after its key changed */
 
 #endif

@@ -44,14 +44,15 @@ static void print_help(FILE *to)
                 "Commands:\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         fprintf(to, "  %-8s  %s\n", commands[i].name, commands[i].about);
-    fprintf(to, "\n"
-                "hostler COMMAND --help explains each one.\n"
-                "Exit codes: 0 done, 1 failed, 2 wrong usage.\n"
-                "\n"
-                "Examples:\n"
-                "  hostler serve -c examples/quickstart.yaml\n"
-                "  hostler chat demo\n"
-                "  hostler bench http://127.0.0.1:8080 --model demo --concurrency 4 --requests 100\n");
+    fprintf(to,
+            "\n"
+            "hostler COMMAND --help explains each one.\n"
+            "Exit codes: 0 done, 1 failed, 2 wrong usage.\n"
+            "\n"
+            "Examples:\n"
+            "  hostler serve -c examples/quickstart.yaml\n"
+            "  hostler chat demo\n"
+            "  hostler bench http://127.0.0.1:8080 --model demo --concurrency 4 --requests 100\n");
 }
 
 static int cmd_version(int argc, char **argv)
@@ -88,7 +89,8 @@ int main(int argc, char **argv)
         return CLI_USAGE;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return cmd_help(1, argv);
-    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) return cmd_version(1, argv);
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+        return cmd_version(1, argv);
     const struct command *c = find_command(argv[1]);
     if (!c) {
         fprintf(stderr, "hostler: there is no command '%s'; `hostler help` lists them\n", argv[1]);

@@ -15,21 +15,22 @@ static const char command[] = "serve";
 
 static void print_help(void)
 {
-    printf("Usage: hostler serve [-c FILE]\n"
-           "\n"
-           "Serves the models of a configuration to OpenAI clients.\n"
-           "\n" CMD_CONFIG_HELP "  -h, --help         this text\n"
-           "\n"
-           "Signals: HUP reloads the configuration (a bad one changes nothing), TERM or INT finishes what is\n"
-           "in progress and ends, a second TERM or INT ends at once.\n"
-           "The log goes to standard error: JSON lines, or text on a terminal.\n"
-           "\n"
-           "Exit codes: 0 ended by a signal, 1 could not start, 2 wrong usage.\n"
-           "\n"
-           "Examples:\n"
-           "  hostler serve -c examples/quickstart.yaml\n"
-           "  HOSTLER_LISTEN=127.0.0.1:9000 hostler serve -c hostler.yaml\n"
-           "  curl http://127.0.0.1:8080/v1/models\n");
+    printf(
+        "Usage: hostler serve [-c FILE]\n"
+        "\n"
+        "Serves the models of a configuration to OpenAI clients.\n"
+        "\n" CMD_CONFIG_HELP "  -h, --help         this text\n"
+        "\n"
+        "Signals: HUP reloads the configuration (a bad one changes nothing), TERM or INT finishes what is\n"
+        "in progress and ends, a second TERM or INT ends at once.\n"
+        "The log goes to standard error: JSON lines, or text on a terminal.\n"
+        "\n"
+        "Exit codes: 0 ended by a signal, 1 could not start, 2 wrong usage.\n"
+        "\n"
+        "Examples:\n"
+        "  hostler serve -c examples/quickstart.yaml\n"
+        "  HOSTLER_LISTEN=127.0.0.1:9000 hostler serve -c hostler.yaml\n"
+        "  curl http://127.0.0.1:8080/v1/models\n");
 }
 
 static enum log_format format_of(struct str name)

@@ -8,7 +8,6 @@
 
 #include "base/str.h"
 
-
 /* --- arguments --- */
 
 /* A NULL-terminated list that grows on an arena up to a size known before. */

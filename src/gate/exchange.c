@@ -67,7 +67,8 @@ static void report(struct exchange *x, enum attempt_result result, uint64_t retr
 {
     if (!x->grant.endpoint || x->reported) return;
     x->reported = true;
-    endpoint_report(&x->grant, x->worker->index, result, retry_after_us, now_of(x), &x->worker->rng);
+    endpoint_report(&x->grant, x->worker->index, result, retry_after_us, now_of(x),
+                    &x->worker->rng);
 }
 
 /* SETTLE: on every path exactly once. */
@@ -121,8 +122,8 @@ static unsigned own_fields(struct exchange *x, struct http_field fields[4], stru
     fields[n++] = (struct http_field){STR("x-request-id"), str_of(x->id)};
     if (retry_after_us) {
         uint64_t seconds = (retry_after_us + USEC_PER_SEC - 1) / USEC_PER_SEC;
-        fields[n++] = (struct http_field){STR("retry-after"),
-                                          arena_printf(x->call->arena, "%llu", (unsigned long long)seconds)};
+        fields[n++] = (struct http_field){
+            STR("retry-after"), arena_printf(x->call->arena, "%llu", (unsigned long long)seconds)};
     }
     return n;
 }
@@ -137,8 +138,8 @@ enum step exchange_reply(struct exchange *x, int status, struct str content_type
     return finish(x, status < 400 ? OUTCOME_OK : OUTCOME_NOT_FOUND);
 }
 
-enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, struct str message, const char *param,
-                          const char *code, uint64_t retry_after_us)
+enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, struct str message,
+                          const char *param, const char *code, uint64_t retry_after_us)
 {
     struct http_field fields[6];
     unsigned n = own_fields(x, fields, STR("application/json"), retry_after_us);
@@ -162,7 +163,8 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, 
 static struct str presented_key(const struct http_head *head)
 {
     struct str value = http_head_get(head, HDR_AUTHORIZATION);
-    if (value.len > 7 && str_starts_nocase(value, STR("Bearer "))) return str_trim(str_skip(value, 7));
+    if (value.len > 7 && str_starts_nocase(value, STR("Bearer ")))
+        return str_trim(str_skip(value, 7));
     value = http_head_get(head, HDR_X_API_KEY);
     return value.ptr ? value : http_head_get(head, HDR_API_KEY);
 }
@@ -203,11 +205,13 @@ static enum step step_identify(struct exchange *x)
     api_match(head, x->call->arena, &x->match);
     bool keys = keyring_required(x->keyring);
     if (!keys && !from_this_machine(x))
-        return exchange_refuse(x, OUTCOME_FORBIDDEN, 403,
-                               STR("Without API keys, only requests to localhost are answered. Configure keys to serve others."),
-                               NULL, "foreign_host", 0);
+        return exchange_refuse(
+            x, OUTCOME_FORBIDDEN, 403,
+            STR("Without API keys, only requests to localhost are answered. Configure keys to serve others."),
+            NULL, "foreign_host", 0);
     if (head->method == METHOD_OPTIONS && x->match.route != API_UNKNOWN) {
-        struct http_field fields[] = {{STR("allow"), x->match.allow}, {STR("x-request-id"), str_of(x->id)}};
+        struct http_field fields[] = {{STR("allow"), x->match.allow},
+                                      {STR("x-request-id"), str_of(x->id)}};
         x->status = 204;
         call_begin(x->call, 204, fields, 2, HTTP_NO_BODY, 0);
         call_write(x->call, NULL, 0, true);
@@ -218,26 +222,29 @@ static enum step step_identify(struct exchange *x)
         if (secret.len) x->key = keyring_find(x->keyring, x->worker->digester, secret);
         if (!x->key) {
             metric_add(&x->worker->stats.auth_failures, 1);
-            return exchange_refuse(x, OUTCOME_UNAUTHORIZED, 401,
-                                   secret.len ? STR("Incorrect API key provided.")
-                                              : STR("No API key provided. Send it as 'Authorization: Bearer KEY'."),
-                                   NULL, "invalid_api_key", 0);
+            return exchange_refuse(
+                x, OUTCOME_UNAUTHORIZED, 401,
+                secret.len ? STR("Incorrect API key provided.")
+                           : STR("No API key provided. Send it as 'Authorization: Bearer KEY'."),
+                NULL, "invalid_api_key", 0);
         }
     }
     if (x->match.route == API_UNKNOWN)
-        return exchange_refuse(x, OUTCOME_NOT_FOUND, 404,
-                               arena_printf(x->call->arena, "Unknown request URL: %" STR_FMT " %" STR_FMT ".",
-                                            STR_ARG(head->method_name), STR_ARG(str_sub(head->path, 0, 200))),
-                               NULL, "unknown_url", 0);
+        return exchange_refuse(
+            x, OUTCOME_NOT_FOUND, 404,
+            arena_printf(x->call->arena, "Unknown request URL: %" STR_FMT " %" STR_FMT ".",
+                         STR_ARG(head->method_name), STR_ARG(str_sub(head->path, 0, 200))),
+            NULL, "unknown_url", 0);
     if (!x->match.method_ok)
         return exchange_refuse(x, OUTCOME_BAD_REQUEST, 405,
-                               arena_printf(x->call->arena, "Method %" STR_FMT " is not allowed here.",
+                               arena_printf(x->call->arena,
+                                            "Method %" STR_FMT " is not allowed here.",
                                             STR_ARG(head->method_name)),
                                NULL, "method_not_allowed", 0);
     if (!api_is_inference(x->match.route)) return go(x, EXCHANGE_LOCAL);
     if (x->worker->draining)
-        return exchange_refuse(x, OUTCOME_DRAINING, 503, STR("The server is shutting down."), NULL, "draining",
-                               1 * USEC_PER_SEC);
+        return exchange_refuse(x, OUTCOME_DRAINING, 503, STR("The server is shutting down."), NULL,
+                               "draining", 1 * USEC_PER_SEC);
     call_read_body(x->call, conf_of(x)->limits.body_max);
     return go(x, EXCHANGE_BODY);
 }
@@ -248,18 +255,22 @@ static enum step refuse_body(struct exchange *x)
 {
     switch (x->call->body_err) {
     case ERR_TOO_LARGE:
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 413,
-                               arena_printf(x->call->arena, "The request body is larger than the limit of %llu bytes.",
-                                            (unsigned long long)conf_of(x)->limits.body_max),
-                               NULL, "request_too_large", 0);
+        return exchange_refuse(
+            x, OUTCOME_BAD_REQUEST, 413,
+            arena_printf(x->call->arena, "The request body is larger than the limit of %llu bytes.",
+                         (unsigned long long)conf_of(x)->limits.body_max),
+            NULL, "request_too_large", 0);
     case ERR_TIMEOUT:
-        return exchange_refuse(x, OUTCOME_TIMEOUT, 408, STR("The request body did not arrive in time."), NULL,
+        return exchange_refuse(x, OUTCOME_TIMEOUT, 408,
+                               STR("The request body did not arrive in time."), NULL,
                                "request_timeout", 0);
     case ERR_PROTOCOL:
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 400, STR("The request body is not well-formed HTTP."), NULL,
+        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 400,
+                               STR("The request body is not well-formed HTTP."), NULL,
                                "bad_framing", 0);
     default:
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 503, STR("Out of memory."), NULL, "overloaded", 0);
+        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 503, STR("Out of memory."), NULL,
+                               "overloaded", 0);
     }
 }
 
@@ -284,10 +295,12 @@ static enum step step_permit(struct exchange *x)
     struct api_problem problem;
     struct str encoding = http_head_get(x->call->head, HDR_CONTENT_ENCODING);
     if (encoding.len && !str_eq_nocase(encoding, STR("identity")))
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 415, STR("Compressed request bodies are not supported."), NULL,
+        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 415,
+                               STR("Compressed request bodies are not supported."), NULL,
                                "unsupported_encoding", 0);
     if (api_read_body(arena, x->call->body, &x->request, &problem))
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 400, problem.message, problem.param, NULL, 0);
+        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 400, problem.message, problem.param, NULL,
+                               0);
     struct str model = x->request.model;
     x->asked = snapshot_service(x->snapshot, model);
     if (!x->asked)
@@ -298,7 +311,8 @@ static enum step step_permit(struct exchange *x)
     if (!may_use(x, model, x->asked)) {
         x->asked = NULL; /* not counted for the model */
         return exchange_refuse(x, OUTCOME_FORBIDDEN, 403,
-                               arena_printf(arena, "This API key may not use the model '%" STR_FMT "'.",
+                               arena_printf(arena,
+                                            "This API key may not use the model '%" STR_FMT "'.",
                                             STR_ARG(str_sub(model, 0, 200))),
                                "model", "model_not_allowed", 0);
     }
@@ -336,7 +350,8 @@ static enum step no_endpoint(struct exchange *x, uint64_t retry_after_us)
     buf_fini(&reason);
     enum step step = exchange_refuse(
         x, OUTCOME_NO_ENDPOINT, 503,
-        arena_printf(x->call->arena, "No endpoint can serve the model '%" STR_FMT "' now%s%" STR_FMT ".",
+        arena_printf(x->call->arena,
+                     "No endpoint can serve the model '%" STR_FMT "' now%s%" STR_FMT ".",
                      STR_ARG(x->asked->name), why.len ? ": " : "", STR_ARG(why)),
         NULL, "no_endpoint", MAX(retry_after_us, (uint64_t)USEC_PER_SEC));
     return step;
@@ -346,10 +361,11 @@ static enum step queue_refused(struct exchange *x)
 {
     metric_add(&service_stats(x->service, x->worker->index)->queue_full, 1);
     if (next_fallback(x)) return go(x, EXCHANGE_ADMIT);
-    return exchange_refuse(x, OUTCOME_QUEUE_FULL, 429,
-                           arena_printf(x->call->arena, "The queue of the model '%" STR_FMT "' is full. Retry later.",
-                                        STR_ARG(x->asked->name)),
-                           NULL, "rate_limit_exceeded", 1 * USEC_PER_SEC);
+    return exchange_refuse(
+        x, OUTCOME_QUEUE_FULL, 429,
+        arena_printf(x->call->arena, "The queue of the model '%" STR_FMT "' is full. Retry later.",
+                     STR_ARG(x->asked->name)),
+        NULL, "rate_limit_exceeded", 1 * USEC_PER_SEC);
 }
 
 static enum step step_admit(struct exchange *x)
@@ -392,11 +408,13 @@ static enum step step_queue(struct exchange *x)
     metric_add(&stats->queue_deadline, 1);
     histogram_observe_us(&stats->queued, now - x->admit_us);
     if (next_fallback(x)) return go(x, EXCHANGE_ADMIT);
-    return exchange_refuse(x, OUTCOME_QUEUE_TIMEOUT, 503,
-                           arena_printf(x->call->arena,
-                                        "The request waited %llu s for a free endpoint of the model '%" STR_FMT "'.",
-                                        (unsigned long long)((now - x->admit_us) / USEC_PER_SEC), STR_ARG(x->asked->name)),
-                           NULL, "queue_timeout", 1 * USEC_PER_SEC);
+    return exchange_refuse(
+        x, OUTCOME_QUEUE_TIMEOUT, 503,
+        arena_printf(x->call->arena,
+                     "The request waited %llu s for a free endpoint of the model '%" STR_FMT "'.",
+                     (unsigned long long)((now - x->admit_us) / USEC_PER_SEC),
+                     STR_ARG(x->asked->name)),
+        NULL, "queue_timeout", 1 * USEC_PER_SEC);
 }
 
 /* --- SEND and AWAIT --- */
@@ -411,7 +429,8 @@ static enum step step_send(struct exchange *x)
     x->reported = false;
     x->sent_us = now_of(x);
     bool ask_usage = x->match.route != API_EMBEDDINGS;
-    unsigned n = api_splice(&x->request, x->call->body, e->model, ask_usage, x->call->arena, x->slices + 1);
+    unsigned n =
+        api_splice(&x->request, x->call->body, e->model, ask_usage, x->call->arena, x->slices + 1);
     size_t body_len = 0;
     for (unsigned i = 1; i <= n; i++)
         body_len += x->slices[i].len;
@@ -447,8 +466,8 @@ static bool take_retry(struct exchange *x)
 
 /* An attempt failed before the client got anything: goes elsewhere when `retry` allows it and somebody is there, else
  * says so. */
-static enum step attempt_failed(struct exchange *x, enum attempt_result result, uint64_t retry_after_us, bool retry,
-                                const char *what)
+static enum step attempt_failed(struct exchange *x, enum attempt_result result,
+                                uint64_t retry_after_us, bool retry, const char *what)
 {
     report(x, result, retry_after_us);
     tried_add(&x->tried, x->grant.endpoint);
@@ -462,8 +481,9 @@ static enum step attempt_failed(struct exchange *x, enum attempt_result result, 
     int status = failure_status(result);
     return exchange_refuse(
         x, result == ATTEMPT_TIMEOUT ? OUTCOME_TIMEOUT : OUTCOME_UPSTREAM_FAILED, status,
-        arena_printf(x->call->arena, "The runtime '%" STR_FMT "' %s.", STR_ARG(x->endpoint_name), what), NULL,
-        status == 504 ? "upstream_timeout" : "upstream_error", retry_after_us);
+        arena_printf(x->call->arena, "The runtime '%" STR_FMT "' %s.", STR_ARG(x->endpoint_name),
+                     what),
+        NULL, status == 504 ? "upstream_timeout" : "upstream_error", retry_after_us);
 }
 
 static enum step fetch_failed(struct exchange *x)
@@ -476,10 +496,12 @@ static enum step fetch_failed(struct exchange *x)
         return go(x, EXCHANGE_SEND);
     }
     if (!x->fetch.sent)
-        return attempt_failed(x, ATTEMPT_CONNECT_FAILED, 0, take_retry(x),
-                              arena_printf(x->call->arena, "cannot be reached: %s", err_text(err)).ptr);
-    return attempt_failed(x, ATTEMPT_BROKEN, 0, take_retry(x),
-                          arena_printf(x->call->arena, "broke off before answering: %s", err_text(err)).ptr);
+        return attempt_failed(
+            x, ATTEMPT_CONNECT_FAILED, 0, take_retry(x),
+            arena_printf(x->call->arena, "cannot be reached: %s", err_text(err)).ptr);
+    return attempt_failed(
+        x, ATTEMPT_BROKEN, 0, take_retry(x),
+        arena_printf(x->call->arena, "broke off before answering: %s", err_text(err)).ptr);
 }
 
 static bool is_retryable(int status)
@@ -524,7 +546,8 @@ static enum step take_head(struct exchange *x)
     uint64_t retry_after_us = is_retryable(head->status) ? retry_after_of(head) : 0;
     x->head_us = now_of(x);
     if (head->status == 401 || head->status == 403)
-        return attempt_failed(x, ATTEMPT_STATUS_5XX, 0, take_retry(x), "refuses the gateway's credentials");
+        return attempt_failed(x, ATTEMPT_STATUS_5XX, 0, take_retry(x),
+                              "refuses the gateway's credentials");
     if (is_retryable(head->status)) {
         enum attempt_result result = head->status == 429 ? ATTEMPT_STATUS_429 : ATTEMPT_STATUS_5XX;
         if (has_other(x) && take_retry(x))
@@ -549,7 +572,8 @@ static uint64_t phase_deadline(const struct exchange *x)
         return c->timeouts.first_byte_us ? x->sent_us + c->timeouts.first_byte_us : 0;
     case EXCHANGE_RELAY:
         if (x->paused) return 0; /* the server watches slow clients */
-        if (!x->first_us) return c->timeouts.first_byte_us ? x->sent_us + c->timeouts.first_byte_us : 0;
+        if (!x->first_us)
+            return c->timeouts.first_byte_us ? x->sent_us + c->timeouts.first_byte_us : 0;
         return c->timeouts.between_us ? x->fetch.last_read_us + c->timeouts.between_us : 0;
     default: return 0;
     }
@@ -557,13 +581,15 @@ static uint64_t phase_deadline(const struct exchange *x)
 
 static enum step step_await(struct exchange *x)
 {
-    if (x->fetch.state == FETCH_FAILED) return fetch_failed(x); /* even behind a head: the client has nothing of it */
+    if (x->fetch.state == FETCH_FAILED)
+        return fetch_failed(x); /* even behind a head: the client has nothing of it */
     if (x->fetch.head) return take_head(x);
     uint64_t due = phase_deadline(x);
     if (due && now_of(x) >= due)
         return attempt_failed(x, ATTEMPT_TIMEOUT, 0, take_retry(x),
-                              x->fetch.state == FETCH_CONNECTING ? "did not accept the connection in time"
-                                                                 : "did not answer in time");
+                              x->fetch.state == FETCH_CONNECTING
+                                  ? "did not accept the connection in time"
+                                  : "did not answer in time");
     return STEP_WAIT;
 }
 
@@ -581,9 +607,11 @@ static enum step relay_whole(struct exchange *x)
 }
 
 /* The answer cannot be completed: tell a stream's client in its own dialect, cut everything else. */
-static enum step break_answer(struct exchange *x, enum attempt_result result, enum outcome outcome, const char *what)
+static enum step break_answer(struct exchange *x, enum attempt_result result, enum outcome outcome,
+                              const char *what)
 {
-    if (relay_sees_end(&x->relay) && !relay_cut(&x->relay)) { /* a stream that lacks nothing but the body's end */
+    if (relay_sees_end(&x->relay) &&
+        !relay_cut(&x->relay)) { /* a stream that lacks nothing but the body's end */
         struct str rest = relay_last(&x->relay);
         call_write(x->call, &rest, 1, true);
         return relay_whole(x);
@@ -634,13 +662,16 @@ static enum step step_relay(struct exchange *x)
         struct str rest = relay_last(&x->relay);
         if (rest.len) out[n++] = rest;
     }
-    if (n || last) call_write(x->call, out, n, last);
-    else if (!x->call->head_sent) call_flush(x->call);
+    if (n || last)
+        call_write(x->call, out, n, last);
+    else if (!x->call->head_sent)
+        call_flush(x->call);
     if (x->call->gone) return STEP_NEXT;
     if (last) return relay_whole(x);
     if (broken)
         return break_answer(x, ATTEMPT_BROKEN, OUTCOME_UPSTREAM_BROKEN,
-                            arena_printf(x->call->arena, "broke off in the middle of the answer: %s",
+                            arena_printf(x->call->arena,
+                                         "broke off in the middle of the answer: %s",
                                          err_text(x->fetch.err ? x->fetch.err : ERR_EOF))
                                 .ptr);
     adjust_flow(x);
@@ -658,17 +689,21 @@ static enum step step_local(struct exchange *x)
 }
 
 static enum step (*const steps[EXCHANGE_STATE_COUNT])(struct exchange *x) = {
-    [EXCHANGE_IDENTIFY] = step_identify, [EXCHANGE_BODY] = step_body,   [EXCHANGE_PERMIT] = step_permit,
-    [EXCHANGE_ADMIT] = step_admit,       [EXCHANGE_QUEUE] = step_queue, [EXCHANGE_SEND] = step_send,
-    [EXCHANGE_AWAIT] = step_await,       [EXCHANGE_RELAY] = step_relay, [EXCHANGE_LOCAL] = step_local,
+    [EXCHANGE_IDENTIFY] = step_identify, [EXCHANGE_BODY] = step_body,
+    [EXCHANGE_PERMIT] = step_permit,     [EXCHANGE_ADMIT] = step_admit,
+    [EXCHANGE_QUEUE] = step_queue,       [EXCHANGE_SEND] = step_send,
+    [EXCHANGE_AWAIT] = step_await,       [EXCHANGE_RELAY] = step_relay,
+    [EXCHANGE_LOCAL] = step_local,
 };
 
 /* The whole exchange took too long. */
 static enum step out_of_time(struct exchange *x)
 {
-    if (x->state == EXCHANGE_RELAY) return break_answer(x, ATTEMPT_TIMEOUT, OUTCOME_TIMEOUT, "ran out of time");
+    if (x->state == EXCHANGE_RELAY)
+        return break_answer(x, ATTEMPT_TIMEOUT, OUTCOME_TIMEOUT, "ran out of time");
     report(x, x->state == EXCHANGE_AWAIT ? ATTEMPT_TIMEOUT : ATTEMPT_CANCELLED, 0);
-    return exchange_refuse(x, OUTCOME_TIMEOUT, 504, STR("The request was not answered before its deadline."), NULL,
+    return exchange_refuse(x, OUTCOME_TIMEOUT, 504,
+                           STR("The request was not answered before its deadline."), NULL,
                            "deadline_exceeded", 0);
 }
 
@@ -686,7 +721,8 @@ static void arm(struct exchange *x)
     if (x->deadline_us && x->state != EXCHANGE_LOCAL && !(x->request.stream && x->first_us))
         due = due ? MIN(due, x->deadline_us) : x->deadline_us;
     if (due == 0) return;
-    if (!timer_armed(&x->timer) || x->timer.due_us > due) timer_start(x->worker->loop, &x->timer, due);
+    if (!timer_armed(&x->timer) || x->timer.due_us > due)
+        timer_start(x->worker->loop, &x->timer, due);
 }
 
 static void run(struct task *task)
@@ -694,7 +730,7 @@ static void run(struct task *task)
     struct exchange *x = CONTAINER_OF(task, struct exchange, task);
     assert(x->magic == EXCHANGE_MAGIC);
     for (;;) {
-        enum step step = x->call->gone     ? finish_gone(x)
+        enum step step = x->call->gone      ? finish_gone(x)
                          : past_deadline(x) ? out_of_time(x)
                                             : steps[x->state](x);
         if (step == STEP_DONE) return;
@@ -707,7 +743,8 @@ static void run(struct task *task)
 
 static bool is_id_char(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_' || c == '.';
 }
 
 /* The client's own id when it is a decent one, else a new one. */
@@ -729,7 +766,8 @@ static void set_id(struct exchange *x)
  * a fraction, which for an answer's first byte is the same. */
 static uint64_t client_patience(const struct http_head *head)
 {
-    static const enum http_header_id ids[] = {HDR_X_STAINLESS_TIMEOUT, HDR_X_STAINLESS_READ_TIMEOUT};
+    static const enum http_header_id ids[] = {HDR_X_STAINLESS_TIMEOUT,
+                                              HDR_X_STAINLESS_READ_TIMEOUT};
     for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
         double seconds;
         if (str_to_double(http_head_get(head, ids[i]), &seconds) == 0 && seconds > 0)

@@ -19,7 +19,7 @@ enum exchange_state {
 #define X(name) EXCHANGE_##name,
     EXCHANGE_STATES(X)
 #undef X
-    EXCHANGE_STATE_COUNT
+        EXCHANGE_STATE_COUNT
 };
 
 enum { FETCH_SLICES = API_SLICES_MAX + 1 };
@@ -29,13 +29,13 @@ struct exchange {
     uint32_t magic;
     enum exchange_state state;
     struct task task;
-    struct timer timer;         /* at the earliest thing to look at */
-    struct list link;           /* worker->exchanges */
+    struct timer timer; /* at the earliest thing to look at */
+    struct list link;   /* worker->exchanges */
     struct worker *worker;
     struct http_call *call;
-    struct snapshot *snapshot;  /* one reference */
-    struct keyring *keyring;    /* one reference */
-    const struct key *key;      /* NULL: none needed */
+    struct snapshot *snapshot; /* one reference */
+    struct keyring *keyring;   /* one reference */
+    const struct key *key;     /* NULL: none needed */
     char id[REQUEST_ID_MAX + 1];
 
     struct api_match match;
@@ -45,31 +45,31 @@ struct exchange {
     size_t fallbacks;              /* of asked, tried so far */
 
     struct tried tried;
-    struct waiter *waiter;      /* in QUEUE */
-    struct grant grant;         /* from ADMIT on */
-    struct str endpoint_name;   /* of the last attempt, for messages; on the arena */
+    struct waiter *waiter;    /* in QUEUE */
+    struct grant grant;       /* from ADMIT on */
+    struct str endpoint_name; /* of the last attempt, for messages; on the arena */
     unsigned attempts;
-    bool retry_denied;          /* the retry budget is spent: the client should not retry either */
-    bool stale_retry;           /* the next attempt is the same one again on a fresh connection */
+    bool retry_denied; /* the retry budget is spent: the client should not retry either */
+    bool stale_retry;  /* the next attempt is the same one again on a fresh connection */
     struct fetch fetch;
     struct str slices[FETCH_SLICES];
     struct relay relay;
-    bool paused;                /* the client is slow, the upstream is held back */
-    bool answered;              /* part of the answer went to the client */
-    bool reported;              /* endpoint_report was called for this attempt */
+    bool paused;   /* the client is slow, the upstream is held back */
+    bool answered; /* part of the answer went to the client */
+    bool reported; /* endpoint_report was called for this attempt */
     bool settled;
 
-    int status;                 /* answered */
+    int status; /* answered */
     enum outcome outcome;
-    const char *error_code;     /* of our own error answers, for the log */
-    uint64_t deadline_us;       /* 0: none; for streams it ends with the first byte */
-    uint64_t body_us;           /* times on the loop's clock; 0: not reached */
-    uint64_t admit_us;          /* asked for a credit */
+    const char *error_code; /* of our own error answers, for the log */
+    uint64_t deadline_us;   /* 0: none; for streams it ends with the first byte */
+    uint64_t body_us;       /* times on the loop's clock; 0: not reached */
+    uint64_t admit_us;      /* asked for a credit */
     uint64_t granted_us;
-    uint64_t sent_us;           /* the last attempt began */
-    uint64_t head_us;           /* response head */
-    uint64_t first_us;          /* first body byte */
-    struct scrape *scrape;      /* local.c: metrics asked for from the main thread */
+    uint64_t sent_us;      /* the last attempt began */
+    uint64_t head_us;      /* response head */
+    uint64_t first_us;     /* first body byte */
+    struct scrape *scrape; /* local.c: metrics asked for from the main thread */
 };
 
 /* Begins an exchange for a call whose head is complete. */
@@ -82,8 +82,8 @@ const char *exchange_state_name(enum exchange_state s);
 enum step { STEP_NEXT, STEP_WAIT, STEP_DONE };
 
 /* Answers with an error in the dialect's shape and ends the exchange. `code` and `param` may be NULL. retry_after_us 0: no header. */
-enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, struct str message, const char *param,
-                          const char *code, uint64_t retry_after_us);
+enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, struct str message,
+                          const char *param, const char *code, uint64_t retry_after_us);
 
 /* Answers with a body of ours and ends the exchange. */
 enum step exchange_reply(struct exchange *x, int status, struct str content_type, struct str body);

@@ -7,7 +7,8 @@
 static bool named_by_connection(const struct http_head *head, struct str name)
 {
     for (unsigned i = 0; i < head->header_count; i++)
-        if (head->headers[i].id == HDR_CONNECTION && http_list_has(head->headers[i].value, name)) return true;
+        if (head->headers[i].id == HDR_CONNECTION && http_list_has(head->headers[i].value, name))
+            return true;
     return false;
 }
 
@@ -28,7 +29,8 @@ static bool keep_request_header(const struct http_header *h)
 
 static bool keep_response_header(const struct http_header *h)
 {
-    return h->id != HDR_CONTENT_LENGTH && h->id != HDR_X_REQUEST_ID && !http_header_hop_by_hop(h->id);
+    return h->id != HDR_CONTENT_LENGTH && h->id != HDR_X_REQUEST_ID &&
+           !http_header_hop_by_hop(h->id);
 }
 
 static size_t headers_size(const struct http_head *head)
@@ -53,12 +55,14 @@ static char *put_header(char *at, struct str name, struct str value)
     return put(at, STR("\r\n"));
 }
 
-static char *put_headers(char *at, const struct http_head *head, bool (*keep)(const struct http_header *))
+static char *put_headers(char *at, const struct http_head *head,
+                         bool (*keep)(const struct http_header *))
 {
     bool named = http_head_get(head, HDR_CONNECTION).ptr;
     for (unsigned i = 0; i < head->header_count; i++) {
         const struct http_header *h = &head->headers[i];
-        if (keep(h) && !(named && named_by_connection(head, h->name))) at = put_header(at, h->name, h->value);
+        if (keep(h) && !(named && named_by_connection(head, h->name)))
+            at = put_header(at, h->name, h->value);
     }
     return at;
 }
@@ -69,8 +73,8 @@ struct str forward_request_head(struct exchange *x, const struct endpoint *e, si
     struct str target = endpoint_target(arena, e, x->match.rest), id = str_of(x->id);
     char digits[STR_U64_ROOM];
     struct str length = str_of_u64(body_len, 10, digits);
-    char *head = arena_alloc(arena, headers_size(x->call->head) + target.len + e->host.len + e->authorization.len +
-                                        id.len + length.len + 128);
+    char *head = arena_alloc(arena, headers_size(x->call->head) + target.len + e->host.len +
+                                        e->authorization.len + id.len + length.len + 128);
     char *at = put(head, STR("POST "));
     at = put(at, target);
     at = put(at, STR(" HTTP/1.1\r\n"));

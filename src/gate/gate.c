@@ -90,7 +90,8 @@ static void order(struct gate *g, enum order order, struct keyring *keyring)
     for (unsigned i = 0; i < g->worker_count; i++) {
         struct order_mail *m = calloc(1, sizeof *m);
         if (!m) abort();
-        *m = (struct order_mail){.mail.deliver = on_order, .order = order, .worker = &g->workers[i].worker};
+        *m = (struct order_mail){
+            .mail.deliver = on_order, .order = order, .worker = &g->workers[i].worker};
         if (order == ORDER_APPLY) {
             m->snapshot = mesh_current(g->mesh);
             m->keyring = keyring_ref(keyring);
@@ -138,7 +139,8 @@ static void look_whether_drained(struct task *task)
         timer_start(g->loop, &g->drain_timer, now + DRAIN_LOOK_US);
         return;
     }
-    if (active > 0) log_note(LOG_WARN, "drain_timeout", "%llu requests are cut", (unsigned long long)active);
+    if (active > 0)
+        log_note(LOG_WARN, "drain_timeout", "%llu requests are cut", (unsigned long long)active);
     stop(g);
 }
 
@@ -199,7 +201,8 @@ static void warn_of_restart(const struct gate *g, const struct conf *loaded)
     struct buf names;
     buf_init(&names, 4096);
     if (conf_needs_restart(g->conf, loaded, &names) == 0 && buf_len(&names))
-        log_note(LOG_WARN, "reload", "needs a restart to take effect: %" STR_FMT, STR_ARG(buf_str(&names)));
+        log_note(LOG_WARN, "reload", "needs a restart to take effect: %" STR_FMT,
+                 STR_ARG(buf_str(&names)));
     buf_fini(&names);
 }
 
@@ -258,14 +261,16 @@ static void on_reload_signal(void *owner, int signum)
     if (err)
         log_note(LOG_ERROR, "reload", "failed (%s); the old configuration stays", err_text(err));
     else
-        log_note(LOG_INFO, "reload", "%zu models, %zu keys", g->conf->model_count, g->conf->key_count);
+        log_note(LOG_INFO, "reload", "%zu models, %zu keys", g->conf->model_count,
+                 g->conf->key_count);
     log_flush();
 }
 
 /* --- metrics --- */
 
 struct worker_totals {
-    uint64_t connections, accepted, bytes_in, bytes_out, connects, reuses, auth_failures, retries, retries_denied;
+    uint64_t connections, accepted, bytes_in, bytes_out, connects, reuses, auth_failures, retries,
+        retries_denied;
     uint64_t codes[SERVICE_CODE_COUNT];
     uint64_t outcomes[OUTCOME_COUNT];
 };
@@ -302,7 +307,8 @@ static void write_process(const struct gate *g, struct metrics_writer *w)
         ready += service_ready(&services[i], loop_now(g->loop), NULL);
     snapshot_unref(snapshot);
     metrics_write_u64(w, METRIC_BUILD_INFO, version, 1, 1);
-    metrics_write_u64(w, METRIC_UPTIME, NULL, 0, (loop_now(g->loop) - g->started_us) / USEC_PER_SEC);
+    metrics_write_u64(w, METRIC_UPTIME, NULL, 0,
+                      (loop_now(g->loop) - g->started_us) / USEC_PER_SEC);
     metrics_write_u64(w, METRIC_READY, NULL, 0, ready > 0 && !gate_draining(g));
     metrics_write_u64(w, METRIC_CONFIG_RELOADS, ok, 1, metric_read(&g->reloads_ok));
     metrics_write_u64(w, METRIC_CONFIG_RELOADS, failed, 1, metric_read(&g->reloads_failed));
@@ -365,7 +371,8 @@ static struct addr addr_of(const struct url *u)
 
 static int add_listener(struct worker *w, int fd)
 {
-    return listener_open(w->loop, fd, http_server_accept, &w->server, &w->listeners[w->listener_count++]);
+    return listener_open(w->loop, fd, http_server_accept, &w->server,
+                         &w->listeners[w->listener_count++]);
 }
 
 /* Opens one address for all workers: a socket each (the kernel spreads connections), or one shared UNIX socket. */
@@ -454,8 +461,8 @@ static int start(struct gate *g)
     struct snapshot *snapshot = mesh_current(g->mesh);
     supervisor_apply(g->supervisor, snapshot);
     snapshot_unref(snapshot);
-    log_note(LOG_INFO, "started", "hostler %s with %u workers, %zu models", HOSTLER_VERSION, g->worker_count,
-             c->model_count);
+    log_note(LOG_INFO, "started", "hostler %s with %u workers, %zu models", HOSTLER_VERSION,
+             g->worker_count, c->model_count);
     log_flush();
     return 0;
 }

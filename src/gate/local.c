@@ -29,7 +29,8 @@ static enum step reply_json(struct exchange *x, int status, struct json_writer *
 {
     if (json_write_end(w)) {
         buf_fini(body);
-        return exchange_refuse(x, OUTCOME_NO_ENDPOINT, 500, STR("The answer is too large."), NULL, NULL, 0);
+        return exchange_refuse(x, OUTCOME_NO_ENDPOINT, 500, STR("The answer is too large."), NULL,
+                               NULL, 0);
     }
     struct str text = arena_dup(x->call->arena, buf_str(body));
     buf_fini(body);
@@ -157,7 +158,8 @@ static enum step show_metrics(struct exchange *x)
     if (!x->scrape) {
         struct scrape *s = calloc(1, sizeof *s);
         if (!s) abort();
-        *s = (struct scrape){.mail.deliver = on_scrape, .gate = x->worker->gate, .worker = x->worker, .exchange = x};
+        *s = (struct scrape){
+            .mail.deliver = on_scrape, .gate = x->worker->gate, .worker = x->worker, .exchange = x};
         buf_init(&s->text, ANSWER_MAX);
         x->scrape = s;
         loop_post(gate_loop(s->gate), &s->mail);

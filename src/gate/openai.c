@@ -9,7 +9,7 @@
 struct route_row {
     struct str path; /* behind /v1 */
     enum api_route route;
-    bool post;       /* POST only; else GET and HEAD */
+    bool post; /* POST only; else GET and HEAD */
     const char *name;
 };
 
@@ -55,11 +55,12 @@ static void found(const struct route_row *row, const struct http_head *head, str
 {
     out->route = row->route;
     out->allow = row->post ? STR("POST, OPTIONS") : STR("GET, HEAD, OPTIONS");
-    out->method_ok =
-        row->post ? head->method == METHOD_POST : head->method == METHOD_GET || head->method == METHOD_HEAD;
+    out->method_ok = row->post ? head->method == METHOD_POST
+                               : head->method == METHOD_GET || head->method == METHOD_HEAD;
 }
 
-static bool match_api(const struct http_head *head, struct arena *arena, struct str path, struct api_match *out)
+static bool match_api(const struct http_head *head, struct arena *arena, struct str path,
+                      struct api_match *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(api_rows); i++) {
         const struct route_row *row = &api_rows[i];
@@ -106,53 +107,66 @@ static int refuse(struct api_problem *problem, struct str message, const char *p
     return ERR_INVALID;
 }
 
-static int explain_scan(struct arena *arena, int err, const struct json_error *at, struct api_problem *problem)
+static int explain_scan(struct arena *arena, int err, const struct json_error *at,
+                        struct api_problem *problem)
 {
     switch (err) {
     case ERR_DUPLICATE:
-        return refuse(problem, arena_printf(arena, "The field '%s' is given twice.", at->text), at->text);
+        return refuse(problem, arena_printf(arena, "The field '%s' is given twice.", at->text),
+                      at->text);
     case ERR_TYPE: return refuse(problem, STR("The request body must be a JSON object."), NULL);
-    case ERR_DEPTH: return refuse(problem, STR("The request body is nested too deeply (over 64 levels)."), NULL);
-    case ERR_UTF8:
-        return refuse(problem, arena_printf(arena, "The request body is not valid UTF-8 at byte %zu.", at->offset),
+    case ERR_DEPTH:
+        return refuse(problem, STR("The request body is nested too deeply (over 64 levels)."),
                       NULL);
+    case ERR_UTF8:
+        return refuse(
+            problem,
+            arena_printf(arena, "The request body is not valid UTF-8 at byte %zu.", at->offset),
+            NULL);
     default:
         return refuse(problem,
-                      arena_printf(arena, "The request body is not valid JSON at byte %zu: %s.", at->offset,
-                                   at->text ? at->text : "syntax error"),
+                      arena_printf(arena, "The request body is not valid JSON at byte %zu: %s.",
+                                   at->offset, at->text ? at->text : "syntax error"),
                       NULL);
     }
 }
 
-static int read_options(const struct json_span *options, struct api_request *out, struct api_problem *problem)
+static int read_options(const struct json_span *options, struct api_request *out,
+                        struct api_problem *problem)
 {
     static const struct str names[] = {STR_INIT("include_usage")};
     if (options->type == JSON_NONE || options->type == JSON_NULL) return 0;
     if (options->type != JSON_OBJECT)
         return refuse(problem, STR("'stream_options' must be an object."), "stream_options");
     if (json_scan_span(options, names, 1, &out->usage_span, NULL))
-        return refuse(problem, STR("'stream_options.include_usage' is given twice."), "stream_options");
+        return refuse(problem, STR("'stream_options.include_usage' is given twice."),
+                      "stream_options");
     if (out->usage_span.type != JSON_NONE && out->usage_span.type != JSON_NULL &&
         !json_span_bool(&out->usage_span, &out->asks_usage))
-        return refuse(problem, STR("'stream_options.include_usage' must be true or false."), "stream_options");
+        return refuse(problem, STR("'stream_options.include_usage' must be true or false."),
+                      "stream_options");
     return 0;
 }
 
-int api_read_body(struct arena *arena, struct str body, struct api_request *out, struct api_problem *problem)
+int api_read_body(struct arena *arena, struct str body, struct api_request *out,
+                  struct api_problem *problem)
 {
     struct json_span spans[FIELD_COUNT];
     struct json_error at = {0};
     *out = (struct api_request){0};
-    if (body.len == 0) return refuse(problem, STR("The request has no body; a JSON object is needed."), NULL);
+    if (body.len == 0)
+        return refuse(problem, STR("The request has no body; a JSON object is needed."), NULL);
     int err = json_scan(body, field_names, FIELD_COUNT, spans, &at);
     if (err) return explain_scan(arena, err, &at, problem);
     out->model_span = spans[FIELD_MODEL];
     out->options_span = spans[FIELD_OPTIONS];
-    if (out->model_span.type == JSON_NONE) return refuse(problem, STR("The field 'model' is missing."), "model");
+    if (out->model_span.type == JSON_NONE)
+        return refuse(problem, STR("The field 'model' is missing."), "model");
     if (!json_span_str(&out->model_span, arena, &out->model))
         return refuse(problem, STR("'model' must be a string."), "model");
     const struct json_span *stream = &spans[FIELD_STREAM];
-    if (stream->type != JSON_NONE && stream->type != JSON_NULL && !json_span_bool(stream, &out->stream))
+    if (stream->type != JSON_NONE && stream->type != JSON_NULL &&
+        !json_span_bool(stream, &out->stream))
         return refuse(problem, STR("'stream' must be true or false."), "stream");
     return read_options(&out->options_span, out, problem);
 }
@@ -185,14 +199,16 @@ static size_t offset_in(struct str body, struct str part)
 static struct edit usage_edit(const struct api_request *r, struct str body)
 {
     if (r->usage_span.type != JSON_NONE)
-        return (struct edit){offset_in(body, r->usage_span.raw), r->usage_span.raw.len, STR("true")};
+        return (struct edit){offset_in(body, r->usage_span.raw), r->usage_span.raw.len,
+                             STR("true")};
     if (r->options_span.type == JSON_OBJECT) {
         struct str raw = r->options_span.raw, inside = str_skip(raw, 1);
         while (inside.len && strchr(" \t\r\n", inside.ptr[0]))
             inside = str_skip(inside, 1);
         bool empty = inside.len && inside.ptr[0] == '}';
         return (struct edit){offset_in(body, raw) + 1, 0,
-                             empty ? STR("\"include_usage\":true") : STR("\"include_usage\":true,")};
+                             empty ? STR("\"include_usage\":true")
+                                   : STR("\"include_usage\":true,")};
     }
     if (r->options_span.type == JSON_NULL)
         return (struct edit){offset_in(body, r->options_span.raw), r->options_span.raw.len,
@@ -209,8 +225,8 @@ unsigned api_splice(const struct api_request *r, struct str body, struct str mod
     struct edit edits[2];
     unsigned edit_count = 0, n = 0;
     if (!str_eq(model, r->model))
-        edits[edit_count++] =
-            (struct edit){offset_in(body, r->model_span.raw), r->model_span.raw.len, quoted(arena, model)};
+        edits[edit_count++] = (struct edit){offset_in(body, r->model_span.raw),
+                                            r->model_span.raw.len, quoted(arena, model)};
     if (ask_usage && r->stream && !r->asks_usage) edits[edit_count++] = usage_edit(r, body);
     if (edit_count == 2 && edits[1].start < edits[0].start) {
         struct edit first = edits[1];
@@ -247,7 +263,8 @@ static void write_nullable(struct json_writer *w, const char *name, const char *
         json_write_null_member(w, name);
 }
 
-void api_write_error(struct buf *out, int status, struct str message, const char *param, const char *code)
+void api_write_error(struct buf *out, int status, struct str message, const char *param,
+                     const char *code)
 {
     struct json_writer w;
     json_write_init(&w, out);

@@ -27,10 +27,11 @@ enum api_route {
 
 struct api_match {
     enum api_route route;
-    bool method_ok;       /* else 405 with `allow` */
-    struct str allow;     /* for the Allow header */
-    struct str rest;      /* of the target, from behind /v1 on, with the query: "/chat/completions?x=1" */
-    struct str arg;       /* decoded id of API_MODEL */
+    bool method_ok;   /* else 405 with `allow` */
+    struct str allow; /* for the Allow header */
+    struct str
+        rest;       /* of the target, from behind /v1 on, with the query: "/chat/completions?x=1" */
+    struct str arg; /* decoded id of API_MODEL */
 };
 
 /* Finds the route. /v1/x, /openai/v1/x and /x are the same. Strings borrow from the head or the arena. */
@@ -43,9 +44,9 @@ const char *api_route_name(enum api_route route); /* "chat" ...; for logs */
 
 /* What routing needs of a request body. Spans borrow from the body. */
 struct api_request {
-    struct str model;           /* unescaped */
+    struct str model; /* unescaped */
     bool stream;
-    bool asks_usage;            /* stream_options.include_usage is true */
+    bool asks_usage; /* stream_options.include_usage is true */
     struct json_span model_span;
     struct json_span options_span; /* stream_options */
     struct json_span usage_span;   /* stream_options.include_usage */
@@ -69,7 +70,8 @@ unsigned api_splice(const struct api_request *r, struct str body, struct str mod
                     struct arena *arena, struct str slices[API_SLICES_MAX]);
 
 /* Appends {"error":{...}}. `code` and `param` may be NULL; the type follows from the status. */
-void api_write_error(struct buf *out, int status, struct str message, const char *param, const char *code);
+void api_write_error(struct buf *out, int status, struct str message, const char *param,
+                     const char *code);
 
 /* The error as an event of a stream: "data: {...}\n\n". */
 void api_write_error_event(struct buf *out, int status, struct str message, const char *code);

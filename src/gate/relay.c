@@ -31,7 +31,8 @@ static void read_usage(struct usage *u, const struct json_span *span)
                                        STR_INIT("prompt_tokens_details")};
     static const struct str details[] = {STR_INIT("cached_tokens")};
     struct json_span fields[ARRAY_LEN(names)], cached[1];
-    if (span->type != JSON_OBJECT || json_scan_span(span, names, ARRAY_LEN(names), fields, NULL)) return;
+    if (span->type != JSON_OBJECT || json_scan_span(span, names, ARRAY_LEN(names), fields, NULL))
+        return;
     u->known = true;
     u->prompt = read_count(&fields[0]);
     u->completion = read_count(&fields[1]);
@@ -94,7 +95,8 @@ static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY
         }
         if (!pass_event(r, &event)) continue;
         r->events++;
-        if (!add_slice(out, &n, event.raw)) { /* many holes in one read: give up looking, lose nothing */
+        if (!add_slice(out, &n,
+                       event.raw)) { /* many holes in one read: give up looking, lose nothing */
             r->opaque = true;
             out[RELAY_SLICES - 1].len = (size_t)(in.ptr + in.len - out[RELAY_SLICES - 1].ptr);
             return n;
@@ -119,7 +121,8 @@ static void find_usage(struct usage *u, struct str text)
     static const struct str name = STR_INIT("\"usage\"");
     if (text.len > 2 * RELAY_TAIL) text = str_skip(text, text.len - 2 * RELAY_TAIL);
     struct str value = STR_NULL;
-    for (struct str before = text; before.len && !value.ptr;) { /* usage stands near the end: look from there */
+    for (struct str before = text;
+         before.len && !value.ptr;) { /* usage stands near the end: look from there */
         const char *quote = memrchr(before.ptr, '"', before.len);
         if (!quote) return;
         before.len = (size_t)(quote - before.ptr);

@@ -12,22 +12,22 @@
 #include "http/sse.h"
 
 struct usage {
-    uint64_t prompt;     /* tokens */
+    uint64_t prompt; /* tokens */
     uint64_t completion;
-    uint64_t cached;     /* of prompt */
+    uint64_t cached; /* of prompt */
     bool known;
 };
 
 struct relay {
     bool is_sse;
-    bool strip_usage;   /* leave out the event whose choices are empty and that has usage */
-    bool opaque;        /* an event was too large to look into; bytes pass as they come */
-    bool done;          /* [DONE] went through */
-    bool error;         /* an error event went through */
-    uint64_t events;    /* passed on */
+    bool strip_usage; /* leave out the event whose choices are empty and that has usage */
+    bool opaque;      /* an event was too large to look into; bytes pass as they come */
+    bool done;        /* [DONE] went through */
+    bool error;       /* an error event went through */
+    uint64_t events;  /* passed on */
     struct usage usage;
     struct sse sse;
-    struct buf tail;    /* the last bytes of a JSON body that came in pieces */
+    struct buf tail; /* the last bytes of a JSON body that came in pieces */
 };
 
 enum { RELAY_SLICES = 6, RELAY_EVENT_MAX = 1 << 20, RELAY_TAIL = 4096 };

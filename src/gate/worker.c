@@ -70,7 +70,8 @@ static void write_parse_error(void *user, struct buf *body, int status, const ch
 static struct http_server_limits server_limits(const struct conf *c)
 {
     return (struct http_server_limits){
-        .head = {.head_max = c->limits.head_max, .header_max = (unsigned)c->limits.header_count_max},
+        .head = {.head_max = c->limits.head_max,
+                 .header_max = (unsigned)c->limits.header_count_max},
         .body_max = c->limits.body_max,
         .connections_max = (unsigned)c->limits.connections_max,
         .head_timeout_us = c->timeouts.head_us,
@@ -82,7 +83,8 @@ static struct http_server_limits server_limits(const struct conf *c)
 
 static struct h1_limits client_limits(const struct conf *c)
 {
-    return (struct h1_limits){.head_max = c->limits.upstream_head_max, .header_max = (unsigned)c->limits.header_count_max};
+    return (struct h1_limits){.head_max = c->limits.upstream_head_max,
+                              .header_max = (unsigned)c->limits.header_count_max};
 }
 
 static void on_call(void *user, struct http_call *call)
@@ -90,8 +92,8 @@ static void on_call(void *user, struct http_call *call)
     exchange_start(user, call);
 }
 
-int worker_init(struct worker *w, struct gate *gate, unsigned index, struct loop *loop, struct snapshot *snapshot,
-                struct keyring *keyring)
+int worker_init(struct worker *w, struct gate *gate, unsigned index, struct loop *loop,
+                struct snapshot *snapshot, struct keyring *keyring)
 {
     const struct conf *c = snapshot_conf(snapshot);
     *w = (struct worker){
@@ -108,7 +110,8 @@ int worker_init(struct worker *w, struct gate *gate, unsigned index, struct loop
     w->server.error_lines = write_error_lines;
     w->server.write_error = write_parse_error;
     w->server.user = w;
-    http_client_init(&w->client, loop, &client, (unsigned)c->pool.idle_max, c->timeouts.upstream_idle_us);
+    http_client_init(&w->client, loop, &client, (unsigned)c->pool.idle_max,
+                     c->timeouts.upstream_idle_us);
     task_init(&w->flush_task, flush_log);
     timer_init(&w->flush, &w->flush_task);
     return 0;

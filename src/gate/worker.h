@@ -54,11 +54,11 @@ struct worker {
     struct list exchanges;     /* struct exchange in progress */
     bool draining;             /* new API requests are answered 503 */
     struct worker_stats stats;
-    struct task flush_task;    /* writes gathered log lines */
+    struct task flush_task; /* writes gathered log lines */
     struct timer flush;
     struct listener **listeners;
     size_t listener_count;
-    uint64_t last_id;          /* of request ids */
+    uint64_t last_id; /* of request ids */
     uint64_t id_seed;
     char error_id[REQUEST_ID_MAX + 1]; /* of the request that could not be parsed */
 };

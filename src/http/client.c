@@ -31,20 +31,21 @@ struct http_upstream {
     struct list idle_link; /* pool->idle */
     struct stream *stream;
     struct h1 *parser;
-    struct fetch *fetch;   /* whom it serves; NULL: idle */
+    struct fetch *fetch; /* whom it serves; NULL: idle */
     struct arena *arena;
-    struct buf held;       /* body bytes that outlived their event */
+    struct buf held; /* body bytes that outlived their event */
     uint64_t idle_since_us;
-    bool open;             /* connected */
-    bool tainted;          /* bytes after the response: not to be used again */
+    bool open;    /* connected */
+    bool tainted; /* bytes after the response: not to be used again */
 };
 
 static void sweep_idle(struct task *task);
 
-void http_client_init(struct http_client *c, struct loop *loop, const struct h1_limits *limits, unsigned idle_max,
-                      uint64_t idle_us)
+void http_client_init(struct http_client *c, struct loop *loop, const struct h1_limits *limits,
+                      unsigned idle_max, uint64_t idle_us)
 {
-    *c = (struct http_client){.loop = loop, .limits = *limits, .idle_max = idle_max, .idle_us = idle_us};
+    *c = (struct http_client){
+        .loop = loop, .limits = *limits, .idle_max = idle_max, .idle_us = idle_us};
     map_init(&c->pools);
     list_init(&c->all);
     task_init(&c->sweep_task, sweep_idle);
@@ -155,7 +156,8 @@ static void send_request(struct http_upstream *u)
     assert(f->request_count <= REQUEST_SLICES_MAX);
     unsigned n = 0;
     for (unsigned i = 0; i < f->request_count; i++)
-        if (f->request[i].len) iov[n++] = (struct iovec){(char *)(uintptr_t)f->request[i].ptr, f->request[i].len};
+        if (f->request[i].len)
+            iov[n++] = (struct iovec){(char *)(uintptr_t)f->request[i].ptr, f->request[i].len};
     f->state = FETCH_AWAIT;
     f->sent = true;
     f->last_read_us = loop_now(f->client->loop);
@@ -353,7 +355,8 @@ static void put_idle(struct http_upstream *u)
     list_push_front(&pool->idle, &u->idle_link);
     pool->count++;
     if (!timer_armed(&c->sweep)) timer_start(c->loop, &c->sweep, u->idle_since_us + c->idle_us);
-    if (pool->count > c->idle_max) upstream_close(LIST_ITEM(pool->idle.prev, struct http_upstream, idle_link));
+    if (pool->count > c->idle_max)
+        upstream_close(LIST_ITEM(pool->idle.prev, struct http_upstream, idle_link));
 }
 
 void fetch_end(struct fetch *f)
@@ -361,7 +364,8 @@ void fetch_end(struct fetch *f)
     struct http_upstream *u = f->conn;
     f->conn = NULL;
     if (!u) return;
-    bool whole = f->state == FETCH_DONE && f->head->keep_alive && !u->tainted && stream_pending(u->stream) == 0;
+    bool whole = f->state == FETCH_DONE && f->head->keep_alive && !u->tainted &&
+                 stream_pending(u->stream) == 0;
     u->fetch = NULL;
     f->body = STR_NULL;
     if (whole && u->client->idle_max > 0)

@@ -23,18 +23,18 @@
 struct http_client {
     struct loop *loop;
     struct h1_limits limits;
-    unsigned idle_max;       /* per address */
-    uint64_t idle_us;        /* an idle connection is closed after this */
-    struct map pools;        /* address key -> struct http_pool */
-    struct list all;         /* every connection */
+    unsigned idle_max; /* per address */
+    uint64_t idle_us;  /* an idle connection is closed after this */
+    struct map pools;  /* address key -> struct http_pool */
+    struct list all;   /* every connection */
     struct task sweep_task;
     struct timer sweep;
     struct metric_cell connects; /* dialled; any thread may read these */
     struct metric_cell reuses;   /* taken from a pool */
 };
 
-void http_client_init(struct http_client *c, struct loop *loop, const struct h1_limits *limits, unsigned idle_max,
-                      uint64_t idle_us);
+void http_client_init(struct http_client *c, struct loop *loop, const struct h1_limits *limits,
+                      unsigned idle_max, uint64_t idle_us);
 void http_client_fini(struct http_client *c); /* closes all; fetches must have ended */
 
 /* Closes the idle connections (drain, tests). */
@@ -43,34 +43,36 @@ void http_client_close_idle(struct http_client *c);
 enum fetch_state {
     FETCH_NONE,
     FETCH_CONNECTING,
-    FETCH_AWAIT,   /* request given to the stream; no response head yet */
-    FETCH_BODY,    /* head is set; body bytes come */
-    FETCH_DONE,    /* response complete; body may hold the last bytes */
-    FETCH_FAILED,  /* err is set */
+    FETCH_AWAIT,  /* request given to the stream; no response head yet */
+    FETCH_BODY,   /* head is set; body bytes come */
+    FETCH_DONE,   /* response complete; body may hold the last bytes */
+    FETCH_FAILED, /* err is set */
 };
 
 /* One request to one address. Embedded in its owner; zero it before fetch_start. */
 struct fetch {
     /* set by the owner */
     struct http_client *client;
-    struct arena *arena;        /* gets the response head */
-    struct task *task;          /* woken when a fact changes */
-    struct addr addr;           /* where; strings live as long as the fetch */
-    struct str key;             /* names the pool: equal for equal addresses */
-    const struct str *request;  /* slices: head and body; sent in one go when connected; must live until state > CONNECTING */
+    struct arena *arena; /* gets the response head */
+    struct task *task;   /* woken when a fact changes */
+    struct addr addr;    /* where; strings live as long as the fetch */
+    struct str key;      /* names the pool: equal for equal addresses */
+    const struct str *
+        request; /* slices: head and body; sent in one go when connected; must live until state > CONNECTING */
     unsigned request_count;
-    bool head_request;          /* a HEAD request: the response has no body */
-    bool no_reuse;              /* dial a new connection */
+    bool head_request; /* a HEAD request: the response has no body */
+    bool no_reuse;     /* dial a new connection */
 
     /* facts */
     enum fetch_state state;
-    int err;                    /* FETCH_FAILED: ERR_EOF, ERR_PROTOCOL, ERR_TOO_LARGE, -ECONNREFUSED, ERR_RESOLVE ... */
-    bool reused;                /* on a pooled connection */
-    bool sent;                  /* the request was given to a connected stream */
-    bool any_byte;              /* a byte of the response was seen */
+    int err; /* FETCH_FAILED: ERR_EOF, ERR_PROTOCOL, ERR_TOO_LARGE, -ECONNREFUSED, ERR_RESOLVE ... */
+    bool reused;   /* on a pooled connection */
+    bool sent;     /* the request was given to a connected stream */
+    bool any_byte; /* a byte of the response was seen */
     const struct http_head *head;
-    struct str body;            /* decoded body bytes that wait to be taken; borrowed until fetch_take or the fetch's end */
-    uint64_t last_read_us;      /* loop time of the last bytes */
+    struct str
+        body; /* decoded body bytes that wait to be taken; borrowed until fetch_take or the fetch's end */
+    uint64_t last_read_us; /* loop time of the last bytes */
 
     struct http_upstream *conn; /* client.c's */
 };

@@ -20,17 +20,17 @@ struct h1 {
     struct arena *arena;
     struct http_head head;
     unsigned header_cap;
-    size_t head_bytes;     /* of start line and fields so far */
-    size_t piece_cap;      /* memory of the string that grows, terminator included */
-    bool in_value;         /* the last field's value has begun */
+    size_t head_bytes; /* of start line and fields so far */
+    size_t piece_cap;  /* memory of the string that grows, terminator included */
+    bool in_value;     /* the last field's value has begun */
     bool started;
     bool head_request;
-    bool interim;          /* the message being parsed is a 1xx response */
-    unsigned interims;     /* of them before the answer */
-    bool paused;           /* at an event; resume first */
-    enum h1_event event;   /* what the callback paused for */
+    bool interim;        /* the message being parsed is a 1xx response */
+    unsigned interims;   /* of them before the answer */
+    bool paused;         /* at an event; resume first */
+    enum h1_event event; /* what the callback paused for */
     struct str body;
-    int status;            /* of an error */
+    int status; /* of an error */
     const char *text;
 };
 
@@ -48,7 +48,8 @@ static int fail(struct h1 *p, int status, const char *text)
 static int add_piece(struct h1 *p, struct str *s, const char *at, size_t len)
 {
     p->head_bytes += len;
-    if (p->head_bytes > p->limits.head_max) return fail(p, 431, "the request head is larger than the limit");
+    if (p->head_bytes > p->limits.head_max)
+        return fail(p, 431, "the request head is larger than the limit");
     size_t need = s->len + len + 1;
     char *joined = (char *)(uintptr_t)s->ptr;
     if (s->len == 0 || need > p->piece_cap) {
@@ -67,7 +68,8 @@ static struct http_header *new_header(struct h1 *p)
     if (p->head.header_count == p->header_cap) {
         unsigned cap = p->header_cap ? p->header_cap * 2 : HEADERS_FIRST;
         struct http_header *grown = arena_alloc(p->arena, cap * sizeof *grown);
-        if (p->head.header_count) memcpy(grown, p->head.headers, p->head.header_count * sizeof *grown);
+        if (p->head.header_count)
+            memcpy(grown, p->head.headers, p->head.header_count * sizeof *grown);
         p->head.headers = grown;
         p->header_cap = cap;
     }
@@ -101,7 +103,8 @@ static int on_header_field(llhttp_t *ll, const char *at, size_t len)
 {
     struct h1 *p = of(ll);
     if (p->in_value || p->head.header_count == 0) {
-        if (p->head.header_count >= p->limits.header_max) return fail(p, 431, "more header fields than the limit");
+        if (p->head.header_count >= p->limits.header_max)
+            return fail(p, 431, "more header fields than the limit");
         p->head_bytes += 4; /* colon, blank, CRLF */
         new_header(p);
         p->in_value = false;
@@ -132,8 +135,9 @@ static enum http_method method_of(struct str name)
         struct str name;
         enum http_method method;
     } rows[] = {
-        {STR_INIT("POST"), METHOD_POST},     {STR_INIT("GET"), METHOD_GET},         {STR_INIT("HEAD"), METHOD_HEAD},
-        {STR_INIT("OPTIONS"), METHOD_OPTIONS}, {STR_INIT("DELETE"), METHOD_DELETE}, {STR_INIT("PUT"), METHOD_PUT},
+        {STR_INIT("POST"), METHOD_POST},     {STR_INIT("GET"), METHOD_GET},
+        {STR_INIT("HEAD"), METHOD_HEAD},     {STR_INIT("OPTIONS"), METHOD_OPTIONS},
+        {STR_INIT("DELETE"), METHOD_DELETE}, {STR_INIT("PUT"), METHOD_PUT},
         {STR_INIT("PATCH"), METHOD_PATCH},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -169,7 +173,8 @@ static int check_fields(struct h1 *p)
         if (h->id == HDR_TRANSFER_ENCODING && p->head.minor == 0)
             return fail(p, 400, "HTTP/1.0 has no transfer codings");
         if (h->id == HDR_EXPECT && p->ll.type == HTTP_REQUEST) {
-            if (!str_eq_nocase(h->value, STR("100-continue"))) return fail(p, 417, "unknown expectation");
+            if (!str_eq_nocase(h->value, STR("100-continue")))
+                return fail(p, 417, "unknown expectation");
             p->head.expect_continue = true;
         }
     }
@@ -197,7 +202,8 @@ static int on_headers_complete(llhttp_t *ll)
         if (head->status < 100) return fail(p, 400, "the status code is none");
         if (head->status == 101) return fail(p, 400, "nobody asked to switch protocols");
         p->interim = head->status < 200;
-        if (p->interim && ++p->interims > INTERIMS_MAX) return fail(p, 400, "too many interim responses");
+        if (p->interim && ++p->interims > INTERIMS_MAX)
+            return fail(p, 400, "too many interim responses");
         if (p->head_request) ll->flags |= F_SKIPBODY;
     }
     head->keep_alive = llhttp_should_keep_alive(ll);
@@ -275,7 +281,8 @@ void h1_begin(struct h1 *p, struct arena *arena, bool head_request)
 static const char *explain(const struct h1 *p, enum llhttp_errno code)
 {
     switch (code) {
-    case HPE_UNEXPECTED_CONTENT_LENGTH: return "Content-Length is repeated or stands beside Transfer-Encoding";
+    case HPE_UNEXPECTED_CONTENT_LENGTH:
+        return "Content-Length is repeated or stands beside Transfer-Encoding";
     case HPE_INVALID_CONTENT_LENGTH: return "Content-Length is not a number";
     case HPE_INVALID_TRANSFER_ENCODING: return "Transfer-Encoding is not usable";
     case HPE_INVALID_CHUNK_SIZE: return "a chunk size is not a number";
@@ -285,7 +292,9 @@ static const char *explain(const struct h1 *p, enum llhttp_errno code)
     case HPE_INVALID_CONSTANT: return "this is not HTTP/1.1";
     case HPE_INVALID_HEADER_TOKEN: return "a header field has a character that is not allowed";
     case HPE_INVALID_EOF_STATE: return "the message was cut short";
-    default: return p->ll.reason && p->ll.reason[0] ? "the message is not well-formed HTTP/1.1" : "bad message";
+    default:
+        return p->ll.reason && p->ll.reason[0] ? "the message is not well-formed HTTP/1.1"
+                                               : "bad message";
     }
 }
 
@@ -315,7 +324,8 @@ enum h1_event h1_next(struct h1 *p, struct str *input, struct str *body)
         if (code != HPE_PAUSED) return refused(p, code);
         *input = str_n(llhttp_get_error_pos(&p->ll),
                        input->len - (size_t)(llhttp_get_error_pos(&p->ll) - from));
-        if (p->event == H1_END && p->interim) { /* 100 Continue and the like: the real head follows */
+        if (p->event == H1_END &&
+            p->interim) { /* 100 Continue and the like: the real head follows */
             forget_head(p);
             continue;
         }

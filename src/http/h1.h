@@ -13,8 +13,8 @@
 #include "http/message.h"
 
 struct h1_limits {
-    size_t head_max;       /* bytes of start line and headers */
-    unsigned header_max;   /* number of fields */
+    size_t head_max;     /* bytes of start line and headers */
+    unsigned header_max; /* number of fields */
 };
 
 enum h1_event {

@@ -44,17 +44,17 @@ struct http_header {
 struct http_head {
     enum http_method method;
     struct str method_name;
-    struct str target;        /* as received */
-    struct str path;          /* target up to '?'; for absolute-form without scheme and host */
-    struct str query;         /* after '?', or empty */
-    int status;               /* responses */
-    unsigned minor;           /* HTTP/1.minor */
-    bool keep_alive;          /* the connection may serve another message after this one */
+    struct str target; /* as received */
+    struct str path;   /* target up to '?'; for absolute-form without scheme and host */
+    struct str query;  /* after '?', or empty */
+    int status;        /* responses */
+    unsigned minor;    /* HTTP/1.minor */
+    bool keep_alive;   /* the connection may serve another message after this one */
     bool chunked;
     bool has_length;
     bool expect_continue;
     bool upgrade;
-    uint64_t length;          /* Content-Length, when has_length */
+    uint64_t length; /* Content-Length, when has_length */
     struct http_header *headers;
     unsigned header_count;
 };

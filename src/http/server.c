@@ -23,9 +23,9 @@
 enum {
     CONN_MAGIC = 0x484e4e43,
     ARENA_BLOCK = 4096,
-    HELD_MAX = 64 * 1024,       /* unparsed bytes kept while a call is in progress */
-    BODY_IN_ARENA = 4096,       /* bodies up to this live in the call's arena */
-    PIPELINE_PENDING = 65536,   /* queued output above which no further request is begun */
+    HELD_MAX = 64 * 1024,     /* unparsed bytes kept while a call is in progress */
+    BODY_IN_ARENA = 4096,     /* bodies up to this live in the call's arena */
+    PIPELINE_PENDING = 65536, /* queued output above which no further request is begun */
     LINGER_US = 1 * USEC_PER_SEC,
     SLICES_MAX = 8,
 };
@@ -39,34 +39,34 @@ struct http_conn {
     struct list link; /* server->conns */
     struct stream *stream;
     struct h1 *parser;
-    struct arena arena;   /* of the call */
+    struct arena arena; /* of the call */
     struct task task;
-    struct timer timer;   /* at or before deadline(); looks there when it fires */
-    struct str input;     /* bytes not parsed yet: in the loop's buffer, or in held */
-    struct buf held;      /* input that outlived its event */
-    bool input_held;      /* input points into held */
-    bool dead;            /* waits for the reaper */
-    bool ended;           /* the peer sends no more */
-    uint64_t since_us;    /* when the state began, or the last progress in it */
-    uint64_t drained;     /* stream_drained at since_us, for the write timeout */
+    struct timer timer; /* at or before deadline(); looks there when it fires */
+    struct str input;   /* bytes not parsed yet: in the loop's buffer, or in held */
+    struct buf held;    /* input that outlived its event */
+    bool input_held;    /* input points into held */
+    bool dead;          /* waits for the reaper */
+    bool ended;         /* the peer sends no more */
+    uint64_t since_us;  /* when the state began, or the last progress in it */
+    uint64_t drained;   /* stream_drained at since_us, for the write timeout */
 
     struct http_call call;
-    struct buf body;         /* of bodies that do not fit into the arena */
-    char *body_arena;        /* else */
+    struct buf body;  /* of bodies that do not fit into the arena */
+    char *body_arena; /* else */
     size_t body_max;
     bool body_wanted;
-    bool message_end;        /* the request has been parsed to its end */
+    bool message_end; /* the request has been parsed to its end */
 
-    struct str out_head;     /* waits for the first body bytes */
+    struct str out_head; /* waits for the first body bytes */
     enum http_framing framing;
-    uint64_t left;           /* HTTP_LENGTH: body bytes still to come */
-    bool begun;              /* call_begin was called */
-    bool chunked;            /* the body goes out in chunks */
-    bool silent;             /* HEAD, 204, 304: no body bytes */
-    bool complete;           /* the answer is whole */
+    uint64_t left; /* HTTP_LENGTH: body bytes still to come */
+    bool begun;    /* call_begin was called */
+    bool chunked;  /* the body goes out in chunks */
+    bool silent;   /* HEAD, 204, 304: no body bytes */
+    bool complete; /* the answer is whole */
     bool close_after;
     size_t low_mark;
-    bool was_full;           /* pending was above low_mark since the last wake */
+    bool was_full; /* pending was above low_mark since the last wake */
 };
 
 static struct http_conn *conn_of(const struct http_call *c)
@@ -78,7 +78,8 @@ static struct http_conn *conn_of(const struct http_call *c)
 
 static void reap_dead(struct task *task);
 
-void http_server_init(struct http_server *s, struct loop *loop, const struct http_server_limits *limits)
+void http_server_init(struct http_server *s, struct loop *loop,
+                      const struct http_server_limits *limits)
 {
     *s = (struct http_server){.loop = loop, .limits = *limits};
     list_init(&s->conns);
@@ -150,7 +151,8 @@ static void watch(struct http_conn *conn)
 {
     uint64_t due = deadline(conn);
     if (due == 0) return;
-    if (!timer_armed(&conn->timer) || conn->timer.due_us > due) timer_start(conn->server->loop, &conn->timer, due);
+    if (!timer_armed(&conn->timer) || conn->timer.due_us > due)
+        timer_start(conn->server->loop, &conn->timer, due);
 }
 
 static void progress(struct http_conn *conn)
@@ -262,10 +264,12 @@ static void answer_parse_error(struct http_conn *conn)
     struct buf out;
     buf_init(&out, 8192);
     int err = buf_printf(&out,
-                         "HTTP/1.1 %d %" STR_FMT "\r\ndate: %" STR_FMT "\r\ncontent-type: %s\r\ncontent-length: %zu\r\n"
+                         "HTTP/1.1 %d %" STR_FMT "\r\ndate: %" STR_FMT
+                         "\r\ncontent-type: %s\r\ncontent-length: %zu\r\n"
                          "%" STR_FMT "connection: close\r\n\r\n%" STR_FMT,
-                         status, STR_ARG(reason), STR_ARG(date), s->write_error ? "application/json" : "text/plain",
-                         buf_len(&body), STR_ARG(buf_str(&lines)), STR_ARG(buf_str(&body)));
+                         status, STR_ARG(reason), STR_ARG(date),
+                         s->write_error ? "application/json" : "text/plain", buf_len(&body),
+                         STR_ARG(buf_str(&lines)), STR_ARG(buf_str(&body)));
     struct iovec iov = {(char *)(uintptr_t)buf_str(&out).ptr, buf_len(&out)};
     if (!err && conn->stream) err = stream_write(conn->stream, &iov, 1);
     buf_fini(&out);
@@ -351,7 +355,8 @@ static void trim_held(struct http_conn *conn)
     } else {
         buf_consume(&conn->held, buf_len(&conn->held) - conn->input.len);
     }
-    if (buf_len(&conn->held) < HELD_MAX && conn->stream && !conn->ended) stream_read(conn->stream, true);
+    if (buf_len(&conn->held) < HELD_MAX && conn->stream && !conn->ended)
+        stream_read(conn->stream, true);
 }
 
 /* Nothing is to come any more, in either direction. */
@@ -359,14 +364,16 @@ static bool is_over(const struct http_conn *conn)
 {
     if (stream_pending(conn->stream)) return false;
     if (conn->state == CONN_IDLE) return conn->server->draining && conn->input.len == 0;
-    return conn->state == CONN_LINGER && (conn->ended || (conn->message_end && conn->input.len == 0));
+    return conn->state == CONN_LINGER &&
+           (conn->ended || (conn->message_end && conn->input.len == 0));
 }
 
 static void on_timeout(struct http_conn *conn)
 {
     uint64_t due = deadline(conn);
     if (due == 0) return;
-    if (stream_pending(conn->stream) && stream_drained(conn->stream) != conn->drained) progress(conn);
+    if (stream_pending(conn->stream) && stream_drained(conn->stream) != conn->drained)
+        progress(conn);
     due = deadline(conn);
     if (due > loop_now(conn->server->loop)) {
         watch(conn);
@@ -458,7 +465,8 @@ static const struct stream_handler conn_handler = {
 void http_server_accept(void *server, struct stream *stream)
 {
     struct http_server *s = server;
-    struct http_conn *conn = s->conn_count < s->limits.connections_max ? calloc(1, sizeof *conn) : NULL;
+    struct http_conn *conn =
+        s->conn_count < s->limits.connections_max ? calloc(1, sizeof *conn) : NULL;
     if (conn && h1_new(false, &s->limits.head, &conn->parser)) {
         free(conn);
         conn = NULL;
@@ -531,7 +539,8 @@ void call_read_body(struct http_call *c, size_t max)
         body_failed(conn, ERR_TOO_LARGE);
         return;
     }
-    if (head->has_length && head->length <= BODY_IN_ARENA) conn->body_arena = arena_alloc(&conn->arena, head->length + 1);
+    if (head->has_length && head->length <= BODY_IN_ARENA)
+        conn->body_arena = arena_alloc(&conn->arena, head->length + 1);
     if (head->expect_continue && conn->input.len == 0) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         struct iovec iov = {(char *)(uintptr_t)go_on, sizeof go_on - 1};
@@ -555,7 +564,8 @@ static void copy_str(char **at, struct str s)
 }
 
 /* The pieces of the framing header; `digits` holds the length. */
-static unsigned put_framing(struct http_conn *conn, struct str out[3], uint64_t length, char digits[STR_U64_ROOM])
+static unsigned put_framing(struct http_conn *conn, struct str out[3], uint64_t length,
+                            char digits[STR_U64_ROOM])
 {
     if (conn->framing == HTTP_NO_BODY) return 0;
     if (conn->framing == HTTP_CHUNKED) { /* else until close */
@@ -574,7 +584,8 @@ static struct str connection_line(const struct http_conn *conn)
     return conn->call.head->minor == 0 ? STR("connection: keep-alive\r\n") : STR_NULL;
 }
 
-void call_begin_raw(struct http_call *c, int status, struct str lines, enum http_framing framing, uint64_t length)
+void call_begin_raw(struct http_call *c, int status, struct str lines, enum http_framing framing,
+                    uint64_t length)
 {
     struct http_conn *conn = conn_of(c);
     assert(!conn->begun);
@@ -587,8 +598,9 @@ void call_begin_raw(struct http_call *c, int status, struct str lines, enum http
     if (!conn->message_end || conn->server->draining) conn->close_after = true;
 
     char code[STR_U64_ROOM], digits[STR_U64_ROOM];
-    struct str pieces[12] = {STR("HTTP/1.1 "), str_of_u64((uint64_t)status, 10, code), STR(" "), http_reason(status),
-                             STR("\r\n"), lines};
+    struct str pieces[12] = {STR("HTTP/1.1 "), str_of_u64((uint64_t)status, 10, code),
+                             STR(" "),         http_reason(status),
+                             STR("\r\n"),      lines};
     unsigned n = 6;
     n += put_framing(conn, pieces + n, length, digits);
     pieces[n++] = connection_line(conn);
@@ -670,7 +682,10 @@ void call_write(struct http_call *c, const struct str *slices, unsigned count, b
         for (unsigned i = 0; i < count; i++)
             add_iov(iov, &n, slices[i]);
         if (conn->chunked)
-            add_iov(iov, &n, last ? (total ? STR("\r\n0\r\n\r\n") : STR("0\r\n\r\n")) : total ? STR("\r\n") : STR(""));
+            add_iov(iov, &n,
+                    last    ? (total ? STR("\r\n0\r\n\r\n") : STR("0\r\n\r\n"))
+                    : total ? STR("\r\n")
+                            : STR(""));
         c->bytes_out += total;
         metric_add(&conn->server->bytes_out, total);
     }
@@ -705,7 +720,8 @@ void call_end(struct http_call *c)
 {
     struct http_conn *conn = conn_of(c);
     assert(!c->ended);
-    if (conn->begun && !conn->complete && !c->gone && (conn->silent || (conn->framing == HTTP_LENGTH && conn->left == 0)))
+    if (conn->begun && !conn->complete && !c->gone &&
+        (conn->silent || (conn->framing == HTTP_LENGTH && conn->left == 0)))
         call_write(c, NULL, 0, true);
     if (c->gone || !conn->stream || !conn->complete) {
         call_abort(c);
@@ -720,7 +736,8 @@ void call_abort(struct http_call *c)
     struct http_conn *conn = conn_of(c);
     assert(!c->ended);
     c->ended = true;
-    bool until_close = conn->begun && conn->framing == HTTP_CHUNKED && !conn->chunked && !conn->complete;
+    bool until_close =
+        conn->begun && conn->framing == HTTP_CHUNKED && !conn->chunked && !conn->complete;
     if (until_close && conn->stream) { /* a mere close would be the body's regular end */
         stream_close_reset(conn->stream);
         conn->stream = NULL;
@@ -736,7 +753,8 @@ void call_abort_reset(struct http_call *c)
     call_abort(c);
 }
 
-void call_reply(struct http_call *c, int status, const struct http_field *fields, unsigned count, struct str body)
+void call_reply(struct http_call *c, int status, const struct http_field *fields, unsigned count,
+                struct str body)
 {
     call_begin(c, status, fields, count, body.ptr ? HTTP_LENGTH : HTTP_NO_BODY, body.len);
     call_write(c, &body, 1, true);

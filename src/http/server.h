@@ -23,7 +23,7 @@ struct http_call;
 
 struct http_server_limits {
     struct h1_limits head;
-    size_t body_max;           /* default for call_read_body */
+    size_t body_max; /* default for call_read_body */
     unsigned connections_max;
     uint64_t head_timeout_us;  /* from a request's first byte to its whole head */
     uint64_t body_timeout_us;  /* between two reads of a body */
@@ -34,24 +34,27 @@ struct http_server_limits {
 /* One per loop. */
 struct http_server {
     struct loop *loop;
-    struct http_server_limits limits;              /* may be changed between events */
-    void (*on_call)(void *user, struct http_call *call); /* head complete; runs from the ready queue */
+    struct http_server_limits limits; /* may be changed between events */
+    void (*on_call)(void *user,
+                    struct http_call *call); /* head complete; runs from the ready queue */
     /* A request that could not be parsed; NULL: a plain-text answer. Appends the answer's JSON body to `body`. */
     void (*write_error)(void *user, struct buf *body, int status, const char *text);
-    void (*error_lines)(void *user, struct buf *lines); /* called before it; appends header lines; may be NULL */
+    void (*error_lines)(
+        void *user, struct buf *lines); /* called before it; appends header lines; may be NULL */
     void *user;
-    struct list conns;        /* struct http_conn */
-    struct list dead;         /* closed, freed by reap: nobody is inside them any more then */
+    struct list conns; /* struct http_conn */
+    struct list dead;  /* closed, freed by reap: nobody is inside them any more then */
     struct task reap;
     unsigned conn_count;
-    bool draining;            /* answers say connection: close; idle connections are closed */
+    bool draining;                  /* answers say connection: close; idle connections are closed */
     struct metric_cell connections; /* open; these may be read by any thread */
     struct metric_cell accepted;    /* since the start */
     struct metric_cell bytes_in;    /* body bytes of all calls */
     struct metric_cell bytes_out;
 };
 
-void http_server_init(struct http_server *s, struct loop *loop, const struct http_server_limits *limits);
+void http_server_init(struct http_server *s, struct loop *loop,
+                      const struct http_server_limits *limits);
 
 /* Closes all connections, telling calls in progress by `gone`; they must end before the loop does. */
 void http_server_fini(struct http_server *s);
@@ -68,20 +71,21 @@ void http_server_close_all(struct http_server *s);
 /* One request and its answer. Handlers read the fields; only server.c writes those above `user`. */
 struct http_call {
     struct http_server *server;
-    struct arena *arena;          /* lives until the call has ended; recycled per connection */
+    struct arena *arena; /* lives until the call has ended; recycled per connection */
     const struct http_head *head;
-    struct str peer;              /* client address, for logs */
-    struct str body;              /* what has arrived; contiguous */
-    bool body_done;               /* the whole body is there */
-    int body_err;                 /* 0, ERR_TOO_LARGE, ERR_PROTOCOL, ERR_TIMEOUT, -ENOMEM: answer and end */
-    bool gone;                    /* the client has left (or a write failed, or took too long); only call_end or call_abort remain */
-    int gone_why;                 /* ERR_EOF, -ECONNRESET, ERR_TIMEOUT (write) ... */
-    bool head_sent;               /* part of the answer has been given to the stream */
-    bool ended;                   /* call_end or call_abort was called */
-    uint64_t started_us;          /* first byte of the request */
-    uint64_t bytes_out;           /* body bytes given to the stream */
-    void *user;                   /* the handler's */
-    struct task *task;            /* woken when a fact above changes, and when queued output has drained below
+    struct str peer; /* client address, for logs */
+    struct str body; /* what has arrived; contiguous */
+    bool body_done;  /* the whole body is there */
+    int body_err;    /* 0, ERR_TOO_LARGE, ERR_PROTOCOL, ERR_TIMEOUT, -ENOMEM: answer and end */
+    bool
+        gone; /* the client has left (or a write failed, or took too long); only call_end or call_abort remain */
+    int gone_why;        /* ERR_EOF, -ECONNRESET, ERR_TIMEOUT (write) ... */
+    bool head_sent;      /* part of the answer has been given to the stream */
+    bool ended;          /* call_end or call_abort was called */
+    uint64_t started_us; /* first byte of the request */
+    uint64_t bytes_out;  /* body bytes given to the stream */
+    void *user;          /* the handler's */
+    struct task *task; /* woken when a fact above changes, and when queued output has drained below
                                      the low mark; set by the handler in on_call */
 };
 
@@ -108,7 +112,8 @@ void call_begin(struct http_call *c, int status, const struct http_field *fields
                 enum http_framing framing, uint64_t length);
 
 /* The same with the header lines written already (each "name: value\r\n"), for relayed heads. */
-void call_begin_raw(struct http_call *c, int status, struct str lines, enum http_framing framing, uint64_t length);
+void call_begin_raw(struct http_call *c, int status, struct str lines, enum http_framing framing,
+                    uint64_t length);
 
 /* Sends body bytes, all slices as one chunk; with `last` also the end. One system call. Nothing borrowed is kept. */
 void call_write(struct http_call *c, const struct str *slices, unsigned count, bool last);
@@ -124,7 +129,8 @@ void call_abort(struct http_call *c);
 void call_abort_reset(struct http_call *c); /* the same by RST on TCP */
 
 /* A small answer in one go: begin, write, end. */
-void call_reply(struct http_call *c, int status, const struct http_field *fields, unsigned count, struct str body);
+void call_reply(struct http_call *c, int status, const struct http_field *fields, unsigned count,
+                struct str body);
 
 /* Answer bytes not yet taken by the kernel; the handler stops producing above its mark. */
 size_t call_pending(const struct http_call *c);

@@ -16,8 +16,9 @@ struct sse {
 
 /* One event. Borrowed from the input, or, where it came in pieces, from `given` until the input after this one. */
 struct sse_event {
-    struct str raw;   /* all its bytes, with the blank line that ends it */
-    struct str data;  /* of a single data line, without "data: "; events with several have the first; ptr NULL: none */
+    struct str raw; /* all its bytes, with the blank line that ends it */
+    struct str
+        data; /* of a single data line, without "data: "; events with several have the first; ptr NULL: none */
     struct str event; /* the event field; ptr NULL: none */
     bool multi;       /* more than one data line */
 };

@@ -57,7 +57,8 @@ static int open_tcp(const struct addrinfo *ai, bool shared)
     if (fd < 0) return -errno;
     int err = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (!err && shared) err = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    if (!err && ai->ai_family == AF_INET6) err = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (!err && ai->ai_family == AF_INET6)
+        err = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if (!err) err = bind(fd, ai->ai_addr, ai->ai_addrlen);
     if (!err) err = listen(fd, BACKLOG);
     if (!err) return fd;

@@ -31,7 +31,8 @@ bool timer_armed(const struct timer *t)
 
 static bool timer_less(const struct heap_node *a, const struct heap_node *b)
 {
-    return CONTAINER_OF(a, struct timer, node)->due_us < CONTAINER_OF(b, struct timer, node)->due_us;
+    return CONTAINER_OF(a, struct timer, node)->due_us <
+           CONTAINER_OF(b, struct timer, node)->due_us;
 }
 
 static struct loop *loop_alloc(void)
@@ -219,8 +220,11 @@ int loop_new_real(struct loop **out)
     uv_timer_init(&l->uv, &l->uv_timer);
     uv_prepare_init(&l->uv, &l->uv_prepare);
     l->uv_timer.data = l->uv_prepare.data = l->uv_async.data = l;
-    if (uv_async_init(&l->uv, &l->uv_async, on_uv_async)) abort(); /* an eventfd; without one nothing works */
-    signal(SIGPIPE, SIG_IGN); /* writing to a peer that has gone is an error of that write, not the end of us */
+    if (uv_async_init(&l->uv, &l->uv_async, on_uv_async))
+        abort(); /* an eventfd; without one nothing works */
+    signal(
+        SIGPIPE,
+        SIG_IGN); /* writing to a peer that has gone is an error of that write, not the end of us */
     uv_prepare_start(&l->uv_prepare, on_uv_prepare);
     l->net = &loop_real_net;
     loop__touch(l);

@@ -30,7 +30,7 @@ void task_cancel(struct task *t); /* takes it off the ready queue, if there */
 /* Wakes a task at a time. Embedded; timer_init before use, timer_stop before its memory goes. */
 struct timer {
     struct heap_node node;
-    uint64_t due_us;    /* on the loop's clock, while armed */
+    uint64_t due_us; /* on the loop's clock, while armed */
     struct task *wakes;
 };
 

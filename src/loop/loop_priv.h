@@ -13,12 +13,12 @@
 enum { LOOP_RX_SIZE = 64 * 1024 };
 
 struct loop {
-    struct list ready;     /* struct task */
-    struct heap timers;    /* struct timer by due_us */
+    struct list ready;  /* struct task */
+    struct heap timers; /* struct timer by due_us */
     uint64_t now_us;
     _Atomic(struct mail *) mail; /* newest first; taken whole */
     struct net *net;
-    bool in_ready;         /* loop_run_ready is on the stack */
+    bool in_ready; /* loop_run_ready is on the stack */
     bool manual;
 
     /* real loops only */
@@ -45,11 +45,13 @@ struct lookup {
     uv_getaddrinfo_t req;
     struct loop *loop;
     char *host;
-    void (*done)(struct lookup *q, int err, const struct sockaddr_storage *address); /* without port; frees q */
+    void (*done)(struct lookup *q, int err,
+                 const struct sockaddr_storage *address); /* without port; frees q */
 };
 
 /* True and the address when `host` is a literal address or cached. */
-bool loop__resolve_now(struct loop *l, struct str host, uint16_t port, struct sockaddr_storage *out);
+bool loop__resolve_now(struct loop *l, struct str host, uint16_t port,
+                       struct sockaddr_storage *out);
 MUST_CHECK int loop__resolve(struct loop *l, struct str host, struct lookup *q);
 void loop__set_port(struct sockaddr_storage *address, uint16_t port);
 

@@ -32,7 +32,8 @@ struct process {
 /* The file that execvp would run: `name` itself when it has a slash, else the first match in PATH. */
 static int find_program(const char *name, char out[PATH_MAX])
 {
-    if (strchr(name, '/')) return snprintf(out, PATH_MAX, "%s", name) < PATH_MAX ? 0 : -ENAMETOOLONG;
+    if (strchr(name, '/'))
+        return snprintf(out, PATH_MAX, "%s", name) < PATH_MAX ? 0 : -ENAMETOOLONG;
     struct str path = str_of(getenv("PATH")), dir;
     while (str_cut(&path, ':', &dir)) {
         if (snprintf(out, PATH_MAX, "%" STR_FMT "/%s", STR_ARG(dir), name) >= PATH_MAX) continue;
@@ -41,7 +42,8 @@ static int find_program(const char *name, char out[PATH_MAX])
     return -ENOENT;
 }
 
-static NORETURN void run_child(const char *program, const struct process_spec *spec, pid_t parent, int report)
+static NORETURN void run_child(const char *program, const struct process_spec *spec, pid_t parent,
+                               int report)
 {
     struct sigaction dfl = {.sa_handler = SIG_DFL};
     sigset_t none;
@@ -121,7 +123,8 @@ static void on_pidfd(uv_poll_t *handle, int status, int events)
 }
 
 int process_start(struct loop *l, const struct process_spec *spec,
-                  void (*on_exit)(void *owner, int64_t status, int signal), void *owner, struct process **out)
+                  void (*on_exit)(void *owner, int64_t status, int signal), void *owner,
+                  struct process **out)
 {
     pid_t pid;
     int err = spawn(spec, &pid);
@@ -229,7 +232,8 @@ static void on_fd_closed(uv_handle_t *handle)
     free(CONTAINER_OF(handle, struct fd_watch, handle));
 }
 
-int fd_watch_open(struct loop *l, int fd, void (*fn)(void *owner), void *owner, struct fd_watch **out)
+int fd_watch_open(struct loop *l, int fd, void (*fn)(void *owner), void *owner,
+                  struct fd_watch **out)
 {
     struct fd_watch *w = calloc(1, sizeof *w);
     if (!w) return -ENOMEM;

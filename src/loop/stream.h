@@ -74,7 +74,8 @@ struct listener;
 
 /* Accepts on `fd` (listening, non-blocking; dup'ed by the caller for each loop) and hands each stream to on_accept, which sets the
  * handler and starts reading, or closes it. */
-MUST_CHECK int listener_open(struct loop *l, int fd, void (*on_accept)(void *owner, struct stream *s), void *owner,
+MUST_CHECK int listener_open(struct loop *l, int fd,
+                             void (*on_accept)(void *owner, struct stream *s), void *owner,
                              struct listener **out);
 void listener_close(struct listener *ls);
 

@@ -105,7 +105,8 @@ static int queue_rest(struct uv_stream *u, const struct iovec *iov, unsigned cou
     for (unsigned i = 0; i < count; i++) {
         size_t skip = MIN(sent, iov[i].iov_len);
         sent -= skip;
-        int err = buf_append(&u->waiting, str_n((const char *)iov[i].iov_base + skip, iov[i].iov_len - skip));
+        int err = buf_append(&u->waiting,
+                             str_n((const char *)iov[i].iov_base + skip, iov[i].iov_len - skip));
         if (err) return err;
     }
     if (!u->writing && buf_len(&u->waiting)) send_waiting(u);
@@ -154,7 +155,8 @@ static void uv_stream_close(struct stream *s, bool reset)
         uv_cancel((uv_req_t *)&u->lookup->req);
         u->lookup = NULL;
     }
-    if (reset && !u->is_unix && !u->connect && uv_tcp_close_reset(&u->h.tcp, on_closed) == 0) return;
+    if (reset && !u->is_unix && !u->connect && uv_tcp_close_reset(&u->h.tcp, on_closed) == 0)
+        return;
     uv_close(&u->h.handle, on_closed);
 }
 
@@ -325,8 +327,8 @@ static void on_listener_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-int listener_open(struct loop *l, int fd, void (*on_accept)(void *owner, struct stream *s), void *owner,
-                  struct listener **out)
+int listener_open(struct loop *l, int fd, void (*on_accept)(void *owner, struct stream *s),
+                  void *owner, struct listener **out)
 {
     struct sockaddr_storage self;
     socklen_t len = sizeof self;

@@ -90,7 +90,7 @@ static void cleanups_run_backwards_once(void **state)
         arena_on_reset(&a, note, arena_dup(&a, str_n(p, 1)).ptr ? (void *)(uintptr_t)p : NULL);
     arena_reset(&a);
     assert_string_equal(order, "cba");
-    arena_on_reset(&a, note, (void *)(uintptr_t) "d");
+    arena_on_reset(&a, note, (void *)(uintptr_t)"d");
     arena_fini(&a);
     assert_string_equal(order, "cbad");
 }
