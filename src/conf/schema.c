@@ -71,7 +71,7 @@ static const struct conf_row engine_rows[] = {
      .zero = "auto", .standard = "auto", .unit = "threads",
      .doc = "Threads that compute; `auto` adapts to what else the machine does."},
     {.name = "batch", .type = CONF_COUNT, ROW(conf_engine, batch), .min = 32, .max = 8192,
-     .standard = "256", .unit = "tokens",
+     .standard = "512", .unit = "tokens",
      .doc = "Most prompt tokens computed between two decode steps: larger is faster for long "
             "prompts, smaller keeps running streams smooth."},
     {.name = "kv_type", .type = CONF_WORD, ROW(conf_engine, kv_type), .words = kv_words,

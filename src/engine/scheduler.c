@@ -14,7 +14,8 @@ enum {
     SLICE_LEAST = 16, /* tokens; fewer waste the model's time per call */
     SLICE_FIRST = 64, /* before anything has been measured */
     SLICE_MOST_US = 200 * USEC_PER_MS,
-    SLICE_STEPS = 3, /* length of a slice in steps of the running sequences */
+    SLICE_CROWDED_US = 300 * 1000, /* a slice while more prompts wait than sequences run */
+    SLICE_STEPS = 3,               /* length of a slice in steps of the running sequences */
 };
 
 /* A prompt's part in a slice. */
@@ -378,15 +379,18 @@ static size_t length(const struct list *l)
     return n;
 }
 
-/* How many prompt tokens the next slice may have. Beside running sequences it lasts a few times as
- * long as their step, so that most of the time goes to the prompts: sequences that wait cost more
- * than those that run a little slower. When more wait than run it is as long as if none ran. */
+/* How many prompt tokens the next slice may have. While nothing runs, only newcomers wait for its end, and few large
+ * slices are the fastest. Beside running sequences it lasts a few times as long as their step, so that most of the time goes
+ * to the prompts: sequences that wait cost more than those that run a little slower. When more wait than run it is
+ * longer, too. */
 static uint32_t slice_size(const struct scheduler *s, size_t running)
 {
     uint64_t budget = s->options.slice_alone_us;
     if (running >= MAX(length(&s->prefill), (size_t)1)) {
         budget = MAX(s->options.slice_us, SLICE_STEPS * s->decode_us);
         budget = MIN(budget, SLICE_MOST_US);
+    } else if (running > 0) {
+        budget = MIN(budget, SLICE_CROWDED_US);
     }
     double n = s->prompt_token_us > 0 ? (double)budget / s->prompt_token_us : SLICE_FIRST;
     n = MAX(n, (double)SLICE_LEAST);
