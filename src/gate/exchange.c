@@ -25,7 +25,12 @@
 #include "gate/forward.h"
 #include "obs/log.h"
 
-enum { EXCHANGE_MAGIC = 0x48455843 };
+enum {
+    EXCHANGE_MAGIC = 0x48455843,
+    STALE_US =
+        500 *
+        USEC_PER_MS, /* a pooled connection that had been closed already shows it within a round trip */
+};
 
 static const char *const state_names[] = {
 #define X(name) #name,
@@ -489,7 +494,8 @@ static enum step attempt_failed(struct exchange *x, enum attempt_result result,
 static enum step fetch_failed(struct exchange *x)
 {
     int err = x->fetch.err;
-    if (x->fetch.reused && !x->fetch.any_byte && !x->stale_retry) {
+    bool at_once = now_of(x) - x->sent_us < STALE_US;
+    if (x->fetch.reused && !x->fetch.any_byte && at_once) {
         /* The pooled connection was closed as we wrote: no verdict on the endpoint, the same again on a new one. */
         fetch_end(&x->fetch);
         x->stale_retry = true;
