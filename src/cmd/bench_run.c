@@ -223,6 +223,17 @@ static int write_head(struct session *s)
     return err ? err : buf_printf(&s->head, "%zu\r\n\r\n", buf_len(&s->body));
 }
 
+static void send_request(struct session *s, bool fresh)
+{
+    s->fetch = (struct fetch){.arena = &s->arena,
+                              .task = &s->task,
+                              .request = s->request,
+                              .request_count = 2,
+                              .no_reuse = fresh};
+    remote_aim(&s->load->spec->remote, &s->fetch, &s->load->client);
+    fetch_start(&s->fetch);
+}
+
 static void dispatch(struct load *ld, uint64_t due_us)
 {
     struct session *s = session_take(ld);
@@ -238,15 +249,12 @@ static void dispatch(struct load *ld, uint64_t due_us)
     sse_init(&s->sse, BODY_MAX);
     s->request[0] = buf_str(&s->head);
     s->request[1] = buf_str(&s->body);
-    s->fetch = (struct fetch){
-        .arena = &s->arena, .task = &s->task, .request = s->request, .request_count = 2};
-    remote_aim(&ld->spec->remote, &s->fetch, &ld->client);
     ld->issued++;
     if (s->measured) {
         ld->result->started++;
         latency_record(&ld->result->late, now_us > due_us ? now_us - due_us : 0);
     }
-    fetch_start(&s->fetch);
+    send_request(s, false);
 }
 
 static bool all_issued(const struct load *ld)
@@ -497,6 +505,10 @@ static void run_session(struct task *task)
     int err = read_body(s);
     if (err) {
         failed(s, err_name(err), str_of(err_text(err)));
+    } else if (f->state == FETCH_FAILED && f->reused && !f->any_byte) {
+        fetch_end(
+            f); /* a kept connection that had been closed, as every client meets: the same on a new one */
+        send_request(s, true);
     } else if (f->state == FETCH_FAILED) {
         failed(s, err_name(f->err), str_of(err_text(f->err)));
     } else if (f->state == FETCH_DONE) {
