@@ -20,6 +20,7 @@ THREADS = 2
 SLOTS = 16
 CONTEXT = 1024  # tokens per sequence
 TOKENS = 128    # of each answer
+BUSY_TOKENS = 16  # beside a busy core, where llama-server may need a minute for 128
 
 
 def model_file() -> str:
@@ -85,10 +86,10 @@ class Engines:
             raise Unmeasured(f"{name}: no request ended in time; {result['errors'] or 'too slow'}")
         return result
 
-    def load(self, name: str, streams: int, seconds: float, warmup: float) -> dict:
+    def load(self, name: str, streams: int, seconds: float, warmup: float, tokens: int = TOKENS) -> dict:
         """Decoding: short prompts, long answers, `streams` of them at any time."""
         return self.bench(name, seconds + warmup + 300, "--concurrency", streams, "--duration", seconds, "--warmup", warmup,
-                          "--output-tokens", TOKENS, "--prompt-tokens", 4)
+                          "--output-tokens", tokens, "--prompt-tokens", 4)
 
     def prefill(self, name: str, requests: int) -> dict:
         """Prompts of about 500 tokens, one at a time."""
@@ -119,7 +120,7 @@ def measure(rounds: int, seconds: float, ours_threads: str, levels: tuple[int, .
                 p = engines.start(name)
                 for streams in levels:
                     warmup = 4.0 if busy else 2.0
-                    r = engines.load(name, streams, seconds, warmup)
+                    r = engines.load(name, streams, seconds, warmup, BUSY_TOKENS if busy else TOKENS)
                     runs.setdefault((name, streams), []).append(r)
                     note(f"round {turn + 1}/{rounds}  {name:12} {streams:3} streams{' (one core busy)' if busy else ''}  "
                          f"{r['tokens_per_s']:7.1f} tokens/s  ttft p50 {r['ttft_ms']['p50']:.0f} ms")
