@@ -168,7 +168,7 @@ static void signals_go_to_the_whole_group(void **state)
     char byte;
     assert_int_equal(pipe(pipes), 0);
     struct world *w = world_new();
-    struct process *p = start(w, "sleep 100 & echo; wait", pipes[1]);
+    struct process *p = start(w, "sleep 30 & echo; wait", pipes[1]);
     close(pipes[1]);
     assert_int_equal(read(pipes[0], &byte, 1), 1);
     process_signal(p, SIGTERM);
@@ -190,11 +190,11 @@ static void forgotten_processes_tell_nothing(void **state)
     (void)q;
     run(w);
     assert_int_equal(w->exits, 1);
-    struct process *r = start(w, "sleep 100", -1);
+    struct process *r = start(w, "exec sleep 100", -1);
     int pid = process_pid(r);
     process_forget(r); /* and freed with the loop, though it runs on */
     world_free(w);
-    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(kill(-pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
@@ -209,7 +209,7 @@ static void children_do_not_outlive_us(void **state)
     pid_t child = fork();
     if (child == 0) {
         struct world *w = world_new();
-        grandchild = process_pid(start(w, "sleep 100", -1));
+        grandchild = process_pid(start(w, "exec sleep 100", -1));
         if (write(pipes[1], &grandchild, sizeof grandchild) < 0) _exit(1);
         kill(getpid(), SIGKILL);
     }
