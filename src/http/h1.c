@@ -23,6 +23,7 @@ struct h1 {
     size_t head_bytes; /* of start line and fields so far */
     size_t piece_cap;  /* memory of the string that grows, terminator included */
     bool in_value;     /* the last field's value has begun */
+    bool head_done;    /* fields that come now are of the trailer */
     bool started;
     bool head_request;
     bool interim;        /* the message being parsed is a 1xx response */
@@ -99,9 +100,19 @@ static int on_method(llhttp_t *ll, const char *at, size_t len)
     return add_piece(of(ll), &of(ll)->head.method_name, at, len);
 }
 
+/* Trailer fields are left out: they must not become header fields (RFC 9110 section 6.5.1), and nobody here asks for
+ * them. They count against the limit of the head. */
+static int count_trailer(struct h1 *p, size_t len)
+{
+    p->head_bytes += len;
+    return p->head_bytes > p->limits.head_max ? fail(p, 431, "the trailer is larger than the limit")
+                                              : 0;
+}
+
 static int on_header_field(llhttp_t *ll, const char *at, size_t len)
 {
     struct h1 *p = of(ll);
+    if (p->head_done) return count_trailer(p, len);
     if (p->in_value || p->head.header_count == 0) {
         if (p->head.header_count >= p->limits.header_max)
             return fail(p, 431, "more header fields than the limit");
@@ -115,6 +126,7 @@ static int on_header_field(llhttp_t *ll, const char *at, size_t len)
 static int on_header_value(llhttp_t *ll, const char *at, size_t len)
 {
     struct h1 *p = of(ll);
+    if (p->head_done) return count_trailer(p, len);
     p->in_value = true;
     return add_piece(p, &p->head.headers[p->head.header_count - 1].value, at, len);
 }
@@ -122,6 +134,7 @@ static int on_header_value(llhttp_t *ll, const char *at, size_t len)
 static int on_header_value_complete(llhttp_t *ll)
 {
     struct h1 *p = of(ll);
+    if (p->head_done) return 0;
     p->in_value = true;
     struct http_header *h = &p->head.headers[p->head.header_count - 1];
     h->value = str_trim(h->value);
@@ -172,10 +185,12 @@ static int check_fields(struct h1 *p)
             return fail(p, 501, "only the transfer coding chunked is supported");
         if (h->id == HDR_TRANSFER_ENCODING && p->head.minor == 0)
             return fail(p, 400, "HTTP/1.0 has no transfer codings");
+        if (h->id == HDR_TRANSFER_ENCODING && !p->head.chunked) /* to llhttp a tab is no blank */
+            return fail(p, 400, "Transfer-Encoding has something after \"chunked\"");
         if (h->id == HDR_EXPECT && p->ll.type == HTTP_REQUEST) {
             if (!str_eq_nocase(h->value, STR("100-continue")))
                 return fail(p, 417, "unknown expectation");
-            p->head.expect_continue = true;
+            p->head.expect_continue = p->head.minor > 0; /* else ignored: RFC 9110 section 10.1.1 */
         }
     }
     if (p->ll.type == HTTP_REQUEST && (hosts > 1 || (hosts == 0 && p->head.minor == 1)))
@@ -187,6 +202,7 @@ static int on_headers_complete(llhttp_t *ll)
 {
     struct h1 *p = of(ll);
     struct http_head *head = &p->head;
+    p->head_done = true;
     head->minor = ll->http_minor;
     head->chunked = ll->flags & F_CHUNKED;
     head->has_length = ll->flags & F_CONTENT_LENGTH;
@@ -262,7 +278,7 @@ static void forget_head(struct h1 *p)
     llhttp_reset(&p->ll);
     p->head = (struct http_head){0};
     p->header_cap = 0;
-    p->in_value = p->paused = p->interim = false;
+    p->in_value = p->head_done = p->paused = p->interim = false;
 }
 
 void h1_begin(struct h1 *p, struct arena *arena, bool head_request)
