@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "mesh/endpoint.h"
 
 static void complain(const char *command, const char *fmt, va_list args)
 {
@@ -86,12 +87,6 @@ bool cli_duration(const char *text, uint64_t *out)
     return false;
 }
 
-struct addr cli_addr(const struct url *u)
-{
-    return (struct addr){
-        .is_unix = u->scheme == URL_UNIX, .host = u->host, .port = u->port, .path = u->path};
-}
-
 int cli_listen(const char *command, struct str text, bool shared, int *fd, uint16_t *port)
 {
     struct url u;
@@ -100,7 +95,7 @@ int cli_listen(const char *command, struct str text, bool shared, int *fd, uint1
         cli_fail(command, "%.*s: not an address; write HOST:PORT or unix:PATH", STR_ARG(text));
         return err;
     }
-    struct addr addr = cli_addr(&u);
+    struct addr addr = endpoint_addr(&u);
     *port = 0;
     err = listen_socket(&addr, shared, fd, port);
     if (err) cli_fail(command, "cannot listen at %.*s: %s", STR_ARG(text), err_text(err));

@@ -26,9 +26,6 @@ bool cli_count(const char *text, uint64_t min, uint64_t max, uint64_t *out);
 /* "500ms", "2s", "1.5m", or seconds without a unit; microseconds. */
 bool cli_duration(const char *text, uint64_t *out);
 
-/* The address that a URL names; borrows from it. */
-struct addr cli_addr(const struct url *u);
-
 /* Opens a listening socket for "HOST:PORT" or "unix:PATH"; a message and a negative error when
  * it cannot. *port gets the port chosen. */
 MUST_CHECK int cli_listen(const char *command, struct str text, bool shared, int *fd,

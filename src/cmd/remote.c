@@ -10,8 +10,17 @@
 #include "base/err.h"
 #include "cmd/cli.h"
 #include "json/json.h"
+#include "mesh/endpoint.h"
 
 enum { BODY_MAX = 64 * 1024 * 1024 };
+
+/* A line break in it would end the header that carries it. */
+static bool key_ok(struct str key)
+{
+    for (size_t i = 0; i < key.len; i++)
+        if ((unsigned char)key.ptr[i] < ' ' || key.ptr[i] == 0x7f) return false;
+    return true;
+}
 
 int remote_init(struct remote *r, const char *command, const char *url, const char *key)
 {
@@ -26,7 +35,7 @@ int remote_init(struct remote *r, const char *command, const char *url, const ch
         cli_usage(command, "https is not supported yet; use http or unix");
         return ERR_INVALID;
     }
-    r->addr = cli_addr(&r->url);
+    r->addr = endpoint_addr(&r->url);
     bool v6 = str_find_char(r->url.host, ':') >= 0;
     int len = r->addr.is_unix
                   ? snprintf(r->host_text, sizeof r->host_text, "localhost")
@@ -34,6 +43,11 @@ int remote_init(struct remote *r, const char *command, const char *url, const ch
                              STR_ARG(r->url.host), r->url.port);
     r->host = str_n(r->host_text, MIN((size_t)len, sizeof r->host_text - 1));
     r->key = str_trim(str_of(key ? key : getenv("HOSTLER_KEY")));
+    if (!key_ok(r->key)) {
+        cli_usage(command, "the key of %s has a control character in it, such as a line break",
+                  key ? "--key" : "HOSTLER_KEY");
+        return ERR_INVALID;
+    }
     return 0;
 }
 

@@ -26,7 +26,7 @@ struct remote {
 #define REMOTE_DEFAULT_URL "http://127.0.0.1:8080"
 
 /* `url` NULL: the default; `key` NULL: from HOSTLER_KEY. A message and ERR_INVALID when the URL
- * is none of ours. */
+ * is none of ours or the key cannot stand in a header. */
 MUST_CHECK int remote_init(struct remote *r, const char *command, const char *url, const char *key);
 
 /* Appends a request's head to `out`. `path` is below /v1 ("/models"); the URL's base is put

@@ -33,19 +33,6 @@ static void print_help(void)
         "  curl http://127.0.0.1:8080/v1/models\n");
 }
 
-static enum log_format format_of(struct str name)
-{
-    if (str_eq(name, STR("json"))) return LOG_FORMAT_JSON;
-    return str_eq(name, STR("text")) ? LOG_FORMAT_TEXT : LOG_FORMAT_AUTO;
-}
-
-static enum log_level level_of(struct str name)
-{
-    if (str_eq(name, STR("debug"))) return LOG_DEBUG;
-    if (str_eq(name, STR("warn"))) return LOG_WARN;
-    return str_eq(name, STR("error")) ? LOG_ERROR : LOG_INFO;
-}
-
 int cmd_serve(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -63,7 +50,7 @@ int cmd_serve(int argc, char **argv)
     int code = cmd_config_load(command, given, &conf);
     if (code) return code;
     cli_prepare_process();
-    log_init(STDERR_FILENO, format_of(conf->log.format), level_of(conf->log.level));
+    log_init(STDERR_FILENO, log_format_named(conf->log.format), log_level_named(conf->log.level));
     int err = gate_run(conf);
     return err ? cli_fail(command, "could not start: %s", err_text(err)) : CLI_OK;
 }

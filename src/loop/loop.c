@@ -7,6 +7,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "loop/loop_priv.h"
+#include "obs/log.h"
+
+enum { LOG_FLUSH_US = 100 * USEC_PER_MS };
 
 void task_init(struct task *t, void (*run)(struct task *))
 {
@@ -178,11 +181,18 @@ static void on_uv_timer(uv_timer_t *handle)
     loop_run_ready(l);
 }
 
+static void on_log_timer(struct task *task UNUSED)
+{
+    log_flush();
+}
+
 /* Before the loop sleeps: work left over from outside callbacks, then the next timer. */
 static void on_uv_prepare(uv_prepare_t *handle)
 {
     struct loop *l = handle->data;
     if (!list_empty(&l->ready)) loop_run_ready(l);
+    if (log_gathered() && !timer_armed(&l->log_timer))
+        timer_start(l, &l->log_timer, l->now_us + LOG_FLUSH_US);
     struct heap_node *node = heap_peek(&l->timers);
     uint64_t due = node ? CONTAINER_OF(node, struct timer, node)->due_us : 0;
     if (due == l->uv_timer_due) return;
@@ -226,6 +236,8 @@ int loop_new_real(struct loop **out)
         SIGPIPE,
         SIG_IGN); /* writing to a peer that has gone is an error of that write, not the end of us */
     uv_prepare_start(&l->uv_prepare, on_uv_prepare);
+    task_init(&l->log_task, on_log_timer);
+    timer_init(&l->log_timer, &l->log_task);
     l->net = &loop_real_net;
     loop__touch(l);
     *out = l;

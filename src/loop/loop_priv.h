@@ -27,8 +27,10 @@ struct loop {
     uint64_t uv_timer_due;   /* what uv_timer is set to; 0: stopped */
     uv_prepare_t uv_prepare; /* sets uv_timer before the loop sleeps */
     uv_async_t uv_async;     /* mail has come */
-    char *rx;                /* LOOP_RX_SIZE bytes that every stream receives into */
-    struct map names;        /* host -> struct resolved */
+    struct task log_task;    /* writes this thread's log lines */
+    struct timer log_timer;
+    char *rx;         /* LOOP_RX_SIZE bytes that every stream receives into */
+    struct map names; /* host -> struct resolved */
 };
 
 /* The real loop's network (tcp.c). */
@@ -40,19 +42,25 @@ void loop__touch(struct loop *l);
 /* Frees what resolve.c cached. */
 void loop__forget_names(struct loop *l);
 
-/* Looks `host` up, from the cache or the resolver. Calls back exactly once, later; `err` is 0 or ERR_RESOLVE. */
+/* What a host name stands for, in the resolver's order: they are tried until one can be connected to. */
+enum { ADDRESSES_MAX = 4 };
+struct addresses {
+    unsigned count;
+    struct sockaddr_storage all[ADDRESSES_MAX]; /* without port */
+};
+
+/* Asks the resolver for `host`. Calls back exactly once, later; `err` is 0 or ERR_RESOLVE. */
 struct lookup {
     uv_getaddrinfo_t req;
     struct loop *loop;
     char *host;
-    void (*done)(struct lookup *q, int err,
-                 const struct sockaddr_storage *address); /* without port; frees q */
+    void (*done)(struct lookup *q, int err, const struct addresses *found); /* frees q */
 };
 
-/* True and the address when `host` is a literal address or cached. */
-bool loop__resolve_now(struct loop *l, struct str host, uint16_t port,
-                       struct sockaddr_storage *out);
+/* True and the addresses when `host` is a literal address or cached. */
+bool loop__resolve_now(struct loop *l, struct str host, struct addresses *out);
 MUST_CHECK int loop__resolve(struct loop *l, struct str host, struct lookup *q);
+void loop__remember(struct loop *l, const char *host, const struct addresses *found);
 void loop__set_port(struct sockaddr_storage *address, uint16_t port);
 
 #endif

@@ -12,7 +12,7 @@
 enum { CACHE_SECONDS = 30, CACHE_MAX = 1024 };
 
 struct resolved {
-    struct sockaddr_storage address;
+    struct addresses found;
     uint64_t until_us;
     char host[];
 };
@@ -43,24 +43,23 @@ static bool parse_literal(struct str host, struct sockaddr_storage *out)
     return false;
 }
 
-bool loop__resolve_now(struct loop *l, struct str host, uint16_t port, struct sockaddr_storage *out)
+bool loop__resolve_now(struct loop *l, struct str host, struct addresses *out)
 {
-    if (!parse_literal(host, out)) {
-        const struct resolved *r = map_get(&l->names, host);
-        if (!r || r->until_us < l->now_us) return false;
-        *out = r->address;
-    }
-    loop__set_port(out, port);
+    out->count = 1;
+    if (parse_literal(host, &out->all[0])) return true;
+    const struct resolved *r = map_get(&l->names, host);
+    if (!r || r->until_us < l->now_us) return false;
+    *out = r->found;
     return true;
 }
 
-static void remember(struct loop *l, const char *host, const struct sockaddr_storage *address)
+void loop__remember(struct loop *l, const char *host, const struct addresses *found)
 {
     if (l->names.count >= CACHE_MAX) loop__forget_names(l);
     size_t len = strlen(host);
     struct resolved *r = malloc(sizeof *r + len + 1);
     if (!r) return;
-    r->address = *address;
+    r->found = *found;
     r->until_us = l->now_us + (uint64_t)CACHE_SECONDS * USEC_PER_SEC;
     memcpy(r->host, host, len + 1);
     struct resolved *former = map_remove(&l->names, str_of(host));
@@ -81,13 +80,14 @@ void loop__forget_names(struct loop *l)
 static void on_lookup(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
 {
     struct lookup *q = CONTAINER_OF(req, struct lookup, req);
-    struct sockaddr_storage address = {0};
-    if (!status && list) {
-        memcpy(&address, list->ai_addr, MIN((size_t)list->ai_addrlen, sizeof address));
-        remember(q->loop, q->host, &address);
-    }
+    struct addresses found = {0};
+    for (const struct addrinfo *a = list; !status && a && found.count < ADDRESSES_MAX;
+         a = a->ai_next)
+        memcpy(&found.all[found.count++], a->ai_addr,
+               MIN((size_t)a->ai_addrlen, sizeof found.all[0]));
+    if (found.count) loop__remember(q->loop, q->host, &found);
     uv_freeaddrinfo(list);
-    q->done(q, status ? ERR_RESOLVE : 0, &address);
+    q->done(q, found.count ? 0 : ERR_RESOLVE, &found);
 }
 
 int loop__resolve(struct loop *l, struct str host, struct lookup *q)

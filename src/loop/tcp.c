@@ -32,9 +32,11 @@ struct uv_stream {
     struct buf waiting; /* goes out after that */
     bool writing;       /* flying is with libuv */
     bool is_unix;
-    uv_connect_t *connect; /* while dialling */
-    struct lookup *lookup; /* while resolving */
-    uint16_t port;         /* to connect to after resolving */
+    uv_connect_t *connect;  /* while dialling */
+    struct lookup *lookup;  /* while resolving */
+    uint16_t port;          /* to connect to after resolving */
+    struct addresses *left; /* while dialling a name: addresses that were not tried yet */
+    bool reopening;         /* the handle is being closed to dial the next of them */
 };
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
@@ -144,6 +146,7 @@ static void on_closed(uv_handle_t *handle)
     buf_fini(&u->flying);
     buf_fini(&u->waiting);
     free(u->connect);
+    free(u->left);
     free(u);
 }
 
@@ -155,6 +158,7 @@ static void uv_stream_close(struct stream *s, bool reset)
         uv_cancel((uv_req_t *)&u->lookup->req);
         u->lookup = NULL;
     }
+    if (u->reopening) return; /* on_reopen frees */
     if (reset && !u->is_unix && !u->connect && uv_tcp_close_reset(&u->h.tcp, on_closed) == 0)
         return;
     uv_close(&u->h.handle, on_closed);
@@ -201,10 +205,25 @@ static void name_peer(struct uv_stream *u)
 
 /* --- dialling --- */
 
+static void on_reopen(uv_handle_t *handle);
+
+/* Goes on with the next address. A handle that failed to connect cannot be used again. */
+static void dial_next(struct uv_stream *u)
+{
+    free(u->connect);
+    u->connect = NULL;
+    u->reopening = true;
+    uv_close(&u->h.handle, on_reopen);
+}
+
 static void on_connected(uv_connect_t *req, int status)
 {
     struct uv_stream *u = req->data;
     if (u->base.closed) return; /* on_closed frees */
+    if (status && u->left) {
+        dial_next(u);
+        return;
+    }
     free(u->connect);
     u->connect = NULL;
     loop__touch(u->base.loop);
@@ -214,25 +233,55 @@ static void on_connected(uv_connect_t *req, int status)
 
 static int connect_to(struct uv_stream *u, const struct sockaddr_storage *address)
 {
+    struct sockaddr_storage with_port = *address;
+    loop__set_port(&with_port, u->port);
     u->connect = calloc(1, sizeof *u->connect);
     if (!u->connect) abort();
     u->connect->data = u;
-    return uv_tcp_connect(u->connect, &u->h.tcp, (const struct sockaddr *)address, on_connected);
+    return uv_tcp_connect(u->connect, &u->h.tcp, (const struct sockaddr *)&with_port, on_connected);
 }
 
-static void on_resolved(struct lookup *q, int err, const struct sockaddr_storage *address)
+/* Dials the first of `found`, and keeps the others for when it fails. */
+static int connect_to_any(struct uv_stream *u, const struct addresses *found)
+{
+    if (found->count > 1) {
+        u->left = malloc(sizeof *u->left);
+        if (!u->left) abort();
+        u->left->count = found->count - 1;
+        memcpy(u->left->all, found->all + 1, u->left->count * sizeof found->all[0]);
+    }
+    int err = connect_to(u, &found->all[0]);
+    if (!err || !u->left) return err;
+    dial_next(u);
+    return 0;
+}
+
+static void on_reopen(uv_handle_t *handle)
+{
+    struct uv_stream *u = handle->data;
+    if (u->base.closed) {
+        on_closed(handle);
+        return;
+    }
+    struct addresses *found = u->left;
+    u->left = NULL;
+    u->reopening = false;
+    uv_tcp_init(&u->base.loop->uv, &u->h.tcp);
+    u->h.handle.data = u;
+    int err = connect_to_any(u, found);
+    free(found);
+    loop__touch(u->base.loop);
+    if (err) stream_tell_open(&u->base, err);
+}
+
+static void on_resolved(struct lookup *q, int err, const struct addresses *found)
 {
     struct uv_stream *u = q->req.data;
     bool wanted = u && u->lookup == q;
     free(q->host);
     if (wanted) {
         u->lookup = NULL;
-        struct sockaddr_storage with_port;
-        if (!err) {
-            with_port = *address;
-            loop__set_port(&with_port, u->port);
-            err = connect_to(u, &with_port);
-        }
+        if (!err) err = connect_to_any(u, found);
         loop__touch(u->base.loop);
         if (err) stream_tell_open(&u->base, err);
     }
@@ -272,13 +321,13 @@ static int real_dial(struct net *net, struct loop *l, const struct addr *addr, s
 {
     (void)net;
     struct uv_stream *u = uv_stream_new(l, addr->is_unix);
-    struct sockaddr_storage address;
+    struct addresses found;
     int err;
     u->port = addr->port;
     if (addr->is_unix)
         err = dial_unix(u, addr->path);
-    else if (loop__resolve_now(l, addr->host, addr->port, &address))
-        err = connect_to(u, &address);
+    else if (loop__resolve_now(l, addr->host, &found))
+        err = connect_to_any(u, &found);
     else
         err = dial_name(u, addr->host);
     if (err) {

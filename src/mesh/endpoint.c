@@ -24,6 +24,12 @@ const char *attempt_result_name(enum attempt_result r)
     return result_names[r];
 }
 
+struct addr endpoint_addr(const struct url *u)
+{
+    return (struct addr){
+        .is_unix = u->scheme == URL_UNIX, .host = u->host, .port = u->port, .path = u->path};
+}
+
 struct str endpoint_target(struct arena *arena, const struct endpoint *e, struct str rest)
 {
     return arena_cat(arena, e->prefix, rest);

@@ -17,6 +17,7 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "conf/conf.h"
+#include "conf/url.h"
 #include "loop/stream.h"
 #include "obs/metrics.h"
 #include "route/breaker.h"
@@ -50,7 +51,7 @@ enum endpoint_phase {
     ENDPOINT_DOWN,      /* probes fail, or its process cannot be started */
 };
 
-enum { ENDPOINT_REASON_MAX = 160 };
+enum { ENDPOINT_REASON_MAX = 320 };
 
 /* What one worker counts; on its own cache line. */
 struct attempt_counts {
@@ -104,6 +105,9 @@ struct endpoint {
     const struct service *service;
     struct endpoint_state *state;
 };
+
+/* The address that a URL names; borrows from it. */
+struct addr endpoint_addr(const struct url *u);
 
 /* The request target for what the client asked under /v1: rest "/chat/completions?x" gives
  * prefix + rest. */

@@ -60,6 +60,19 @@ void log_set(enum log_format format, enum log_level least)
     atomic_store_explicit(&setup.least, (int)least, memory_order_relaxed);
 }
 
+enum log_format log_format_named(struct str name)
+{
+    if (str_eq(name, STR("json"))) return LOG_FORMAT_JSON;
+    return str_eq(name, STR("text")) ? LOG_FORMAT_TEXT : LOG_FORMAT_AUTO;
+}
+
+enum log_level log_level_named(struct str name)
+{
+    if (str_eq(name, STR("debug"))) return LOG_DEBUG;
+    if (str_eq(name, STR("warn"))) return LOG_WARN;
+    return str_eq(name, STR("error")) ? LOG_ERROR : LOG_INFO;
+}
+
 bool log_enabled(enum log_level level)
 {
     return (int)level >= atomic_load_explicit(&setup.least, memory_order_relaxed);
@@ -301,6 +314,11 @@ static void tell_of(uint64_t lost)
     log_begin(&l, LOG_WARN, "log_dropped");
     log_u64(&l, "lines", lost);
     if (l.on) gather(&l, finish(&l));
+}
+
+bool log_gathered(void)
+{
+    return batch.len > 0;
 }
 
 void log_flush(void)

@@ -16,12 +16,20 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 /* AUTO: text when fd is a terminal. Text shows local time, and colours on a terminal unless NO_COLOR is set. */
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
+/* By the names that settings use; AUTO and INFO for any other. */
+enum log_format log_format_named(struct str name);
+enum log_level log_level_named(struct str name);
+
 /* Until it is called, lines from LOG_INFO on go to fd 2 as JSON. The fd stays the caller's and open. A reader that does
  * not keep up, or is gone, never blocks a caller: lines wait in their threads' 16 KiB and are then dropped and counted. */
 void log_init(int fd, enum log_format format, enum log_level least);
 void log_set(enum log_format format, enum log_level least); /* after a reload */
 bool log_enabled(enum log_level level);
-void log_flush(void); /* writes this thread's gathered lines; a thread calls it before it ends */
+
+/* Lines are gathered per thread; warnings and errors go out at once, with all before them. Threads with a loop write what they
+ * gathered within 100 ms; others call log_flush before they wait or end. */
+void log_flush(void);
+bool log_gathered(void); /* this thread has lines that were not written yet */
 
 uint64_t log_dropped(void); /* lines lost so far, all threads */
 

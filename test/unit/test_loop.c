@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -21,6 +22,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "loop/loop.h"
+#include "loop/loop_priv.h"
 #include "loop/process.h"
 #include "loop/stream.h"
 
@@ -488,6 +490,53 @@ static void names_are_resolved(void **state)
     talk_free(t);
 }
 
+static void poll_for(struct talk *t, int steps)
+{
+    for (int i = 0; i < steps; i++) {
+        loop_poll(t->loop);
+        usleep(100);
+    }
+}
+
+/* A name's addresses are tried in order until one can be connected to. */
+static void the_next_address_is_tried(void **state)
+{
+    (void)state;
+    struct talk *t = talk_new(false);
+    struct addresses found = {.count = 3};
+    inet_pton(AF_INET6, "::1", &((struct sockaddr_in6 *)&found.all[0])->sin6_addr);
+    inet_pton(AF_INET, "127.0.0.9", &((struct sockaddr_in *)&found.all[1])->sin_addr);
+    inet_pton(AF_INET, "127.0.0.1", &((struct sockaddr_in *)&found.all[2])->sin_addr);
+    found.all[0].ss_family = AF_INET6;
+    found.all[1].ss_family = found.all[2].ss_family = AF_INET;
+    loop__remember(t->loop, "many.test", &found);
+    open_client(t, "many.test");
+    assert_true(str_starts(stream_peer(t->server), STR("127.0.0.1:")));
+    stream_close(t->client);
+    t->client = NULL;
+
+    /* closed in the middle of that */
+    for (int steps = 0; steps < 6; steps++) {
+        assert_int_equal(dial(t, "many.test"), 0);
+        poll_for(t, steps);
+        stream_close(t->client);
+        t->client = NULL;
+        poll_for(t, 50);
+        if (t->server) stream_close(t->server);
+        t->server = NULL;
+    }
+
+    /* none of them */
+    found.count = 2;
+    loop__remember(t->loop, "none.test", &found);
+    t->opened = false;
+    assert_int_equal(dial(t, "none.test"), 0);
+    for (int i = 0; i < 1000 && !t->opened; i++)
+        poll_for(t, 10);
+    assert_true(t->opened && t->open_err < 0);
+    talk_free(t);
+}
+
 static void nobody_listening_is_told(void **state)
 {
     (void)state;
@@ -645,6 +694,7 @@ int main(void)
         cmocka_unit_test(streams_may_be_closed_within_their_callbacks),
         cmocka_unit_test(reading_can_be_held_back),
         cmocka_unit_test(names_are_resolved),
+        cmocka_unit_test(the_next_address_is_tried),
         cmocka_unit_test(nobody_listening_is_told),
         cmocka_unit_test(dials_may_be_given_up),
         cmocka_unit_test(socket_files_are_replaced_when_nobody_serves_them),
