@@ -130,6 +130,16 @@ static void check_path(struct checker *c, struct str path, struct str setting)
                       QUOTE(c, path));
 }
 
+/* The path of a call at the end of a base, to which Hostler adds such paths itself, or NULL. */
+static const char *call_path(struct str base)
+{
+    static const char *const paths[] = {"/chat/completions", "/completions", "/embeddings",
+                                        "/models"};
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+        if (str_ends(base, str_of(paths[i]))) return paths[i];
+    return NULL;
+}
+
 /* URLs may carry passwords by mistake, so messages do not repeat them. */
 static void check_url(struct checker *c, struct str text, struct str setting)
 {
@@ -148,6 +158,11 @@ static void check_url(struct checker *c, struct str text, struct str setting)
         conf__finding(
             c->load, setting,
             "TLS to endpoints is not built yet: use http:// or unix:, or a TLS proxy between");
+    else if (call_path(url.base))
+        conf__finding(c->load, setting,
+                      "ends in %s, which Hostler adds itself: give the base, e.g. "
+                      "http://HOST:PORT/v1",
+                      call_path(url.base));
 }
 
 static void check_endpoint_name(struct checker *c, const struct conf_model *m, size_t i, size_t j)
@@ -213,6 +228,19 @@ static void check_placeholders(struct checker *c, const struct conf_engine *e, s
         conf__finding(c->load, setting, "${socket} has no meaning beside an http:// `url`");
 }
 
+/* What tells Hostler's own engine how to run a file; a command has arguments of its own. */
+static void check_file_settings(struct checker *c, struct str at)
+{
+    const struct node *engine = tree_find(c->load->root, at);
+    for (size_t i = 0; i < conf__engine.row_count; i++) {
+        const struct conf_row *row = &conf__engine.rows[i];
+        const struct node *n = tree_get(engine, str_of(row->name));
+        if (row->flags & CONF_OF_FILE && n && n->kind != NODE_NULL)
+            conf__finding(c->load, AT(c, "%" STR_FMT ".%s", STR_ARG(at), row->name),
+                          "belongs to `file`, not to `command`: say it in the command's arguments");
+    }
+}
+
 static void check_command(struct checker *c, const struct conf_engine *e, struct str at)
 {
     struct str setting = AT(c, "%" STR_FMT ".command", STR_ARG(at));
@@ -222,6 +250,7 @@ static void check_command(struct checker *c, const struct conf_engine *e, struct
                       "[llama-server, -m, model.gguf]");
     if (e->url.len) check_url(c, e->url, AT(c, "%" STR_FMT ".url", STR_ARG(at)));
     check_placeholders(c, e, setting);
+    check_file_settings(c, at);
 }
 
 static void check_engine(struct checker *c, const struct conf_engine *e, size_t i)

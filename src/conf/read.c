@@ -71,12 +71,20 @@ static const char *number_hint(const struct conf_row *row)
     }
 }
 
+/* Whether the text is a number of the row's kind but for a minus in front. */
+static bool negative(const struct conf_row *row, struct str text)
+{
+    uint64_t value;
+    return str_starts(text, STR("-")) &&
+           conf__parse_number(row, str_skip(text, 1), &value) != ERR_SYNTAX;
+}
+
 static void read_number(struct conf__load *l, const struct conf_row *row, const struct node *n,
                         struct str setting, struct str text, uint64_t *out)
 {
     uint64_t value;
     int err = conf__parse_number(row, text, &value);
-    if (err == ERR_SYNTAX) {
+    if (err == ERR_SYNTAX && !negative(row, text)) {
         conf__problem(l, n, setting, "%s is not %s%s%s", shown(l, row, n), number_hint(row),
                       row->zero ? " or the word " : "", row->zero ? row->zero : "");
     } else if (err || value > row->max || (value < row->min && !(value == 0 && row->zero))) {
@@ -294,7 +302,8 @@ static void require(struct conf__load *l, const struct conf_group *group, const 
         const struct conf_row *row = &group->rows[i];
         const struct node *n = tree_get(map, str_of(row->name));
         if (!(row->flags & CONF_REQUIRED) || (n && n->kind != NODE_NULL)) continue;
-        conf__problem(l, n ? n : map, join(l, path, str_of(row->name)), "is missing. %s", row->doc);
+        conf__problem(l, n ? n : map, join(l, path, str_of(row->name)), "is missing: write %s",
+                      row->wanted);
     }
 }
 

@@ -60,22 +60,24 @@ static const struct conf_row engine_rows[] = {
      .doc = "Variables added to the process's environment."},
     {.name = "context", .type = CONF_SIZE, ROW(conf_engine, context), .max = 16 * MIB,
      .zero = "model", .standard = "model", .unit = "tokens",
+     .flags = CONF_OF_FILE,
      .doc = "Context length of each sequence; `model` takes what the file says."},
     {.name = "slots", .type = CONF_COUNT, ROW(conf_engine, slots), .min = 1, .max = 128,
-     .standard = "4", .unit = "sequences", .doc = "Sequences that are decoded at once."},
+     .standard = "4", .unit = "sequences", .flags = CONF_OF_FILE,
+     .doc = "Sequences that are decoded at once."},
     {.name = "capacity", .type = CONF_COUNT, ROW(conf_engine, capacity), .max = 100000,
      .zero = "auto", .standard = "auto", .unit = "requests",
      .doc = "Requests in flight at most; more wait in the model's queue. `auto` is `slots` with "
             "`file` and no limit with `command`."},
     {.name = "threads", .type = CONF_COUNT, ROW(conf_engine, threads), .max = 1024,
-     .zero = "auto", .standard = "auto", .unit = "threads",
+     .zero = "auto", .standard = "auto", .unit = "threads", .flags = CONF_OF_FILE,
      .doc = "Threads that compute; `auto` adapts to what else the machine does."},
     {.name = "batch", .type = CONF_COUNT, ROW(conf_engine, batch), .min = 32, .max = 8192,
-     .standard = "512", .unit = "tokens",
+     .standard = "512", .unit = "tokens", .flags = CONF_OF_FILE,
      .doc = "Most prompt tokens computed between two decode steps: larger is faster for long "
             "prompts, smaller keeps running streams smooth."},
     {.name = "kv_type", .type = CONF_WORD, ROW(conf_engine, kv_type), .words = kv_words,
-     .standard = "f16",
+     .standard = "f16", .flags = CONF_OF_FILE,
      .doc = "Number format of the KV cache; the quantised ones save memory."},
     {.name = "start", .type = CONF_ENUM, ROW(conf_engine, start), .words = start_words,
      .standard = "on_demand",
@@ -93,13 +95,14 @@ static const struct conf_row engine_rows[] = {
      .standard = "/health", .doc = "Path that is probed until it answers 200."},
 };
 
-static const struct conf_group engine_group = {
+const struct conf_group conf__engine = {
     .name = "models[].engine",
     .size = sizeof(struct conf_engine),
     GROUP_ROWS(engine_rows),
     .doc = "A process that Hostler starts, watches and stops for the model: its own engine on a "
            "GGUF `file`, or the `command` of another runtime. It is one more endpoint of the "
-           "model, named `engine`.",
+           "model, named `engine`. `context`, `slots`, `threads`, `batch` and `kv_type` belong to "
+           "`file`.",
     .example = "models:\n"
                "  - name: qwen\n"
                "    engine:\n"
@@ -116,7 +119,7 @@ static const struct conf_group engine_group = {
 /* models[].endpoints[] */
 static const struct conf_row endpoint_rows[] = {
     {.name = "url", .type = CONF_TEXT, ROW(conf_endpoint, url), .max = TEXT_MAX_BYTES,
-     .flags = CONF_REQUIRED,
+     .flags = CONF_REQUIRED, .wanted = "where the runtime answers, e.g. http://HOST:PORT/v1",
      .doc = "Where the runtime answers: `http://HOST[:PORT][/BASE]` or `unix:/PATH[:/BASE]`. "
             "BASE is what stands before `/chat/completions`, mostly `/v1`; without one, `/v1` "
             "is used."},
@@ -164,13 +167,14 @@ static const struct conf_group endpoint_group = {
 /* models[] */
 static const struct conf_row model_rows[] = {
     {.name = "name", .type = CONF_TEXT, ROW(conf_model, name), .max = NAME_MAX_BYTES,
-     .flags = CONF_REQUIRED, .doc = "What clients write in `model`."},
+     .flags = CONF_REQUIRED, .wanted = "what clients write in `model`",
+     .doc = "What clients write in `model`."},
     {.name = "aliases", .type = CONF_TEXTS, ROWS(conf_model, aliases, alias_count),
      .max = NAME_MAX_BYTES, .doc = "Further names that clients may use."},
     {.name = "endpoints", .type = CONF_LIST, ROWS(conf_model, endpoints, endpoint_count),
      .max = LIST_MAX, .group = &endpoint_group, .implied = "`engine` is needed",
      .doc = "Runtimes that serve it, see below."},
-    {.name = "engine", .type = CONF_OPTIONAL, ROW(conf_model, engine), .group = &engine_group,
+    {.name = "engine", .type = CONF_OPTIONAL, ROW(conf_model, engine), .group = &conf__engine,
      .implied = "`endpoints` are needed",
      .doc = "A process that Hostler starts for it, see below."},
     {.name = "policy", .type = CONF_ENUM, ROW(conf_model, policy), .words = policy_words,
@@ -205,9 +209,10 @@ static const struct conf_group model_group = {
 /* keys[] */
 static const struct conf_row key_rows[] = {
     {.name = "name", .type = CONF_TEXT, ROW(conf_key, name), .max = NAME_MAX_BYTES,
-     .flags = CONF_REQUIRED, .doc = "Who holds it; stands in logs and metrics."},
+     .flags = CONF_REQUIRED, .wanted = "who holds the key",
+     .doc = "Who holds it; stands in logs and metrics."},
     {.name = "key", .type = CONF_TEXT, ROW(conf_key, key), .max = NAME_MAX_BYTES * 2,
-     .flags = CONF_REQUIRED | CONF_SECRET,
+     .flags = CONF_REQUIRED | CONF_SECRET, .wanted = "what the client sends, e.g. ${env.NAME}",
      .doc = "What the client sends: at least 8 characters, no spaces. Better a reference than "
             "the key itself."},
     {.name = "models", .type = CONF_TEXTS, ROWS(conf_key, models, model_count),
@@ -295,7 +300,10 @@ static const struct conf_row timeouts_rows[] = {
     {.name = "between",
      TIMEOUT(between_us, "120s", "Longest pause within an endpoint's answer.")},
     {.name = "total", .zero = "none",
-     TIMEOUT(total_us, "30m", "The whole exchange; clients may ask for less.")},
+     TIMEOUT(total_us, "30m",
+             "The whole exchange; streams are cut at it, too. Clients shorten it with the header "
+             "`x-stainless-timeout` or `x-stainless-read-timeout` of the OpenAI SDKs, in seconds; "
+             "for a stream theirs counts until the first byte.")},
     {.name = "drain",
      TIMEOUT(drain_us, "30s", "How long running answers may go on after SIGTERM.")},
     {.name = "upstream_idle",
@@ -378,7 +386,9 @@ static const struct conf_row root_rows[] = {
      .standard = "auto", .unit = "threads", .flags = CONF_RESTART,
      .doc = "Threads that serve requests; `auto` is one per core."},
     {.name = "models", .type = CONF_LIST, ROWS(conf, models, model_count), .max = LIST_MAX,
-     .group = &model_group, .flags = CONF_REQUIRED, .doc = "What clients can call, see below."},
+     .group = &model_group, .flags = CONF_REQUIRED,
+     .wanted = "a list of models, each with `name` and `endpoints` or `engine`",
+     .doc = "What clients can call, see below."},
     {.name = "keys", .type = CONF_LIST, ROWS(conf, keys, key_count), .max = LIST_MAX,
      .group = &key_group, .implied = "no key is asked for",
      .doc = "API keys that clients present, see below."},

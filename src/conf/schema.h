@@ -32,6 +32,7 @@ enum conf_flag {
     CONF_MULTILINE = 8, /* may hold line breaks and tabs */
     CONF_PATH = 16,     /* a relative one is against the file's folder */
     CONF_PLACES = 32,   /* ${socket} and ${port} stay in it */
+    CONF_OF_FILE = 64,  /* of an engine's `file`; without meaning beside `command` */
 };
 
 struct conf_group;
@@ -49,6 +50,7 @@ struct conf_row {
     const char
         *standard; /* the default as the file would write it; NULL: empty; lists: comma-separated */
     const char *unit;               /* of a count or size, when it is not bytes */
+    const char *wanted;             /* what to write, where a required setting is missing */
     const char *implied;            /* what an unwritten setting means, where no default says it */
     const struct conf_group *group; /* groups and lists of them */
     const char *doc;                /* what it does, a sentence or two */
@@ -75,6 +77,9 @@ static inline void *conf__field(const struct conf_row *row, const void *base)
 size_t conf__count(const struct conf_row *row, const void *base);
 
 const struct conf_row *conf__row(const struct conf_group *group, struct str name);
+
+/* The rows of `models[].engine`. */
+extern const struct conf_group conf__engine;
 
 /* True for types whose value is one text in the file. */
 bool conf__scalar(enum conf_type type);

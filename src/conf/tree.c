@@ -221,9 +221,24 @@ static int on_event(struct builder *b, const yaml_event_t *e)
     }
 }
 
-static int syntax_error(struct builder *b, const yaml_parser_t *p)
+/* Whether the mark is at a tab that indents its line. */
+static bool at_indenting_tab(struct str text, const yaml_mark_t *mark)
+{
+    struct str line = STR("");
+    for (size_t i = 0; i <= mark->line; i++)
+        if (!str_cut(&text, '\n', &line)) return false;
+    size_t blanks = 0;
+    while (blanks < line.len && (line.ptr[blanks] == ' ' || line.ptr[blanks] == '\t'))
+        blanks++;
+    return mark->column < blanks && line.ptr[mark->column] == '\t';
+}
+
+static int syntax_error(struct builder *b, const yaml_parser_t *p, struct str input)
 {
     size_t line = p->problem_mark.line ? p->problem_mark.line : p->context_mark.line;
+    bool tab = p->problem && strstr(p->problem, "tab character");
+    if (tab || at_indenting_tab(input, &p->problem_mark))
+        return fail(b, ERR_SYNTAX, line + 1, "a tab: YAML is indented with spaces, not tabs");
     struct str text =
         arena_printf(b->arena, "%s%s%s", p->problem ? p->problem : "not readable as YAML",
                      p->context ? " " : "", p->context ? p->context : "");
@@ -242,7 +257,7 @@ int tree_parse(struct arena *a, struct str text, struct node **root, struct tree
     while (!err && !end) {
         yaml_event_t event;
         if (!yaml_parser_parse(&parser, &event)) {
-            err = syntax_error(&b, &parser);
+            err = syntax_error(&b, &parser, text);
             break;
         }
         end = event.type == YAML_STREAM_END_EVENT;

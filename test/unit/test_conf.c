@@ -330,6 +330,9 @@ static void refuses_bad_yaml(void **state)
     assert_problems("- a\n", "1: \n");
     assert_problems("text\n", "1: \n");
     assert_problems("a: \xff\n", "1: \n");
+    assert_problem_text("models:\n\t- name: a\n", "indented with spaces, not tabs");
+    assert_problem_text("models:\n  - name: a\n\tengine: {}\n", "indented with spaces, not tabs");
+    assert_problem_text("a: [\n\t*", "scanning an alias");
 }
 
 static void refuses_what_is_too_much(void **state)
@@ -389,6 +392,16 @@ static void names_line_and_setting(void **state)
     assert_problem_text(MODELS "log: { level: inf }\n", "did you mean \"info\"?");
     assert_problem_text(MODELS "pool: { zebra: 1 }\n", "known here are idle_max");
     assert_problem_text(MODELS "workers: 1025\n", "auto, or 1 to 1024 threads");
+    assert_problem_text(MODELS "workers: -1\n", "auto, or 1 to 1024 threads");
+    assert_problem_text(MODELS "timeouts: { connect: -1s }\n", "10ms to 1d");
+    assert_problem_text(MODELS "workers: -x\n", "is not a whole number");
+    assert_problem_text("workers: 1\n", "is missing: write a list of models");
+    assert_problem_text("models: [{ endpoints: [{ url: \"http://h\" }] }]\n",
+                        "is missing: write what clients");
+    assert_problem_text("models: [{ name: a, endpoints: [{ weight: 1 }] }]\n",
+                        "is missing: write where the runtime answers");
+    assert_problem_text(MODELS "keys: [{ key: 12345678 }]\n", "is missing: write who");
+    assert_problem_text(MODELS "keys: [{ name: n }]\n", "is missing: write what the client sends");
 }
 
 static void checks_addresses(void **state)
@@ -407,6 +420,21 @@ static void checks_addresses(void **state)
     assert_problem_text("models: [{ name: a, endpoints: [{ url: h }] }]\n", "is no URL");
     assert_problem_text("models: [{ name: a, endpoints: [{ url: \"http://h\", health: h }] }]\n",
                         "is no path");
+}
+
+static void wants_the_base_of_an_endpoint(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {"/v1/chat/completions", "/v1/completions/",
+                                        "/api/embeddings", "/v1/models"};
+    char text[256];
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        snprintf(text, sizeof text, "models: [{ name: a, endpoints: [{ url: \"http://h%s\" }] }]\n",
+                 calls[i]);
+        assert_problem_text(text, "give the base, e.g. http://HOST:PORT/v1");
+    }
+    conf_unref(load("models: [{ name: a, endpoints: [{ url: \"http://h/models/v1\" }] }]\n"));
+    conf_unref(load("models: [{ name: a, endpoints: [{ url: \"unix:/run/models\" }] }]\n"));
 }
 
 static void checks_names(void **state)
@@ -468,6 +496,15 @@ static void checks_engines(void **state)
                         "has no ${socket} to listen on");
     assert_problem_text("models: [{ name: a, engine: { command: \"x ${socket}\" } }]\n",
                         "as a list");
+    assert_problems("models:\n"
+                    "  - name: a\n"
+                    "    engine:\n"
+                    "      command: [x, \"${socket}\"]\n"
+                    "      slots: 4\n"
+                    "      capacity: 4\n"
+                    "      batch:\n"
+                    "      kv_type: f16\n",
+                    "5: models[0].engine.slots\n8: models[0].engine.kv_type\n");
     assert_problems(
         "models: [{ name: a, engine: { command: [x, \"${socket}\"], env: { A=B: c, D: \"\\0\" } } }]\n",
         "1: models[0].engine.env\n1: models[0].engine.env.D\n");
@@ -584,6 +621,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_too_much),
         cmocka_unit_test(names_line_and_setting),
         cmocka_unit_test(checks_addresses),
+        cmocka_unit_test(wants_the_base_of_an_endpoint),
         cmocka_unit_test(checks_names),
         cmocka_unit_test(checks_fallbacks),
         cmocka_unit_test(checks_engines),
