@@ -57,8 +57,8 @@ struct fetch {
     struct task *task;   /* woken when a fact changes */
     struct addr addr;    /* where; strings live as long as the fetch */
     struct str key;      /* names the pool: equal for equal addresses */
-    const struct str *
-        request; /* slices: head and body; sent in one go when connected; must live until state > CONNECTING */
+    /* slices: head and body; sent in one go when connected; must live until state > CONNECTING */
+    const struct str *request;
     unsigned request_count;
     bool head_request; /* a HEAD request: the response has no body */
     bool no_reuse;     /* dial a new connection */
@@ -70,8 +70,8 @@ struct fetch {
     bool sent;     /* the request was given to a connected stream */
     bool any_byte; /* a byte of the response was seen */
     const struct http_head *head;
-    struct str
-        body; /* decoded body bytes that wait to be taken; borrowed until fetch_take or the fetch's end */
+    /* decoded body bytes that wait to be taken; borrowed until fetch_take or the fetch's end */
+    struct str body;
     uint64_t last_read_us; /* loop time of the last bytes */
 
     struct http_upstream *conn; /* client.c's */

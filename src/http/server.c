@@ -99,10 +99,12 @@ static void conn_free(struct http_conn *conn)
     task_cancel(&conn->task);
     if (conn->stream) stream_close(conn->stream);
     conn->stream = NULL;
+    if (conn->state == CONN_LINGER) metric_sub(&s->lingering, 1);
     list_remove(&conn->link);
     list_push_back(&s->dead, &conn->link);
     s->conn_count--;
     metric_sub(&s->connections, 1);
+    if (s->draining && s->quiet) loop_wake(s->loop, s->quiet);
     loop_wake(s->loop, &s->reap);
 }
 
@@ -163,6 +165,7 @@ static void progress(struct http_conn *conn)
 
 static void enter(struct http_conn *conn, enum conn_state state)
 {
+    if (state == CONN_LINGER && conn->state != CONN_LINGER) metric_add(&conn->server->lingering, 1);
     conn->state = state;
     progress(conn);
     watch(conn);
@@ -499,7 +502,11 @@ void http_server_drain(struct http_server *s)
     {
         struct http_conn *conn = LIST_ITEM(it, struct http_conn, link);
         conn->close_after = true;
-        if (conn->state == CONN_IDLE && stream_pending(conn->stream) == 0) conn_free(conn);
+        if (conn->state != CONN_IDLE) continue;
+        if (stream_pending(conn->stream) == 0)
+            conn_free(conn);
+        else
+            enter(conn, CONN_LINGER);
     }
 }
 
@@ -712,7 +719,7 @@ static void next_call(struct http_conn *conn)
     conn->state = CONN_IDLE;
     conn->since_us = loop_now(conn->server->loop);
     conn->drained = stream_drained(conn->stream);
-    if (!timer_armed(&conn->timer)) watch(conn);
+    watch(conn);
     if (conn->input.len) loop_wake(conn->server->loop, &conn->task);
 }
 
@@ -720,6 +727,7 @@ void call_end(struct http_call *c)
 {
     struct http_conn *conn = conn_of(c);
     assert(!c->ended);
+    c->task = NULL; /* the handler is done; a write that fails now is nobody's news */
     if (conn->begun && !conn->complete && !c->gone &&
         (conn->silent || (conn->framing == HTTP_LENGTH && conn->left == 0)))
         call_write(c, NULL, 0, true);
@@ -756,6 +764,7 @@ void call_abort_reset(struct http_call *c)
 void call_reply(struct http_call *c, int status, const struct http_field *fields, unsigned count,
                 struct str body)
 {
+    c->task = NULL;
     call_begin(c, status, fields, count, body.ptr ? HTTP_LENGTH : HTTP_NO_BODY, body.len);
     call_write(c, &body, 1, true);
     call_end(c);

@@ -17,8 +17,8 @@ struct sse {
 /* One event. Borrowed from the input, or, where it came in pieces, from `given` until the input after this one. */
 struct sse_event {
     struct str raw; /* all its bytes, with the blank line that ends it */
-    struct str
-        data; /* of a single data line, without "data: "; events with several have the first; ptr NULL: none */
+    /* of a single data line, without "data: "; events with several have the first; ptr NULL: none */
+    struct str data;
     struct str event; /* the event field; ptr NULL: none */
     bool multi;       /* more than one data line */
 };
