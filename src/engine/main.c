@@ -355,7 +355,7 @@ int main(int argc, char **argv)
     };
     const int code = read_options(argc, argv, &s);
     if (code >= 0) return code;
-    threads_tame_barriers();
+    threads_set_environment();
     program.listen = s.listen;
     if (!parse_address(s.listen, &program.addr))
         return usage("a bad address for --listen: %s", s.listen);

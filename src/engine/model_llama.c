@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <ggml-backend.h>
@@ -248,6 +249,16 @@ static void make_arrays(struct model *m)
     }
 }
 
+/* Small models are read into memory of their own, which can be in large pages; those that would fill the machine are mapped, so
+ * that the kernel may take pages back and processes share them. */
+static enum llama_load_mode load_mode_for(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st)) return LLAMA_LOAD_MODE_AUTO;
+    return (uint64_t)st.st_size < memory_available() / 4 ? LLAMA_LOAD_MODE_NONE
+                                                         : LLAMA_LOAD_MODE_AUTO;
+}
+
 static int load_weights(struct model *m, char why[MODEL_WHY_MAX])
 {
     const char *path = m->options.path;
@@ -257,7 +268,9 @@ static int load_weights(struct model *m, char why[MODEL_WHY_MAX])
     load_backends();
     if (!ggml_backend_reg_count())
         return fail(why, path, ERR_UNSUPPORTED, "no compute back end of ggml was found");
-    m->llama = llama_model_load_from_file(path, llama_model_default_params());
+    struct llama_model_params params = llama_model_default_params();
+    params.load_mode = load_mode_for(path);
+    m->llama = llama_model_load_from_file(path, params);
     if (!m->llama) return fail(why, path, ERR_INVALID, "the model cannot be loaded");
     m->vocab = llama_model_get_vocab(m->llama);
     if (llama_vocab_n_tokens(m->vocab) < 1)

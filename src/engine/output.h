@@ -37,6 +37,8 @@ struct output_sink {
     void (*on_output)(void *user, const struct output *out);
     void (*on_embedded)(void *user, struct embed_job *job,
                         int err); /* the job is the asker's again */
+    /* A longer computation follows: what was told so far should not wait for its end. */
+    void (*on_pause)(void *user);
     void *user;
 };
 

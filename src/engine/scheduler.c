@@ -16,6 +16,8 @@ enum {
     SLICE_MOST_US = 200 * USEC_PER_MS,
     SLICE_CROWDED_US = 300 * 1000, /* a slice while more prompts wait than sequences run */
     SLICE_STEPS = 3,               /* length of a slice in steps of the running sequences */
+    GROUP_US = 30 * USEC_PER_MS,   /* prompts of one decode, whose first tokens come together */
+    GROUP_LEAST = 32,              /* tokens; in fewer each one costs more */
 };
 
 /* A prompt's part in a slice. */
@@ -103,6 +105,11 @@ static void note_gauges(struct scheduler *s)
 }
 
 /* --- telling --- */
+
+static void let_out(struct scheduler *s)
+{
+    s->options.sink.on_pause(s->options.sink.user);
+}
 
 static void tell(struct scheduler *s, struct sequence *q, struct str text, enum finish finish)
 {
@@ -413,6 +420,8 @@ static size_t collect_parts(struct scheduler *s, uint32_t size)
         struct sequence *q = LIST_ITEM(it, struct sequence, link);
         const uint32_t rest = q->goal - q->done;
         if (n && rest > size && size < SLICE_LEAST) break;
+        /* A small rest is taken along: it would cost more on its own. */
+        if (!n && rest > size && rest - size <= size / 4) size = MIN(rest, s->info->batch);
         s->parts[n++] = (struct part){.sequence = q, .count = MIN(size, rest)};
         size -= MIN(size, rest);
         if (!size) break;
@@ -423,11 +432,13 @@ static size_t collect_parts(struct scheduler *s, uint32_t size)
 
 /* How many of the parts from `first` on go well in one decode: of neighbouring slots and equally
  * long, since the model computes others one after the other anyway, in pieces that waste its time.
- */
+ * And no more than a short while takes, after which the first ones' tokens can go out. */
 static size_t group_length(const struct scheduler *s, size_t first, size_t parts)
 {
+    const double most = s->prompt_token_us > 0 ? GROUP_US / s->prompt_token_us : 0;
     size_t n = 1;
     for (const struct part *p = &s->parts[first]; first + n < parts; n++) {
+        if ((double)((n + 1) * p->count) > MAX(most, (double)GROUP_LEAST)) break;
         if (p[n].count != p->count || p[n].sequence->slot != p->sequence->slot + n) break;
     }
     return n;
@@ -483,6 +494,7 @@ static void end_part(struct scheduler *s, const struct part *part)
 
 static void prefill_group(struct scheduler *s, struct part *parts, size_t count)
 {
+    let_out(s);
     const size_t n = collect_items(s, parts, count);
     const uint64_t started = s->options.now_us();
     model_set_threads(s->model, threads_pick(&s->prefill_threads));
@@ -520,6 +532,7 @@ static bool embed_batch(struct scheduler *s)
         tokens += more;
         n++;
     }
+    let_out(s);
     const size_t at = (size_t)job->next * s->info->embedding;
     int err = model_embed(s->model, job->inputs + job->next, n, job->out + at);
     job->next += n;

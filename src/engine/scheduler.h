@@ -4,8 +4,8 @@
  *
  * A step is: (1) one token for every running sequence, in one decode; (2) a slice of the waiting
  * prompts, as long as the time between tokens allows, measured by what a prompt token has cost
- * lately; (3) a batch of embeddings. Decoding first gives the tokens out before the slice is
- * computed.
+ * lately; (3) a batch of embeddings. What one part gives goes out before the next is computed, and so
+ * do the first tokens of a slice, group by group.
  *
  * Waiting sequences get slots in the order in which they came. A slot keeps its tokens when its
  * sequence has ended; a new prompt goes where the longest beginning of it lies already, or copies

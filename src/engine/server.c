@@ -440,11 +440,11 @@ static void on_embedded(void *user, struct embed_job *job, int err)
 
 /* --- life --- */
 
-/* Woken when the last request has gone, and when those that remain have had their time. */
+/* Woken when the last request or a connection has gone, and when those that remain have had their time. */
 static void on_drain_task(struct task *task)
 {
     struct server *s = CONTAINER_OF(task, struct server, drain_task);
-    if (!s->request_count) {
+    if (!s->request_count && !metric_read(&s->http.lingering)) {
         timer_stop(s->loop, &s->drain_timer);
         if (s->on_drained) s->on_drained(s->user);
     } else if (!timer_armed(&s->drain_timer)) {
@@ -473,6 +473,7 @@ int server_init(struct server *s, struct loop *loop, const struct server_options
     timer_init(&s->drain_timer, &s->drain_task);
     http_server_init(&s->http, loop, &limits);
     s->http.on_call = on_call;
+    s->http.quiet = &s->drain_task;
     s->http.write_error = write_error;
     s->http.user = s;
     return worker_start(loop, &options->worker, &handler, s, &s->worker);

@@ -33,7 +33,7 @@ struct commands {
     size_t cap;
 };
 
-/* What is done of one sequence or embedding job in a step; texts and choices are in the report's
+/* What is done of one sequence or embedding job; texts and choices are in the report's
  * own buffers. */
 struct entry {
     struct output out;
@@ -43,7 +43,7 @@ struct entry {
     size_t choices_at;
 };
 
-/* One step's mail. */
+/* A mail: what was told in a step, or in a part of it. */
 struct report {
     struct mail mail;
     struct worker *worker;
@@ -78,7 +78,7 @@ struct worker {
 
     struct model *model;         /* the thread's until on_loaded */
     struct scheduler *scheduler; /* the thread's */
-    struct report *report;       /* of the present step; the thread's */
+    struct report *report;       /* not posted yet; the thread's */
     struct loaded loaded;
 };
 
@@ -160,8 +160,9 @@ static void on_embedded(void *user, struct embed_job *job, int err)
     e->err = err;
 }
 
-static void post_report(struct worker *w)
+static void post_report(void *user)
 {
+    struct worker *w = user;
     if (!w->report) return;
     struct report *r = w->report;
     w->report = NULL;
@@ -187,6 +188,7 @@ static void obey(struct scheduler *s, const struct command *c)
  */
 static bool take_commands(struct worker *w, struct commands *taken, bool idle)
 {
+    if (idle) log_flush();
     pthread_mutex_lock(&w->lock);
     while (idle && !w->inbox.count && !w->stop)
         pthread_cond_wait(&w->wake, &w->lock);
@@ -234,7 +236,7 @@ static void *thread_main(void *arg)
             .model = w->model,
             .threads = w->options.threads,
             .threads_most = w->options.threads_most,
-            .sink = {on_output, on_embedded, w},
+            .sink = {on_output, on_embedded, post_report, w},
         };
         w->scheduler = scheduler_new(&options);
     }

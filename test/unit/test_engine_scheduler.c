@@ -40,6 +40,7 @@ struct told {
     uint32_t prompt, cached, generated;
     unsigned choices;
     uint64_t first_us;
+    uint64_t out_us; /* when the first was let out */
 };
 
 struct bench {
@@ -78,6 +79,13 @@ static void on_embedded(void *user, struct embed_job *job, int err)
     b->embed_err = err;
 }
 
+static void on_pause(void *user)
+{
+    struct bench *b = user;
+    for (unsigned i = 0; i < b->count; i++)
+        if (b->told[i].outputs && !b->told[i].out_us) b->told[i].out_us = clock_us;
+}
+
 static struct bench *bench_new(const char *script, uint32_t slots, uint32_t context, uint32_t batch)
 {
     struct bench *b = calloc(1, sizeof *b);
@@ -93,7 +101,7 @@ static struct bench *bench_new(const char *script, uint32_t slots, uint32_t cont
         .slice_us = 50 * 1000,
         .slice_alone_us = 200 * 1000,
         .now_us = now,
-        .sink = {on_output, on_embedded, b},
+        .sink = {on_output, on_embedded, on_pause, b},
     };
     b->scheduler = scheduler_new(&s);
     return b;
@@ -262,6 +270,51 @@ static void a_long_prompt_does_not_stop_the_others(void **state)
         if (steps++) assert_true(clock_us - began < 80 * 1000);
     }
     assert_true(steps >= 1500 / 64);
+    free(text);
+    bench_free(b);
+}
+
+/* What is known goes out before the next long computation, not at the end of the step. */
+static void tokens_do_not_wait_for_the_rest_of_a_step(void **state)
+{
+    (void)state;
+    enum { N = 4 };
+    struct bench *b = bench_new("fake:mode echo", N + 1, 2048, 512);
+    char *text = filled("w", 20);
+    struct told *running = add(b, text, 500);
+    while (!running->outputs) /* and what a prompt token costs is known from here on */
+        scheduler_step(b->scheduler);
+    struct told *prompts[N];
+    for (unsigned i = 0; i < N; i++) {
+        text[0] = (char)('a' + i); /* nothing of it is in the cache */
+        prompts[i] = add(b, text, 3);
+    }
+    running->out_us = 0;
+    const uint64_t began = clock_us;
+    while (!prompts[N - 1]->outputs)
+        scheduler_step(b->scheduler);
+    assert_int_equal(running->out_us, began + 2000); /* one decode of one token */
+    for (unsigned i = 0; i + 1 < N; i++)
+        assert_true(prompts[i]->out_us && prompts[i]->out_us < prompts[i + 1]->first_us);
+    free(text);
+    bench_free(b);
+}
+
+/* A prompt that is a little longer than a slice is not cut for its last tokens. */
+static void a_small_rest_is_taken_along(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 2, 2048, 512);
+    char *text = filled("first", 190);
+    add(b, text, 1);
+    run(b);
+    const unsigned before = model_fake_stats(b->model)->decodes;
+    char *longer =
+        filled("longer", 215); /* a slice alone has 200 ms, and so less than 200 tokens */
+    add(b, longer, 1);
+    run(b);
+    assert_int_equal(model_fake_stats(b->model)->decodes, before + 1);
+    free(longer);
     free(text);
     bench_free(b);
 }
@@ -563,6 +616,8 @@ int main(void)
         cmocka_unit_test(stop_strings_end_and_are_not_told),
         cmocka_unit_test(company_changes_no_answer),
         cmocka_unit_test(a_long_prompt_does_not_stop_the_others),
+        cmocka_unit_test(tokens_do_not_wait_for_the_rest_of_a_step),
+        cmocka_unit_test(a_small_rest_is_taken_along),
         cmocka_unit_test(waiting_sequences_are_taken_in_order),
         cmocka_unit_test(a_cancelled_sequence_frees_its_slot_at_once),
         cmocka_unit_test(cancelled_in_the_middle_of_its_prompt),
