@@ -278,16 +278,15 @@ static void on_readable(void *owner)
 static void take_message(struct chat *c)
 {
     struct str text = str_trim(buf_str(&c->line));
-    if (text.len == 0) {
-        prompt(c);
-    } else if (text.ptr[0] == '/') {
-        run_command(c, text);
-        if (!c->input_ended) prompt(c);
-    } else {
+    bool asks = text.len > 0 && text.ptr[0] != '/';
+    if (asks) {
         c->last = '\n';
         talk_ask(&c->talk, text);
+    } else if (text.len > 0) {
+        run_command(c, text);
     }
     buf_clear(&c->line);
+    if (!asks && !c->input_ended) prompt(c);
 }
 
 static void on_task(struct task *task)

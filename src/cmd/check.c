@@ -30,7 +30,8 @@ static void print_help(void)
            "Examples:\n"
            "  hostler check -c examples/team.yaml\n"
            "  hostler check --json | jq -r '.problems[].text'\n"
-           "  hostler check -c new.yaml && mv new.yaml hostler.yaml && pkill -HUP -x hostler\n");
+           "  hostler check -c new.yaml && mv new.yaml hostler.yaml && "
+           "pkill -HUP -f 'hostler serve'\n");
 }
 
 static size_t count_endpoints(const struct conf *c)

@@ -166,6 +166,25 @@ int mock_knobs_set_object(struct mock_knobs *k, struct str json)
     return err;
 }
 
+static bool known(struct str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(knobs); i++)
+        if (str_eq(name, str_of(knobs[i].name))) return true;
+    return str_eq(name, STR("id"));
+}
+
+const char *mock_knobs_unknown(struct arena *arena, struct str json)
+{
+    const struct json *doc, *value;
+    struct json_iter it = {0};
+    struct str name;
+    if (json_parse(arena, json, &doc, NULL)) return NULL;
+    while (json_next_member(doc, &it, &name, &value))
+        if (!known(name))
+            return arena_printf(arena, "there is no mock knob %" STR_FMT, STR_ARG(name)).ptr;
+    return NULL;
+}
+
 int mock_knobs_set_headers(struct mock_knobs *k, const struct http_head *head)
 {
     const struct str prefix = STR("x-mock-");

@@ -8,6 +8,7 @@
 #ifndef HOSTLER_CMD_MOCK_KNOBS_H
 #define HOSTLER_CMD_MOCK_KNOBS_H
 
+#include "base/arena.h"
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/str.h"
@@ -63,6 +64,9 @@ MUST_CHECK int mock_knobs_set(struct mock_knobs *k, struct str name, struct str 
 /* Sets the knobs that a JSON object has as members; others are ignored. The errors of json_scan
  * and of mock_knobs_set. */
 MUST_CHECK int mock_knobs_set_object(struct mock_knobs *k, struct str json);
+
+/* A message that names a member of a JSON object that is neither a knob nor "id"; NULL: none. */
+const char *mock_knobs_unknown(struct arena *arena, struct str json);
 
 /* Sets the knobs given by x-mock-... headers. */
 MUST_CHECK int mock_knobs_set_headers(struct mock_knobs *k, const struct http_head *head);

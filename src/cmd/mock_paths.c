@@ -76,6 +76,11 @@ static void on_change(struct task *task)
         mock__reply_error(c, 400, NULL, err_text(err));
         return;
     }
+    const char *unknown = mock_knobs_unknown(c->arena, c->body);
+    if (unknown) {
+        mock__reply_error(c, 400, NULL, unknown);
+        return;
+    }
     pthread_rwlock_wrlock(&m->knobs_lock);
     m->knobs = k;
     pthread_rwlock_unlock(&m->knobs_lock);

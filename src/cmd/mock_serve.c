@@ -422,6 +422,13 @@ static bool plan(struct request *r)
                                                       : "the body is not valid JSON");
         return false;
     }
+    const struct json_span *mock = &spans[F_MOCK];
+    const char *unknown =
+        mock->type == JSON_OBJECT ? mock_knobs_unknown(r->call->arena, mock->raw) : NULL;
+    if (unknown) {
+        fail(r, 400, NULL, unknown);
+        return false;
+    }
     mock_stats_record(&m->stats, r->call->head, r->id, r->call->body);
     const char *wrong = plan_model(r, &spans[F_MODEL]);
     if (wrong) {

@@ -140,6 +140,15 @@ def test_models(start_gate, mock):
     assert refused.returncode == 1 and "key" in refused.stderr.lower() and not refused.stdout
 
 
+@pytest.mark.parametrize("argv", [["models"], ["chat", "m", "-m", "x"], ["bench", "http://127.0.0.1:1", "--model", "m"]],
+                         ids=lambda argv: argv[0])
+def test_a_key_that_would_end_its_header(argv):
+    key = "sk-canary\r\nx-injected: 1"
+    for done in (run_cli(*argv, "--key", key), run_cli(*argv, env={"HOSTLER_KEY": key})):
+        assert done.returncode == 2 and "control character" in done.stderr
+        assert "canary" not in done.stderr and not done.stdout
+
+
 def test_chat(start_gate, start_mock):
     gate = start_gate(start_mock("--echo"))
     done = run_cli("chat", "m", "--url", gate.url, "-m", "what is this?")
@@ -171,6 +180,14 @@ def test_bench(start_gate, mock):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)
     assert mock.stats()["completed"] >= 20
+
+
+def test_mock_refuses_unknown_knobs(mock):
+    for path, body in (("/mock/knobs", {"tokens": 2, "stall_afer": 3}),
+                       ("/v1/chat/completions", {"model": "m", "messages": [], "mock": {"id": "x", "stall_afer": 3}})):
+        answer = mock.post(path, body)
+        assert answer.status == 400 and "stall_afer" in answer.json()["error"]["message"]
+    assert mock.post("/mock/knobs", {"stall_after": 3}).status == 200
 
 
 def test_output_to_a_closed_pipe():
