@@ -356,7 +356,6 @@ class Gate(Program):
     def __init__(self, folder, name, config, env=None):
         self.path = folder / f"{name}.yaml"
         self.write(config)
-        self.has_engines = "engine:" in self.path.read_text()
         super().__init__([HOSTLER, "serve", "-c", self.path], folder, name,
                          {"HOSTLER_ENGINE": FAKE_ENGINE, "XDG_RUNTIME_DIR": str(folder), **(env or {})})
         self.secrets = []
@@ -390,8 +389,6 @@ class Gate(Program):
     def log(self):
         """The log's whole lines."""
         lines = self.err.read_text(errors="replace").split("\n")[:-1]
-        if self.has_engines:  # they write to the same stream, and as they like
-            lines = [line for line in lines if line.startswith('{"time"')]
         return [json.loads(line) for line in lines]
 
     def exchanges(self, **fields):

@@ -67,7 +67,6 @@ static void log_exchange(const struct exchange *x, uint64_t now)
     log_u64(&l, "bytes_out", x->call->bytes_out);
     log_str(&l, "peer", x->call->peer);
     log_end(&l);
-    worker_flush_soon(x->worker);
 }
 
 void exchange_account(struct exchange *x)

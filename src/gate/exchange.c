@@ -22,14 +22,14 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "gate/caller.h"
 #include "gate/forward.h"
 #include "obs/log.h"
 
 enum {
     EXCHANGE_MAGIC = 0x48455843,
-    STALE_US =
-        500 *
-        USEC_PER_MS, /* a pooled connection that had been closed already shows it within a round trip */
+    /* a pooled connection that had been closed already shows it within a round trip */
+    STALE_US = 500 * USEC_PER_MS,
 };
 
 static const char *const state_names[] = {
@@ -76,6 +76,12 @@ static void report(struct exchange *x, enum attempt_result result, uint64_t retr
                     &x->worker->rng);
 }
 
+static void leave_queue(struct exchange *x)
+{
+    admit_cancel(x->waiter, now_of(x));
+    x->waiter = NULL;
+}
+
 /* SETTLE: on every path exactly once. */
 static void settle(struct exchange *x)
 {
@@ -85,13 +91,11 @@ static void settle(struct exchange *x)
     exchange_account(x);
     report(x, ATTEMPT_CANCELLED, 0);
     end_attempt(x);
-    admit_cancel(x->waiter, now_of(x));
-    x->waiter = NULL;
+    leave_queue(x);
     relay_fini(&x->relay);
     timer_stop(w->loop, &x->timer);
     task_cancel(&x->task);
     list_remove(&x->link);
-    metric_sub(&w->stats.active, 1);
     local_forget(x);
     snapshot_unref(x->snapshot);
     keyring_unref(x->keyring);
@@ -102,9 +106,12 @@ static void settle(struct exchange *x)
 static enum step finish(struct exchange *x, enum outcome outcome)
 {
     struct http_call *call = x->call;
+    struct worker *w = x->worker;
     x->outcome = outcome;
     settle(x);
     call_end(call);
+    /* Only now, so that a connection with unsent bytes counts as lingering before. */
+    metric_sub(&w->stats.active, 1);
     return STEP_DONE;
 }
 
@@ -165,40 +172,6 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, 
 
 /* --- IDENTIFY --- */
 
-static struct str presented_key(const struct http_head *head)
-{
-    struct str value = http_head_get(head, HDR_AUTHORIZATION);
-    if (value.len > 7 && str_starts_nocase(value, STR("Bearer ")))
-        return str_trim(str_skip(value, 7));
-    value = http_head_get(head, HDR_X_API_KEY);
-    return value.ptr ? value : http_head_get(head, HDR_API_KEY);
-}
-
-/* Without keys, only pages and programs of this machine may ask: a web site that made its name resolve to 127.0.0.1 (DNS
- * rebinding) still sends its own name as Host, and one that posts blindly its own Origin. */
-static bool is_local_name(struct str host)
-{
-    static const struct str names[] = {STR_INIT("localhost"), STR_INIT("[::1]"), STR_INIT("127.")};
-    ptrdiff_t scheme = str_find(host, STR("://"));
-    if (scheme >= 0) host = str_skip(host, (size_t)scheme + 3);
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (!str_starts_nocase(host, names[i])) continue;
-        struct str rest = str_n(host.ptr + names[i].len, host.len - names[i].len);
-        if (i == 2) return strspn(rest.ptr, "0123456789.:") == rest.len;
-        return rest.len == 0 || rest.ptr[0] == ':';
-    }
-    return false;
-}
-
-static bool from_this_machine(const struct exchange *x)
-{
-    const struct http_head *head = x->call->head;
-    struct str host = http_head_get(head, HDR_HOST), origin = http_head_get(head, HDR_ORIGIN);
-    if (str_eq(x->call->peer, STR("unix"))) return true;
-    if (host.len && !is_local_name(host)) return false;
-    return !origin.ptr || is_local_name(origin);
-}
-
 static bool is_probe(enum api_route route)
 {
     return route == API_LIVEZ || route == API_READYZ || route == API_HEALTHZ;
@@ -209,7 +182,7 @@ static enum step step_identify(struct exchange *x)
     const struct http_head *head = x->call->head;
     api_match(head, x->call->arena, &x->match);
     bool keys = keyring_required(x->keyring);
-    if (!keys && !from_this_machine(x))
+    if (!keys && !caller_is_local(x->call))
         return exchange_refuse(
             x, OUTCOME_FORBIDDEN, 403,
             STR("Without API keys, only requests to localhost are answered. Configure keys to serve others."),
@@ -222,10 +195,10 @@ static enum step step_identify(struct exchange *x)
         call_write(x->call, NULL, 0, true);
         return finish(x, OUTCOME_OK);
     }
-    if (keys && !is_probe(x->match.route)) {
-        struct str secret = presented_key(head);
+    if (keys) {
+        struct str secret = caller_key(head);
         if (secret.len) x->key = keyring_find(x->keyring, x->worker->digester, secret);
-        if (!x->key) {
+        if (!x->key && !is_probe(x->match.route)) {
             metric_add(&x->worker->stats.auth_failures, 1);
             return exchange_refuse(
                 x, OUTCOME_UNAUTHORIZED, 401,
@@ -386,6 +359,7 @@ static enum step step_admit(struct exchange *x)
     if (x->deadline_us) until = MIN(until, x->deadline_us);
     if (admit_wait(x->service, &x->tried, x->worker->loop, &x->task, 0, until, now, &x->waiter))
         return queue_refused(x);
+    x->queued_us = now;
     return go(x, EXCHANGE_QUEUE);
 }
 
@@ -398,26 +372,24 @@ static enum step step_queue(struct exchange *x)
         admit_take(x->waiter, &x->grant);
         x->waiter = NULL;
         x->granted_us = now;
-        histogram_observe_us(&stats->queued, now - x->admit_us);
+        histogram_observe_us(&stats->queued, now - x->queued_us);
         return go(x, EXCHANGE_SEND);
     case WAITER_REFUSED:
         retry_after_us = waiter_retry_after_us(x->waiter);
-        admit_cancel(x->waiter, now);
-        x->waiter = NULL;
+        leave_queue(x);
         return no_endpoint(x, retry_after_us);
     default: break;
     }
-    if (now < x->admit_us + x->service->queue_timeout_us) return STEP_WAIT;
-    admit_cancel(x->waiter, now);
-    x->waiter = NULL;
+    if (now < x->queued_us + x->service->queue_timeout_us) return STEP_WAIT;
+    leave_queue(x);
     metric_add(&stats->queue_deadline, 1);
-    histogram_observe_us(&stats->queued, now - x->admit_us);
+    histogram_observe_us(&stats->queued, now - x->queued_us);
     if (next_fallback(x)) return go(x, EXCHANGE_ADMIT);
     return exchange_refuse(
         x, OUTCOME_QUEUE_TIMEOUT, 503,
         arena_printf(x->call->arena,
                      "The request waited %llu s for a free endpoint of the model '%" STR_FMT "'.",
-                     (unsigned long long)((now - x->admit_us) / USEC_PER_SEC),
+                     (unsigned long long)((now - x->queued_us) / USEC_PER_SEC),
                      STR_ARG(x->asked->name)),
         NULL, "queue_timeout", 1 * USEC_PER_SEC);
 }
@@ -459,10 +431,26 @@ static int failure_status(enum attempt_result result)
     return result == ATTEMPT_TIMEOUT ? 504 : 502;
 }
 
-/* One more attempt is allowed, by number and by the retry budget; counted when it is. */
+/* A fallback model that the key allows has not been tried yet. */
+static bool has_fallback(const struct exchange *x)
+{
+    for (size_t i = x->fallbacks; i < x->asked->fallback_count; i++)
+        if (key_allows(x->key, x->asked->fallback[i]->name)) return true;
+    return false;
+}
+
+/* Another endpoint (of this or a fallback model) would take the request instead of relaying this answer. */
+static bool has_other(const struct exchange *x)
+{
+    struct tried tried = x->tried;
+    tried_add(&tried, x->grant.endpoint);
+    return admit_hopeful(x->service, &tried, now_of(x)) || has_fallback(x);
+}
+
+/* One more attempt makes sense and is allowed, by number and by the retry budget; counted when it is. */
 static bool take_retry(struct exchange *x)
 {
-    if (x->attempts >= conf_of(x)->retry.attempts_max) return false;
+    if (x->attempts >= conf_of(x)->retry.attempts_max || !has_other(x)) return false;
     if (service_may_retry(x->asked, x->worker->index, now_of(x))) return true;
     metric_add(&x->worker->stats.retries_denied, 1);
     x->retry_denied = true;
@@ -515,26 +503,6 @@ static bool is_retryable(int status)
     return status == 429 || status >= 500;
 }
 
-/* A fallback model that the key allows has not been tried yet. */
-static bool has_fallback(const struct exchange *x)
-{
-    for (size_t i = x->fallbacks; i < x->asked->fallback_count; i++)
-        if (key_allows(x->key, x->asked->fallback[i]->name)) return true;
-    return false;
-}
-
-/* Another endpoint (of this or a fallback model) would take the request instead of relaying this answer. */
-static bool has_other(struct exchange *x)
-{
-    struct tried tried = x->tried;
-    struct grant grant = {0};
-    uint64_t wait_us;
-    tried_add(&tried, x->grant.endpoint);
-    int got = admit_try(x->service, &tried, &x->worker->rng, now_of(x), &grant, &wait_us);
-    if (got == ADMIT_OK) endpoint_release(&grant, now_of(x));
-    return got != ADMIT_NONE || has_fallback(x);
-}
-
 static uint64_t retry_after_of(const struct http_head *head)
 {
     uint64_t value;
@@ -556,14 +524,13 @@ static enum step take_head(struct exchange *x)
                               "refuses the gateway's credentials");
     if (is_retryable(head->status)) {
         enum attempt_result result = head->status == 429 ? ATTEMPT_STATUS_429 : ATTEMPT_STATUS_5XX;
-        if (has_other(x) && take_retry(x))
+        if (take_retry(x))
             return attempt_failed(x, result, retry_after_us, true, "is overloaded or failing");
         report(x, result, retry_after_us);
     } else {
         endpoint_answered(&x->grant, now_of(x));
     }
     forward_response_head(x, head);
-    x->answered = true;
     return go(x, EXCHANGE_RELAY);
 }
 
@@ -572,7 +539,7 @@ static uint64_t phase_deadline(const struct exchange *x)
 {
     const struct conf *c = conf_of(x);
     switch (x->state) {
-    case EXCHANGE_QUEUE: return x->admit_us + x->service->queue_timeout_us;
+    case EXCHANGE_QUEUE: return x->queued_us + x->service->queue_timeout_us;
     case EXCHANGE_AWAIT:
         if (x->fetch.state == FETCH_CONNECTING) return x->sent_us + c->timeouts.connect_us;
         return c->timeouts.first_byte_us ? x->sent_us + c->timeouts.first_byte_us : 0;
@@ -604,12 +571,9 @@ static enum step step_await(struct exchange *x)
 /* All of the answer has been given to the client. */
 static enum step relay_whole(struct exchange *x)
 {
-    if (x->fetch.head->status < 400) {
-        report(x, ATTEMPT_OK, 0);
-        return finish(x, x->relay.error ? OUTCOME_UPSTREAM_BROKEN : OUTCOME_OK);
-    }
     report(x, ATTEMPT_OK, 0); /* unless it was reported with the head */
-    return finish(x, OUTCOME_UPSTREAM_STATUS);
+    if (x->fetch.head->status >= 400) return finish(x, OUTCOME_UPSTREAM_STATUS);
+    return finish(x, x->relay.error ? OUTCOME_UPSTREAM_BROKEN : OUTCOME_OK);
 }
 
 /* The answer cannot be completed: tell a stream's client in its own dialect, cut everything else. */
@@ -689,34 +653,43 @@ static enum step step_relay(struct exchange *x)
 
 /* --- running --- */
 
-static enum step step_local(struct exchange *x)
-{
-    return exchange_local(x);
-}
-
 static enum step (*const steps[EXCHANGE_STATE_COUNT])(struct exchange *x) = {
     [EXCHANGE_IDENTIFY] = step_identify, [EXCHANGE_BODY] = step_body,
     [EXCHANGE_PERMIT] = step_permit,     [EXCHANGE_ADMIT] = step_admit,
     [EXCHANGE_QUEUE] = step_queue,       [EXCHANGE_SEND] = step_send,
     [EXCHANGE_AWAIT] = step_await,       [EXCHANGE_RELAY] = step_relay,
-    [EXCHANGE_LOCAL] = step_local,
+    [EXCHANGE_LOCAL] = exchange_local,
 };
 
-/* The whole exchange took too long. */
+/* The whole exchange took too long. That is the endpoint's fault only when our own time is over: a client in a hurry
+ * must not take an endpoint from the others. */
 static enum step out_of_time(struct exchange *x)
 {
+    uint64_t total = conf_of(x)->timeouts.total_us;
+    bool ours = total && now_of(x) >= x->call->started_us + total;
+    enum attempt_result result = ours ? ATTEMPT_TIMEOUT : ATTEMPT_CANCELLED;
     if (x->state == EXCHANGE_RELAY)
-        return break_answer(x, ATTEMPT_TIMEOUT, OUTCOME_TIMEOUT, "ran out of time");
-    report(x, x->state == EXCHANGE_AWAIT ? ATTEMPT_TIMEOUT : ATTEMPT_CANCELLED, 0);
+        return break_answer(x, result, OUTCOME_TIMEOUT, "ran out of time");
+    report(x, x->state == EXCHANGE_AWAIT ? result : ATTEMPT_CANCELLED, 0);
     return exchange_refuse(x, OUTCOME_TIMEOUT, 504,
                            STR("The request was not answered before its deadline."), NULL,
                            "deadline_exceeded", 0);
 }
 
+/* The deadline of the whole; 0: none. What the client says it will wait ends with the first byte of a stream: its SDK means
+ * the time until then. */
+static uint64_t total_deadline(const struct exchange *x)
+{
+    if (x->state == EXCHANGE_LOCAL) return 0;
+    if (!x->request.stream || !x->first_us) return x->deadline_us;
+    uint64_t total = conf_of(x)->timeouts.total_us;
+    return total ? x->call->started_us + total : 0;
+}
+
 static bool past_deadline(const struct exchange *x)
 {
-    bool counts = x->state != EXCHANGE_LOCAL && !(x->request.stream && x->first_us);
-    return counts && x->deadline_us && now_of(x) >= x->deadline_us;
+    uint64_t due = total_deadline(x);
+    return due && now_of(x) >= due;
 }
 
 static void arm(struct exchange *x)
@@ -724,8 +697,8 @@ static void arm(struct exchange *x)
     uint64_t due = phase_deadline(x), first_byte = conf_of(x)->timeouts.first_byte_us;
     /* Nobody wakes us when the connection is made. */
     if (x->state == EXCHANGE_AWAIT && first_byte) due = MIN(due, x->sent_us + first_byte);
-    if (x->deadline_us && x->state != EXCHANGE_LOCAL && !(x->request.stream && x->first_us))
-        due = due ? MIN(due, x->deadline_us) : x->deadline_us;
+    uint64_t total = total_deadline(x);
+    if (total) due = due ? MIN(due, total) : total;
     if (due == 0) return;
     if (!timer_armed(&x->timer) || x->timer.due_us > due)
         timer_start(x->worker->loop, &x->timer, due);

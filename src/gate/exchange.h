@@ -55,16 +55,16 @@ struct exchange {
     struct str slices[FETCH_SLICES];
     struct relay relay;
     bool paused;   /* the client is slow, the upstream is held back */
-    bool answered; /* part of the answer went to the client */
     bool reported; /* endpoint_report was called for this attempt */
     bool settled;
 
     int status; /* answered */
     enum outcome outcome;
     const char *error_code; /* of our own error answers, for the log */
-    uint64_t deadline_us;   /* 0: none; for streams it ends with the first byte */
+    uint64_t deadline_us;   /* 0: none; see total_deadline */
     uint64_t body_us;       /* times on the loop's clock; 0: not reached */
-    uint64_t admit_us;      /* asked for a credit */
+    uint64_t admit_us;      /* asked for the first credit */
+    uint64_t queued_us;     /* began to wait for one */
     uint64_t granted_us;
     uint64_t sent_us;      /* the last attempt began */
     uint64_t head_us;      /* response head */

@@ -47,6 +47,7 @@ struct gate {
     uint64_t drain_until_us;
     uint64_t started_us;
     enum gate_phase phase;
+    bool reachable; /* a listener is open to other machines */
     _Atomic bool draining;
     struct metric_cell reloads_ok;
     struct metric_cell reloads_failed;
@@ -110,6 +111,15 @@ static uint64_t active_exchanges(const struct gate *g)
     return active;
 }
 
+/* Connections whose last answer may not have been taken yet by a client that reads slowly. */
+static uint64_t lingering_connections(const struct gate *g)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < g->worker_count; i++)
+        n += metric_read(&g->workers[i].worker.server.lingering);
+    return n;
+}
+
 static void on_engines_gone(struct task *task)
 {
     struct gate *g = CONTAINER_OF(task, struct gate, engines_gone);
@@ -135,6 +145,7 @@ static void look_whether_drained(struct task *task)
 {
     struct gate *g = CONTAINER_OF(task, struct gate, drain_task);
     uint64_t active = active_exchanges(g), now = loop_now(g->loop);
+    if (active == 0) active = lingering_connections(g);
     if (active > 0 && now < g->drain_until_us) {
         timer_start(g->loop, &g->drain_timer, now + DRAIN_LOOK_US);
         return;
@@ -172,14 +183,7 @@ static void on_end_signal(void *owner, int signum)
 
 static void apply_log(const struct conf *c)
 {
-    enum log_format format = str_eq(c->log.format, STR("json"))   ? LOG_FORMAT_JSON
-                             : str_eq(c->log.format, STR("text")) ? LOG_FORMAT_TEXT
-                                                                  : LOG_FORMAT_AUTO;
-    enum log_level level = str_eq(c->log.level, STR("debug"))   ? LOG_DEBUG
-                           : str_eq(c->log.level, STR("warn"))  ? LOG_WARN
-                           : str_eq(c->log.level, STR("error")) ? LOG_ERROR
-                                                                : LOG_INFO;
-    log_set(format, level);
+    log_set(log_format_named(c->log.format), log_level_named(c->log.level));
 }
 
 static void log_problems(const struct conf_problems *problems)
@@ -233,6 +237,13 @@ static int reload(struct gate *g)
     if (err) log_problems(&problems);
     conf_problems_fini(&problems);
     if (err) return err;
+    if (g->reachable && conf->key_count == 0) {
+        log_note(
+            LOG_ERROR, "config_problem",
+            "no keys, but the listeners that are open can be reached from other machines: restart instead");
+        conf_unref(conf);
+        return ERR_STATE;
+    }
     warn_of_restart(g, conf);
     err = load(g, conf, &keyring);
     if (err) {
@@ -363,16 +374,33 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static struct addr addr_of(const struct url *u)
-{
-    return (struct addr){
-        .is_unix = u->scheme == URL_UNIX, .host = u->host, .port = u->port, .path = u->path};
-}
-
 static int add_listener(struct worker *w, int fd)
 {
     return listener_open(w->loop, fd, http_server_accept, &w->server,
                          &w->listeners[w->listener_count++]);
+}
+
+/* Sockets that share a port would join those of another instance of ours without a word, and the kernel would spread the
+ * clients over both. One that does not share finds out. */
+static int find_free(const struct addr *addr)
+{
+    int fd;
+    uint16_t port;
+    if (addr->is_unix || addr->port == 0) return 0;
+    int err = listen_socket(addr, false, &fd, &port);
+    if (!err) close(fd);
+    return err;
+}
+
+static void log_listening(struct str text, const struct addr *addr)
+{
+    struct str host = addr->host.len ? addr->host : STR("0.0.0.0");
+    bool v6 = str_find_char(host, ':') >= 0;
+    if (addr->is_unix)
+        log_note(LOG_INFO, "listening", "%" STR_FMT, STR_ARG(text));
+    else
+        log_note(LOG_INFO, "listening", "http://%s%" STR_FMT "%s:%u", v6 ? "[" : "", STR_ARG(host),
+                 v6 ? "]" : "", addr->port);
 }
 
 /* Opens one address for all workers: a socket each (the kernel spreads connections), or one shared UNIX socket. */
@@ -381,7 +409,8 @@ static int listen_at(struct gate *g, struct str text)
     struct url url;
     int first = -1, err = url_parse_listen(text, &url);
     if (err) return err;
-    struct addr addr = addr_of(&url);
+    struct addr addr = endpoint_addr(&url);
+    err = find_free(&addr);
     for (unsigned i = 0; i < g->worker_count && !err; i++) {
         int fd = -1;
         if (addr.is_unix && i > 0) {
@@ -397,11 +426,9 @@ static int listen_at(struct gate *g, struct str text)
     }
     if (err)
         log_note(LOG_ERROR, "listen", "%" STR_FMT ": %s", STR_ARG(text), err_text(err));
-    else if (addr.is_unix)
-        log_note(LOG_INFO, "listening", "%" STR_FMT, STR_ARG(text));
     else
-        log_note(LOG_INFO, "listening", "http://%" STR_FMT ":%u",
-                 STR_ARG(addr.host.len ? addr.host : STR("0.0.0.0")), addr.port);
+        log_listening(text, &addr);
+    g->reachable = g->reachable || !url_is_loopback(&url);
     return err;
 }
 

@@ -75,7 +75,8 @@ static enum step show_model(struct exchange *x)
                            "model", "model_not_found", 0);
 }
 
-/* Ready: not shutting down, and at least one model would be served. */
+/* Ready: not shutting down, and at least one model would be served. With keys, what there is and what is wrong with it
+ * is for those who present one; the status is for every probe. */
 static enum step show_ready(struct exchange *x)
 {
     size_t count, ready = 0;
@@ -93,9 +94,13 @@ static enum step show_ready(struct exchange *x)
     json_write_object(&w);
     json_write_str_member(&w, "status", ok ? STR("ready") : STR("not ready"));
     if (draining) json_write_str_member(&w, "reason", STR("shutting down"));
-    json_write_key(&w, "models");
-    json_write_array(&w);
-    for (size_t i = 0; i < count; i++) {
+    bool details = !keyring_required(x->keyring) || x->key;
+    if (details) {
+        json_write_key(&w, "models");
+        json_write_array(&w);
+    }
+    for (size_t i = 0; details && i < count; i++) {
+        if (x->key && !key_allows(x->key, services[i].name)) continue;
         buf_clear(&reason);
         bool up = service_ready(&services[i], now, &reason);
         json_write_object(&w);
@@ -104,7 +109,7 @@ static enum step show_ready(struct exchange *x)
         if (!up) json_write_str_member(&w, "reason", buf_str(&reason));
         json_write_object_end(&w);
     }
-    json_write_array_end(&w);
+    if (details) json_write_array_end(&w);
     json_write_object_end(&w);
     buf_fini(&reason);
     return reply_json(x, ok ? 200 : 503, &w, &body);

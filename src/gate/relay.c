@@ -95,8 +95,8 @@ static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY
         }
         if (!pass_event(r, &event)) continue;
         r->events++;
-        if (!add_slice(out, &n,
-                       event.raw)) { /* many holes in one read: give up looking, lose nothing */
+        if (!add_slice(out, &n, event.raw)) {
+            /* Many holes in one read: give up looking, lose nothing. */
             r->opaque = true;
             out[RELAY_SLICES - 1].len = (size_t)(in.ptr + in.len - out[RELAY_SLICES - 1].ptr);
             return n;
@@ -121,8 +121,8 @@ static void find_usage(struct usage *u, struct str text)
     static const struct str name = STR_INIT("\"usage\"");
     if (text.len > 2 * RELAY_TAIL) text = str_skip(text, text.len - 2 * RELAY_TAIL);
     struct str value = STR_NULL;
-    for (struct str before = text;
-         before.len && !value.ptr;) { /* usage stands near the end: look from there */
+    /* Usage stands near the end: look from there. */
+    for (struct str before = text; before.len && !value.ptr;) {
         const char *quote = memrchr(before.ptr, '"', before.len);
         if (!quote) return;
         before.len = (size_t)(quote - before.ptr);

@@ -3,7 +3,8 @@
  * it ends before it is healthy (a broken model file), it never gets healthy (start_timeout), it
  * dies later, it does not stop (stop_timeout). Each of the first four is a failure: the reason
  * is kept for those who ask, the next start is later than the last one, and a quick failure too
- * many makes the model unavailable for a while. */
+ * many makes the model unavailable for a while. When our own engine gives the cause itself, it is
+ * unavailable at once. */
 #include "gate/supervisor.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "gate/engine_command.h"
+#include "gate/engine_output.h"
 #include "loop/process.h"
 #include "mesh/check.h"
 #include "obs/log.h"
@@ -44,22 +46,27 @@ struct engine {
     struct str socket;
     /* in the supervisor's snapshot; NULL: not configured any more */
     const struct endpoint *endpoint;
+    /* then: what it was, whose requests may finish; kept by a reference on its snapshot */
+    const struct endpoint *former;
+    struct snapshot *former_snapshot;
     struct arena arena; /* of the arguments */
     char **argv;        /* what the process was, or will be, started with */
     char **env;
 
     enum engine_state state;
-    struct process *process;   /* STARTING, READY, STOPPING */
+    struct process *process; /* STARTING, READY, STOPPING */
+    struct engine_output output;
     struct health_check check; /* STARTING */
     struct task task;
-    struct timer timer;   /* the state's next look at things */
-    uint64_t since_us;    /* when the state began */
-    uint64_t deadline_us; /* STARTING: healthy by then; STOPPING: killed then */
-    bool wanted;          /* a request waits for it */
-    bool again;           /* STOPPING: start with new settings */
-    bool signalled;       /* STOPPING: SIGTERM was sent */
-    bool overdue;         /* STARTING: killed because of start_timeout */
-    unsigned quick;       /* quick failures in a row */
+    struct timer timer;            /* the state's next look at things */
+    uint64_t since_us;             /* when the state began */
+    uint64_t deadline_us;          /* STARTING: healthy by then; STOPPING: killed then */
+    bool wanted;                   /* a request waits for it */
+    bool again;                    /* STOPPING: start with new settings */
+    bool signalled;                /* STOPPING: SIGTERM was sent */
+    bool overdue;                  /* STARTING: killed because of start_timeout */
+    unsigned quick;                /* quick failures in a row */
+    char why[ENDPOINT_REASON_MAX]; /* of the last failure; "": it has been ready since */
     uint64_t starts;
 };
 
@@ -124,14 +131,28 @@ static void enter(struct engine *e, enum engine_state state, enum endpoint_phase
     e->since_us = now;
     timer_stop(e->sup->loop, &e->timer);
     log_engine(e, lasted, reason);
+    /* One that stops because nobody needs it is as good as one that stands still. */
+    bool idle = state == ENGINE_STOPPING && phase == ENDPOINT_STARTABLE;
     if (e->endpoint)
-        endpoint_set_phase(e->endpoint->state, phase, str_of(reason), retry_at_us, now);
+        endpoint_set_phase(e->endpoint->state, phase, str_of(idle ? "" : reason), retry_at_us, now);
 }
 
 /* --- starting --- */
 
-static void fail_engine(struct engine *e, const char *what);
+static void fail_engine(struct engine *e, const char *what, bool hopeless);
 static void on_exit_of_process(void *owner, int64_t status, int signal);
+
+static int spawn_engine(struct engine *e)
+{
+    struct loop *loop = e->sup->loop;
+    struct process_spec spec = {.argv = e->argv, .env = e->env};
+    int rc = engine_output_open(&e->output, loop, e->model, &spec.output_fd);
+    if (rc) return rc;
+    rc = process_start(loop, &spec, on_exit_of_process, e, &e->process);
+    close(spec.output_fd);
+    if (rc) engine_output_end(&e->output);
+    return rc;
+}
 
 static void start_engine(struct engine *e)
 {
@@ -142,15 +163,14 @@ static void start_engine(struct engine *e)
     e->argv = engine_arguments(&e->arena, e->endpoint);
     e->env = engine_environment(&e->arena, e->endpoint->engine);
     unlink(e->socket.ptr);
-    const struct process_spec spec = {.argv = e->argv, .env = e->env, .output_fd = -1};
     e->starts++;
-    int rc = process_start(s->loop, &spec, on_exit_of_process, e, &e->process);
+    int rc = spawn_engine(e);
     if (rc) {
         char what[ENDPOINT_REASON_MAX];
         e->process = NULL;
         e->since_us = now_of(e);
         snprintf(what, sizeof(what), "%s cannot be started: %s", e->argv[0], err_text(rc));
-        fail_engine(e, what);
+        fail_engine(e, what, true);
         return;
     }
     enter(e, ENGINE_STARTING, ENDPOINT_STARTING, "its process is starting", 0);
@@ -161,6 +181,7 @@ static void start_engine(struct engine *e)
 static void ready_engine(struct engine *e)
 {
     e->wanted = false;
+    e->why[0] = '\0';
     enter(e, ENGINE_READY, ENDPOINT_UP, "", 0);
     if (e->endpoint->engine->idle_stop_us) look_in(e, e->endpoint->engine->idle_stop_us);
 }
@@ -202,22 +223,21 @@ static uint64_t backoff_after(struct engine *e)
     return us - us / 10 + rng_below(&e->sup->rng, us / 5);
 }
 
-/* The process is gone, or never was. */
-static void fail_engine(struct engine *e, const char *what)
+/* The process is gone, or never was. When it is hopeless, those who wait are told now, and not after the last try. */
+static void fail_engine(struct engine *e, const char *what, bool hopeless)
 {
-    char reason[ENDPOINT_REASON_MAX];
     bool ran_well = e->state == ENGINE_READY && now_of(e) - e->since_us > LIVED_WELL_US;
     bool was_ready = e->state == ENGINE_READY;
     e->quick = ran_well ? 1 : e->quick + 1;
-    snprintf(reason, sizeof(reason), "the engine for model %" STR_FMT " %s: %s; see the log",
+    snprintf(e->why, sizeof(e->why), "the engine for model %" STR_FMT " %s: %s; see the log",
              STR_ARG(e->model), was_ready ? "ended" : "failed to start", what);
-    if (e->quick >= SUPERVISOR_QUICK_MAX) {
-        enter(e, ENGINE_FAILED, ENDPOINT_DOWN, reason, now_of(e) + BACKOFF_MAX_US);
-        look_in(e, BACKOFF_MAX_US);
-        return;
-    }
-    enter(e, ENGINE_BACKOFF, ENDPOINT_STARTING, reason, 0);
-    look_in(e, backoff_after(e));
+    bool often = e->quick >= SUPERVISOR_QUICK_MAX;
+    uint64_t pause = often ? BACKOFF_MAX_US : backoff_after(e);
+    if (often || hopeless)
+        enter(e, ENGINE_FAILED, ENDPOINT_DOWN, e->why, now_of(e) + pause);
+    else
+        enter(e, ENGINE_BACKOFF, ENDPOINT_STARTING, e->why, 0);
+    look_in(e, pause);
 }
 
 static bool starts_by_itself(const struct engine *e)
@@ -225,15 +245,15 @@ static bool starts_by_itself(const struct engine *e)
     return e->endpoint->engine->start == CONF_START_AT_START;
 }
 
-/* BACKOFF and FAILED: the time is over. A failed one gets one more chance, not
+/* BACKOFF and FAILED: the time is over. One that failed too often gets one more chance, not
  * SUPERVISOR_QUICK_MAX. */
 static void step_retry(struct engine *e)
 {
-    if (e->state == ENGINE_FAILED) e->quick = SUPERVISOR_QUICK_MAX - 1;
+    e->quick = MIN(e->quick, SUPERVISOR_QUICK_MAX - 1);
     if (e->wanted || starts_by_itself(e) || service_waiting(e->endpoint->service) > 0)
         start_engine(e);
     else
-        enter(e, ENGINE_STOPPED, ENDPOINT_STARTABLE, "", 0);
+        enter(e, ENGINE_STOPPED, ENDPOINT_STARTABLE, e->why, 0);
 }
 
 /* --- stopping --- */
@@ -248,16 +268,22 @@ static void send_term(struct engine *e)
     look_in(e, patience);
 }
 
+static uint32_t inflight_of(const struct engine *e)
+{
+    const struct endpoint *served = e->endpoint ? e->endpoint : e->former;
+    return served ? endpoint_inflight(served->state) : 0;
+}
+
 /* Begins to stop. The phase says what requests do meanwhile. With `polite`, those in flight may
- * finish first. */
+ * finish first, for as long as at a shutdown. */
 static void stop_engine(struct engine *e, enum endpoint_phase phase, const char *reason,
                         bool polite)
 {
     health_check_stop(&e->check);
     enter(e, ENGINE_STOPPING, phase, reason, 0);
     e->signalled = false;
-    e->deadline_us = now_of(e) + (e->endpoint ? e->endpoint->engine->stop_timeout_us : 0);
-    if (polite && e->endpoint && endpoint_inflight(e->endpoint->state) > 0)
+    e->deadline_us = now_of(e) + snapshot_conf(e->sup->snapshot)->timeouts.drain_us;
+    if (polite && inflight_of(e) > 0)
         look_in(e, DRAIN_LOOK_US);
     else
         send_term(e);
@@ -269,7 +295,7 @@ static void step_stopping(struct engine *e)
     bool late = now_of(e) >= e->deadline_us;
     if (e->signalled)
         process_signal(e->process, SIGKILL);
-    else if (late || !e->endpoint || endpoint_inflight(e->endpoint->state) == 0)
+    else if (late || inflight_of(e) == 0)
         send_term(e);
     else
         look_in(e, DRAIN_LOOK_US);
@@ -284,8 +310,7 @@ static void step_ready(struct engine *e)
     uint64_t last = MAX(endpoint_released_at(state), e->since_us);
     if (endpoint_inflight(state) > 0) last = now_of(e);
     uint64_t due = last + c->idle_stop_us;
-    if (now_of(e) < due ||
-        !endpoint_retire(state, ENDPOINT_STARTABLE, STR("stopping: idle"), now_of(e)))
+    if (now_of(e) < due || !endpoint_retire(state, ENDPOINT_STARTABLE, STR(""), now_of(e)))
         look_in(e, MAX(due, now_of(e) + DRAIN_LOOK_US) - now_of(e));
     else
         stop_engine(e, ENDPOINT_STARTABLE, "stopping: idle", false);
@@ -293,6 +318,8 @@ static void step_ready(struct engine *e)
 
 static void engine_free(struct engine *e)
 {
+    engine_output_end(&e->output);
+    snapshot_unref(e->former_snapshot);
     timer_stop(e->sup->loop, &e->timer);
     task_cancel(&e->task);
     health_check_fini(&e->check);
@@ -330,11 +357,19 @@ static void stopped_engine(struct engine *e)
     tell_when_drained(s);
 }
 
+/* Our own engine says by its exit code that it was refused, by the file or the machine, and why in its last line; the
+ * next start would end the same way. A signal or another runtime's code tells nothing of the kind. */
+static bool is_refusal(const struct engine *e, int64_t status)
+{
+    return e->state == ENGINE_STARTING && status != 0 && engine_output_reason(&e->output)[0];
+}
+
 static void on_exit_of_process(void *owner, int64_t status, int signal)
 {
     struct engine *e = owner;
     char what[ENDPOINT_REASON_MAX];
     health_check_stop(&e->check);
+    engine_output_end(&e->output);
     e->process = NULL;
     if (e->state == ENGINE_STOPPING) {
         stopped_engine(e);
@@ -344,9 +379,11 @@ static void on_exit_of_process(void *owner, int64_t status, int signal)
         snprintf(what, sizeof(what), "its health path did not answer 200 in time");
     else if (signal)
         snprintf(what, sizeof(what), "killed by signal %d (%s)", signal, strsignal(signal));
+    else if (engine_output_reason(&e->output)[0])
+        snprintf(what, sizeof(what), "%s", engine_output_reason(&e->output));
     else
         snprintf(what, sizeof(what), "exit code %lld", (long long)status);
-    fail_engine(e, what);
+    fail_engine(e, what, is_refusal(e, status));
 }
 
 static void step_engine(struct task *task)
@@ -504,9 +541,25 @@ static void adjust(struct engine *e)
 static void put_away(struct engine *e)
 {
     if (e->process && e->state != ENGINE_STOPPING)
-        stop_engine(e, ENDPOINT_DOWN, "not configured any more", false);
+        stop_engine(e, ENDPOINT_DOWN, "not configured any more", true);
     else if (!e->process)
         engine_free(e);
+}
+
+/* The endpoint of the snapshot that goes, for as long as its process may have requests. */
+static void keep_former(struct engine *e, struct snapshot *old)
+{
+    if (!e->endpoint) return;
+    e->former = e->endpoint;
+    e->former_snapshot = snapshot_ref(old);
+    e->endpoint = NULL;
+}
+
+static void drop_former(struct engine *e)
+{
+    snapshot_unref(e->former_snapshot);
+    e->former = NULL;
+    e->former_snapshot = NULL;
 }
 
 void supervisor_apply(struct supervisor *s, struct snapshot *snapshot)
@@ -517,12 +570,13 @@ void supervisor_apply(struct supervisor *s, struct snapshot *snapshot)
     {
         struct engine *e = LIST_ITEM(it, struct engine, link);
         health_check_stop(&e->check); /* it borrows from the old snapshot */
-        e->endpoint = NULL;
+        keep_former(e, old);
     }
     point_at_endpoints(s);
     LIST_EACH_SAFE(&s->engines, it, next)
     {
         struct engine *e = LIST_ITEM(it, struct engine, link);
+        if (e->endpoint) drop_former(e);
         if (s->drained) continue;
         if (e->endpoint)
             adjust(e);

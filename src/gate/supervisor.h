@@ -6,8 +6,8 @@
  *      |                                v                               |  |  shutdown
  *      +-- nobody wants it --------- BACKOFF <------------exit----------+  v
  *      |                                |                               STOPPING
- *      |                                |  SUPERVISOR_QUICK_MAX            |
- *      |                                v  quick failures in a row         |
+ *      |                                |  SUPERVISOR_QUICK_MAX quick      |
+ *      |                                v  failures in a row, or a refusal |
  *      +-- backoff maximum ---------- FAILED                               |
  *      +---------------------------------------------------------- exit ---+
  *

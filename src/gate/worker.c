@@ -11,8 +11,6 @@
 #include "gate/openai.h"
 #include "obs/log.h"
 
-enum { FLUSH_US = 100 * USEC_PER_MS };
-
 static const char *const outcome_names[OUTCOME_COUNT] = {
 #define OUTCOME(name, text) [OUTCOME_##name] = text,
 #include "gate/outcome.def"
@@ -22,17 +20,6 @@ static const char *const outcome_names[OUTCOME_COUNT] = {
 const char *outcome_name(enum outcome o)
 {
     return outcome_names[o];
-}
-
-static void flush_log(struct task *task)
-{
-    (void)task;
-    log_flush();
-}
-
-void worker_flush_soon(struct worker *w)
-{
-    if (!timer_armed(&w->flush)) timer_start(w->loop, &w->flush, loop_now(w->loop) + FLUSH_US);
 }
 
 void worker_new_id(struct worker *w, char id[REQUEST_ID_MAX + 1])
@@ -63,7 +50,6 @@ static void write_parse_error(void *user, struct buf *body, int status, const ch
     log_i64(&line, "status", status);
     log_cstr(&line, "reason", text);
     log_end(&line);
-    worker_flush_soon(w);
     api_write_error(body, status, str_of(text), NULL, NULL);
 }
 
@@ -112,8 +98,6 @@ int worker_init(struct worker *w, struct gate *gate, unsigned index, struct loop
     w->server.user = w;
     http_client_init(&w->client, loop, &client, (unsigned)c->pool.idle_max,
                      c->timeouts.upstream_idle_us);
-    task_init(&w->flush_task, flush_log);
-    timer_init(&w->flush, &w->flush_task);
     return 0;
 }
 
@@ -146,8 +130,6 @@ void worker_fini(struct worker *w)
     loop_run_ready(w->loop); /* exchanges see that their clients are gone, and settle */
     http_server_fini(&w->server);
     http_client_fini(&w->client);
-    timer_stop(w->loop, &w->flush);
-    task_cancel(&w->flush_task);
     digester_free(w->digester);
     snapshot_unref(w->snapshot);
     keyring_unref(w->keyring);

@@ -54,8 +54,6 @@ struct worker {
     struct list exchanges;     /* struct exchange in progress */
     bool draining;             /* new API requests are answered 503 */
     struct worker_stats stats;
-    struct task flush_task; /* writes gathered log lines */
-    struct timer flush;
     struct listener **listeners;
     size_t listener_count;
     uint64_t last_id; /* of request ids */
@@ -76,8 +74,5 @@ void worker_drain(struct worker *w);
 
 /* A request id that nobody else has. */
 void worker_new_id(struct worker *w, char id[REQUEST_ID_MAX + 1]);
-
-/* Log lines were gathered: they will be written within 100 ms. */
-void worker_flush_soon(struct worker *w);
 
 #endif

@@ -146,6 +146,21 @@ int admit_try(const struct service *s, const struct tried *tried, struct rng *rn
     return admit(s, tried, rng, now_us, out, retry_after_us);
 }
 
+bool admit_hopeful(const struct service *s, const struct tried *tried, uint64_t now_us)
+{
+    struct survey v;
+    v.soon = false;
+    v.better_us = UINT64_MAX;
+    v.count = 0;
+    for (v.first = 0; v.first < s->endpoint_count; v.first += v.count) {
+        v.count = MIN(s->endpoint_count - v.first, BATCH_MAX);
+        survey(&v, s, tried, now_us);
+        for (size_t i = 0; i < v.count; i++)
+            if (route_eligible(&v.candidates[i])) return true;
+    }
+    return v.soon && atomic_load_explicit(&s->state->waiting, memory_order_relaxed) < s->queue_max;
+}
+
 /* --- waiting --- */
 
 /* Reachable from the queue (under the service's mutex) until it is granted or refused, then from

@@ -46,6 +46,10 @@ enum {
 MUST_CHECK int admit_try(const struct service *s, const struct tried *tried, struct rng *rng,
                          uint64_t now_us, struct grant *out, uint64_t *retry_after_us);
 
+/* Whether an endpoint that was not tried could serve a request now, or soon to one that waits. Only a question: takes
+ * nothing, starts nothing. */
+bool admit_hopeful(const struct service *s, const struct tried *tried, uint64_t now_us);
+
 enum waiter_state { WAITER_WAITING, WAITER_GRANTED, WAITER_REFUSED };
 
 /* A place in a service's queue. Heap-allocated by the mesh, used by the thread that called

@@ -31,8 +31,7 @@ static int place_at(struct arena *arena, struct endpoint *e, struct str text)
 {
     struct url u;
     if (url_parse(text, &u) || u.scheme == URL_HTTPS) return ERR_INVALID;
-    e->addr = (struct addr){
-        .is_unix = u.scheme == URL_UNIX, .host = u.host, .port = u.port, .path = u.path};
+    e->addr = endpoint_addr(&u);
     e->host = e->addr.is_unix ? STR("localhost") : host_header(arena, &u);
     if (u.base.len > 0) e->prefix = u.base;
     return 0;
@@ -279,11 +278,15 @@ void service_kick(const struct service *s, uint64_t now_us)
     service__offer(s->state, now_us, true);
 }
 
+/* A process that stands still is ready when requests may start it, unless it is known why that failed the last time. */
 static bool endpoint_ready(const struct endpoint *e, uint64_t now_us)
 {
+    char reason[ENDPOINT_REASON_MAX];
     switch (endpoint_phase(e->state)) {
     case ENDPOINT_UP: return endpoint_usable(e->state, now_us);
     case ENDPOINT_STARTABLE:
+        endpoint_reason(e->state, now_us, reason);
+        return !reason[0] && e->engine && e->engine->start == CONF_START_ON_DEMAND;
     case ENDPOINT_STARTING: return e->engine && e->engine->start == CONF_START_ON_DEMAND;
     case ENDPOINT_DOWN: break;
     }

@@ -203,6 +203,11 @@ int metrics_write_manual(struct buf *out)
         STR("# Metrics\n\n"
             "What `/metrics` answers, in the Prometheus text format. Generated from the table in "
             "`src/obs/metrics.def`.\n\n"
+            "The gateway's `/metrics` needs a key where `keys` are configured, any of them. Rows "
+            "whose meaning begins with \"Engine:\"\n"
+            "are not among its own: each `hostler-engine` answers them at its own `/metrics`, on "
+            "the socket that the gateway\n"
+            "reaches it by.\n\n"
             "| Name | Kind | Labels | Meaning |\n|---|---|---|---|\n"));
     for (size_t i = 0; !err && i < METRIC_COUNT; i++)
         err = write_manual_row(out, &metric_rows[i]);

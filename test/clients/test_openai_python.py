@@ -168,7 +168,7 @@ def test_retry_after_reaches_the_sdk(processes, mock):
 
 def test_the_gateway_retries_for_the_sdk(processes, mock, start_mock):
     bad = start_mock("--status", 500)
-    gate = processes.gate([model_of(bad, mock, policy="round_robin")])
+    gate = processes.gate([model_of(bad, mock, policy="round_robin")], retry={"budget_min": 100})
     client = client_of(gate)
     for _ in range(4):
         assert client.chat.completions.create(model="m", messages=MESSAGES).choices

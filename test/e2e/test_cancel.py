@@ -282,11 +282,13 @@ def test_total_timeout(start_gate, mock, stream):
     gate.idle()
 
 
-def test_total_timeout_in_the_queue(start_gate, mock):
-    gate = start_gate([model_of(mock, capacity=1)], timeouts={"total": "300ms"})
+def test_the_deadline_holds_in_the_queue(start_gate, mock):
+    gate = start_gate([model_of(mock, capacity=1)])
     with gate.connect() as held:
         gate.stream(held, mock={"stall_after": 1})
-        assert gate.chat().status == 504
+        began = time.monotonic()
+        assert gate.chat(headers={"X-Stainless-Timeout": "1"}).status == 504
+        assert 0.95 < time.monotonic() - began < 3
     gate.idle()
 
 

@@ -129,6 +129,7 @@ def test_malformed_models(processes, mock):
         path.write_bytes(data)
         models.append({"name": f"m{i}", "engine": {"file": str(path)}})
     gate = processes.gate([*models, model_of(mock, name="n")])
+    began = time.monotonic()
     conns = [gate.connect() for _ in models]
     for conn, model in zip(conns, models):
         conn.request("POST", "/v1/chat/completions", chat_body(model=model["name"]))
@@ -139,11 +140,40 @@ def test_malformed_models(processes, mock):
         conn.close()
         assert answer.status == 503
         assert answer.error()["type"] == "server_error" and answer.error()["code"] == "no_endpoint"
+        assert model["engine"]["file"] in answer.error()["message"]
         assert answer.get("retry-after")
         ready = {m["model"]: m for m in gate.get("/readyz").json()["models"]}[model["name"]]
         assert not ready["ready"] and ready["reason"]
         assert gate.metric("hostler_engine_state", model=model["name"], state="failed") + \
-            gate.metric("hostler_engine_state", model=model["name"], state="backoff") == 1
+            gate.metric("hostler_engine_state", model=model["name"], state="stopped") == 1
+    assert time.monotonic() - began < 5
+    assert any(line["event"] == "engine_output" and "bad-3.gguf" in line["line"] for line in gate.log())
+
+
+def test_the_engines_log_is_part_of_ours(processes):
+    gate = processes.gate([engine_model(processes)])
+    assert ask(gate).status == 200
+    for event in ("loaded", "answer"):
+        until(lambda: any(line["event"] == event and line["model"] == "m" for line in gate.log()), f"its line {event}")
+    states = [line["state"] for line in gate.log() if line["event"] == "engine"]
+    assert states == ["starting", "ready"]
+
+
+@pytest.mark.parametrize("change", ["removed", "changed"])
+def test_a_reload_lets_an_engines_answers_finish(processes, mock, change):
+    gate = processes.gate([engine_model(processes, script="token_us 30000\n"), model_of(mock, name="n")])
+    with gate.connect() as running:
+        gate.stream(running, messages=[{"role": "user", "content": "x" * 60}], max_tokens=60)
+        running.event()
+        pid = engine_pid(gate)
+        models = [model_of(mock, name="n")]
+        if change == "changed":
+            models.append(engine_model(processes, script="token_us 30000\n", slots=2, stop_timeout="100ms"))
+        gate.reload(config_of(models))
+        rest = running.stream + b"".join(running.pieces)
+        assert rest.endswith(b"data: [DONE]\n\n") and b"error" not in rest
+    until(lambda: not alive(pid), "the old process has gone")
+    assert ask(gate).status == (404 if change == "removed" else 200)
 
 
 def test_a_model_file_that_is_not_there(processes, mock):

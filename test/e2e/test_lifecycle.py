@@ -186,6 +186,41 @@ def test_a_waiting_request_is_finished_too(start_gate, mock):
         assert gate.wait(5) == 0
 
 
+def test_a_slow_reader_gets_the_rest_of_its_answer(start_gate, mock):
+    """The exchange has ended, but its last bytes wait here for the client."""
+    gate = start_gate(mock, workers=1, limits={"stream_buffer": "16MiB"})
+    tokens = 2_000  # 8 MB
+    with gate.connect(receive_buffer=4096) as slow:
+        gate.stream(slow, headers={"x-request-id": "slow"}, max_tokens=tokens, mock={"tokens": tokens, "pad": 4000})
+        until(lambda: gate.exchanges(request_id="slow"), "the runtime's part is done")
+        gate.signal(signal.SIGTERM)
+        until(lambda: any(l["event"] == "draining" for l in gate.log()), "it drains")
+        time.sleep(0.3)
+        slow.hurry()
+        answer = b"".join(slow.pieces)
+        assert answer.endswith(b"data: [DONE]\n\n")
+        assert answer.count(b'"content":"t') == tokens
+        assert gate.wait(5) == 0
+
+
+def test_two_do_not_share_a_port(processes, gate, mock):
+    second = processes.gate([model_of(mock)], wait=False, listen=f"127.0.0.1:{gate.address}")
+    second.expected = {1}
+    assert second.wait() == 1
+    assert "ddress already in use" in second.errors()
+    assert gate.chat().status == 200
+
+
+def test_a_reload_does_not_open_the_door(processes, mock):
+    """Without keys only this machine may ask, also when the listeners were opened with keys."""
+    gate = processes.gate([model_of(mock)], listen="0.0.0.0:0", keys=[{"name": "k", "key": KEY_A}])
+    gate.write(config_of([model_of(mock)], listen="127.0.0.1:0"))
+    gate.signal(signal.SIGHUP)
+    until(lambda: any(l["event"] == "reload" and l["level"] == "error" for l in gate.log()), "the reload is refused")
+    assert gate.chat().status == 401
+    assert gate.chat(headers=bearer(KEY_A)).status == 200
+
+
 def test_the_drain_has_a_limit(start_gate, mock):
     gate = start_gate(mock, timeouts={"drain": "300ms"})
     with gate.connect() as conn:

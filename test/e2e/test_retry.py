@@ -73,6 +73,30 @@ def test_a_whole_answer_that_breaks_is_cut(processes, start_mock):
     gate.idle()
 
 
+def test_an_error_is_relayed_though_others_wait(processes):
+    """A queue at the only endpoint is no reason to try again."""
+    others_wait = threading.Event()
+
+    def handler(conn):
+        while True:
+            if b"first" in read_request(conn)[1]:
+                others_wait.wait(10)
+                conn.sendall(b"".join(whole(b'{"error":{"message":"its own words"}}', status=b"500 Oops")))
+            else:
+                conn.sendall(b"".join(whole(b'{"id":"second"}')))
+    gate = processes.gate([model_of(processes.script(handler), capacity=1)], retry=NO_BUDGET, health={"failures": 100})
+    with gate.connect() as first, gate.connect() as second:
+        first.request("POST", "/v1/chat/completions", chat_body(messages=[{"role": "user", "content": "first"}]))
+        until(lambda: gate.metric("hostler_requests_active", model="m") == 1, "the first is under way")
+        second.request("POST", "/v1/chat/completions", chat_body())
+        until(lambda: gate.metric("hostler_queue_length", model="m") == 1, "the second waits")
+        others_wait.set()
+        answer = first.response()
+        assert answer.status == 500 and answer.json()["error"]["message"] == "its own words"
+        assert second.response().json()["id"] == "second"
+    gate.idle()
+
+
 def test_client_errors_are_not_retried(start_gate, start_mock):
     for status in (400, 404, 409, 422):
         mocks = start_mock("--status", status), start_mock("--status", status)

@@ -141,9 +141,17 @@ def test_comments_count_as_life(start_gate, mock):
 
 
 def test_a_slow_but_steady_stream_passes(start_gate, mock):
-    gate = start_gate(mock, timeouts={"between": "300ms", "total": "500ms"})
-    answer = gate.chat(stream=True, max_tokens=10, mock={"rate": 10})
+    gate = start_gate(mock, timeouts={"between": "300ms"})
+    answer = gate.chat(stream=True, max_tokens=10, mock={"rate": 10}, headers={"x-stainless-timeout": "0.5"})
     assert text_of(answer.events()) == "".join(f"t{i} " for i in range(10))
+
+
+def test_a_stream_ends_with_the_total_timeout(start_gate, mock):
+    gate = start_gate(mock, timeouts={"total": "500ms"})
+    answer = gate.chat(stream=True, max_tokens=100, mock={"rate": 10, "tokens": 100})
+    assert json.loads(answer.events()[-1])["error"]["code"] == "upstream_timeout"
+    until(lambda: mock.stats()["aborted"] == 1, "the runtime is told")
+    gate.idle()
 
 
 # --- slow readers ---

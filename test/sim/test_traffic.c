@@ -331,7 +331,7 @@ static void a_stream_is_not_cut_by_the_clients_timeout(void **state)
     struct sim_peer *c = gateway_client(g);
     gateway_ask(c, "x-stainless-timeout: 20\r\n", ASK_STREAM);
     sim_send_text(up_of(g, 0), SSE_HEAD);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 19; i++) {
         up_chunk(up_of(g, 0), EVENT("x"));
         sim_advance(g->sim, 15 * SEC);
     }
@@ -339,6 +339,84 @@ static void a_stream_is_not_cut_by_the_clients_timeout(void **state)
     sim_send_text(up_of(g, 0), LAST_CHUNK);
     assert_true(str_ends(answer_of(c, 200), STR(DONE_EVENT)));
     assert_string_equal(gateway_outcomes(g), "ok");
+    gateway_free(g, 1);
+}
+
+/* Our own limit holds for all of it. */
+static void a_stream_is_cut_by_our_own_limit(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = gateway_client(g);
+    gateway_ask(c, "", ASK_STREAM);
+    sim_send_text(up_of(g, 0), SSE_HEAD);
+    for (int i = 0; i < 10; i++) {
+        up_chunk(up_of(g, 0), EVENT("x"));
+        sim_advance(g->sim, 30 * SEC - MSEC);
+    }
+    assert_false(up_of(g, 0)->closed);
+    sim_advance(g->sim, 1 * SEC);
+    assert_true(up_of(g, 0)->closed);
+    assert_true(holds(answer_of(c, 200), "\"error\""));
+    assert_false(holds(sim_got(c), "[DONE]"));
+    assert_string_equal(gateway_outcomes(g), "timeout");
+    gateway_free(g, 1);
+}
+
+/* A client that hurries takes no endpoint from the others. */
+static void a_hurried_client_is_not_the_endpoints_fault(void **state)
+{
+    (void)state;
+    enum { HURRIED = 6 };
+    struct gateway *g = gateway_new(ONE);
+    for (unsigned i = 0; i < HURRIED; i++) {
+        struct sim_peer *c = gateway_client(g);
+        gateway_ask(c, "x-stainless-timeout: 1\r\n", ASK_PLAIN);
+        sim_advance(g->sim, 1 * SEC);
+        answer_of(c, 504);
+    }
+    struct sim_peer *patient = gateway_client(g);
+    gateway_ask(patient, "", ASK_PLAIN);
+    serve(g, HURRIED);
+    answer_of(patient, 200);
+    gateway_free(g, HURRIED + 1);
+}
+
+/* What an attempt took is no time in the queue. */
+static void a_retry_waits_its_own_time(void **state)
+{
+    (void)state;
+    struct gateway *g =
+        gateway_new("  - name: m\n    policy: round_robin\n    queue_timeout: 10s\n    endpoints:\n"
+                    "      - { url: 'http://10.0.0.1:80/v1', name: a, capacity: 1 }\n"
+                    "      - { url: 'http://10.0.0.2:80/v1', name: b, capacity: 1 }\n");
+    struct sim_peer *first = gateway_client(g), *second = gateway_client(g);
+    gateway_ask(first, "", ASK_PLAIN);
+    gateway_ask(second, "", ASK_PLAIN);
+    sim_advance(g->sim, 30 * SEC);
+    up_json(up_of(g, 0), 500, "", "{}");
+    sim_advance(g->sim, 5 * SEC);
+    assert_int_equal(sim_got(first).len, 0);
+    assert_int_equal(gateway_waiting(g), 1);
+    serve(g, 1);
+    answer_of(second, 200);
+    serve(g, 1);
+    answer_of(first, 200);
+    assert_string_equal(gateway_outcomes(g), "ok*2");
+    gateway_free(g, 2);
+}
+
+/* Where there is nobody else, no retry is counted or denied: the client's own may find the runtime well again. */
+static void the_only_endpoint_leaves_retries_to_the_client(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE "retry: { budget_percent: 0, budget_min: 0 }\n");
+    struct sim_peer *c = gateway_client(g);
+    gateway_ask(c, "", ASK_PLAIN);
+    sim_fin(up_of(g, 0));
+    answer_of(c, 502);
+    assert_false(holds(sim_got(c), "x-should-retry"));
+    assert_int_equal(metric_read(&g->worker.stats.retries_denied), 0);
     gateway_free(g, 1);
 }
 
@@ -487,6 +565,10 @@ int main(void)
         cmocka_unit_test(a_stale_connection_is_replaced),
         cmocka_unit_test(a_client_says_how_long_it_waits),
         cmocka_unit_test(a_stream_is_not_cut_by_the_clients_timeout),
+        cmocka_unit_test(a_stream_is_cut_by_our_own_limit),
+        cmocka_unit_test(a_hurried_client_is_not_the_endpoints_fault),
+        cmocka_unit_test(a_retry_waits_its_own_time),
+        cmocka_unit_test(the_only_endpoint_leaves_retries_to_the_client),
         cmocka_unit_test(exchanges_finish_as_they_began_across_a_reload),
         cmocka_unit_test(a_slow_reader_holds_the_runtime_back),
         cmocka_unit_test(a_reader_that_stops_is_given_up),

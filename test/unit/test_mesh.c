@@ -340,6 +340,10 @@ static void tried_endpoints_are_left_out(void **state)
 
     /* A picky waiter at the head does not hold up those behind. */
     struct waiter *picky = wait_admit(w, &tried), *easy = wait_admit(w, NULL);
+    struct tried both = tried;
+    tried_add(&both, b.endpoint);
+    assert_true(admit_hopeful(w->demo, &tried, loop_now(w->loop)));
+    assert_false(admit_hopeful(w->demo, &both, loop_now(w->loop)));
     release(w, &a);
     loop_run_ready(w->loop);
     assert_int_equal(waiter_state(picky), WAITER_WAITING);
@@ -395,7 +399,11 @@ static void failures_lead_to_a_cooldown_and_one_trial(void **state)
     assert_in_range(w->retry_after, 1, 60 * SEC);
     assert_false(service_ready(w->demo, loop_now(w->loop), NULL));
 
+    const struct tried none = {0};
+    assert_false(admit_hopeful(w->demo, &none, loop_now(w->loop)));
     loop_advance(w->loop, w->retry_after);
+    assert_true(admit_hopeful(w->demo, &none,
+                              loop_now(w->loop))); /* and the trial is not taken by asking */
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
     assert_true(a.trial);
     assert_int_equal(try_admit(w, NULL, &b), ADMIT_WAIT); /* the trial decides soon */

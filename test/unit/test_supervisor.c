@@ -42,10 +42,14 @@ static void answer(int fd, bool healthy)
 }
 
 /* serve SOCKET MODE: ok, slow (not healthy at first), stubborn (ignores SIGTERM), deaf, exit,
- * env. */
+ * refuse, env. */
 static int serve(const char *path, const char *mode)
 {
     if (strcmp(mode, "exit") == 0) return 3;
+    if (strcmp(mode, "refuse") == 0) {
+        fputs("reading\nhostler-engine: x.gguf: not a GGUF file\n", stderr);
+        return 1;
+    }
     if (strcmp(mode, "deaf") == 0) pause();
     if (strcmp(mode, "stubborn") == 0) signal(SIGTERM, SIG_IGN);
     if (strcmp(mode, "env") == 0 && (getenv("OUR_SECRET") || !getenv("ADDED") || !getenv("OMP_X")))
@@ -288,7 +292,7 @@ static bool first_refused(struct world *w)
 static void quick_failures_make_it_unavailable(void **state)
 {
     (void)state;
-    struct world *w = world_new("exit", "slots: 1");
+    struct world *w = world_new("exit", "capacity: 1");
     first = wait_admit(w);
     run_until(w, first_refused);
     assert_int_equal(state_of(w), ENGINE_FAILED);
@@ -301,6 +305,33 @@ static void quick_failures_make_it_unavailable(void **state)
     /* New settings are tried at once. */
     load(w, "ok", "start: at_start");
     run_until(w, is_ready);
+    world_free(w);
+}
+
+static bool again_failed(struct world *w)
+{
+    return starts_of(w) == 2 && is_failed(w);
+}
+
+static void a_refusal_is_told_at_once(void **state)
+{
+    (void)state;
+    struct world *w = world_new("refuse", "capacity: 1");
+    first = wait_admit(w);
+    run_until(w, first_refused);
+    assert_int_equal(state_of(w), ENGINE_FAILED);
+    assert_int_equal(starts_of(w), 1);
+    assert_true(waiter_retry_after_us(first) <= 1 * SEC);
+    assert_reason(w, "demo failed to start: x.gguf: not a GGUF file; see the log");
+    admit_cancel(first, loop_now(w->loop));
+    assert_int_equal(try_admit(w), ADMIT_NONE);
+    /* The file may have been mended: those who ask after a while have it tried again. Until then it is known to fail. */
+    run_until(w, is_stopped);
+    assert_false(service_ready(w->demo, loop_now(w->loop), NULL));
+    assert_reason(w, "not a GGUF file");
+    first = wait_admit(w);
+    run_until(w, again_failed);
+    admit_cancel(first, loop_now(w->loop));
     world_free(w);
 }
 
@@ -321,9 +352,8 @@ static void a_missing_program_is_told(void **state)
     memcpy(saved, program, sizeof(saved));
     snprintf(program, sizeof(program), "/nonexistent/runtime");
     struct world *w = world_new("ok", "start: at_start");
-    assert_int_equal(state_of(w), ENGINE_BACKOFF);
+    assert_int_equal(state_of(w), ENGINE_FAILED); /* trying again would not help */
     assert_reason(w, "/nonexistent/runtime cannot be started");
-    run_until(w, is_failed);
     memcpy(program, saved, sizeof(program));
     world_free(w);
 }
@@ -410,6 +440,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(starts_on_demand_and_stops_when_idle),
         cmocka_unit_test(quick_failures_make_it_unavailable),
+        cmocka_unit_test(a_refusal_is_told_at_once),
         cmocka_unit_test(a_deaf_process_is_overdue),
         cmocka_unit_test(a_missing_program_is_told),
         cmocka_unit_test(a_dead_process_is_started_again),

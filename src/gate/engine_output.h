@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the process behind a model writes to its stdout and stderr.
+ *
+ * Each line becomes one line of our log, in our format: the fields of our own engine's lines as they are, any other text as
+ * event "engine_output". So a log stays readable by machines whatever a runtime prints. Belongs to one loop's thread. */
+#ifndef HOSTLER_GATE_ENGINE_OUTPUT_H
+#define HOSTLER_GATE_ENGINE_OUTPUT_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/str.h"
+#include "loop/loop.h"
+
+enum { ENGINE_OUTPUT_LINE_MAX = 4096, ENGINE_OUTPUT_REASON_MAX = 256 }; /* bytes */
+
+struct engine_output {
+    struct str model;       /* borrowed */
+    struct fd_watch *watch; /* NULL: not open */
+    int fd;
+    bool cutting; /* in a line that was too long: its rest is left out */
+    size_t len;
+    char text[ENGINE_OUTPUT_LINE_MAX]; /* a line that has not ended yet */
+    char reason[ENGINE_OUTPUT_REASON_MAX];
+};
+
+/* Makes a pipe and watches it. The caller gives *write_end to the process and closes it. 0 or a negative errno. `o` was zeroed or
+ * ended before; `model` must outlive it. */
+MUST_CHECK int engine_output_open(struct engine_output *o, struct loop *loop, struct str model,
+                                  int *write_end);
+
+/* Takes what was written so far and closes. Fine to call again. */
+void engine_output_end(struct engine_output *o);
+
+/* What our own engine last gave as the cause of its end ("hostler-engine: CAUSE"), or "". */
+const char *engine_output_reason(const struct engine_output *o);
+
+#endif
