@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -66,9 +67,17 @@ def print_table(results: list[dict]) -> None:
             print(f"{r['figure']}: {text}")
 
 
-def markdown(box: dict, results: list[dict]) -> str:
-    lines = [f"Measured {time.strftime('%Y-%m-%d', time.gmtime())} on {describe(box)}, with `{COMMAND}`.", "",
-             "| figure | what | measured | bound | |", "|--:|---|---|---|---|"]
+def stored(folder: Path) -> list[dict]:
+    """The last result of each figure."""
+    return [json.loads(path.read_text()) for number in FIGURES if (path := folder / f"figure{number}.json").exists()]
+
+
+def markdown(results: list[dict]) -> str:
+    places = {(r["date"], describe(r["machine"])): [] for r in results}
+    for r in results:
+        places[r["date"], describe(r["machine"])].append(str(r["figure"]))
+    lines = [f"Figures {', '.join(numbers)}: measured {date} on {place}, with `{COMMAND}`." for (date, place), numbers in places.items()]
+    lines += ["", "| figure | what | measured | bound | |", "|--:|---|---|---|---|"]
     for r in results:
         lines += [f"| {r['figure']} | {row['what']} | {row['value']} | {row['bound']} | {verdict(row)} |" for row in r["rows"]]
     notes = [f"Figure {r['figure']}: {text}." for r in results for text in r.get("notes", [])]
@@ -96,7 +105,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="interleaved rounds (3; 5 for figure 1)")
     parser.add_argument("--quick", action="store_true", help="short rounds, for a first look")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench" / "results.json", help="where the results go")
-    parser.add_argument("--docs", action="store_true", help="write the table into docs/benchmarks.md, too")
+    parser.add_argument("--docs", action="store_true", help="write the last results of all figures into docs/benchmarks.md, too")
     parser.add_argument("--strict", action="store_true", help="a missed bound is a failure, too")
     return parser.parse_args()
 
@@ -106,6 +115,7 @@ def main() -> int:
     if not HOSTLER.exists():
         print("bench: build/hostler is missing; `make` builds it", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # stages stop what they started
     box = machine()
     args.json.parent.mkdir(parents=True, exist_ok=True)
     results = []
@@ -113,7 +123,9 @@ def main() -> int:
         rounds = args.rounds or (5 if number == 1 else 3)
         result = measure(number, rounds, args.quick)
         results.append(result)
-        (args.json.parent / f"figure{number}.json").write_text(json.dumps({"machine": box, **result}, indent=1) + "\n")
+        date = time.strftime("%Y-%m-%d", time.gmtime())
+        (args.json.parent / f"figure{number}.json").write_text(
+            json.dumps({"date": date, "machine": box, **result}, indent=1) + "\n")
     args.json.write_text(json.dumps({
         "machine": box,
         "hostler": command_line_version(str(HOSTLER), "version"),
@@ -124,7 +136,7 @@ def main() -> int:
     print(describe(box) + "\n")
     print_table(results)
     if args.docs:
-        update_docs(markdown(box, results))
+        update_docs(markdown(stored(args.json.parent)))
     if any("unmeasured" in r for r in results):
         return 1
     missed = any(not row["ok"] for r in results for row in r["rows"])
