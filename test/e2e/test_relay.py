@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from harness import canned, chat_body, model_of, sse, whole
+from harness import canned, chat_body, model_of, sse, until, whole
 
 ODD = (b' { "unknown" : {"deep":[1, 2.50, 1e3, -0, "\\u00e4\\/"]} ,\n\t"messages":[ {"role":"user","content":"h\xc3\xa4\\n\xf0\x9f\x98\x80"} ],'
        b'"model" : "m" ,"temperature":0.70,"dup":1,"dup":2, "seed":12345678901234567890 }\r\n')
@@ -101,7 +101,7 @@ def test_usage_in_the_last_bytes_of_a_large_answer(processes):
     assert answer.body == body
     line = gate.exchange(request_id=answer.get("x-request-id"))
     assert (line["prompt_tokens"], line["completion_tokens"], line["cached_tokens"]) == (5, 7, 3)
-    assert gate.metric("hostler_completion_tokens_total", model="m") == 7
+    until(lambda: gate.metric("hostler_completion_tokens_total", model="m") == 7, "they are counted")
 
 
 @pytest.mark.parametrize("size", [1, 3, 50, None])

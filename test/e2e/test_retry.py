@@ -305,6 +305,7 @@ def test_least_busy_prefers_the_idle_one(start_gate, start_mock):
         assert (busy.stats()["active"], idle.stats()["active"]) == (1, 0)
         for _ in range(10):
             gate.chat()
+            until(lambda: gate.metric("hostler_endpoint_inflight") == 1, "its credit is back")
         assert (busy.stats()["requests"], idle.stats()["requests"]) == (1, 10)
     gate.idle()
 
