@@ -23,10 +23,11 @@
 enum {
     CONN_MAGIC = 0x484e4e43,
     ARENA_BLOCK = 4096,
-    HELD_MAX = 64 * 1024,     /* unparsed bytes kept while a call is in progress */
-    BODY_IN_ARENA = 4096,     /* bodies up to this live in the call's arena */
-    PIPELINE_PENDING = 65536, /* queued output above which no further request is begun */
-    LINGER_US = 1 * USEC_PER_SEC,
+    HELD_MAX = 64 * 1024,         /* unparsed bytes kept while a call is in progress */
+    BODY_IN_ARENA = 4096,         /* bodies up to this live in the call's arena */
+    PIPELINE_PENDING = 65536,     /* queued output above which no further request is begun */
+    LINGER_US = 1 * USEC_PER_SEC, /* without a byte more */
+    LINGER_MAX_US = 30 * USEC_PER_SEC,
     SLICES_MAX = 8,
 };
 
@@ -41,14 +42,15 @@ struct http_conn {
     struct h1 *parser;
     struct arena arena; /* of the call */
     struct task task;
-    struct timer timer; /* at or before deadline(); looks there when it fires */
-    struct str input;   /* bytes not parsed yet: in the loop's buffer, or in held */
-    struct buf held;    /* input that outlived its event */
-    bool input_held;    /* input points into held */
-    bool dead;          /* waits for the reaper */
-    bool ended;         /* the peer sends no more */
-    uint64_t since_us;  /* when the state began, or the last progress in it */
-    uint64_t drained;   /* stream_drained at since_us, for the write timeout */
+    struct timer timer;     /* at or before deadline(); looks there when it fires */
+    struct str input;       /* bytes not parsed yet: in the loop's buffer, or in held */
+    struct buf held;        /* input that outlived its event */
+    bool input_held;        /* input points into held */
+    bool dead;              /* waits for the reaper */
+    bool ended;             /* the peer sends no more */
+    uint64_t since_us;      /* when the state began, or the last progress in it */
+    uint64_t drained;       /* stream_drained at since_us, for the write timeout */
+    uint64_t linger_end_us; /* latest */
 
     struct http_call call;
     struct buf body;  /* of bodies that do not fit into the arena */
@@ -135,10 +137,10 @@ static uint64_t deadline(const struct http_conn *conn)
     const struct http_server_limits *limits = &conn->server->limits;
     bool blocked = conn->stream && stream_pending(conn->stream) > 0;
     uint64_t patience = 0;
-    if (conn->state == CONN_LINGER)
-        patience = blocked ? limits->write_timeout_us : LINGER_US;
-    else if (blocked)
+    if (blocked)
         patience = limits->write_timeout_us;
+    else if (conn->state == CONN_LINGER)
+        return MIN(conn->since_us + LINGER_US, conn->linger_end_us);
     else if (conn->state == CONN_IDLE)
         patience = limits->idle_timeout_us;
     else if (conn->state == CONN_HEAD)
@@ -167,6 +169,7 @@ static void enter(struct http_conn *conn, enum conn_state state)
 {
     if (state == CONN_LINGER && conn->state != CONN_LINGER) metric_add(&conn->server->lingering, 1);
     conn->state = state;
+    conn->linger_end_us = loop_now(conn->server->loop) + LINGER_MAX_US;
     progress(conn);
     watch(conn);
 }
@@ -343,7 +346,10 @@ static void parse(struct http_conn *conn)
     case CONN_CALL:
         if (conn->body_wanted && !conn->message_end) parse_body(conn);
         break;
-    case CONN_LINGER: conn->input = STR_NULL; break;
+    case CONN_LINGER: /* closed while they still come, the answer could be lost with them */
+        conn->input = STR_NULL;
+        if (!stream_pending(conn->stream)) progress(conn);
+        break;
     }
 }
 
@@ -450,7 +456,7 @@ static void on_end(void *owner, int err)
 static void on_drain(void *owner)
 {
     struct http_conn *conn = owner;
-    progress(conn);
+    enter(conn, conn->state);
     if (conn->was_full) {
         conn->was_full = false;
         tell_call(conn);

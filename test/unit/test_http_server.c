@@ -285,6 +285,48 @@ static void bodies_over_the_limit_are_refused(void **state)
     }
 }
 
+/* Closed before its body has come, a client may never see why. */
+static void a_refused_body_is_read_for_a_while(void **state)
+{
+    (void)state;
+    for (int goes_on = 0; goes_on < 2; goes_on++) {
+        struct world *w = world_new();
+        struct sim_peer *c = client(w);
+        sim_send_text(c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 20001\r\n\r\n");
+        reply(w, 0, "no");
+        for (int i = 0; i < 20; i++) {
+            sim_advance(w->sim, 9 * SEC / 10);
+            assert_false(c->closed);
+            sim_send_text(c, "xxxxx");
+        }
+        if (!goes_on) sim_advance(w->sim, 2 * SEC);
+        for (int i = 0; goes_on && i < 20; i++) {
+            sim_send_text(c, "xxxxx");
+            sim_advance(w->sim, 9 * SEC / 10);
+        }
+        assert_true(c->closed);
+        check_answer(c, SIM_WHOLE, 200, "no");
+        world_free(w);
+    }
+}
+
+/* Nor does sending keep a client that does not read. */
+static void a_refused_client_that_does_not_read_is_given_up(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct sim_peer *c = client(w);
+    c->window = 10;
+    sim_send_text(c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 20001\r\n\r\n");
+    reply(w, 0, "no");
+    for (int i = 0; i < 21; i++) {
+        sim_send_text(c, "xxxxx");
+        sim_advance(w->sim, 1 * SEC);
+    }
+    assert_true(c->closed);
+    world_free(w);
+}
+
 static void a_broken_body_is_told(void **state)
 {
     (void)state;
@@ -654,6 +696,8 @@ int main(void)
         cmocka_unit_test(a_flood_is_held_back),
         cmocka_unit_test(malformed_requests_are_answered_and_closed),
         cmocka_unit_test(bodies_over_the_limit_are_refused),
+        cmocka_unit_test(a_refused_body_is_read_for_a_while),
+        cmocka_unit_test(a_refused_client_that_does_not_read_is_given_up),
         cmocka_unit_test(a_broken_body_is_told),
         cmocka_unit_test(expectations_are_answered),
         cmocka_unit_test(answers_leave_in_one_write_per_step),
