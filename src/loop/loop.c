@@ -264,6 +264,7 @@ void loop_stop(struct loop *l)
 void loop_free(struct loop *l)
 {
     if (!l) return;
+    loop__forget_questions(l);
     deliver_mail(l);
     loop_run_ready(l);
     if (!l->manual) {
@@ -274,10 +275,9 @@ void loop_free(struct loop *l)
         int err = uv_loop_close(&l->uv);
         assert(err == 0);
         (void)err;
-        loop__forget_names(l);
         free(l->rx);
     }
-    map_fini(&l->names);
+    loop__forget_names(l);
     heap_fini(&l->timers);
     free(l);
 }

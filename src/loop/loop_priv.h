@@ -30,7 +30,7 @@ struct loop {
     struct task log_task;    /* writes this thread's log lines */
     struct timer log_timer;
     char *rx;         /* LOOP_RX_SIZE bytes that every stream receives into */
-    struct map names; /* host -> struct resolved */
+    struct map names; /* host -> struct name (resolve.c) */
 };
 
 /* The real loop's network (tcp.c). */
@@ -39,9 +39,6 @@ extern struct net loop_real_net;
 /* Refreshes now_us of a real loop; at the start of each callback. */
 void loop__touch(struct loop *l);
 
-/* Frees what resolve.c cached. */
-void loop__forget_names(struct loop *l);
-
 /* What a host name stands for, in the resolver's order: they are tried until one can be connected to. */
 enum { ADDRESSES_MAX = 4 };
 struct addresses {
@@ -49,18 +46,23 @@ struct addresses {
     struct sockaddr_storage all[ADDRESSES_MAX]; /* without port */
 };
 
-/* Asks the resolver for `host`. Calls back exactly once, later; `err` is 0 or ERR_RESOLVE. */
+/* Somebody who waits for a name's addresses; embedded, zeroed before use, off its list before its memory goes. */
 struct lookup {
-    uv_getaddrinfo_t req;
-    struct loop *loop;
-    char *host;
-    void (*done)(struct lookup *q, int err, const struct addresses *found); /* frees q */
+    struct list link;
+    void (*done)(struct lookup *q, int err, const struct addresses *found);
 };
 
-/* True and the addresses when `host` is a literal address or cached. */
+/* True and the addresses when `host` is a literal address or known well enough. May begin to ask for it anew. */
 bool loop__resolve_now(struct loop *l, struct str host, struct addresses *out);
+
+/* Asks for `host`, together with all who do so now. `done` is called once, later, with 0 or ERR_RESOLVE, unless `q` was taken off
+ * its list before. */
 MUST_CHECK int loop__resolve(struct loop *l, struct str host, struct lookup *q);
-void loop__remember(struct loop *l, const char *host, const struct addresses *found);
+
+/* Before a loop goes: answers that are still to come find nobody; then what was learnt is freed. */
+void loop__forget_questions(struct loop *l);
+void loop__forget_names(struct loop *l);
+
 void loop__set_port(struct sockaddr_storage *address, uint16_t port);
 
 #endif

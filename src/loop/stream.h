@@ -66,8 +66,8 @@ struct net {
     int (*dial)(struct net *net, struct loop *l, const struct addr *addr, struct stream **out);
 };
 
-/* Begins to connect; on_open tells the result. Set the handler before returning to the loop. Host names are resolved on
- * libuv's thread pool, cached for 30 s per loop. */
+/* Begins to connect; on_open tells the result. Set the handler before returning to the loop. Host names are resolved outside the
+ * loop's thread and remembered (resolve.c); their addresses are tried in order. The caller limits the time of it all. */
 MUST_CHECK int loop_dial(struct loop *l, const struct addr *addr, struct stream **out);
 
 struct listener;

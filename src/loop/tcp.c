@@ -12,12 +12,16 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "loop/loop_priv.h"
 #include "loop/stream_impl.h"
 
 /* The caller bounds what it queues (stream_pending); this only catches a runaway. */
 #define QUEUE_MAX ((size_t)1 << 30)
+
+/* The next address of a name is tried when one has not answered for so long. */
+enum { ADDRESS_PATIENCE_US = 1 * USEC_PER_SEC };
 
 struct uv_stream {
     struct stream base;
@@ -32,11 +36,20 @@ struct uv_stream {
     struct buf waiting; /* goes out after that */
     bool writing;       /* flying is with libuv */
     bool is_unix;
-    uv_connect_t *connect;  /* while dialling */
-    struct lookup *lookup;  /* while resolving */
-    uint16_t port;          /* to connect to after resolving */
-    struct addresses *left; /* while dialling a name: addresses that were not tried yet */
-    bool reopening;         /* the handle is being closed to dial the next of them */
+    struct dial *dial; /* until it is open */
+};
+
+/* What a stream needs until it is connected: first the addresses of its name, which are then tried one by one. */
+struct dial {
+    struct uv_stream *stream;
+    struct lookup lookup;
+    uint16_t port;
+    struct addresses found;
+    unsigned tried; /* of them */
+    uv_connect_t req;
+    bool reopening; /* the handle is being closed for the next address */
+    struct task task;
+    struct timer timer; /* gives up an address that does not answer */
 };
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
@@ -145,22 +158,25 @@ static void on_closed(uv_handle_t *handle)
     struct uv_stream *u = handle->data;
     buf_fini(&u->flying);
     buf_fini(&u->waiting);
-    free(u->connect);
-    free(u->left);
+    free(u->dial);
     free(u);
+}
+
+static void stop_waiting(struct dial *d)
+{
+    list_remove(&d->lookup.link);
+    timer_stop(d->stream->base.loop, &d->timer);
+    task_cancel(&d->task);
 }
 
 static void uv_stream_close(struct stream *s, bool reset)
 {
     struct uv_stream *u = CONTAINER_OF(s, struct uv_stream, base);
-    if (u->lookup) {
-        u->lookup->req.data = NULL; /* it may be past cancelling and end after us */
-        uv_cancel((uv_req_t *)&u->lookup->req);
-        u->lookup = NULL;
+    if (u->dial) {
+        stop_waiting(u->dial);
+        if (u->dial->reopening) return; /* on_reopen frees */
     }
-    if (u->reopening) return; /* on_reopen frees */
-    if (reset && !u->is_unix && !u->connect && uv_tcp_close_reset(&u->h.tcp, on_closed) == 0)
-        return;
+    if (reset && !u->is_unix && !u->dial && uv_tcp_close_reset(&u->h.tcp, on_closed) == 0) return;
     uv_close(&u->h.handle, on_closed);
 }
 
@@ -207,52 +223,59 @@ static void name_peer(struct uv_stream *u)
 
 static void on_reopen(uv_handle_t *handle);
 
-/* Goes on with the next address. A handle that failed to connect cannot be used again. */
-static void dial_next(struct uv_stream *u)
+/* Closes the handle and goes on with the next address: one that failed to connect cannot be used again. */
+static void reopen(struct uv_stream *u)
 {
-    free(u->connect);
-    u->connect = NULL;
-    u->reopening = true;
+    stop_waiting(u->dial);
+    u->dial->reopening = true;
     uv_close(&u->h.handle, on_reopen);
+}
+
+/* The dial is over, with or without a connection. */
+static void end_dial(struct uv_stream *u, int err)
+{
+    stop_waiting(u->dial);
+    free(u->dial);
+    u->dial = NULL;
+    loop__touch(u->base.loop);
+    if (!err && !u->is_unix) uv_tcp_nodelay(&u->h.tcp, 1);
+    stream_tell_open(&u->base, err);
+}
+
+static bool has_more(const struct dial *d)
+{
+    return d->tried < d->found.count;
 }
 
 static void on_connected(uv_connect_t *req, int status)
 {
-    struct uv_stream *u = req->data;
-    if (u->base.closed) return; /* on_closed frees */
-    if (status && u->left) {
-        dial_next(u);
-        return;
-    }
-    free(u->connect);
-    u->connect = NULL;
-    loop__touch(u->base.loop);
-    if (!status && !u->is_unix) uv_tcp_nodelay(&u->h.tcp, 1);
-    stream_tell_open(&u->base, status);
+    struct dial *d = CONTAINER_OF(req, struct dial, req);
+    struct uv_stream *u = d->stream;
+    if (u->base.closed || d->reopening) return; /* on_closed or on_reopen goes on */
+    if (status && has_more(d))
+        reopen(u);
+    else
+        end_dial(u, status);
 }
 
-static int connect_to(struct uv_stream *u, const struct sockaddr_storage *address)
+static void on_impatience(struct task *task)
 {
-    struct sockaddr_storage with_port = *address;
-    loop__set_port(&with_port, u->port);
-    u->connect = calloc(1, sizeof *u->connect);
-    if (!u->connect) abort();
-    u->connect->data = u;
-    return uv_tcp_connect(u->connect, &u->h.tcp, (const struct sockaddr *)&with_port, on_connected);
+    reopen(CONTAINER_OF(task, struct dial, task)->stream);
 }
 
-/* Dials the first of `found`, and keeps the others for when it fails. */
-static int connect_to_any(struct uv_stream *u, const struct addresses *found)
+/* An error only when no address is left. */
+static int connect_next(struct uv_stream *u)
 {
-    if (found->count > 1) {
-        u->left = malloc(sizeof *u->left);
-        if (!u->left) abort();
-        u->left->count = found->count - 1;
-        memcpy(u->left->all, found->all + 1, u->left->count * sizeof found->all[0]);
-    }
-    int err = connect_to(u, &found->all[0]);
-    if (!err || !u->left) return err;
-    dial_next(u);
+    struct dial *d = u->dial;
+    struct sockaddr_storage *address = &d->found.all[d->tried++];
+    struct loop *l = u->base.loop;
+    loop__set_port(address, d->port);
+    int err = uv_tcp_connect(&d->req, &u->h.tcp, (const struct sockaddr *)address, on_connected);
+    if (!has_more(d)) return err;
+    if (err)
+        reopen(u);
+    else
+        timer_start(l, &d->timer, l->now_us + ADDRESS_PATIENCE_US);
     return 0;
 }
 
@@ -263,45 +286,20 @@ static void on_reopen(uv_handle_t *handle)
         on_closed(handle);
         return;
     }
-    struct addresses *found = u->left;
-    u->left = NULL;
-    u->reopening = false;
+    u->dial->reopening = false;
+    loop__touch(u->base.loop);
     uv_tcp_init(&u->base.loop->uv, &u->h.tcp);
     u->h.handle.data = u;
-    int err = connect_to_any(u, found);
-    free(found);
-    loop__touch(u->base.loop);
-    if (err) stream_tell_open(&u->base, err);
+    int err = connect_next(u);
+    if (err) end_dial(u, err);
 }
 
 static void on_resolved(struct lookup *q, int err, const struct addresses *found)
 {
-    struct uv_stream *u = q->req.data;
-    bool wanted = u && u->lookup == q;
-    free(q->host);
-    if (wanted) {
-        u->lookup = NULL;
-        if (!err) err = connect_to_any(u, found);
-        loop__touch(u->base.loop);
-        if (err) stream_tell_open(&u->base, err);
-    }
-    free(q);
-}
-
-static int dial_name(struct uv_stream *u, struct str host)
-{
-    struct lookup *q = calloc(1, sizeof *q);
-    if (!q) return -ENOMEM;
-    q->done = on_resolved;
-    u->lookup = q;
-    int err = loop__resolve(u->base.loop, host, q);
-    if (err) {
-        free(q);
-        u->lookup = NULL;
-        return err;
-    }
-    q->req.data = u;
-    return 0;
+    struct dial *d = CONTAINER_OF(q, struct dial, lookup);
+    d->found = *found;
+    if (!err) err = connect_next(d->stream);
+    if (err) end_dial(d->stream, err);
 }
 
 static int dial_unix(struct uv_stream *u, struct str path)
@@ -310,26 +308,34 @@ static int dial_unix(struct uv_stream *u, struct str path)
     if (path.len >= sizeof text) return -ENAMETOOLONG;
     memcpy(text, path.ptr, path.len);
     text[path.len] = '\0';
-    u->connect = calloc(1, sizeof *u->connect);
-    if (!u->connect) abort();
-    u->connect->data = u;
-    uv_pipe_connect(u->connect, &u->h.pipe, text, on_connected);
+    uv_pipe_connect(&u->dial->req, &u->h.pipe, text, on_connected);
     return 0;
+}
+
+static struct dial *dial_new(struct uv_stream *u, uint16_t port)
+{
+    struct dial *d = calloc(1, sizeof *d);
+    if (!d) abort();
+    d->stream = u;
+    d->port = port;
+    d->lookup.done = on_resolved;
+    task_init(&d->task, on_impatience);
+    timer_init(&d->timer, &d->task);
+    return d;
 }
 
 static int real_dial(struct net *net, struct loop *l, const struct addr *addr, struct stream **out)
 {
     (void)net;
     struct uv_stream *u = uv_stream_new(l, addr->is_unix);
-    struct addresses found;
     int err;
-    u->port = addr->port;
+    u->dial = dial_new(u, addr->port);
     if (addr->is_unix)
         err = dial_unix(u, addr->path);
-    else if (loop__resolve_now(l, addr->host, &found))
-        err = connect_to_any(u, &found);
+    else if (loop__resolve_now(l, addr->host, &u->dial->found))
+        err = connect_next(u);
     else
-        err = dial_name(u, addr->host);
+        err = loop__resolve(l, addr->host, &u->dial->lookup);
     if (err) {
         stream_close(&u->base);
         return err;

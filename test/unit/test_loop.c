@@ -7,15 +7,20 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -28,6 +33,116 @@
 
 #define SEC ((uint64_t)USEC_PER_SEC)
 #define MS ((uint64_t)USEC_PER_MS)
+
+/* --- a resolver and a clock of our own --- */
+
+/* What getaddrinfo says of names that end in ".test". */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    bool holds; /* questions wait */
+    unsigned asked, waiting;
+    int status;
+    const char *addresses[3];
+} resolver = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
+
+static void resolver_says(int status, const char *a, const char *b, const char *c)
+{
+    pthread_mutex_lock(&resolver.lock);
+    resolver.status = status;
+    resolver.addresses[0] = a;
+    resolver.addresses[1] = b;
+    resolver.addresses[2] = c;
+    pthread_mutex_unlock(&resolver.lock);
+}
+
+static void resolver_holds(bool on)
+{
+    pthread_mutex_lock(&resolver.lock);
+    resolver.holds = on;
+    pthread_cond_broadcast(&resolver.change);
+    pthread_mutex_unlock(&resolver.lock);
+}
+
+static unsigned resolver_count(const unsigned *count)
+{
+    pthread_mutex_lock(&resolver.lock);
+    unsigned n = *count;
+    pthread_mutex_unlock(&resolver.lock);
+    return n;
+}
+
+static unsigned resolver_asked(void)
+{
+    return resolver_count(&resolver.asked);
+}
+
+static void until_asked(unsigned count)
+{
+    for (int i = 0; i < 20000 && resolver_asked() < count; i++)
+        usleep(500);
+    assert_int_equal(resolver_asked(), count);
+}
+
+static void until_idle(void)
+{
+    for (int i = 0; i < 20000 && resolver_count(&resolver.waiting) > 0; i++)
+        usleep(500);
+    assert_int_equal(resolver_count(&resolver.waiting), 0);
+    usleep(20000); /* its thread ends */
+}
+
+/* As freeaddrinfo takes it apart: one block for each. */
+static struct addrinfo *addrinfo_of(const char *text, struct addrinfo *next)
+{
+    struct addrinfo *a = calloc(1, sizeof *a + sizeof(struct sockaddr_in6));
+    bool v6 = strchr(text, ':');
+    a->ai_family = v6 ? AF_INET6 : AF_INET;
+    a->ai_addrlen = v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    a->ai_addr = (struct sockaddr *)(a + 1);
+    a->ai_addr->sa_family = (sa_family_t)a->ai_family;
+    void *bytes = v6 ? (void *)&((struct sockaddr_in6 *)a->ai_addr)->sin6_addr
+                     : (void *)&((struct sockaddr_in *)a->ai_addr)->sin_addr;
+    assert_int_equal(inet_pton(a->ai_family, text, bytes), 1);
+    a->ai_next = next;
+    return a;
+}
+
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                struct addrinfo **out)
+{
+    if (!str_ends(str_of(host), STR(".test"))) {
+        int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+        *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+        return real(host, service, hints, out);
+    }
+    *out = NULL;
+    pthread_mutex_lock(&resolver.lock);
+    resolver.asked++;
+    resolver.waiting++;
+    while (resolver.holds)
+        pthread_cond_wait(&resolver.change, &resolver.lock);
+    resolver.waiting--;
+    int status = resolver.status;
+    for (int i = 2; i >= 0 && status == 0; i--)
+        if (resolver.addresses[i]) *out = addrinfo_of(resolver.addresses[i], *out);
+    pthread_mutex_unlock(&resolver.lock);
+    return status;
+}
+
+static _Atomic time_t seconds_passed;
+
+int clock_gettime(clockid_t id, struct timespec *out)
+{
+    int err = (int)syscall(SYS_clock_gettime, id, out);
+    if (!err && id == CLOCK_MONOTONIC) out->tv_sec += atomic_load(&seconds_passed);
+    return err;
+}
+
+static void pass_seconds(time_t n)
+{
+    atomic_fetch_add(&seconds_passed, n);
+}
 
 /* --- tasks and timers --- */
 
@@ -498,43 +613,159 @@ static void poll_for(struct talk *t, int steps)
     }
 }
 
+static void close_streams(struct talk *t)
+{
+    if (t->client) stream_close(t->client);
+    if (t->server) stream_close(t->server);
+    t->client = t->server = NULL;
+    t->opened = false;
+    poll_for(t, 50);
+    if (t->server) stream_close(t->server); /* accepted since */
+    t->server = NULL;
+}
+
 /* A name's addresses are tried in order until one can be connected to. */
 static void the_next_address_is_tried(void **state)
 {
     (void)state;
     struct talk *t = talk_new(false);
-    struct addresses found = {.count = 3};
-    inet_pton(AF_INET6, "::1", &((struct sockaddr_in6 *)&found.all[0])->sin6_addr);
-    inet_pton(AF_INET, "127.0.0.9", &((struct sockaddr_in *)&found.all[1])->sin_addr);
-    inet_pton(AF_INET, "127.0.0.1", &((struct sockaddr_in *)&found.all[2])->sin_addr);
-    found.all[0].ss_family = AF_INET6;
-    found.all[1].ss_family = found.all[2].ss_family = AF_INET;
-    loop__remember(t->loop, "many.test", &found);
+    resolver_says(0, "::1", "127.0.0.9", "127.0.0.1");
     open_client(t, "many.test");
     assert_true(str_starts(stream_peer(t->server), STR("127.0.0.1:")));
-    stream_close(t->client);
-    t->client = NULL;
+    close_streams(t);
 
     /* closed in the middle of that */
     for (int steps = 0; steps < 6; steps++) {
         assert_int_equal(dial(t, "many.test"), 0);
         poll_for(t, steps);
-        stream_close(t->client);
-        t->client = NULL;
-        poll_for(t, 50);
-        if (t->server) stream_close(t->server);
-        t->server = NULL;
+        close_streams(t);
     }
 
-    /* none of them */
-    found.count = 2;
-    loop__remember(t->loop, "none.test", &found);
-    t->opened = false;
+    resolver_says(0, "::1", "127.0.0.9", NULL);
     assert_int_equal(dial(t, "none.test"), 0);
-    for (int i = 0; i < 1000 && !t->opened; i++)
-        poll_for(t, 10);
+    run(t->loop);
     assert_true(t->opened && t->open_err < 0);
     talk_free(t);
+}
+
+/* A socket at 127.0.0.8 that lets connections wait for ever: its queue is full. */
+static int silent_listener(uint16_t port, int clients[4])
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    inet_pton(AF_INET, "127.0.0.8", &to.sin_addr);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof to), 0);
+    assert_int_equal(listen(fd, 0), 0);
+    for (int i = 0; i < 4; i++) {
+        clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(clients[i], (struct sockaddr *)&to, sizeof to);
+    }
+    return fd;
+}
+
+static void an_address_that_does_not_answer_is_given_up(void **state)
+{
+    (void)state;
+    struct talk *t = talk_new(false);
+    int clients[4], fd = silent_listener(t->port, clients);
+    resolver_says(0, "127.0.0.8", "127.0.0.1", NULL);
+    uint64_t began = clock_mono_us();
+    open_client(t, "silent.test");
+    assert_true(str_starts(stream_peer(t->server), STR("127.0.0.1:")));
+    assert_in_range(clock_mono_us() - began, SEC / 2, 10 * SEC);
+    close_streams(t);
+    assert_int_equal(dial(t, "silent.test"), 0); /* closed while the first is awaited */
+    close_streams(t);
+    close(fd);
+    for (int i = 0; i < 4; i++)
+        close(clients[i]);
+    talk_free(t);
+}
+
+static void a_name_is_asked_for_once_by_all_who_wait(void **state)
+{
+    (void)state;
+    struct talk *t = talk_new(false);
+    struct stream *given_up;
+    resolver_says(0, "127.0.0.1", NULL, NULL);
+    resolver_holds(true);
+    unsigned before = resolver_asked();
+    assert_int_equal(dial(t, "held.test"), 0);
+    given_up = t->client;
+    assert_int_equal(dial(t, "held.test"), 0);
+    poll_for(t, 20);
+    stream_close(given_up);
+    assert_false(t->opened);
+    resolver_holds(false);
+    for (int i = 0; i < 2000 && !(t->opened && t->server); i++)
+        poll_for(t, 10);
+    assert_true(t->opened && t->open_err == 0);
+    assert_int_equal(resolver_asked(), before + 1);
+    talk_free(t);
+}
+
+/* Dials a name that is known, or must be: no question has to be answered for that. */
+static void open_known(struct talk *t, const char *host)
+{
+    close_streams(t);
+    open_client(t, host);
+}
+
+static void a_resolver_that_fails_takes_no_name_away(void **state)
+{
+    (void)state;
+    struct talk *t = talk_new(false);
+    unsigned before = resolver_asked();
+    resolver_says(0, "127.0.0.1", NULL, NULL);
+    open_client(t, "kept.test");
+    pass_seconds(29);
+    open_known(t, "kept.test"); /* fresh */
+    assert_int_equal(resolver_asked(), before + 1);
+
+    resolver_holds(true); /* it hangs: what is known will do */
+    pass_seconds(2);
+    open_known(t, "kept.test");
+    pass_seconds(500);
+    open_known(t, "kept.test");
+    until_asked(before + 2);
+    resolver_says(EAI_AGAIN, NULL, NULL, NULL); /* it fails: likewise */
+    resolver_holds(false);
+    close_streams(t);
+    open_known(t, "kept.test");
+
+    pass_seconds(600); /* that was too long ago */
+    close_streams(t);
+    assert_int_equal(dial(t, "kept.test"), 0);
+    run(t->loop);
+    assert_int_equal(t->open_err, ERR_RESOLVE);
+
+    close_streams(t);
+    resolver_says(0, "127.0.0.1", NULL, NULL);
+    open_client(t, "kept.test");
+    resolver_says(EAI_NONAME, NULL, NULL, NULL); /* that is an answer */
+    pass_seconds(31);
+    open_known(t, "kept.test");
+    for (int i = 0; i < 2000 && t->open_err == 0; i++) {
+        close_streams(t);
+        assert_int_equal(dial(t, "kept.test"), 0);
+        for (int j = 0; j < 2000 && !t->opened; j++)
+            poll_for(t, 10);
+    }
+    assert_int_equal(t->open_err, ERR_RESOLVE);
+    talk_free(t);
+}
+
+static void a_hanging_resolver_delays_no_end(void **state)
+{
+    (void)state;
+    struct talk *t = talk_new(false);
+    resolver_holds(true);
+    unsigned before = resolver_asked();
+    assert_int_equal(dial(t, "held.test"), 0);
+    until_asked(before + 1);
+    talk_free(t); /* would wait for ever */
+    resolver_holds(false);
+    until_idle();
 }
 
 static void nobody_listening_is_told(void **state)
@@ -695,6 +926,10 @@ int main(void)
         cmocka_unit_test(reading_can_be_held_back),
         cmocka_unit_test(names_are_resolved),
         cmocka_unit_test(the_next_address_is_tried),
+        cmocka_unit_test(an_address_that_does_not_answer_is_given_up),
+        cmocka_unit_test(a_name_is_asked_for_once_by_all_who_wait),
+        cmocka_unit_test(a_resolver_that_fails_takes_no_name_away),
+        cmocka_unit_test(a_hanging_resolver_delays_no_end),
         cmocka_unit_test(nobody_listening_is_told),
         cmocka_unit_test(dials_may_be_given_up),
         cmocka_unit_test(socket_files_are_replaced_when_nobody_serves_them),
