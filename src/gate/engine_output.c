@@ -91,11 +91,12 @@ static void take_line(struct engine_output *o, struct str line)
         if (done) return;
     }
     struct log_line l;
-    log_begin(&l, LOG_INFO, "engine_output");
+    bool complaint = str_starts(line, own); /* the engine's last words */
+    log_begin(&l, complaint ? LOG_ERROR : LOG_INFO, "engine_output");
     log_str(&l, "model", o->model);
     log_str(&l, "line", line);
     log_end(&l);
-    if (!str_starts(line, own)) return;
+    if (!complaint) return;
     line = str_skip(line, own.len);
     snprintf(o->reason, sizeof(o->reason), "%" STR_FMT, STR_ARG(line));
 }

@@ -262,6 +262,18 @@ static int reload(struct gate *g)
     return 0;
 }
 
+/* What is served from now on. */
+static void log_configuration(const struct gate *g, const char *event)
+{
+    struct log_line l;
+    log_begin(&l, LOG_INFO, event);
+    log_cstr(&l, "version", HOSTLER_VERSION);
+    log_u64(&l, "workers", g->worker_count);
+    log_u64(&l, "models", g->conf->model_count);
+    log_u64(&l, "keys", g->conf->key_count);
+    log_end(&l);
+}
+
 static void on_reload_signal(void *owner, int signum)
 {
     struct gate *g = owner;
@@ -272,8 +284,7 @@ static void on_reload_signal(void *owner, int signum)
     if (err)
         log_note(LOG_ERROR, "reload", "failed (%s); the old configuration stays", err_text(err));
     else
-        log_note(LOG_INFO, "reload", "%zu models, %zu keys", g->conf->model_count,
-                 g->conf->key_count);
+        log_configuration(g, "reload");
     log_flush();
 }
 
@@ -488,8 +499,7 @@ static int start(struct gate *g)
     struct snapshot *snapshot = mesh_current(g->mesh);
     supervisor_apply(g->supervisor, snapshot);
     snapshot_unref(snapshot);
-    log_note(LOG_INFO, "started", "hostler %s with %u workers, %zu models", HOSTLER_VERSION,
-             g->worker_count, c->model_count);
+    log_configuration(g, "started");
     log_flush();
     return 0;
 }
