@@ -90,9 +90,19 @@ static void want_startable(const struct service *s, const struct tried *tried)
     }
 }
 
-static uint64_t next_turn(const struct service *s)
+static bool is_retry(const struct service *s, const struct tried *tried)
+{
+    if (!tried || tried->count == 0) return false;
+    for (size_t i = 0; i < s->endpoint_count; i++)
+        if (tried_has(tried, s->endpoints[i].state)) return true;
+    return false;
+}
+
+/* A retry takes no turn: with two endpoints of which one fails, that would be every request's first. */
+static uint64_t next_turn(const struct service *s, const struct tried *tried)
 {
     if (s->policy != ROUTE_ROUND_ROBIN) return 0;
+    if (is_retry(s, tried)) return atomic_load_explicit(&s->state->turn, memory_order_relaxed);
     return atomic_fetch_add_explicit(&s->state->turn, 1, memory_order_relaxed);
 }
 
@@ -121,7 +131,7 @@ static int admit(const struct service *s, const struct tried *tried, struct rng 
 {
     struct survey v;
     size_t all = s->endpoint_count;
-    uint64_t turn = next_turn(s);
+    uint64_t turn = next_turn(s, tried);
     v.first = all > BATCH_MAX ? rng_below(rng, all) : 0;
     v.soon = false;
     v.better_us = UINT64_MAX;

@@ -364,6 +364,35 @@ static void tried_endpoints_are_left_out(void **state)
     world_free(w);
 }
 
+static void retries_take_no_turn(void **state)
+{
+    (void)state;
+    struct world *w = world_new("models:\n"
+                                "  - name: demo\n"
+                                "    policy: round_robin\n"
+                                "    endpoints:\n"
+                                "      - { url: 'http://10.0.0.1:8000/v1' }\n"
+                                "      - { url: 'http://10.0.0.2:8000/v1' }\n"
+                                "health: { failures: 100 }\n");
+    unsigned first_choices = 0;
+    for (int i = 0; i < 10; i++) {
+        struct tried tried = {0};
+        struct grant g;
+        assert_int_equal(try_admit(w, &tried, &g), ADMIT_OK);
+        bool fails = g.endpoint == &w->demo->endpoints[0];
+        first_choices += fails;
+        tried_add(&tried, g.endpoint);
+        report(w, &g, fails ? ATTEMPT_STATUS_5XX : ATTEMPT_OK, 0);
+        release(w, &g);
+        if (!fails) continue;
+        assert_int_equal(try_admit(w, &tried, &g), ADMIT_OK);
+        assert_ptr_equal(g.endpoint, &w->demo->endpoints[1]);
+        release(w, &g);
+    }
+    assert_int_equal(first_choices, 5);
+    world_free(w);
+}
+
 static void many_endpoints_are_all_looked_at(void **state)
 {
     (void)state;
@@ -654,6 +683,7 @@ int main(void)
         cmocka_unit_test(cancelling_never_loses_a_credit),
         cmocka_unit_test(expired_waiters_are_passed_over),
         cmocka_unit_test(tried_endpoints_are_left_out),
+        cmocka_unit_test(retries_take_no_turn),
         cmocka_unit_test(many_endpoints_are_all_looked_at),
         cmocka_unit_test(failures_lead_to_a_cooldown_and_one_trial),
         cmocka_unit_test(a_failed_trial_refuses_those_who_wait),
