@@ -410,18 +410,19 @@ static int compare_slots(const void *a, const void *b)
     return x->sequence->slot < y->sequence->slot ? -1 : x->sequence->slot > y->sequence->slot;
 }
 
-/* The slice's parts, from the oldest prompt on, in order of their slots. A prompt that would only
- * get a scrap waits. */
-static size_t collect_parts(struct scheduler *s, uint32_t size)
+/* The slice's parts, from the oldest prompt on, in order of their slots. A prompt that would only get a scrap waits. A
+ * first one that is not much longer than the slice is taken whole: a cut costs some 4 % of its time. */
+static size_t collect_parts(struct scheduler *s, size_t running)
 {
+    uint32_t size = slice_size(s, running);
+    const uint32_t whole = running ? size + size / 4 : 2 * size;
     size_t n = 0;
     LIST_EACH(&s->prefill, it)
     {
         struct sequence *q = LIST_ITEM(it, struct sequence, link);
         const uint32_t rest = q->goal - q->done;
         if (n && rest > size && size < SLICE_LEAST) break;
-        /* A small rest is taken along: it would cost more on its own. */
-        if (!n && rest > size && rest - size <= size / 4) size = MIN(rest, s->info->batch);
+        if (!n && rest > size && rest <= whole) size = MIN(rest, s->info->batch);
         s->parts[n++] = (struct part){.sequence = q, .count = MIN(size, rest)};
         size -= MIN(size, rest);
         if (!size) break;
@@ -511,7 +512,7 @@ static void prefill_group(struct scheduler *s, struct part *parts, size_t count)
 static bool prefill_slice(struct scheduler *s, size_t running)
 {
     if (list_empty(&s->prefill)) return false;
-    const size_t parts = collect_parts(s, slice_size(s, running));
+    const size_t parts = collect_parts(s, running);
     for (size_t p = 0; p < parts;) {
         const size_t n = group_length(s, p, parts);
         prefill_group(s, s->parts + p, n);

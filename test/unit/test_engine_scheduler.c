@@ -300,22 +300,27 @@ static void tokens_do_not_wait_for_the_rest_of_a_step(void **state)
     bench_free(b);
 }
 
-/* A prompt that is a little longer than a slice is not cut for its last tokens. */
-static void a_small_rest_is_taken_along(void **state)
+/* Decodes that a prompt of one new letter, `length` tokens long, takes. */
+static unsigned decodes_for(struct bench *b, const char *first, size_t length)
+{
+    const unsigned before = model_fake_stats(b->model)->decodes;
+    char *text = filled(first, length);
+    const struct told *t = add(b, text, 1);
+    while (!t->outputs)
+        scheduler_step(b->scheduler);
+    free(text);
+    return model_fake_stats(b->model)->decodes - before;
+}
+
+static void a_prompt_that_is_not_much_longer_than_a_slice_is_not_cut(void **state)
 {
     (void)state;
     struct bench *b = bench_new("fake:mode echo", 2, 2048, 512);
-    char *text = filled("first", 190);
-    add(b, text, 1);
-    run(b);
-    const unsigned before = model_fake_stats(b->model)->decodes;
-    char *longer =
-        filled("longer", 215); /* a slice alone has 200 ms, and so less than 200 tokens */
-    add(b, longer, 1);
-    run(b);
-    assert_int_equal(model_fake_stats(b->model)->decodes, before + 1);
-    free(longer);
-    free(text);
+    decodes_for(b, "a",
+                190); /* from here on its cost is known: 200 ms alone are 200 tokens at most */
+    assert_int_equal(decodes_for(b, "b", 215), 1);
+    assert_int_equal(decodes_for(b, "c", 350), 1);
+    assert_int_equal(decodes_for(b, "d", 450), 2);
     bench_free(b);
 }
 
@@ -617,7 +622,7 @@ int main(void)
         cmocka_unit_test(company_changes_no_answer),
         cmocka_unit_test(a_long_prompt_does_not_stop_the_others),
         cmocka_unit_test(tokens_do_not_wait_for_the_rest_of_a_step),
-        cmocka_unit_test(a_small_rest_is_taken_along),
+        cmocka_unit_test(a_prompt_that_is_not_much_longer_than_a_slice_is_not_cut),
         cmocka_unit_test(waiting_sequences_are_taken_in_order),
         cmocka_unit_test(a_cancelled_sequence_frees_its_slot_at_once),
         cmocka_unit_test(cancelled_in_the_middle_of_its_prompt),
