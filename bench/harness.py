@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import shutil
@@ -315,6 +316,17 @@ def bench_result(p: Process, seconds: float) -> dict:
     if not lines or not lines[-1].startswith("{"):
         raise Unmeasured(f"the load failed: {p.tail()}")
     return json.loads(lines[-1])
+
+
+def interval_of_median(values: list[float]) -> tuple[float, float]:
+    """Between which the median lies with a probability of 95 %, whatever the distribution (by the sign test)."""
+    ordered = sorted(values)
+    n = len(ordered)
+    outside, k = 1 / 2 ** n, 0  # the chance that at most k of n lie below the median
+    while k + 1 < n // 2 and outside + math.comb(n, k + 1) / 2 ** n <= 0.025:
+        k += 1
+        outside += math.comb(n, k) / 2 ** n
+    return ordered[k], ordered[n - 1 - k]
 
 
 def median(values: list[float]) -> float:
