@@ -111,12 +111,20 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def leave(signum: int, _: object) -> None:
+    """Stages stop what they started; a second signal does not keep them from it."""
+    for s in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(s, signal.SIG_IGN)
+    sys.exit(128 + signum)
+
+
 def main() -> int:
     args = parse()
     if not HOSTLER.exists():
         print("bench: build/hostler is missing; `make` builds it", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # stages stop what they started
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, leave)
     box = machine()
     args.json.parent.mkdir(parents=True, exist_ok=True)
     results = []
