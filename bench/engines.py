@@ -21,6 +21,7 @@ SLOTS = 16
 CONTEXT = 1024  # tokens per sequence
 TOKENS = 128    # of each answer
 LONG_WORDS = 168  # of a long prompt: about 500 tokens of this vocabulary
+WARMUP = 8.0  # seconds of load before the first window: memory that is new to a virtual machine is slow at first
 BUSY_TOKENS = 16  # beside a busy core, where llama-server may need a minute for 128
 
 
@@ -120,6 +121,8 @@ def measure(rounds: int, seconds: float, ours_threads: str, levels: tuple[int, .
         for turn in range(rounds):
             for name in ("hostler", "llama-server") if turn % 2 == 0 else ("llama-server", "hostler"):
                 p = engines.start(name)
+                if not busy:
+                    engines.load(name, 4, WARMUP, 0.0)
                 for streams in levels:
                     warmup = 4.0 if busy else 2.0
                     # Many streams end and begin together: the window must hold several of these waves.
