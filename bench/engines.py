@@ -89,9 +89,10 @@ class Engines:
         return result
 
     def load(self, name: str, streams: int, seconds: float, warmup: float, tokens: int = TOKENS) -> dict:
-        """Decoding: short prompts, long answers, `streams` of them at any time."""
+        """Decoding: short prompts, long answers, `streams` of them at any time. The prompts are those of no other load, or
+        what an engine remembers of them would count."""
         return self.bench(name, seconds + warmup + 300, "--concurrency", streams, "--duration", seconds, "--warmup", warmup,
-                          "--output-tokens", tokens, "--prompt-tokens", 4)
+                          "--output-tokens", tokens, "--prompt-tokens", 4, "--seed", 1000 + streams + int(seconds * 100))
 
     def prefill_ms(self, name: str, seed: int) -> float:
         """Time to first token of one prompt of about 500 tokens."""
