@@ -61,6 +61,7 @@ class Engines:
         self.ports: dict[str, int] = {}
         self.models: dict[str, str] = {}
         self.ours_threads = ours_threads
+        self.loads = 0  # of the engine that was started last
 
     def command(self, name: str, port: int) -> list:
         if name == "hostler":
@@ -71,6 +72,7 @@ class Engines:
 
     def start(self, name: str) -> Process:
         """Starts one engine; they take turns, so that neither disturbs the other."""
+        self.loads = 0
         port = free_port()
         p = self.stage.start(name, self.command(name, port), self.everywhere, cwd=backends(name))
         wait_for(p, port, "/health", 120)
@@ -89,10 +91,11 @@ class Engines:
         return result
 
     def load(self, name: str, streams: int, seconds: float, warmup: float, tokens: int = TOKENS) -> dict:
-        """Decoding: short prompts, long answers, `streams` of them at any time. The prompts are those of no other load, or
-        what an engine remembers of them would count."""
+        """Decoding: short prompts, long answers, `streams` of them at any time. An engine gets each prompt in one of its
+        loads only, or what it remembers would count; the other engine gets the same ones."""
+        self.loads += 1
         return self.bench(name, seconds + warmup + 300, "--concurrency", streams, "--duration", seconds, "--warmup", warmup,
-                          "--output-tokens", tokens, "--prompt-tokens", 4, "--seed", 1000 + streams + int(seconds * 100))
+                          "--output-tokens", tokens, "--prompt-tokens", 4, "--seed", 1000 + self.loads)
 
     def prefill_ms(self, name: str, seed: int) -> float:
         """Time to first token of one prompt of about 500 tokens."""
@@ -159,7 +162,7 @@ def compare_prefill(times: dict[str, list[float]]) -> dict:
     ratio, (low, high) = median(ratios), interval_of_median(ratios)
     return {"what": "time to first token, prompt of 500 tokens", "bound": "1.00x llama-server",
             "value": f"{median(ours):.0f} ms = {ratio:.2f}x ({median(theirs):.0f} ms), {low:.2f}-{high:.2f}x",
-            "ok": ratio <= 1.0, "even": low <= 1.0 <= high, "ratio": ratio}
+            "ok": ratio <= 1.0, "ratio": ratio}
 
 
 def compare(runs: dict, streams: int, pick) -> tuple[float, float, float]:
