@@ -568,10 +568,14 @@ static enum step step_await(struct exchange *x)
 
 /* --- RELAY --- */
 
-/* All of the answer has been given to the client. */
-static enum step relay_whole(struct exchange *x)
+/* Gives the client the last of its answer. The credit goes back first: whoever has the whole answer may ask again, on
+ * another connection and thread, and must not meet itself. */
+static enum step relay_whole(struct exchange *x, const struct str *out, unsigned n)
 {
     report(x, ATTEMPT_OK, 0); /* unless it was reported with the head */
+    endpoint_give_back(&x->grant, now_of(x));
+    call_write(x->call, out, n, true);
+    if (x->call->gone) return STEP_NEXT;
     if (x->fetch.head->status >= 400) return finish(x, OUTCOME_UPSTREAM_STATUS);
     return finish(x, x->relay.error ? OUTCOME_UPSTREAM_BROKEN : OUTCOME_OK);
 }
@@ -583,10 +587,10 @@ static enum step break_answer(struct exchange *x, enum attempt_result result, en
     if (relay_sees_end(&x->relay) &&
         !relay_cut(&x->relay)) { /* a stream that lacks nothing but the body's end */
         struct str rest = relay_last(&x->relay);
-        call_write(x->call, &rest, 1, true);
-        return relay_whole(x);
+        return relay_whole(x, &rest, 1);
     }
     report(x, result, 0);
+    end_attempt(x);
     if (x->relay.is_sse && !x->relay.done && !x->relay.opaque) {
         struct buf event;
         buf_init(&event, 16384);
@@ -632,12 +636,12 @@ static enum step step_relay(struct exchange *x)
         struct str rest = relay_last(&x->relay);
         if (rest.len) out[n++] = rest;
     }
-    if (n || last)
-        call_write(x->call, out, n, last);
+    if (last) return relay_whole(x, out, n);
+    if (n)
+        call_write(x->call, out, n, false);
     else if (!x->call->head_sent)
         call_flush(x->call);
     if (x->call->gone) return STEP_NEXT;
-    if (last) return relay_whole(x);
     if (broken)
         return break_answer(x, ATTEMPT_BROKEN, OUTCOME_UPSTREAM_BROKEN,
                             arena_printf(x->call->arena,
@@ -671,6 +675,7 @@ static enum step out_of_time(struct exchange *x)
     if (x->state == EXCHANGE_RELAY)
         return break_answer(x, result, OUTCOME_TIMEOUT, "ran out of time");
     report(x, x->state == EXCHANGE_AWAIT ? result : ATTEMPT_CANCELLED, 0);
+    end_attempt(x);
     return exchange_refuse(x, OUTCOME_TIMEOUT, 504,
                            STR("The request was not answered before its deadline."), NULL,
                            "deadline_exceeded", 0);

@@ -178,14 +178,21 @@ void endpoint_answered(struct grant *g, uint64_t now_us)
     record_success(g->endpoint->state, true, now_us);
 }
 
-void endpoint_release(struct grant *g, uint64_t now_us)
+void endpoint_give_back(struct grant *g, uint64_t now_us)
 {
-    if (!g->endpoint) return;
+    if (!g->endpoint || g->given_back) return;
     struct endpoint_state *s = g->endpoint->state;
+    g->given_back = true;
     if (g->trial) abandon_trial(s);
+    g->trial = false;
     atomic_store_explicit(&s->released_us, now_us, memory_order_relaxed);
     atomic_fetch_sub(&s->inflight, 1);
     service__offer(s->service, now_us, false);
+}
+
+void endpoint_release(struct grant *g, uint64_t now_us)
+{
+    endpoint_give_back(g, now_us);
     snapshot_unref(g->snapshot);
     *g = (struct grant){0};
 }

@@ -119,7 +119,8 @@ struct grant {
     const struct endpoint *endpoint; /* NULL: none */
     /* reference held by a grant that came through the queue; else NULL */
     struct snapshot *snapshot;
-    bool trial; /* the one request of a half-open breaker */
+    bool trial;      /* the one request of a half-open breaker */
+    bool given_back; /* the credit, by endpoint_give_back */
 };
 
 /* How the try ended: counts it for `worker` and feeds the breaker. Once per grant, before
@@ -131,8 +132,12 @@ void endpoint_report(struct grant *g, unsigned worker, enum attempt_result resul
  * early. */
 void endpoint_answered(struct grant *g, uint64_t now_us);
 
-/* Gives the credit back, hands it to the service's next waiter, and zeroes *g. Legal on a zeroed
- * grant. A trial that was not reported is abandoned. */
+/* Gives the credit back and hands it to the service's next waiter; what the grant borrows stays
+ * until endpoint_release, which must still follow. Legal on a zeroed grant. A trial that was not
+ * reported is abandoned. */
+void endpoint_give_back(struct grant *g, uint64_t now_us);
+
+/* Gives the credit back, where that was not done, and zeroes *g. Legal on a zeroed grant. */
 void endpoint_release(struct grant *g, uint64_t now_us);
 
 /* --- what the prober, the supervisor and the admin view use --- */

@@ -57,6 +57,7 @@ static int near_write(struct stream *s, const struct iovec *iov, unsigned count)
     }
     p->writes += total > 0;
     p->pending_max = MAX(p->pending_max, buf_len(&p->pending));
+    if (total && p->on_write) p->on_write(p, p->user);
     return 0;
 }
 

@@ -48,7 +48,9 @@ struct sim_peer {
     size_t window;      /* how many more bytes are taken */
     size_t pending_max; /* the most that ever waited */
     unsigned writes;    /* stream_write calls with bytes */
-    bool closed;        /* the code closed it */
+    void (*on_write)(struct sim_peer *p, void *user); /* after each of them; it only looks */
+    void *user;
+    bool closed; /* the code closed it */
     bool closed_by_reset;
 };
 

@@ -420,6 +420,39 @@ static void the_only_endpoint_leaves_retries_to_the_client(void **state)
     gateway_free(g, 1);
 }
 
+static void look_at_credit(struct sim_peer *client, void *user)
+{
+    struct gateway *g = user;
+    struct sim_answer a;
+    sim_answer(sim_got(client), false, false, &a);
+    if (a.state == SIM_WHOLE) assert_int_equal(gateway_inflight(g), 0);
+    sim_answer_fini(&a);
+}
+
+/* The one who reads the last byte may ask again at once, on another thread's connection. */
+static void who_has_the_answer_finds_the_credit_free(void **state)
+{
+    (void)state;
+    static const char *const ways[] = {"plain", "stream", "without an end", "cut", "late"};
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        struct gateway *g = gateway_new(ONE_OF(1, "    queue_max: 0\n"));
+        struct sim_peer *c = gateway_client(g);
+        c->on_write = look_at_credit;
+        c->user = g;
+        gateway_ask(c, i == 4 ? "x-stainless-timeout: 1\r\n" : "", i % 4 ? ASK_STREAM : ASK_PLAIN);
+        assert_int_equal(gateway_inflight(g), 1);
+        if (i == 0) serve(g, 0);
+        if (i >= 1 && i <= 3) sim_send_text(up_of(g, 0), SSE_HEAD);
+        if (i == 1 || i == 2) up_chunk(up_of(g, 0), EVENT("x") DONE_EVENT);
+        if (i == 3) up_chunk(up_of(g, 0), EVENT("x"));
+        if (i == 1) sim_send_text(up_of(g, 0), LAST_CHUNK);
+        if (i == 2 || i == 3) sim_fin(up_of(g, 0));
+        if (i == 4) sim_advance(g->sim, 2 * SEC);
+        answer_of(c, i == 4 ? 504 : 200);
+        gateway_free(g, 1);
+    }
+}
+
 /* --- reload --- */
 
 static void load(struct gateway *g, const char *yaml)
@@ -569,6 +602,7 @@ int main(void)
         cmocka_unit_test(a_hurried_client_is_not_the_endpoints_fault),
         cmocka_unit_test(a_retry_waits_its_own_time),
         cmocka_unit_test(the_only_endpoint_leaves_retries_to_the_client),
+        cmocka_unit_test(who_has_the_answer_finds_the_credit_free),
         cmocka_unit_test(exchanges_finish_as_they_began_across_a_reload),
         cmocka_unit_test(a_slow_reader_holds_the_runtime_back),
         cmocka_unit_test(a_reader_that_stops_is_given_up),
