@@ -20,7 +20,8 @@ THREADS = 2
 SLOTS = 16
 CONTEXT = 1024  # tokens per sequence
 TOKENS = 128    # of each answer
-LONG_WORDS = 168  # of a long prompt: about 500 tokens of this vocabulary
+SHORT, LONG = 30, 500  # prompts, in tokens, about: with the template's
+WORDS = {SHORT: 4, LONG: 168}  # of a prompt, in this vocabulary
 WARMUP = 8.0  # seconds of load before the first window: memory that is new to a virtual machine is slow at first
 BUSY_TOKENS = 16  # beside a busy core, where llama-server may need a minute for 128
 
@@ -95,12 +96,13 @@ class Engines:
         loads only, or what it remembers would count; the other engine gets the same ones."""
         self.loads += 1
         return self.bench(name, seconds + warmup + 300, "--concurrency", streams, "--duration", seconds, "--warmup", warmup,
-                          "--output-tokens", tokens, "--prompt-tokens", 4, "--seed", 1000 + self.loads)
+                          "--output-tokens", tokens, "--prompt-tokens", WORDS[SHORT], "--seed", 1000 + self.loads)
 
-    def prefill_ms(self, name: str, seed: int) -> float:
-        """Time to first token of one prompt of about 500 tokens."""
-        result = self.bench(name, 300, "--concurrency", 1, "--requests", 1, "--output-tokens", 2,
-                            "--prompt-tokens", LONG_WORDS, "--seed", seed)
+    def single_ms(self, name: str, length: int, seed: int) -> float:
+        """Time to first token of one stream: of a long prompt, or the median of short ones whose answers follow one another."""
+        answers = (1, 2) if length == LONG else (12, 32)
+        result = self.bench(name, 300, "--concurrency", 1, "--requests", answers[0], "--output-tokens", answers[1],
+                            "--prompt-tokens", WORDS[length], "--seed", seed)
         return result["ttft_ms"]["p50"]
 
 
@@ -129,40 +131,51 @@ def measure(rounds: int, seconds: float, ours_threads: str, levels: tuple[int, .
                     engines.load(name, 4, WARMUP, 0.0)
                 for streams in levels:
                     warmup = 4.0 if busy else 2.0
-                    # Many streams end and begin together: the window must hold several of these waves.
-                    window = seconds * 2 if streams >= 8 else seconds
+                    # Many streams end and begin together, and beside a busy core llama-server may make a token a second:
+                    # the window must hold some of each.
+                    window = seconds * 2 if streams >= 8 or busy else seconds
                     r = engines.load(name, streams, window, warmup, BUSY_TOKENS if busy else TOKENS)
                     runs.setdefault((name, streams), []).append(r)
-                    note(f"round {turn + 1}/{rounds}  {name:12} {streams:3} streams{' (one core busy)' if busy else ''}  "
-                         f"{r['tokens_per_s']:7.1f} tokens/s  ttft p50 {r['ttft_ms']['p50']:.0f} ms")
+                    note(f"round {turn + 1}/{rounds}  {name:12} {streams_of(streams):10}{' (one core busy)' if busy else ''}  "
+                         f"{r['tokens_per_s']:7.1f} tokens/s" + (f"  ttft p50 {r['ttft_ms']['p50']:.0f} ms" if r["ttft_ms"]["count"] else ""))
                 stage.drop(p)
     return runs
 
 
-def measure_prefill(pairs: int, ours_threads: str) -> dict[str, list[float]]:
-    """Times to first token of equal prompts. Both engines are up, and one prompt goes to the one, then to the other: the
-    difference is smaller than what such a machine's speed changes within a minute."""
+def first_token_ms(result: dict) -> float:
+    if not result["ttft_ms"]["count"]:
+        raise Unmeasured("no answer began within a window")
+    return result["ttft_ms"]["p50"]
+
+
+def measure_single(length: int, pairs: int, ours_threads: str) -> dict[str, list[float]]:
+    """Times to first token of one stream, with equal prompts. Both engines are up and take turns: the difference is smaller
+    than what such a machine's speed changes within a minute."""
     times: dict[str, list[float]] = {"hostler": [], "llama-server": []}
     with Stage() as stage:
         engines = Engines(stage, ours_threads)
         for name in times:
             engines.start(name)
-            engines.prefill_ms(name, 1)  # the first one warms up
+            engines.single_ms(name, LONG, 1)  # the first one warms up
         for turn in range(pairs):
             for name in times if turn % 2 == 0 else reversed(times):
-                times[name].append(engines.prefill_ms(name, turn + 2))
-            note(f"pair {turn + 1}/{pairs}  long prompt  ttft hostler {times['hostler'][-1]:.0f} ms  "
+                times[name].append(engines.single_ms(name, length, turn + 2))
+            note(f"pair {turn + 1}/{pairs}  prompt of {length} tokens  ttft hostler {times['hostler'][-1]:.0f} ms  "
                  f"llama-server {times['llama-server'][-1]:.0f} ms")
     return times
 
 
-def compare_prefill(times: dict[str, list[float]]) -> dict:
+def compare_single(length: int, times: dict[str, list[float]]) -> dict:
     ours, theirs = times["hostler"], times["llama-server"]
     ratios = [a / b for a, b in zip(ours, theirs)]
     ratio, (low, high) = median(ratios), interval_of_median(ratios)
-    return {"what": "time to first token, prompt of 500 tokens", "bound": "1.00x llama-server",
+    return {"what": f"time to first token, 1 stream, prompt of {length} tokens", "bound": "1.00x llama-server",
             "value": f"{median(ours):.0f} ms = {ratio:.2f}x ({median(theirs):.0f} ms), {low:.2f}-{high:.2f}x",
             "ok": ratio <= 1.0, "ratio": ratio}
+
+
+def streams_of(n: int) -> str:
+    return f"{n} stream{'s' if n > 1 else ''}"
 
 
 def compare(runs: dict, streams: int, pick) -> tuple[float, float, float]:
@@ -181,20 +194,20 @@ def engine(rounds: int, quick: bool) -> dict:
     runs = measure(rounds, seconds, str(THREADS), levels, busy=False)
     for streams in levels:
         ours, theirs, ratio = compare(runs, streams, lambda r: r["tokens_per_s"])
-        rows.append({"what": f"decode, {streams} streams, {THREADS} threads", "bound": "0.95x llama-server",
+        rows.append({"what": f"decode, {streams_of(streams)}, {THREADS} threads", "bound": "0.95x llama-server",
                      "value": f"{ours:.1f} tokens/s = {ratio:.2f}x ({theirs:.1f})", "ok": ratio >= 0.95, "ratio": ratio})
-    prefill = measure_prefill(8 if quick else 30, str(THREADS))
-    rows.append(compare_prefill(prefill))
-    for streams in levels:
-        ours, theirs, ratio = compare(runs, streams, lambda r: r["ttft_ms"]["p50"])
-        rows.append({"what": f"time to first token, {streams} streams", "bound": "1.00x llama-server",
+    single = {length: measure_single(length, 8 if quick else pairs, str(THREADS)) for length, pairs in ((LONG, 30), (SHORT, 16))}
+    rows += [compare_single(length, times) for length, times in single.items()]
+    for streams in levels[1:]:
+        ours, theirs, ratio = compare(runs, streams, first_token_ms)
+        rows.append({"what": f"time to first token, {streams_of(streams)}", "bound": "1.00x llama-server",
                      "value": f"{ours:.0f} ms = {ratio:.2f}x ({theirs:.0f} ms)", "ok": ratio <= 1.0, "ratio": ratio})
     busy = measure(rounds, seconds, "auto", (4,) if quick else (1, 4), busy=True)
     for _, streams in sorted(k for k in busy if k[0] == "hostler"):
         ours, theirs, ratio = compare(busy, streams, lambda r: r["tokens_per_s"])
-        rows.append({"what": f"one core busy, {streams} streams, auto threads", "bound": "1.50x llama-server -t 2",
+        rows.append({"what": f"one core busy, {streams_of(streams)}, auto threads", "bound": "1.50x llama-server -t 2",
                      "value": f"{ours:.1f} tokens/s = {ratio:.2f}x ({theirs:.1f})", "ok": ratio >= 1.5, "ratio": ratio})
     return {"rows": rows, "tokens_per_s": {f"{k[0]} {k[1]}": [r["tokens_per_s"] for r in v] for k, v in runs.items()},
-            "prefill_ms": prefill,
+            "single_ms": single,
             "busy_tokens_per_s": {f"{k[0]} {k[1]}": [r["tokens_per_s"] for r in v] for k, v in busy.items()},
             "notes": [f"greedy, short prompts, {TOKENS} tokens per answer ({BUSY_TOKENS} beside a busy core), {SLOTS} slots of {CONTEXT} tokens"]}
