@@ -148,20 +148,24 @@ def first_token_ms(result: dict) -> float:
     return result["ttft_ms"]["p50"]
 
 
-def measure_single(length: int, pairs: int, ours_threads: str) -> dict[str, list[float]]:
+def measure_single(length: int, rounds: int, pairs: int, ours_threads: str) -> dict[str, list[float]]:
     """Times to first token of one stream, with equal prompts. Both engines are up and take turns: the difference is smaller
-    than what such a machine's speed changes within a minute."""
+    than what such a machine's speed changes within a minute. Each round starts them anew: where their memory comes to lie
+    makes a difference of its own."""
     times: dict[str, list[float]] = {"hostler": [], "llama-server": []}
-    with Stage() as stage:
-        engines = Engines(stage, ours_threads)
-        for name in times:
-            engines.start(name)
-            engines.single_ms(name, LONG, 1)  # the first one warms up
-        for turn in range(pairs):
-            for name in times if turn % 2 == 0 else reversed(times):
-                times[name].append(engines.single_ms(name, length, turn + 2))
-            note(f"pair {turn + 1}/{pairs}  prompt of {length} tokens  ttft hostler {times['hostler'][-1]:.0f} ms  "
-                 f"llama-server {times['llama-server'][-1]:.0f} ms")
+    for turn in range(rounds):
+        with Stage() as stage:
+            engines = Engines(stage, ours_threads)
+            order = list(times) if turn % 2 == 0 else list(reversed(times))
+            for name in order:
+                engines.start(name)
+            for name in order:
+                engines.single_ms(name, LONG, 1)  # the first one warms up
+            for pair in range(pairs):
+                for name in order if pair % 2 == 0 else reversed(order):
+                    times[name].append(engines.single_ms(name, length, pair + 2))
+                note(f"round {turn + 1}/{rounds}  prompt of {length} tokens  ttft hostler {times['hostler'][-1]:.0f} ms  "
+                     f"llama-server {times['llama-server'][-1]:.0f} ms")
     return times
 
 
@@ -196,7 +200,8 @@ def engine(rounds: int, quick: bool) -> dict:
         ours, theirs, ratio = compare(runs, streams, lambda r: r["tokens_per_s"])
         rows.append({"what": f"decode, {streams_of(streams)}, {THREADS} threads", "bound": "0.95x llama-server",
                      "value": f"{ours:.1f} tokens/s = {ratio:.2f}x ({theirs:.1f})", "ok": ratio >= 0.95, "ratio": ratio})
-    single = {length: measure_single(length, 8 if quick else pairs, str(THREADS)) for length, pairs in ((LONG, 30), (SHORT, 16))}
+    single = {length: measure_single(length, rounds if quick else 2 * rounds, pairs, str(THREADS))
+              for length, pairs in ((LONG, 5), (SHORT, 3))}
     rows += [compare_single(length, times) for length, times in single.items()]
     for streams in levels[1:]:
         ours, theirs, ratio = compare(runs, streams, first_token_ms)
