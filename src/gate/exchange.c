@@ -140,14 +140,15 @@ static unsigned own_fields(struct exchange *x, struct http_field fields[4], stru
     return n;
 }
 
-enum step exchange_reply(struct exchange *x, int status, struct str content_type, struct str body)
+enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
+                         struct str content_type, struct str body)
 {
     struct http_field fields[4];
     unsigned n = own_fields(x, fields, content_type, 0);
     x->status = status;
     call_begin(x->call, status, fields, n, HTTP_LENGTH, body.len);
     call_write(x->call, &body, 1, true);
-    return finish(x, status < 400 ? OUTCOME_OK : OUTCOME_NOT_FOUND);
+    return finish(x, outcome);
 }
 
 enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, struct str message,

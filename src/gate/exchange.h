@@ -86,7 +86,8 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, 
                           const char *param, const char *code, uint64_t retry_after_us);
 
 /* Answers with a body of ours and ends the exchange. */
-enum step exchange_reply(struct exchange *x, int status, struct str content_type, struct str body);
+enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
+                         struct str content_type, struct str body);
 
 /* local.c: models, probes, metrics. */
 enum step exchange_local(struct exchange *x);

@@ -34,7 +34,8 @@ static enum step reply_json(struct exchange *x, int status, struct json_writer *
     }
     struct str text = arena_dup(x->call->arena, buf_str(body));
     buf_fini(body);
-    return exchange_reply(x, status, STR("application/json"), text);
+    return exchange_reply(x, status == 200 ? OUTCOME_OK : OUTCOME_NOT_READY, status,
+                          STR("application/json"), text);
 }
 
 static enum step list_models(struct exchange *x)
@@ -170,7 +171,7 @@ static enum step show_metrics(struct exchange *x)
         loop_post(gate_loop(s->gate), &s->mail);
     }
     if (!x->scrape->done) return STEP_WAIT;
-    return exchange_reply(x, 200, STR("text/plain; version=0.0.4; charset=utf-8"),
+    return exchange_reply(x, OUTCOME_OK, 200, STR("text/plain; version=0.0.4; charset=utf-8"),
                           arena_dup(x->call->arena, buf_str(&x->scrape->text)));
 }
 
@@ -181,6 +182,8 @@ enum step exchange_local(struct exchange *x)
     case API_MODEL: return show_model(x);
     case API_READYZ: return show_ready(x);
     case API_METRICS: return show_metrics(x);
-    default: return exchange_reply(x, 200, STR("application/json"), STR("{\"status\":\"ok\"}"));
+    default:
+        return exchange_reply(x, OUTCOME_OK, 200, STR("application/json"),
+                              STR("{\"status\":\"ok\"}"));
     }
 }

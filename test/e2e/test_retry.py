@@ -187,6 +187,7 @@ def test_everything_in_cooldown_is_503_with_retry_after(start_gate, start_mock):
     ready = gate.get("/readyz")
     assert ready.status == 503 and ready.json()["status"] == "not ready" and "m" in ready.json()["models"][0]["model"]
     assert ready.json()["models"][0]["reason"]
+    assert gate.metric("hostler_outcomes_total", outcome="not_ready") == 1
     assert gate.get("/livez").status == 200
 
 
