@@ -93,7 +93,7 @@ static size_t characters(struct str s)
 }
 
 static void write_completion_logprobs(struct json_writer *w, const struct answer *a,
-                                      const struct answer_choice *c, size_t text_offset)
+                                      const struct answer_choice *c, size_t *text_offset)
 {
     char piece[MODEL_PIECE_MAX];
     json_write_object(w);
@@ -121,15 +121,15 @@ static void write_completion_logprobs(struct json_writer *w, const struct answer
     json_write_key(w, "text_offset");
     json_write_array(w);
     for (unsigned i = 0; i < c->token_count; i++) {
-        json_write_u64(w, text_offset);
-        text_offset += characters(token_text(a, c->tokens[i].token, piece));
+        json_write_u64(w, *text_offset);
+        *text_offset += characters(token_text(a, c->tokens[i].token, piece));
     }
     json_write_array_end(w);
     json_write_object_end(w);
 }
 
 static void write_logprobs(struct json_writer *w, const struct answer *a,
-                           const struct answer_choice *c, size_t text_offset)
+                           const struct answer_choice *c, size_t *text_offset)
 {
     json_write_key(w, "logprobs");
     if (!a->logprobs)
@@ -182,7 +182,8 @@ static void write_choice(struct json_writer *w, const struct answer *a, unsigned
     } else {
         json_write_str_member(w, "text", c->text);
     }
-    write_logprobs(w, a, c, 0);
+    size_t text_offset = 0;
+    write_logprobs(w, a, c, &text_offset);
     write_finish(w, c->finish);
     json_write_object_end(w);
 }
@@ -255,7 +256,7 @@ int answer_frame_role(const struct answer *a, struct buf *out, unsigned index)
 }
 
 int answer_frame_text(const struct answer *a, struct buf *out, unsigned index,
-                      const struct answer_choice *part, size_t text_offset)
+                      const struct answer_choice *part, size_t *text_offset)
 {
     struct json_writer w;
     int err = begin_frame(&w, a, out);

@@ -494,6 +494,9 @@ static int read_common(struct reader *r, struct api_request *out)
     const struct json *options = json_get(r->body, "stream_options");
     if (!absent(options) && json_type(options) != JSON_OBJECT)
         return wrong_type(r, "stream_options", "an object");
+    const struct json *usage = json_get(options, "include_usage");
+    if (!absent(usage) && json_type(usage) != JSON_BOOL)
+        return wrong_type(r, "stream_options.include_usage", "true or false");
     out->include_usage = json_bool_or(options, "include_usage", false);
     return 0;
 }

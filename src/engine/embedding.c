@@ -55,6 +55,8 @@ static int plan(struct embedding *e, struct embed_job *job, struct api_error *er
     struct api_embedding api;
     int err = api_parse_embedding(&e->arena, e->call->body, s->info->vocab, &api, error);
     if (err) return err;
+    err = server__check_model(s, &e->arena, api.model, error);
+    if (err) return err;
     if (!s->info->embed_max)
         return api_refuse(&e->arena, error, "model", "unsupported_model",
                           "This model gives no embeddings.");

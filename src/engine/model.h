@@ -44,6 +44,7 @@ struct model_info {
     char arch[64];         /* "llama" */
     char description[128]; /* "llama 135M Q8_0" */
     uint32_t vocab;        /* tokens are 0 .. vocab-1 */
+    uint32_t piece_max;    /* bytes of the longest token's text, at least 1 */
     uint32_t embedding;    /* length of an embedding */
     uint32_t embed_max;    /* tokens of one embedding input; 0: the model gives none */
     uint32_t context;      /* tokens per slot, prompt and answer together */

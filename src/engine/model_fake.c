@@ -148,6 +148,7 @@ int model_load(const struct model_options *options, struct model **out, char why
     m->info = (struct model_info){
         .vocab = FAKE_VOCAB,
         .embedding = FAKE_EMBEDDING,
+        .piece_max = sizeof "<|im_start|>" - 1,
         .embed_max = 256,
         .context_train = 8192,
         .slots = options->slots,

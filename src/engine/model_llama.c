@@ -155,6 +155,17 @@ static uint64_t slot_bytes(const struct model *m)
            m->info.context;
 }
 
+static uint32_t longest_piece(const struct model *m)
+{
+    char piece[MODEL_PIECE_MAX];
+    int32_t longest = 1;
+    for (llama_token t = 0; t < llama_vocab_n_tokens(m->vocab); t++) {
+        const int32_t n = llama_token_to_piece(m->vocab, t, piece, MODEL_PIECE_MAX, 0, true);
+        longest = MAX(longest, n < 0 ? -n : n);
+    }
+    return (uint32_t)longest;
+}
+
 static void read_info(struct model *m)
 {
     struct model_info *info = &m->info;
@@ -163,6 +174,7 @@ static void read_info(struct model *m)
         (void)snprintf(info->arch, sizeof info->arch, "unknown");
     (void)llama_model_desc(m->llama, info->description, sizeof info->description);
     info->vocab = (uint32_t)llama_vocab_n_tokens(m->vocab);
+    info->piece_max = longest_piece(m);
     info->embedding = (uint32_t)llama_model_n_embd_out(m->llama);
     info->context_train = (uint32_t)llama_model_n_ctx_train(m->llama);
     info->context =
@@ -249,6 +261,22 @@ static void make_arrays(struct model *m)
     }
 }
 
+/* One step before anybody waits for one: it brings the weights in, and what in the file only fails there, or computes no
+ * numbers, is an error of loading still. */
+static int warm_up(struct model *m)
+{
+    const llama_token bos = llama_vocab_bos(m->vocab);
+    const struct model_item item = {.token = MAX(bos, 0), .logits = true};
+    if (llama_model_has_encoder(m->llama)) return 0;
+    if (model_decode(m, &item, 1)) return ERR_INVALID;
+    const float *logits = model_logits(m, 0);
+    bool any = false;
+    for (uint32_t i = 0; logits && i < m->info.vocab; i++)
+        any |= isfinite(logits[i]);
+    llama_memory_clear(m->memory, true);
+    return any ? 0 : ERR_INVALID;
+}
+
 /* Small models are read into memory of their own, which can be in large pages; those that would fill the machine are mapped, so
  * that the kernel may take pages back and processes share them. */
 static enum llama_load_mode load_mode_for(const char *path)
@@ -306,6 +334,10 @@ int model_load(const struct model_options *options, struct model **out, char why
         goto out;
     }
     make_arrays(m);
+    if (warm_up(m)) {
+        err = fail(why, options->path, ERR_INVALID, "the model does not compute");
+        goto out;
+    }
     pthread_mutex_lock(&reason.lock);
     reason.path = NULL;
     pthread_mutex_unlock(&reason.lock);
@@ -448,8 +480,9 @@ static int open_embed_context(struct model *m)
     char key[96], text[16];
     struct llama_context_params p = llama_context_default_params();
     (void)snprintf(key, sizeof key, "%s.pooling_type", m->info.arch);
-    p.n_ctx = m->info.embed_max;
-    p.n_batch = p.n_ubatch = m->info.embed_max;
+    /* libllama wants room for a token of each sequence, and its kernels a round number. */
+    p.n_ctx = (MAX(m->info.embed_max, (uint32_t)MODEL_EMBED_INPUTS) + 255) / 256 * 256;
+    p.n_batch = p.n_ubatch = p.n_ctx;
     p.n_seq_max = MODEL_EMBED_INPUTS;
     p.n_threads = p.n_threads_batch = (int32_t)m->threads;
     p.embeddings = true;
@@ -466,7 +499,8 @@ static int open_embed_context(struct model *m)
     return m->embed_context ? 0 : -ENOMEM;
 }
 
-static void normalise(float *out, const float *in, size_t n)
+/* False: they are no numbers. */
+static bool normalise(float *out, const float *in, size_t n)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
@@ -474,6 +508,7 @@ static void normalise(float *out, const float *in, size_t n)
     const double scale = sum > 0 ? 1 / sqrt(sum) : 0;
     for (size_t i = 0; i < n; i++)
         out[i] = (float)(in[i] * scale);
+    return isfinite(sum);
 }
 
 int model_embed(struct model *m, const struct model_tokens *inputs, size_t count, float *out)
@@ -499,10 +534,7 @@ int model_embed(struct model *m, const struct model_tokens *inputs, size_t count
     }
     for (size_t i = 0; !err && i < count; i++) {
         const float *v = llama_get_embeddings_seq(m->embed_context, (llama_seq_id)i);
-        if (v)
-            normalise(out + i * m->info.embedding, v, m->info.embedding);
-        else
-            err = ERR_INVALID;
+        if (!v || !normalise(out + i * m->info.embedding, v, m->info.embedding)) err = ERR_INVALID;
     }
     llama_batch_free(batch);
     return err;

@@ -32,7 +32,7 @@ struct choice {
     bool begun; /* the role was sent */
     enum finish finish;
     struct buf text;               /* whole answers */
-    size_t characters;             /* sent, for text_offset */
+    size_t text_offset;            /* of the next token, in characters */
     struct sampler_choice *tokens; /* whole answers with logprobs */
     unsigned token_count;
     unsigned token_cap;
@@ -146,11 +146,6 @@ static void fail(struct request *r, const struct api_error *error)
 
 /* --- from body to sequences --- */
 
-static bool model_known(const struct server *s, struct str name)
-{
-    return !name.ptr || !name.len || str_eq(name, str_of(s->options.alias));
-}
-
 static int chat_prompt(struct request *r, struct arena *arena, const struct api_request *api,
                        struct api_prompt *out, struct api_error *error)
 {
@@ -233,12 +228,8 @@ static int plan(struct request *r, struct arena *arena, struct api_error *error)
             ? api_parse_chat(arena, r->call->body, &s->defaults, s->info->vocab, &api, error)
             : api_parse_completion(arena, r->call->body, &s->defaults, s->info->vocab, &api, error);
     if (err) return err;
-    if (!model_known(s, api.model)) {
-        api_refuse(arena, error, "model", "model_not_found", "This engine serves '%s', not '%.*s'.",
-                   s->options.alias, (int)MIN(api.model.len, (size_t)128), api.model.ptr);
-        error->status = 404;
-        return ERR_NOT_FOUND;
-    }
+    err = server__check_model(s, arena, api.model, error);
+    if (err) return err;
     r->stream = api.stream;
     answer_init(&r->answer, r->kind);
     r->answer.vocabulary = s->model;
@@ -325,9 +316,7 @@ static int frame_output(struct request *r, struct choice *c, unsigned index,
     }
     if (!err && (out->text.len || out->choice_count)) {
         const struct answer_choice part = {out->text, FINISH_NONE, out->choices, out->choice_count};
-        err = answer_frame_text(&r->answer, &r->frames, index, &part, c->characters);
-        for (size_t i = 0; i < out->text.len; i++)
-            c->characters += ((unsigned char)out->text.ptr[i] & 0xc0) != 0x80;
+        err = answer_frame_text(&r->answer, &r->frames, index, &part, &c->text_offset);
     }
     if (!err && out->finish != FINISH_NONE)
         err = answer_frame_finish(&r->answer, &r->frames, index, out->finish);

@@ -11,6 +11,7 @@
 #include "obs/log.h"
 
 enum {
+    TOKENIZE_MAX = 1 << 20, /* bytes of /tokenize, which nothing else happens beside */
     HEAD_MAX = 64 * 1024,
     HEADERS_MAX = 128,
     CONNECTIONS_MAX = 4096,
@@ -69,6 +70,17 @@ void server__leave(struct server *s, struct list *link)
     tell_if_drained(s);
 }
 
+int server__check_model(const struct server *s, struct arena *arena, struct str name,
+                        struct api_error *error)
+{
+    if (!name.len || str_eq(name, str_of(s->options.alias))) return 0;
+    (void)api_refuse(arena, error, "model", "model_not_found",
+                     "This engine serves '%s', not '%.*s'.", s->options.alias,
+                     (int)MIN(name.len, (size_t)128), name.ptr);
+    error->status = 404;
+    return ERR_NOT_FOUND;
+}
+
 /* --- tokens --- */
 
 /* True when the text begins with the name of the token that the model puts before texts anyway. */
@@ -82,13 +94,13 @@ static bool begins_with_bos(const struct server *s, struct str text)
     return bos.len && str_starts(text, bos);
 }
 
-static int refuse_length(struct arena *arena, const struct server *s, const char *param,
-                         size_t count, uint32_t room, struct api_error *error)
+static int refuse_length(struct arena *arena, const char *param, const char *least, size_t count,
+                         uint32_t room, struct api_error *error)
 {
     return api_refuse(
         arena, error, param, "context_length_exceeded",
-        "This model's context holds %u tokens, so a prompt may have at most %u; yours has %zu.",
-        s->info->context, room, count);
+        "'%s' may have at most %u tokens here, by the model's context; yours has %s%zu.", param,
+        room, least, count);
 }
 
 int server__tokens(struct server *s, struct arena *arena, const struct api_prompt *prompt,
@@ -97,20 +109,21 @@ int server__tokens(struct server *s, struct arena *arena, const struct api_promp
 {
     size_t n = prompt->token_count;
     if (prompt->tokens) {
-        if (n > room) return refuse_length(arena, s, param, n, room, error);
+        if (n > room) return refuse_length(arena, param, "", n, room, error);
         if (!n) return api_refuse(arena, error, param, NULL, "'%s' must not be empty.", param);
         *tokens = prompt->tokens;
         *count = prompt->token_count;
         return 0;
     }
-    /* No token is longer than a few hundred bytes, so a text far beyond the room needs no
-     * tokenizing to be refused. */
+    /* Tokenizing a text stops everything else, so one that cannot have room is refused before. */
+    const size_t least = prompt->text.len / s->info->piece_max;
+    if (least > room) return refuse_length(arena, param, "at least ", least, room, error);
     const size_t most = MIN((size_t)room, prompt->text.len + 2);
     int32_t *own = arena_try(arena, (most + 1) * sizeof *own);
-    if (!own) return refuse_length(arena, s, param, prompt->text.len, room, error);
+    if (!own) return refuse_length(arena, param, "at least ", least, room, error);
     const bool add = !(parse_special && begins_with_bos(s, prompt->text));
     int err = model_tokenize(s->model, prompt->text, add, parse_special, own, most, &n);
-    if (err == ERR_TOO_LARGE) return refuse_length(arena, s, param, n, room, error);
+    if (err == ERR_TOO_LARGE) return refuse_length(arena, param, "", n, room, error);
     if (err) return api_refuse(arena, error, param, NULL, "'%s' cannot be tokenized.", param);
     if (!n) return api_refuse(arena, error, param, NULL, "'%s' must not be empty.", param);
     *tokens = own;
@@ -229,6 +242,11 @@ static void answer_tokenize(struct server *s, struct http_call *c, struct arena 
     size_t n = 0;
     if (api_parse_tokenize(arena, c->body, &content, &add_special, &error)) {
         server__reply_error(c, &error);
+        return;
+    }
+    if (content.len > TOKENIZE_MAX) {
+        refuse(c, 413, "invalid_request_error", NULL,
+               STR("'content' has more than 1 MiB: cut it."));
         return;
     }
     const size_t most = content.len + 2;

@@ -21,6 +21,9 @@ void server__leave(struct server *s, struct list *link);
 
 /* A prompt's tokens on the arena. Refusals name `param`. `room`: the most that fits, -- the context
  * less one. */
+MUST_CHECK int server__check_model(const struct server *s, struct arena *arena, struct str name,
+                                   struct api_error *error);
+
 MUST_CHECK int server__tokens(struct server *s, struct arena *arena,
                               const struct api_prompt *prompt, bool parse_special, uint32_t room,
                               const char *param, const int32_t **tokens, uint32_t *count,

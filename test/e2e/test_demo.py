@@ -2,6 +2,9 @@
 """The demo model through the whole path: gateway, supervisor, engine, libllama."""
 
 import json
+import math
+import struct
+import time
 
 import pytest
 
@@ -48,6 +51,41 @@ def test_all_at_once(demo):
     for conn, question in zip(conns, QUESTIONS):
         assert conn.response().json()["choices"][0]["message"]["content"] == question["answer"]
         conn.close()
+
+
+def altered(processes, key, value):
+    """The demo with another number in its metadata."""
+    data = bytearray((ROOT / "models/demo.gguf").read_bytes())
+    at = data.index(key.encode()) + len(key) + 4  # behind the value's type
+    data[at:at + len(value)] = value
+    path = processes.folder / "altered.gguf"
+    path.write_bytes(data)
+    return processes.gate([{"name": "demo", "engine": {"file": str(path)}}], env={"HOSTLER_ENGINE": ENGINE})
+
+
+@pytest.mark.parametrize("key, value", [("llama.attention.layer_norm_rms_epsilon", -1e-5), ("llama.attention.layer_norm_rms_epsilon", math.nan),
+                                        ("llama.rope.freq_base", math.nan)])
+def test_a_file_that_loads_but_does_not_compute(processes, key, value):
+    """Found out before anybody is served: not by the first request, which would take the engine with it."""
+    gate = altered(processes, key, struct.pack("<f", value))
+    answer = gate.chat(body("Hello"))
+    assert answer.status == 503 and "altered.gguf" in answer.error()["message"]
+
+
+@pytest.mark.parametrize("context", [7, 1000, 2047])
+def test_embeddings_of_odd_contexts(processes, context):
+    gate = altered(processes, "llama.context_length", struct.pack("<I", context))
+    answer = gate.post("/v1/embeddings", {"model": "demo", "input": ["a", "b"]})
+    assert answer.status == 200 and len(answer.json()["data"]) == 2
+    if context > 100:
+        assert gate.chat(body("Hello", max_tokens=2)).status == 200
+
+
+def test_a_prompt_far_too_long_is_refused_at_once(demo):
+    began = time.monotonic()
+    refused = demo.chat(body("1" * 7_000_000))
+    assert refused.status == 400 and refused.error()["code"] == "context_length_exceeded"
+    assert time.monotonic() - began < 1
 
 
 def test_limits_and_stops(demo):

@@ -89,7 +89,7 @@ static void world_free(struct world *w)
 static struct sim_peer *request(struct world *w, const char *method, const char *path,
                                 const char *body)
 {
-    char text[16 * 1024];
+    static char text[2 << 20];
     struct sim_peer *p = sim_connect(w->sim, http_server_accept, &w->server.http);
     const int n =
         snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nhost: x\r\ncontent-length: %zu\r\n\r\n%s",
@@ -196,6 +196,58 @@ static void completions_take_lists_of_tokens(void **state)
     assert_int_equal(occurrences(p, "\"finish_reason\":\"length\""), 2);
     assert_int_equal(occurrences(p, "\"text_offset\":[0,1,2,3]"), 2);
     assert_true(sim_has(p, "\"prompt_tokens\":5,\"completion_tokens\":8,\"total_tokens\":13"));
+    world_free(w);
+}
+
+/* All the numbers of the stream's text_offset lists, in order. */
+static void streamed_offsets(const struct sim_peer *p, char *out, size_t size)
+{
+    struct str rest = sim_got(p), name = STR("\"text_offset\":[");
+    size_t n = 0;
+    for (ptrdiff_t at; (at = str_find(rest, name)) >= 0;) {
+        rest = str_skip(rest, (size_t)at + name.len);
+        ptrdiff_t end = str_find_char(rest, ']');
+        if (end > 0) n += (size_t)snprintf(out + n, size - n, "%.*s ", (int)end, rest.ptr);
+    }
+}
+
+/* What is held back for a stop string comes in one frame with what ends the wait. */
+static void offsets_are_the_tokens_own(void **state)
+{
+    (void)state;
+    char offsets[64] = "";
+    struct world *w = world_new("fake:mode echo", 1);
+    struct sim_peer *p =
+        request(w, "POST", "/v1/completions",
+                "{\"prompt\":\"abcd\",\"max_tokens\":4,\"logprobs\":0,\"temperature\":0,"
+                "\"stream\":true,\"stop\":[\"bcX\"]}");
+    assert_int_equal(answered(w, p, "[DONE]"), 200);
+    streamed_offsets(p, offsets, sizeof offsets);
+    for (char *c = offsets; *c; c++)
+        if (*c == ',') *c = ' ';
+    assert_string_equal(offsets, "0 1 2 3 ");
+    world_free(w);
+}
+
+static void requests_that_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+    struct world *w = world_new("fake:mode echo", 1);
+    static char body[(1 << 20) + 64];
+    int n = snprintf(body, sizeof body, "{\"content\":\"");
+    memset(body + n, 'x', (1 << 20) + 1);
+    memcpy(body + n + (1 << 20) + 1, "\"}", 3);
+    assert_int_equal(answered(w, request(w, "POST", "/tokenize", body), "1 MiB"), 413);
+    assert_int_equal(
+        answered(w, request(w, "POST", "/v1/embeddings", "{\"model\":\"other\",\"input\":\"a\"}"),
+                 "model_not_found"),
+        404);
+    assert_int_equal(
+        answered(w,
+                 request(w, "POST", CHAT,
+                         "{\"stream\":true,\"stream_options\":{\"include_usage\":1}," HELLO "}"),
+                 "'stream_options.include_usage' must be true or false"),
+        400);
     world_free(w);
 }
 
@@ -413,6 +465,8 @@ int main(void)
         cmocka_unit_test(a_chat_streams_a_frame_per_token),
         cmocka_unit_test(choices_share_the_prompt),
         cmocka_unit_test(completions_take_lists_of_tokens),
+        cmocka_unit_test(offsets_are_the_tokens_own),
+        cmocka_unit_test(requests_that_do_not_fit_are_refused),
         cmocka_unit_test(embeddings_in_both_encodings),
         cmocka_unit_test(small_routes),
         cmocka_unit_test(bad_requests_get_400_and_harm_nobody),
