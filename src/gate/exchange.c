@@ -305,12 +305,21 @@ static enum step step_permit(struct exchange *x)
 
 /* --- ADMIT and QUEUE --- */
 
+bool exchange_may_use(const struct exchange *x, const struct service *s)
+{
+    size_t count;
+    const struct service_name *names = snapshot_names(x->snapshot, &count);
+    for (size_t i = 0; i < count; i++)
+        if (names[i].service == s && may_use(x, names[i].id, s)) return true;
+    return false;
+}
+
 /* Goes on with the next fallback model that the key allows. */
 static bool next_fallback(struct exchange *x)
 {
     while (x->fallbacks < x->asked->fallback_count) {
         const struct service *s = x->asked->fallback[x->fallbacks++];
-        if (!key_allows(x->key, s->name)) continue;
+        if (!exchange_may_use(x, s)) continue;
         x->service = s;
         x->tried = (struct tried){0};
         return true;
@@ -390,7 +399,7 @@ static enum step step_queue(struct exchange *x)
         x, OUTCOME_QUEUE_TIMEOUT, 503,
         arena_printf(x->call->arena,
                      "The request waited %llu s for a free endpoint of the model '%" STR_FMT "'.",
-                     (unsigned long long)((now - x->queued_us) / USEC_PER_SEC),
+                     (unsigned long long)((now - x->queued_us + USEC_PER_SEC - 1) / USEC_PER_SEC),
                      STR_ARG(x->asked->name)),
         NULL, "queue_timeout", 1 * USEC_PER_SEC);
 }
@@ -436,42 +445,42 @@ static int failure_status(enum attempt_result result)
 static bool has_fallback(const struct exchange *x)
 {
     for (size_t i = x->fallbacks; i < x->asked->fallback_count; i++)
-        if (key_allows(x->key, x->asked->fallback[i]->name)) return true;
+        if (exchange_may_use(x, x->asked->fallback[i])) return true;
     return false;
 }
 
-/* Another endpoint (of this or a fallback model) would take the request instead of relaying this answer. */
-static bool has_other(const struct exchange *x)
+enum retry { RETRY_NO, RETRY_FALLBACK, RETRY_HERE };
+
+/* Where one more attempt makes sense and is allowed: at another endpoint of the model, within its retry budget (counted when it is
+ * granted), else at a fallback model, which is another runtime and needs none. */
+static enum retry take_retry(struct exchange *x)
 {
     struct tried tried = x->tried;
+    if (x->attempts >= conf_of(x)->retry.attempts_max) return RETRY_NO;
     tried_add(&tried, x->grant.endpoint);
-    return admit_hopeful(x->service, &tried, now_of(x)) || has_fallback(x);
-}
-
-/* One more attempt makes sense and is allowed, by number and by the retry budget; counted when it is. */
-static bool take_retry(struct exchange *x)
-{
-    if (x->attempts >= conf_of(x)->retry.attempts_max || !has_other(x)) return false;
-    if (service_may_retry(x->asked, x->worker->index, now_of(x))) return true;
+    bool here = admit_hopeful(x->service, &tried, now_of(x));
+    if (here && service_may_retry(x->asked, x->worker->index, now_of(x))) return RETRY_HERE;
+    if (has_fallback(x)) return RETRY_FALLBACK;
+    if (!here) return RETRY_NO;
     metric_add(&x->worker->stats.retries_denied, 1);
     x->retry_denied = true;
-    return false;
+    return RETRY_NO;
 }
 
-/* An attempt failed before the client got anything: goes elsewhere when `retry` allows it and somebody is there, else
- * says so. */
+/* An attempt failed before the client got anything: goes where `retry` says and somebody is there, else tells of it. */
 static enum step attempt_failed(struct exchange *x, enum attempt_result result,
-                                uint64_t retry_after_us, bool retry, const char *what)
+                                uint64_t retry_after_us, enum retry retry, const char *what)
 {
     report(x, result, retry_after_us);
     tried_add(&x->tried, x->grant.endpoint);
     end_attempt(x);
-    if (retry) {
+    if (retry == RETRY_HERE) {
         uint64_t wait_us = 0;
         int got = admit_try(x->service, &x->tried, &x->worker->rng, now_of(x), &x->grant, &wait_us);
         if (got == ADMIT_OK) return go(x, EXCHANGE_SEND);
-        if (got == ADMIT_WAIT || next_fallback(x)) return go(x, EXCHANGE_ADMIT);
+        if (got == ADMIT_WAIT) return go(x, EXCHANGE_ADMIT);
     }
+    if (retry != RETRY_NO && next_fallback(x)) return go(x, EXCHANGE_ADMIT);
     int status = failure_status(result);
     return exchange_refuse(
         x, result == ATTEMPT_TIMEOUT ? OUTCOME_TIMEOUT : OUTCOME_UPSTREAM_FAILED, status,
@@ -525,8 +534,9 @@ static enum step take_head(struct exchange *x)
                               "refuses the gateway's credentials");
     if (is_retryable(head->status)) {
         enum attempt_result result = head->status == 429 ? ATTEMPT_STATUS_429 : ATTEMPT_STATUS_5XX;
-        if (take_retry(x))
-            return attempt_failed(x, result, retry_after_us, true, "is overloaded or failing");
+        enum retry retry = take_retry(x);
+        if (retry != RETRY_NO)
+            return attempt_failed(x, result, retry_after_us, retry, "is overloaded or failing");
         report(x, result, retry_after_us);
     } else {
         endpoint_answered(&x->grant, now_of(x));
@@ -585,14 +595,14 @@ static enum step relay_whole(struct exchange *x, const struct str *out, unsigned
 static enum step break_answer(struct exchange *x, enum attempt_result result, enum outcome outcome,
                               const char *what)
 {
-    if (relay_sees_end(&x->relay) &&
+    if (x->relay.is_sse &&
         !relay_cut(&x->relay)) { /* a stream that lacks nothing but the body's end */
         struct str rest = relay_last(&x->relay);
         return relay_whole(x, &rest, 1);
     }
     report(x, result, 0);
     end_attempt(x);
-    if (x->relay.is_sse && !x->relay.done && !x->relay.opaque) {
+    if (x->relay.is_sse && !x->relay.done && !x->relay.inside) {
         struct buf event;
         buf_init(&event, 16384);
         api_write_error_event(&event, failure_status(result),
@@ -631,7 +641,7 @@ static enum step step_relay(struct exchange *x)
     unsigned n = relay_feed(&x->relay, body, whole, out);
     /* How the bytes ended does not matter to a stream: it is whole with its [DONE] (or the runtime's own error), else broken. */
     bool cut = relay_cut(&x->relay);
-    bool broken = relay_sees_end(&x->relay) ? (whole || failed) && cut : failed;
+    bool broken = x->relay.is_sse ? (whole || failed) && cut : failed;
     bool last = (whole || failed) && !broken;
     if (last) {
         struct str rest = relay_last(&x->relay);

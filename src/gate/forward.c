@@ -97,8 +97,10 @@ void forward_response_head(struct exchange *x, const struct http_head *head)
     struct str id = str_of(x->id);
     bool is_sse = is_event_stream(head);
     relay_init(&x->relay, is_sse, x->request.stream && !x->request.asks_usage);
-    char *lines = arena_alloc(x->call->arena, headers_size(head) + id.len + 64);
+    struct str date = http_head_get(head, HDR_DATE).ptr ? STR_NULL : http_date();
+    char *lines = arena_alloc(x->call->arena, headers_size(head) + id.len + date.len + 64);
     char *at = put_headers(lines, head, keep_response_header);
+    if (date.len) at = put_header(at, STR("date"), date); /* RFC 9110 section 6.6.1 */
     at = put_header(at, STR("x-request-id"), id);
     enum http_framing framing = HTTP_CHUNKED;
     uint64_t length = 0;

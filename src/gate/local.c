@@ -101,7 +101,7 @@ static enum step show_ready(struct exchange *x)
         json_write_array(&w);
     }
     for (size_t i = 0; details && i < count; i++) {
-        if (x->key && !key_allows(x->key, services[i].name)) continue;
+        if (!exchange_may_use(x, &services[i])) continue;
         buf_clear(&reason);
         bool up = service_ready(&services[i], now, &reason);
         json_write_object(&w);

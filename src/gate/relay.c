@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/err.h"
 #include "json/scan.h"
 
 void relay_init(struct relay *r, bool is_sse, bool strip_usage)
@@ -48,20 +49,26 @@ static bool is_empty_array(const struct json_span *span)
     return true;
 }
 
+static bool begins_as_error(struct str data)
+{
+    return str_starts(data, STR("{")) && str_starts(str_trim(str_skip(data, 1)), STR("\"error\""));
+}
+
 /* Looks into an event. False when it is to be left out. */
 static bool pass_event(struct relay *r, const struct sse_event *event)
 {
     static const struct str names[] = {STR_INIT("choices"), STR_INIT("usage"), STR_INIT("error")};
     struct json_span spans[ARRAY_LEN(names)];
     if (!event->data.ptr || event->multi) return true;
-    if (str_eq(event->data, STR("[DONE]"))) {
+    if (str_starts(event->data, STR("[DONE]")) && str_trim(event->data).len == 6) {
         r->done = true;
         return true;
     }
+    if (str_eq(event->event, STR("error"))) r->error = true;
     bool has_usage = str_find(event->data, STR("\"usage\"")) >= 0;
-    if (!has_usage && !str_starts(event->data, STR("{\"error\""))) return true;
+    if (!has_usage && !begins_as_error(event->data)) return true;
     if (json_scan(event->data, names, ARRAY_LEN(names), spans, NULL)) return true;
-    if (spans[2].type == JSON_OBJECT) r->error = true;
+    if (spans[2].type == JSON_OBJECT || spans[2].type == JSON_STRING) r->error = true;
     if (spans[1].type != JSON_OBJECT) return true;
     read_usage(&r->usage, &spans[1]);
     return !(r->strip_usage && is_empty_array(&spans[0]));
@@ -84,23 +91,22 @@ static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY
     struct sse_event event;
     unsigned n = 0;
     for (;;) {
-        int got = sse_next(&r->sse, &in, &event);
+        int got = r->inside ? ERR_TOO_LARGE : sse_next(&r->sse, &in, &event);
         if (got == 0) return n;
-        if (got < 0) { /* larger than we look into: what was held, then the rest as it comes */
-            r->opaque = true;
-            struct str held = sse_rest(&r->sse);
-            if (held.len) add_slice(out, &n, held);
-            if (in.len) add_slice(out, &n, in);
-            return n;
+        if (got < 0) {
+            r->inside = !sse_skip(&r->sse, &in, &event.raw);
+        } else if (!pass_event(r, &event)) {
+            continue;
+        } else {
+            r->events++;
         }
-        if (!pass_event(r, &event)) continue;
-        r->events++;
-        if (!add_slice(out, &n, event.raw)) {
-            /* Many holes in one read: give up looking, lose nothing. */
-            r->opaque = true;
-            out[RELAY_SLICES - 1].len = (size_t)(in.ptr + in.len - out[RELAY_SLICES - 1].ptr);
-            return n;
+        if (event.raw.len && !add_slice(out, &n, event.raw)) {
+            /* Many holes in one read: fills the last one, loses nothing. */
+            struct str *last = &out[RELAY_SLICES - 1];
+            r->crowded = true;
+            last->len = (size_t)(event.raw.ptr + event.raw.len - last->ptr);
         }
+        if (r->inside && in.len == 0) return n;
     }
 }
 
@@ -144,7 +150,7 @@ static void find_usage(struct usage *u, struct str text)
 
 unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RELAY_SLICES])
 {
-    if (in.len && r->is_sse && !r->opaque) return feed_events(r, in, out);
+    if (in.len && r->is_sse) return feed_events(r, in, out);
     if (!r->is_sse) {
         bool in_one_piece = last && buf_len(&r->tail) == 0;
         if (!in_one_piece) keep_tail(r, in);
@@ -154,15 +160,10 @@ unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RE
     return in.len ? 1 : 0;
 }
 
-bool relay_sees_end(const struct relay *r)
-{
-    return r->is_sse && !r->opaque;
-}
-
 struct str relay_last(const struct relay *r)
 {
     struct str rest = sse_rest(&r->sse);
-    if (!relay_sees_end(r) || !str_starts(rest, STR("data:"))) return STR_NULL;
+    if (!r->is_sse || !str_starts(rest, STR("data:"))) return STR_NULL;
     struct str value = str_trim(str_skip(rest, 5));
     while (value.len && strchr("\r\n", value.ptr[value.len - 1]))
         value.len--;
@@ -171,6 +172,5 @@ struct str relay_last(const struct relay *r)
 
 bool relay_cut(const struct relay *r)
 {
-    if (!relay_sees_end(r)) return false;
-    return !(r->done || r->error || relay_last(r).len);
+    return r->is_sse && !(r->done || r->error || relay_last(r).len);
 }

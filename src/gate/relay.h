@@ -21,7 +21,8 @@ struct usage {
 struct relay {
     bool is_sse;
     bool strip_usage; /* leave out the event whose choices are empty and that has usage */
-    bool opaque;      /* an event was too large to look into; bytes pass as they come */
+    bool inside;      /* in an event that is too large to look into: its bytes pass as they come */
+    bool crowded;     /* a read had more to leave out than slices: some of it was passed */
     bool done;        /* [DONE] went through */
     bool error;       /* an error event went through */
     uint64_t events;  /* passed on */
@@ -38,9 +39,6 @@ void relay_fini(struct relay *r);
 /* Filters one read's bytes into slices, borrowed from `in` and from the relay until the next call. `last`: the body ends with them.
  * Returns how many slices. */
 unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RELAY_SLICES]);
-
-/* True when it can tell a whole answer from a cut one by its events. */
-bool relay_sees_end(const struct relay *r);
 
 /* What is to go out at the body's end besides: a whole [DONE] event where its blank line did not come, else nothing. Static. */
 struct str relay_last(const struct relay *r);

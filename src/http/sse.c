@@ -10,6 +10,7 @@ void sse_init(struct sse *s, size_t event_max)
     buf_init(&s->carry, event_max);
     buf_init(&s->given, event_max);
     s->line = 0;
+    s->skipping = s->at_start = s->after_cr = false;
 }
 
 void sse_fini(struct sse *s)
@@ -93,15 +94,15 @@ static void read_fields(struct str raw, struct sse_event *event)
     }
 }
 
-/* The whole carry is an event: moves it to where the next carry does not overwrite it. */
-static void give_carry(struct sse *s, struct sse_event *event)
+/* Moves the carry to where the next carry does not overwrite it. */
+static struct str give_carry(struct sse *s)
 {
     struct buf given = s->given;
     s->given = s->carry;
     s->carry = given;
     buf_clear(&s->carry);
     s->line = 0;
-    read_fields(buf_str(&s->given), event);
+    return buf_str(&s->given);
 }
 
 int sse_next(struct sse *s, struct str *input, struct sse_event *event)
@@ -126,6 +127,41 @@ int sse_next(struct sse *s, struct str *input, struct sse_event *event)
     *input = str_n(input->ptr + used, input->len - used);
     if (n == 0) return input->len ? ERR_TOO_LARGE : 0;
     s->carry.end = s->carry.start + n;
-    give_carry(s, event);
+    read_fields(give_carry(s), event);
     return SSE_EVENT;
+}
+
+/* Length of what s has of the event that is skipped; *whole: it ends there. */
+static size_t skip_length(struct sse *s, struct str in, bool *whole)
+{
+    size_t at = s->after_cr && in.ptr[0] == '\n';
+    s->after_cr = *whole = false;
+    while (at < in.len && !*whole) {
+        size_t end = find_line_end(in, at);
+        *whole = s->at_start && end == at && end < in.len;
+        s->at_start = end < in.len;
+        if (end == in.len) return end;
+        size_t n = line_end_length(in, end);
+        s->after_cr = n == 0;
+        at = end + MAX(n, (size_t)1);
+    }
+    return at;
+}
+
+bool sse_skip(struct sse *s, struct str *input, struct str *part)
+{
+    bool whole = false;
+    if (!s->skipping) {
+        size_t line = s->line;
+        *part = give_carry(s);
+        s->after_cr = str_ends(*part, STR("\r"));
+        s->at_start = s->after_cr || line == part->len;
+        s->skipping = !(s->after_cr && line + 1 == part->len);
+        return !s->skipping;
+    }
+    size_t n = input->len ? skip_length(s, *input, &whole) : 0;
+    *part = str_n(input->ptr, n);
+    *input = str_n(input->ptr + n, input->len - n);
+    if (whole) s->skipping = s->after_cr = false;
+    return whole;
 }

@@ -12,6 +12,9 @@ struct sse {
     struct buf carry;
     struct buf given; /* the last event that came in pieces */
     size_t line;      /* start of the unfinished line in carry */
+    bool skipping;    /* sse_skip is in the middle of an event */
+    bool at_start;    /* of a line, where it is */
+    bool after_cr;    /* whose \n may still come */
 };
 
 /* One event. Borrowed from the input, or, where it came in pieces, from `given` until the input after this one. */
@@ -29,8 +32,14 @@ void sse_init(struct sse *s, size_t event_max);
 void sse_fini(struct sse *s);
 
 /* Takes the next whole event off *input. SSE_EVENT, or 0 when the rest was carried over (input is then empty), or
- * ERR_TOO_LARGE when an event exceeds event_max; sse_rest and *input are then its two parts. Accepts \n, \r\n and \r line ends. */
+ * ERR_TOO_LARGE when an event exceeds event_max; sse_rest and *input are then its two parts, and sse_skip passes over it.
+ * Accepts \n, \r\n and \r line ends. */
 MUST_CHECK int sse_next(struct sse *s, struct str *input, struct sse_event *event);
+
+/* After ERR_TOO_LARGE, until it returns true: the next bytes of that event; the first time what sse_next had carried, then
+ * what *input has of it, which is taken off. True: the event ended with them, and sse_next goes on behind it. *part is borrowed as an
+ * event is; *input must not be larger than event_max. */
+bool sse_skip(struct sse *s, struct str *input, struct str *part);
 
 /* Bytes of an unfinished event. */
 struct str sse_rest(const struct sse *s);

@@ -237,6 +237,17 @@ def test_fallback_model(start_gate, start_mock, mock):
     assert (line["model"], line["fallback"], line["attempts"]) == ("m", "third", 3)
 
 
+def test_a_key_may_name_a_fallback_by_its_alias(start_gate, start_mock, mock):
+    """The fallback's own name or any of its aliases will do, whichever the fallback list has."""
+    bad = start_mock("--status", 500)
+    gate = start_gate([model_of(bad, name="m", fallback=["small"]), model_of(mock, name="second", aliases=["small"])],
+                      keys=[{"name": "k", "key": "sk-one-0123456789", "models": ["m", "small"]}])
+    assert gate.chat(headers=bearer("sk-one-0123456789")).status == 200
+    assert mock.stats()["requests"] == 1
+    ready = gate.get("/readyz", headers=bearer("sk-one-0123456789")).json()
+    assert [m["model"] for m in ready["models"]] == ["m", "second"]
+
+
 def test_fallback_respects_the_key(start_gate, start_mock, mock):
     bad = start_mock("--status", 500)
     gate = start_gate([model_of(bad, name="m", fallback=["second"]), model_of(mock, name="second")],

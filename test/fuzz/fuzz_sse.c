@@ -80,7 +80,7 @@ static void relay(struct str text, struct str cuts, bool is_sse, struct buf *out
         at += piece.len;
         free(copy);
     }
-    if (is_sse && !r->opaque) add(out, sse_rest(&r->sse));
+    if (is_sse) add(out, sse_rest(&r->sse));
 }
 
 static void compare_relays(struct str text, struct str cuts, bool is_sse)
@@ -93,7 +93,7 @@ static void compare_relays(struct str text, struct str cuts, bool is_sse)
     relay(text, cuts, is_sse, &pieces, &b);
     if (!is_sse) {
         CHECK(str_eq(buf_str(&whole), text) && str_eq(buf_str(&pieces), text));
-    } else if (!a.opaque && !b.opaque) {
+    } else if (!a.crowded && !b.crowded) {
         CHECK(str_eq(buf_str(&whole), buf_str(&pieces)));
         CHECK(a.done == b.done && a.error == b.error && a.usage.known == b.usage.known);
         CHECK(a.usage.prompt == b.usage.prompt && a.usage.completion == b.usage.completion);

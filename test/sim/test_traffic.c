@@ -193,6 +193,27 @@ static void a_fallback_model_takes_over(void **state)
     gateway_free(g, 2);
 }
 
+/* The budget spares a failing runtime more work; a fallback model is another one. */
+static void a_fallback_needs_no_retry_budget(void **state)
+{
+    (void)state;
+    struct gateway *g =
+        gateway_new("  - name: m\n    fallback: [n]\n    policy: round_robin\n    endpoints:\n"
+                    "      - { url: 'http://10.0.0.1:80' }\n      - { url: 'http://10.0.0.2:80' }\n"
+                    "  - { name: n, endpoints: [{ url: 'http://10.0.0.3:80' }] }\n"
+                    "retry: { budget_percent: 0, budget_min: 0 }\n");
+    struct sim_peer *c = gateway_client(g);
+    gateway_ask(c, "", ASK_PLAIN);
+    sim_fin(up_of(g, 0));
+    assert_int_equal(g->sim->dials, 2);
+    assert_string_equal(up_of(g, 1)->address, "10.0.0.3:80");
+    serve(g, 1);
+    answer_of(c, 200);
+    assert_true(holds(sim_got(c), "\r\ndate: ")); /* which the runtime did not send */
+    assert_int_equal(metric_read(&g->worker.stats.retries_denied), 0);
+    gateway_free(g, 1);
+}
+
 /* --- queueing --- */
 
 static void waiting_requests_are_served_in_order(void **state)
@@ -592,6 +613,7 @@ int main(void)
         cmocka_unit_test(attempts_are_limited),
         cmocka_unit_test(retries_are_budgeted),
         cmocka_unit_test(a_fallback_model_takes_over),
+        cmocka_unit_test(a_fallback_needs_no_retry_budget),
         cmocka_unit_test(waiting_requests_are_served_in_order),
         cmocka_unit_test(a_full_queue_refuses),
         cmocka_unit_test(a_client_that_leaves_frees_the_credit),

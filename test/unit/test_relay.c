@@ -50,11 +50,11 @@ static void check_stream(bool strip, struct str text, struct str want, size_t cu
     relay_init(&r, true, strip);
     buf_init(&out, 1 << 20);
     run(&r, text, cut, step, &out);
-    if (!r.opaque) add(&out, sse_rest(&r.sse));
+    add(&out, sse_rest(&r.sse));
     if (!str_eq(buf_str(&out), want))
         fail_msg("cut at %zu by %zu:\n%" STR_FMT "\nwant\n%" STR_FMT, cut, step,
                  STR_ARG(buf_str(&out)), STR_ARG(want));
-    if (!r.opaque) {
+    if (!r.crowded) {
         assert_true(r.done == (str_find(text, STR("[DONE]")) >= 0));
         assert_true(r.usage.known == (str_find(text, STR("usage\":{")) >= 0));
         if (r.usage.known) assert_int_equal(r.usage.prompt, 7);
@@ -124,7 +124,7 @@ static void many_holes_lose_nothing(void **state)
         relay_init(&r, true, true);
         buf_init(&out, 1 << 20);
         run(&r, buf_str(&text), 0, step, &out);
-        if (!r.opaque) add(&out, sse_rest(&r.sse));
+        add(&out, sse_rest(&r.sse));
         struct str got = buf_str(&out);
         size_t chunks = 0;
         for (ptrdiff_t at; (at = str_find(got, STR(CHUNK("x")))) >= 0; chunks++)
@@ -137,7 +137,10 @@ static void many_holes_lose_nothing(void **state)
     buf_fini(&text);
 }
 
-/* An event larger than the relay looks into passes as it is, each byte once. */
+/* Usage beside a choice, which stays. */
+#define KEPT_USAGE "data: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":7}}\n\n"
+
+/* An event larger than the relay looks into passes as it is, each byte once; those behind it are looked into again. */
 static void a_huge_event_passes(void **state)
 {
     (void)state;
@@ -146,19 +149,42 @@ static void a_huge_event_passes(void **state)
     add(&text, STR(CHUNK("a") "data: "));
     for (int i = 0; i < RELAY_EVENT_MAX / 16 + 100; i++)
         add(&text, STR("0123456789abcdef"));
-    add(&text, STR("\n\n" CHUNK("b") DONE));
+    add(&text, STR("\n\n" CHUNK("b") KEPT_USAGE DONE));
     for (size_t step = 4000; step < buf_len(&text); step *= 3) {
         struct relay r;
         struct buf out;
         relay_init(&r, true, true);
         buf_init(&out, 4 << 20);
         run(&r, buf_str(&text), 0, step, &out);
-        assert_true(r.opaque);
+        assert_true(r.done && !r.inside && r.usage.known);
         assert_true(str_eq(buf_str(&out), buf_str(&text)));
         relay_fini(&r);
         buf_fini(&out);
     }
     buf_fini(&text);
+}
+
+/* Whoever is in such an event when the bytes end has not seen the answer's end. */
+static void a_stream_that_ends_in_a_huge_event_is_cut(void **state)
+{
+    (void)state;
+    struct relay r;
+    struct buf text, out;
+    buf_init(&text, 4 << 20);
+    buf_init(&out, 4 << 20);
+    add(&text, STR("data: "));
+    for (int i = 0; i < RELAY_EVENT_MAX / 16 + 100; i++)
+        add(&text, STR("0123456789abcdef"));
+    relay_init(&r, true, true);
+    run(&r, buf_str(&text), 0, 65536, &out);
+    assert_true(r.inside && relay_cut(&r));
+    feed(&r, STR("\n\n"), false, &out);
+    assert_true(!r.inside && relay_cut(&r));
+    feed(&r, STR(DONE), true, &out);
+    assert_false(relay_cut(&r));
+    relay_fini(&r);
+    buf_fini(&text);
+    buf_fini(&out);
 }
 
 static void a_stream_is_cut_before_its_done(void **state)
@@ -173,6 +199,12 @@ static void a_stream_is_cut_before_its_done(void **state)
         {CHUNK("a") "data: [DONE]\n", false},
         {"", true},
         {DONE, false},
+        {CHUNK("a") "data: [DONE] \n\n", false},
+        {CHUNK("a") "data: [DONE]x\n\n", true},
+        {CHUNK("a") "data: {\"error\":\"boom\"}\n\n", false},
+        {CHUNK("a") "data: { \"error\": {\"message\":\"boom\"}}\n\n", false},
+        {CHUNK("a") "data: {\"error\":null}\n\n", true},
+        {CHUNK("a") "event: error\ndata: {\"message\":\"boom\"}\n\n", false},
         {DONE "data: x", false},
         {CHUNK("a") "data: [DON", true},
         {CHUNK("a") "data:[DONE]\r\n", false},
@@ -273,6 +305,7 @@ int main(void)
         cmocka_unit_test(null_usage_stays),
         cmocka_unit_test(many_holes_lose_nothing),
         cmocka_unit_test(a_huge_event_passes),
+        cmocka_unit_test(a_stream_that_ends_in_a_huge_event_is_cut),
         cmocka_unit_test(a_stream_is_cut_before_its_done),
         cmocka_unit_test(an_error_event_is_noticed),
         cmocka_unit_test(usage_of_json_bodies_is_read),
