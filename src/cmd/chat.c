@@ -50,7 +50,10 @@ static const char commands_help[] =
     "  /quit            leave (also Ctrl-D)\n"
     "  A line that ends in \\ goes on in the next one. Ctrl-C cancels an answer.\n";
 
-enum { LINE_MAX = 16 * 1024 * 1024 };
+enum {
+    LINE_MAX = 16 * 1024 * 1024,
+    TTY_LINE_MAX = 4095, /* N_TTY_BUF_SIZE without the newline: the rest is gone before we read */
+};
 
 struct chat {
     struct loop *loop;
@@ -140,9 +143,8 @@ static void on_end(void *owner, const struct talk_result *r)
     if (r->err && r->err != ERR_CANCELLED) {
         print_note(c, "hostler chat: %.*s", STR_ARG(r->why));
     } else if (c->terminal && r->first_us) {
-        double rate = r->stream_us && r->tokens > 1
-                          ? (double)(r->tokens - 1) * 1e6 / (double)r->stream_us
-                          : 0;
+        /* Of the whole answer: a short one may come in one read. */
+        double rate = (double)r->tokens * 1e6 / (double)MAX(r->first_us + r->stream_us, 1);
         print_note(c, "[%s%llu tokens, first after %.0f ms, %.1f tokens/s]",
                    r->err ? "cancelled, " : "", (unsigned long long)r->tokens,
                    (double)r->first_us / 1e3, rate);
@@ -229,6 +231,12 @@ static bool take_line(struct chat *c)
         if (end < 0 && !(c->input_ended && all.len)) return false;
         size_t len = end < 0 ? all.len : (size_t)end;
         struct str text = str_sub(all, 0, len);
+        if (c->terminal && len == TTY_LINE_MAX)
+            print_note(
+                c,
+                "(a terminal's line ends at %d bytes, and this one may have been cut; end lines with \\ "
+                "to go on)",
+                TTY_LINE_MAX);
         bool more = str_ends(text, STR("\\"));
         if (more) text.len--;
         int err = buf_append(&c->line, text);

@@ -96,5 +96,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "hostler: there is no command '%s'; `hostler help` lists them\n", argv[1]);
         return CLI_USAGE;
     }
-    return c->run(argc - 1, argv + 1);
+    int code = c->run(argc - 1, argv + 1);
+    /* A full disk or a closed pipe shows only now. */
+    if (code == CLI_OK && (fflush(stdout) || ferror(stdout)))
+        return cli_fail(argv[1], "the output cannot be written");
+    return code;
 }

@@ -87,6 +87,9 @@ static void read_number(struct conf__load *l, const struct conf_row *row, const 
     if (err == ERR_SYNTAX && !negative(row, text)) {
         conf__problem(l, n, setting, "%s is not %s%s%s", shown(l, row, n), number_hint(row),
                       row->zero ? " or the word " : "", row->zero ? row->zero : "");
+    } else if (!err && value == 0 && row->zero && !str_eq(text, str_of(row->zero))) {
+        conf__problem(l, n, setting, "%s could mean two things: say \"%s\", or a number",
+                      shown(l, row, n), row->zero);
     } else if (err || value > row->max || (value < row->min && !(value == 0 && row->zero))) {
         conf__problem(l, n, setting, "%s is out of range: %s", shown(l, row, n),
                       conf__range_text(&l->scratch, row).ptr);

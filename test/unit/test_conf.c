@@ -330,6 +330,8 @@ static void refuses_bad_yaml(void **state)
     assert_problems("- a\n", "1: \n");
     assert_problems("text\n", "1: \n");
     assert_problems("a: \xff\n", "1: \n");
+    assert_problem_text(MODELS "workers: 0\n", "say \"auto\", or a number");
+    assert_problem_text(MODELS "timeouts: { total: 0s }\n", "say \"none\", or a number");
     assert_problem_text("models:\n\t- name: a\n", "indented with spaces, not tabs");
     assert_problem_text("models:\n  - name: a\n\tengine: {}\n", "indented with spaces, not tabs");
     assert_problem_text("a: [\n\t*", "scanning an alias");
