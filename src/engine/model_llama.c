@@ -273,7 +273,7 @@ static int warm_up(struct model *m)
     bool any = false;
     for (uint32_t i = 0; logits && i < m->info.vocab; i++)
         any |= isfinite(logits[i]);
-    llama_memory_clear(m->memory, true);
+    llama_memory_clear(m->memory, false);
     return any ? 0 : ERR_INVALID;
 }
 
