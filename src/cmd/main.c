@@ -82,7 +82,7 @@ static int cmd_help(int argc, char **argv)
     return c->run(2, words);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     if (argc < 2) {
         print_help(stderr);
@@ -96,7 +96,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "hostler: there is no command '%s'; `hostler help` lists them\n", argv[1]);
         return CLI_USAGE;
     }
-    int code = c->run(argc - 1, argv + 1);
+    return c->run(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    int code = run(argc, argv);
     /* A full disk or a closed pipe shows only now. */
     if (code == CLI_OK && (fflush(stdout) || ferror(stdout)))
         return cli_fail(argv[1], "the output cannot be written");

@@ -63,10 +63,10 @@ static void write_number(struct schema_out *s, const struct conf_row *row)
     if (row->type != CONF_DURATION) {
         json_write_object(&s->w);
         member(s, "type", "integer");
-        json_write_u64_member(&s->w, "minimum", row->zero ? MAX(row->min, 1) : row->min);
+        json_write_u64_member(&s->w, "minimum", conf__least(row));
         json_write_u64_member(&s->w, "maximum", row->max);
         json_write_object_end(&s->w);
-    } else if (!row->zero && row->min == 0) {
+    } else if (conf__least(row) == 0) {
         json_write_object(&s->w);
         json_write_u64_member(&s->w, "const", 0);
         json_write_object_end(&s->w);

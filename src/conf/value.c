@@ -100,13 +100,17 @@ struct str conf__number_text(struct arena *a, const struct conf_row *row, uint64
     return arena_printf(a, "%" PRIu64, value);
 }
 
+uint64_t conf__least(const struct conf_row *row)
+{
+    return row->zero ? MAX(row->min, 1) : row->min;
+}
+
 struct str conf__range_text(struct arena *a, const struct conf_row *row)
 {
     const char *unit = row->unit ? row->unit : "";
     struct conf_row plain = *row;
     plain.zero = NULL;
-    uint64_t least = row->zero ? MAX(row->min, 1) : row->min; /* its word stands for 0 */
-    struct str min = conf__number_text(a, &plain, least);
+    struct str min = conf__number_text(a, &plain, conf__least(row));
     struct str max = conf__number_text(a, &plain, row->max);
     return arena_printf(a, "%s%s%" STR_FMT " to %" STR_FMT "%s%s", row->zero ? row->zero : "",
                         row->zero ? ", or " : "", STR_ARG(min), STR_ARG(max), *unit ? " " : "",

@@ -22,6 +22,9 @@ MUST_CHECK int conf__parse_number(const struct conf_row *row, struct str text, u
 /* The shortest text that reads back as `value` for this row. */
 struct str conf__number_text(struct arena *a, const struct conf_row *row, uint64_t value);
 
+/* The smallest number that may be written: a word that stands for 0 replaces the digit. */
+uint64_t conf__least(const struct conf_row *row);
+
 /* "1 to 256 sequences", "at most 1000000 requests" */
 struct str conf__range_text(struct arena *a, const struct conf_row *row);
 

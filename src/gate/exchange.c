@@ -310,7 +310,7 @@ bool exchange_may_use(const struct exchange *x, const struct service *s)
     size_t count;
     const struct service_name *names = snapshot_names(x->snapshot, &count);
     for (size_t i = 0; i < count; i++)
-        if (names[i].service == s && may_use(x, names[i].id, s)) return true;
+        if (names[i].service == s && key_allows(x->key, names[i].id)) return true;
     return false;
 }
 
@@ -602,7 +602,7 @@ static enum step break_answer(struct exchange *x, enum attempt_result result, en
     }
     report(x, result, 0);
     end_attempt(x);
-    if (x->relay.is_sse && !x->relay.done && !x->relay.inside) {
+    if (x->relay.is_sse && !x->relay.done && !relay_inside(&x->relay)) {
         struct buf event;
         buf_init(&event, 16384);
         api_write_error_event(&event, failure_status(result),

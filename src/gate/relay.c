@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/err.h"
 #include "json/scan.h"
 
 void relay_init(struct relay *r, bool is_sse, bool strip_usage)
@@ -91,10 +90,10 @@ static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY
     struct sse_event event;
     unsigned n = 0;
     for (;;) {
-        int got = r->inside ? ERR_TOO_LARGE : sse_next(&r->sse, &in, &event);
+        int got = sse_next(&r->sse, &in, &event);
         if (got == 0) return n;
         if (got < 0) {
-            r->inside = !sse_skip(&r->sse, &in, &event.raw);
+            sse_skip(&r->sse, &in, &event.raw);
         } else if (!pass_event(r, &event)) {
             continue;
         } else {
@@ -106,7 +105,6 @@ static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY
             r->crowded = true;
             last->len = (size_t)(event.raw.ptr + event.raw.len - last->ptr);
         }
-        if (r->inside && in.len == 0) return n;
     }
 }
 
@@ -168,6 +166,11 @@ struct str relay_last(const struct relay *r)
     while (value.len && strchr("\r\n", value.ptr[value.len - 1]))
         value.len--;
     return str_eq(value, STR("[DONE]")) ? STR("data: [DONE]\n\n") : STR_NULL;
+}
+
+bool relay_inside(const struct relay *r)
+{
+    return r->sse.skipping;
 }
 
 bool relay_cut(const struct relay *r)

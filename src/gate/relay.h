@@ -21,7 +21,6 @@ struct usage {
 struct relay {
     bool is_sse;
     bool strip_usage; /* leave out the event whose choices are empty and that has usage */
-    bool inside;      /* in an event that is too large to look into: its bytes pass as they come */
     bool crowded;     /* a read had more to leave out than slices: some of it was passed */
     bool done;        /* [DONE] went through */
     bool error;       /* an error event went through */
@@ -42,6 +41,9 @@ unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RE
 
 /* What is to go out at the body's end besides: a whole [DONE] event where its blank line did not come, else nothing. Static. */
 struct str relay_last(const struct relay *r);
+
+/* True in the middle of an event that is too large to look into: the client has part of it. */
+bool relay_inside(const struct relay *r);
 
 /* True when a stream stopped before its [DONE] or an error event. */
 bool relay_cut(const struct relay *r);

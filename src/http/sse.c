@@ -108,6 +108,7 @@ static struct str give_carry(struct sse *s)
 int sse_next(struct sse *s, struct str *input, struct sse_event *event)
 {
     size_t carried = buf_len(&s->carry);
+    if (s->skipping) return input->len ? ERR_TOO_LARGE : 0;
     if (carried == 0) {
         s->line = 0;
         size_t n = input->len ? event_length(*input, &s->line) : 0;
@@ -134,7 +135,7 @@ int sse_next(struct sse *s, struct str *input, struct sse_event *event)
 /* Length of what s has of the event that is skipped; *whole: it ends there. */
 static size_t skip_length(struct sse *s, struct str in, bool *whole)
 {
-    size_t at = s->after_cr && in.ptr[0] == '\n';
+    size_t at = s->after_cr && in.ptr[0] == '\n'; /* the rest of that line's end */
     s->after_cr = *whole = false;
     while (at < in.len && !*whole) {
         size_t end = find_line_end(in, at);
@@ -148,7 +149,7 @@ static size_t skip_length(struct sse *s, struct str in, bool *whole)
     return at;
 }
 
-bool sse_skip(struct sse *s, struct str *input, struct str *part)
+void sse_skip(struct sse *s, struct str *input, struct str *part)
 {
     bool whole = false;
     if (!s->skipping) {
@@ -157,11 +158,10 @@ bool sse_skip(struct sse *s, struct str *input, struct str *part)
         s->after_cr = str_ends(*part, STR("\r"));
         s->at_start = s->after_cr || line == part->len;
         s->skipping = !(s->after_cr && line + 1 == part->len);
-        return !s->skipping;
+        return;
     }
-    size_t n = input->len ? skip_length(s, *input, &whole) : 0;
+    size_t n = skip_length(s, *input, &whole);
     *part = str_n(input->ptr, n);
     *input = str_n(input->ptr + n, input->len - n);
     if (whole) s->skipping = s->after_cr = false;
-    return whole;
 }

@@ -32,14 +32,13 @@ void sse_init(struct sse *s, size_t event_max);
 void sse_fini(struct sse *s);
 
 /* Takes the next whole event off *input. SSE_EVENT, or 0 when the rest was carried over (input is then empty), or
- * ERR_TOO_LARGE when an event exceeds event_max; sse_rest and *input are then its two parts, and sse_skip passes over it.
+ * ERR_TOO_LARGE in an event that exceeds event_max, until its end; sse_rest and *input are its first two parts, sse_skip passes over it.
  * Accepts \n, \r\n and \r line ends. */
 MUST_CHECK int sse_next(struct sse *s, struct str *input, struct sse_event *event);
 
-/* After ERR_TOO_LARGE, until it returns true: the next bytes of that event; the first time what sse_next had carried, then
- * what *input has of it, which is taken off. True: the event ended with them, and sse_next goes on behind it. *part is borrowed as an
- * event is; *input must not be larger than event_max. */
-bool sse_skip(struct sse *s, struct str *input, struct str *part);
+/* After each ERR_TOO_LARGE: the next bytes of that event; the first time what sse_next had carried, then what *input has of it, which
+ * is taken off. *part is borrowed as an event is; *input must not be larger than event_max. */
+void sse_skip(struct sse *s, struct str *input, struct str *part);
 
 /* Bytes of an unfinished event. */
 struct str sse_rest(const struct sse *s);

@@ -34,7 +34,7 @@ def test_version():
     assert json.loads(run_cli("version", "--json").stdout)["version"]
 
 
-@pytest.mark.parametrize("argv", [["version"], ["help"], ["config", "schema"], ["config", "manual"]])
+@pytest.mark.parametrize("argv", [["version"], ["help"], ["--help"], ["config", "schema"], ["config", "manual"]])
 def test_output_that_cannot_be_written_is_a_failure(argv):
     with open("/dev/full", "w") as full:
         done = subprocess.run([HOSTLER, *argv], stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)

@@ -131,15 +131,14 @@ static void a_large_event_is_skipped_without_losing_bytes(void **state)
             for (size_t at = 0; at < text.len; at += step) {
                 struct str in = str_sub(text, at, step);
                 for (;;) {
-                    int got = s.skipping ? ERR_TOO_LARGE : sse_next(&s, &in, &event);
+                    int got = sse_next(&s, &in, &event);
                     if (got == 0) break;
                     if (got == SSE_EVENT) found = str_eq(event.data, STR("x"));
                     if (got < 0) {
                         assert_int_equal(got, ERR_TOO_LARGE);
-                        (void)sse_skip(&s, &in, &event.raw);
+                        sse_skip(&s, &in, &event.raw);
                     }
                     add(&all, event.raw);
-                    if (s.skipping && in.len == 0) break;
                 }
             }
             if (!found || !str_eq(buf_str(&all), text)) fail_msg("%s by %zu", whole, step);
