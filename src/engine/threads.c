@@ -17,11 +17,13 @@ enum {
     PAUSE_LEAST_US = 1 * USEC_PER_SEC,
     PAUSE_MOST_US = 8 * USEC_PER_SEC,
     SLOW_STEPS = 3,
+    OTHER_STEPS = 8, /* of other work in a row, after which a trial is given up */
 };
 
-static const double better = 0.97;  /* a rival must cost less than this share to win */
-static const double hopeless = 1.6; /* ... and above this its trial ends early */
-static const double slower = 1.5;   /* a step this much above the usual is slow */
+static const double better = 0.97; /* a rival must cost less than this share to win */
+static const double clear =
+    1.6; /* one side costs so many times the other's: the trial ends early */
+static const double slower = 1.5; /* a step this much above the usual is slow */
 
 void threads_init(struct threads *t, unsigned fixed, unsigned most)
 {
@@ -96,7 +98,7 @@ static void begin_trial(struct threads *t, uint64_t work)
         t->kind = (t->kind + 1) % RIVAL_KINDS;
     t->work = work;
     t->count_now = t->count_rival = 0;
-    t->taken = 0;
+    t->taken = t->others = 0;
     t->turn = false;
     t->trying = true;
 }
@@ -118,15 +120,22 @@ static void end_trial(struct threads *t, bool won, bool lost)
     t->next_trial_us = t->busy_us + t->pause_us;
 }
 
+/* A difference that a few steps show; these may take seconds each. */
+static void judge_early(struct threads *t)
+{
+    if (t->count_now < 2 || t->count_rival < 2) return;
+    const double now = median(t->cost_now, t->count_now);
+    const double rival = median(t->cost_rival, t->count_rival);
+    if (rival > clear * now) end_trial(t, false, false);
+    if (now > clear * rival) end_trial(t, true, false);
+}
+
 /* Means, because a busy neighbour shows in the tail; the rival's median besides, so that one lucky
  * step decides nothing. */
 static void judge(struct threads *t)
 {
-    const bool full = t->count_now == THREADS_PAIRS && t->count_rival == THREADS_PAIRS;
-    if (!full) {
-        if (t->count_now >= 2 && t->count_rival >= 2 &&
-            median(t->cost_rival, t->count_rival) > hopeless * median(t->cost_now, t->count_now))
-            end_trial(t, false, false);
+    if (t->count_now < THREADS_PAIRS || t->count_rival < THREADS_PAIRS) {
+        judge_early(t);
         return;
     }
     const double usual_now = mean(t->cost_now, t->count_now);
@@ -138,9 +147,10 @@ static void judge(struct threads *t)
 static void note_trial(struct threads *t, uint64_t work, double cost)
 {
     if (work != t->work) {
-        end_trial(t, false, true);
+        if (++t->others == OTHER_STEPS) end_trial(t, false, true);
         return;
     }
+    t->others = 0;
     /* The first step on each side after a change pays for waking or parking threads. */
     if (t->taken++ >= 2) {
         if (t->turn && t->count_rival < THREADS_PAIRS) t->cost_rival[t->count_rival++] = cost;
@@ -187,8 +197,9 @@ void threads_note(struct threads *t, uint64_t work, double units, uint64_t us)
 
 void threads_follow(struct threads *t, const struct threads *other)
 {
-    if (!other->won || t->trying || t->now == other->now) return;
+    if (!other->won || t->now == other->now) return;
     t->now = other->now;
+    t->trying = t->turn = false;
     t->usual = 0;
     t->pause_us = PAUSE_LEAST_US;
     t->next_trial_us = t->busy_us + t->pause_us;

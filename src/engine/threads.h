@@ -25,6 +25,7 @@ struct threads {
     bool turn;                      /* the rival's turn */
     unsigned taken;                 /* of what the step takes: samples of both sides */
     uint64_t work;                  /* what the trial's steps have in common */
+    unsigned others;                /* steps of other work in a row */
     double cost_now[THREADS_PAIRS]; /* microseconds per unit */
     double cost_rival[THREADS_PAIRS];
     unsigned count_now;
@@ -57,8 +58,7 @@ void threads_note(struct threads *t, uint64_t work, double units, uint64_t us);
  * - malloc takes large pages where the kernel offers them. */
 void threads_set_environment(void);
 
-/* Tells of what another kind of work has found, as a start for one's own trials. Nothing happens
- * during a trial. */
+/* Takes over what another kind of work has found in the step just noted, as a start for one's own trials. */
 void threads_follow(struct threads *t, const struct threads *other);
 
 /* Processors that this process may use: its affinity, and the control group's quota rounded up. */

@@ -83,6 +83,48 @@ static void changing_work_is_not_compared(void **state)
     assert_int_equal(t.choices[t.now], 2);
 }
 
+/* Slices of long prompts take seconds beside a busy core: there must not be a dozen of them on trial. */
+static void a_far_better_rival_wins_early(void **state)
+{
+    (void)state;
+    struct threads t;
+    unsigned steps = 0;
+    srand(5);
+    threads_init(&t, 0, 2);
+    while (t.choices[t.now] == 2 && steps++ < 100)
+        threads_note(&t, 1, 1, threads_pick(&t) == 2 ? 4000000 : 1000000);
+    assert_in_range(steps, 1, 8);
+}
+
+static void following_ends_a_trial(void **state)
+{
+    (void)state;
+    struct threads decode, prefill;
+    threads_init(&decode, 0, 2);
+    threads_init(&prefill, 0, 2);
+    threads_note(&prefill, 1, 1, 1000000);
+    threads_note(&prefill, 1, 1, 1000000);
+    assert_true(prefill.trying);
+    for (unsigned i = 0; i < 100 && !decode.won; i++) {
+        threads_note(&decode, 1, 1, threads_pick(&decode) == 2 ? 400000 : 100000);
+        threads_follow(&prefill, &decode);
+    }
+    assert_true(decode.won && !prefill.trying);
+    assert_int_equal(threads_pick(&decode), 1);
+    assert_int_equal(threads_pick(&prefill), 1);
+}
+
+/* A long prompt comes in slices of which the last is short. */
+static void other_work_between_does_not_end_a_trial(void **state)
+{
+    (void)state;
+    struct threads t;
+    threads_init(&t, 0, 2);
+    for (unsigned i = 0; i < 30; i++)
+        threads_note(&t, i % 3, 1, threads_pick(&t) == 2 ? 4000000 : 1000000);
+    assert_int_equal(t.choices[t.now], 1);
+}
+
 static void the_machine_has_processors(void **state)
 {
     (void)state;
@@ -97,6 +139,9 @@ int main(void)
         cmocka_unit_test(a_busy_core_costs_a_thread_and_comes_back),
         cmocka_unit_test(many_cores_are_walked_down),
         cmocka_unit_test(changing_work_is_not_compared),
+        cmocka_unit_test(a_far_better_rival_wins_early),
+        cmocka_unit_test(following_ends_a_trial),
+        cmocka_unit_test(other_work_between_does_not_end_a_trial),
         cmocka_unit_test(the_machine_has_processors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
