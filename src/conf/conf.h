@@ -41,6 +41,7 @@ struct conf_engine {
     uint64_t threads;          /* 0: auto */
     uint64_t batch;            /* most tokens per prefill slice */
     struct str kv_type;        /* f16, f32, q8_0 ... */
+    struct str blas;           /* auto, off */
     enum conf_start start;     /* on_demand | at_start */
     uint64_t idle_stop_us;     /* stop after this time without a request; 0: never */
     uint64_t start_timeout_us; /* until its health answers */

@@ -31,6 +31,7 @@ static const char *const start_words[] = {
     NULL,
 };
 static const char *const kv_words[] = {"f16", "f32", "q8_0", NULL};
+static const char *const blas_words[] = {"auto", "off", NULL};
 static const char *const format_words[] = {"auto", "json", "text", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
 
@@ -79,6 +80,10 @@ static const struct conf_row engine_rows[] = {
     {.name = "kv_type", .type = CONF_WORD, ROW(conf_engine, kv_type), .words = kv_words,
      .standard = "f16", .flags = CONF_OF_FILE,
      .doc = "Number format of the KV cache; the quantised ones save memory."},
+    {.name = "blas", .type = CONF_WORD, ROW(conf_engine, blas), .words = blas_words,
+     .standard = "auto", .flags = CONF_OF_FILE,
+     .doc = "A BLAS library for long prompts: `auto` takes it where, timed at the start, it is faster "
+            "than the engine's own kernels."},
     {.name = "start", .type = CONF_ENUM, ROW(conf_engine, start), .words = start_words,
      .standard = "on_demand",
      .doc = "When the process starts: with the first request, or together with Hostler."},
@@ -101,8 +106,8 @@ const struct conf_group conf__engine = {
     GROUP_ROWS(engine_rows),
     .doc = "A process that Hostler starts, watches and stops for the model: its own engine on a "
            "GGUF `file`, or the `command` of another runtime. It is one more endpoint of the "
-           "model, named `engine`. `context`, `slots`, `threads`, `batch` and `kv_type` belong to "
-           "`file`.",
+           "model, named `engine`. `context`, `slots`, `threads`, `batch`, `kv_type` and `blas` "
+           "belong to `file`.",
     .example = "models:\n"
                "  - name: qwen\n"
                "    engine:\n"

@@ -35,6 +35,8 @@ static const char help[] =
     "  --threads N|auto   compute threads; auto adapts while it runs (default auto)\n"
     "  --batch N          most prompt tokens per step, 32..8192 (default 512)\n"
     "  --kv-type TYPE     f16, f32 or q8_0: numbers of the KV cache (default f16)\n"
+    "  --blas auto|off    auto: a BLAS library computes long prompts where, by a timing at the\n"
+    "                     start, it is faster (default auto)\n"
     "  --queue N          most requests in progress, others get 503 (default 512)\n"
     "  --drain SECONDS    how long requests may go on after SIGTERM (default 30)\n"
     "  --log-format F     auto, text or json (default auto: text on a terminal)\n"
@@ -138,6 +140,7 @@ enum {
     OPT_THREADS,
     OPT_BATCH,
     OPT_KV,
+    OPT_BLAS,
     OPT_QUEUE,
     OPT_DRAIN,
     OPT_LOG_FORMAT,
@@ -155,6 +158,7 @@ static const struct option options[] = {
     {"threads", required_argument, NULL, OPT_THREADS},
     {"batch", required_argument, NULL, OPT_BATCH},
     {"kv-type", required_argument, NULL, OPT_KV},
+    {"blas", required_argument, NULL, OPT_BLAS},
     {"queue", required_argument, NULL, OPT_QUEUE},
     {"drain", required_argument, NULL, OPT_DRAIN},
     {"log-format", required_argument, NULL, OPT_LOG_FORMAT},
@@ -167,6 +171,7 @@ static const struct option options[] = {
 static bool set_option(struct settings *s, int option, const char *value)
 {
     static const char *const kv[] = {"f16", "f32", "q8_0"};
+    static const char *const blas[] = {"auto", "off"};
     static const char *const formats[] = {"auto", "text", "json"};
     static const char *const levels[] = {"debug", "info", "warn", "error"};
     struct worker_options *w = &s->server.worker;
@@ -196,6 +201,10 @@ static bool set_option(struct settings *s, int option, const char *value)
     case OPT_KV:
         ok = one_of(value, kv, ARRAY_LEN(kv), &choice);
         w->model.kv = (enum model_kv)choice;
+        break;
+    case OPT_BLAS:
+        ok = one_of(value, blas, ARRAY_LEN(blas), &choice);
+        w->model.blas = choice == 0;
         break;
     case OPT_QUEUE:
         ok = number(value, 1, 1 << 20, &n);
@@ -347,7 +356,7 @@ int main(int argc, char **argv)
 {
     static struct program program;
     struct settings s = {
-        .server = {.worker = {.model = {.slots = 8, .batch = 512},
+        .server = {.worker = {.model = {.slots = 8, .batch = 512, .blas = true},
                               .threads_most = threads_available()},
                    .queue_max = 512,
                    .drain_us = 30 * (uint64_t)USEC_PER_SEC},

@@ -27,6 +27,7 @@ struct model_options {
     uint32_t batch;   /* most tokens of one model_decode; at least `slots` */
     unsigned threads; /* until model_set_threads */
     enum model_kv kv; /* element type of the KV cache */
+    bool blas;        /* use a BLAS library for long prompts where that is faster */
 };
 
 enum { MODEL_SLOTS_MAX = 128, MODEL_CONTEXT_DEFAULT = 4096, MODEL_EMBED_INPUTS = 32 };
@@ -51,6 +52,7 @@ struct model_info {
     uint32_t context_train;
     uint32_t slots;
     uint32_t batch;
+    uint32_t blas_from; /* tokens of a batch from which a BLAS library computes; 0: never */
     uint64_t params;
     uint64_t bytes;      /* of weights */
     uint64_t slot_bytes; /* of one slot's KV cache: what copying it moves */

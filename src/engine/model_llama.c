@@ -13,6 +13,7 @@
 #include <llama.h>
 
 #include "base/err.h"
+#include "engine/blas.h"
 #include "engine/gguf.h"
 #include "engine/model.h"
 #include "obs/log.h"
@@ -32,6 +33,7 @@ struct model {
     llama_memory_t memory;
     struct llama_context *embed_context; /* made at first use */
     unsigned threads;
+    struct blas blas;
     const char *chat_template; /* the file's own, or a name that libllama knows */
     bool recurrent;            /* its state cannot be cut */
     /* The arrays of one batch, info.batch long. */
@@ -41,6 +43,9 @@ struct model {
     llama_seq_id *seqs;
     llama_seq_id **seq_ptrs;
     int8_t *wants;
+    /* Of a batch that was decoded in pieces: where the last one begins, and the logits before it. */
+    size_t last_piece;
+    float *kept;
 };
 
 static void *must(void *ptr)
@@ -182,6 +187,8 @@ static void read_info(struct model *m)
     info->embed_max = MIN(info->context_train, (uint32_t)EMBED_MAX);
     info->slots = o->slots;
     info->batch = MAX(o->batch, o->slots);
+    if (m->blas.used && blas_from(&m->blas, m->threads) != BLAS_NEVER)
+        info->blas_from = blas_from(&m->blas, m->threads);
     info->params = llama_model_n_params(m->llama);
     info->bytes = llama_model_size(m->llama);
     info->slot_bytes = slot_bytes(m);
@@ -259,6 +266,9 @@ static void make_arrays(struct model *m)
         m->seq_counts[i] = 1;
         m->seq_ptrs[i] = &m->seqs[i];
     }
+    /* Its pages come with their use. */
+    if (m->blas.used)
+        m->kept = must(malloc((size_t)m->info.slots * m->info.vocab * sizeof *m->kept));
 }
 
 /* One step before anybody waits for one: it brings the weights in, and what in the file only fails there, or computes no
@@ -296,6 +306,7 @@ static int load_weights(struct model *m, char why[MODEL_WHY_MAX])
     load_backends();
     if (!ggml_backend_reg_count())
         return fail(why, path, ERR_UNSUPPORTED, "no compute back end of ggml was found");
+    m->blas = blas_choose(path, m->threads, m->options.blas);
     struct llama_model_params params = llama_model_default_params();
     params.load_mode = load_mode_for(path);
     m->llama = llama_model_load_from_file(path, params);
@@ -359,6 +370,7 @@ void model_free(struct model *m)
     free(m->seqs);
     free(m->seq_ptrs);
     free(m->wants);
+    free(m->kept);
     free(m);
 }
 
@@ -423,21 +435,15 @@ int model_chat(const struct model *m, const struct model_message *messages, size
 
 /* --- computing --- */
 
-int model_decode(struct model *m, const struct model_item *items, size_t count)
+static int decode_piece(struct model *m, size_t first, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        m->tokens[i] = items[i].token;
-        m->positions[i] = (llama_pos)items[i].position;
-        m->seqs[i] = (llama_seq_id)items[i].slot;
-        m->wants[i] = items[i].logits;
-    }
     const struct llama_batch batch = {
         .n_tokens = (int32_t)count,
-        .token = m->tokens,
-        .pos = m->positions,
-        .n_seq_id = m->seq_counts,
-        .seq_id = m->seq_ptrs,
-        .logits = m->wants,
+        .token = m->tokens + first,
+        .pos = m->positions + first,
+        .n_seq_id = m->seq_counts + first,
+        .seq_id = m->seq_ptrs + first,
+        .logits = m->wants + first,
     };
     const int32_t rc = llama_decode(m->context, batch);
     if (rc == 0) return 0;
@@ -445,9 +451,53 @@ int model_decode(struct model *m, const struct model_item *items, size_t count)
     return rc == 1 ? ERR_FULL : ERR_INVALID;
 }
 
+/* The next decode overwrites libllama's. Returns how many are kept then. */
+static size_t keep_logits(struct model *m, size_t first, size_t count, size_t kept)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!m->wants[first + i]) continue;
+        memcpy(m->kept + kept++ * m->info.vocab, llama_get_logits_ith(m->context, (int32_t)i),
+               m->info.vocab * sizeof *m->kept);
+    }
+    return kept;
+}
+
+/* So many tokens are computed fastest in equal pieces that stay below what BLAS takes. */
+static size_t pieces_of(const struct model *m, size_t count)
+{
+    const size_t most = BLAS_TOKENS_LEAST - 1;
+    const bool split = m->blas.used && count > most && count < blas_from(&m->blas, m->threads);
+    return split ? (count + most - 1) / most : 1;
+}
+
+int model_decode(struct model *m, const struct model_item *items, size_t count)
+{
+    const size_t pieces = pieces_of(m, count);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        m->tokens[i] = items[i].token;
+        m->positions[i] = (llama_pos)items[i].position;
+        m->seqs[i] = (llama_seq_id)items[i].slot;
+        m->wants[i] = items[i].logits;
+    }
+    m->last_piece = (pieces - 1) * count / pieces;
+    for (size_t p = 0; p < pieces; p++) {
+        const size_t first = p * count / pieces, n = (p + 1) * count / pieces - first;
+        const int err = decode_piece(m, first, n);
+        if (err) return err;
+        if (p + 1 < pieces) kept = keep_logits(m, first, n, kept);
+    }
+    return 0;
+}
+
 float *model_logits(struct model *m, size_t index)
 {
-    return llama_get_logits_ith(m->context, (int32_t)index);
+    size_t row = 0;
+    if (index >= m->last_piece)
+        return llama_get_logits_ith(m->context, (int32_t)(index - m->last_piece));
+    for (size_t i = 0; i < index; i++)
+        row += m->wants[i] != 0;
+    return m->kept + row * m->info.vocab;
 }
 
 bool model_trim(struct model *m, uint32_t slot, uint32_t length)
@@ -471,6 +521,7 @@ void model_set_threads(struct model *m, unsigned threads)
     if (threads == m->threads) return;
     m->threads = threads;
     llama_set_n_threads(m->context, (int32_t)threads, (int32_t)threads);
+    if (m->blas.used) blas_set_threads(&m->blas, threads);
 }
 
 /* --- embeddings --- */

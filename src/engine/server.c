@@ -427,6 +427,7 @@ static void log_loaded(const struct server *s)
     log_u64(&l, "context", s->info->context);
     log_u64(&l, "slots", s->info->slots);
     log_u64(&l, "cache_bytes", s->info->slot_bytes * s->info->slots);
+    if (s->info->blas_from) log_u64(&l, "blas_from_tokens", s->info->blas_from);
     log_cstr(&l, "chat_template",
              s->info->template_known ? "the model's" : "chatml, the model has none that is known");
     log_u64(&l, "took_us", loop_now(s->loop) - s->started_us);

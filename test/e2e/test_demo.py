@@ -53,6 +53,37 @@ def test_all_at_once(demo):
         conn.close()
 
 
+def test_more_streams_than_one_decode_takes_well(processes):
+    """Forty of them are computed in pieces where a BLAS library is used: each must get its own logits."""
+    gate = processes.gate([{"name": "demo", "engine": {"file": str(ROOT / "models/demo.gguf"), "slots": 48, "context": 512}}],
+                          env={"HOSTLER_ENGINE": ENGINE})
+    asked = QUESTIONS * 4
+    conns = [gate.connect() for _ in asked]
+    for conn, question in zip(conns, asked):
+        conn.request("POST", "/v1/chat/completions", body(question["question"]))
+    for conn, question in zip(conns, asked):
+        assert conn.response().json()["choices"][0]["message"]["content"] == question["answer"]
+        conn.close()
+
+
+def test_blas_computes_the_same(processes):
+    """A prompt long enough for BLAS, short ones, and some between: the first token's probabilities, both ways."""
+    found = {}
+    for blas in ("auto", "off"):
+        gate = processes.gate([{"name": "demo", "engine": {"file": str(ROOT / "models/demo.gguf"), "blas": blas}}], env={"HOSTLER_ENGINE": ENGINE})
+        for words in (5, 30, 45, 60, 90, 400):
+            text = " ".join(f"{QUESTIONS[i % 10]['question']}" for i in range(words))[:words * 5]
+            answer = gate.chat(body(text, max_tokens=1, logprobs=True, top_logprobs=5)).json()
+            found.setdefault(words, []).append(({t["token"]: t["logprob"] for t in answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]},
+                                                answer["usage"]["prompt_tokens"]))
+    assert found[5][0][1] < 32 and found[400][0][1] > 256
+    for (with_blas, tokens), (without, same) in found.values():
+        assert tokens == same
+        for token, logprob in with_blas.items():
+            if logprob > -3:
+                assert abs(logprob - without[token]) < 0.3
+
+
 def altered(processes, key, value):
     """The demo with another number in its metadata."""
     data = bytearray((ROOT / "models/demo.gguf").read_bytes())

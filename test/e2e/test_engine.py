@@ -298,7 +298,7 @@ def test_no_secret_reaches_the_engines_environment(processes):
 
 @pytest.mark.parametrize("settings", [{"slots": 1}, {"slots": 128}, {"context": 16}, {"context": "8k"}, {"batch": 32}, {"batch": 8192},
                                       {"threads": 1}, {"threads": 1024}, {"threads": "auto"}, {"kv_type": "f16"}, {"kv_type": "f32"},
-                                      {"kv_type": "q8_0"}])
+                                      {"kv_type": "q8_0"}, {"blas": "auto"}, {"blas": "off"}])
 def test_the_engine_takes_what_the_configuration_takes(processes, settings):
     gate = processes.gate([engine_model(processes, **settings)])
     assert ask(gate, "a").status in (200, 400)

@@ -200,6 +200,7 @@ static void an_engine_is_an_endpoint(void **state)
     assert_int_equal(m->engine->context, 8192);
     assert_int_equal(m->engine->batch, 512);
     assert_str(m->engine->kv_type, "f16");
+    assert_str(m->engine->blas, "auto");
     assert_str(m->engine->health, "/health");
     assert_int_equal(m->engine->start, CONF_START_ON_DEMAND);
     assert_int_equal(m->engine->idle_stop_us, 900000000);
