@@ -462,24 +462,26 @@ static size_t keep_logits(struct model *m, size_t first, size_t count, size_t ke
     return kept;
 }
 
-/* So many tokens are computed fastest in equal pieces that stay below what BLAS takes. */
-static size_t pieces_of(const struct model *m, size_t count)
+/* Equal pieces that stay below what BLAS takes: of so many tokens that they are computed fastest so, or with logits of so
+ * many that it would make plain floats of the output matrix, gigabytes in models with large vocabularies. */
+static size_t pieces_of(const struct model *m, size_t count, size_t wanted)
 {
     const size_t most = BLAS_TOKENS_LEAST - 1;
-    const bool split = m->blas.used && count > most && count < blas_from(&m->blas, m->threads);
-    return split ? (count + most - 1) / most : 1;
+    const bool split = count < blas_from(&m->blas, m->threads) || wanted > most;
+    return m->blas.used && count > most && split ? (count + most - 1) / most : 1;
 }
 
 int model_decode(struct model *m, const struct model_item *items, size_t count)
 {
-    const size_t pieces = pieces_of(m, count);
-    size_t kept = 0;
+    size_t wanted = 0, kept = 0;
     for (size_t i = 0; i < count; i++) {
         m->tokens[i] = items[i].token;
         m->positions[i] = (llama_pos)items[i].position;
         m->seqs[i] = (llama_seq_id)items[i].slot;
         m->wants[i] = items[i].logits;
+        wanted += items[i].logits;
     }
+    const size_t pieces = pieces_of(m, count, wanted);
     m->last_piece = (pieces - 1) * count / pieces;
     for (size_t p = 0; p < pieces; p++) {
         const size_t first = p * count / pieces, n = (p + 1) * count / pieces - first;
