@@ -181,7 +181,10 @@ static bool set_option(struct settings *s, int option, const char *value)
     switch (option) {
     case OPT_MODEL: s->model = value; break;
     case OPT_LISTEN: s->listen = value; break;
-    case OPT_ALIAS: s->server.alias = value; break;
+    case OPT_ALIAS:
+        ok = *value;
+        s->server.alias = value;
+        break;
     case OPT_CONTEXT:
         ok = number(value, 16, 1 << 24, &n);
         w->model.context = (uint32_t)n;

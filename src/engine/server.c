@@ -340,19 +340,69 @@ static void small_begin(struct server *s, struct http_call *c,
 
 /* --- routing --- */
 
-static void on_get(struct server *s, struct http_call *c, struct str path)
+static void post_chat(struct server *s, struct http_call *c)
 {
-    const struct str one = STR("/v1/models/");
-    if (str_eq(path, STR("/health")))
-        get_health(s, c);
-    else if (str_eq(path, STR("/metrics")))
-        get_metrics(s, c);
-    else if (str_eq(path, STR("/v1/models")))
-        get_models(s, c);
-    else if (str_starts(path, one))
-        get_model(s, c, str_skip(path, one.len));
-    else
-        not_found(c);
+    request_begin(s, c, API_CHAT);
+}
+
+static void post_completions(struct server *s, struct http_call *c)
+{
+    request_begin(s, c, API_COMPLETION);
+}
+
+static void post_tokenize(struct server *s, struct http_call *c)
+{
+    small_begin(s, c, answer_tokenize);
+}
+
+static void post_detokenize(struct server *s, struct http_call *c)
+{
+    small_begin(s, c, answer_detokenize);
+}
+
+static const struct str one_model = STR_INIT("/v1/models/"); /* and its name behind it */
+
+static void get_model_at_path(struct server *s, struct http_call *c)
+{
+    get_model(s, c, str_skip(c->head->path, one_model.len));
+}
+
+/* What is posted is work for the model; everything else is there to be got. */
+static const struct route {
+    struct str path;
+    bool post;
+    void (*run)(struct server *s, struct http_call *c);
+} routes[] = {
+    {STR_INIT("/v1/chat/completions"), true, post_chat},
+    {STR_INIT("/v1/completions"), true, post_completions},
+    {STR_INIT("/v1/embeddings"), true, embedding_begin},
+    {STR_INIT("/tokenize"), true, post_tokenize},
+    {STR_INIT("/detokenize"), true, post_detokenize},
+    {STR_INIT("/v1/models"), false, get_models},
+    {STR_INIT("/health"), false, get_health},
+    {STR_INIT("/metrics"), false, get_metrics},
+};
+
+static const struct route model_route = {STR_INIT(""), false, get_model_at_path};
+
+static const struct route *find_route(struct str path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(routes); i++)
+        if (str_eq(path, routes[i].path)) return &routes[i];
+    return str_starts(path, one_model) ? &model_route : NULL;
+}
+
+static void refuse_method(const struct route *route, struct http_call *c)
+{
+    const struct str allow = route->post ? STR("POST") : STR("GET, HEAD");
+    const struct http_field fields[] = {json_field, {STR("allow"), allow}};
+    const struct api_error error = {
+        .status = 405,
+        .type = "invalid_request_error",
+        .message = arena_printf(c->arena, "%.*s %.*s is not known here, only %.*s.",
+                                STR_ARG(c->head->method_name),
+                                STR_ARG(str_sub(c->head->path, 0, 200)), STR_ARG(allow))};
+    call_reply(c, 405, fields, ARRAY_LEN(fields), api_error_body(c->arena, &error));
 }
 
 /* False: the answer has been given. */
@@ -370,36 +420,18 @@ static bool can_work(struct server *s, struct http_call *c)
     return false;
 }
 
-static void on_post(struct server *s, struct http_call *c, struct str path)
-{
-    const bool chat = str_eq(path, STR("/v1/chat/completions"));
-    const bool completion = str_eq(path, STR("/v1/completions"));
-    const bool embedding = str_eq(path, STR("/v1/embeddings"));
-    const bool tokenize = str_eq(path, STR("/tokenize"));
-    if (!chat && !completion && !embedding && !tokenize && !str_eq(path, STR("/detokenize")))
-        not_found(c);
-    else if (!can_work(s, c))
-        return;
-    else if (chat || completion)
-        request_begin(s, c, chat ? API_CHAT : API_COMPLETION);
-    else if (embedding)
-        embedding_begin(s, c);
-    else
-        small_begin(s, c, tokenize ? answer_tokenize : answer_detokenize);
-}
-
 static void on_call(void *user, struct http_call *c)
 {
     struct server *s = user;
-    switch (c->head->method) {
-    case METHOD_GET:
-    case METHOD_HEAD: on_get(s, c, c->head->path); break;
-    case METHOD_POST: on_post(s, c, c->head->path); break;
-    default:
-        refuse(c, 405, "invalid_request_error", NULL,
-               arena_printf(c->arena, "Method %.*s is not known here.",
-                            STR_ARG(c->head->method_name)));
-    }
+    const struct route *route = find_route(c->head->path);
+    const enum http_method method = c->head->method;
+    const bool got = method == METHOD_GET || method == METHOD_HEAD;
+    if (!route)
+        not_found(c);
+    else if (route->post ? method != METHOD_POST : !got)
+        refuse_method(route, c);
+    else if (!route->post || can_work(s, c))
+        route->run(s, c);
 }
 
 static void write_error(void *user UNUSED, struct buf *body, int status, const char *text)

@@ -4,11 +4,12 @@
 import os
 import pathlib
 import signal
+import subprocess
 import time
 
 import pytest
 
-from harness import HOSTLER, chat_body, config_of, free_port, model_of, text_of, until
+from harness import FAKE_ENGINE, HOSTLER, chat_body, config_of, free_port, model_of, text_of, until
 
 
 def engine_model(processes, name="m", script="", **settings):
@@ -291,6 +292,19 @@ def test_no_secret_reaches_the_engines_environment(processes):
     assert content(ask(gate)) == "hello there"
     environment = pathlib.Path(f"/proc/{engine_pid(gate)}/environ").read_text()
     assert "canary-91b2" not in environment and "GIVEN=yes" in environment
+
+
+# --- its command line ---
+
+
+@pytest.mark.parametrize("option, value", [("--alias", ""), ("--blas", "on"), ("--slots", "0"), ("--threads", "none"), ("--batch", "8"),
+                                           ("--kv-type", "q4_0"), ("--listen", "nowhere")])
+def test_a_bad_option_is_named(option, value):
+    good = {"--model": "fake:mode echo", "--listen": "127.0.0.1:1"}
+    line = [part for pair in {**good, option: value}.items() for part in pair]
+    run = subprocess.run([FAKE_ENGINE, *line], capture_output=True, text=True, timeout=20, check=False)
+    assert run.returncode == 2
+    assert option in run.stderr and len(run.stderr.splitlines()) == 2, run.stderr
 
 
 # --- every value that the configuration takes, the engine takes ---

@@ -276,7 +276,13 @@ static void small_routes(void **state)
     assert_int_equal(answered(w, request(w, "GET", "/v1/models/other", ""), "model_not_found"),
                      404);
     assert_int_equal(answered(w, request(w, "GET", "/nothing", ""), "\"param\":null"), 404);
-    assert_int_equal(answered(w, request(w, "DELETE", "/health", ""), "DELETE"), 405);
+    struct sim_peer *p = request(w, "DELETE", "/v1/models/fake", "");
+    assert_int_equal(answered(w, p, "DELETE /v1/models/fake is not known here, only GET, HEAD."),
+                     405);
+    assert_true(sim_has(p, "allow: GET, HEAD\r\n"));
+    p = request(w, "GET", "/tokenize", "");
+    assert_int_equal(answered(w, p, "only POST"), 405);
+    assert_true(sim_has(p, "allow: POST\r\n"));
     assert_int_equal(answered(w, request(w, "GET", "/metrics", ""), "hostler_engine_slots 2"), 200);
     assert_int_equal(
         answered(w, request(w, "POST", "/tokenize", "{\"content\":\"ab\",\"add_special\":true}"),
