@@ -263,7 +263,7 @@ static enum step step_body(struct exchange *x)
 
 /* --- PERMIT --- */
 
-static bool may_use(const struct exchange *x, struct str name, const struct service *s)
+bool exchange_may_ask(const struct exchange *x, struct str name, const struct service *s)
 {
     return key_allows(x->key, name) || key_allows(x->key, s->name);
 }
@@ -287,7 +287,7 @@ static enum step step_permit(struct exchange *x)
                                arena_printf(arena, "The model '%" STR_FMT "' does not exist.",
                                             STR_ARG(str_sub(model, 0, 200))),
                                "model", "model_not_found", 0);
-    if (!may_use(x, model, x->asked)) {
+    if (!exchange_may_ask(x, model, x->asked)) {
         x->asked = NULL; /* not counted for the model */
         return exchange_refuse(x, OUTCOME_FORBIDDEN, 403,
                                arena_printf(arena,

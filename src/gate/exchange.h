@@ -89,6 +89,9 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, 
 enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
                          struct str content_type, struct str body);
 
+/* True when the client's key allows the service by the name that was asked for, or by its own. */
+bool exchange_may_ask(const struct exchange *x, struct str name, const struct service *s);
+
 /* True when the client's key allows the service under any of its names: what names it here need not be what the key's list has. */
 bool exchange_may_use(const struct exchange *x, const struct service *s);
 

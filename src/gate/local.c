@@ -9,11 +9,6 @@
 
 #define ANSWER_MAX ((size_t)64 << 20)
 
-static bool may_see(const struct exchange *x, const struct service_name *name)
-{
-    return key_allows(x->key, name->id) || key_allows(x->key, name->service->name);
-}
-
 static void write_model(struct json_writer *w, const struct service_name *name)
 {
     json_write_object(w);
@@ -51,7 +46,7 @@ static enum step list_models(struct exchange *x)
     json_write_key(&w, "data");
     json_write_array(&w);
     for (size_t i = 0; i < count; i++)
-        if (may_see(x, &names[i])) write_model(&w, &names[i]);
+        if (exchange_may_ask(x, names[i].id, names[i].service)) write_model(&w, &names[i]);
     json_write_array_end(&w);
     json_write_object_end(&w);
     return reply_json(x, 200, &w, &body);
@@ -62,7 +57,9 @@ static enum step show_model(struct exchange *x)
     size_t count;
     const struct service_name *names = snapshot_names(x->snapshot, &count);
     for (size_t i = 0; i < count; i++) {
-        if (!str_eq(names[i].id, x->match.arg) || !may_see(x, &names[i])) continue;
+        if (!str_eq(names[i].id, x->match.arg) ||
+            !exchange_may_ask(x, names[i].id, names[i].service))
+            continue;
         struct buf body;
         struct json_writer w;
         buf_init(&body, ANSWER_MAX);
