@@ -3,7 +3,10 @@
  *
  * The happy path: a line comes, it is asked, the answer streams to the terminal, its speed is
  * told, the next line may come. Lines that come while an answer streams wait. Ctrl-C cancels a
- * coming answer; twice without one leaves. */
+ * coming answer; twice without one leaves.
+ *
+ * At a terminal the editor waits for a line, and the loop runs only while an answer comes. Lines that a pipe brings are
+ * events of the loop. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -17,6 +20,7 @@
 #include "base/err.h"
 #include "cmd/cli.h"
 #include "cmd/cmd.h"
+#include "cmd/editor.h"
 #include "cmd/talk.h"
 #include "json/json.h"
 #include "loop/process.h"
@@ -48,12 +52,10 @@ static const char commands_help[] =
     "  /save FILE       write the conversation as JSON\n"
     "  /help            this list\n"
     "  /quit            leave (also Ctrl-D)\n"
-    "  A line that ends in \\ goes on in the next one. Ctrl-C cancels an answer.\n";
+    "  A line that ends in \\ goes on in the next one. Ctrl-C cancels an answer.\n"
+    "  The arrow keys edit a line and recall earlier ones, Ctrl-R searches them.\n";
 
-enum {
-    LINE_MAX = 16 * 1024 * 1024,
-    TTY_LINE_MAX = 4095, /* N_TTY_BUF_SIZE without the newline: the rest is gone before we read */
-};
+enum { LINE_MAX = 16 * 1024 * 1024 };
 
 struct chat {
     struct loop *loop;
@@ -62,7 +64,8 @@ struct chat {
     struct arena arena;
     const struct json *models;    /* as listed at the start, on the arena; NULL: not asked for */
     int input_fd;                 /* stdin, opened anew where that can be done */
-    struct fd_watch *input_watch; /* NULL: a plain file, or one message only */
+    struct fd_watch *input_watch; /* NULL: a plain file, a terminal, or one message only */
+    struct editor *editor;        /* of the terminal; NULL: there is none */
     struct signal_watch *interrupt;
     struct task task; /* takes the next line */
     struct buf input; /* read and not yet taken */
@@ -78,13 +81,6 @@ struct chat {
 };
 
 /* --- the terminal --- */
-
-static void prompt(const struct chat *c)
-{
-    if (!c->terminal) return;
-    fputs(buf_len(&c->line) ? "... " : "> ", stdout);
-    fflush(stdout);
-}
 
 static void print_note(const struct chat *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void print_note(const struct chat *c, const char *fmt, ...)
@@ -149,12 +145,10 @@ static void on_end(void *owner, const struct talk_result *r)
                    r->err ? "cancelled, " : "", (unsigned long long)r->tokens,
                    (double)r->first_us / 1e3, rate);
     }
-    if (c->one_shot) {
+    if (c->one_shot || c->editor)
         loop_stop(c->loop);
-        return;
-    }
-    prompt(c);
-    loop_wake(c->loop, &c->task);
+    else
+        loop_wake(c->loop, &c->task);
 }
 
 static const struct talk_owner talk_functions = {.on_text = on_text, .on_end = on_end};
@@ -231,12 +225,6 @@ static bool take_line(struct chat *c)
         if (end < 0 && !(c->input_ended && all.len)) return false;
         size_t len = end < 0 ? all.len : (size_t)end;
         struct str text = str_sub(all, 0, len);
-        if (c->terminal && len == TTY_LINE_MAX)
-            print_note(
-                c,
-                "(a terminal's line ends at %d bytes, and this one may have been cut; end lines with \\ "
-                "to go on)",
-                TTY_LINE_MAX);
         bool more = str_ends(text, STR("\\"));
         if (more) text.len--;
         int err = buf_append(&c->line, text);
@@ -248,7 +236,6 @@ static bool take_line(struct chat *c)
         } else if (!more) {
             return true;
         }
-        prompt(c);
     }
 }
 
@@ -294,7 +281,6 @@ static void take_message(struct chat *c)
         run_command(c, text);
     }
     buf_clear(&c->line);
-    if (!asks && !c->input_ended) prompt(c);
 }
 
 static void on_task(struct task *task)
@@ -304,7 +290,6 @@ static void on_task(struct task *task)
         if (take_line(c))
             take_message(c);
         else if (c->input_ended) {
-            if (c->terminal) fputc('\n', stdout);
             loop_stop(c->loop);
             return;
         } else if (c->input_watch || !read_input(c)) {
@@ -313,20 +298,57 @@ static void on_task(struct task *task)
     }
 }
 
-static void on_interrupt(void *owner, int signum)
+/* Ctrl-C while no answer comes: the line is forgotten, the second time all of it. */
+static void give_up_line(struct chat *c)
+{
+    buf_clear(&c->line);
+    buf_clear(&c->input);
+    c->input_ended = c->warned;
+    if (!c->warned) print_note(c, "%sCtrl-C again or /quit leaves", c->terminal ? "\n" : "");
+    c->warned = true;
+}
+
+static void on_interrupt(void *owner, int signum UNUSED)
 {
     struct chat *c = owner;
-    (void)signum;
     if (c->talk.busy) {
         talk_cancel(&c->talk);
-    } else if (c->warned) {
-        loop_stop(c->loop);
     } else {
-        c->warned = true;
-        buf_clear(&c->line);
-        if (c->terminal) fputc('\n', stdout);
-        print_note(c, "Ctrl-C again or /quit leaves");
-        prompt(c);
+        give_up_line(c);
+        loop_wake(c->loop, &c->task);
+    }
+}
+
+/* --- at a terminal --- */
+
+static void edit_line(struct chat *c)
+{
+    struct str line;
+    switch (editor_line(c->editor, buf_len(&c->line) ? "... " : "> ", &line)) {
+    case EDITOR_LINE:
+        c->warned = false;
+        if (buf_append(&c->input, line) || buf_append(&c->input, STR("\n"))) {
+            print_note(c, "hostler chat: the message is too long");
+            buf_clear(&c->input);
+        }
+        break;
+    case EDITOR_INTERRUPTED: give_up_line(c); break;
+    case EDITOR_EOF:
+        c->input_ended = true;
+        fputc('\n', stdout);
+        break;
+    }
+}
+
+static void converse_at_terminal(struct chat *c)
+{
+    print_note(c, "%s at %s; /help lists the commands", c->talk.model, c->remote.text);
+    while (!c->input_ended) {
+        edit_line(c);
+        loop_poll(c->loop); /* the gateway may have closed its connection meanwhile */
+        if (!take_line(c)) continue;
+        take_message(c);
+        if (c->talk.busy) loop_run(c->loop);
     }
 }
 
@@ -375,18 +397,22 @@ static void ask_once(struct chat *c, const char *message)
     } else {
         talk_ask(&c->talk, str_of(message));
     }
+    loop_run(c->loop);
 }
 
 static void converse(struct chat *c)
 {
     c->terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-    if (c->terminal)
-        print_note(c, "%s at %s; /help lists the commands", c->talk.model, c->remote.text);
-    prompt(c);
+    if (c->terminal) c->editor = editor_new();
+    if (c->editor) {
+        converse_at_terminal(c);
+        return;
+    }
     /* A plain file cannot be watched; it is read when a line is wanted. */
     if (fd_watch_open(c->loop, STDIN_FILENO, on_readable, c, &c->input_watch))
         c->input_watch = NULL;
     loop_wake(c->loop, &c->task);
+    loop_run(c->loop);
 }
 
 static int run(struct chat *c, const struct settings *s)
@@ -403,7 +429,6 @@ static int run(struct chat *c, const struct settings *s)
         ask_once(c, s->message);
     else
         converse(c);
-    loop_run(c->loop);
     return c->failed ? CLI_FAILED : CLI_OK;
 }
 
@@ -424,6 +449,7 @@ int cmd_chat(int argc, char **argv)
     talk_init(&c.talk, &c.remote, c.loop, &talk_functions, &c);
     err = signal_watch_open(c.loop, SIGINT, on_interrupt, &c, &c.interrupt);
     code = err ? cli_fail(command, "%s", err_text(err)) : run(&c, &s);
+    editor_free(c.editor);
     if (c.input_watch) fd_watch_close(c.input_watch);
     if (c.interrupt) signal_watch_close(c.interrupt);
     if (c.input_fd != STDIN_FILENO) close(c.input_fd);

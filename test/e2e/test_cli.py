@@ -2,13 +2,18 @@
 """The commands besides serve."""
 
 import json
+import os
+import pty
+import select
 import subprocess
+import termios
+import time
 
 import jsonschema
 import pytest
 import yaml
 
-from harness import HOSTLER, ROOT, config_of, model_of, run_cli
+from harness import HOSTLER, ROOT, config_of, model_of, run_cli, until
 
 COMMANDS = ["serve", "check", "config", "models", "chat", "bench", "mock", "version", "help"]
 
@@ -173,6 +178,74 @@ def test_chat_on_input_lines(start_gate, start_mock):
     done = run_cli("chat", "m", "--url", gate.url, input="first line\nsecond line\n")
     assert done.returncode == 0, done.stderr
     assert "first line" in done.stdout and "second line" in done.stdout
+
+
+class Terminal:
+    """A program on a pseudo-terminal, with what it has shown so far."""
+
+    def __init__(self, *argv):
+        self.shown = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = "xterm"
+            os.execv(HOSTLER, [HOSTLER, *map(str, argv)])
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def shows(self, text, seconds=20):
+        """Waits for the text, and forgets everything up to it."""
+        end = time.monotonic() + seconds
+        while text not in self.shown:
+            assert select.select([self.fd], [], [], max(end - time.monotonic(), 0))[0], f"{text!r} is missing in {self.shown!r}"
+            self.shown += os.read(self.fd, 65536).decode(errors="replace")
+        self.shown = self.shown.split(text, 1)[1]
+
+    def ends(self):
+        """The exit code, when the terminal is as it was before."""
+        waited = until(lambda: [w for w in [os.waitpid(self.pid, os.WNOHANG)] if w[0]], "it ends")
+        local = termios.tcgetattr(self.fd)[3]
+        os.close(self.fd)
+        assert local & termios.ICANON and local & termios.ECHO and local & termios.ISIG
+        return os.waitstatus_to_exitcode(waited[0][1])
+
+
+def test_chat_at_a_terminal(start_mock):
+    chat = Terminal("chat", "m", "--url", start_mock("--echo").url.removesuffix("/v1"))
+    chat.shows("/help lists the commands")
+    chat.shows("> ")
+    chat.type("what is grünn\x7f?\r")  # a wrong letter, taken back
+    chat.shows("\r\nwhat is grün?\r\n")
+    chat.shows("tokens/s]")
+    chat.type("\x1b[A\r")  # the line before
+    chat.shows("\r\nwhat is grün?\r\n")
+    chat.shows("tokens/s]")
+    chat.type("one\\\r")
+    chat.shows("... ")
+    chat.type("two\r")
+    chat.shows("\r\none\r\ntwo\r\n")
+    chat.type("x" * 6000 + "\r")  # longer than the kernel's own lines
+    chat.shows("\r\n" + "x" * 6000 + "\r\n")
+    chat.type("not this\x03")
+    chat.shows("Ctrl-C again or /quit leaves")
+    chat.type("/save\r")
+    chat.shows("name a file")
+    chat.type("\x04")
+    assert chat.ends() == 0
+
+
+def test_ctrl_c_at_a_terminal(start_mock):
+    chat = Terminal("chat", "m", "--url", start_mock("--rate", 20, "--tokens", 10000).url.removesuffix("/v1"))
+    chat.shows("> ")
+    chat.type("go\r")
+    chat.shows("t3")
+    chat.type("\x03")
+    chat.shows("cancelled, ")
+    chat.shows("> ")
+    chat.type("\x03")
+    chat.shows("again or /quit leaves")
+    chat.type("\x03")
+    assert chat.ends() == 1  # the last answer was not whole
 
 
 def test_chat_with_a_broken_stream(start_gate, start_mock):
