@@ -83,6 +83,40 @@ static void relay(struct str text, struct str cuts, bool is_sse, struct buf *out
     if (is_sse) add(out, sse_rest(&r->sse));
 }
 
+/* With room for small events only: the larger ones are passed over in parts, and still no byte is lost. */
+static void skip_large(struct str text, struct str cuts)
+{
+    struct sse s;
+    struct buf raw;
+    const size_t event_max = 1 + (unsigned char)cuts.ptr[0] % 32;
+    size_t turn = 0;
+    buf_init(&raw, OUT_MAX);
+    sse_init(&s, event_max);
+    for (size_t at = 0; at < text.len;) {
+        const size_t most = piece_of(cuts, &turn);
+        struct str piece = str_sub(text, at, MIN(most, event_max)), part;
+        char *copy = copy_of(piece);
+        struct str in = str_n(copy, piece.len);
+        struct sse_event event;
+        int got;
+        while ((got = sse_next(&s, &in, &event)) != 0) {
+            CHECK(got == SSE_EVENT || got == ERR_TOO_LARGE);
+            if (got == ERR_TOO_LARGE)
+                sse_skip(&s, &in, &part);
+            else
+                CHECK(event.raw.len <= event_max);
+            add(&raw, got == SSE_EVENT ? event.raw : part);
+        }
+        at += piece.len;
+        memset(copy, '#', piece.len);
+        free(copy);
+    }
+    add(&raw, sse_rest(&s));
+    CHECK(str_eq(buf_str(&raw), text));
+    sse_fini(&s);
+    buf_fini(&raw);
+}
+
 static void compare_relays(struct str text, struct str cuts, bool is_sse)
 {
     struct relay a, b;
@@ -123,6 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         buf_fini(&told[i]);
         buf_fini(&raw[i]);
     }
+    skip_large(text, cuts);
     compare_relays(text, cuts, true);
     compare_relays(text, cuts, false);
     return 0;
