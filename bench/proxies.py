@@ -38,7 +38,8 @@ def gateway_config(mock_port: int) -> str:
 
 
 class Proxies:
-    """The mock runtime and the proxies before it, side by side; one is loaded at a time."""
+    """The mock runtime and the proxies before it, side by side; one is loaded at a time. Each round starts them anew: where
+    the memory of a process comes to lie makes a difference of its own."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -52,6 +53,9 @@ class Proxies:
             status, text = http(port, "/v1/chat/completions", body)
             if status != 200:
                 raise Unmeasured(f"{name} does not relay: {status} {text}")
+
+    def in_turn(self, turn: int) -> list[str]:
+        return list(self.ports) if turn % 2 == 0 else list(reversed(self.ports))
 
     def add(self, name: str, started: tuple[Process, int]) -> None:
         self.processes[name], self.ports[name] = started
@@ -83,13 +87,13 @@ def requests(rounds: int, quick: bool) -> dict:
     cost: dict[tuple[str, int], list[float]] = {}
     rate: dict[tuple[str, int], list[float]] = {}
     errors: list[str] = []
-    with Stage() as stage:
-        p = Proxies(stage)
-        for name in p.ports:
-            wrk(stage, p.ports[name], 32, 1)
-        for turn in range(rounds):
+    for turn in range(rounds):
+        with Stage() as stage:
+            p = Proxies(stage)
+            for name in p.ports:
+                wrk(stage, p.ports[name], 32, 1)
             for connections in CONNECTIONS:
-                for name in list(p.ports) if turn % 2 == 0 else reversed(list(p.ports)):
+                for name in p.in_turn(turn):
                     before = p.processes[name].cpu_us()
                     started = time.monotonic()
                     done, wrong = wrk(stage, p.ports[name], connections, seconds)
@@ -151,14 +155,11 @@ def streams(rounds: int, quick: bool) -> dict:
     """CPU microseconds per relayed stream frame."""
     seconds = 3 if quick else 8
     runs: dict[str, list[dict]] = {}
-    with Stage() as stage:
-        p = Proxies(stage)
-        ports = {"no proxy": p.mock_port, **p.ports}
-        for turn in range(rounds):
-            for name, port in ports.items():
-                if name == "no proxy" and turn > 0:
-                    continue
-                run = stream_round(stage, p, name, port, seconds)
+    for turn in range(rounds):
+        with Stage() as stage:
+            p = Proxies(stage)
+            for name in p.in_turn(turn) + (["no proxy"] if turn == 0 else []):
+                run = stream_round(stage, p, name, p.ports.get(name, p.mock_port), seconds)
                 runs.setdefault(name, []).append(run)
                 note(f"round {turn + 1}/{rounds}  {name:8} {run['us']:6.2f} us/frame  {run['frames_per_s']:.0f} frames/s  "
                      f"lost {run['lost']}  merged {run['merged']} of {run['frames']}  itl p99 {run['itl_p99_ms']:.1f} ms")

@@ -102,7 +102,7 @@ def describe(box: dict) -> str:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--figure", type=int, choices=sorted(FIGURES), action="append", help="only this one (repeatable)")
-    parser.add_argument("--rounds", type=int, help="interleaved rounds (3; 5 for figure 1)")
+    parser.add_argument("--rounds", type=int, help="interleaved rounds (3; 5 for figures 1 and 2)")
     parser.add_argument("--quick", action="store_true", help="short rounds, for a first look")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench" / "results.json", help="where the results go")
     parser.add_argument("--docs", action="store_true", help="write the last results of all figures into docs/benchmarks.md, too")
@@ -128,7 +128,7 @@ def main() -> int:
     args.json.parent.mkdir(parents=True, exist_ok=True)
     results = []
     for number in args.figure or sorted(FIGURES):
-        rounds = args.rounds or (5 if number == 1 else 3)
+        rounds = args.rounds or (5 if number <= 2 else 3)
         result = measure(number, rounds, args.quick)
         results.append(result)
         date = time.strftime("%Y-%m-%d", time.gmtime())
