@@ -217,19 +217,27 @@ def test_chat_at_a_terminal(start_mock):
     chat.type("what is grünn\x7f?\r")  # a wrong letter, taken back
     chat.shows("\r\nwhat is grün?\r\n")
     chat.shows("tokens/s]")
+    chat.shows("> ")
     chat.type("\x1b[A\r")  # the line before
     chat.shows("\r\nwhat is grün?\r\n")
     chat.shows("tokens/s]")
+    chat.shows("> ")
     chat.type("one\\\r")
     chat.shows("... ")
     chat.type("two\r")
     chat.shows("\r\none\r\ntwo\r\n")
-    chat.type("x" * 6000 + "\r")  # longer than the kernel's own lines
+    chat.shows("tokens/s]")
+    chat.shows("> ")  # from here on the editor reads, and not the kernel's lines, which end at 4095 bytes
+    chat.type("x" * 6000 + "\r")
     chat.shows("\r\n" + "x" * 6000 + "\r\n")
+    chat.shows("tokens/s]")
+    chat.shows("> ")
     chat.type("not this\x03")
     chat.shows("Ctrl-C again or /quit leaves")
+    chat.shows("> ")
     chat.type("/save\r")
     chat.shows("name a file")
+    chat.shows("> ")
     chat.type("\x04")
     assert chat.ends() == 0
 
@@ -244,6 +252,7 @@ def test_ctrl_c_at_a_terminal(start_mock):
     chat.shows("> ")
     chat.type("\x03")
     chat.shows("again or /quit leaves")
+    chat.shows("> ")
     chat.type("\x03")
     assert chat.ends() == 1  # the last answer was not whole
 
