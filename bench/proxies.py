@@ -38,8 +38,8 @@ def gateway_config(mock_port: int) -> str:
 
 
 class Proxies:
-    """The mock runtime and the proxies before it, side by side; one is loaded at a time. Each round starts them anew: where
-    the memory of a process comes to lie makes a difference of its own."""
+    """The mock runtime and the proxies before it, side by side; one is loaded at a time. Each round starts them anew: two
+    starts of the same program can differ by 20 %."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
