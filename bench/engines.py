@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import (ENGINE, ROOT, Process, Stage, Unmeasured, bench_result, cores, free_port, http,
+from harness import (ENGINE, ROOT, Process, Stage, Unmeasured, bench_result, cores, free_port, http, in_turn,
                      interval_of_median, median, note,
                      start_bench, wait_for)
 
@@ -141,7 +141,7 @@ def measure(rounds: int, seconds: float, ours_threads: str, levels: tuple[int, .
         if busy:
             stage.start("busy", [sys.executable, "-c", "while True: pass"], {cores()[-1]})
         for turn in range(rounds):
-            for name in ("hostler", "llama-server") if turn % 2 == 0 else ("llama-server", "hostler"):
+            for name in in_turn(("hostler", "llama-server"), turn):
                 p = engines.start(name)
                 if not busy:
                     engines.load(name, 4, WARMUP, 0.0)
@@ -174,13 +174,13 @@ def measure_single(length: int, rounds: int, pairs: int, ours_threads: str) -> d
     for turn in range(rounds):
         with Stage() as stage:
             engines = Engines(stage, ours_threads)
-            order = list(times) if turn % 2 == 0 else list(reversed(times))
+            order = in_turn(times, turn)
             for name in order:
                 engines.start(name)
             for name in order:
                 engines.single_ms(name, LONG, 1)  # the first one warms up
             for pair in range(pairs):
-                for name in order if pair % 2 == 0 else reversed(order):
+                for name in in_turn(order, pair):
                     times[name].append(engines.single_ms(name, length, pair + 2))
                 note(f"round {turn + 1}/{rounds}  prompt of {length} tokens  ttft " +
                      "  ".join(f"{name} {ms[-1]:.0f} ms" for name, ms in times.items()))

@@ -329,6 +329,11 @@ def interval_of_median(values: list[float]) -> tuple[float, float]:
     return ordered[k], ordered[n - 1 - k]
 
 
+def in_turn(names, turn: int) -> list[str]:
+    """The names in the order of a round: every other one begins at the end."""
+    return list(names) if turn % 2 == 0 else list(reversed(list(names)))
+
+
 def median(values: list[float]) -> float:
     ordered = sorted(values)
     middle = len(ordered) // 2

@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 
-from harness import (KEY, Process, Stage, Unmeasured, bench_result, http, load_cores, median,
+from harness import (KEY, Process, Stage, Unmeasured, bench_result, http, in_turn, load_cores, median,
                      mock_stats, note, start_bench)
 
 CONFIG = """
@@ -54,9 +54,6 @@ class Proxies:
             if status != 200:
                 raise Unmeasured(f"{name} does not relay: {status} {text}")
 
-    def in_turn(self, turn: int) -> list[str]:
-        return list(self.ports) if turn % 2 == 0 else list(reversed(self.ports))
-
     def add(self, name: str, started: tuple[Process, int]) -> None:
         self.processes[name], self.ports[name] = started
 
@@ -93,7 +90,7 @@ def requests(rounds: int, quick: bool) -> dict:
             for name in p.ports:
                 wrk(stage, p.ports[name], 32, 1)
             for connections in CONNECTIONS:
-                for name in p.in_turn(turn):
+                for name in in_turn(p.ports, turn):
                     before = p.processes[name].cpu_us()
                     started = time.monotonic()
                     done, wrong = wrk(stage, p.ports[name], connections, seconds)
@@ -158,7 +155,7 @@ def streams(rounds: int, quick: bool) -> dict:
     for turn in range(rounds):
         with Stage() as stage:
             p = Proxies(stage)
-            for name in p.in_turn(turn) + (["no proxy"] if turn == 0 else []):
+            for name in in_turn(p.ports, turn) + (["no proxy"] if turn == 0 else []):
                 run = stream_round(stage, p, name, p.ports.get(name, p.mock_port), seconds)
                 runs.setdefault(name, []).append(run)
                 note(f"round {turn + 1}/{rounds}  {name:8} {run['us']:6.2f} us/frame  {run['frames_per_s']:.0f} frames/s  "

@@ -181,8 +181,11 @@ static void get_models(struct server *s, struct http_call *c)
     buf_fini(&b);
 }
 
-static void get_model(struct server *s, struct http_call *c, struct str escaped)
+static const struct str one_model = STR_INIT("/v1/models/"); /* and its name behind it */
+
+static void get_model(struct server *s, struct http_call *c)
 {
+    const struct str escaped = str_skip(c->head->path, one_model.len);
     struct str name;
     struct buf b;
     struct json_writer w;
@@ -360,13 +363,6 @@ static void post_detokenize(struct server *s, struct http_call *c)
     small_begin(s, c, answer_detokenize);
 }
 
-static const struct str one_model = STR_INIT("/v1/models/"); /* and its name behind it */
-
-static void get_model_at_path(struct server *s, struct http_call *c)
-{
-    get_model(s, c, str_skip(c->head->path, one_model.len));
-}
-
 /* What is posted is work for the model; everything else is there to be got. */
 static const struct route {
     struct str path;
@@ -383,7 +379,7 @@ static const struct route {
     {STR_INIT("/metrics"), false, get_metrics},
 };
 
-static const struct route model_route = {STR_INIT(""), false, get_model_at_path};
+static const struct route model_route = {STR_INIT(""), false, get_model};
 
 static const struct route *find_route(struct str path)
 {

@@ -21,9 +21,8 @@ enum {
 };
 
 static const double better = 0.97; /* a rival must cost less than this share to win */
-static const double clear =
-    1.6; /* one side costs so many times the other's: the trial ends early */
-static const double slower = 1.5; /* a step this much above the usual is slow */
+static const double clear = 1.6;   /* one side's cost in the other's that ends a trial early */
+static const double slower = 1.5;  /* a step this much above the usual is slow */
 
 void threads_init(struct threads *t, unsigned fixed, unsigned most)
 {

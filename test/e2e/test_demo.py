@@ -43,27 +43,26 @@ def test_a_question(demo, question):
     assert stream.events()[-1] == "[DONE]"
 
 
-def test_all_at_once(demo):
-    """More than there are slots; batching does not change greedy answers."""
-    conns = [demo.connect() for _ in QUESTIONS]
-    for conn, question in zip(conns, QUESTIONS):
-        conn.request("POST", "/v1/chat/completions", body(question["question"]))
-    for conn, question in zip(conns, QUESTIONS):
-        assert conn.response().json()["choices"][0]["message"]["content"] == question["answer"]
-        conn.close()
-
-
-def test_more_streams_than_one_decode_takes_well(processes):
-    """Forty of them are computed in pieces where a BLAS library is used: each must get its own logits."""
-    gate = processes.gate([{"name": "demo", "engine": {"file": str(ROOT / "models/demo.gguf"), "slots": 48, "context": 512}}],
-                          env={"HOSTLER_ENGINE": ENGINE})
-    asked = QUESTIONS * 4
+def all_are_right(gate, asked):
+    """Asks all at once."""
     conns = [gate.connect() for _ in asked]
     for conn, question in zip(conns, asked):
         conn.request("POST", "/v1/chat/completions", body(question["question"]))
     for conn, question in zip(conns, asked):
         assert conn.response().json()["choices"][0]["message"]["content"] == question["answer"]
         conn.close()
+
+
+def test_all_at_once(demo):
+    """More than there are slots; batching does not change greedy answers."""
+    all_are_right(demo, QUESTIONS)
+
+
+def test_more_streams_than_one_decode_takes_well(processes):
+    """Forty of them are computed in pieces where a BLAS library is used: each must get its own logits."""
+    gate = processes.gate([{"name": "demo", "engine": {"file": str(ROOT / "models/demo.gguf"), "slots": 48, "context": 512}}],
+                          env={"HOSTLER_ENGINE": ENGINE})
+    all_are_right(gate, QUESTIONS * 4)
 
 
 def test_blas_computes_the_same(processes):
