@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* RELAY: the answer on its way to the client. */
+#include "base/clock.h"
+#include "base/err.h"
+#include "gate/exchange_priv.h"
+
+/* Gives the client the last of its answer. The credit goes back first: whoever has the whole answer may ask again, on
+ * another connection and thread, and must not meet itself. */
+static enum step relay_whole(struct exchange *x, const struct str *out, unsigned n)
+{
+    exchange__report(x, ATTEMPT_OK, 0); /* unless it was reported with the head */
+    endpoint_give_back(&x->grant, exchange__now(x));
+    call_write(x->call, out, n, true);
+    if (x->call->gone) return STEP_NEXT;
+    if (x->fetch.head->status >= 400) return exchange__finish(x, OUTCOME_UPSTREAM_STATUS);
+    return exchange__finish(x, x->relay.error ? OUTCOME_UPSTREAM_BROKEN : OUTCOME_OK);
+}
+
+enum step exchange__break_answer(struct exchange *x, enum attempt_result result,
+                                 enum outcome outcome, const char *what)
+{
+    if (x->relay.is_sse &&
+        !relay_cut(&x->relay)) { /* a stream that lacks nothing but the body's end */
+        struct str rest = relay_last(&x->relay);
+        return relay_whole(x, &rest, 1);
+    }
+    exchange__report(x, result, 0);
+    exchange__end_attempt(x);
+    if (x->relay.is_sse && !x->relay.done && !relay_inside(&x->relay)) {
+        struct buf event;
+        buf_init(&event, 16384);
+        api_write_error_event(&event, exchange__failure_status(result),
+                              arena_printf(x->call->arena, "The runtime '%" STR_FMT "' %s.",
+                                           STR_ARG(x->endpoint_name), what),
+                              result == ATTEMPT_TIMEOUT ? "upstream_timeout" : "upstream_error");
+        struct str text = buf_str(&event);
+        call_write(x->call, &text, 1, true);
+        buf_fini(&event);
+    }
+    return exchange__finish(x, outcome);
+}
+
+/* Holds the upstream back while the client has much to read still, and lets it go on. */
+static void adjust_flow(struct exchange *x)
+{
+    size_t max = exchange__conf(x)->limits.stream_buffer;
+    size_t pending = call_pending(x->call);
+    if (!x->paused && pending > max) {
+        x->paused = true;
+        call_set_low_mark(x->call, max / 2);
+        fetch_pause(&x->fetch, true);
+    } else if (x->paused && pending <= max / 2) {
+        x->paused = false;
+        x->fetch.last_read_us = exchange__now(x);
+        fetch_pause(&x->fetch, false);
+    }
+}
+
+enum step exchange__relay(struct exchange *x)
+{
+    bool whole = x->fetch.state == FETCH_DONE;
+    struct str out[RELAY_SLICES + 1], body = fetch_take(&x->fetch);
+    bool failed = x->fetch.state == FETCH_FAILED;
+    if (body.len && !x->first_us) x->first_us = exchange__now(x);
+    unsigned n = relay_feed(&x->relay, body, whole, out);
+    /* How the bytes ended does not matter to a stream: it is whole with its [DONE] (or the runtime's own error), else broken. */
+    bool cut = relay_cut(&x->relay);
+    bool broken = x->relay.is_sse ? (whole || failed) && cut : failed;
+    bool last = (whole || failed) && !broken;
+    if (last) {
+        struct str rest = relay_last(&x->relay);
+        if (rest.len) out[n++] = rest;
+    }
+    if (last) return relay_whole(x, out, n);
+    if (n)
+        call_write(x->call, out, n, false);
+    else if (!x->call->head_sent)
+        call_flush(x->call);
+    if (x->call->gone) return STEP_NEXT;
+    if (broken)
+        return exchange__break_answer(x, ATTEMPT_BROKEN, OUTCOME_UPSTREAM_BROKEN,
+                                      arena_printf(x->call->arena,
+                                                   "broke off in the middle of the answer: %s",
+                                                   err_text(x->fetch.err ? x->fetch.err : ERR_EOF))
+                                          .ptr);
+    adjust_flow(x);
+    uint64_t due = exchange__phase_deadline(x);
+    if (due && exchange__now(x) >= due)
+        return exchange__break_answer(x, ATTEMPT_TIMEOUT, OUTCOME_TIMEOUT,
+                                      "sent nothing for too long");
+    return STEP_WAIT;
+}

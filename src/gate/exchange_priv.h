@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of an exchange share: exchange.c (its life), attempt.c (one request to an endpoint), answer.c (the answer on
+ * its way to the client). */
+#ifndef HOSTLER_GATE_EXCHANGE_PRIV_H
+#define HOSTLER_GATE_EXCHANGE_PRIV_H
+
+#include "gate/exchange.h"
+
+static inline uint64_t exchange__now(const struct exchange *x)
+{
+    return loop_now(x->worker->loop);
+}
+
+static inline const struct conf *exchange__conf(const struct exchange *x)
+{
+    return snapshot_conf(x->snapshot);
+}
+
+static inline enum step exchange__go(struct exchange *x, enum exchange_state state)
+{
+    x->state = state;
+    return STEP_NEXT;
+}
+
+/* --- exchange.c --- */
+
+/* Ends an exchange whose answer was given (or has been cut). The memory of x goes with the call. */
+enum step exchange__finish(struct exchange *x, enum outcome outcome);
+
+/* The verdict on the endpoint, once per attempt: the first one counts. */
+void exchange__report(struct exchange *x, enum attempt_result result, uint64_t retry_after_us);
+
+/* Gives back what an attempt holds. Its verdict must have been reported, or none is due. */
+void exchange__end_attempt(struct exchange *x);
+
+void exchange__leave_queue(struct exchange *x);
+
+/* When the current phase of the attempt has taken too long; 0: never. */
+uint64_t exchange__phase_deadline(const struct exchange *x);
+
+/* --- attempt.c --- */
+
+enum step exchange__admit(struct exchange *x);
+enum step exchange__queue(struct exchange *x);
+enum step exchange__send(struct exchange *x);
+enum step exchange__await(struct exchange *x);
+
+/* The status of our own answer when a runtime failed in this way: 502 or 504. */
+int exchange__failure_status(enum attempt_result result);
+
+/* --- answer.c --- */
+
+enum step exchange__relay(struct exchange *x);
+
+/* The answer cannot be completed: tell a stream's client in its own dialect, cut everything else. */
+enum step exchange__break_answer(struct exchange *x, enum attempt_result result,
+                                 enum outcome outcome, const char *what);
+
+#endif
