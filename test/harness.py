@@ -540,7 +540,8 @@ def read_request(conn):
             raise EOFError
         data += piece
     head, _, body = data.partition(b"\r\n\r\n")
-    length = int(re.search(rb"(?i)content-length: *(\d+)", head).group(1))
+    length = re.search(rb"(?i)content-length: *(\d+)", head)
+    length = int(length.group(1)) if length else 0  # a probe
     while len(body) < length:
         body += conn.recv(65536)
     return head, body

@@ -8,6 +8,7 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "obs/metrics.h"
+#include "route/verdict.h"
 
 static const char command[] = "config";
 
@@ -16,12 +17,13 @@ enum { OUTPUT_MAX = 16 << 20 };
 static void print_help(void)
 {
     printf(
-        "Usage: hostler config schema|manual|metrics\n"
+        "Usage: hostler config schema|manual|metrics|failures\n"
         "       hostler config show [-c FILE] [--json]\n"
         "\n"
         "  schema   the JSON Schema of configuration files (draft 2020-12)\n"
         "  manual   the reference of all settings, Markdown (docs/configuration.md)\n"
         "  metrics  the reference of all metrics, Markdown (docs/metrics.md)\n"
+        "  failures what follows when a runtime fails, Markdown (docs/failures.md)\n"
         "  show     the configuration in effect, defaults and environment included, secrets left out\n"
         "\n" CMD_CONFIG_HELP "      --json         print JSON instead of YAML\n"
         "\n"
@@ -67,6 +69,7 @@ static int run(const char *what, const char *path, bool json)
     if (strcmp(what, "schema") == 0) return print(conf_write_json_schema, true);
     if (strcmp(what, "manual") == 0) return print(conf_write_manual, false);
     if (strcmp(what, "metrics") == 0) return print(metrics_write_manual, false);
+    if (strcmp(what, "failures") == 0) return print(verdict_write_manual, false);
     return cli_usage(command, "there is no `%s`", what);
 }
 
@@ -89,7 +92,8 @@ int cmd_config(int argc, char **argv)
         default: return cli_usage(command, "the options above are wrong");
         }
     }
-    if (optind == argc) return cli_usage(command, "say which: schema, manual, metrics or show");
+    if (optind == argc)
+        return cli_usage(command, "say which: schema, manual, metrics, failures or show");
     if (optind + 1 < argc)
         return cli_usage(command, "one at a time, not also %s", argv[optind + 1]);
     return run(argv[optind], path, json);

@@ -296,7 +296,7 @@ static void check_fallback(struct checker *c, struct conf_model *m, size_t i, si
 
 static void check_model(struct checker *c, size_t i)
 {
-    enum { FALLBACKS_MAX = 16, ENDPOINTS_MAX = 256 };
+    enum { FALLBACKS_MAX = 16, ENDPOINTS_MAX = 4096 };
     struct conf_model *m = &c->conf->models[i];
     size_t urls = m->endpoint_count - m->has_engine_endpoint;
     if (m->endpoint_count == 0)

@@ -14,6 +14,7 @@
 #include "base/str.h"
 
 enum conf_policy { CONF_POLICY_LEAST_BUSY, CONF_POLICY_ROUND_ROBIN, CONF_POLICY_WEIGHTED };
+enum conf_usage { CONF_USAGE_AUTO, CONF_USAGE_ASK, CONF_USAGE_NEVER };
 enum conf_start { CONF_START_ON_DEMAND, CONF_START_AT_START };
 
 struct conf_pair {
@@ -49,6 +50,17 @@ struct conf_engine {
     struct str health;         /* path probed until it answers 200 */
 };
 
+/* Times that a model or an endpoint may have of its own; CONF_UNSET: as in the place above it. */
+#define CONF_UNSET UINT64_MAX
+#define CONF_WHOLE_STANDARD_US ((uint64_t)15 * 60 * 1000 * 1000)
+struct conf_timeouts {
+    uint64_t connect_us;
+    uint64_t first_byte_us;
+    uint64_t whole_us;
+    uint64_t between_us;
+    uint64_t total_us;
+};
+
 struct conf_endpoint {
     struct str name;   /* for logs, metrics, admin; default: host:port of the URL */
     struct str url;    /* http://host[:port][/base], unix:/path[:/base]; empty for an engine's */
@@ -58,7 +70,9 @@ struct conf_endpoint {
     uint64_t weight;   /* share under the weighted policy, and of least-busy's load */
     struct conf_pair *labels;
     size_t label_count;
-    struct str health; /* path of the active probe; empty: none */
+    struct str health;              /* path of the active probe; empty: none */
+    enum conf_usage usage;          /* whether it is asked for the usage of streams */
+    struct conf_timeouts *timeouts; /* NULL: none of its own */
 };
 
 struct conf_model {
@@ -72,9 +86,10 @@ struct conf_model {
     enum conf_policy policy;
     struct str *fallback; /* names (not aliases), in order; their own fallbacks are not followed */
     size_t fallback_count;
-    uint64_t queue_max;        /* waiting requests at most */
-    uint64_t queue_timeout_us; /* longest wait */
-    unsigned line;             /* in the file, for messages */
+    uint64_t queue_max;             /* waiting requests at most */
+    uint64_t queue_timeout_us;      /* longest wait */
+    struct conf_timeouts *timeouts; /* NULL: none of its own */
+    unsigned line;                  /* in the file, for messages */
 };
 
 struct conf_key {
@@ -101,6 +116,8 @@ struct conf {
     size_t model_count;
     struct conf_key *keys;
     size_t key_count;
+    struct str *hosts; /* Host names answered without keys, besides local ones */
+    size_t host_count;
 
     struct {
         struct str format; /* auto | json | text */
@@ -123,7 +140,8 @@ struct conf {
         uint64_t idle_us;          /* keep-alive connection without a request */
         uint64_t write_us;         /* a client that takes nothing */
         uint64_t connect_us;       /* to an endpoint */
-        uint64_t first_byte_us;    /* upstream response head and first body byte */
+        uint64_t first_byte_us;    /* of a stream: response head and first body byte */
+        uint64_t whole_us;         /* the same of an answer that is not streamed */
         uint64_t between_us;       /* between two upstream reads */
         uint64_t total_us;         /* whole exchange */
         uint64_t drain_us;         /* streams at shutdown */

@@ -35,14 +35,32 @@ static void append_engine(struct conf__load *l, struct conf_model *m)
     m->has_engine_endpoint = true;
 }
 
+/* Who writes first_byte alone means every answer by it. */
+static void finish_own_timeouts(struct conf_timeouts *t)
+{
+    if (t && t->whole_us == CONF_UNSET) t->whole_us = t->first_byte_us;
+}
+
+static void finish_timeouts(struct conf__load *l)
+{
+    const struct node *group = tree_get(l->root, STR("timeouts"));
+    const struct node *written = group ? tree_get(group, STR("first_byte")) : NULL;
+    if (l->conf->timeouts.whole_us != CONF_UNSET) return;
+    l->conf->timeouts.whole_us = written ? l->conf->timeouts.first_byte_us : CONF_WHOLE_STANDARD_US;
+}
+
 void conf__finish(struct conf__load *l)
 {
+    finish_timeouts(l);
     for (size_t i = 0; i < l->conf->model_count; i++) {
         struct conf_model *m = &l->conf->models[i];
         struct str setting = arena_printf(&l->scratch, "models[%zu]", i);
         m->line = tree_find(l->root, setting)->line;
-        for (size_t j = 0; j < m->endpoint_count; j++)
+        for (size_t j = 0; j < m->endpoint_count; j++) {
             name_endpoint(l, &m->endpoints[j]);
+            finish_own_timeouts(m->endpoints[j].timeouts);
+        }
+        finish_own_timeouts(m->timeouts);
         if (m->engine && m->engine->file.len == 0) m->engine->file = STR_NULL;
         if (m->engine) append_engine(l, m);
     }

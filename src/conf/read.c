@@ -266,6 +266,7 @@ static void read_row(struct conf__load *l, const struct conf_row *row, void *bas
 static void set_default(struct conf__load *l, const struct conf_row *row, void *base)
 {
     if (row->type == CONF_GROUP) read_group(l, row->group, conf__field(row, base), NULL, STR(""));
+    if (row->flags & CONF_INHERIT) *(uint64_t *)conf__field(row, base) = CONF_UNSET;
     if (!row->standard) return;
     struct node n = {.kind = NODE_SCALAR, .text = str_of(row->standard)};
     read_row(l, row, base, &n, str_of(row->name));

@@ -25,6 +25,12 @@ static const char *const policy_words[] = {
     [CONF_POLICY_WEIGHTED] = "weighted",
     NULL,
 };
+static const char *const usage_words[] = {
+    [CONF_USAGE_AUTO] = "auto",
+    [CONF_USAGE_ASK] = "ask",
+    [CONF_USAGE_NEVER] = "never",
+    NULL,
+};
 static const char *const start_words[] = {
     [CONF_START_ON_DEMAND] = "on_demand",
     [CONF_START_AT_START] = "at_start",
@@ -121,6 +127,43 @@ const struct conf_group conf__engine = {
                "      url: http://127.0.0.1:9001\n",
 };
 
+/* models[].timeouts and models[].endpoints[].timeouts */
+#define OWN_TIMEOUT(field, text) \
+    .type = CONF_DURATION, .flags = CONF_INHERIT, ROW(conf_timeouts, field), .min = 10 * MS, \
+    .max = DAY, .implied = "see above", .doc = text
+
+static const struct conf_row own_timeouts_rows[] = {
+    {.name = "connect", OWN_TIMEOUT(connect_us, "Connecting.")},
+    {.name = "first_byte", OWN_TIMEOUT(first_byte_us, "The first byte of a stream.")},
+    {.name = "whole", OWN_TIMEOUT(whole_us, "The first byte of an answer that is not streamed; where only `first_byte` is written, that.")},
+    {.name = "between", OWN_TIMEOUT(between_us, "Longest pause within an answer.")},
+    {.name = "total", .zero = "none", OWN_TIMEOUT(total_us, "The whole exchange.")},
+};
+
+static const struct conf_group endpoint_timeouts_group = {
+    .name = "models[].endpoints[].timeouts",
+    .size = sizeof(struct conf_timeouts),
+    GROUP_ROWS(own_timeouts_rows),
+    .doc = "Times of one endpoint, as `timeouts` has them for all; the nearest one counts: the endpoint's, else the "
+           "model's, else the common one.",
+    .example = "models:\n"
+               "  - name: llama-3.3-70b\n"
+               "    endpoints:\n"
+               "      - url: http://10.0.0.7:8080/v1\n"
+               "        timeouts: { first_byte: 20m, whole: 1h }\n",
+};
+
+static const struct conf_group model_timeouts_group = {
+    .name = "models[].timeouts",
+    .size = sizeof(struct conf_timeouts),
+    GROUP_ROWS(own_timeouts_rows),
+    .doc = "Times of one model, on all of its endpoints that have none of their own.",
+    .example = "models:\n"
+               "  - name: llama-3.1-8b\n"
+               "    endpoints: [{ url: \"http://10.0.0.5:8000/v1\" }]\n"
+               "    timeouts: { first_byte: 30s }\n",
+};
+
 /* models[].endpoints[] */
 static const struct conf_row endpoint_rows[] = {
     {.name = "url", .type = CONF_TEXT, ROW(conf_endpoint, url), .max = TEXT_MAX_BYTES,
@@ -151,6 +194,13 @@ static const struct conf_row endpoint_rows[] = {
      .implied = "no probes; only real requests tell",
      .doc = "Path of an active probe such as `/health`, from the server's root; 2xx is "
             "healthy."},
+    {.name = "usage", .type = CONF_ENUM, ROW(conf_endpoint, usage), .words = usage_words,
+     .standard = "auto",
+     .doc = "Whether its streams are asked for the tokens that they used (`stream_options`), so that they can be "
+            "counted. `auto` asks until the runtime refuses it (400 or 422), and not again."},
+    {.name = "timeouts", .type = CONF_OPTIONAL, ROW(conf_endpoint, timeouts),
+     .group = &endpoint_timeouts_group, .implied = "the model's",
+     .doc = "Times of its own, see below."},
 };
 
 static const struct conf_group endpoint_group = {
@@ -195,7 +245,12 @@ static const struct conf_row model_rows[] = {
      .doc = "Requests that may wait while all endpoints are at capacity; more are answered 429. "
             "0: nothing waits."},
     {.name = "queue_timeout", .type = CONF_DURATION, ROW(conf_model, queue_timeout_us),
-     .min = 1 * MS, .max = DAY, .standard = "60s", .doc = "Longest wait in the queue."},
+     .min = 1 * MS, .max = DAY, .standard = "60s",
+     .doc = "Longest wait in the queue. While the model's process starts, requests wait as long as its "
+            "`start_timeout` allows."},
+    {.name = "timeouts", .type = CONF_OPTIONAL, ROW(conf_model, timeouts),
+     .group = &model_timeouts_group, .implied = "the common ones",
+     .doc = "Times of its own, see below."},
 };
 
 static const struct conf_group model_group = {
@@ -301,7 +356,11 @@ static const struct conf_row timeouts_rows[] = {
     {.name = "connect", TIMEOUT(connect_us, "5s", "Connecting to an endpoint.")},
     {.name = "first_byte",
      TIMEOUT(first_byte_us, "300s",
-             "From the sent request to the first byte of the answer, prompt processing included.")},
+             "From the sent request to the first byte of a stream, prompt processing included. Not "
+             "retried: the next runtime would begin anew.")},
+    {.name = "whole", .type = CONF_DURATION, .flags = CONF_INHERIT, ROW(conf, timeouts.whole_us),
+     .min = 10 * MS, .max = DAY, .implied = "`15m`, or `first_byte` where that is written",
+     .doc = "The same for an answer that is not streamed, which most runtimes send when it is complete."},
     {.name = "between",
      TIMEOUT(between_us, "120s", "Longest pause within an endpoint's answer.")},
     {.name = "total", .zero = "none",
@@ -335,8 +394,8 @@ static const struct conf_row retry_rows[] = {
      .doc = "Retries per 100 requests of a model within 10 seconds, so that retries do not pile "
             "up on a failing runtime."},
     {.name = "budget_min", .type = CONF_COUNT, ROW(conf, retry.budget_min), .max = 10000,
-     .standard = "3", .unit = "retries",
-     .doc = "Retries within 10 seconds that are allowed whatever the percentage says."},
+     .standard = "100", .unit = "retries",
+     .doc = "Retries of a model within 10 seconds that are allowed whatever the percentage says."},
 };
 
 static const struct conf_group retry_group = {
@@ -353,10 +412,14 @@ static const struct conf_row health_rows[] = {
     {.name = "timeout", .type = CONF_DURATION, ROW(conf, health.timeout_us), .min = 10 * MS,
      .max = HOUR, .standard = "3s", .doc = "Time for one probe."},
     {.name = "failures", .type = CONF_COUNT, ROW(conf, health.failures), .min = 1, .max = 1000,
-     .standard = "3", .doc = "Failures in a row after which an endpoint gets a cooldown."},
+     .standard = "3",
+     .doc = "Failures after which an endpoint gets a cooldown: to reach it, in a row; to answer, "
+            "more than what succeeds beside them."},
     {.name = "cooldown", .type = CONF_DURATION, ROW(conf, health.cooldown_us), .min = 10 * MS,
      .max = HOUR, .standard = "5s",
-     .doc = "First cooldown, in which it gets no requests; each further one is twice as long."},
+     .doc = "First cooldown, in which it gets no requests, or others are preferred; each further one is twice as "
+            "long. An endpoint that could not be reached is probed each second, and the first "
+            "answer ends it."},
     {.name = "cooldown_max", .type = CONF_DURATION, ROW(conf, health.cooldown_max_us),
      .min = 10 * MS, .max = DAY, .standard = "2m", .doc = "Longest cooldown."},
 };
@@ -364,7 +427,7 @@ static const struct conf_row health_rows[] = {
 static const struct conf_group health_group = {
     .name = "health",
     GROUP_ROWS(health_rows),
-    .doc = "When an endpoint counts as broken, and for how long.",
+    .doc = "When an endpoint counts as broken, and for how long; `docs/failures.md` tells what counts.",
     .example = "health: { interval: 5s, failures: 2 }\n",
 };
 
@@ -397,6 +460,10 @@ static const struct conf_row root_rows[] = {
     {.name = "keys", .type = CONF_LIST, ROWS(conf, keys, key_count), .max = LIST_MAX,
      .group = &key_group, .implied = "no key is asked for",
      .doc = "API keys that clients present, see below."},
+    {.name = "hosts", .type = CONF_TEXTS, ROWS(conf, hosts, host_count), .max = NAME_MAX_BYTES,
+     .implied = "names of this machine only",
+     .doc = "Further `Host` names that are answered while there are no keys: of a proxy in front, of a container. "
+            "Other names are refused, so that a web page cannot reach Hostler under a name of its own."},
     {.name = "log", .type = CONF_GROUP, .group = &log_group, .doc = "What is logged."},
     {.name = "limits", .type = CONF_GROUP, .group = &limits_group, .doc = "Sizes and counts."},
     {.name = "timeouts", .type = CONF_GROUP, .group = &timeouts_group, .doc = "Durations."},

@@ -32,6 +32,7 @@ enum conf_flag {
     CONF_MULTILINE = 8, /* may hold line breaks and tabs */
     CONF_PATH = 16,     /* a relative one is against the file's folder */
     CONF_PLACES = 32,   /* ${socket} and ${port} stay in it */
+    CONF_INHERIT = 128, /* not written: CONF_UNSET, another place decides */
     CONF_OF_FILE = 64,  /* of an engine's `file`; without meaning beside `command` */
 };
 

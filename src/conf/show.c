@@ -58,6 +58,7 @@ static struct str item_text(struct arena *a, const struct conf_row *row, const v
 static bool empty(const struct conf_row *row, const void *base)
 {
     if (row->flags & CONF_OF_FILE && ((const struct conf_engine *)base)->file.len == 0) return true;
+    if (row->flags & CONF_INHERIT) return *(const uint64_t *)conf__field(row, base) == CONF_UNSET;
     switch (row->type) {
     case CONF_TEXT: return ((const struct str *)conf__field(row, base))->len == 0;
     case CONF_OPTIONAL: return *(void **)conf__field(row, base) == NULL;

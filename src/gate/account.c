@@ -54,7 +54,7 @@ static void log_exchange(const struct exchange *x, uint64_t now)
     if (x->key) log_str(&l, "key", key_name(x->key));
     log_model(&l, x);
     log_phase(&l, "body_us", x->call->started_us, x->body_us);
-    log_phase(&l, "queue_us", x->admit_us, x->granted_us);
+    if (x->waited_us) log_u64(&l, "queue_us", x->waited_us);
     log_phase(&l, "await_us", x->sent_us, x->head_us);
     log_phase(&l, "ttft_us", x->call->started_us, x->first_us);
     log_phase(&l, "total_us", x->call->started_us, now);

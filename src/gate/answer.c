@@ -8,7 +8,7 @@
  * another connection and thread, and must not meet itself. */
 static enum step relay_whole(struct exchange *x, const struct str *out, unsigned n)
 {
-    exchange__report(x, ATTEMPT_OK, 0); /* unless it was reported with the head */
+    exchange__report(x, VERDICT_OK, 0, NULL); /* unless it was reported with the head */
     endpoint_give_back(&x->grant, exchange__now(x));
     call_write(x->call, out, n, true);
     if (x->call->gone) return STEP_NEXT;
@@ -16,23 +16,26 @@ static enum step relay_whole(struct exchange *x, const struct str *out, unsigned
     return exchange__finish(x, x->relay.error ? OUTCOME_UPSTREAM_BROKEN : OUTCOME_OK);
 }
 
-enum step exchange__break_answer(struct exchange *x, enum attempt_result result,
-                                 enum outcome outcome, const char *what)
+enum step exchange__break_answer(struct exchange *x, enum verdict verdict, enum outcome outcome,
+                                 const char *what)
 {
     if (x->relay.is_sse &&
         !relay_cut(&x->relay)) { /* a stream that lacks nothing but the body's end */
         struct str rest = relay_last(&x->relay);
         return relay_whole(x, &rest, 1);
     }
-    exchange__report(x, result, 0);
+    exchange__report(x, verdict, 0, what);
     exchange__end_attempt(x);
     if (x->relay.is_sse && !x->relay.done && !relay_inside(&x->relay)) {
         struct buf event;
         buf_init(&event, 16384);
-        api_write_error_event(&event, exchange__failure_status(result),
+        /* A verdict without an answer of its own: the client's time is over. */
+        const struct verdict_row *row =
+            verdict_row(verdict == VERDICT_CANCELLED ? VERDICT_STALLED : verdict);
+        api_write_error_event(&event, row->status,
                               arena_printf(x->call->arena, "The runtime '%" STR_FMT "' %s.",
                                            STR_ARG(x->endpoint_name), what),
-                              result == ATTEMPT_TIMEOUT ? "upstream_timeout" : "upstream_error");
+                              row->code);
         struct str text = buf_str(&event);
         call_write(x->call, &text, 1, true);
         buf_fini(&event);
@@ -78,7 +81,7 @@ enum step exchange__relay(struct exchange *x)
         call_flush(x->call);
     if (x->call->gone) return STEP_NEXT;
     if (broken)
-        return exchange__break_answer(x, ATTEMPT_BROKEN, OUTCOME_UPSTREAM_BROKEN,
+        return exchange__break_answer(x, VERDICT_CUT, OUTCOME_UPSTREAM_BROKEN,
                                       arena_printf(x->call->arena,
                                                    "broke off in the middle of the answer: %s",
                                                    err_text(x->fetch.err ? x->fetch.err : ERR_EOF))
@@ -86,7 +89,7 @@ enum step exchange__relay(struct exchange *x)
     adjust_flow(x);
     uint64_t due = exchange__phase_deadline(x);
     if (due && exchange__now(x) >= due)
-        return exchange__break_answer(x, ATTEMPT_TIMEOUT, OUTCOME_TIMEOUT,
+        return exchange__break_answer(x, VERDICT_STALLED, OUTCOME_TIMEOUT,
                                       "sent nothing for too long");
     return STEP_WAIT;
 }

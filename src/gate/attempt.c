@@ -5,10 +5,12 @@
 #include "base/err.h"
 #include "gate/exchange_priv.h"
 #include "gate/forward.h"
+#include "obs/log.h"
 
 enum {
     /* a pooled connection that had been closed already shows it within a round trip */
     STALE_US = 500 * USEC_PER_MS,
+    LACK_TELL_US = 10 * USEC_PER_SEC, /* between two lines of the log about it */
 };
 
 /* --- ADMIT and QUEUE --- */
@@ -68,17 +70,21 @@ enum step exchange__admit(struct exchange *x)
 {
     uint64_t retry_after_us = 0, now = exchange__now(x);
     int got = admit_try(x->service, &x->tried, &x->worker->rng, now, &x->grant, &retry_after_us);
-    if (got == ADMIT_OK) {
-        x->granted_us = now;
-        return exchange__go(x, EXCHANGE_SEND);
-    }
+    if (got == ADMIT_OK) return exchange__go(x, EXCHANGE_SEND);
     if (got != ADMIT_WAIT) return no_endpoint(x, retry_after_us);
-    uint64_t until = now + x->service->queue_timeout_us;
-    if (x->deadline_us) until = MIN(until, x->deadline_us);
+    uint64_t until = x->deadline_us ? x->deadline_us : UINT64_MAX;
     if (admit_wait(x->service, &x->tried, x->worker->loop, &x->task, 0, until, now, &x->waiter))
         return queue_refused(x);
     x->queued_us = now;
     return exchange__go(x, EXCHANGE_QUEUE);
+}
+
+/* The wait is over, one way or the other. */
+static void note_wait(struct exchange *x, uint64_t now)
+{
+    struct service_stats *stats = service_stats(x->service, x->worker->index);
+    histogram_observe_us(&stats->queued, now - x->queued_us);
+    x->waited_us += now - x->queued_us;
 }
 
 enum step exchange__queue(struct exchange *x)
@@ -89,19 +95,19 @@ enum step exchange__queue(struct exchange *x)
     case WAITER_GRANTED:
         admit_take(x->waiter, &x->grant);
         x->waiter = NULL;
-        x->granted_us = now;
-        histogram_observe_us(&stats->queued, now - x->queued_us);
+        note_wait(x, now);
         return exchange__go(x, EXCHANGE_SEND);
     case WAITER_REFUSED:
         retry_after_us = waiter_retry_after_us(x->waiter);
         exchange__leave_queue(x);
+        note_wait(x, now);
         return no_endpoint(x, retry_after_us);
     default: break;
     }
-    if (now < x->queued_us + x->service->queue_timeout_us) return STEP_WAIT;
+    if (now < exchange__phase_deadline(x)) return STEP_WAIT;
     exchange__leave_queue(x);
     metric_add(&stats->queue_deadline, 1);
-    histogram_observe_us(&stats->queued, now - x->queued_us);
+    note_wait(x, now);
     if (next_fallback(x)) return exchange__go(x, EXCHANGE_ADMIT);
     return exchange_refuse(
         x, OUTCOME_QUEUE_TIMEOUT, 503,
@@ -114,18 +120,27 @@ enum step exchange__queue(struct exchange *x)
 
 /* --- SEND and AWAIT --- */
 
+/* Whether this attempt asks for the usage of a stream on our own account. */
+static bool wants_usage(const struct exchange *x, const struct endpoint *e)
+{
+    if (x->match.route == API_EMBEDDINGS || !x->request.stream || x->request.asks_usage)
+        return false;
+    if (e->usage == CONF_USAGE_AUTO)
+        return !x->no_usage && endpoint_usage(e->state) != ENDPOINT_USAGE_REFUSED;
+    return e->usage == CONF_USAGE_ASK;
+}
+
 enum step exchange__send(struct exchange *x)
 {
     const struct endpoint *e = x->grant.endpoint;
-    bool fresh = x->stale_retry;
     x->endpoint_name = arena_dup(x->call->arena, e->name);
-    if (!fresh && x->attempts++ > 0) metric_add(&x->worker->stats.retries, 1);
-    x->stale_retry = false;
+    if (!x->again && x->attempts++ > 0) metric_add(&x->worker->stats.retries, 1);
     x->reported = false;
     x->sent_us = exchange__now(x);
-    bool ask_usage = x->match.route != API_EMBEDDINGS;
-    unsigned n =
-        api_splice(&x->request, x->call->body, e->model, ask_usage, x->call->arena, x->slices + 1);
+    exchange__set_total(x, e->timeouts.total_us);
+    x->asked_usage = wants_usage(x, e);
+    unsigned n = api_splice(&x->request, x->call->body, e->model, x->asked_usage, x->call->arena,
+                            x->slices + 1);
     size_t body_len = 0;
     for (unsigned i = 1; i <= n; i++)
         body_len += x->slices[i].len;
@@ -138,15 +153,11 @@ enum step exchange__send(struct exchange *x)
         .key = e->pool_key,
         .request = x->slices,
         .request_count = n + 1,
-        .no_reuse = fresh,
+        .no_reuse = x->fresh,
     };
+    x->again = x->fresh = false;
     fetch_start(&x->fetch);
     return exchange__go(x, EXCHANGE_AWAIT);
-}
-
-int exchange__failure_status(enum attempt_result result)
-{
-    return result == ATTEMPT_TIMEOUT ? 504 : 502;
 }
 
 /* A fallback model that the key allows has not been tried yet. */
@@ -175,11 +186,22 @@ static enum retry take_retry(struct exchange *x)
     return RETRY_NO;
 }
 
-/* An attempt failed before the client got anything: goes where `retry` says and somebody is there, else tells of it. */
-static enum step attempt_failed(struct exchange *x, enum attempt_result result,
-                                uint64_t retry_after_us, enum retry retry, const char *what)
+/* The same request to the same endpoint once more, which is no other attempt: nothing is known against it. */
+static enum step send_again(struct exchange *x)
 {
-    exchange__report(x, result, retry_after_us);
+    fetch_end(&x->fetch);
+    x->again = true;
+    return exchange__go(x, EXCHANGE_SEND);
+}
+
+/* An attempt failed before the client got anything: goes where `retry` says and somebody is there, else tells of it. `what`: a
+ * sentence's end behind the runtime's name. */
+static enum step attempt_failed(struct exchange *x, enum verdict verdict, uint64_t retry_after_us,
+                                enum retry retry, const char *what)
+{
+    const struct verdict_row *row = verdict_row(verdict);
+    exchange__report(x, verdict, retry_after_us, what);
+    x->no_usage = false;
     tried_add(&x->tried, x->grant.endpoint);
     exchange__end_attempt(x);
     if (retry == RETRY_HERE) {
@@ -190,12 +212,39 @@ static enum step attempt_failed(struct exchange *x, enum attempt_result result,
         if (got == ADMIT_WAIT) return exchange__go(x, EXCHANGE_ADMIT);
     }
     if (retry != RETRY_NO && next_fallback(x)) return exchange__go(x, EXCHANGE_ADMIT);
-    int status = exchange__failure_status(result);
+    return exchange_refuse(x, row->status == 504 ? OUTCOME_TIMEOUT : OUTCOME_UPSTREAM_FAILED,
+                           row->status,
+                           arena_printf(x->call->arena, "The runtime '%" STR_FMT "' %s.",
+                                        STR_ARG(x->endpoint_name), what),
+                           NULL, row->code, retry_after_us);
+}
+
+/* The same, with whatever retry the table allows. */
+static enum step fail_attempt(struct exchange *x, enum verdict verdict, const char *what)
+{
+    bool elsewhere = verdict_row(verdict)->retry == RETRY_ELSEWHERE;
+    return attempt_failed(x, verdict, 0, elsewhere ? take_retry(x) : RETRY_NO, what);
+}
+
+/* We lack something ourselves: nobody else can help, and no endpoint is to blame. */
+static enum step lack(struct exchange *x, int err)
+{
+    const struct verdict_row *row = verdict_row(VERDICT_LOCAL);
+    struct worker *w = x->worker;
+    uint64_t now = exchange__now(x);
+    exchange__report(x, VERDICT_LOCAL, 0, NULL);
+    exchange__end_attempt(x);
+    if (!w->lack_told_us || now - w->lack_told_us >= LACK_TELL_US) {
+        w->lack_told_us = now;
+        log_note(
+            LOG_ERROR, "overloaded",
+            "no connection to an endpoint can be made: %s; see limits.connections_max and ulimit -n",
+            err_text(err));
+    }
     return exchange_refuse(
-        x, result == ATTEMPT_TIMEOUT ? OUTCOME_TIMEOUT : OUTCOME_UPSTREAM_FAILED, status,
-        arena_printf(x->call->arena, "The runtime '%" STR_FMT "' %s.", STR_ARG(x->endpoint_name),
-                     what),
-        NULL, status == 504 ? "upstream_timeout" : "upstream_error", retry_after_us);
+        x, OUTCOME_OVERLOADED, row->status,
+        arena_printf(x->call->arena, "The gateway is overloaded: %s.", err_text(err)), NULL,
+        row->code, 1 * USEC_PER_SEC);
 }
 
 static enum step fetch_failed(struct exchange *x)
@@ -203,23 +252,15 @@ static enum step fetch_failed(struct exchange *x)
     int err = x->fetch.err;
     bool at_once = exchange__now(x) - x->sent_us < STALE_US;
     if (x->fetch.reused && !x->fetch.any_byte && at_once) {
-        /* The pooled connection was closed as we wrote: no verdict on the endpoint, the same again on a new one. */
-        fetch_end(&x->fetch);
-        x->stale_retry = true;
-        return exchange__go(x, EXCHANGE_SEND);
+        /* The pooled connection was closed as we wrote. */
+        x->fresh = true;
+        return send_again(x);
     }
-    if (!x->fetch.sent)
-        return attempt_failed(
-            x, ATTEMPT_CONNECT_FAILED, 0, take_retry(x),
-            arena_printf(x->call->arena, "cannot be reached: %s", err_text(err)).ptr);
-    return attempt_failed(
-        x, ATTEMPT_BROKEN, 0, take_retry(x),
-        arena_printf(x->call->arena, "broke off before answering: %s", err_text(err)).ptr);
-}
-
-static bool is_retryable(int status)
-{
-    return status == 429 || status >= 500;
+    enum verdict verdict = verdict_of_error(err, x->fetch.sent);
+    if (verdict == VERDICT_LOCAL) return lack(x, err);
+    const char *what = x->fetch.sent ? "broke off before answering" : "cannot be reached";
+    return fail_attempt(x, verdict,
+                        arena_printf(x->call->arena, "%s: %s", what, err_text(err)).ptr);
 }
 
 static uint64_t retry_after_of(const struct http_head *head)
@@ -232,24 +273,77 @@ static uint64_t retry_after_of(const struct http_head *head)
     return 0;
 }
 
+/* A 400 or 422 may be about the `stream_options` that only we added. Asks without them, once: when that goes well, they are left out
+ * from then on. */
+static bool may_refuse_usage(const struct exchange *x, int status)
+{
+    const struct endpoint *e = x->grant.endpoint;
+    return (status == 400 || status == 422) && x->asked_usage && e->usage == CONF_USAGE_AUTO &&
+           endpoint_usage(e->state) == ENDPOINT_USAGE_UNKNOWN;
+}
+
+static void learn_usage(const struct exchange *x)
+{
+    const struct endpoint *e = x->grant.endpoint;
+    if (e->usage != CONF_USAGE_AUTO) return;
+    if (x->asked_usage)
+        endpoint_note_usage(e->state, ENDPOINT_USAGE_GIVEN);
+    else if (x->no_usage)
+        endpoint_note_usage(e->state, ENDPOINT_USAGE_REFUSED);
+}
+
+static void log_redirect(const struct exchange *x, const struct http_head *head)
+{
+    struct log_line l;
+    log_begin(&l, LOG_WARN, "endpoint_redirect");
+    log_cstr(&l, "request_id", x->id);
+    log_str(&l, "model", x->service->name);
+    log_str(&l, "endpoint", x->endpoint_name);
+    log_i64(&l, "status", head->status);
+    log_str(&l, "location", str_sub(http_head_get(head, HDR_LOCATION), 0, 256));
+    log_end(&l);
+}
+
+/* The answer is none that the client could use. */
+static enum step refuse_answer(struct exchange *x, enum verdict verdict)
+{
+    if (verdict == VERDICT_UNAUTHORIZED)
+        return fail_attempt(x, verdict, "refuses the gateway's credentials");
+    log_redirect(x, x->fetch.head);
+    return fail_attempt(
+        x, verdict, "answers with a redirect; the endpoint's url must be set to where the API is");
+}
+
+/* The runtime is overloaded or failing: elsewhere, or its answer after all. */
+static enum step failing_answer(struct exchange *x, enum verdict verdict)
+{
+    const struct http_head *head = x->fetch.head;
+    uint64_t retry_after_us = retry_after_of(head);
+    enum retry retry = take_retry(x);
+    if (retry != RETRY_NO)
+        return attempt_failed(x, verdict, retry_after_us, retry, "is overloaded or failing");
+    exchange__report(x, verdict, retry_after_us, NULL);
+    forward_response_head(x, head);
+    return exchange__go(x, EXCHANGE_RELAY);
+}
+
 /* The response head is there: relay it, or try elsewhere. */
 static enum step take_head(struct exchange *x)
 {
     const struct http_head *head = x->fetch.head;
-    uint64_t retry_after_us = is_retryable(head->status) ? retry_after_of(head) : 0;
+    enum verdict verdict = verdict_of_status(head->status);
     x->head_us = exchange__now(x);
-    if (head->status == 401 || head->status == 403)
-        return attempt_failed(x, ATTEMPT_STATUS_5XX, 0, take_retry(x),
-                              "refuses the gateway's credentials");
-    if (is_retryable(head->status)) {
-        enum attempt_result result = head->status == 429 ? ATTEMPT_STATUS_429 : ATTEMPT_STATUS_5XX;
-        enum retry retry = take_retry(x);
-        if (retry != RETRY_NO)
-            return attempt_failed(x, result, retry_after_us, retry, "is overloaded or failing");
-        exchange__report(x, result, retry_after_us);
-    } else {
-        endpoint_answered(&x->grant, exchange__now(x));
+    if (may_refuse_usage(x, head->status)) {
+        x->no_usage = true;
+        return send_again(x);
     }
+    if (verdict_row(verdict)->status) return refuse_answer(x, verdict);
+    if (verdict_row(verdict)->retry == RETRY_ELSEWHERE) return failing_answer(x, verdict);
+    if (verdict == VERDICT_OK)
+        learn_usage(x);
+    else
+        exchange__report(x, verdict, 0, NULL);
+    endpoint_answered(&x->grant, exchange__now(x));
     forward_response_head(x, head);
     return exchange__go(x, EXCHANGE_RELAY);
 }
@@ -259,11 +353,8 @@ enum step exchange__await(struct exchange *x)
     if (x->fetch.state == FETCH_FAILED)
         return fetch_failed(x); /* even behind a head: the client has nothing of it */
     if (x->fetch.head) return take_head(x);
-    uint64_t due = exchange__phase_deadline(x);
-    if (due && exchange__now(x) >= due)
-        return attempt_failed(x, ATTEMPT_TIMEOUT, 0, take_retry(x),
-                              x->fetch.state == FETCH_CONNECTING
-                                  ? "did not accept the connection in time"
-                                  : "did not answer in time");
-    return STEP_WAIT;
+    if (exchange__now(x) < exchange__phase_deadline(x)) return STEP_WAIT;
+    if (x->fetch.state == FETCH_CONNECTING)
+        return fail_attempt(x, VERDICT_CONNECT_TIMEOUT, "did not accept the connection in time");
+    return fail_attempt(x, VERDICT_TIMEOUT, "did not answer in time");
 }

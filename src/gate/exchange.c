@@ -44,11 +44,12 @@ void exchange__end_attempt(struct exchange *x)
     if (x->grant.endpoint) endpoint_release(&x->grant, exchange__now(x));
 }
 
-void exchange__report(struct exchange *x, enum attempt_result result, uint64_t retry_after_us)
+void exchange__report(struct exchange *x, enum verdict verdict, uint64_t retry_after_us,
+                      const char *what)
 {
     if (!x->grant.endpoint || x->reported) return;
     x->reported = true;
-    endpoint_report(&x->grant, x->worker->index, result, retry_after_us, exchange__now(x),
+    endpoint_report(&x->grant, x->worker->index, verdict, retry_after_us, what, exchange__now(x),
                     &x->worker->rng);
 }
 
@@ -65,7 +66,7 @@ static void settle(struct exchange *x)
     assert(!x->settled);
     x->settled = true;
     exchange_account(x);
-    exchange__report(x, ATTEMPT_CANCELLED, 0);
+    exchange__report(x, VERDICT_CANCELLED, 0, NULL);
     exchange__end_attempt(x);
     exchange__leave_queue(x);
     relay_fini(&x->relay);
@@ -274,7 +275,7 @@ static enum step step_permit(struct exchange *x)
     struct service_stats *stats = service_stats(x->asked, x->worker->index);
     metric_add(&stats->active, 1);
     service_count_request(x->asked, x->worker->index, exchange__now(x));
-    x->admit_us = exchange__now(x);
+    exchange__set_total(x, x->service->total_us);
     return exchange__go(x, EXCHANGE_ADMIT);
 }
 
@@ -282,19 +283,13 @@ static enum step step_permit(struct exchange *x)
 
 uint64_t exchange__phase_deadline(const struct exchange *x)
 {
-    const struct conf *c = exchange__conf(x);
-    switch (x->state) {
-    case EXCHANGE_QUEUE: return x->queued_us + x->service->queue_timeout_us;
-    case EXCHANGE_AWAIT:
-        if (x->fetch.state == FETCH_CONNECTING) return x->sent_us + c->timeouts.connect_us;
-        return c->timeouts.first_byte_us ? x->sent_us + c->timeouts.first_byte_us : 0;
-    case EXCHANGE_RELAY:
-        if (x->paused) return 0; /* the server watches slow clients */
-        if (!x->first_us)
-            return c->timeouts.first_byte_us ? x->sent_us + c->timeouts.first_byte_us : 0;
-        return c->timeouts.between_us ? x->fetch.last_read_us + c->timeouts.between_us : 0;
-    default: return 0;
-    }
+    if (x->state == EXCHANGE_QUEUE) return service_wait_until(x->service, x->queued_us);
+    if (x->state != EXCHANGE_AWAIT && x->state != EXCHANGE_RELAY) return 0;
+    const struct endpoint_timeouts *t = &x->grant.endpoint->timeouts;
+    if (x->fetch.state == FETCH_CONNECTING) return x->sent_us + t->connect_us;
+    if (x->paused) return 0; /* the server watches slow clients */
+    if (x->first_us) return x->fetch.last_read_us + t->between_us;
+    return x->sent_us + (x->request.stream ? t->first_byte_us : t->whole_us);
 }
 
 static enum step (*const steps[EXCHANGE_STATE_COUNT])(struct exchange *x) = {
@@ -309,12 +304,11 @@ static enum step (*const steps[EXCHANGE_STATE_COUNT])(struct exchange *x) = {
  * must not take an endpoint from the others. */
 static enum step out_of_time(struct exchange *x)
 {
-    uint64_t total = exchange__conf(x)->timeouts.total_us;
-    bool ours = total && exchange__now(x) >= x->call->started_us + total;
-    enum attempt_result result = ours ? ATTEMPT_TIMEOUT : ATTEMPT_CANCELLED;
-    if (x->state == EXCHANGE_RELAY)
-        return exchange__break_answer(x, result, OUTCOME_TIMEOUT, "ran out of time");
-    exchange__report(x, x->state == EXCHANGE_AWAIT ? result : ATTEMPT_CANCELLED, 0);
+    bool ours = x->total_us && exchange__now(x) >= x->call->started_us + x->total_us;
+    bool relaying = x->state == EXCHANGE_RELAY;
+    enum verdict verdict = !ours ? VERDICT_CANCELLED : relaying ? VERDICT_STALLED : VERDICT_TIMEOUT;
+    if (relaying) return exchange__break_answer(x, verdict, OUTCOME_TIMEOUT, "ran out of time");
+    exchange__report(x, x->state == EXCHANGE_AWAIT ? verdict : VERDICT_CANCELLED, 0, NULL);
     exchange__end_attempt(x);
     return exchange_refuse(x, OUTCOME_TIMEOUT, 504,
                            STR("The request was not answered before its deadline."), NULL,
@@ -327,8 +321,7 @@ static uint64_t total_deadline(const struct exchange *x)
 {
     if (x->state == EXCHANGE_LOCAL) return 0;
     if (!x->request.stream || !x->first_us) return x->deadline_us;
-    uint64_t total = exchange__conf(x)->timeouts.total_us;
-    return total ? x->call->started_us + total : 0;
+    return x->total_us ? x->call->started_us + x->total_us : 0;
 }
 
 static bool past_deadline(const struct exchange *x)
@@ -339,10 +332,12 @@ static bool past_deadline(const struct exchange *x)
 
 static void arm(struct exchange *x)
 {
-    uint64_t due = exchange__phase_deadline(x),
-             first_byte = exchange__conf(x)->timeouts.first_byte_us;
-    /* Nobody wakes us when the connection is made. */
-    if (x->state == EXCHANGE_AWAIT && first_byte) due = MIN(due, x->sent_us + first_byte);
+    uint64_t due = exchange__phase_deadline(x);
+    /* Nobody wakes us when the connection is made: then other times hold. */
+    if (x->state == EXCHANGE_AWAIT && x->fetch.state == FETCH_CONNECTING) {
+        const struct endpoint_timeouts *t = &x->grant.endpoint->timeouts;
+        due = MIN(due, x->sent_us + (x->request.stream ? t->first_byte_us : t->whole_us));
+    }
     uint64_t total = total_deadline(x);
     if (total) due = due ? MIN(due, total) : total;
     if (due == 0) return;
@@ -401,12 +396,12 @@ static uint64_t client_patience(const struct http_head *head)
     return 0;
 }
 
-/* total, shortened by what the client says it will wait. */
-static uint64_t deadline_of(const struct exchange *x)
+void exchange__set_total(struct exchange *x, uint64_t total_us)
 {
-    uint64_t total = exchange__conf(x)->timeouts.total_us, wish = client_patience(x->call->head);
-    if (wish) total = total ? MIN(total, wish) : wish;
-    return total ? x->call->started_us + total : 0;
+    uint64_t wish = x->patience_us;
+    uint64_t most = !wish ? total_us : total_us ? MIN(total_us, wish) : wish;
+    x->total_us = total_us;
+    x->deadline_us = most ? x->call->started_us + most : 0;
 }
 
 void exchange_start(struct worker *w, struct http_call *call)
@@ -424,6 +419,7 @@ void exchange_start(struct worker *w, struct http_call *call)
     call->user = x;
     call->task = &x->task;
     set_id(x);
-    x->deadline_us = deadline_of(x);
+    x->patience_us = client_patience(call->head);
+    exchange__set_total(x, exchange__conf(x)->timeouts.total_us);
     loop_wake(w->loop, &x->task);
 }

@@ -50,7 +50,10 @@ struct exchange {
     struct str endpoint_name; /* of the last attempt, for messages; on the arena */
     unsigned attempts;
     bool retry_denied; /* the retry budget is spent: the client should not retry either */
-    bool stale_retry;  /* the next attempt is the same one again on a fresh connection */
+    bool again;        /* the next attempt is this one again, at the same endpoint */
+    bool fresh;        /* ... on a new connection */
+    bool asked_usage;  /* the attempt asks for usage that the client did not ask for */
+    bool no_usage;     /* the endpoint seems to refuse that */
     struct fetch fetch;
     struct str slices[FETCH_SLICES];
     struct relay relay;
@@ -61,15 +64,16 @@ struct exchange {
     int status; /* answered */
     enum outcome outcome;
     const char *error_code; /* of our own error answers, for the log */
-    uint64_t deadline_us;   /* 0: none; see total_deadline */
+    uint64_t total_us;      /* for all of it; 0: no limit */
+    uint64_t patience_us;   /* what the client says it will wait; 0: nothing */
+    uint64_t deadline_us;   /* of both; 0: none; see total_deadline */
     uint64_t body_us;       /* times on the loop's clock; 0: not reached */
-    uint64_t admit_us;      /* asked for the first credit */
-    uint64_t queued_us;     /* began to wait for one */
-    uint64_t granted_us;
-    uint64_t sent_us;      /* the last attempt began */
-    uint64_t head_us;      /* response head */
-    uint64_t first_us;     /* first body byte */
-    struct scrape *scrape; /* local.c: metrics asked for from the main thread */
+    uint64_t queued_us;     /* began to wait for a credit */
+    uint64_t waited_us;     /* in queues, altogether */
+    uint64_t sent_us;       /* the last attempt began */
+    uint64_t head_us;       /* response head */
+    uint64_t first_us;      /* first body byte */
+    struct scrape *scrape;  /* local.c: metrics asked for from the main thread */
 };
 
 /* Begins an exchange for a call whose head is complete. */

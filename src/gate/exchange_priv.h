@@ -27,13 +27,17 @@ static inline enum step exchange__go(struct exchange *x, enum exchange_state sta
 /* Ends an exchange whose answer was given (or has been cut). The memory of x goes with the call. */
 enum step exchange__finish(struct exchange *x, enum outcome outcome);
 
-/* The verdict on the endpoint, once per attempt: the first one counts. */
-void exchange__report(struct exchange *x, enum attempt_result result, uint64_t retry_after_us);
+/* The verdict on the attempt, once: the first one counts. `what`: the failure in words, or NULL. */
+void exchange__report(struct exchange *x, enum verdict verdict, uint64_t retry_after_us,
+                      const char *what);
 
 /* Gives back what an attempt holds. Its verdict must have been reported, or none is due. */
 void exchange__end_attempt(struct exchange *x);
 
 void exchange__leave_queue(struct exchange *x);
+
+/* How long all of it may take from now on; 0: no limit. What the client says it will wait shortens it. */
+void exchange__set_total(struct exchange *x, uint64_t total_us);
 
 /* When the current phase of the attempt has taken too long; 0: never. */
 uint64_t exchange__phase_deadline(const struct exchange *x);
@@ -45,15 +49,12 @@ enum step exchange__queue(struct exchange *x);
 enum step exchange__send(struct exchange *x);
 enum step exchange__await(struct exchange *x);
 
-/* The status of our own answer when a runtime failed in this way: 502 or 504. */
-int exchange__failure_status(enum attempt_result result);
-
 /* --- answer.c --- */
 
 enum step exchange__relay(struct exchange *x);
 
 /* The answer cannot be completed: tell a stream's client in its own dialect, cut everything else. */
-enum step exchange__break_answer(struct exchange *x, enum attempt_result result,
-                                 enum outcome outcome, const char *what);
+enum step exchange__break_answer(struct exchange *x, enum verdict verdict, enum outcome outcome,
+                                 const char *what);
 
 #endif

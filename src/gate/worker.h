@@ -56,7 +56,8 @@ struct worker {
     struct worker_stats stats;
     struct listener **listeners;
     size_t listener_count;
-    uint64_t last_id; /* of request ids */
+    uint64_t lack_told_us; /* when a lack of our own was logged last; 0: never */
+    uint64_t last_id;      /* of request ids */
     uint64_t id_seed;
     char error_id[REQUEST_ID_MAX + 1]; /* of the request that could not be parsed */
 };

@@ -27,13 +27,23 @@ bool tried_has(const struct tried *t, const struct endpoint_state *s)
 
 /* --- choosing --- */
 
+/* Whom a look takes into account; each is a reserve for the one before it. */
+enum reach {
+    REACH_SOUND,  /* for retries: those without recent failures */
+    REACH_LIKED,  /* those that are not shunned */
+    REACH_ANYONE, /* those, too: better a bad answer than none */
+    REACH_END
+};
+
 /* What a look at a service's endpoints found. */
 struct survey {
+    enum reach reach;
     struct route_candidate candidates[BATCH_MAX];
     size_t count; /* of candidates, this batch */
     size_t first; /* place of candidates[0] in the service's endpoints */
     /* Over all batches: */
-    bool soon; /* one is full, starting, startable or on trial: waiting makes sense */
+    bool soon;   /* one is full, starting, startable, resting or on trial: waiting makes sense */
+    bool beyond; /* a wider reach has more */
     /* earliest time at which a cooldown or a failed start may be over; UINT64_MAX: none */
     uint64_t better_us;
 };
@@ -41,6 +51,25 @@ struct survey {
 static const struct endpoint *endpoint_at(const struct service *s, const struct survey *v, size_t i)
 {
     return &s->endpoints[(v->first + i) % s->endpoint_count];
+}
+
+/* Whether `e`, which is up and can be reached, is within the survey's reach, or rests. */
+static bool within_reach(struct survey *v, const struct endpoint_state *e, uint64_t now_us)
+{
+    switch (v->reach) {
+    case REACH_SOUND:
+        if (!atomic_load(&e->troubled)) return true;
+        v->beyond = true;
+        return false;
+    case REACH_LIKED:
+        if (!endpoint_shunned(e, now_us)) return true;
+        v->beyond = true;
+        return false;
+    default: break;
+    }
+    if (now_us >= atomic_load(&e->rest_until)) return true;
+    v->soon = true;
+    return false;
 }
 
 /* Whether `e` may take a request but for its capacity, and what to hope for if not. */
@@ -57,11 +86,11 @@ static bool look_at(struct survey *v, const struct endpoint_state *e, uint64_t n
     case ENDPOINT_UP: break;
     }
     until = atomic_load(&e->closed_until);
-    if (now_us >= until) return true;
+    if (now_us >= until) return within_reach(v, e, now_us);
     if (until == UINT64_MAX)
         v->soon = true;
-    else
-        v->better_us = MIN(v->better_us, until);
+    else /* it is probed all the time */
+        v->better_us = MIN(v->better_us, MIN(until, now_us + ENDPOINT_RECOVERY_US));
     return false;
 }
 
@@ -77,6 +106,20 @@ static void survey(struct survey *v, const struct service *s, const struct tried
         c->usable = look_at(v, e->state, now_us);
         if (c->usable && !route_eligible(c)) v->soon = true;
     }
+}
+
+/* Looks at all endpoints, batch by batch, from `first` on, until `visit` is content. */
+static bool each_batch(struct survey *v, const struct service *s, const struct tried *tried,
+                       size_t first, uint64_t now_us, bool (*visit)(struct survey *v, void *user),
+                       void *user)
+{
+    v->first = first;
+    for (size_t seen = 0; seen < s->endpoint_count; seen += v->count, v->first += v->count) {
+        v->count = MIN(s->endpoint_count - seen, BATCH_MAX);
+        survey(v, s, tried, now_us);
+        if (visit(v, user)) return true;
+    }
+    return false;
 }
 
 /* Calls the hook for each process that could be started, once until its phase changes. */
@@ -106,18 +149,25 @@ static uint64_t next_turn(const struct service *s, const struct tried *tried)
     return atomic_fetch_add_explicit(&s->state->turn, 1, memory_order_relaxed);
 }
 
+/* Who wants a credit. */
+struct taker {
+    const struct service *service;
+    struct rng *rng;
+    uint64_t turn;
+    uint64_t now_us;
+    struct grant *out;
+};
+
 /* Takes a credit at one endpoint of the batch; false when all are full or unusable. */
-static bool take_one(struct survey *v, const struct service *s, struct rng *rng, uint64_t turn,
-                     uint64_t now_us, struct grant *out)
+static bool take_one(struct survey *v, void *user)
 {
+    const struct taker *t = user;
+    const struct service *s = t->service;
+    bool last = v->reach == REACH_ANYONE;
     size_t place;
-    while ((place = route_pick(s->policy, v->candidates, v->count, rng, turn)) != ROUTE_NONE) {
-        const struct endpoint *e = endpoint_at(s, v, place);
-        bool trial;
-        if (endpoint__take(e, now_us, &trial)) {
-            *out = (struct grant){.endpoint = e, .trial = trial};
-            return true;
-        }
+    while ((place = route_pick(s->policy, v->candidates, v->count, t->rng, t->turn)) !=
+           ROUTE_NONE) {
+        if (endpoint__take(endpoint_at(s, v, place), last, t->now_us, t->out)) return true;
         /* Another thread was faster; whoever took it will give it back. */
         v->candidates[place].usable = false;
         v->soon = true;
@@ -129,16 +179,18 @@ static bool take_one(struct survey *v, const struct service *s, struct rng *rng,
 static int admit(const struct service *s, const struct tried *tried, struct rng *rng,
                  uint64_t now_us, struct grant *out, uint64_t *retry_after_us)
 {
-    struct survey v;
-    size_t all = s->endpoint_count;
-    uint64_t turn = next_turn(s, tried);
-    v.first = all > BATCH_MAX ? rng_below(rng, all) : 0;
-    v.soon = false;
+    struct taker taker = {s, rng, next_turn(s, tried), now_us, out};
+    size_t first = s->endpoint_count > BATCH_MAX ? rng_below(rng, s->endpoint_count) : 0;
+    struct survey v; /* large, and filled as far as needed */
+    enum reach reach = is_retry(s, tried) ? REACH_SOUND : REACH_LIKED;
     v.better_us = UINT64_MAX;
-    for (size_t seen = 0; seen < all; seen += v.count, v.first += v.count) {
-        v.count = MIN(all - seen, BATCH_MAX);
-        survey(&v, s, tried, now_us);
-        if (take_one(&v, s, rng, turn, now_us, out)) return ADMIT_OK;
+    v.soon = false;
+    v.beyond = true;
+    /* Those that are liked but full are waited for; a retry takes what is there. */
+    for (; reach < REACH_END && v.beyond && (!v.soon || reach == REACH_LIKED); reach++) {
+        v.reach = reach;
+        v.soon = v.beyond = false;
+        if (each_batch(&v, s, tried, first, now_us, take_one, &taker)) return ADMIT_OK;
     }
     if (v.soon) {
         want_startable(s, tried);
@@ -156,18 +208,21 @@ int admit_try(const struct service *s, const struct tried *tried, struct rng *rn
     return admit(s, tried, rng, now_us, out, retry_after_us);
 }
 
+static bool is_any_eligible(struct survey *v, void *user)
+{
+    (void)user;
+    for (size_t i = 0; i < v->count; i++)
+        if (route_eligible(&v->candidates[i])) return true;
+    return false;
+}
+
 bool admit_hopeful(const struct service *s, const struct tried *tried, uint64_t now_us)
 {
     struct survey v;
-    v.soon = false;
+    v.reach = REACH_ANYONE;
     v.better_us = UINT64_MAX;
-    v.count = 0;
-    for (v.first = 0; v.first < s->endpoint_count; v.first += v.count) {
-        v.count = MIN(s->endpoint_count - v.first, BATCH_MAX);
-        survey(&v, s, tried, now_us);
-        for (size_t i = 0; i < v.count; i++)
-            if (route_eligible(&v.candidates[i])) return true;
-    }
+    v.soon = v.beyond = false;
+    if (each_batch(&v, s, tried, 0, now_us, is_any_eligible, NULL)) return true;
     return v.soon && atomic_load_explicit(&s->state->waiting, memory_order_relaxed) < s->queue_max;
 }
 

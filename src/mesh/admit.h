@@ -10,7 +10,8 @@
  *                      |                  \-> WAITER_REFUSED --admit_cancel
  *                  admit_cancel (any state)
  *
- * Credits are taken with one compare-and-swap against the capacity, so there are never more in
+ * Endpoints that answer badly are left out as long as others are there, full or not; a retry goes to those without recent
+ * failures first. Credits are taken with one compare-and-swap against the capacity, so there are never more in
  * flight. The queue's mutex is taken only when requests wait. Waiting costs no polling: whoever
  * frees a credit hands it to the first waiter and posts mail to that waiter's loop. */
 #ifndef HOSTLER_MESH_ADMIT_H
@@ -36,7 +37,8 @@ bool tried_has(const struct tried *t, const struct endpoint_state *s);
 
 enum {
     ADMIT_OK = 0,
-    ADMIT_WAIT = 1, /* all usable endpoints are full, or only startable or starting ones are left */
+    ADMIT_WAIT =
+        1, /* all usable endpoints are full, or only starting, startable or resting ones are left */
     ADMIT_NONE = 2, /* every endpoint is down, cooling down or tried */
 };
 

@@ -34,11 +34,36 @@ static struct str request_for(struct arena *arena, const struct endpoint *e, str
                         STR_ARG(e->authorization), key ? "\r\n" : "");
 }
 
-void health_check_start(struct health_check *c, const struct endpoint *e, struct str path,
-                        uint64_t timeout_us)
+static void on_bare_open(void *owner, int err)
 {
-    assert(!c->running);
-    c->running = true;
+    struct health_check *c = owner;
+    c->bare_open = true;
+    c->bare_err = err;
+    loop_wake(c->loop, &c->task);
+}
+
+/* Nothing is sent or read: what the peer does then is of no interest. */
+static void on_bare_end(void *owner, int err)
+{
+    (void)owner;
+    (void)err;
+}
+
+static const struct stream_handler bare_handler = {.on_open = on_bare_open, .on_end = on_bare_end};
+
+static void start_bare(struct health_check *c, const struct addr *addr)
+{
+    int err = loop_dial(c->loop, addr, &c->bare);
+    if (err) {
+        c->bare = NULL;
+        on_bare_open(c, err);
+        return;
+    }
+    stream_set_handler(c->bare, &bare_handler, c);
+}
+
+static void start_fetch(struct health_check *c, const struct endpoint *e, struct str path)
+{
     c->request = request_for(&c->arena, e, path);
     c->fetch = (struct fetch){
         .client = c->client,
@@ -50,8 +75,21 @@ void health_check_start(struct health_check *c, const struct endpoint *e, struct
         .request_count = 1,
         .no_reuse = true,
     };
-    timer_start(c->loop, &c->timer, loop_now(c->loop) + timeout_us);
     fetch_start(&c->fetch);
+}
+
+void health_check_start(struct health_check *c, const struct endpoint *e, struct str path,
+                        uint64_t timeout_us)
+{
+    assert(!c->running);
+    c->running = true;
+    c->connected = c->bare_open = false;
+    c->fetch = (struct fetch){0};
+    timer_start(c->loop, &c->timer, loop_now(c->loop) + timeout_us);
+    if (path.len)
+        start_fetch(c, e, path);
+    else
+        start_bare(c, &e->addr);
 }
 
 void health_check_stop(struct health_check *c)
@@ -59,23 +97,29 @@ void health_check_stop(struct health_check *c)
     if (!c->running) return;
     c->running = false;
     fetch_end(&c->fetch);
+    if (c->bare) stream_close(c->bare);
+    c->bare = NULL;
     timer_stop(c->loop, &c->timer);
     task_cancel(&c->task);
     arena_reset(&c->arena);
 }
 
-/* Facts have come: a head, a failure, or the time is over. */
+/* Facts have come: a connection, a head, a failure, or the time is over. */
 static void step_check(struct task *task)
 {
     struct health_check *c = CONTAINER_OF(task, struct health_check, task);
     int status = c->fetch.head ? c->fetch.head->status : 0;
+    bool failed = c->fetch.state == FETCH_FAILED;
     int err = 0;
-    if (status == 0 && c->fetch.state == FETCH_FAILED)
+    if (c->bare_open)
+        err = c->bare_err;
+    else if (!status && failed)
         err = c->fetch.err;
-    else if (status == 0 && !timer_armed(&c->timer))
+    else if (!status && !timer_armed(&c->timer))
         err = ERR_TIMEOUT;
-    else if (status == 0)
+    else if (!status)
         return;
+    c->connected = c->fetch.sent || (c->bare_open && !err);
     health_check_stop(c);
     c->done(c, status, err);
 }

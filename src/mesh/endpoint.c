@@ -9,21 +9,6 @@
 #include "base/err.h"
 #include "mesh/mesh_priv.h"
 
-static const char *const result_names[ATTEMPT_RESULTS] = {
-    [ATTEMPT_OK] = "ok",
-    [ATTEMPT_CONNECT_FAILED] = "connect_failed",
-    [ATTEMPT_TIMEOUT] = "timeout",
-    [ATTEMPT_STATUS_429] = "status_429",
-    [ATTEMPT_STATUS_5XX] = "status_5xx",
-    [ATTEMPT_BROKEN] = "broken",
-    [ATTEMPT_CANCELLED] = "cancelled",
-};
-
-const char *attempt_result_name(enum attempt_result r)
-{
-    return result_names[r];
-}
-
 struct addr endpoint_addr(const struct url *u)
 {
     return (struct addr){
@@ -50,8 +35,8 @@ int endpoint__new(struct service_state *service, struct str identity, struct end
     memset(s->attempts, 0, counts);
     s->identity = str_n(str_dup(identity), identity.len);
     s->service = service;
-    s->rules = (struct breaker_rules){.failures = 1};
     pthread_mutex_init(&s->mutex, NULL);
+    endpoint__set_rules(s, &(struct breaker_rules){.failures = 1});
     *out = s;
     return 0;
 }
@@ -68,63 +53,144 @@ void endpoint__free(struct endpoint_state *s)
 void endpoint__set_rules(struct endpoint_state *s, const struct breaker_rules *rules)
 {
     pthread_mutex_lock(&s->mutex);
-    s->rules = *rules;
+    s->transport_rules = s->answers_rules = *rules;
+    s->answers_rules.by_rate = true;
     pthread_mutex_unlock(&s->mutex);
 }
 
-/* --- the breaker, mirrored in two atomics so that healthy requests need no mutex --- */
+/* --- the breakers, mirrored in atomics so that healthy requests need no mutex --- */
 
-/* closed_until while the trial runs: no other request, however late it is. */
+/* Stands for the end of a cooldown while the trial runs: no other request, however late it is. */
 #define TRIAL_RUNS UINT64_MAX
 
-/* Under the mutex, after each change of the breaker. */
-static void mirror_breaker(struct endpoint_state *s)
+static uint64_t shown_until(const struct breaker *b)
 {
-    const struct breaker *b = &s->breaker;
-    uint64_t until = !b->tripped ? 0 : b->trial ? TRIAL_RUNS : MAX(b->until_us, 1);
-    atomic_store(&s->closed_until, until);
-    atomic_store(&s->troubled, b->tripped || b->failures > 0);
+    return !b->tripped ? 0 : b->trial ? TRIAL_RUNS : MAX(b->until_us, 1);
 }
 
-static void record_success(struct endpoint_state *s, bool trial, uint64_t now_us)
+/* Under the mutex, after each change of a breaker. */
+static void mirror_breakers(struct endpoint_state *s)
 {
-    if (!atomic_load_explicit(&s->troubled, memory_order_relaxed)) return;
+    const struct breaker *t = &s->transport, *a = &s->answers;
+    atomic_store(&s->closed_until, shown_until(t));
+    atomic_store(&s->shunned_until, shown_until(a));
+    if (!a->tripped) atomic_store(&s->rest_until, 0);
+    atomic_store(&s->troubled, t->tripped || t->failures || a->tripped || a->failures);
+}
+
+/* What one attempt changed. */
+struct change {
+    bool began; /* a cooldown, or being shunned */
+    bool ended;
+    const char *state; /* then, for the log */
+};
+
+/* Under the mutex. A straggler from before the cooldown proves nothing. */
+static void count_success(struct breaker *b, const struct breaker_rules *rules, bool proves,
+                          uint64_t now_us, struct change *change)
+{
+    if (b->tripped && !proves) return;
+    if (b->tripped) change->ended = true;
+    breaker_success(b, rules, now_us);
+}
+
+static void count_failure(struct breaker *b, const struct breaker_rules *rules,
+                          uint64_t retry_after_us, const char *state, uint64_t now_us,
+                          struct rng *rng, struct change *change)
+{
+    bool was_tripped = b->tripped;
+    breaker_failure(b, rules, retry_after_us, now_us, rng);
+    if (b->tripped && !was_tripped) *change = (struct change){.began = true, .state = state};
+}
+
+/* Under the mutex. A pause that it asked for holds for everybody, but without others only for as long as a first cooldown: one client
+ * can provoke it. */
+static void rest(struct endpoint_state *s, uint64_t retry_after_us, uint64_t now_us)
+{
+    uint64_t length = MIN(retry_after_us, s->answers_rules.cooldown_us);
+    if (length) atomic_store(&s->rest_until, now_us + length);
+}
+
+/* Gives up the trials that the grant is, without a verdict. Under the mutex. */
+static void abandon_trials(struct endpoint_state *s, const struct grant *g)
+{
+    if (g->trial) breaker_abandon(&s->transport);
+    if (g->probation) breaker_abandon(&s->answers);
+}
+
+/* Under the mutex: what the verdict means for both breakers. */
+static void judge(struct endpoint_state *s, const struct grant *g, enum verdict_blame blame,
+                  uint64_t retry_after_us, uint64_t now_us, struct rng *rng, struct change *change)
+{
+    if (blame == BLAME_TRANSPORT) {
+        count_failure(&s->transport, &s->transport_rules, 0, "cooling", now_us, rng, change);
+        if (g->probation) breaker_abandon(&s->answers);
+        return;
+    }
+    count_success(&s->transport, &s->transport_rules, g->trial, now_us, change);
+    if (blame == BLAME_NOBODY) {
+        count_success(&s->answers, &s->answers_rules, g->probation || g->last, now_us, change);
+        return;
+    }
+    uint64_t asked = blame == BLAME_LIMIT ? retry_after_us : 0;
+    rest(s, asked, now_us);
+    count_failure(&s->answers, &s->answers_rules, asked, "shunned", now_us, rng, change);
+}
+
+/* Under the mutex: what the breakers say; "" for nothing. */
+static void write_trouble(const struct endpoint_state *s, uint64_t now_us,
+                          char out[ENDPOINT_REASON_MAX])
+{
+    const struct breaker *t = &s->transport, *a = &s->answers;
+    double left = 0;
+    out[0] = '\0';
+    if (t->tripped) {
+        snprintf(out, ENDPOINT_REASON_MAX, "%s (%u failures in a row)", s->failure, t->failures);
+    } else if (a->tripped) {
+        if (a->until_us > now_us) left = (double)(a->until_us - now_us) / 1e6;
+        snprintf(out, ENDPOINT_REASON_MAX,
+                 "%u of its answers failed of late; others are preferred for %.1f s", a->failures,
+                 left);
+    }
+}
+
+static void log_change(struct endpoint_state *s, const struct endpoint *e,
+                       const struct change *change, uint64_t now_us)
+{
+    char why[ENDPOINT_REASON_MAX];
+    if (!change->began) {
+        endpoint_log(e, LOG_INFO, "up", "");
+        return;
+    }
     pthread_mutex_lock(&s->mutex);
-    bool was_tripped = s->breaker.tripped;
-    /* A straggler from before the cooldown proves nothing. */
-    if (trial || !was_tripped) breaker_success(&s->breaker);
-    mirror_breaker(s);
+    write_trouble(s, now_us, why);
     pthread_mutex_unlock(&s->mutex);
-    if (was_tripped) service__offer(s->service, now_us, false);
+    endpoint_log(e, LOG_WARN, change->state, why);
 }
 
-static void record_failure(struct endpoint_state *s, enum attempt_result result,
-                           uint64_t retry_after_us, uint64_t now_us, struct rng *rng)
+void endpoint_log(const struct endpoint *e, enum log_level level, const char *state,
+                  const char *reason)
 {
-    pthread_mutex_lock(&s->mutex);
-    s->unreachable = result != ATTEMPT_STATUS_429 && result != ATTEMPT_STATUS_5XX;
-    breaker_failure(&s->breaker, &s->rules, retry_after_us, now_us, rng);
-    bool tripped = s->breaker.tripped;
-    mirror_breaker(s);
-    pthread_mutex_unlock(&s->mutex);
-    if (tripped) service__offer(s->service, now_us, true);
+    struct log_line l;
+    log_begin(&l, level, "endpoint_health");
+    log_str(&l, "model", e->service->name);
+    log_str(&l, "endpoint", e->name);
+    log_cstr(&l, "state", state);
+    if (reason[0]) log_cstr(&l, "reason", reason);
+    log_end(&l);
 }
 
-static void abandon_trial(struct endpoint_state *s)
+/* The breakers are not closed: may this request go, and which trials is it? */
+static bool begin_trials(struct endpoint_state *s, uint64_t now_us, struct grant *g)
 {
     pthread_mutex_lock(&s->mutex);
-    breaker_abandon(&s->breaker);
-    mirror_breaker(s);
-    pthread_mutex_unlock(&s->mutex);
-}
-
-/* The breaker is not closed: may this request go, and is it the trial? */
-static bool begin_trial(struct endpoint_state *s, uint64_t now_us, bool *trial)
-{
-    pthread_mutex_lock(&s->mutex);
-    bool allowed = breaker_allows(&s->breaker, now_us);
-    *trial = allowed && breaker_begin(&s->breaker, now_us);
-    mirror_breaker(s);
+    bool allowed =
+        breaker_allows(&s->transport, now_us) && (g->last || breaker_allows(&s->answers, now_us));
+    if (allowed) {
+        g->trial = breaker_begin(&s->transport, now_us);
+        g->probation = !g->last && breaker_begin(&s->answers, now_us);
+    }
+    mirror_breakers(s);
     pthread_mutex_unlock(&s->mutex);
     return allowed;
 }
@@ -145,37 +211,81 @@ static bool add_inflight(struct endpoint_state *s, uint32_t capacity)
     return true;
 }
 
-bool endpoint__take(const struct endpoint *e, uint64_t now_us, bool *trial)
+bool endpoint__take(const struct endpoint *e, bool last, uint64_t now_us, struct grant *out)
 {
     struct endpoint_state *s = e->state;
-    *trial = false;
+    struct grant g = {.endpoint = e, .last = last};
     if (!add_inflight(s, e->capacity)) return false;
     /* Looked at only now: endpoint_retire changes the phase first and counts the credits after. */
     bool ok = atomic_load(&s->phase) == ENDPOINT_UP;
-    if (ok && atomic_load(&s->closed_until) != 0) ok = begin_trial(s, now_us, trial);
+    if (ok && (atomic_load(&s->closed_until) || atomic_load(&s->shunned_until)))
+        ok = begin_trials(s, now_us, &g);
     if (!ok) atomic_fetch_sub(&s->inflight, 1);
+    if (ok) *out = g;
     return ok;
 }
 
-void endpoint_report(struct grant *g, unsigned worker, enum attempt_result result,
-                     uint64_t retry_after_us, uint64_t now_us, struct rng *rng)
+/* The operator's fault, and nobody else sees it: once, until the key is accepted. */
+static void tell_key(struct endpoint_state *s, const struct endpoint *e, bool refused)
+{
+    if (atomic_load_explicit(&s->told_key, memory_order_relaxed) == refused) return;
+    if (atomic_exchange(&s->told_key, refused) == refused || !refused) return;
+    struct log_line l;
+    log_begin(&l, LOG_ERROR, "endpoint_key");
+    log_str(&l, "model", e->service->name);
+    log_str(&l, "endpoint", e->name);
+    log_cstr(&l, "problem",
+             e->authorization.len ? "the runtime refuses the `key` of this endpoint (401)"
+                                  : "the runtime asks for a key (401): set `key` of this endpoint");
+    log_end(&l);
+}
+
+void endpoint_report(struct grant *g, unsigned worker, enum verdict verdict,
+                     uint64_t retry_after_us, const char *what, uint64_t now_us, struct rng *rng)
 {
     struct endpoint_state *s = g->endpoint->state;
-    metric_add(&s->attempts[worker].by[result], 1);
-    if (result == ATTEMPT_CANCELLED) return;
-    bool trial = g->trial;
-    g->trial = false;
-    if (result == ATTEMPT_OK)
-        record_success(s, trial, now_us);
-    else
-        record_failure(s, result, retry_after_us, now_us, rng);
+    const struct verdict_row *row = verdict_row(verdict);
+    metric_add(&s->attempts[worker].by[verdict], 1);
+    if (verdict == VERDICT_CANCELLED || verdict == VERDICT_LOCAL) return;
+    tell_key(s, g->endpoint, verdict == VERDICT_UNAUTHORIZED);
+    if (row->blame == BLAME_NOBODY && !atomic_load_explicit(&s->troubled, memory_order_relaxed))
+        return;
+    struct change change = {0};
+    pthread_mutex_lock(&s->mutex);
+    if (row->blame == BLAME_TRANSPORT)
+        snprintf(s->failure, sizeof(s->failure), "%s", what ? what : row->event);
+    judge(s, g, row->blame, retry_after_us, now_us, rng, &change);
+    mirror_breakers(s);
+    pthread_mutex_unlock(&s->mutex);
+    g->trial = g->probation = g->last = false;
+    if (!change.began && !change.ended) return;
+    log_change(s, g->endpoint, &change, now_us);
+    service__offer(s->service, now_us, change.began);
 }
 
 void endpoint_answered(struct grant *g, uint64_t now_us)
 {
-    if (!g->trial) return;
-    g->trial = false;
-    record_success(g->endpoint->state, true, now_us);
+    struct endpoint_state *s = g->endpoint->state;
+    struct change change = {0};
+    if (!g->trial && !g->probation && !g->last) return;
+    pthread_mutex_lock(&s->mutex);
+    judge(s, g, BLAME_NOBODY, 0, now_us, NULL, &change);
+    mirror_breakers(s);
+    pthread_mutex_unlock(&s->mutex);
+    g->trial = g->probation = g->last = false;
+    if (!change.ended) return;
+    log_change(s, g->endpoint, &change, now_us);
+    service__offer(s->service, now_us, false);
+}
+
+enum endpoint_usage endpoint_usage(const struct endpoint_state *s)
+{
+    return (enum endpoint_usage)atomic_load_explicit(&s->usage, memory_order_relaxed);
+}
+
+void endpoint_note_usage(struct endpoint_state *s, enum endpoint_usage usage)
+{
+    if (endpoint_usage(s) != usage) atomic_store_explicit(&s->usage, usage, memory_order_relaxed);
 }
 
 void endpoint_give_back(struct grant *g, uint64_t now_us)
@@ -183,8 +293,13 @@ void endpoint_give_back(struct grant *g, uint64_t now_us)
     if (!g->endpoint || g->given_back) return;
     struct endpoint_state *s = g->endpoint->state;
     g->given_back = true;
-    if (g->trial) abandon_trial(s);
-    g->trial = false;
+    if (g->trial || g->probation) {
+        pthread_mutex_lock(&s->mutex);
+        abandon_trials(s, g);
+        mirror_breakers(s);
+        pthread_mutex_unlock(&s->mutex);
+    }
+    g->trial = g->probation = g->last = false;
     atomic_store_explicit(&s->released_us, now_us, memory_order_relaxed);
     atomic_fetch_sub(&s->inflight, 1);
     service__offer(s->service, now_us, false);
@@ -216,9 +331,17 @@ uint64_t endpoint_released_at(const struct endpoint_state *s)
 
 bool endpoint_usable(const struct endpoint_state *s, uint64_t now_us)
 {
-    if (atomic_load(&s->phase) != ENDPOINT_UP) return false;
-    uint64_t until = atomic_load(&s->closed_until);
-    return until == 0 || (until != TRIAL_RUNS && now_us >= until);
+    return endpoint_phase(s) == ENDPOINT_UP && now_us >= atomic_load(&s->closed_until);
+}
+
+bool endpoint_shunned(const struct endpoint_state *s, uint64_t now_us)
+{
+    return now_us < atomic_load(&s->shunned_until);
+}
+
+bool endpoint_cooling(const struct endpoint_state *s)
+{
+    return endpoint_phase(s) == ENDPOINT_UP && atomic_load(&s->closed_until) != 0;
 }
 
 /* Under the mutex. */
@@ -234,8 +357,12 @@ void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, str
 {
     pthread_mutex_lock(&s->mutex);
     copy_reason(s, reason);
-    if (phase == ENDPOINT_UP) breaker_success(&s->breaker);
-    mirror_breaker(s);
+    if (phase == ENDPOINT_UP) {
+        breaker_reset(&s->transport);
+        breaker_reset(&s->answers);
+    }
+    mirror_breakers(s);
+    if (endpoint_phase(s) != phase) atomic_store(&s->phase_us, now_us);
     atomic_store(&s->retry_at_us, retry_at_us);
     atomic_store(&s->phase, (uint32_t)phase);
     atomic_store(&s->wanted, false);
@@ -243,13 +370,32 @@ void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, str
     service__offer(s->service, now_us, true);
 }
 
-void endpoint_alive(struct endpoint_state *s, uint64_t now_us)
+bool endpoint_alive(struct endpoint_state *s, uint64_t now_us)
 {
     bool down = endpoint_phase(s) == ENDPOINT_DOWN;
     pthread_mutex_lock(&s->mutex);
-    bool unreachable = s->breaker.tripped && s->unreachable;
+    bool cooling = s->transport.tripped;
+    breaker_reset(&s->transport);
+    mirror_breakers(s);
     pthread_mutex_unlock(&s->mutex);
-    if (down || unreachable) endpoint_set_phase(s, ENDPOINT_UP, STR(""), 0, now_us);
+    if (down)
+        endpoint_set_phase(s, ENDPOINT_UP, STR(""), 0, now_us);
+    else if (cooling)
+        service__offer(s->service, now_us, true);
+    return down || cooling;
+}
+
+bool endpoint_absent(struct endpoint_state *s, const char *what, uint64_t now_us, struct rng *rng)
+{
+    pthread_mutex_lock(&s->mutex);
+    bool was_tripped = s->transport.tripped;
+    struct breaker_rules rules = s->transport_rules;
+    rules.failures = 1;
+    snprintf(s->failure, sizeof(s->failure), "%s", what);
+    if (!was_tripped) breaker_failure(&s->transport, &rules, 0, now_us, rng);
+    mirror_breakers(s);
+    pthread_mutex_unlock(&s->mutex);
+    return !was_tripped;
 }
 
 bool endpoint_retire(struct endpoint_state *s, enum endpoint_phase to, struct str reason,
@@ -271,23 +417,12 @@ bool endpoint_retire(struct endpoint_state *s, enum endpoint_phase to, struct st
     return false;
 }
 
-static void write_cooldown(const struct breaker *b, uint64_t now_us, char out[ENDPOINT_REASON_MAX])
-{
-    if (!b->tripped)
-        out[0] = '\0';
-    else if (now_us < b->until_us)
-        snprintf(out, ENDPOINT_REASON_MAX, "cooling down for %.1f s after %u failures",
-                 (double)(b->until_us - now_us) / 1e6, b->failures);
-    else
-        snprintf(out, ENDPOINT_REASON_MAX, "one request is trying whether it works again");
-}
-
 void endpoint_reason(struct endpoint_state *s, uint64_t now_us, char out[ENDPOINT_REASON_MAX])
 {
     pthread_mutex_lock(&s->mutex);
     if (s->reason[0])
         memcpy(out, s->reason, ENDPOINT_REASON_MAX);
     else
-        write_cooldown(&s->breaker, now_us, out);
+        write_trouble(s, now_us, out);
     pthread_mutex_unlock(&s->mutex);
 }

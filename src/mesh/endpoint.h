@@ -19,28 +19,14 @@
 #include "conf/conf.h"
 #include "conf/url.h"
 #include "loop/stream.h"
+#include "obs/log.h"
 #include "obs/metrics.h"
 #include "route/breaker.h"
+#include "route/verdict.h"
 
 struct service;
 struct service_state;
 struct snapshot;
-
-/* How a try ended, as far as the endpoint's health is concerned. */
-enum attempt_result {
-    /* it answered: 1xx-4xx but 429; a client's fault is not the endpoint's */
-    ATTEMPT_OK,
-    ATTEMPT_CONNECT_FAILED, /* no connection */
-    ATTEMPT_TIMEOUT,        /* connect, first byte or between bytes took too long */
-    ATTEMPT_STATUS_429,
-    ATTEMPT_STATUS_5XX,
-    ATTEMPT_BROKEN,    /* closed or broke the protocol before the answer was whole */
-    ATTEMPT_CANCELLED, /* our side stopped it; no verdict */
-    ATTEMPT_RESULTS
-};
-
-/* The label value: "ok", "connect_failed" ...; static. */
-const char *attempt_result_name(enum attempt_result r);
 
 /* Whether requests may be sent at all; set by the supervisor and the prober, apart from the
  * breaker. */
@@ -51,11 +37,17 @@ enum endpoint_phase {
     ENDPOINT_DOWN,      /* probes fail, or its process cannot be started */
 };
 
+/* What is known of streams that were asked for usage on our own account. */
+enum endpoint_usage { ENDPOINT_USAGE_UNKNOWN, ENDPOINT_USAGE_GIVEN, ENDPOINT_USAGE_REFUSED };
+
 enum { ENDPOINT_REASON_MAX = 320 };
+
+/* How often an endpoint that cools down is probed. */
+#define ENDPOINT_RECOVERY_US ((uint64_t)1000 * 1000)
 
 /* What one worker counts; on its own cache line. */
 struct attempt_counts {
-    _Alignas(64) struct metric_cell by[ATTEMPT_RESULTS];
+    _Alignas(64) struct metric_cell by[VERDICT_COUNT];
 };
 
 /* The changing part. Fields are private to mesh/; read them through the functions below. */
@@ -67,21 +59,41 @@ struct endpoint_state {
 
     _Atomic uint32_t inflight; /* credits taken */
     _Atomic uint32_t phase;    /* enum endpoint_phase */
-    /* 0: the breaker is closed; else no request before this time (UINT64_MAX: a trial runs) */
-    _Atomic uint64_t closed_until;
-    _Atomic bool troubled;        /* the breaker has failures to forget */
+    /* What the breakers say, so that healthy requests need no mutex. 0: closed; else no request before this time (UINT64_MAX: a
+     * trial runs). */
+    _Atomic uint64_t closed_until;  /* reachability: nobody goes there */
+    _Atomic uint64_t shunned_until; /* answers: others are preferred */
+    _Atomic uint64_t
+        rest_until; /* asked for a pause: even where there are no others, requests wait until then */
+    _Atomic bool troubled;        /* a breaker has failures to forget */
+    _Atomic bool told_key;        /* that it refuses our key was logged */
+    _Atomic uint32_t usage;       /* enum endpoint_usage */
     _Atomic bool wanted;          /* the hook was called and nothing came of it yet */
     _Atomic uint64_t released_us; /* when the last credit came back */
     _Atomic uint64_t retry_at_us; /* ENDPOINT_DOWN: when it may be better; 0 unknown */
+    _Atomic uint64_t phase_us;    /* when the phase began */
+    bool checked;                 /* the prober has looked whether it is there; main thread */
+    bool probing;                 /* the prober has a probe for it; main thread */
 
-    /* breaker, rules, reason; never on the path of a healthy request */
+    /* breakers, rules, reason; never on the path of a healthy request */
     pthread_mutex_t mutex;
-    struct breaker breaker;
-    struct breaker_rules rules;
-    bool unreachable;                 /* the last failure was one of transport, not a status */
-    char reason[ENDPOINT_REASON_MAX]; /* why it is not up; "" when it is */
+    struct breaker transport; /* is it there? */
+    struct breaker answers;   /* does it answer well? */
+    struct breaker_rules transport_rules;
+    struct breaker_rules answers_rules;
+    char reason[ENDPOINT_REASON_MAX];  /* why it is not up; "" when it is */
+    char failure[ENDPOINT_REASON_MAX]; /* the last one of transport */
 
     struct attempt_counts *attempts; /* one per worker */
+};
+
+/* The nearest settings: the endpoint's own, its model's, or the common ones. Microseconds; 0: none. */
+struct endpoint_timeouts {
+    uint64_t connect_us;
+    uint64_t first_byte_us; /* of a stream */
+    uint64_t whole_us;      /* of an answer that is not streamed: its first byte */
+    uint64_t between_us;
+    uint64_t total_us;
 };
 
 /* What the configuration says. Strings borrow from the snapshot. */
@@ -99,6 +111,8 @@ struct endpoint {
     size_t label_count;
     uint32_t capacity; /* 0: no limit */
     uint32_t weight;
+    enum conf_usage usage; /* whether streams are asked for usage */
+    struct endpoint_timeouts timeouts;
     /* target of the active probe, from the host's root; empty: none */
     struct str health;
     const struct conf_engine *engine; /* supervised process, or NULL */
@@ -119,18 +133,24 @@ struct grant {
     const struct endpoint *endpoint; /* NULL: none */
     /* reference held by a grant that came through the queue; else NULL */
     struct snapshot *snapshot;
-    bool trial;      /* the one request of a half-open breaker */
+    bool trial;      /* the one request of a half-open transport breaker */
+    bool probation;  /* ... of the answers' */
+    bool last;       /* taken although it is shunned, as there are no others */
     bool given_back; /* the credit, by endpoint_give_back */
 };
 
-/* How the try ended: counts it for `worker` and feeds the breaker. Once per grant, before
- * endpoint_release. retry_after_us: from the answer's Retry-After, 0 none. */
-void endpoint_report(struct grant *g, unsigned worker, enum attempt_result result,
-                     uint64_t retry_after_us, uint64_t now_us, struct rng *rng);
+/* How the try ended: counts it for `worker`, feeds the breakers and logs what changes. Once per grant, before
+ * endpoint_release. retry_after_us: from the answer's Retry-After, 0 none. `what`: the failure in words, for /readyz;
+ * NULL for none. */
+void endpoint_report(struct grant *g, unsigned worker, enum verdict verdict,
+                     uint64_t retry_after_us, const char *what, uint64_t now_us, struct rng *rng);
 
 /* Optional: a good response head came, the body is still to follow; ends a cooldown's trial
  * early. */
 void endpoint_answered(struct grant *g, uint64_t now_us);
+
+enum endpoint_usage endpoint_usage(const struct endpoint_state *s);
+void endpoint_note_usage(struct endpoint_state *s, enum endpoint_usage usage);
 
 /* Gives the credit back and hands it to the service's next waiter; what the grant borrows stays
  * until endpoint_release, which must still follow. Legal on a zeroed grant. A trial that was not
@@ -147,19 +167,31 @@ enum endpoint_phase endpoint_phase(const struct endpoint_state *s);
 /* time of the last release, 0 never */
 uint64_t endpoint_released_at(const struct endpoint_state *s);
 
-/* True when it would take a request now: up, not cooling down. */
+/* True when it would take a request now: up, not cooling down. It may be shunned. */
 bool endpoint_usable(const struct endpoint_state *s, uint64_t now_us);
+
+/* True when others are preferred, as it answers badly or asked for a pause. */
+bool endpoint_shunned(const struct endpoint_state *s, uint64_t now_us);
+
+/* True when it cools down, or tries itself out after: worth a probe. */
+bool endpoint_cooling(const struct endpoint_state *s);
 
 /* Changes the phase and the reason shown for it (copied, cut; empty for up), then wakes the
  * service's waiters. retry_at_us: with ENDPOINT_DOWN, when a retry is worth it. ENDPOINT_UP also
- * closes the breaker. */
+ * closes the breakers. */
 void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, struct str reason,
                         uint64_t retry_at_us, uint64_t now_us);
 
-/* A probe was answered: up, if it was down, and a cooldown that failures of transport caused is
- * over. One that a status (429, 5xx) caused goes on, since health paths know nothing of rate
- * limits and broken models. */
-void endpoint_alive(struct endpoint_state *s, uint64_t now_us);
+/* A probe was answered: up, if it was down, and a cooldown is over. What it answered to others before stays: health
+ * paths know nothing of rate limits and broken models. True when that changed something. */
+bool endpoint_alive(struct endpoint_state *s, uint64_t now_us);
+
+/* A probe found nobody there: cools down at once. True when that is news. */
+bool endpoint_absent(struct endpoint_state *s, const char *what, uint64_t now_us, struct rng *rng);
+
+/* One line of the log: an endpoint's health changed. `reason` may be empty. */
+void endpoint_log(const struct endpoint *e, enum log_level level, const char *state,
+                  const char *reason);
 
 /* Stops new credits before a process is stopped: true when no request is in flight, and then UP
  * has become `to`; else the phase stays. */

@@ -68,8 +68,8 @@ MUST_CHECK int endpoint__new(struct service_state *service, struct str identity,
 void endpoint__free(struct endpoint_state *s);
 void endpoint__set_rules(struct endpoint_state *s, const struct breaker_rules *rules);
 
-/* Takes a credit; false when it is full or not usable after all. */
-bool endpoint__take(const struct endpoint *e, uint64_t now_us, bool *trial);
+/* Takes a credit; false when it is full or not usable after all. `last`: although it is shunned. */
+bool endpoint__take(const struct endpoint *e, bool last, uint64_t now_us, struct grant *out);
 
 /* admit.c: offers free credits to the waiters. `all`: looks at every waiter and refuses those
  * that nothing can serve; else stops when the endpoints are full. */

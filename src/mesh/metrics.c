@@ -128,14 +128,14 @@ static void write_tokens_cached(const struct rows *r)
 
 static void write_attempts_of(const struct rows *r, const struct endpoint *e)
 {
-    for (enum attempt_result result = 0; result < ATTEMPT_RESULTS; result++) {
+    for (enum verdict v = 0; v < VERDICT_COUNT; v++) {
         uint64_t total = 0;
         for (unsigned i = 0; i < r->workers; i++)
-            total += metric_read(&e->state->attempts[i].by[result]);
+            total += metric_read(&e->state->attempts[i].by[v]);
         if (total == 0) continue;
         const struct metric_label labels[] = {{"model", r->service->name},
                                               {"endpoint", e->name},
-                                              {"result", str_of(attempt_result_name(result))}};
+                                              {"result", str_of(verdict_row(v)->label)}};
         metrics_write_u64(r->w, METRIC_ATTEMPTS, labels, 3, total);
     }
 }
@@ -166,7 +166,8 @@ static void write_up(const struct rows *r)
     for (size_t i = 0; i < r->service->endpoint_count; i++) {
         const struct endpoint *e = &r->service->endpoints[i];
         bool takes =
-            endpoint_usable(e->state, r->now_us) || endpoint_phase(e->state) == ENDPOINT_STARTABLE;
+            endpoint_phase(e->state) == ENDPOINT_STARTABLE ||
+            (endpoint_usable(e->state, r->now_us) && !endpoint_shunned(e->state, r->now_us));
         write_endpoint(r, METRIC_ENDPOINT_UP, e, takes);
     }
 }

@@ -15,7 +15,10 @@
 /* First probes are spread over this time, so that a restart does not ask everybody at once. */
 #define SPREAD_US ((uint64_t)200 * USEC_PER_MS)
 
-/* One endpoint that is asked again and again. */
+/* Passing probes at the same time, of endpoints that appear and in all; each may have a connection. */
+enum { PASSING_MAX = 64, COOLING_MAX = 1024 };
+
+/* One endpoint that is asked again and again: for good, or in passing, until it is known to be there. */
 struct probe {
     struct list link;
     struct prober *prober;
@@ -24,6 +27,7 @@ struct probe {
     struct task task; /* the interval is over */
     struct timer timer;
     uint64_t failures; /* in a row */
+    bool passing;
 };
 
 struct prober {
@@ -32,88 +36,126 @@ struct prober {
     struct mesh *mesh;
     struct snapshot *snapshot; /* one reference */
     struct list probes;
+    unsigned passing;      /* of probes */
+    size_t service, place; /* of the endpoint that is to be looked at for the first time next */
     struct task tick_task;
     struct timer tick;
     struct rng rng;
 };
+
+static void look_at_more(struct prober *pr);
 
 static const struct conf *conf_of(const struct probe *p)
 {
     return snapshot_conf(p->prober->snapshot);
 }
 
+static uint64_t now_of(const struct probe *p)
+{
+    return loop_now(p->prober->loop);
+}
+
+static bool is_well(const struct endpoint *e)
+{
+    return endpoint_phase(e->state) == ENDPOINT_UP && !endpoint_cooling(e->state);
+}
+
 /* About once per interval: up to a tenth sooner or later, so that gateways do not fall into
- * step. */
+ * step. Each second while it is not well. */
 static void arm(struct probe *p)
 {
     uint64_t interval = conf_of(p)->health.interval_us;
+    if (!is_well(p->endpoint)) interval = MIN(interval, ENDPOINT_RECOVERY_US);
     uint64_t wait = interval - interval / 10 + rng_below(&p->prober->rng, interval / 5 + 1);
-    timer_start(p->prober->loop, &p->timer, loop_now(p->prober->loop) + wait);
-}
-
-static void log_change(const struct probe *p, enum log_level level, const char *state,
-                       const char *reason)
-{
-    struct log_line l;
-    log_begin(&l, level, "endpoint_health");
-    log_str(&l, "model", p->endpoint->service->name);
-    log_str(&l, "endpoint", p->endpoint->name);
-    log_cstr(&l, "state", state);
-    if (reason[0]) log_cstr(&l, "reason", reason);
-    log_end(&l);
+    timer_start(p->prober->loop, &p->timer, now_of(p) + wait);
 }
 
 static void take_down(struct probe *p, int status, int err)
 {
     char text[ENDPOINT_REASON_MAX];
-    uint64_t now = loop_now(p->prober->loop);
+    uint64_t now = now_of(p);
     int n =
         status ? snprintf(text, sizeof(text), "the health path answers %d", status)
                : snprintf(text, sizeof(text), "the health path does not answer: %s", err_text(err));
-    if (endpoint_phase(p->endpoint->state) != ENDPOINT_DOWN) log_change(p, LOG_WARN, "down", text);
+    if (endpoint_phase(p->endpoint->state) != ENDPOINT_DOWN)
+        endpoint_log(p->endpoint, LOG_WARN, "down", text);
     endpoint_set_phase(p->endpoint->state, ENDPOINT_DOWN, str_n(text, (size_t)MAX(n, 0)),
-                       now + conf_of(p)->health.interval_us, now);
+                       now + ENDPOINT_RECOVERY_US, now);
+}
+
+static void probe_free(struct probe *p)
+{
+    struct prober *pr = p->prober;
+    health_check_fini(&p->check);
+    timer_stop(pr->loop, &p->timer);
+    task_cancel(&p->task);
+    list_remove(&p->link);
+    p->endpoint->state->probing = false;
+    if (p->passing) pr->passing--;
+    free(p);
+}
+
+/* Nobody listens there: known before a request is sent. */
+static void note_absence(struct probe *p, int err)
+{
+    char text[ENDPOINT_REASON_MAX];
+    if (p->check.connected || verdict_of_error(err, false) == VERDICT_LOCAL) return;
+    snprintf(text, sizeof(text), "cannot be reached: %s", err_text(err));
+    if (endpoint_absent(p->endpoint->state, text, now_of(p), &p->prober->rng))
+        endpoint_log(p->endpoint, LOG_WARN, "cooling", text);
 }
 
 static void on_checked(struct health_check *c, int status, int err)
 {
     struct probe *p = CONTAINER_OF(c, struct probe, check);
-    if (status > 0 && status < 500) {
+    struct prober *pr = p->prober;
+    bool answered = status > 0 && status < 500;
+    if (answered) {
         p->failures = 0;
-        if (endpoint_phase(p->endpoint->state) == ENDPOINT_DOWN) log_change(p, LOG_INFO, "up", "");
-        endpoint_alive(p->endpoint->state, loop_now(p->prober->loop));
-    } else if (++p->failures >= conf_of(p)->health.failures) {
-        take_down(p, status, err);
+        if (endpoint_alive(p->endpoint->state, now_of(p)))
+            endpoint_log(p->endpoint, LOG_INFO, "up", "");
+    } else {
+        if (!p->endpoint->engine && !p->endpoint->state->checked) note_absence(p, err);
+        if (!p->passing && ++p->failures >= conf_of(p)->health.failures) take_down(p, status, err);
     }
-    arm(p);
+    p->endpoint->state->checked = true;
+    if (!p->passing || endpoint_cooling(p->endpoint->state)) {
+        arm(p);
+        return;
+    }
+    probe_free(p);
+    look_at_more(pr);
+}
+
+/* Its health path; without one what every runtime with the API answers, be it by 404. While nothing is wrong with such an endpoint it is only
+ * connected to (empty): it need not know of us. */
+static struct str path_of(struct probe *p)
+{
+    const struct endpoint *e = p->endpoint;
+    if (e->health.len) return e->health;
+    return is_well(e) ? STR("") : endpoint_target(&p->check.arena, e, STR("/models"));
 }
 
 static void on_due(struct task *task)
 {
     struct probe *p = CONTAINER_OF(task, struct probe, task);
-    health_check_start(&p->check, p->endpoint, p->endpoint->health, conf_of(p)->health.timeout_us);
+    health_check_start(&p->check, p->endpoint, path_of(p), conf_of(p)->health.timeout_us);
 }
 
-static void probe_new(struct prober *pr, const struct endpoint *e)
+static void probe_new(struct prober *pr, const struct endpoint *e, bool passing)
 {
     struct probe *p = calloc(1, sizeof(*p));
     if (!p) return; /* passive results still tell */
     p->prober = pr;
     p->endpoint = e;
+    p->passing = passing;
+    if (passing) pr->passing++;
+    e->state->probing = true;
     health_check_init(&p->check, pr->loop, pr->client, on_checked);
     task_init(&p->task, on_due);
     timer_init(&p->timer, &p->task);
     timer_start(pr->loop, &p->timer, loop_now(pr->loop) + rng_below(&pr->rng, SPREAD_US));
     list_push_back(&pr->probes, &p->link);
-}
-
-static void probe_free(struct probe *p)
-{
-    health_check_fini(&p->check);
-    timer_stop(p->prober->loop, &p->timer);
-    task_cancel(&p->task);
-    list_remove(&p->link);
-    free(p);
 }
 
 static void forget_all(struct prober *pr)
@@ -124,12 +166,51 @@ static void forget_all(struct prober *pr)
     }
     snapshot_unref(pr->snapshot);
     pr->snapshot = NULL;
+    pr->service = pr->place = 0;
+}
+
+/* Looks at endpoints that nobody has looked at yet, some at a time. */
+static void look_at_more(struct prober *pr)
+{
+    size_t count;
+    const struct service *services = snapshot_services(pr->snapshot, &count);
+    while (pr->service < count && pr->passing < PASSING_MAX) {
+        const struct service *s = &services[pr->service];
+        if (pr->place == s->endpoint_count) {
+            pr->service++;
+            pr->place = 0;
+            continue;
+        }
+        const struct endpoint *e = &s->endpoints[pr->place++];
+        if (!e->engine && !e->state->checked && !e->state->probing) probe_new(pr, e, true);
+    }
+}
+
+/* Endpoints whose cooldown has begun are probed from now on. */
+static void look_after_cooling(struct prober *pr)
+{
+    size_t count;
+    const struct service *services = snapshot_services(pr->snapshot, &count);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < services[i].endpoint_count; j++) {
+            const struct endpoint *e = &services[i].endpoints[j];
+            bool looks = e->state->probing || pr->passing >= COOLING_MAX;
+            if (!looks && endpoint_cooling(e->state)) probe_new(pr, e, true);
+        }
+    }
+    uint64_t soon = loop_now(pr->loop) + ENDPOINT_RECOVERY_US;
+    LIST_EACH(&pr->probes, it)
+    {
+        struct probe *p = LIST_ITEM(it, struct probe, link);
+        if (p->passing || p->check.running || p->timer.due_us <= soon) continue;
+        if (endpoint_cooling(p->endpoint->state)) arm(p);
+    }
 }
 
 static void consider(struct prober *pr, const struct endpoint *e)
 {
     if (e->engine) return; /* the supervisor's */
-    if (e->health.len > 0) probe_new(pr, e);
+    if (e->health.len > 0) probe_new(pr, e, false);
     /* its health path was taken out of the configuration */
     else if (endpoint_phase(e->state) == ENDPOINT_DOWN)
         endpoint_set_phase(e->state, ENDPOINT_UP, STR(""), 0, loop_now(pr->loop));
@@ -146,12 +227,14 @@ void prober_reload(struct prober *pr)
         for (size_t j = 0; j < services[i].endpoint_count; j++)
             consider(pr, &services[i].endpoints[j]);
     }
+    look_at_more(pr);
 }
 
 static void on_tick(struct task *task)
 {
     struct prober *pr = CONTAINER_OF(task, struct prober, tick_task);
     mesh_tick(pr->mesh, loop_now(pr->loop));
+    if (pr->snapshot) look_after_cooling(pr);
     timer_start(pr->loop, &pr->tick, loop_now(pr->loop) + TICK_US);
 }
 

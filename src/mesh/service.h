@@ -31,6 +31,7 @@ struct service {
     size_t fallback_count;
     size_t queue_max;
     uint64_t queue_timeout_us;
+    uint64_t total_us;         /* timeouts.total, the model's or the common one; 0: none */
     uint64_t created_s;        /* wall clock, when it first appeared in this process */
     struct snapshot *snapshot; /* the one it belongs to; no reference */
     struct service_state *state;
@@ -59,10 +60,14 @@ void snapshot_unref(struct snapshot *s); /* any thread; NULL is fine */
 /* Counters of `worker` (0 .. workers-1) for this service; written by that worker's thread only. */
 struct service_stats *service_stats(const struct service *s, unsigned worker);
 
-/* The retry budget of the configuration, per worker (the minimum is split among them). request:
- * a first attempt begins; retry: true, and counted, when one more attempt is within budget. */
+/* The retry budget of the configuration, one for all workers. request: a first attempt begins;
+ * retry: true, and counted, when one more attempt is within budget. */
 void service_count_request(const struct service *s, unsigned worker, uint64_t now_us);
 bool service_may_retry(const struct service *s, unsigned worker, uint64_t now_us);
+
+/* Until when a request that began to wait at `queued_us` may: queue_timeout, but while a process starts as long as that may
+ * take, and then queue_timeout anew, since who waits for a start has not waited for its turn yet. */
+uint64_t service_wait_until(const struct service *s, uint64_t queued_us);
 
 /* Waiting requests now. */
 size_t service_waiting(const struct service *s);

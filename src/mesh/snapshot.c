@@ -65,6 +65,26 @@ static struct str bearer(struct arena *arena, struct str key)
     return arena_printf(arena, "Bearer %" STR_FMT, STR_ARG(key));
 }
 
+/* The nearest of the places where a time may be written. */
+static uint64_t nearest(const uint64_t *endpoint, const uint64_t *model, uint64_t common)
+{
+    if (endpoint && *endpoint != CONF_UNSET) return *endpoint;
+    return model && *model != CONF_UNSET ? *model : common;
+}
+
+static struct endpoint_timeouts timeouts_of(const struct conf *conf, const struct conf_model *model,
+                                            const struct conf_endpoint *endpoint)
+{
+    const struct conf_timeouts *e = endpoint ? endpoint->timeouts : NULL, *m = model->timeouts;
+#define NEAREST(field) \
+    .field = nearest(e ? &e->field : NULL, m ? &m->field : NULL, conf->timeouts.field)
+    return (struct endpoint_timeouts){
+        NEAREST(connect_us), NEAREST(first_byte_us), NEAREST(whole_us),
+        NEAREST(between_us), NEAREST(total_us),
+    };
+#undef NEAREST
+}
+
 static int build_endpoint(struct snapshot *s, const struct service *service,
                           const struct conf_model *model, const struct conf_endpoint *c,
                           bool engine, struct endpoint *e)
@@ -79,6 +99,8 @@ static int build_endpoint(struct snapshot *s, const struct service *service,
         .label_count = c->label_count,
         .capacity = (uint32_t)MIN(c->capacity, UINT32_MAX),
         .weight = (uint32_t)MIN(c->weight, UINT32_MAX),
+        .usage = c->usage,
+        .timeouts = timeouts_of(s->conf, model, c),
         .health = c->health,
         .engine = engine ? model->engine : NULL,
         .service = service,
@@ -137,6 +159,7 @@ static int build_service(struct snapshot *s, const struct conf_model *model)
         .policy = policy_of(model->policy),
         .queue_max = (size_t)model->queue_max,
         .queue_timeout_us = model->queue_timeout_us,
+        .total_us = timeouts_of(s->conf, model, NULL).total_us,
         .created_s = state->created_s,
         .snapshot = s,
         .state = state,
@@ -256,16 +279,18 @@ struct service_stats *service_stats(const struct service *s, unsigned worker)
 
 void service_count_request(const struct service *s, unsigned worker, uint64_t now_us)
 {
-    retry_request(&s->state->workers[worker].budget, now_us);
+    retry_count_request(&s->state->workers[worker].budget, now_us);
 }
 
 bool service_may_retry(const struct service *s, unsigned worker, uint64_t now_us)
 {
     const struct conf *conf = s->snapshot->conf;
-    unsigned workers = s->state->mesh->workers;
-    uint64_t minimum = (conf->retry.budget_min + workers - 1) / workers;
-    return retry_take(&s->state->workers[worker].budget, now_us, conf->retry.budget_percent,
-                      minimum);
+    struct retry_sums sums = {0};
+    for (unsigned i = 0; i < s->state->mesh->workers; i++)
+        retry_add(&s->state->workers[i].budget, now_us, &sums);
+    if (!retry_allowed(&sums, conf->retry.budget_percent, conf->retry.budget_min)) return false;
+    retry_count_retry(&s->state->workers[worker].budget, now_us);
+    return true;
 }
 
 size_t service_waiting(const struct service *s)
@@ -276,6 +301,26 @@ size_t service_waiting(const struct service *s)
 void service_kick(const struct service *s, uint64_t now_us)
 {
     service__offer(s->state, now_us, true);
+}
+
+/* True while a process that requests wait for is starting, or about to. */
+static bool is_starting(const struct endpoint *e)
+{
+    enum endpoint_phase phase = endpoint_phase(e->state);
+    return e->engine && (phase == ENDPOINT_STARTING || phase == ENDPOINT_STARTABLE);
+}
+
+uint64_t service_wait_until(const struct service *s, uint64_t queued_us)
+{
+    uint64_t from = queued_us, until = 0;
+    for (size_t i = 0; i < s->endpoint_count; i++) {
+        const struct endpoint *e = &s->endpoints[i];
+        if (is_starting(e))
+            until = MAX(until, queued_us + e->engine->start_timeout_us);
+        else if (e->engine)
+            from = MAX(from, atomic_load(&e->state->phase_us));
+    }
+    return MAX(until, from + s->queue_timeout_us);
 }
 
 /* A process that stands still is ready when requests may start it, unless it is known why that failed the last time. */

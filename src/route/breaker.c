@@ -21,9 +21,38 @@ bool breaker_begin(struct breaker *b, uint64_t now_us)
     return true;
 }
 
-void breaker_success(struct breaker *b)
+void breaker_reset(struct breaker *b)
 {
     *b = (struct breaker){0};
+}
+
+/* Lets old counts fade. */
+static void fade(struct breaker *b, uint64_t now_us)
+{
+    if (b->failures == 0) b->counted_us = now_us;
+    while (b->failures && now_us >= b->counted_us + BREAKER_FADE_US) {
+        b->failures /= 2;
+        b->successes /= 2;
+        b->counted_us += BREAKER_FADE_US;
+    }
+    if (b->failures == 0) b->successes = 0;
+}
+
+void breaker_success(struct breaker *b, const struct breaker_rules *rules, uint64_t now_us)
+{
+    if (!rules->by_rate || b->tripped) {
+        breaker_reset(b);
+        return;
+    }
+    fade(b, now_us);
+    if (b->failures && b->successes < UINT32_MAX) b->successes++;
+}
+
+/* Whether the failures are enough for a cooldown. */
+static bool enough(const struct breaker *b, const struct breaker_rules *rules)
+{
+    if (b->tripped) return true;
+    return b->failures >= rules->failures && (!rules->by_rate || b->failures > b->successes);
 }
 
 /* The length of the cooldown that follows `trips` earlier ones. */
@@ -40,14 +69,15 @@ void breaker_failure(struct breaker *b, const struct breaker_rules *rules, uint6
                      uint64_t now_us, struct rng *rng)
 {
     uint64_t asked = MIN(retry_after_us, rules->cooldown_max_us);
+    if (rules->by_rate && !b->tripped) fade(b, now_us);
     if (b->failures < UINT32_MAX) b->failures++;
     if (breaker_state(b, now_us) == BREAKER_OPEN) {
         b->until_us = MAX(b->until_us, now_us + asked);
         return;
     }
-    bool enough = b->tripped || b->failures >= rules->failures;
-    if (!enough && asked == 0) return;
-    uint64_t length = enough ? MAX(cooldown(rules, b->trips, rng), asked) : asked;
+    bool tripping = enough(b, rules);
+    if (!tripping && asked == 0) return;
+    uint64_t length = tripping ? MAX(cooldown(rules, b->trips, rng), asked) : asked;
     b->tripped = true;
     b->trial = false;
     b->until_us = now_us + length;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An endpoint's passive health: consecutive failures lead to a cooldown, each longer than the
- * last, then one trial.
+/* An endpoint's passive health: failures lead to a cooldown, each longer than the last, then one
+ * trial. Failures in a row count, or (by_rate) those that are more than what succeeds beside them.
  *
  *   CLOSED --failures, or Retry-After--> OPEN --time--> HALF_OPEN --trial succeeds--> CLOSED
  *                                         ^                |
@@ -14,20 +14,27 @@
 #include "base/rand.h"
 
 struct breaker_rules {
-    unsigned failures;        /* consecutive ones until the cooldown; at least 1 */
+    unsigned failures; /* until the cooldown, at least 1: in a row, or by_rate of late */
+    /* a success does not forget them, it is weighed against them */
+    bool by_rate;
     uint64_t cooldown_us;     /* the first one; doubles up to the maximum */
     uint64_t cooldown_max_us; /* bounds Retry-After too */
 };
+
+/* by_rate: the counts are halved each time this has passed, so that old ones fade. */
+#define BREAKER_FADE_US ((uint64_t)10 * 1000 * 1000)
 
 enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 
 /* A zeroed breaker is closed. */
 struct breaker {
-    unsigned failures; /* consecutive */
-    unsigned trips;    /* cooldowns since the last success */
-    bool tripped;      /* open or half-open */
-    bool trial;        /* half-open and its one request is on the way */
-    uint64_t until_us; /* end of the cooldown, while tripped */
+    unsigned failures;   /* in a row; by_rate: of late */
+    unsigned successes;  /* by_rate: since the failures began, of late */
+    uint64_t counted_us; /* by_rate: when the counts were halved last */
+    unsigned trips;      /* cooldowns since the last success */
+    bool tripped;        /* open or half-open */
+    bool trial;          /* half-open and its one request is on the way */
+    uint64_t until_us;   /* end of the cooldown, while tripped */
 };
 
 enum breaker_state breaker_state(const struct breaker *b, uint64_t now_us);
@@ -39,7 +46,11 @@ bool breaker_allows(const struct breaker *b, uint64_t now_us);
  * abandon. */
 bool breaker_begin(struct breaker *b, uint64_t now_us);
 
-void breaker_success(struct breaker *b);
+/* A trial, or an ordinary request, succeeded. */
+void breaker_success(struct breaker *b, const struct breaker_rules *rules, uint64_t now_us);
+
+/* Forgets everything: it is known to be well. */
+void breaker_reset(struct breaker *b);
 
 /* One more failure. A cooldown that runs is not doubled by stragglers, only lengthened by their
  * Retry-After. retry_after_us > 0 opens at once, for just so long while the failures are too few

@@ -1,45 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "route/retry.h"
 
-#include <string.h>
-
 #include "base/clock.h"
 
-/* Clears the slots between the newest second and now; the slot that counts now. */
-static size_t slot_at(struct retry_budget *b, uint64_t now_us)
+static uint64_t second_of(uint64_t now_us)
 {
-    uint64_t second = now_us / USEC_PER_SEC;
-    if (second >= b->second + RETRY_WINDOW_SEC) {
-        memset(b->requests, 0, sizeof(b->requests));
-        memset(b->retries, 0, sizeof(b->retries));
-        b->second = second;
+    return now_us / USEC_PER_SEC + 1;
+}
+
+/* The slot that counts now, emptied when it counted for an older second. */
+static struct retry_slot *slot_at(struct retry_budget *b, uint64_t now_us)
+{
+    uint64_t second = second_of(now_us);
+    struct retry_slot *slot = &b->slots[second % RETRY_WINDOW_SEC];
+    if (atomic_load_explicit(&slot->second, memory_order_relaxed) == second) return slot;
+    atomic_store_explicit(&slot->requests, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->retries, 0, memory_order_relaxed);
+    atomic_store_explicit(&slot->second, second, memory_order_relaxed);
+    return slot;
+}
+
+/* Only one thread writes, so no locked instruction is needed. */
+static void add_one(_Atomic uint32_t *count)
+{
+    uint32_t n = atomic_load_explicit(count, memory_order_relaxed);
+    atomic_store_explicit(count, n + 1, memory_order_relaxed);
+}
+
+void retry_count_request(struct retry_budget *b, uint64_t now_us)
+{
+    add_one(&slot_at(b, now_us)->requests);
+}
+
+void retry_count_retry(struct retry_budget *b, uint64_t now_us)
+{
+    add_one(&slot_at(b, now_us)->retries);
+}
+
+void retry_add(const struct retry_budget *b, uint64_t now_us, struct retry_sums *sums)
+{
+    uint64_t now = second_of(now_us);
+    for (size_t i = 0; i < RETRY_WINDOW_SEC; i++) {
+        const struct retry_slot *slot = &b->slots[i];
+        uint64_t second = atomic_load_explicit(&slot->second, memory_order_relaxed);
+        if (second == 0 || second + RETRY_WINDOW_SEC <= now) continue;
+        sums->requests += atomic_load_explicit(&slot->requests, memory_order_relaxed);
+        sums->retries += atomic_load_explicit(&slot->retries, memory_order_relaxed);
     }
-    while (b->second < second) {
-        b->second++;
-        b->requests[b->second % RETRY_WINDOW_SEC] = 0;
-        b->retries[b->second % RETRY_WINDOW_SEC] = 0;
-    }
-    return b->second % RETRY_WINDOW_SEC;
 }
 
-static uint64_t sum(const uint32_t slots[RETRY_WINDOW_SEC])
+bool retry_allowed(const struct retry_sums *sums, uint64_t percent, uint64_t minimum)
 {
-    uint64_t total = 0;
-    for (size_t i = 0; i < RETRY_WINDOW_SEC; i++)
-        total += slots[i];
-    return total;
-}
-
-void retry_request(struct retry_budget *b, uint64_t now_us)
-{
-    b->requests[slot_at(b, now_us)]++;
-}
-
-bool retry_take(struct retry_budget *b, uint64_t now_us, uint64_t percent, uint64_t minimum)
-{
-    size_t slot = slot_at(b, now_us);
-    uint64_t allowed = sum(b->requests) * percent / 100 + minimum;
-    if (sum(b->retries) >= allowed) return false;
-    b->retries[slot]++;
-    return true;
+    return sums->retries < sums->requests * percent / 100 + minimum;
 }

@@ -2,25 +2,43 @@
 /* A retry budget: retries may be a percentage of the requests of the last 10 seconds, plus a
  * minimum.
  *
- * So a failing upstream sees at most that much more than was asked for. Pure; one owner; zeroed
- * to begin with. */
+ * So a failing upstream sees at most that much more than was asked for. Each thread counts in a
+ * budget of its own, and whoever wants to retry adds all of them up: the budget is one, however many
+ * threads there are. Pure; zeroed to begin with. Written by one thread, read by any; threads that
+ * ask at the same instant may together take one too many each. */
 #ifndef HOSTLER_ROUTE_RETRY_H
 #define HOSTLER_ROUTE_RETRY_H
+
+#include <stdatomic.h>
 
 #include "base/base.h"
 
 enum { RETRY_WINDOW_SEC = 10 };
 
-struct retry_budget {
-    uint64_t second;                     /* the newest slot's second on the caller's clock */
-    uint32_t requests[RETRY_WINDOW_SEC]; /* slot: second modulo the window */
-    uint32_t retries[RETRY_WINDOW_SEC];
+struct retry_slot {
+    _Atomic uint64_t second; /* on the caller's clock, plus 1; 0: unused */
+    _Atomic uint32_t requests;
+    _Atomic uint32_t retries;
 };
 
-/* Counts a first attempt. */
-void retry_request(struct retry_budget *b, uint64_t now_us);
+struct retry_budget {
+    struct retry_slot slots[RETRY_WINDOW_SEC]; /* second modulo the window */
+};
 
-/* True, and counted, when one more retry is within budget. */
-bool retry_take(struct retry_budget *b, uint64_t now_us, uint64_t percent, uint64_t minimum);
+/* Of the last 10 seconds, over the budgets that were added. */
+struct retry_sums {
+    uint64_t requests;
+    uint64_t retries;
+};
+
+/* Counts a first attempt, or a retry. The owning thread's. */
+void retry_count_request(struct retry_budget *b, uint64_t now_us);
+void retry_count_retry(struct retry_budget *b, uint64_t now_us);
+
+/* Adds what a budget has counted. */
+void retry_add(const struct retry_budget *b, uint64_t now_us, struct retry_sums *sums);
+
+/* True when one more retry is within budget. */
+bool retry_allowed(const struct retry_sums *sums, uint64_t percent, uint64_t minimum);
 
 #endif

@@ -72,6 +72,28 @@ static void assert_problem_text(const char *text, const char *expected)
     conf_problems_fini(&p);
 }
 
+/* Who writes first_byte and not whole means every answer by it, in each place. */
+static void first_byte_alone_is_for_whole_answers_too(void **state)
+{
+    (void)state;
+    struct conf *c = load("models:\n"
+                          "  - name: a\n"
+                          "    endpoints:\n"
+                          "      - { url: 'http://h:1', timeouts: { first_byte: 5s, connect: 1s } }\n"
+                          "      - { url: 'http://h:2', timeouts: { total: none } }\n"
+                          "    timeouts: { first_byte: 6s, whole: 9s }\n"
+                          "timeouts: { first_byte: 7s }\n");
+    const struct conf_model *m = &c->models[0];
+    assert_int_equal(c->timeouts.whole_us, 7000000);
+    assert_int_equal(m->timeouts->whole_us, 9000000);
+    assert_int_equal(m->endpoints[0].timeouts->whole_us, 5000000);
+    assert_int_equal(m->endpoints[0].timeouts->connect_us, 1000000);
+    assert_true(m->endpoints[0].timeouts->total_us == CONF_UNSET);
+    assert_true(m->endpoints[1].timeouts->whole_us == CONF_UNSET);
+    assert_int_equal(m->endpoints[1].timeouts->total_us, 0);
+    conf_unref(c);
+}
+
 static void fills_in_defaults(void **state)
 {
     (void)state;
@@ -90,6 +112,7 @@ static void fills_in_defaults(void **state)
     assert_int_equal(c->limits.stream_buffer, 64 << 10);
     assert_int_equal(c->timeouts.head_us, 10000000);
     assert_int_equal(c->timeouts.first_byte_us, 300000000);
+    assert_int_equal(c->timeouts.whole_us, 900000000);
     assert_int_equal(c->timeouts.total_us, 1800000000);
     assert_int_equal(c->retry.attempts_max, 3);
     assert_int_equal(c->retry.budget_percent, 20);
@@ -615,6 +638,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fills_in_defaults),
+        cmocka_unit_test(first_byte_alone_is_for_whole_answers_too),
         cmocka_unit_test(reads_what_is_written),
         cmocka_unit_test(an_engine_is_an_endpoint),
         cmocka_unit_test(resolves_references_and_relative_paths),

@@ -127,7 +127,11 @@ static void check_row(const struct conf_row *row)
     if (row->flags & CONF_RESTART)
         assert_true(row->type <= CONF_COUNT || row->type == CONF_ADDRESSES);
     if (row->words) assert_true(conf__word_index(row, str_of(row->standard)) >= 0);
-    if (number) {
+    if (row->flags & CONF_INHERIT) {
+        assert_int_equal(row->type, CONF_DURATION); /* CONF_UNSET is none */
+        assert_non_null(row->implied);
+        assert_null(row->standard);
+    } else if (number) {
         uint64_t value;
         assert_non_null(row->standard);
         assert_int_equal(conf__parse_number(row, str_of(row->standard), &value), 0);

@@ -105,8 +105,7 @@ static struct waiter *wait_admit(struct world *w, const struct tried *tried)
 {
     struct waiter *waiter;
     uint64_t now = loop_now(w->loop);
-    assert_int_equal(admit_wait(w->demo, tried, w->loop, &w->task, 0, now + 60 * SEC, now, &waiter),
-                     0);
+    assert_int_equal(admit_wait(w->demo, tried, w->loop, &w->task, 0, UINT64_MAX, now, &waiter), 0);
     assert_int_equal(waiter_state(waiter), WAITER_WAITING);
     return waiter;
 }
@@ -116,19 +115,18 @@ static void release(struct world *w, struct grant *g)
     endpoint_release(g, loop_now(w->loop));
 }
 
-static void report(struct world *w, struct grant *g, enum attempt_result result,
-                   uint64_t retry_after_us)
+static void report(struct world *w, struct grant *g, enum verdict result, uint64_t retry_after_us)
 {
-    endpoint_report(g, 0, result, retry_after_us, loop_now(w->loop), &w->rng);
+    endpoint_report(g, 0, result, retry_after_us, NULL, loop_now(w->loop), &w->rng);
 }
 
 /* Takes, fails and releases `n` times. */
-static void fail_times(struct world *w, int n, uint64_t retry_after_us)
+static void fail_times(struct world *w, int n, enum verdict verdict, uint64_t retry_after_us)
 {
     for (int i = 0; i < n; i++) {
         struct grant g;
         assert_int_equal(try_admit(w, NULL, &g), ADMIT_OK);
-        report(w, &g, ATTEMPT_STATUS_5XX, retry_after_us);
+        report(w, &g, verdict, retry_after_us);
         release(w, &g);
     }
 }
@@ -382,7 +380,7 @@ static void retries_take_no_turn(void **state)
         bool fails = g.endpoint == &w->demo->endpoints[0];
         first_choices += fails;
         tried_add(&tried, g.endpoint);
-        report(w, &g, fails ? ATTEMPT_STATUS_5XX : ATTEMPT_OK, 0);
+        report(w, &g, fails ? VERDICT_FAILED : VERDICT_OK, 0);
         release(w, &g);
         if (!fails) continue;
         assert_int_equal(try_admit(w, &tried, &g), ADMIT_OK);
@@ -423,14 +421,14 @@ static void failures_lead_to_a_cooldown_and_one_trial(void **state)
     (void)state;
     struct world *w = world_new(one_endpoint);
     struct grant a, b;
-    fail_times(w, 3, 0);
+    fail_times(w, 3, VERDICT_UNREACHABLE, 0);
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_NONE);
-    assert_in_range(w->retry_after, 1, 60 * SEC);
+    assert_in_range(w->retry_after, 1, SEC); /* it is probed each second */
     assert_false(service_ready(w->demo, loop_now(w->loop), NULL));
 
     const struct tried none = {0};
     assert_false(admit_hopeful(w->demo, &none, loop_now(w->loop)));
-    loop_advance(w->loop, w->retry_after);
+    loop_advance(w->loop, 10 * SEC);
     assert_true(admit_hopeful(w->demo, &none,
                               loop_now(w->loop))); /* and the trial is not taken by asking */
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
@@ -446,7 +444,7 @@ static void failures_lead_to_a_cooldown_and_one_trial(void **state)
     assert_int_equal(waiter_state(waiter), WAITER_GRANTED);
     admit_take(waiter, &b);
     assert_false(b.trial);
-    report(w, &a, ATTEMPT_OK, 0);
+    report(w, &a, VERDICT_OK, 0);
     release(w, &a);
     release(w, &b);
     assert_true(service_ready(w->demo, loop_now(w->loop), NULL));
@@ -458,14 +456,12 @@ static void a_failed_trial_refuses_those_who_wait(void **state)
     (void)state;
     struct world *w = world_new(one_endpoint);
     struct grant a;
-    fail_times(w, 1, 2 * SEC); /* Retry-After opens at once */
+    fail_times(w, 3, VERDICT_CUT, 0);
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_NONE);
-    uint64_t first = w->retry_after;
-    assert_true(first >= 2 * SEC);
-    loop_advance(w->loop, first);
+    loop_advance(w->loop, 10 * SEC);
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
     struct waiter *waiter = wait_admit(w, NULL);
-    report(w, &a, ATTEMPT_CONNECT_FAILED, 0);
+    report(w, &a, VERDICT_UNREACHABLE, 0);
     release(w, &a);
     loop_run_ready(w->loop);
     assert_int_equal(waiter_state(waiter), WAITER_REFUSED);
@@ -482,12 +478,12 @@ static void stragglers_and_client_faults_do_not_count(void **state)
     assert_int_equal(try_admit(w, NULL, &old), ADMIT_OK);
     for (int i = 0; i < 10; i++) {
         assert_int_equal(try_admit(w, NULL, &g), ADMIT_OK);
-        report(w, &g, ATTEMPT_CANCELLED, 0);
+        report(w, &g, VERDICT_CANCELLED, 0);
         release(w, &g);
     }
-    fail_times(w, 3, 0);
+    fail_times(w, 3, VERDICT_BROKEN, 0);
     assert_int_equal(try_admit(w, NULL, &g), ADMIT_NONE);
-    report(w, &old, ATTEMPT_OK, 0);
+    report(w, &old, VERDICT_OK, 0);
     release(w, &old);
     assert_int_equal(try_admit(w, NULL, &g), ADMIT_NONE);
     world_free(w);
@@ -500,7 +496,7 @@ static void a_cooldown_that_ends_serves_waiters(void **state)
     struct grant a, b;
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
     assert_int_equal(try_admit(w, NULL, &b), ADMIT_OK);
-    report(w, &a, ATTEMPT_STATUS_429, SEC);
+    report(w, &a, VERDICT_LIMITED, SEC);
     release(w, &a);
     struct waiter *waiter = wait_admit(w, NULL);
     mesh_tick(w->mesh, loop_now(w->loop));
@@ -511,9 +507,125 @@ static void a_cooldown_that_ends_serves_waiters(void **state)
     loop_run_ready(w->loop);
     assert_int_equal(waiter_state(waiter), WAITER_GRANTED);
     admit_take(waiter, &a);
-    assert_true(a.trial);
+    assert_true(a.probation);
     release(w, &a);
     release(w, &b);
+    world_free(w);
+}
+
+static const struct endpoint *take_and_release(struct world *w, const struct tried *tried)
+{
+    struct grant g;
+    assert_int_equal(try_admit(w, tried, &g), ADMIT_OK);
+    const struct endpoint *e = g.endpoint;
+    release(w, &g);
+    return e;
+}
+
+/* One client's bad requests must not take a model from everybody. */
+static void the_last_endpoint_stays_whatever_it_answers(void **state)
+{
+    (void)state;
+    static const enum verdict kinds[] = {VERDICT_FAILED,     VERDICT_UNAUTHORIZED, VERDICT_REFUSED,
+                                         VERDICT_REDIRECTED, VERDICT_TIMEOUT,      VERDICT_STALLED,
+                                         VERDICT_LOCAL,      VERDICT_CANCELLED};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct world *w = world_new(one_endpoint);
+        fail_times(w, 50, kinds[i], 0);
+        take_and_release(w, NULL);
+        assert_true(service_ready(w->demo, loop_now(w->loop), NULL));
+        world_free(w);
+    }
+}
+
+static const char two_large[] = "models:\n"
+                                "  - name: demo\n"
+                                "    endpoints:\n"
+                                "      - { url: 'http://10.0.0.1:8000', capacity: 2 }\n"
+                                "      - { url: 'http://10.0.0.2:8000', capacity: 2 }\n";
+
+/* Lets the endpoint at `place` end `n` attempts so. */
+static void end_at(struct world *w, size_t place, unsigned n, enum verdict verdict)
+{
+    const struct endpoint *e = &w->demo->endpoints[place];
+    struct tried others = {0};
+    for (size_t i = 0; i < w->demo->endpoint_count; i++)
+        if (i != place) tried_add(&others, &w->demo->endpoints[i]);
+    while (n--) {
+        struct grant g;
+        assert_int_equal(try_admit(w, &others, &g), ADMIT_OK);
+        assert_ptr_equal(g.endpoint, e);
+        report(w, &g, verdict, 0);
+        release(w, &g);
+    }
+}
+
+static void who_answers_badly_is_shunned_while_others_are_there(void **state)
+{
+    (void)state;
+    struct world *w = world_new(two_large);
+    const struct endpoint *bad = &w->demo->endpoints[0], *good = &w->demo->endpoints[1];
+    struct grant full[2], g;
+    end_at(w, 0, 3, VERDICT_FAILED);
+    for (int i = 0; i < 20; i++)
+        assert_ptr_equal(take_and_release(w, NULL), good);
+    assert_true(service_ready(w->demo, loop_now(w->loop), NULL));
+    /* Full is not gone: those who come wait for it. */
+    assert_int_equal(try_admit(w, NULL, &full[0]), ADMIT_OK);
+    assert_int_equal(try_admit(w, NULL, &full[1]), ADMIT_OK);
+    assert_int_equal(try_admit(w, NULL, &g), ADMIT_WAIT);
+    release(w, &full[0]);
+    release(w, &full[1]);
+    /* The good one cannot be reached: better the bad one than none, and one good answer is enough for it. */
+    end_at(w, 1, 3, VERDICT_UNREACHABLE);
+    assert_ptr_equal(take_and_release(w, NULL), bad);
+    end_at(w, 0, 1, VERDICT_OK);
+    assert_false(endpoint_shunned(bad->state, loop_now(w->loop)));
+    world_free(w);
+}
+
+static void who_succeeds_more_often_is_not_shunned(void **state)
+{
+    (void)state;
+    struct world *w = world_new(two_large);
+    for (int i = 0; i < 20; i++) {
+        end_at(w, 0, 1, VERDICT_FAILED);
+        end_at(w, 0, 2, VERDICT_OK);
+        assert_false(endpoint_shunned(w->demo->endpoints[0].state, loop_now(w->loop)));
+    }
+    world_free(w);
+}
+
+static void a_pause_that_it_asks_for_is_bounded_where_there_are_no_others(void **state)
+{
+    (void)state;
+    struct world *w = world_new(one_endpoint);
+    struct grant g;
+    fail_times(w, 1, VERDICT_LIMITED, 100 * SEC);
+    assert_int_equal(try_admit(w, NULL, &g), ADMIT_WAIT);
+    loop_advance(w->loop, 6 * SEC); /* a first cooldown */
+    take_and_release(w, NULL);
+    assert_true(endpoint_shunned(w->demo->endpoints[0].state, loop_now(w->loop)));
+    world_free(w);
+}
+
+static void a_retry_goes_to_those_without_failures_first(void **state)
+{
+    (void)state;
+    struct world *w = world_new("models:\n"
+                                "  - name: demo\n"
+                                "    endpoints:\n"
+                                "      - { url: 'http://10.0.0.1:8000' }\n"
+                                "      - { url: 'http://10.0.0.2:8000' }\n"
+                                "      - { url: 'http://10.0.0.3:8000' }\n");
+    struct tried tried = {0};
+    end_at(w, 0, 1, VERDICT_UNREACHABLE);
+    end_at(w, 1, 1, VERDICT_FAILED);
+    tried_add(&tried, &w->demo->endpoints[0]);
+    for (int i = 0; i < 20; i++)
+        assert_ptr_equal(take_and_release(w, &tried), &w->demo->endpoints[2]);
+    tried_add(&tried, &w->demo->endpoints[2]);
+    assert_ptr_equal(take_and_release(w, &tried), &w->demo->endpoints[1]);
     world_free(w);
 }
 
@@ -534,7 +646,12 @@ static void waiting_for_a_process_starts_it_once(void **state)
     endpoint_set_phase(e, ENDPOINT_STARTING, STR("starting"), 0, loop_now(w->loop));
     loop_run_ready(w->loop);
     assert_int_equal(w->wakes, 0);
+    /* Who waits for a start waits for the start, and then for its turn. */
+    uint64_t begun = loop_now(w->loop);
+    assert_true(service_wait_until(w->demo, begun) == begun + 120 * SEC);
+    loop_advance(w->loop, 100 * SEC);
     endpoint_set_phase(e, ENDPOINT_UP, STR(""), 0, loop_now(w->loop));
+    assert_true(service_wait_until(w->demo, begun) == begun + 160 * SEC);
     loop_run_ready(w->loop);
     admit_take(first, &a);
     admit_take(second, &b);
@@ -603,7 +720,7 @@ static void reload_keeps_credits_health_and_waiters(void **state)
     assert_int_equal(waiter_state(second), WAITER_REFUSED);
     admit_cancel(second, loop_now(w->loop));
     mesh_tick(w->mesh, loop_now(w->loop));
-    report(w, &a, ATTEMPT_OK, 0);
+    report(w, &a, VERDICT_OK, 0);
     release(w, &a);
     release(w, &b);
     snapshot_unref(old);
@@ -626,7 +743,8 @@ static void retry_budget_is_per_service(void **state)
     int granted = 0;
     for (int i = 0; i < 50; i++)
         granted += service_may_retry(w->demo, 1, now);
-    assert_int_equal(granted, 12); /* 20 % of 50, and this worker's half of 4 */
+    assert_int_equal(granted, 14); /* 20 % of 50, and 4: all of it, whichever worker asks */
+    assert_false(service_may_retry(w->demo, 0, now));
     world_free(w);
 }
 
@@ -638,8 +756,8 @@ static void metrics_sum_the_workers(void **state)
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
     assert_int_equal(try_admit(w, NULL, &b), ADMIT_OK);
     struct waiter *waiter = wait_admit(w, NULL);
-    endpoint_report(&a, 0, ATTEMPT_OK, 0, loop_now(w->loop), &w->rng);
-    endpoint_report(&b, 1, ATTEMPT_OK, 0, loop_now(w->loop), &w->rng);
+    endpoint_report(&a, 0, VERDICT_OK, 0, NULL, loop_now(w->loop), &w->rng);
+    endpoint_report(&b, 1, VERDICT_OK, 0, NULL, loop_now(w->loop), &w->rng);
     for (unsigned worker = 0; worker < 2; worker++) {
         struct service_stats *stats = service_stats(w->demo, worker);
         metric_add(&stats->codes[service_code(200)], 3);
@@ -689,6 +807,11 @@ int main(void)
         cmocka_unit_test(a_failed_trial_refuses_those_who_wait),
         cmocka_unit_test(stragglers_and_client_faults_do_not_count),
         cmocka_unit_test(a_cooldown_that_ends_serves_waiters),
+        cmocka_unit_test(the_last_endpoint_stays_whatever_it_answers),
+        cmocka_unit_test(who_answers_badly_is_shunned_while_others_are_there),
+        cmocka_unit_test(who_succeeds_more_often_is_not_shunned),
+        cmocka_unit_test(a_pause_that_it_asks_for_is_bounded_where_there_are_no_others),
+        cmocka_unit_test(a_retry_goes_to_those_without_failures_first),
         cmocka_unit_test(waiting_for_a_process_starts_it_once),
         cmocka_unit_test(reload_keeps_credits_health_and_waiters),
         cmocka_unit_test(retry_budget_is_per_service),

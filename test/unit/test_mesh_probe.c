@@ -141,6 +141,11 @@ static const char not_probed[] = "models:\n"
                                  "  - name: demo\n"
                                  "    endpoints: [{ url: 'http://10.0.0.1:8000/v1' }]\n";
 
+/* Another place, so that nothing is known of it. */
+static const char not_probed_here[] = "models:\n"
+                                      "  - name: demo\n"
+                                      "    endpoints: [{ url: 'http://10.0.0.7:8000/v1' }]\n";
+
 static struct world *world_new(int script)
 {
     static const struct h1_limits limits = {.head_max = 16384, .header_max = 100};
@@ -177,12 +182,12 @@ static void reason(struct world *w, char out[ENDPOINT_REASON_MAX])
     endpoint_reason(w->demo->endpoints[0].state, loop_now(w->loop), out);
 }
 
-static void fail_once(struct world *w, enum attempt_result result)
+static void fail_once(struct world *w, enum verdict result)
 {
     struct grant g;
     uint64_t retry_after, now = loop_now(w->loop);
     assert_int_equal(admit_try(w->demo, NULL, &w->rng, now, &g, &retry_after), ADMIT_OK);
-    endpoint_report(&g, 0, result, 50 * SEC, now, &w->rng);
+    endpoint_report(&g, 0, result, 50 * SEC, NULL, now, &w->rng);
     endpoint_release(&g, now);
 }
 
@@ -212,15 +217,17 @@ static void failures_in_a_row_take_it_down_and_one_success_up(void **state)
                {SILENT, "the health path does not answer: took too long"}};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         char text[ENDPOINT_REASON_MAX];
-        struct world *w = world_new(bad[i].script);
+        struct world *w = world_new(200);
+        loop_advance(w->loop, SEC);
+        w->net.script = bad[i].script;
         loop_advance(w->loop, 15 * SEC);
         assert_true(usable(w));
         loop_advance(w->loop, 25 * SEC);
         assert_false(usable(w));
         reason(w, text);
         assert_true(str_starts(str_of(text), str_of(bad[i].reason)));
-        w->net.script = 404; /* alive, though it does not know the path */
-        loop_advance(w->loop, 15 * SEC);
+        w->net.script = 404;            /* alive, though it does not know the path */
+        loop_advance(w->loop, 4 * SEC); /* one that hangs has 2 s */
         assert_true(usable(w));
         world_free(w);
     }
@@ -230,14 +237,72 @@ static void success_ends_a_cooldown_of_transport_only(void **state)
 {
     (void)state;
     struct world *w = world_new(200);
+    const struct endpoint_state *e = w->demo->endpoints[0].state;
     loop_advance(w->loop, SEC);
-    fail_once(w, ATTEMPT_CONNECT_FAILED);
+    for (int i = 0; i < 3; i++)
+        fail_once(w, VERDICT_UNREACHABLE);
     assert_false(usable(w));
-    loop_advance(w->loop, 15 * SEC);
+    loop_advance(w->loop, 2 * SEC);
     assert_true(usable(w));
-    fail_once(w, ATTEMPT_STATUS_429);
+    fail_once(w, VERDICT_LIMITED);
     loop_advance(w->loop, 30 * SEC);
+    assert_true(endpoint_shunned(e, loop_now(w->loop)));
+    world_free(w);
+}
+
+/* Without a health path nobody asks, but once at the beginning, and each second while it is not there. */
+static void who_was_never_there_is_looked_for(void **state)
+{
+    (void)state;
+    struct buf why;
+    buf_init(&why, 1024);
+    struct world *w = world_new(200);
+    load(w, not_probed_here);
+    w->net.script = REFUSE;
+    prober_reload(w->prober);
+    loop_advance(w->loop, SEC);
     assert_false(usable(w));
+    assert_false(service_ready(w->demo, loop_now(w->loop), &why));
+    assert_true(str_find(buf_str(&why), STR("cannot be reached: Connection refused")) >= 0);
+    loop_advance(w->loop, 300 * SEC);
+    assert_false(endpoint_usable(w->demo->endpoints[0].state, loop_now(w->loop)) &&
+                 service_ready(w->demo, loop_now(w->loop), NULL) && w->net.dials < 250);
+    w->net.script = 401; /* whatever it says to us */
+    loop_advance(w->loop, 2 * SEC);
+    assert_true(usable(w));
+    assert_non_null(strstr(w->net.request, "GET /v1/models HTTP/1.1\r\n"));
+    w->net.request[0] = '\0';
+    unsigned dials = w->net.dials;
+    loop_advance(w->loop, 300 * SEC);
+    assert_int_equal(w->net.dials, dials);
+    for (int i = 0; i < 3; i++)
+        fail_once(w, VERDICT_CUT);
+    assert_false(usable(w));
+    w->net.script = 503;
+    loop_advance(w->loop, 3 * SEC);
+    assert_false(usable(w));
+    w->net.script = 200;
+    loop_advance(w->loop, 2 * SEC);
+    assert_true(usable(w));
+    buf_fini(&why);
+    world_free(w);
+}
+
+/* At first it is only looked whether somebody listens. */
+static void who_listens_is_sent_nothing(void **state)
+{
+    (void)state;
+    struct world *w = world_new(200);
+    loop_advance(w->loop, SEC);
+    load(w, not_probed_here);
+    w->net.script = SILENT;
+    w->net.request[0] = '\0';
+    unsigned dials = w->net.dials;
+    prober_reload(w->prober);
+    loop_advance(w->loop, 30 * SEC);
+    assert_true(usable(w));
+    assert_int_equal(w->net.dials, dials + 1);
+    assert_string_equal(w->net.request, "");
     world_free(w);
 }
 
@@ -263,6 +328,8 @@ int main(void)
         cmocka_unit_test(asks_once_per_interval),
         cmocka_unit_test(failures_in_a_row_take_it_down_and_one_success_up),
         cmocka_unit_test(success_ends_a_cooldown_of_transport_only),
+        cmocka_unit_test(who_was_never_there_is_looked_for),
+        cmocka_unit_test(who_listens_is_sent_nothing),
         cmocka_unit_test(reload_stops_and_forgets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

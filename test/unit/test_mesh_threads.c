@@ -140,10 +140,10 @@ static void begin(struct exchange *x)
     }
 }
 
-static enum attempt_result some_result(struct actor *a)
+static enum verdict some_result(struct actor *a)
 {
-    if (!a->stage->chaos || rng_below(&a->rng, 4) > 0) return ATTEMPT_OK;
-    return (enum attempt_result)rng_below(&a->rng, ATTEMPT_RESULTS);
+    if (!a->stage->chaos || rng_below(&a->rng, 4) > 0) return VERDICT_OK;
+    return (enum verdict)rng_below(&a->rng, VERDICT_COUNT);
 }
 
 static void let_go(struct exchange *x)
@@ -152,7 +152,7 @@ static void let_go(struct exchange *x)
     uint64_t now = clock_mono_us();
     atomic_fetch_sub(holding_of(x), 1);
     if (rng_below(&a->rng, 2)) endpoint_answered(&x->grant, now);
-    endpoint_report(&x->grant, a->worker, some_result(a), 0, now, &a->rng);
+    endpoint_report(&x->grant, a->worker, some_result(a), 0, NULL, now, &a->rng);
     endpoint_release(&x->grant, now);
     a->served++;
     finish(x);

@@ -6,12 +6,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/err.h"
 #include "route/breaker.h"
 #include "route/pick.h"
 #include "route/queue.h"
 #include "route/retry.h"
+#include "route/verdict.h"
 
 #define SEC USEC_PER_SEC
 
@@ -128,7 +131,7 @@ static void breaker_trips_after_failures_in_a_row(void **state)
     struct breaker b = {0};
     breaker_failure(&b, &rules, 0, 10, &rng);
     breaker_failure(&b, &rules, 0, 10, &rng);
-    breaker_success(&b);
+    breaker_success(&b, &rules, 10);
     breaker_failure(&b, &rules, 0, 10, &rng);
     breaker_failure(&b, &rules, 0, 10, &rng);
     assert_true(breaker_allows(&b, 10));
@@ -162,7 +165,7 @@ static void breaker_tries_once_and_doubles(void **state)
     breaker_abandon(&b);
     assert_true(breaker_allows(&b, now));
     assert_true(breaker_begin(&b, now));
-    breaker_success(&b);
+    breaker_success(&b, &rules, now);
     assert_int_equal(breaker_state(&b, now), BREAKER_CLOSED);
     assert_false(breaker_begin(&b, now));
 }
@@ -180,28 +183,98 @@ static void breaker_honours_retry_after(void **state)
     assert_true(b.until_us == 10 * SEC); /* bounded */
 }
 
+/* Counts more than what succeeds beside them; old ones fade. */
+static void breaker_by_rate_weighs_failures_against_successes(void **state)
+{
+    (void)state;
+    struct rng rng = seeded();
+    const struct breaker_rules by_rate = {
+        .failures = 3, .by_rate = true, .cooldown_us = SEC, .cooldown_max_us = 8 * SEC};
+    struct breaker b = {0};
+    for (int i = 0; i < 100; i++)
+        breaker_success(&b, &by_rate, 10); /* before anything failed: not counted */
+    for (int i = 0; i < 50; i++) {
+        breaker_failure(&b, &by_rate, 0, 10, &rng);
+        breaker_success(&b, &by_rate, 10);
+        assert_int_equal(breaker_state(&b, 10), BREAKER_CLOSED);
+    }
+    breaker_failure(&b, &by_rate, 0, 10, &rng);
+    assert_int_equal(breaker_state(&b, 10), BREAKER_OPEN);
+    assert_true(breaker_begin(&b, 10 + 2 * SEC));
+    breaker_success(&b, &by_rate, 10 + 2 * SEC); /* the trial */
+    assert_int_equal(breaker_state(&b, 10 + 2 * SEC), BREAKER_CLOSED);
+
+    for (int i = 0; i < 2; i++)
+        breaker_failure(&b, &by_rate, 0, 100 * SEC, &rng);
+    breaker_failure(&b, &by_rate, 0, 130 * SEC, &rng); /* the first two have faded */
+    assert_int_equal(breaker_state(&b, 130 * SEC), BREAKER_CLOSED);
+    assert_int_equal(b.failures, 1);
+}
+
+static bool retry(struct retry_budget budgets[2], unsigned own, uint64_t now, uint64_t minimum)
+{
+    struct retry_sums sums = {0};
+    retry_add(&budgets[0], now, &sums);
+    retry_add(&budgets[1], now, &sums);
+    if (!retry_allowed(&sums, 20, minimum)) return false;
+    retry_count_retry(&budgets[own], now);
+    return true;
+}
+
+/* Two threads, one budget: whoever asks may take all of it. */
 static void retries_stay_within_budget(void **state)
 {
     (void)state;
-    struct retry_budget b = {0};
+    struct retry_budget b[2] = {0};
     uint64_t now = 1000 * (uint64_t)SEC;
-    for (int i = 0; i < 3; i++)
-        assert_true(retry_take(&b, now, 20, 3));
-    assert_false(retry_take(&b, now, 20, 3));
-    for (int i = 0; i < 100; i++)
-        retry_request(&b, now + (uint64_t)i * 50000);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(retry(b, 1, now, 3));
+    assert_false(retry(b, 0, now, 3));
+    assert_false(retry(b, 1, now, 3));
+    for (unsigned i = 0; i < 100; i++)
+        retry_count_request(&b[i % 2], now + (uint64_t)i * 50000);
     int granted = 0;
-    for (int i = 0; i < 100; i++)
-        granted += retry_take(&b, now + 5 * SEC, 20, 3);
+    for (unsigned i = 0; i < 100; i++)
+        granted += retry(b, i % 2, now + 5 * SEC, 3);
     assert_int_equal(granted, 20);
     /* Of 80 requests and 20 retries that are left in the window; then of none. */
-    assert_false(retry_take(&b, now + 10 * SEC, 20, 3));
+    assert_false(retry(b, 0, now + 10 * SEC, 3));
     granted = 0;
-    for (int i = 0; i < 100; i++)
-        granted += retry_take(&b, now + 100 * SEC, 20, 3);
+    for (unsigned i = 0; i < 100; i++)
+        granted += retry(b, 0, now + 100 * SEC, 3);
     assert_int_equal(granted, 3);
-    /* A clock that stands a little back counts in the newest slot. */
-    assert_false(retry_take(&b, now + 99 * SEC, 20, 3));
+    /* A thread whose clock stands a little back sees the newest second, too. */
+    assert_false(retry(b, 1, now + 99 * SEC, 3));
+    assert_false(retry(b, 1, now + 200 * SEC, 0));
+}
+
+/* The table says what the design says: nobody takes the last endpoint away for an answer, a timeout is not repeated. */
+static void verdicts_are_what_the_table_says(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        enum verdict verdict;
+    } statuses[] = {{200, VERDICT_OK},         {204, VERDICT_OK},      {304, VERDICT_OK},
+                    {301, VERDICT_REDIRECTED}, {400, VERDICT_REFUSED}, {401, VERDICT_UNAUTHORIZED},
+                    {403, VERDICT_REFUSED},    {404, VERDICT_REFUSED}, {408, VERDICT_FAILED},
+                    {413, VERDICT_REFUSED},    {422, VERDICT_REFUSED}, {429, VERDICT_LIMITED},
+                    {451, VERDICT_REFUSED},    {500, VERDICT_FAILED},  {501, VERDICT_REFUSED},
+                    {502, VERDICT_FAILED},     {503, VERDICT_FAILED},  {505, VERDICT_REFUSED},
+                    {529, VERDICT_FAILED}};
+    for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
+        assert_int_equal(verdict_of_status(statuses[i].status), statuses[i].verdict);
+    static const int lacks[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL};
+    for (size_t i = 0; i < ARRAY_LEN(lacks); i++)
+        assert_int_equal(verdict_of_error(-lacks[i], i % 2), VERDICT_LOCAL);
+    assert_int_equal(verdict_of_error(-ECONNREFUSED, false), VERDICT_UNREACHABLE);
+    assert_int_equal(verdict_of_error(-ECONNRESET, true), VERDICT_BROKEN);
+    for (enum verdict v = 0; v < VERDICT_COUNT; v++) {
+        const struct verdict_row *row = verdict_row(v);
+        assert_int_equal(row->status == 0, row->code == NULL);
+        if (row->blame == BLAME_TRANSPORT) assert_int_not_equal(row->status, 0);
+    }
+    assert_int_equal(verdict_row(VERDICT_TIMEOUT)->retry, RETRY_NEVER);
 }
 
 static void queue_is_fair_and_bounded(void **state)
@@ -246,7 +319,9 @@ int main(void)
         cmocka_unit_test(breaker_trips_after_failures_in_a_row),
         cmocka_unit_test(breaker_tries_once_and_doubles),
         cmocka_unit_test(breaker_honours_retry_after),
+        cmocka_unit_test(breaker_by_rate_weighs_failures_against_successes),
         cmocka_unit_test(retries_stay_within_budget),
+        cmocka_unit_test(verdicts_are_what_the_table_says),
         cmocka_unit_test(queue_is_fair_and_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
