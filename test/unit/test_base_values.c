@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base: hash, rand, clock and err. */
+/* base: hash, rand, clock, err and stdio. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,12 +7,17 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/rand.h"
+#include "base/stdio.h"
 
 static void fnv_is_the_published_one(void **state)
 {
@@ -132,6 +137,37 @@ static void errors_have_names_and_texts(void **state)
         assert_true(err_text(code) && err_name(code));
 }
 
+/* In a process of its own. `closed`: a bit per descriptor. Returns a bit per descriptor that is /dev/null then, and bit 3 when
+ * the next one that is opened is none of the three. */
+static int claimed(unsigned closed)
+{
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (!child) {
+        struct stat null, st;
+        int bits = 0;
+        for (int fd = 0; fd < 3; fd++)
+            if (closed & 1u << fd) close(fd);
+        if (stdio_claim() || stat("/dev/null", &null)) _exit(64);
+        for (int fd = 0; fd < 3; fd++)
+            bits |= !fstat(fd, &st) && st.st_rdev == null.st_rdev ? 1 << fd : 0;
+        _exit(bits | (open("/", O_RDONLY) > 2) << 3);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void closed_descriptors_are_claimed(void **state)
+{
+    (void)state;
+    const unsigned own = (unsigned)claimed(0);
+    assert_true(own & 8);
+    for (unsigned closed = 1; closed < 8; closed++)
+        assert_int_equal(claimed(closed), own | closed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +179,7 @@ int main(void)
         cmocka_unit_test(random_bytes_fill),
         cmocka_unit_test(clocks),
         cmocka_unit_test(errors_have_names_and_texts),
+        cmocka_unit_test(closed_descriptors_are_claimed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
