@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/stdio.h"
 #include "cmd/cli.h"
 #include "cmd/cmd.h"
 
@@ -101,6 +102,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (stdio_claim()) return CLI_FAILED;
     int code = run(argc, argv);
     /* A full disk or a closed pipe shows only now. */
     if (code == CLI_OK && (fflush(stdout) || ferror(stdout)))
