@@ -80,9 +80,7 @@ void api_match(const struct http_head *head, struct arena *arena, struct api_mat
 {
     *out = (struct api_match){.route = API_UNKNOWN};
     struct str path = without_version(head->path);
-    /* The query follows the path in the same bytes, so one slice holds both. */
-    size_t extra = head->query.len ? head->query.len + 1 : 0;
-    out->rest = str_n(path.ptr, path.len + extra);
+    out->rest = path;
     if (match_api(head, arena, path, out)) return;
     for (size_t i = 0; i < ARRAY_LEN(own_rows); i++)
         if (str_eq(head->path, own_rows[i].path)) {

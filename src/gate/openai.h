@@ -29,8 +29,9 @@ struct api_match {
     enum api_route route;
     bool method_ok;   /* else 405 with `allow` */
     struct str allow; /* for the Allow header */
-    struct str rest;  /* of the target, behind /v1, with the query: "/chat/completions?x=1" */
-    struct str arg;   /* decoded id of API_MODEL */
+    struct str
+        rest; /* of the path, behind /v1: "/chat/completions". The query stays here: nobody has read it */
+    struct str arg; /* decoded id of API_MODEL */
 };
 
 /* Finds the route. /v1/x, /openai/v1/x and /x are the same. Strings borrow from the head or the arena. */
