@@ -129,6 +129,19 @@ static int explain_scan(struct arena *arena, int err, const struct json_error *a
     }
 }
 
+/* A runtime whose parser ignores case would obey a field that we do not see. */
+static int refuse_alike(struct arena *arena, const struct json_span *spans,
+                        struct api_problem *problem)
+{
+    for (size_t i = 0; i < FIELD_COUNT; i++)
+        if (spans[i].alike)
+            return refuse(problem,
+                          arena_printf(arena, "The name of the field '%s' must be written just so.",
+                                       field_names[i].ptr),
+                          field_names[i].ptr);
+    return 0;
+}
+
 static int read_options(const struct json_span *options, struct api_request *out,
                         struct api_problem *problem)
 {
@@ -138,6 +151,10 @@ static int read_options(const struct json_span *options, struct api_request *out
         return refuse(problem, STR("'stream_options' must be an object."), "stream_options");
     if (json_scan_span(options, names, 1, &out->usage_span, NULL))
         return refuse(problem, STR("'stream_options.include_usage' is given twice."),
+                      "stream_options");
+    if (out->usage_span.alike)
+        return refuse(problem,
+                      STR("The name of 'stream_options.include_usage' must be written just so."),
                       "stream_options");
     if (out->usage_span.type != JSON_NONE && out->usage_span.type != JSON_NULL &&
         !json_span_bool(&out->usage_span, &out->asks_usage))
@@ -156,12 +173,13 @@ int api_read_body(struct arena *arena, struct str body, struct api_request *out,
         return refuse(problem, STR("The request has no body; a JSON object is needed."), NULL);
     int err = json_scan(body, field_names, FIELD_COUNT, spans, &at);
     if (err) return explain_scan(arena, err, &at, problem);
+    if (refuse_alike(arena, spans, problem)) return ERR_INVALID;
     out->model_span = spans[FIELD_MODEL];
     out->options_span = spans[FIELD_OPTIONS];
     if (out->model_span.type == JSON_NONE)
         return refuse(problem, STR("The field 'model' is missing."), "model");
     if (!json_span_str(&out->model_span, arena, &out->model))
-        return refuse(problem, STR("'model' must be a string."), "model");
+        return refuse(problem, STR("'model' must be a string of valid Unicode."), "model");
     const struct json_span *stream = &spans[FIELD_STREAM];
     if (stream->type != JSON_NONE && stream->type != JSON_NULL &&
         !json_span_bool(stream, &out->stream))

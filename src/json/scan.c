@@ -23,6 +23,7 @@ struct scanner {
         objects;    /* bit 0: the innermost open level is an object, bit 1 the one around it, ... */
     unsigned depth; /* open levels */
     bool escaped;   /* the last string has a backslash */
+    bool strict;    /* half a surrogate pair is an error */
     const struct str *names;
     size_t count;
     struct json_span *spans; /* one per name */
@@ -88,17 +89,28 @@ static bool is_low(int32_t unit)
     return unit >= 0xdc00 && unit < 0xe000;
 }
 
-/* \uXXXX, or two of them for a character beyond U+FFFF; p is at the backslash. */
+/* The code point of the \uXXXX at *p, or of two of them for one beyond U+FFFF; *p goes behind it. -1: the digits are missing.
+ * A surrogate without its partner is returned as it is. */
+static int32_t take_unicode(const unsigned char **p, const unsigned char *end)
+{
+    const unsigned char *at = *p;
+    int32_t unit = hex4(at + 2, end);
+    if (unit < 0) return -1;
+    *p = at += 6;
+    if (!is_high(unit) || end - at < 6 || at[0] != '\\' || at[1] != 'u') return unit;
+    int32_t low = hex4(at + 2, end);
+    if (!is_low(low)) return unit;
+    *p = at + 6;
+    return 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+}
+
 static bool scan_unicode(struct scanner *s)
 {
-    int32_t unit = hex4(s->p + 2, s->end);
-    if (unit < 0) return fail(s, ERR_SYNTAX, s->p, "\\u needs four hexadecimal digits");
-    if (is_low(unit)) return fail(s, ERR_UTF8, s->p, "a surrogate without its partner");
-    s->p += 6;
-    if (!is_high(unit)) return true;
-    if (s->end - s->p < 6 || s->p[0] != '\\' || s->p[1] != 'u' || !is_low(hex4(s->p + 2, s->end)))
-        return fail(s, ERR_UTF8, s->p - 6, "a surrogate without its partner");
-    s->p += 6;
+    const unsigned char *at = s->p;
+    int32_t code = take_unicode(&s->p, s->end);
+    if (code < 0) return fail(s, ERR_SYNTAX, at, "\\u needs four hexadecimal digits");
+    if (s->strict && (is_high(code) || is_low(code)))
+        return fail(s, ERR_UTF8, at, "a surrogate without its partner");
     return true;
 }
 
@@ -209,18 +221,15 @@ static bool scan_word(struct scanner *s, struct str word)
     return true;
 }
 
-/* Reads what may follow a backslash in a string that was validated; the bytes it stands for, 1..4, go to out. */
+/* Reads the escape at *p of a string that was validated; the bytes it stands for, 1..4, go to out. 0: half a surrogate
+ * pair, which stands for nothing. */
 static size_t unescape(const unsigned char **p, const unsigned char *end, char out[4])
 {
     static const char letters[] = "bfnrt", meanings[] = "\b\f\n\r\t";
     const unsigned char *at = *p;
     if (at[1] == 'u') {
-        int32_t unit = hex4(at + 2, end);
-        *p = at + 6;
-        if (!is_high(unit)) return utf8_encode((uint32_t)unit, out);
-        int32_t low = hex4(at + 8, end);
-        *p = at + 12;
-        return utf8_encode((uint32_t)(0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00)), out);
+        int32_t code = take_unicode(p, end);
+        return is_high(code) || is_low(code) ? 0 : utf8_encode((uint32_t)code, out);
     }
     const char *letter = strchr(letters, at[1]);
     out[0] = letter ? meanings[letter - letters] : (char)at[1];
@@ -228,21 +237,61 @@ static size_t unescape(const unsigned char **p, const unsigned char *end, char o
     return 1;
 }
 
-/* Compares a validated string (without its quotes) that has escapes with a name. */
-static bool escaped_is(struct str raw, struct str name)
+/* The next character of a validated string, unescaped. Returns its bytes in out, 0..4 as unescape does. */
+static size_t take_char(const unsigned char **p, const unsigned char *end, char out[4])
+{
+    if (**p == '\\') return unescape(p, end, out);
+    size_t n = (size_t)utf8_step(*p, end);
+    memcpy(out, *p, n);
+    *p += n;
+    return n;
+}
+
+/* The small ASCII letter for which a character stands where case is ignored, itself for other ASCII, 0 for the rest. Beyond
+ * Unicode's simple folding (long s, Kelvin sign) some libraries take a dotted or dotless i for i. */
+static char folded(struct str c)
+{
+    static const struct {
+        struct str from;
+        char to;
+    } wide[] = {{STR_INIT("\u017f"), 's'},
+                {STR_INIT("\u212a"), 'k'},
+                {STR_INIT("\u0130"), 'i'},
+                {STR_INIT("\u0131"), 'i'}};
+    if (c.len == 1 && c.ptr[0] >= 'A' && c.ptr[0] <= 'Z') return (char)(c.ptr[0] | 0x20);
+    if (c.len == 1) return c.ptr[0];
+    for (size_t i = 0; i < ARRAY_LEN(wide); i++)
+        if (str_eq(c, wide[i].from)) return wide[i].to;
+    return 0;
+}
+
+enum likeness { DIFFERENT, FOLDED, SAME };
+
+/* Compares a validated string (without its quotes) with a name, character by character. */
+static enum likeness compare_slowly(struct str raw, struct str name)
 {
     const unsigned char *p = (const unsigned char *)raw.ptr, *end = p + raw.len;
+    enum likeness best = SAME;
     while (p < end) {
-        char piece[4] = {(char)*p};
-        size_t n = 1;
-        if (*p == '\\')
-            n = unescape(&p, end, piece);
-        else
-            p++;
-        if (!str_starts(name, str_n(piece, n))) return false;
-        name = str_n(name.ptr + n, name.len - n);
+        char bytes[4];
+        struct str c = str_n(bytes, take_char(&p, end, bytes));
+        if (c.len == 0 || name.len == 0) return DIFFERENT;
+        if (!str_starts(name, c)) {
+            if (folded(c) == 0 || folded(c) != folded(str_n(name.ptr, 1))) return DIFFERENT;
+            best = FOLDED;
+            c.len = 1;
+        }
+        name = str_skip(name, c.len);
     }
-    return name.len == 0;
+    return name.len == 0 ? best : DIFFERENT;
+}
+
+/* True when a string cannot be like a name: nearly always, and cheap to see. */
+static inline bool is_far(struct str raw, struct str name)
+{
+    if (raw.len < name.len || name.len == 0) return raw.len != name.len;
+    unsigned char first = (unsigned char)raw.ptr[0];
+    return first < 0x80 && first != '\\' && ((first ^ (unsigned char)name.ptr[0]) & 0xdf) != 0;
 }
 
 /* Takes note of an outermost member's name, which stands in quotes from `open` to p. */
@@ -250,7 +299,12 @@ static bool note_key(struct scanner *s, const unsigned char *open)
 {
     struct str key = str_n((const char *)open + 1, (size_t)(s->p - open) - 2);
     for (size_t i = 0; i < s->count; i++) {
-        if (!(s->escaped ? escaped_is(key, s->names[i]) : str_eq(key, s->names[i]))) continue;
+        if (is_far(key, s->names[i])) continue;
+        bool plain = str_eq(key, s->names[i]);
+        enum likeness like = plain ? SAME : compare_slowly(key, s->names[i]);
+        if (like == DIFFERENT) continue;
+        s->spans[i].alike |= !plain;
+        if (like == FOLDED) continue;
         if (s->spans[i].type != JSON_NONE) return fail(s, ERR_DUPLICATE, open, s->names[i].ptr);
         s->current = &s->spans[i];
         break;
@@ -303,8 +357,10 @@ static enum step step_value(struct scanner *s)
     skip_blanks(s);
     if (s->p == s->end) return refuse(s, "");
     enum json_type type = type_by_first(*s->p);
-    if (s->depth == 1 && s->current)
-        *s->current = (struct json_span){type, {(const char *)s->p, 0}};
+    if (s->depth == 1 && s->current) {
+        s->current->type = type;
+        s->current->raw = str_n((const char *)s->p, 0);
+    }
     bool ok = false;
     switch (type) {
     case JSON_OBJECT: return open_level(s, true);
@@ -367,6 +423,7 @@ static struct scanner scanner_of(struct str text)
 int json__check(struct str text, struct json_error *error)
 {
     struct scanner s = scanner_of(text);
+    s.strict = true;
     return run(&s, error);
 }
 
@@ -378,7 +435,7 @@ int json_scan(struct str text, const struct str *names, size_t count, struct jso
     s.count = count;
     s.spans = spans;
     for (size_t i = 0; i < count; i++)
-        spans[i] = (struct json_span){JSON_NONE, STR_NULL};
+        spans[i] = (struct json_span){.type = JSON_NONE};
     skip_blanks(&s);
     if (s.p < s.end && *s.p != '{' && type_by_first(*s.p) != JSON_NONE) {
         fail(&s, ERR_TYPE, s.p, "not an object");
@@ -411,10 +468,9 @@ bool json_span_str(const struct json_span *span, struct arena *arena, struct str
     size_t len = 0;
     const unsigned char *p = (const unsigned char *)inner.ptr, *end = p + inner.len;
     while (p < end) {
-        if (*p == '\\')
-            len += unescape(&p, end, copy + len);
-        else
-            copy[len++] = (char)*p++;
+        size_t n = take_char(&p, end, copy + len);
+        if (n == 0) return false;
+        len += n;
     }
     *out = str_n(copy, len);
     return true;

@@ -20,9 +20,9 @@ def test_only_the_models_name_is_replaced(processes, start_gate):
     seen = []
     gate = start_gate([model_of(canned(processes, whole(b"{}"), seen), model='up/"stream":\\x')])
     assert gate.chat(ODD).status == 200
-    assert gate.chat(b'{"mod\\u0065l":"\\u006d","m":"m"}').status == 200
+    assert gate.chat(b'{"model":"\\u006d","m":"m"}').status == 200
     assert [body for _, body in seen] == [ODD.replace(b'"m"', b'"up/\\"stream\\":\\\\x"'),
-                                          b'{"mod\\u0065l":"up/\\"stream\\":\\\\x","m":"m"}']
+                                          b'{"model":"up/\\"stream\\":\\\\x","m":"m"}']
 
 
 USAGE = b'{"include_usage":true}'
