@@ -1,13 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/caller.h"
 
-struct str caller_key(const struct http_head *head)
+#include "base/err.h"
+
+/* The API key in a header, empty for none. */
+static struct str key_of(const struct http_header *h)
 {
-    struct str value = http_head_get(head, HDR_AUTHORIZATION);
-    if (value.len > 7 && str_starts_nocase(value, STR("Bearer ")))
-        return str_trim(str_skip(value, 7));
-    value = http_head_get(head, HDR_X_API_KEY);
-    return value.ptr ? value : http_head_get(head, HDR_API_KEY);
+    switch (h->id) {
+    case HDR_AUTHORIZATION:
+        if (!str_starts_nocase(h->value, STR("Bearer "))) return STR_NULL;
+        return str_trim(str_skip(h->value, sizeof "Bearer " - 1));
+    case HDR_X_API_KEY:
+    case HDR_API_KEY: return h->value;
+    default: return STR_NULL;
+    }
+}
+
+int caller_key(const struct http_head *head, struct str *out)
+{
+    struct str found = STR_NULL;
+    for (unsigned i = 0; i < head->header_count; i++) {
+        struct str key = key_of(&head->headers[i]);
+        if (key.len == 0) continue;
+        if (found.len && !str_eq(found, key)) return ERR_DUPLICATE;
+        found = key;
+    }
+    *out = found;
+    return 0;
 }
 
 static bool is_digits_dots_colons(struct str s)
@@ -17,26 +36,45 @@ static bool is_digits_dots_colons(struct str s)
     return true;
 }
 
-/* localhost, [::1] or 127.x.y.z, with or without scheme and port. */
-static bool is_local_name(struct str host)
+/* "name:port" or "[address]:port" without the port. */
+static struct str without_port(struct str host)
 {
-    static const struct str names[] = {STR_INIT("localhost"), STR_INIT("[::1]"), STR_INIT("127.")};
-    ptrdiff_t scheme = str_find(host, STR("://"));
-    if (scheme >= 0) host = str_skip(host, (size_t)scheme + 3);
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (!str_starts_nocase(host, names[i])) continue;
-        struct str rest = str_n(host.ptr + names[i].len, host.len - names[i].len);
-        if (i == 2) return is_digits_dots_colons(rest);
-        return rest.len == 0 || rest.ptr[0] == ':';
-    }
+    size_t from = 0;
+    if (host.len && host.ptr[0] == '[') from = (size_t)MAX(str_find_char(host, ']'), 0);
+    ptrdiff_t colon = str_find_char(str_skip(host, from), ':');
+    return colon < 0 ? host : str_sub(host, 0, from + (size_t)colon);
+}
+
+/* localhost or below it (RFC 6761: nobody else can own such a name), [::1], 127.x.y.z, or one of `hosts`; with or without port. */
+static bool is_local_name(struct str host, const struct str *hosts, size_t host_count)
+{
+    struct str name = without_port(host), suffix = STR(".localhost");
+    if (str_eq_nocase(name, STR("localhost")) || str_eq(name, STR("[::1]"))) return true;
+    if (name.len > suffix.len && str_eq_nocase(str_skip(name, name.len - suffix.len), suffix))
+        return true;
+    if (str_starts(name, STR("127.")) && is_digits_dots_colons(host)) return true;
+    for (size_t i = 0; i < host_count; i++)
+        if (str_eq_nocase(name, hosts[i])) return true;
     return false;
 }
 
-bool caller_is_local(const struct http_call *call)
+/* An origin is "scheme://host:port", or "null" for what has none. */
+static bool is_local_origin(struct str origin, const struct str *hosts, size_t host_count)
 {
-    struct str host = http_head_get(call->head, HDR_HOST);
-    struct str origin = http_head_get(call->head, HDR_ORIGIN);
+    ptrdiff_t end = str_find(origin, STR("://"));
+    if (end <= 0 || str_find_char(origin, ' ') >= 0 || str_find_char(origin, ',') >= 0)
+        return false;
+    struct str scheme = str_sub(origin, 0, (size_t)end);
+    if (!str_eq_nocase(scheme, STR("http")) && !str_eq_nocase(scheme, STR("https"))) return true;
+    return is_local_name(str_skip(origin, (size_t)end + 3), hosts, host_count);
+}
+
+bool caller_is_local(const struct http_call *call, const struct str *hosts, size_t host_count)
+{
+    struct str host = http_head_get(call->head, HDR_HOST), origin;
     if (str_eq(call->peer, STR("unix"))) return true;
-    if (host.len && !is_local_name(host)) return false;
-    return !origin.ptr || is_local_name(origin);
+    if (host.len && !is_local_name(host, hosts, host_count)) return false;
+    for (unsigned at = 0; http_head_next(call->head, HDR_ORIGIN, &at, &origin);)
+        if (!is_local_origin(origin, hosts, host_count)) return false;
+    return true;
 }

@@ -21,6 +21,8 @@
 #include "base/err.h"
 #include "gate/caller.h"
 #include "gate/exchange_priv.h"
+#include "gate/forward.h"
+#include "gate/gate.h"
 #include "obs/log.h"
 
 enum { EXCHANGE_MAGIC = 0x48455843 };
@@ -159,10 +161,11 @@ static enum step step_identify(struct exchange *x)
     const struct http_head *head = x->call->head;
     api_match(head, x->call->arena, &x->match);
     bool keys = keyring_required(x->keyring);
-    if (!keys && !caller_is_local(x->call))
+    if (!keys && !caller_is_local(x->call, NULL, 0))
         return exchange_refuse(
             x, OUTCOME_FORBIDDEN, 403,
-            STR("Without API keys, only requests to localhost are answered. Configure keys to serve others."),
+            STR("Without API keys, only requests to localhost and from local pages are answered. To serve others, configure "
+                "'keys', or 'hosts: [NAME]' behind a proxy that lets in only who may."),
             NULL, "foreign_host", 0);
     if (head->method == METHOD_OPTIONS && x->match.route != API_UNKNOWN) {
         struct http_field fields[] = {{STR("allow"), x->match.allow},
@@ -173,7 +176,12 @@ static enum step step_identify(struct exchange *x)
         return exchange__finish(x, OUTCOME_OK);
     }
     if (keys) {
-        struct str secret = caller_key(head);
+        struct str secret;
+        if (caller_key(head, &secret))
+            return exchange_refuse(
+                x, OUTCOME_BAD_REQUEST, 400,
+                STR("The request presents different API keys in several headers. Send one."), NULL,
+                "ambiguous_api_key", 0);
         if (secret.len) x->key = keyring_find(x->keyring, x->worker->digester, secret);
         if (!x->key && !is_probe(x->match.route)) {
             metric_add(&x->worker->stats.auth_failures, 1);
@@ -197,6 +205,11 @@ static enum step step_identify(struct exchange *x)
                                             STR_ARG(head->method_name)),
                                NULL, "method_not_allowed", 0);
     if (!api_is_inference(x->match.route)) return exchange__go(x, EXCHANGE_LOCAL);
+    if (forward_loops(head, gate_via(x->worker->gate)))
+        return exchange_refuse(
+            x, OUTCOME_BAD_REQUEST, 508,
+            STR("This request has come here before: an endpoint leads back to this gateway."), NULL,
+            "loop_detected", 0);
     if (x->worker->draining)
         return exchange_refuse(x, OUTCOME_DRAINING, 503, STR("The server is shutting down."), NULL,
                                "draining", 1 * USEC_PER_SEC);
@@ -248,14 +261,12 @@ static enum step step_permit(struct exchange *x)
 {
     struct arena *arena = x->call->arena;
     struct api_problem problem;
-    struct str encoding = http_head_get(x->call->head, HDR_CONTENT_ENCODING);
-    if (encoding.len && !str_eq_nocase(encoding, STR("identity")))
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 415,
-                               STR("Compressed request bodies are not supported."), NULL,
-                               "unsupported_encoding", 0);
+    if (api_check_media(x->call->head, &problem))
+        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 415, problem.message, problem.param,
+                               problem.code, 0);
     if (api_read_body(arena, x->call->body, &x->request, &problem))
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 400, problem.message, problem.param, NULL,
-                               0);
+        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 400, problem.message, problem.param,
+                               problem.code, 0);
     struct str model = x->request.model;
     x->asked = snapshot_service(x->snapshot, model);
     if (!x->asked)

@@ -3,35 +3,107 @@
 
 #include <string.h>
 
+#include "gate/gate.h"
+
+/* --- what may pass --- */
+
+enum way {
+    STAYS = 0,
+    UP = 1,    /* client to runtime */
+    DOWN = 2,  /* runtime to client */
+    WHOLE = 4, /* runtime to client, but not with an event stream */
+};
+
+/* Of the headers that have a number; what is not here stays: those of the connection (RFC 9110 section 7.6.1), credentials, what
+ * we write ourselves. */
+static const unsigned char numbered[HDR_COUNT] = {
+    [HDR_ACCEPT] = UP,
+    [HDR_CACHE_CONTROL] = WHOLE,
+    [HDR_CONTENT_ENCODING] = WHOLE,
+    [HDR_CONTENT_TYPE] = DOWN,
+    [HDR_DATE] = DOWN,
+    [HDR_RETRY_AFTER] = DOWN,
+    [HDR_RETRY_AFTER_MS] = DOWN,
+    [HDR_TRACEPARENT] = UP,
+    [HDR_USER_AGENT] = UP,
+    [HDR_VIA] = UP,
+    [HDR_X_CLIENT_REQUEST_ID] = UP,
+    [HDR_X_SHOULD_RETRY] = DOWN,
+    [HDR_X_STAINLESS_TIMEOUT] = UP,
+    [HDR_X_STAINLESS_READ_TIMEOUT] = UP,
+};
+
+/* Of the others, by the beginning of their names: the first row that fits decides, none: it stays. Names of one's own invention
+ * pass, but for families by which proxies vouch for a client, change a request, or are told what to do with an answer. */
+static const struct family {
+    struct str name;
+    unsigned char ways;
+} families[] = {
+    {STR_INIT("x-stainless-"), UP},     {STR_INIT("x-ratelimit-"), DOWN},
+    {STR_INIT("openai-"), UP | DOWN},   {STR_INIT("anthropic-"), UP | DOWN},
+    {STR_INIT("idempotency-key"), UP},  {STR_INIT("tracestate"), UP},
+    {STR_INIT("baggage"), UP},          {STR_INIT("request-id"), DOWN},
+    {STR_INIT("ratelimit"), DOWN},      {STR_INIT("server-timing"), DOWN},
+    {STR_INIT("x-accel-"), STAYS},      {STR_INIT("x-amz"), STAYS},
+    {STR_INIT("x-appengine-"), STAYS},  {STR_INIT("x-arr-"), STAYS},
+    {STR_INIT("x-auth"), STAYS},        {STR_INIT("x-azure-"), STAYS},
+    {STR_INIT("x-cert"), STAYS},        {STR_INIT("x-client-"), STAYS},
+    {STR_INIT("x-cluster-"), STAYS},    {STR_INIT("x-consumer-"), STAYS},
+    {STR_INIT("x-content-"), STAYS},    {STR_INIT("x-credential-"), STAYS},
+    {STR_INIT("x-csrf"), STAYS},        {STR_INIT("x-envoy-"), STAYS},
+    {STR_INIT("x-forwarded"), STAYS},   {STR_INIT("x-frame-"), STAYS},
+    {STR_INIT("x-goog-"), STAYS},       {STR_INIT("x-host"), STAYS},
+    {STR_INIT("x-http-method"), STAYS}, {STR_INIT("x-jwt"), STAYS},
+    {STR_INIT("x-lighttpd-"), STAYS},   {STR_INIT("x-litespeed-"), STAYS},
+    {STR_INIT("x-method-"), STAYS},     {STR_INIT("x-ms-client-"), STAYS},
+    {STR_INIT("x-original-"), STAYS},   {STR_INIT("x-permitted-"), STAYS},
+    {STR_INIT("x-powered-by"), STAYS},  {STR_INIT("x-proxy"), STAYS},
+    {STR_INIT("x-real-ip"), STAYS},     {STR_INIT("x-remote-"), STAYS},
+    {STR_INIT("x-reproxy-"), STAYS},    {STR_INIT("x-rewrite-"), STAYS},
+    {STR_INIT("x-robots-"), STAYS},     {STR_INIT("x-sendfile"), STAYS},
+    {STR_INIT("x-ssl"), STAYS},         {STR_INIT("x-tls"), STAYS},
+    {STR_INIT("x-webauth-"), STAYS},    {STR_INIT("x-xsrf"), STAYS},
+    {STR_INIT("x-xss-"), STAYS},        {STR_INIT("x-"), UP | DOWN},
+};
+
+static unsigned ways_of(const struct http_header *h)
+{
+    if (h->id != HDR_OTHER) return numbered[h->id];
+    for (size_t i = 0; i < ARRAY_LEN(families); i++)
+        if (str_starts_nocase(h->name, families[i].name)) return families[i].ways;
+    return STAYS;
+}
+
 /* True for a header that one of the message's Connection headers names as its own. */
 static bool named_by_connection(const struct http_head *head, struct str name)
 {
-    for (unsigned i = 0; i < head->header_count; i++)
-        if (head->headers[i].id == HDR_CONNECTION && http_list_has(head->headers[i].value, name))
-            return true;
+    struct str value;
+    for (unsigned at = 0; http_head_next(head, HDR_CONNECTION, &at, &value);)
+        if (http_list_has(value, name)) return true;
     return false;
 }
 
-static bool keep_request_header(const struct http_header *h)
+/* --- loops --- */
+
+/* An entry of a Via header is "1.1 name (comment)". */
+static bool names_via(struct str entry, struct str via)
 {
-    switch (h->id) {
-    case HDR_HOST:
-    case HDR_CONTENT_LENGTH:
-    case HDR_AUTHORIZATION:
-    case HDR_X_API_KEY:
-    case HDR_API_KEY:
-    case HDR_COOKIE:
-    case HDR_ACCEPT_ENCODING: /* the relay reads the answer */
-    case HDR_X_REQUEST_ID: return false;
-    default: return !http_header_hop_by_hop(h->id);
-    }
+    ptrdiff_t blank = str_find_char(entry, ' ');
+    struct str name = str_trim(str_skip(entry, blank < 0 ? entry.len : (size_t)blank));
+    return str_starts_nocase(name, via) && (name.len == via.len || name.ptr[via.len] == ' ');
 }
 
-static bool keep_response_header(const struct http_header *h)
+bool forward_loops(const struct http_head *head, struct str via)
 {
-    return h->id != HDR_CONTENT_LENGTH && h->id != HDR_X_REQUEST_ID &&
-           !http_header_hop_by_hop(h->id);
+    unsigned hops = 0;
+    struct str value, entry;
+    for (unsigned at = 0; http_head_next(head, HDR_VIA, &at, &value);)
+        while (str_cut(&value, ',', &entry))
+            if (++hops > FORWARD_HOPS_MAX || names_via(str_trim(entry), via)) return true;
+    return false;
 }
+
+/* --- writing --- */
 
 static size_t headers_size(const struct http_head *head)
 {
@@ -55,13 +127,12 @@ static char *put_header(char *at, struct str name, struct str value)
     return put(at, STR("\r\n"));
 }
 
-static char *put_headers(char *at, const struct http_head *head,
-                         bool (*keep)(const struct http_header *))
+static char *put_headers(char *at, const struct http_head *head, unsigned ways)
 {
     bool named = http_head_get(head, HDR_CONNECTION).ptr;
     for (unsigned i = 0; i < head->header_count; i++) {
         const struct http_header *h = &head->headers[i];
-        if (keep(h) && !(named && named_by_connection(head, h->name)))
+        if ((ways_of(h) & ways) && !(named && named_by_connection(head, h->name)))
             at = put_header(at, h->name, h->value);
     }
     return at;
@@ -69,17 +140,24 @@ static char *put_headers(char *at, const struct http_head *head,
 
 struct str forward_request_head(struct exchange *x, const struct endpoint *e, size_t body_len)
 {
+    static const struct str own =
+        STR_INIT("accept-encoding: identity\r\ncontent-type: application/json\r\nvia: 1.1 ");
     struct arena *arena = x->call->arena;
     struct str target = endpoint_target(arena, e, x->match.rest), id = str_of(x->id);
+    struct str via = gate_via(x->worker->gate);
     char digits[STR_U64_ROOM];
     struct str length = str_of_u64(body_len, 10, digits);
-    char *head = arena_alloc(arena, headers_size(x->call->head) + target.len + e->host.len +
-                                        e->authorization.len + id.len + length.len + 128);
+    char *head =
+        arena_alloc(arena, headers_size(x->call->head) + target.len + e->host.len + own.len +
+                               via.len + e->authorization.len + id.len + length.len + 128);
     char *at = put(head, STR("POST "));
     at = put(at, target);
     at = put(at, STR(" HTTP/1.1\r\n"));
     at = put_header(at, STR("host"), e->host);
-    at = put_headers(at, x->call->head, keep_request_header);
+    at = put_headers(at, x->call->head, UP);
+    at = put(at, own);
+    at = put(at, via);
+    at = put(at, STR("\r\n"));
     at = put_header(at, STR("x-request-id"), id);
     if (e->authorization.len) at = put_header(at, STR("authorization"), e->authorization);
     at = put_header(at, STR("content-length"), length);
@@ -92,14 +170,34 @@ static bool is_event_stream(const struct http_head *head)
     return str_starts_nocase(http_head_get(head, HDR_CONTENT_TYPE), STR("text/event-stream"));
 }
 
+bool forward_readable(const struct http_head *head, const char **why)
+{
+    struct str first = http_head_get(head, HDR_CONTENT_TYPE), value;
+    for (unsigned at = 0; http_head_next(head, HDR_CONTENT_TYPE, &at, &value);)
+        if (!str_eq_nocase(value, first)) {
+            *why = "answers with two content types";
+            return false;
+        }
+    for (unsigned at = 0; http_head_next(head, HDR_CONTENT_ENCODING, &at, &value);)
+        if (is_event_stream(head) && value.len && !str_eq_nocase(value, STR("identity"))) {
+            *why = "compresses its event stream, which it was not asked to do";
+            return false;
+        }
+    return true;
+}
+
 void forward_response_head(struct exchange *x, const struct http_head *head)
 {
+    static const struct str unbuffered =
+        STR_INIT("cache-control: no-cache, no-transform\r\nx-accel-buffering: no\r\n");
     struct str id = str_of(x->id);
     bool is_sse = is_event_stream(head);
     relay_init(&x->relay, is_sse, x->request.stream && !x->request.asks_usage);
     struct str date = http_head_get(head, HDR_DATE).ptr ? STR_NULL : http_date();
-    char *lines = arena_alloc(x->call->arena, headers_size(head) + id.len + date.len + 64);
-    char *at = put_headers(lines, head, keep_response_header);
+    char *lines =
+        arena_alloc(x->call->arena, headers_size(head) + unbuffered.len + id.len + date.len + 64);
+    char *at = put_headers(lines, head, is_sse ? DOWN : DOWN | WHOLE);
+    if (is_sse) at = put(at, unbuffered);
     if (date.len) at = put_header(at, STR("date"), date); /* RFC 9110 section 6.6.1 */
     at = put_header(at, STR("x-request-id"), id);
     enum http_framing framing = HTTP_CHUNKED;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Heads on their way through: what of the client's goes to the upstream, what of the upstream's to the client. */
+/* Heads on their way through: what of the client's goes to the upstream, what of the upstream's to the client.
+ *
+ * Both by one list of what may pass (forward.c; docs/deployment.md says it for operators): what is not on it ends here, so a header
+ * that nobody thought of cannot speak for the gateway to the one side or for the runtime to the other. */
 #ifndef HOSTLER_GATE_FORWARD_H
 #define HOSTLER_GATE_FORWARD_H
 
@@ -7,12 +10,23 @@
 #include "base/str.h"
 #include "gate/exchange.h"
 
-/* The request head for an endpoint, on the call's arena. The client's headers go along but for those of the connection
- * (RFC 9110 section 7.6.1), its credentials, cookies and accept-encoding; x-request-id and the endpoint's own key come in.
+/* More gateways than that on a request's way make a loop (RFC 9110 section 7.6.3 leaves the number open). */
+enum { FORWARD_HOPS_MAX = 10 };
+
+/* True when a request has passed `via` before (gate_via: this process in Via headers), or too many gateways. */
+bool forward_loops(const struct http_head *head, struct str via);
+
+/* The request head for an endpoint, on the call's arena: what may pass of the client's headers, JSON as the content type (the body
+ * was read as that), no content coding accepted (the relay reads the answer), our x-request-id and Via, the endpoint's own key.
  * body_len bytes of body follow. */
 struct str forward_request_head(struct exchange *x, const struct endpoint *e, size_t body_len);
 
-/* Begins the client's answer with the upstream's head, and sets up the relay. */
+/* False when the answer under this head cannot be relayed, since we cannot tell what its bytes are: an event stream in a content
+ * coding, or content types that differ. *why is then what the runtime does, for "The runtime 'x' ...". */
+bool forward_readable(const struct http_head *head, const char **why);
+
+/* Begins the client's answer with the upstream's head, and sets up the relay. Streams also tell proxies on the way not to
+ * gather them. */
 void forward_response_head(struct exchange *x, const struct http_head *head);
 
 #endif

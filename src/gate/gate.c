@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/rand.h"
 #include "conf/url.h"
 #include "gate/supervisor.h"
 #include "gate/worker.h"
@@ -48,6 +50,7 @@ struct gate {
     uint64_t started_us;
     enum gate_phase phase;
     bool reachable; /* a listener is open to other machines */
+    char via[sizeof "hostler-0123456789abcdef"];
     _Atomic bool draining;
     struct metric_cell reloads_ok;
     struct metric_cell reloads_failed;
@@ -61,6 +64,11 @@ bool gate_draining(const struct gate *g)
 struct loop *gate_loop(struct gate *g)
 {
     return g->loop;
+}
+
+struct str gate_via(const struct gate *g)
+{
+    return str_of(g->via);
 }
 
 /* --- mail to the workers --- */
@@ -544,6 +552,9 @@ int gate_run(struct conf *conf)
     timer_init(&g->drain_timer, &g->drain_task);
     task_init(&g->engines_gone, on_engines_gone);
     g->started_us = loop_now(g->loop);
+    uint64_t seed;
+    rand_bytes(&seed, sizeof seed);
+    snprintf(g->via, sizeof g->via, "hostler-%016llx", (unsigned long long)seed);
     err = start(g);
     if (!err) {
         loop_run(g->loop);

@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "base/buf.h"
+#include "base/str.h"
 #include "conf/conf.h"
 #include "loop/loop.h"
 
@@ -20,6 +21,9 @@ MUST_CHECK int gate_run(struct conf *conf);
 
 bool gate_draining(const struct gate *g);
 struct loop *gate_loop(struct gate *g); /* the main thread's */
+
+/* This process in Via headers (RFC 9110 section 7.6.3): a pseudonym that it has for its life and nobody else has. */
+struct str gate_via(const struct gate *g);
 
 /* --- the main thread --- */
 

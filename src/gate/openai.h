@@ -56,7 +56,13 @@ struct api_request {
 struct api_problem {
     struct str message;
     const char *param; /* field, or NULL */
+    const char *code;  /* or NULL */
 };
+
+/* Judges what the head says of the body. JSON may go by any media type or none (curl's -d calls it a form), since it is read as JSON
+ * and passed on as that; but another charset than UTF-8 or a content coding would make other text of it. ERR_INVALID: *problem says why
+ * (answer 415). */
+MUST_CHECK int api_check_media(const struct http_head *head, struct api_problem *problem);
 
 /* Validates the body as JSON and reads it. ERR_INVALID: *problem says why (answer 400). */
 MUST_CHECK int api_read_body(struct arena *arena, struct str body, struct api_request *out,

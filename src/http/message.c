@@ -8,14 +8,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 
-struct header_row {
-    struct str name;
-    unsigned flags;
-};
-
-static const struct header_row header_rows[HDR_COUNT] = {
-    [HDR_OTHER] = {STR_INIT(""), 0},
-#define HEADER(id, name, flags) [HDR_##id] = {STR_INIT(name), flags},
+static const struct str header_names[HDR_COUNT] = {
+    [HDR_OTHER] = STR_INIT(""),
+#define HEADER(id, name) [HDR_##id] = STR_INIT(name),
 #include "http/headers.def"
 #undef HEADER
 };
@@ -25,7 +20,7 @@ enum http_header_id http_header_id(struct str name)
     if (name.len == 0) return HDR_OTHER;
     char first = (char)(name.ptr[0] | 0x20);
     for (unsigned i = HDR_OTHER + 1; i < HDR_COUNT; i++) {
-        const struct str *row = &header_rows[i].name;
+        const struct str *row = &header_names[i];
         if (row->len == name.len && row->ptr[0] == first && str_eq_nocase(*row, name))
             return (enum http_header_id)i;
     }
@@ -34,12 +29,7 @@ enum http_header_id http_header_id(struct str name)
 
 struct str http_header_name(enum http_header_id id)
 {
-    return header_rows[id].name;
-}
-
-bool http_header_hop_by_hop(enum http_header_id id)
-{
-    return header_rows[id].flags & HEADER_HOP_BY_HOP;
+    return header_names[id];
 }
 
 struct str http_head_get(const struct http_head *head, enum http_header_id id)
@@ -54,6 +44,18 @@ struct str http_head_get_name(const struct http_head *head, struct str lower_nam
     for (unsigned i = 0; i < head->header_count; i++)
         if (str_eq_nocase(head->headers[i].name, lower_name)) return head->headers[i].value;
     return STR_NULL;
+}
+
+bool http_head_next(const struct http_head *head, enum http_header_id id, unsigned *at,
+                    struct str *value)
+{
+    while (*at < head->header_count) {
+        const struct http_header *h = &head->headers[(*at)++];
+        if (h->id != id) continue;
+        *value = h->value;
+        return true;
+    }
+    return false;
 }
 
 bool http_list_has(struct str value, struct str token)
@@ -105,6 +107,7 @@ struct str http_reason(int status)
         {503, STR_INIT("Service Unavailable")},
         {504, STR_INIT("Gateway Timeout")},
         {505, STR_INIT("HTTP Version Not Supported")},
+        {508, STR_INIT("Loop Detected")},
         {529, STR_INIT("Overloaded")},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -21,18 +21,14 @@ enum http_method {
 
 enum http_header_id {
     HDR_OTHER,
-#define HEADER(id, name, flags) HDR_##id,
+#define HEADER(id, name) HDR_##id,
 #include "http/headers.def"
 #undef HEADER
     HDR_COUNT
 };
 
-/* Of headers.def: belongs to one connection, never relayed. */
-enum { HEADER_HOP_BY_HOP = 1 };
-
 enum http_header_id http_header_id(struct str name); /* any case */
 struct str http_header_name(enum http_header_id id); /* lower case */
-bool http_header_hop_by_hop(enum http_header_id id);
 
 struct http_header {
     enum http_header_id id;
@@ -62,6 +58,10 @@ struct http_head {
 /* The first header with that id, its value; ptr NULL when absent. */
 struct str http_head_get(const struct http_head *head, enum http_header_id id);
 struct str http_head_get_name(const struct http_head *head, struct str lower_name);
+
+/* The next header with that id from index *at on (0 at first), for what several fields may say differently. False at the end. */
+bool http_head_next(const struct http_head *head, enum http_header_id id, unsigned *at,
+                    struct str *value);
 
 /* True when a comma-separated header holds `token`, any case. */
 bool http_list_has(struct str value, struct str token);

@@ -184,6 +184,16 @@ def test_a_key_in_every_carrier(locked, mock, headers):
     assert b"sk-all" not in json.dumps(mock.requests()).encode()
 
 
+def test_different_keys_at_once(locked, mock):
+    for headers in ({"Authorization": "Bearer sk-all-0123456789", "x-api-key": "sk-some-0123456789"},
+                    [("api-key", "sk-some-0123456789"), ("api-key", "sk-all-0123456789")]):
+        answer = locked.post("/v1/chat/completions", chat_body(model="exact"), headers)
+        assert (answer.status, answer.error()["code"]) == (400, "ambiguous_api_key")
+    assert mock.stats()["requests"] == 0
+    same = [("Authorization", "Bearer sk-all-0123456789"), ("api-key", "sk-all-0123456789"), ("Authorization", "Basic eDp5")]
+    assert locked.post("/v1/chat/completions", chat_body(model="exact"), same).status == 200
+
+
 def test_allowed_models(locked):
     key = bearer("sk-some-0123456789")
     assert {m["id"] for m in locked.get("/v1/models", headers=key).json()["data"]} == {"free-1", "exact", "free-alias"}
@@ -217,11 +227,21 @@ def test_key_name_is_logged_not_the_key(locked):
 @pytest.mark.parametrize("host, origin, status", [
     ("localhost", None, 200), ("localhost:1234", None, 200), ("127.0.0.1:8080", None, 200), ("127.1.2.3", None, 200),
     ("[::1]:80", None, 200), ("evil.example", None, 403), ("localhost.evil.example", None, 403), ("127.0.0.1.evil.example", None, 403),
-    ("localhost", "http://evil.example", 403), ("localhost", "null", 403), ("localhost", "http://localhost:3000", 200)])
+    ("localhost", "http://evil.example", 403), ("localhost", "null", 403), ("localhost", "http://localhost:3000", 200),
+    ("localhost", "app://obsidian.md", 200), ("localhost", "vscode-webview://0abc", 200), ("localhost", "tauri://localhost", 200),
+    ("localhost", "file://", 200), ("localhost", "chrome-extension://abc", 200), ("localhost", "https://tauri.localhost", 200),
+    ("app.localhost:80", None, 200), ("evillocalhost", None, 403), ("localhost", "HTTPS://evil.example", 403),
+    ("localhost", "://x", 403), ("localhost", "app://x http://evil.example", 403), ("localhost", "app", 403),
+    ("[::1", None, 403), ("[::1]x", None, 403), ("[::2]:80", None, 403)])
 def test_dns_rebinding(shared_gate, host, origin, status):
     answer = shared_gate.get("/v1/models", headers={"Origin": origin} if origin else (), host=host)
     assert answer.status == status
     assert shared_gate.get("/metrics", headers={"Origin": origin} if origin else (), host=host).status == status
+
+
+def test_every_origin_counts(shared_gate):
+    origins = [("Origin", "http://localhost"), ("Origin", "http://evil.example")]
+    assert shared_gate.get("/v1/models", headers=origins).error()["code"] == "foreign_host"
 
 
 # --- fallbacks ---

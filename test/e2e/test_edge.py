@@ -3,7 +3,7 @@
 
 import pytest
 
-from harness import canned, model_of, whole
+from harness import canned, free_port, model_of, until, whole
 
 
 @pytest.mark.parametrize("body", [
@@ -18,17 +18,58 @@ def test_a_field_under_a_name_that_only_some_parsers_know(shared_gate, shared_mo
     assert shared_mock.stats()["requests"] == 0
 
 
-def test_half_an_emoji_passes(processes):
+# --- how the body is labelled ---
+
+BODY = b'{"model":"m"}'
+
+
+@pytest.mark.parametrize("kinds", [
+    [], ["application/json"], ["application/json; charset=utf-8"], ['application/json;charset="UTF-8"'],
+    ["application/x-www-form-urlencoded"], ["text/plain;charset=UTF-8"], ["application/json", "text/plain"]])
+def test_runtimes_get_json(processes, kinds):
     seen = []
     gate = processes.gate(canned(processes, whole(b"{}"), seen))
-    body = b'{"model":"m","messages":[{"role":"user","content":"cut off \\ud83d"}]}'
-    assert gate.chat(body).status == 200
-    assert [b for _, b in seen] == [body]
-    assert gate.chat(b'{"model":"m\\ud83d"}').error()["param"] == "model"
+    assert gate.chat(BODY, [("Content-Type", kind) for kind in kinds]).status == 200
+    lines = seen[0][0].lower().split(b"\r\n")
+    assert [line for line in lines if line.startswith(b"content-type")] == [b"content-type: application/json"]
 
 
-def test_the_query_stays_here(processes, start_gate):
-    seen = []
-    gate = start_gate([model_of(canned(processes, whole(b"{}"), seen))])
-    assert gate.post("/v1/chat/completions?model=secret&api-version=1", {"model": "m"}).status == 200
-    assert seen[0][0].split(b"\r\n")[0] == b"POST /v1/chat/completions HTTP/1.1"
+@pytest.mark.parametrize("headers", [
+    [("Content-Type", "application/json; charset=utf-7")], [("Content-Type", "text/plain; x=y; Charset = 'UTF-16'")],
+    [("Content-Type", "application/json"), ("Content-Type", "application/json; charset=ibm037")],
+    [("Content-Encoding", "gzip")], [("Content-Encoding", "identity"), ("Content-Encoding", "br")],
+    [("Content-Encoding", "identity, gzip")]])
+def test_other_codings_and_charsets_are_refused(shared_gate, shared_mock, headers):
+    answer = shared_gate.chat(BODY, headers)
+    assert answer.status == 415
+    assert answer.error()["code"] in ("unsupported_charset", "unsupported_encoding")
+    assert shared_mock.stats()["requests"] == 0
+
+
+# --- loops ---
+
+
+def test_an_endpoint_that_leads_back(processes):
+    port = free_port()
+    gate = processes.gate([model_of(f"http://127.0.0.1:{port}/v1")], listen=f"127.0.0.1:{port}")
+    assert gate.chat().error()["code"] == "loop_detected"
+    until(lambda: len(gate.exchanges(status=508)) == 2, "it came round once")
+    gate.idle()
+
+
+def test_a_loop_of_two_gateways(processes):
+    port = free_port()
+    second = processes.gate([model_of(f"http://127.0.0.1:{port}/v1")])
+    first = processes.gate([model_of(f"{second.url}/v1")], listen=f"127.0.0.1:{port}")
+    assert first.chat().error()["code"] == "loop_detected"
+    until(lambda: len(first.exchanges(status=508)) == 2 and len(second.exchanges(status=508)) == 1, "it came round once")
+
+
+def test_too_many_gateways(shared_gate, shared_mock):
+    for hops, status in ((9, 200), (10, 200), (11, 508)):
+        for headers in ([("Via", "1.1 other")] * hops, [("Via", ", ".join(["1.1 other (x)"] * hops))]):
+            answer = shared_gate.chat(headers=headers)
+            assert answer.status == status
+    assert answer.error()["code"] == "loop_detected"
+    via = [v for k, v in shared_mock.requests()[0]["headers"] if k.lower() == "via"]
+    assert len(via) == 10 and via[-1].startswith("1.1 hostler-")

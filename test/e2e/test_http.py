@@ -127,7 +127,7 @@ def test_absolute_form_and_query(shared_gate, shared_mock):
     with shared_gate.connect() as conn:
         conn.request("POST", f"http://localhost:1{CHAT}?api-version=1&x=%2F", chat_body())
         assert conn.response().status == 200
-    assert shared_mock.requests()[-1]["target"] == f"{CHAT}?api-version=1&x=%2F"
+    assert shared_mock.requests()[-1]["target"] == CHAT  # nobody has read the query
 
 
 # --- malformed: answered in the dialect's shape, and the connection closes ---
@@ -190,14 +190,14 @@ def test_malformed(shared_gate, shared_mock, request_bytes, status):
     (b"null", "must be a JSON object"), (b'{"model":"m"', "not valid JSON"), (b'{"model":"m"} x', "not valid JSON"),
     (b'{"model":"m",}', "not valid JSON"), (b"{'model':'m'}", "not valid JSON"), (b'{"model":"m","x":NaN}', "not valid JSON"),
     (b'{"model":"m","x":01}', "not valid JSON"), (b'{"model":"m","x":"\n"}', "not valid JSON"),
-    (b'\xef\xbb\xbf{"model":"m"}', "not valid JSON"), (b'{"model":"m","x":"\\ud800"}', "not valid"),
+    (b'\xef\xbb\xbf{"model":"m"}', "not valid JSON"), (b'{"model":"m\\ud800"}', "'model' must be a string"),
     (b'{"model":"m","x":"\xff"}', "not valid UTF-8"), (b'{"model":"m","x":"\xc0\xaf"}', "not valid UTF-8"),
     (b'{"model":"m","x":"\xed\xa0\x80"}', "not valid UTF-8"), (b'{"model":"m\xe2\x82"}', "not valid UTF-8"),
     (b'{"model":"m","model":"m"}', "'model' is given twice"), (b'{"model":"m","mode\\u006c":"x"}', "'model' is given twice"),
     (b'{"\\u006dodel":"m","model":"x"}', "'model' is given twice"), (b'{"model":"m","stream":true,"stream":false}', "'stream' is given twice"),
     (b'{"model":"m","stream_options":{},"stream_options":{}}', "given twice"),
     (b'{"model":"m","stream_options":{"include_usage":true,"include_usage":false}}', "given twice"),
-    (b'{}', "'model' is missing"), (b'{"Model":"m"}', "'model' is missing"), (b'{"x":{"model":"m"}}', "'model' is missing"),
+    (b'{}', "'model' is missing"), (b'{"Model":"m"}', "'model' must be written just so"), (b'{"x":{"model":"m"}}', "'model' is missing"),
     (b'{"model":1}', "'model' must be a string"), (b'{"model":null}', "'model' must be a string"),
     (b'{"model":["m"]}', "'model' must be a string"), (b'{"model":"m","stream":"true"}', "'stream' must be true or false"),
     (b'{"model":"m","stream":1}', "'stream' must be true or false"), (b'{"model":"m","stream_options":[]}', "must be an object"),
@@ -219,9 +219,9 @@ def test_bad_bodies(shared_gate, shared_mock, body, says):
 
 
 @pytest.mark.parametrize("body", [
-    b'{"x":' + b"[" * 63 + b"]" * 63 + b',"model":"m"}', b' \t\r\n{ "model" : "m" } \n', b'{"\\u006dodel":"\\u006d"}',
+    b'{"x":' + b"[" * 63 + b"]" * 63 + b',"model":"m"}', b' \t\r\n{ "model" : "m" } \n', b'{"model":"\\u006d"}',
     '{"model":"m","x":"\U0001f600\\ud83d\\ude00\\u0000 ￿"}'.encode(), b'{"model":"m","x":1,"x":2}',
-    b'{"model":"m","x":1e999,"y":123456789012345678901234567890}', b'{"model":"m","stream":null,"stream_options":null}'])
+    b'{"model":"m","x":"half an emoji \\ud83d","\\ude00":"\\ud83d\\ud83d"}', b'{"model":"m","x":1e999,"y":123456789012345678901234567890}', b'{"model":"m","stream":null,"stream_options":null}'])
 def test_good_but_unusual_bodies(processes, body):
     seen = []
     gate = processes.gate(canned(processes, whole(b"{}"), seen))

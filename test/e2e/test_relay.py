@@ -192,7 +192,8 @@ def test_headers_to_the_runtime(start_gate, mock, processes):
     names = [k for k, _ in headers]
     assert len(names) == len(set(names))
     assert set(names) == {"host", "openai-beta", "x-custom", "user-agent", "content-type", "traceparent", "x-request-id", "authorization",
-                          "content-length"}
+                          "content-length", "accept-encoding", "via"}
+    assert dict(headers)["accept-encoding"] == "identity"
     assert dict(headers)["authorization"] == "Bearer sk-upstream-0123456789"
     assert dict(headers)["host"] == f"127.0.0.1:{mock.address}"
     assert "sk-client" not in json.dumps(mock.requests())
@@ -212,7 +213,40 @@ def test_headers_to_the_client(processes):
     assert len(names) == len(set(names))
     assert answer.get("x-request-id") == "ours"
     assert answer.get("openai-processing-ms") == "12" and answer.get("x-ratelimit-remaining-tokens") == "7"
-    assert not set(names) & {"connection", "x-hop", "keep-alive", "proxy-authenticate", "upgrade", "trailer", "transfer-encoding"}
+    assert not set(names) & {"connection", "x-hop", "keep-alive", "proxy-authenticate", "upgrade", "trailer", "transfer-encoding", "server"}
+
+
+CLAIMS = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Client-Cert", "Forwarded", "X-Real-IP", "X-SSL-Client-Verify", "X-Client-Cert",
+          "X-Auth-Request-User", "X-Remote-User", "Remote-User", "True-Client-IP", "CF-Connecting-IP", "X-Original-URL",
+          "X-HTTP-Method-Override", "Origin", "Referer", "Sec-Fetch-Site", "Cookie"]
+
+
+def test_what_browsers_and_proxies_say_stays_here(shared_gate, shared_mock):
+    headers = [(name, "http://localhost") for name in CLAIMS] + [("X-Title", "mine"), ("X-Stainless-Lang", "c"), ("Accept", "*/*")]
+    assert shared_gate.chat(headers=headers).status == 200
+    names = {k.lower() for k, _ in shared_mock.requests()[0]["headers"]}
+    assert not names & {name.lower() for name in CLAIMS}
+    assert {"x-title", "x-stainless-lang", "accept"} <= names
+
+
+def test_what_only_the_runtimes_own_clients_need_stays_here(processes):
+    kept = [b"Retry-After: 1", b"X-Custom: 1", b"Cache-Control: max-age=9", b"request-id: 2", b"RateLimit-Policy: 5"]
+    lost = [b"Set-Cookie: a=b", b"Alt-Svc: h3", b"Strict-Transport-Security: x", b"Public-Key-Pins: x", b"NEL: x", b"Report-To: x",
+            b"Clear-Site-Data: x", b"Location: http://10.0.0.5/", b"Access-Control-Allow-Origin: *", b"X-Accel-Redirect: /secret",
+            b"X-Sendfile: /etc/passwd", b"X-Powered-By: x", b"Via: 1.1 x", b"WWW-Authenticate: Basic", b"Refresh: 1"]
+    gate = processes.gate(canned(processes, whole(b"{}", b"".join(line + b"\r\n" for line in kept + lost))))
+    names = {k for k, _ in gate.chat().headers}
+    assert {line.decode().split(":")[0].lower() for line in kept} <= names
+    assert not {line.decode().split(":")[0].lower() for line in lost} & names
+
+
+def test_streams_tell_proxies_not_to_gather_them(processes):
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: max-age=60\r\nX-Accel-Buffering: yes\r\n"
+    body = b"data: [DONE]\n\n"
+    gate = processes.gate(canned(processes, [head + b"Content-Length: %d\r\n\r\n" % len(body) + body]))
+    headers = gate.chat(stream=True).headers
+    assert [v for k, v in headers if k == "cache-control"] == ["no-cache, no-transform"]
+    assert [v for k, v in headers if k == "x-accel-buffering"] == ["no"]
 
 
 def test_a_base_path_is_kept(processes, start_gate):

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gate: what is judged of heads on their way through. What is written of them, the simulation looks at. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "gate/forward.h"
+
+/* A head with one header per row of `lines` ("name: value"), up to a NULL. */
+static struct http_head head_of(const char *const *lines)
+{
+    struct http_head head = {0};
+    head.headers = calloc(20, sizeof *head.headers);
+    assert_non_null(head.headers);
+    for (; lines[head.header_count]; head.header_count++) {
+        struct str value = str_of(lines[head.header_count]), name;
+        assert_true(str_cut(&value, ':', &name));
+        head.headers[head.header_count] =
+            (struct http_header){http_header_id(name), name, str_trim(value)};
+    }
+    return head;
+}
+
+static void loops_are_seen(void **state)
+{
+    (void)state;
+    static const struct {
+        bool loops;
+        const char *lines[5];
+    } rows[] = {
+        {false, {"via-x: 1.1 hostler-a1"}},
+        {false, {"via: "}},
+        {false, {"via: 1.1 hostler-a2, 1.0 nginx"}},
+        {false, {"via: 1.1 hostler-a11"}},
+        {false, {"via: hostler-a1"}}, /* no protocol before it */
+        {true, {"via: 1.1 hostler-a1"}},
+        {true, {"Via: HTTP/1.1   HOSTLER-A1 (Hostler)"}},
+        {true, {"via: 1.0 nginx,1.1 hostler-a1 , 1.1 x"}},
+        {true, {"via: 1.0 nginx", "x: y", "via: 1.1 hostler-a1"}},
+        {false, {"via: a,b,c,d,e", "via: f,g,h,i,j"}},
+        {true, {"via: a,b,c,d,e", "via: f,g,h,i,j", "via: k"}},
+        {true, {"via: ,,,,,,,,,,"}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct http_head head = head_of(rows[i].lines);
+        if (forward_loops(&head, STR("hostler-a1")) != rows[i].loops)
+            fail_msg("%zu: %s", i, rows[i].lines[0]);
+        free(head.headers);
+    }
+}
+
+static void unreadable_answers_are_seen(void **state)
+{
+    (void)state;
+    static const struct {
+        bool readable;
+        const char *lines[4];
+    } rows[] = {
+        {true, {"x: y"}},
+        {true, {"content-type: text/event-stream"}},
+        {true, {"content-type: text/event-stream", "content-encoding: identity"}},
+        {true, {"content-type: application/json", "content-encoding: gzip"}},
+        {true, {"content-type: application/json", "Content-Type: Application/JSON"}},
+        {false, {"content-type: text/event-stream", "content-encoding: gzip"}},
+        {false, {"content-encoding: br", "content-type: text/event-stream;charset=utf-8"}},
+        {false,
+         {"content-type: text/event-stream", "content-encoding: identity",
+          "content-encoding: deflate"}},
+        {false, {"content-type: application/json", "content-type: text/event-stream"}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct http_head head = head_of(rows[i].lines);
+        const char *why = NULL;
+        if (forward_readable(&head, &why) != rows[i].readable)
+            fail_msg("%zu: %s", i, rows[i].lines[0]);
+        assert_true(rows[i].readable == !why);
+        free(head.headers);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(loops_are_seen),
+        cmocka_unit_test(unreadable_answers_are_seen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
