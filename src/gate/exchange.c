@@ -139,7 +139,10 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, 
     if (status == 401) fields[n++] = (struct http_field){STR("www-authenticate"), STR("Bearer")};
     struct buf body;
     buf_init(&body, 16384);
-    api_write_error(&body, status, message, param, code);
+    if (x->match.ollama)
+        api_write_ollama_error(&body, message);
+    else
+        api_write_error(&body, status, message, param, code);
     x->status = status;
     x->error_code = code;
     call_begin(x->call, status, fields, n, HTTP_LENGTH, buf_len(&body));
@@ -154,6 +157,19 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, 
 static bool is_probe(enum api_route route)
 {
     return route == API_LIVEZ || route == API_READYZ || route == API_HEALTHZ;
+}
+
+static enum step refuse_unknown(struct exchange *x)
+{
+    const struct http_head *head = x->call->head;
+    struct str hint = api_suggest(x->call->arena, head->path);
+    return exchange_refuse(
+        x, OUTCOME_NOT_FOUND, 404,
+        arena_printf(x->call->arena,
+                     "Unknown request URL: %" STR_FMT " %" STR_FMT ".%s%" STR_FMT "%s",
+                     STR_ARG(head->method_name), STR_ARG(str_sub(head->path, 0, 200)),
+                     hint.len ? " Did you mean " : "", STR_ARG(hint), hint.len ? "?" : ""),
+        NULL, "unknown_url", 0);
 }
 
 static enum step step_identify(struct exchange *x)
@@ -192,12 +208,7 @@ static enum step step_identify(struct exchange *x)
                 NULL, "invalid_api_key", 0);
         }
     }
-    if (x->match.route == API_UNKNOWN)
-        return exchange_refuse(
-            x, OUTCOME_NOT_FOUND, 404,
-            arena_printf(x->call->arena, "Unknown request URL: %" STR_FMT " %" STR_FMT ".",
-                         STR_ARG(head->method_name), STR_ARG(str_sub(head->path, 0, 200))),
-            NULL, "unknown_url", 0);
+    if (x->match.route == API_UNKNOWN) return refuse_unknown(x);
     if (!x->match.method_ok)
         return exchange_refuse(x, OUTCOME_BAD_REQUEST, 405,
                                arena_printf(x->call->arena,

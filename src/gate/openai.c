@@ -78,7 +78,7 @@ static bool match_api(const struct http_head *head, struct arena *arena, struct 
 
 void api_match(const struct http_head *head, struct arena *arena, struct api_match *out)
 {
-    *out = (struct api_match){.route = API_UNKNOWN};
+    *out = (struct api_match){.route = API_UNKNOWN, .ollama = str_starts(head->path, STR("/api/"))};
     struct str path = without_version(head->path);
     out->rest = path;
     if (match_api(head, arena, path, out)) return;
@@ -87,6 +87,31 @@ void api_match(const struct http_head *head, struct arena *arena, struct api_mat
             found(&own_rows[i], head, out);
             return;
         }
+}
+
+/* A path in small letters, with one slash where there are several and none at its end. */
+static struct str tidied(struct arena *arena, struct str path)
+{
+    char *to = arena_alloc(arena, path.len + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < path.len; i++) {
+        char c = path.ptr[i];
+        if (c == '/' && n && to[n - 1] == '/') continue;
+        to[n++] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+    }
+    while (n && to[n - 1] == '/')
+        n--;
+    return str_n(to, n);
+}
+
+struct str api_suggest(struct arena *arena, struct str path)
+{
+    struct str tidy = tidied(arena, path);
+    for (size_t i = 0; i < ARRAY_LEN(api_rows); i++)
+        if (str_ends(tidy, api_rows[i].path)) return arena_cat(arena, STR("/v1"), api_rows[i].path);
+    for (size_t i = 0; i < ARRAY_LEN(own_rows); i++)
+        if (str_ends(tidy, own_rows[i].path)) return own_rows[i].path;
+    return STR_NULL;
 }
 
 /* --- bodies --- */
@@ -327,6 +352,16 @@ void api_write_error(struct buf *out, int status, struct str message, const char
     json_write_object_end(&w);
     json_write_object_end(&w);
     if (json_write_end(&w)) buf_clear(out); /* an empty body rather than half of one */
+}
+
+void api_write_ollama_error(struct buf *out, struct str message)
+{
+    struct json_writer w;
+    json_write_init(&w, out);
+    json_write_object(&w);
+    json_write_str_member(&w, "error", message);
+    json_write_object_end(&w);
+    if (json_write_end(&w)) buf_clear(out);
 }
 
 void api_write_error_event(struct buf *out, int status, struct str message, const char *code)

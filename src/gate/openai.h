@@ -29,13 +29,16 @@ struct api_match {
     enum api_route route;
     bool method_ok;   /* else 405 with `allow` */
     struct str allow; /* for the Allow header */
-    struct str
-        rest; /* of the path, behind /v1: "/chat/completions". The query stays here: nobody has read it */
-    struct str arg; /* decoded id of API_MODEL */
+    struct str rest;  /* of the path, behind /v1; the query stays here, nobody has read it */
+    struct str arg;   /* decoded id of API_MODEL */
+    bool ollama;      /* under /api/: its clients read errors in Ollama's shape */
 };
 
 /* Finds the route. /v1/x, /openai/v1/x and /x are the same. Strings borrow from the head or the arena. */
 void api_match(const struct http_head *head, struct arena *arena, struct api_match *out);
+
+/* For an unknown path: the one that was probably meant ("/v1/chat/completions" for "//v1/v1/chat/completions/"), or ptr NULL. */
+struct str api_suggest(struct arena *arena, struct str path);
 
 /* True for the routes that a runtime answers (chat, completions, embeddings). */
 bool api_is_inference(enum api_route route);
@@ -78,6 +81,9 @@ unsigned api_splice(const struct api_request *r, struct str body, struct str mod
 /* Appends {"error":{...}}. `code` and `param` may be NULL; the type follows from the status. */
 void api_write_error(struct buf *out, int status, struct str message, const char *param,
                      const char *code);
+
+/* Appends {"error":"message"}. */
+void api_write_ollama_error(struct buf *out, struct str message);
 
 /* The error as an event of a stream: "data: {...}\n\n". */
 void api_write_error_event(struct buf *out, int status, struct str message, const char *code);

@@ -84,6 +84,20 @@ def test_unknown_url(shared_gate, path):
     assert answer.error()["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize("path", ["/v1/v1/chat/completions", "//v1/chat/completions", "/v1/chat/completions/", "/api/v1/chat/completions"])
+def test_a_path_nearly_right(shared_gate, path):
+    answer = shared_gate.post(path, chat_body())
+    assert answer.status == 404
+    assert "Did you mean /v1/chat/completions?" in answer.body.decode()
+
+
+@pytest.mark.parametrize("method, path", [("POST", "/api/chat"), ("GET", "/api/tags"), ("POST", "/api/generate")])
+def test_ollamas_clients_can_read_errors(shared_gate, method, path):
+    answer = shared_gate.ask(method, path, "{}" if method == "POST" else None)
+    assert answer.status == 404
+    assert answer.json() == {"error": f"Unknown request URL: {method} {path}."}
+
+
 @pytest.mark.parametrize("method, path, allow", [
     ("GET", "/v1/chat/completions", "POST"), ("PUT", "/v1/completions", "POST"), ("DELETE", "/v1/embeddings", "POST"),
     ("POST", "/v1/models", "GET"), ("PATCH", "/v1/models/m", "GET"), ("POST", "/metrics", "GET")])

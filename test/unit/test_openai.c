@@ -85,6 +85,41 @@ static void routes_are_found(void **state)
     }
 }
 
+static void a_path_that_was_meant_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        const char *meant; /* NULL: no idea */
+    } rows[] = {
+        {"/v1/v1/chat/completions", "/v1/chat/completions"},
+        {"//v1/chat/completions", "/v1/chat/completions"},
+        {"/v1/chat//completions/", "/v1/chat/completions"},
+        {"/V1/Chat/Completions", "/v1/chat/completions"},
+        {"/api/v1/completions", "/v1/completions"},
+        {"/v1/embeddings//", "/v1/embeddings"},
+        {"/v1/models/", "/v1/models"},
+        {"/v1/metrics", "/metrics"},
+        {"/readyz/", "/readyz"},
+        {"/", NULL},
+        {"", NULL},
+        {"/v1", NULL},
+        {"/v1/chat", NULL},
+        {"/api/chat", NULL},
+        {"/v1/xcompletions", NULL},
+        {"/v1/responses", NULL},
+    };
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX, 256);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct str meant = api_suggest(&arena, str_of(rows[i].path));
+        if (!str_eq(meant, str_of(rows[i].meant)))
+            fail_msg("%s: %" STR_FMT, rows[i].path, STR_ARG(meant));
+        assert_true(rows[i].meant || !meant.ptr);
+    }
+    arena_fini(&arena);
+}
+
 /* --- bodies --- */
 
 static void bodies_are_read(void **state)
@@ -332,6 +367,9 @@ static void errors_have_the_dialects_shape(void **state)
         struct str text = buf_str(&event);
         assert_true(str_starts(text, STR("data: {")) && str_ends(text, STR("}\n\n")));
         assert_int_equal(str_find_char(text, '\n'), (ptrdiff_t)text.len - 2);
+        buf_clear(&out);
+        api_write_ollama_error(&out, STR("say \"what\"\n"));
+        assert_true(str_eq(buf_str(&out), STR("{\"error\":\"say \\\"what\\\"\\n\"}")));
         buf_fini(&out);
         buf_fini(&event);
         arena_fini(&arena);
@@ -359,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(routes_are_found),
+        cmocka_unit_test(a_path_that_was_meant_is_told),
         cmocka_unit_test(bodies_are_read),
         cmocka_unit_test(splices_change_the_model_and_the_usage_only),
         cmocka_unit_test(errors_have_the_dialects_shape),
