@@ -74,6 +74,16 @@ static unsigned ways_of(const struct http_header *h)
     return STAYS;
 }
 
+/* True when a Connection header may name others as its own: nearly all have one word, which names none that could pass. */
+static bool has_named(const struct http_head *head)
+{
+    struct str value;
+    for (unsigned at = 0; http_head_next(head, HDR_CONNECTION, &at, &value);)
+        if (!str_eq_nocase(value, STR("keep-alive")) && !str_eq_nocase(value, STR("close")))
+            return true;
+    return false;
+}
+
 /* True for a header that one of the message's Connection headers names as its own. */
 static bool named_by_connection(const struct http_head *head, struct str name)
 {
@@ -129,7 +139,7 @@ static char *put_header(char *at, struct str name, struct str value)
 
 static char *put_headers(char *at, const struct http_head *head, unsigned ways)
 {
-    bool named = http_head_get(head, HDR_CONNECTION).ptr;
+    bool named = has_named(head);
     for (unsigned i = 0; i < head->header_count; i++) {
         const struct http_header *h = &head->headers[i];
         if ((ways_of(h) & ways) && !(named && named_by_connection(head, h->name)))
