@@ -27,6 +27,50 @@ static size_t times_in(yyjson_val *object, struct str name)
     return times;
 }
 
+/* The name in small letters, as parsers have it that ignore case. */
+static struct str folded(struct arena *arena, struct str name)
+{
+    static const struct {
+        struct str from;
+        char to;
+    } wide[] = {{STR_INIT("\u017f"), 's'},
+                {STR_INIT("\u212a"), 'k'},
+                {STR_INIT("\u0130"), 'i'},
+                {STR_INIT("\u0131"), 'i'}};
+    char *to = arena_alloc(arena, name.len + 1);
+    size_t n = 0;
+    while (name.len) {
+        size_t step = 1;
+        to[n] = (char)(name.ptr[0] >= 'A' && name.ptr[0] <= 'Z' ? name.ptr[0] + 32 : name.ptr[0]);
+        for (size_t i = 0; i < ARRAY_LEN(wide); i++)
+            if (str_starts(name, wide[i].from)) {
+                to[n] = wide[i].to;
+                step = wide[i].from.len;
+            }
+        n++;
+        name = str_skip(name, step);
+    }
+    return str_n(to, n);
+}
+
+/* A span is told to have namesakes when there are some but for case; when it is, there is at least one (perhaps by escapes). */
+static void check_alike(const struct json_span *span, yyjson_val *object, struct str name)
+{
+    struct arena arena;
+    bool some = false, other = false;
+    yyjson_obj_iter it;
+    arena_init(&arena, SIZE_MAX, 1024);
+    yyjson_obj_iter_init(object, &it);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&it));) {
+        struct str k = str_n(yyjson_get_str(key), yyjson_get_len(key));
+        if (!str_eq(folded(&arena, k), name)) continue;
+        some = true;
+        other |= !str_eq(k, name);
+    }
+    CHECK(span->alike ? some : !other);
+    arena_fini(&arena);
+}
+
 static enum json_type type_of(yyjson_val *v)
 {
     return json_type((const struct json *)(const void *)v);
@@ -54,6 +98,7 @@ static void compare_members(const struct json_span *spans, yyjson_val *object)
 {
     for (size_t i = 0; i < NAMES; i++) {
         CHECK(times_in(object, names[i]) == (spans[i].type != JSON_NONE));
+        check_alike(&spans[i], object, names[i]);
         if (spans[i].type == JSON_NONE) continue;
         yyjson_val *v = yyjson_obj_getn(object, names[i].ptr, names[i].len);
         compare_value(&spans[i], v);
