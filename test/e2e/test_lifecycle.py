@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reloading and ending."""
 
+import contextlib
+import json
+import os
 import signal
 import threading
 import time
 
 import pytest
 
-from harness import config_of, model_of, text_of, until
+from harness import HOSTLER, Program, config_of, free_port, model_of, text_of, until
 
 KEY_A, KEY_B = "sk-aaaa-0123456789", "sk-bbbb-0123456789"
 
@@ -269,3 +272,20 @@ def test_kill_9_leaves_nothing_that_blocks_a_restart(processes, mock):
         gate = processes.gate(mock, listen=f"unix:{path}")
         assert gate.chat().status == 200
         gate.kill()
+
+
+# --- a bare start ---
+
+
+def test_closed_standard_descriptors_are_nobodys(processes, mock):
+    """What a program opens first must not get the log."""
+    path = processes.folder / "bare.yaml"
+    path.write_text(json.dumps(config_of(mock, listen=f"127.0.0.1:{free_port()}")))
+    gate = processes.keep(Program(["bash", "-c", 'exec "$0" serve -c "$1" <&- >&- 2>&-', HOSTLER, path], processes.folder, "bare"))
+    gate.address = int(json.loads(path.read_text())["listen"].rpartition(":")[2])
+
+    def answers():
+        with contextlib.suppress(OSError):
+            return gate.chat().status == 200
+    until(answers, "it serves")
+    assert [os.readlink(f"/proc/{gate.pid}/fd/{fd}") for fd in range(3)] == ["/dev/null"] * 3
