@@ -332,12 +332,14 @@ static enum step take_head(struct exchange *x)
 {
     const struct http_head *head = x->fetch.head;
     enum verdict verdict = verdict_of_status(head->status);
+    const char *why;
     x->head_us = exchange__now(x);
     if (may_refuse_usage(x, head->status)) {
         x->no_usage = true;
         return send_again(x);
     }
     if (verdict_row(verdict)->status) return refuse_answer(x, verdict);
+    if (!forward_readable(head, &why)) return fail_attempt(x, VERDICT_UNREADABLE, why);
     if (verdict_row(verdict)->retry == RETRY_ELSEWHERE) return failing_answer(x, verdict);
     if (verdict == VERDICT_OK)
         learn_usage(x);

@@ -177,7 +177,7 @@ static enum step step_identify(struct exchange *x)
     const struct http_head *head = x->call->head;
     api_match(head, x->call->arena, &x->match);
     bool keys = keyring_required(x->keyring);
-    if (!keys && !caller_is_local(x->call, NULL, 0))
+    if (!keys && !caller_is_local(x->call, exchange__conf(x)->hosts, exchange__conf(x)->host_count))
         return exchange_refuse(
             x, OUTCOME_FORBIDDEN, 403,
             STR("Without API keys, only requests to localhost and from local pages are answered. To serve others, configure "

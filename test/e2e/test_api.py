@@ -288,3 +288,12 @@ def test_fallback_respects_the_key(start_gate, start_mock, mock):
                       keys=[{"name": "k", "key": "sk-one-0123456789", "models": ["m"]}])
     assert gate.chat(headers=bearer("sk-one-0123456789")).status == 500
     assert mock.stats()["requests"] == 0
+
+
+def test_hosts_may_be_named(start_gate, mock):
+    gate = start_gate(mock, hosts=["llm.example.org", "10.1.2.3"])
+    for host, status in [("llm.example.org", 200), ("LLM.example.org:443", 200), ("10.1.2.3:8080", 200), ("localhost", 200),
+                         ("evil.example.org", 403), ("x.llm.example.org", 403), ("llm.example.org.evil", 403)]:
+        assert gate.get("/v1/models", host=host).status == status, host
+    assert gate.get("/v1/models", headers={"origin": "https://llm.example.org"}, host="llm.example.org").status == 200
+    assert gate.get("/v1/models", headers={"origin": "https://evil.example.org"}, host="llm.example.org").status == 403

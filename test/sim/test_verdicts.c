@@ -37,6 +37,9 @@ static const struct part parts[VERDICT_COUNT] = {
     [VERDICT_UNAUTHORIZED] = {.bytes = HEAD(401)},
     [VERDICT_REDIRECTED] =
         {.bytes = "HTTP/1.1 307 X\r\nlocation: http://inside/v1\r\ncontent-length: 0\r\n\r\n"},
+    [VERDICT_UNREADABLE] = {.bytes = "HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\n"
+                                     "content-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n",
+                            .stream = true},
     [VERDICT_UNREACHABLE] = {.on_dial = SIM_STALL, .dial_err = -ECONNREFUSED},
     [VERDICT_CONNECT_TIMEOUT] = {.on_dial = SIM_STALL, .wait_us = 6 * SEC},
     [VERDICT_BROKEN] = {.reset = true},
