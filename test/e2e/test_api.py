@@ -264,7 +264,7 @@ def test_every_origin_counts(shared_gate):
 def test_fallback_model(start_gate, start_mock, mock):
     bad = start_mock("--status", 500)
     gate = start_gate([model_of(bad, name="m", fallback=["second", "third"]),
-                       model_of(f"http://127.0.0.1:1/v1", name="second"), model_of(mock, name="third")])
+                       model_of(start_mock("--status", 503), name="second"), model_of(mock, name="third")])
     answer = gate.chat()
     assert answer.status == 200 and answer.json()["model"] == "third"
     line = gate.exchange(request_id=answer.get("x-request-id"))
