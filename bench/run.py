@@ -20,6 +20,7 @@ from pathlib import Path
 
 import aborts
 import engines
+import faults
 import proxies
 from harness import HOSTLER, ROOT, Unmeasured, command_line_version, machine, note
 
@@ -32,6 +33,8 @@ FIGURES = {
     3: ("memory", proxies.memory),
     4: ("engine", engines.engine),
     5: ("aborts", aborts.aborts),
+    6: ("faults", faults.innocents),
+    7: ("many models", faults.scale),
 }
 
 
