@@ -18,7 +18,9 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/map.h"
 #include "gate/engine_command.h"
+#include "gate/engine_folder.h"
 #include "gate/engine_output.h"
 #include "loop/process.h"
 #include "mesh/check.h"
@@ -32,6 +34,7 @@ enum {
 #define HEALTH_EVERY_US ((uint64_t)50 * USEC_PER_MS)
 #define HEALTH_TIMEOUT_US ((uint64_t)5 * USEC_PER_SEC)
 #define DRAIN_LOOK_US ((uint64_t)50 * USEC_PER_MS)
+#define SOCKET_LOOK_US ((uint64_t)USEC_PER_SEC) /* whether a running process can still be found */
 #define BACKOFF_FIRST_US ((uint64_t)250 * USEC_PER_MS)
 #define BACKOFF_MAX_US ((uint64_t)60 * USEC_PER_SEC)
 /* a process that ran this long failed for another reason than the last one */
@@ -54,7 +57,8 @@ struct engine {
     char **env;
 
     enum engine_state state;
-    struct process *process; /* STARTING, READY, STOPPING */
+    /* STARTING, READY, STOPPING; in BACKOFF and FAILED what is left of its group, which ends */
+    struct process *process;
     struct engine_output output;
     struct health_check check; /* STARTING */
     struct task task;
@@ -62,7 +66,8 @@ struct engine {
     uint64_t since_us;             /* when the state began */
     uint64_t deadline_us;          /* STARTING: healthy by then; STOPPING: killed then */
     bool wanted;                   /* a request waits for it */
-    bool again;                    /* STOPPING: start with new settings */
+    bool again;                    /* STOPPING: start when it has stopped */
+    bool away;                     /* STOPPING: the model was taken out of the configuration */
     bool signalled;                /* STOPPING: SIGTERM was sent */
     bool overdue;                  /* STARTING: killed because of start_timeout */
     unsigned quick;                /* quick failures in a row */
@@ -81,10 +86,11 @@ struct supervisor {
     struct http_client *client;
     struct snapshot *snapshot; /* one reference, or NULL */
     struct list engines;
+    struct map by_model; /* of the engines */
+    size_t processes;    /* not gone yet */
     struct box *box;
     struct rng rng;
-    char *folder;         /* of the sockets */
-    unsigned sockets;     /* chosen so far */
+    struct engine_folder folder;
     struct task *drained; /* woken when the last process has ended; NULL: not draining */
 };
 
@@ -141,17 +147,29 @@ static void enter(struct engine *e, enum engine_state state, enum endpoint_phase
 
 static void fail_engine(struct engine *e, const char *what, bool hopeless);
 static void on_exit_of_process(void *owner, int64_t status, int signal);
+static void on_process_gone(void *owner);
 
 static int spawn_engine(struct engine *e)
 {
     struct loop *loop = e->sup->loop;
-    struct process_spec spec = {.argv = e->argv, .env = e->env};
+    struct process_spec spec = {.argv = e->argv,
+                                .env = e->env,
+                                .on_exit = on_exit_of_process,
+                                .on_gone = on_process_gone,
+                                .owner = e};
     int rc = engine_output_open(&e->output, loop, e->model, &spec.output_fd);
     if (rc) return rc;
-    rc = process_start(loop, &spec, on_exit_of_process, e, &e->process);
+    rc = process_start(loop, &spec, &e->process);
     close(spec.output_fd);
     if (rc) engine_output_end(&e->output);
+    if (!rc) e->sup->processes++;
     return rc;
+}
+
+/* When a start that begins after `wait_us` is given up; those who need the process wait that long. */
+static uint64_t start_deadline(const struct engine *e, uint64_t wait_us)
+{
+    return now_of(e) + wait_us + e->endpoint->engine->start_timeout_us;
 }
 
 static void start_engine(struct engine *e)
@@ -164,17 +182,20 @@ static void start_engine(struct engine *e)
     e->env = engine_environment(&e->arena, e->endpoint->engine);
     unlink(e->socket.ptr);
     e->starts++;
-    int rc = spawn_engine(e);
+    int rc = engine_folder_ensure(&s->folder);
+    const char *failed = rc ? s->folder.path : e->argv[0];
+    if (!rc) rc = spawn_engine(e);
     if (rc) {
         char what[ENDPOINT_REASON_MAX];
         e->process = NULL;
         e->since_us = now_of(e);
-        snprintf(what, sizeof(what), "%s cannot be started: %s", e->argv[0], err_text(rc));
+        snprintf(what, sizeof(what), "%s cannot be %s: %s", failed,
+                 failed == s->folder.path ? "made" : "started", err_text(rc));
         fail_engine(e, what, true);
         return;
     }
-    enter(e, ENGINE_STARTING, ENDPOINT_STARTING, "its process is starting", 0);
-    e->deadline_us = now_of(e) + e->endpoint->engine->start_timeout_us;
+    e->deadline_us = start_deadline(e, 0);
+    enter(e, ENGINE_STARTING, ENDPOINT_STARTING, "its process is starting", e->deadline_us);
     look_in(e, HEALTH_EVERY_US);
 }
 
@@ -183,7 +204,7 @@ static void ready_engine(struct engine *e)
     e->wanted = false;
     e->why[0] = '\0';
     enter(e, ENGINE_READY, ENDPOINT_UP, "", 0);
-    if (e->endpoint->engine->idle_stop_us) look_in(e, e->endpoint->engine->idle_stop_us);
+    look_in(e, SOCKET_LOOK_US);
 }
 
 /* STARTING: ask for its health, again and again. */
@@ -236,7 +257,7 @@ static void fail_engine(struct engine *e, const char *what, bool hopeless)
     if (often || hopeless)
         enter(e, ENGINE_FAILED, ENDPOINT_DOWN, e->why, now_of(e) + pause);
     else
-        enter(e, ENGINE_BACKOFF, ENDPOINT_STARTING, e->why, 0);
+        enter(e, ENGINE_BACKOFF, ENDPOINT_STARTING, e->why, start_deadline(e, pause));
     look_in(e, pause);
 }
 
@@ -246,9 +267,13 @@ static bool starts_by_itself(const struct engine *e)
 }
 
 /* BACKOFF and FAILED: the time is over. One that failed too often gets one more chance, not
- * SUPERVISOR_QUICK_MAX. */
+ * SUPERVISOR_QUICK_MAX. Nothing starts beside what is left of the last process, which holds its memory. */
 static void step_retry(struct engine *e)
 {
+    if (e->process) {
+        look_in(e, DRAIN_LOOK_US);
+        return;
+    }
     e->quick = MIN(e->quick, SUPERVISOR_QUICK_MAX - 1);
     if (e->wanted || starts_by_itself(e) || service_waiting(e->endpoint->service) > 0)
         start_engine(e);
@@ -258,14 +283,17 @@ static void step_retry(struct engine *e)
 
 /* --- stopping --- */
 
+static uint64_t stop_patience(const struct engine *e)
+{
+    return e->endpoint ? e->endpoint->engine->stop_timeout_us : (uint64_t)10 * USEC_PER_SEC;
+}
+
 static void send_term(struct engine *e)
 {
     e->signalled = true;
     process_signal(e->process, SIGTERM);
-    uint64_t patience =
-        e->endpoint ? e->endpoint->engine->stop_timeout_us : (uint64_t)10 * USEC_PER_SEC;
-    e->deadline_us = now_of(e) + patience;
-    look_in(e, patience);
+    e->deadline_us = now_of(e) + stop_patience(e);
+    look_in(e, stop_patience(e));
 }
 
 static uint32_t inflight_of(const struct engine *e)
@@ -280,13 +308,33 @@ static void stop_engine(struct engine *e, enum endpoint_phase phase, const char 
                         bool polite)
 {
     health_check_stop(&e->check);
-    enter(e, ENGINE_STOPPING, phase, reason, 0);
     e->signalled = false;
     e->deadline_us = now_of(e) + snapshot_conf(e->sup->snapshot)->timeouts.drain_us;
+    uint64_t stopped_us = e->deadline_us - now_of(e) + stop_patience(e);
+    enter(e, ENGINE_STOPPING, phase, reason,
+          phase == ENDPOINT_STARTING ? start_deadline(e, stopped_us) : 0);
     if (polite && inflight_of(e) > 0)
         look_in(e, DRAIN_LOOK_US);
     else
         send_term(e);
+}
+
+/* Those who ask wait until it stands and runs anew. */
+static void restart_engine(struct engine *e, const char *reason)
+{
+    e->again = true;
+    stop_engine(e, ENDPOINT_STARTING, reason, true);
+}
+
+/* STOPPING, and wanted again meanwhile. */
+static void start_after_stop(struct engine *e)
+{
+    if (e->again) return;
+    uint64_t now = now_of(e), left = MAX(e->deadline_us, now) - now;
+    e->again = true;
+    endpoint_set_phase(e->endpoint->state, ENDPOINT_STARTING,
+                       STR("starting again when it has stopped"),
+                       start_deadline(e, left + (e->signalled ? 0 : stop_patience(e))), now);
 }
 
 /* STOPPING: the last requests have ended, or the patience has. */
@@ -301,17 +349,35 @@ static void step_stopping(struct engine *e)
         look_in(e, DRAIN_LOOK_US);
 }
 
+/* Where its socket was nothing is: somebody cleaned up, and no new connection will find the process. */
+static bool socket_gone(const struct engine *e)
+{
+    struct stat st;
+    const struct addr *a = &e->endpoint->addr;
+    char path[128];
+    if (!a->is_unix || a->path.len >= sizeof(path)) return false;
+    snprintf(path, sizeof(path), "%" STR_FMT, STR_ARG(a->path));
+    return lstat(path, &st) != 0 && errno == ENOENT;
+}
+
+/* When it will have been idle for the configured time, if nobody comes. */
+static uint64_t idle_due(const struct engine *e)
+{
+    const struct endpoint_state *state = e->endpoint->state;
+    uint64_t idle_stop_us = e->endpoint->engine->idle_stop_us;
+    if (idle_stop_us == 0) return UINT64_MAX;
+    if (endpoint_inflight(state) > 0) return now_of(e) + idle_stop_us;
+    return MAX(endpoint_released_at(state), e->since_us) + idle_stop_us;
+}
+
 /* READY: stop it when nobody has used it for the configured time. */
 static void step_ready(struct engine *e)
 {
-    const struct conf_engine *c = e->endpoint->engine;
-    if (c->idle_stop_us == 0) return;
-    struct endpoint_state *state = e->endpoint->state;
-    uint64_t last = MAX(endpoint_released_at(state), e->since_us);
-    if (endpoint_inflight(state) > 0) last = now_of(e);
-    uint64_t due = last + c->idle_stop_us;
-    if (now_of(e) < due || !endpoint_retire(state, ENDPOINT_STARTABLE, STR(""), now_of(e)))
-        look_in(e, MAX(due, now_of(e) + DRAIN_LOOK_US) - now_of(e));
+    uint64_t now = now_of(e), due = idle_due(e);
+    if (socket_gone(e))
+        restart_engine(e, "its socket is gone, starting again");
+    else if (now < due || !endpoint_retire(e->endpoint->state, ENDPOINT_STARTABLE, STR(""), now))
+        look_in(e, MIN(SOCKET_LOOK_US, MAX(due, now + DRAIN_LOOK_US) - now));
     else
         stop_engine(e, ENDPOINT_STARTABLE, "stopping: idle", false);
 }
@@ -324,6 +390,7 @@ static void engine_free(struct engine *e)
     task_cancel(&e->task);
     health_check_fini(&e->check);
     unlink(e->socket.ptr);
+    map_remove(&e->sup->by_model, e->model);
     list_remove(&e->link);
     arena_fini(&e->arena);
     free((char *)(uintptr_t)e->socket.ptr);
@@ -333,12 +400,7 @@ static void engine_free(struct engine *e)
 
 static void tell_when_drained(struct supervisor *s)
 {
-    if (!s->drained) return;
-    LIST_EACH(&s->engines, it)
-    {
-        if (LIST_ITEM(it, struct engine, link)->process) return;
-    }
-    loop_wake(s->loop, s->drained);
+    if (s->drained && s->processes == 0) loop_wake(s->loop, s->drained);
 }
 
 static void stopped_engine(struct engine *e)
@@ -370,11 +432,7 @@ static void on_exit_of_process(void *owner, int64_t status, int signal)
     char what[ENDPOINT_REASON_MAX];
     health_check_stop(&e->check);
     engine_output_end(&e->output);
-    e->process = NULL;
-    if (e->state == ENGINE_STOPPING) {
-        stopped_engine(e);
-        return;
-    }
+    if (e->state == ENGINE_STOPPING) return; /* until nobody is left */
     if (e->overdue)
         snprintf(what, sizeof(what), "its health path did not answer 200 in time");
     else if (signal)
@@ -384,6 +442,14 @@ static void on_exit_of_process(void *owner, int64_t status, int signal)
     else
         snprintf(what, sizeof(what), "exit code %lld", (long long)status);
     fail_engine(e, what, is_refusal(e, status));
+}
+
+static void on_process_gone(void *owner)
+{
+    struct engine *e = owner;
+    e->process = NULL;
+    e->sup->processes--;
+    if (e->state == ENGINE_STOPPING) stopped_engine(e);
 }
 
 static void step_engine(struct task *task)
@@ -404,12 +470,7 @@ static void step_engine(struct task *task)
 
 static struct engine *find_engine(const struct supervisor *s, struct str model)
 {
-    LIST_EACH(&s->engines, it)
-    {
-        struct engine *e = LIST_ITEM(it, struct engine, link);
-        if (str_eq(e->model, model)) return e;
-    }
-    return NULL;
+    return map_get(&s->by_model, model);
 }
 
 static struct engine *engine_for(struct supervisor *s, struct str model)
@@ -417,16 +478,16 @@ static struct engine *engine_for(struct supervisor *s, struct str model)
     struct engine *e = find_engine(s, model);
     if (e) return e;
     e = calloc(1, sizeof(*e));
-    char *socket = NULL;
-    if (!e || asprintf(&socket, "%s/%u.sock", s->folder, s->sockets++) < 0) abort();
+    if (!e) abort();
     e->sup = s;
     e->model = str_n(str_dup(model), model.len);
-    e->socket = str_of(socket);
+    e->socket = engine_folder_socket(&s->folder);
     arena_init(&e->arena, SIZE_MAX, ENGINE_ARENA_BLOCK);
     health_check_init(&e->check, s->loop, s->client, on_checked);
     task_init(&e->task, step_engine);
     timer_init(&e->timer, &e->task);
     list_push_back(&s->engines, &e->link);
+    map_put(&s->by_model, e->model, e);
     return e;
 }
 
@@ -445,6 +506,8 @@ struct wish {
     struct mail mail;
     struct box *box;
     const struct endpoint_state *who; /* compared only */
+    size_t model_len;
+    char model[];
 };
 
 static void box_unref(struct box *b)
@@ -452,24 +515,22 @@ static void box_unref(struct box *b)
     if (atomic_fetch_sub(&b->refs, 1) == 1) free(b);
 }
 
-static void fulfil(struct supervisor *s, const struct endpoint_state *who)
+static void fulfil(struct supervisor *s, struct str model, const struct endpoint_state *who)
 {
-    LIST_EACH(&s->engines, it)
-    {
-        struct engine *e = LIST_ITEM(it, struct engine, link);
-        if (!e->endpoint || e->endpoint->state != who) continue;
-        if (e->state == ENGINE_STOPPED)
-            start_engine(e);
-        else if (e->state != ENGINE_READY)
-            e->wanted = true;
-        return;
-    }
+    struct engine *e = find_engine(s, model);
+    if (!e || !e->endpoint || e->endpoint->state != who) return;
+    if (e->state == ENGINE_STOPPED)
+        start_engine(e);
+    else if (e->state == ENGINE_STOPPING && !s->drained)
+        start_after_stop(e);
+    else if (e->state != ENGINE_READY)
+        e->wanted = true;
 }
 
 static void on_wish(struct mail *mail)
 {
     struct wish *w = CONTAINER_OF(mail, struct wish, mail);
-    if (w->box->sup) fulfil(w->box->sup, w->who);
+    if (w->box->sup) fulfil(w->box->sup, str_n(w->model, w->model_len), w->who);
     box_unref(w->box);
     free(w);
 }
@@ -477,9 +538,12 @@ static void on_wish(struct mail *mail)
 static void want(void *ctx, struct endpoint_state *who)
 {
     struct supervisor *s = ctx;
-    struct wish *w = malloc(sizeof(*w));
+    struct str model = endpoint_model(who);
+    struct wish *w = malloc(sizeof(*w) + model.len);
     if (!w) abort();
-    *w = (struct wish){.mail = {.deliver = on_wish}, .box = s->box, .who = who};
+    *w = (struct wish){
+        .mail = {.deliver = on_wish}, .box = s->box, .who = who, .model_len = model.len};
+    memcpy(w->model, model.ptr, model.len);
     atomic_fetch_add(&s->box->refs, 1);
     loop_post(s->loop, &w->mail);
 }
@@ -521,13 +585,23 @@ static void point_at_endpoints(struct supervisor *s)
     }
 }
 
+/* The model was configured no more, and is again before its process has ended. */
+static void come_back(struct engine *e)
+{
+    if (starts_by_itself(e))
+        start_after_stop(e);
+    else
+        endpoint_set_phase(e->endpoint->state, ENDPOINT_STARTABLE, STR(""), 0, now_of(e));
+}
+
 /* The model is still configured, with the same settings or others. */
 static void adjust(struct engine *e)
 {
     bool running = e->state == ENGINE_STARTING || e->state == ENGINE_READY;
     if (running && !is_current(e)) {
-        e->again = true;
-        stop_engine(e, ENDPOINT_STARTING, "starting again with new settings", true);
+        restart_engine(e, "starting again with new settings");
+    } else if (e->state == ENGINE_STOPPING && e->away) {
+        come_back(e);
     } else if (e->state == ENGINE_BACKOFF || e->state == ENGINE_FAILED) {
         e->quick = 0; /* new settings may have cured it */
         look_in(e, 0);
@@ -536,10 +610,13 @@ static void adjust(struct engine *e)
     } else if (running) {
         look_in(e, 0);
     }
+    e->away = false;
 }
 
 static void put_away(struct engine *e)
 {
+    e->away = true;
+    e->again = e->wanted = false;
     if (e->process && e->state != ENGINE_STOPPING)
         stop_engine(e, ENDPOINT_DOWN, "not configured any more", true);
     else if (!e->process)
@@ -588,28 +665,13 @@ void supervisor_apply(struct supervisor *s, struct snapshot *snapshot)
 
 /* --- life --- */
 
-static char *make_folder(void)
-{
-    const char *run = getenv("XDG_RUNTIME_DIR");
-    const char *const places[] = {run && *run ? run : "/tmp", "/tmp"};
-    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-        char *path = NULL;
-        if (strlen(places[i]) > 50) continue; /* a socket's whole path has 107 bytes */
-        if (asprintf(&path, "%s/hostler-%u-%d-XXXXXX", places[i], getuid(), getpid()) < 0) abort();
-        if (mkdtemp(path)) return path; /* mode 0700 */
-        free(path);
-    }
-    return NULL;
-}
-
 int supervisor_new(struct loop *loop, struct http_client *client, struct supervisor **out)
 {
     struct supervisor *s = calloc(1, sizeof(*s));
     struct box *box = calloc(1, sizeof(*box));
     if (!s || !box) abort();
-    s->folder = make_folder();
-    if (!s->folder) {
-        int rc = -errno;
+    int rc = engine_folder_open(&s->folder);
+    if (rc) {
         free(box);
         free(s);
         return rc;
@@ -617,6 +679,7 @@ int supervisor_new(struct loop *loop, struct http_client *client, struct supervi
     s->loop = loop;
     s->client = client;
     list_init(&s->engines);
+    map_init(&s->by_model);
     rng_seed_random(&s->rng);
     atomic_init(&box->refs, 1);
     box->sup = s;
@@ -640,8 +703,8 @@ void supervisor_free(struct supervisor *s)
     s->box->sup = NULL;
     box_unref(s->box);
     snapshot_unref(s->snapshot);
-    rmdir(s->folder);
-    free(s->folder);
+    map_fini(&s->by_model);
+    engine_folder_close(&s->folder);
     free(s);
 }
 

@@ -43,6 +43,7 @@ static struct loop *loop_alloc(void)
     struct loop *l = calloc(1, sizeof *l);
     if (!l) return NULL;
     list_init(&l->ready);
+    list_init(&l->processes);
     heap_init(&l->timers, timer_less);
     map_init(&l->names);
     return l;

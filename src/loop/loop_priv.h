@@ -29,8 +29,9 @@ struct loop {
     uv_async_t uv_async;     /* mail has come */
     struct task log_task;    /* writes this thread's log lines */
     struct timer log_timer;
-    char *rx;         /* LOOP_RX_SIZE bytes that every stream receives into */
-    struct map names; /* host -> struct name (resolve.c) */
+    struct list processes; /* struct process */
+    char *rx;              /* LOOP_RX_SIZE bytes that every stream receives into */
+    struct map names;      /* host -> struct name (resolve.c) */
 };
 
 /* The real loop's network (tcp.c). */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Child processes by fork and exec, watched through a pidfd; signals and descriptors through libuv.
  *
+ *   RUNNING --the child ends: on_exit--> ENDING, while others of its group live --nobody is left: on_gone--> gone
+ *
  * fork by hand, because the child must ask the kernel for a signal when its parent dies, which no library offers. Between
  * fork and exec only async-signal-safe calls are made; a failed exec comes back as an errno through a pipe. */
 #include "loop/process.h"
@@ -17,15 +19,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/err.h"
+#include "base/clock.h"
 #include "loop/loop_priv.h"
+#include "obs/log.h"
+
+#define LOOK_US ((uint64_t)20 * USEC_PER_MS)   /* at what is left of a group */
+#define GRACE_US ((uint64_t)500 * USEC_PER_MS) /* between SIGTERM and SIGKILL for it */
+#define PATIENCE_US ((uint64_t)5 * USEC_PER_SEC)
 
 struct process {
-    uv_poll_t poll; /* readable when the child has ended */
+    struct list link; /* of the loop's processes */
+    uv_poll_t poll;   /* readable when the child has ended */
     struct loop *loop;
-    pid_t pid;
+    pid_t
+        pid; /* and of its group, which keeps the number taken after the child while it has members */
     int pidfd;
+    bool ended;        /* the child, which is reaped */
+    bool killed;       /* what is left of the group */
+    uint64_t ended_us; /* then */
+    struct task task;
+    struct timer timer; /* the next look at the group */
     void (*on_exit)(void *owner, int64_t status, int signal);
+    void (*on_gone)(void *owner);
     void *owner;
 };
 
@@ -99,6 +114,8 @@ static int spawn(const struct process_spec *spec, pid_t *out)
     return 0;
 }
 
+/* --- the end of a child, and of its group --- */
+
 static void on_process_closed(uv_handle_t *handle)
 {
     struct process *p = CONTAINER_OF(handle, struct process, poll);
@@ -106,25 +123,66 @@ static void on_process_closed(uv_handle_t *handle)
     free(p);
 }
 
+void process_forget(struct process *p)
+{
+    list_remove(&p->link);
+    timer_stop(p->loop, &p->timer);
+    task_cancel(&p->task);
+    uv_close((uv_handle_t *)&p->poll, on_process_closed);
+}
+
+/* Whether the group has members. Those that became our children are reaped first, since zombies count. */
+static bool group_lives(const struct process *p)
+{
+    while (waitpid(-p->pid, NULL, WNOHANG) > 0) {
+    }
+    return kill(-p->pid, 0) == 0;
+}
+
+static void look_at_group(struct task *task)
+{
+    struct process *p = CONTAINER_OF(task, struct process, task);
+    uint64_t waited = loop_now(p->loop) - p->ended_us;
+    bool given_up = waited > GRACE_US + PATIENCE_US;
+    if (group_lives(p) && !given_up) {
+        if (waited > GRACE_US && !p->killed) p->killed = kill(-p->pid, SIGKILL) == 0;
+        timer_start(p->loop, &p->timer, loop_now(p->loop) + LOOK_US);
+        return;
+    }
+    if (given_up)
+        log_note(LOG_WARN, "process", "processes of group %d cannot be killed", (int)p->pid);
+    void (*on_gone)(void *) = p->on_gone;
+    void *owner = p->owner;
+    process_forget(p);
+    on_gone(owner);
+}
+
+/* The child was reaped with this status. */
+static void child_ended(struct process *p, int status)
+{
+    p->ended = true;
+    p->ended_us = loop_now(p->loop);
+    uv_poll_stop(&p->poll);
+    kill(-p->pid, SIGTERM);
+    loop_wake(p->loop, &p->task);
+    p->on_exit(p->owner, WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+               WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+}
+
 static void on_pidfd(uv_poll_t *handle, int status, int events)
 {
     (void)status;
     (void)events;
     struct process *p = CONTAINER_OF(handle, struct process, poll);
-    int wait_status = 0;
-    if (waitpid(p->pid, &wait_status, WNOHANG) == 0) return;
-    loop__touch(p->loop);
     struct loop *l = p->loop;
-    if (p->on_exit)
-        p->on_exit(p->owner, WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 0,
-                   WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0);
-    uv_close((uv_handle_t *)&p->poll, on_process_closed);
+    int wait_status = 0;
+    if (p->ended || waitpid(p->pid, &wait_status, WNOHANG) == 0) return;
+    loop__touch(l);
+    child_ended(p, wait_status);
     loop_run_ready(l);
 }
 
-int process_start(struct loop *l, const struct process_spec *spec,
-                  void (*on_exit)(void *owner, int64_t status, int signal), void *owner,
-                  struct process **out)
+int process_start(struct loop *l, const struct process_spec *spec, struct process **out)
 {
     pid_t pid;
     int err = spawn(spec, &pid);
@@ -139,7 +197,15 @@ int process_start(struct loop *l, const struct process_spec *spec,
         return err;
     }
     fcntl(fd, F_SETFD, FD_CLOEXEC);
-    *p = (struct process){.loop = l, .pid = pid, .pidfd = fd, .on_exit = on_exit, .owner = owner};
+    *p = (struct process){.loop = l,
+                          .pid = pid,
+                          .pidfd = fd,
+                          .on_exit = spec->on_exit,
+                          .on_gone = spec->on_gone,
+                          .owner = spec->owner};
+    task_init(&p->task, look_at_group);
+    timer_init(&p->timer, &p->task);
+    list_push_back(&l->processes, &p->link);
     uv_poll_init(&l->uv, &p->poll, fd);
     uv_poll_start(&p->poll, UV_READABLE, on_pidfd);
     *out = p;
@@ -153,12 +219,34 @@ int process_pid(const struct process *p)
 
 void process_signal(struct process *p, int signum)
 {
-    if (kill(-p->pid, signum)) kill(p->pid, signum);
+    if (kill(-p->pid, signum) && !p->ended) kill(p->pid, signum);
 }
 
-void process_forget(struct process *p)
+static struct process *find_process(struct loop *l, pid_t pid)
 {
-    uv_close((uv_handle_t *)&p->poll, on_process_closed);
+    LIST_EACH(&l->processes, it)
+    {
+        struct process *p = LIST_ITEM(it, struct process, link);
+        if (p->pid == pid && !p->ended) return p;
+    }
+    return NULL;
+}
+
+/* Takes whoever has ended; the status of a process of ours goes where it belongs. */
+static void reap(void *owner, int signum UNUSED)
+{
+    struct loop *l = owner;
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        struct process *p = find_process(l, pid);
+        if (p) child_ended(p, status);
+    }
+}
+
+int process_adopt_orphans(struct loop *l, struct signal_watch **out)
+{
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    return signal_watch_open(l, SIGCHLD, reap, l, out);
 }
 
 /* --- signals --- */

@@ -314,6 +314,11 @@ void endpoint_release(struct grant *g, uint64_t now_us)
 
 /* --- phases --- */
 
+struct str endpoint_model(const struct endpoint_state *s)
+{
+    return s->service->name;
+}
+
 uint32_t endpoint_inflight(const struct endpoint_state *s)
 {
     return atomic_load(&s->inflight);

@@ -70,10 +70,11 @@ struct endpoint_state {
     _Atomic uint32_t usage;       /* enum endpoint_usage */
     _Atomic bool wanted;          /* the hook was called and nothing came of it yet */
     _Atomic uint64_t released_us; /* when the last credit came back */
-    _Atomic uint64_t retry_at_us; /* ENDPOINT_DOWN: when it may be better; 0 unknown */
-    _Atomic uint64_t phase_us;    /* when the phase began */
-    bool checked;                 /* the prober has looked whether it is there; main thread */
-    bool probing;                 /* the prober has a probe for it; main thread */
+    /* ENDPOINT_DOWN: when it may be better; STARTING: when the start is given up; 0 unknown */
+    _Atomic uint64_t retry_at_us;
+    _Atomic uint64_t phase_us; /* when the phase began */
+    bool checked;              /* the prober has looked whether it is there; main thread */
+    bool probing;              /* the prober has a probe for it; main thread */
 
     /* breakers, rules, reason; never on the path of a healthy request */
     pthread_mutex_t mutex;
@@ -162,6 +163,7 @@ void endpoint_release(struct grant *g, uint64_t now_us);
 
 /* --- what the prober, the supervisor and the admin view use --- */
 
+struct str endpoint_model(const struct endpoint_state *s); /* the service's name */
 uint32_t endpoint_inflight(const struct endpoint_state *s);
 enum endpoint_phase endpoint_phase(const struct endpoint_state *s);
 /* time of the last release, 0 never */
@@ -177,8 +179,8 @@ bool endpoint_shunned(const struct endpoint_state *s, uint64_t now_us);
 bool endpoint_cooling(const struct endpoint_state *s);
 
 /* Changes the phase and the reason shown for it (copied, cut; empty for up), then wakes the
- * service's waiters. retry_at_us: with ENDPOINT_DOWN, when a retry is worth it. ENDPOINT_UP also
- * closes the breakers. */
+ * service's waiters. retry_at_us: with ENDPOINT_DOWN, when a retry is worth it; with
+ * ENDPOINT_STARTING, when the start is given up. ENDPOINT_UP also closes the breakers. */
 void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, struct str reason,
                         uint64_t retry_at_us, uint64_t now_us);
 

@@ -28,6 +28,7 @@ struct world {
     int64_t status;
     int signal;
     unsigned exits;
+    bool gone; /* with its whole group */
     bool late;
 };
 
@@ -44,6 +45,13 @@ static void on_exit_of(void *owner, int64_t status, int signal)
     w->status = status;
     w->signal = signal;
     w->exits++;
+    w->gone = false;
+}
+
+static void on_gone_of(void *owner)
+{
+    struct world *w = owner;
+    w->gone = true;
     loop_stop(w->loop);
 }
 
@@ -75,9 +83,14 @@ static struct process *start(struct world *w, const char *script, int output_fd)
     char *argv[] = {(char *)(uintptr_t)"sh", (char *)(uintptr_t)"-c", (char *)(uintptr_t)script,
                     NULL};
     char *env[] = {(char *)(uintptr_t)"ADDED=yes", (char *)(uintptr_t)"PATH=/usr/bin:/bin", NULL};
-    struct process_spec spec = {.argv = argv, .env = env, .output_fd = output_fd};
+    struct process_spec spec = {.argv = argv,
+                                .env = env,
+                                .output_fd = output_fd,
+                                .on_exit = on_exit_of,
+                                .on_gone = on_gone_of,
+                                .owner = w};
     struct process *p = NULL;
-    assert_int_equal(process_start(w->loop, &spec, on_exit_of, w, &p), 0);
+    assert_int_equal(process_start(w->loop, &spec, &p), 0);
     assert_true(process_pid(p) > 0);
     return p;
 }
@@ -114,7 +127,7 @@ static void what_cannot_run_fails_at_once(void **state)
         char *argv[] = {(char *)(uintptr_t)programs[i], NULL}, *env[] = {NULL};
         struct process_spec spec = {.argv = argv, .env = env, .output_fd = -1};
         struct process *p = NULL;
-        assert_int_equal(process_start(w->loop, &spec, on_exit_of, w, &p), errs[i]);
+        assert_int_equal(process_start(w->loop, &spec, &p), errs[i]);
         assert_null(p);
         assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nobody is left behind */
         assert_int_equal(errno, ECHILD);
@@ -180,6 +193,52 @@ static void signals_go_to_the_whole_group(void **state)
     world_free(w);
 }
 
+/* Who heeds no SIGTERM, and whose parent is dead, is killed, too; and only then the process is gone. */
+static void nobody_of_the_group_is_left(void **state)
+{
+    (void)state;
+    static const char *const scripts[] = {
+        "sleep 100 & echo; exit 7", "trap '' TERM; sh -c 'sh -c \"sleep 100\" &' & sleep 0.2; "
+                                    "trap - TERM; echo; exit 7"};
+    for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+        int pipes[2];
+        char byte;
+        assert_int_equal(pipe(pipes), 0);
+        struct world *w = world_new();
+        uint64_t begin = clock_mono_us();
+        int pid = process_pid(start(w, scripts[i], pipes[1]));
+        close(pipes[1]);
+        run(w);
+        assert_int_equal(w->status, 7);
+        assert_true(w->gone);
+        assert_true(i == 0 || clock_mono_us() - begin > SEC / 2);
+        assert_int_equal(kill(-pid, 0), -1);
+        assert_int_equal(read(pipes[0], &byte, 1), 1);
+        assert_int_equal(read(pipes[0], &byte, 1), 0); /* nobody holds the other end */
+        close(pipes[0]);
+        world_free(w);
+    }
+}
+
+/* Orphans end as children of ours and do not stay as zombies; who is waited for keeps the status. */
+static void orphans_are_reaped(void **state)
+{
+    (void)state;
+    struct signal_watch *reaper;
+    struct world *w = world_new();
+    assert_int_equal(process_adopt_orphans(w->loop, &reaper), 0);
+    for (int i = 0; i < 5; i++) {
+        start(w, "setsid sh -c 'sleep 0.05' & sleep 0.3; exit 5", -1);
+        run(w);
+        assert_int_equal(w->status, 5);
+    }
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+    signal_watch_close(reaper);
+    prctl(PR_SET_CHILD_SUBREAPER, 0);
+    world_free(w);
+}
+
 static void forgotten_processes_tell_nothing(void **state)
 {
     (void)state;
@@ -230,6 +289,8 @@ int main(void)
         cmocka_unit_test(what_cannot_run_fails_at_once),
         cmocka_unit_test(children_start_clean),
         cmocka_unit_test(signals_go_to_the_whole_group),
+        cmocka_unit_test(nobody_of_the_group_is_left),
+        cmocka_unit_test(orphans_are_reaped),
         cmocka_unit_test(forgotten_processes_tell_nothing),
         cmocka_unit_test(children_do_not_outlive_us),
     };

@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -41,8 +43,8 @@ static void answer(int fd, bool healthy)
     close(fd);
 }
 
-/* serve SOCKET MODE: ok, slow (not healthy at first), stubborn (ignores SIGTERM), deaf, exit,
- * refuse, env. */
+/* serve SOCKET MODE: ok, slow (not healthy at first), stubborn (ignores SIGTERM), family (with a stubborn child), deaf,
+ * exit, refuse, env. */
 static int serve(const char *path, const char *mode)
 {
     if (strcmp(mode, "exit") == 0) return 3;
@@ -51,6 +53,11 @@ static int serve(const char *path, const char *mode)
         return 1;
     }
     if (strcmp(mode, "deaf") == 0) pause();
+    if (strcmp(mode, "family") == 0 && fork() == 0) {
+        signal(SIGTERM, SIG_IGN);
+        for (;;)
+            pause();
+    }
     if (strcmp(mode, "stubborn") == 0) signal(SIGTERM, SIG_IGN);
     if (strcmp(mode, "env") == 0 && (getenv("OUR_SECRET") || !getenv("ADDED") || !getenv("OMP_X")))
         return 4;
@@ -150,17 +157,10 @@ static bool is_drained(struct world *w)
     return w->drained;
 }
 
-/* A model "demo" on a process in `mode`; `more` are further settings of the engine. */
-static void load(struct world *w, const char *mode, const char *more)
+static void load_text(struct world *w, const char *yaml)
 {
-    char yaml[8192];
     struct conf_problems problems;
     struct conf *conf;
-    snprintf(yaml, sizeof(yaml),
-             "models:\n"
-             "  - name: demo\n"
-             "    engine: { command: ['%s', serve, '${socket}', %s], stop_timeout: 200ms, %s }\n",
-             program, mode, more);
     conf_problems_init(&problems);
     int rc = conf_parse(str_of(yaml), "test.yaml", &conf, &problems);
     for (size_t i = 0; i < problems.count; i++)
@@ -174,6 +174,18 @@ static void load(struct world *w, const char *mode, const char *more)
     w->snapshot = mesh_current(w->mesh);
     w->demo = snapshot_service(w->snapshot, STR("demo"));
     supervisor_apply(w->sup, w->snapshot);
+}
+
+/* A model "demo" on a process in `mode`; `more` are further settings of the engine. */
+static void load(struct world *w, const char *mode, const char *more)
+{
+    char yaml[8192];
+    snprintf(yaml, sizeof(yaml),
+             "models:\n"
+             "  - name: demo\n"
+             "    engine: { command: ['%s', serve, '${socket}', %s], stop_timeout: 200ms, %s }\n",
+             program, mode, more);
+    load_text(w, yaml);
 }
 
 static struct world *world_new(const char *mode, const char *more)
@@ -194,14 +206,19 @@ static struct world *world_new(const char *mode, const char *more)
     return w;
 }
 
+static void folder_of(struct world *w, char out[256])
+{
+    snprintf(out, 256, "%" STR_FMT, STR_ARG(w->demo->endpoints[0].addr.path));
+    *strrchr(out, '/') = '\0';
+}
+
 static void world_free(struct world *w)
 {
     w->drained = false;
     supervisor_drain(w->sup, &w->drained_task);
     run_until(w, is_drained);
     char folder[256];
-    snprintf(folder, sizeof(folder), "%" STR_FMT, STR_ARG(w->demo->endpoints[0].addr.path));
-    *strrchr(folder, '/') = '\0';
+    folder_of(w, folder);
     supervisor_free(w->sup);
     assert_int_not_equal(access(folder, F_OK), 0);
     snapshot_unref(w->snapshot);
@@ -422,6 +439,133 @@ static void a_stubborn_process_is_killed(void **state)
     world_free(w);
 }
 
+/* The next start would find its memory, its ports and its files taken. */
+static void a_dead_process_leaves_nobody(void **state)
+{
+    (void)state;
+    struct world *w = world_new("family", "start: at_start");
+    run_until(w, is_ready);
+    pid_t pid = pid_of(w);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    run_until(w, is_backoff);
+    run_until(w, is_ready);
+    assert_int_equal(kill(-pid, 0), -1);
+    pid = pid_of(w);
+    supervisor_drain(w->sup, &w->drained_task);
+    run_until(w, is_drained);
+    assert_int_equal(kill(-pid, 0), -1);
+    world_free(w);
+}
+
+static bool ready_again(struct world *w)
+{
+    return is_ready(w) && starts_of(w) == 2;
+}
+
+static void a_swept_socket_is_made_again(void **state)
+{
+    (void)state;
+    char folder[256];
+    struct world *w = world_new("ok", "start: at_start");
+    run_until(w, is_ready);
+    folder_of(w, folder);
+    char *path = str_dup(w->demo->endpoints[0].addr.path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+    run_until(w, ready_again);
+    assert_int_equal(access(path, F_OK), 0);
+    struct stat st;
+    assert_int_equal(stat(folder, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    free(path);
+    world_free(w);
+}
+
+/* A folder that another user has put there is not trusted with sockets. */
+static void a_foreign_folder_is_not_used(void **state)
+{
+    (void)state;
+    char folder[256];
+    struct world *w = world_new("ok", "idle_stop: 1h");
+    folder_of(w, folder);
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(mkdir(folder, 0777), 0);
+    assert_int_equal(chmod(folder, 0777), 0);
+    first = wait_admit(w);
+    run_until(w, first_refused);
+    assert_reason(w, "cannot be made");
+    admit_cancel(first, loop_now(w->loop));
+    world_free(w);
+}
+
+static void what_killed_instances_left_is_removed(void **state)
+{
+    (void)state;
+    char dead[64], living[64], full[64], file[128], socket[128];
+    setenv("RUNTIME_DIRECTORY", "/tmp", 1);
+    snprintf(dead, sizeof dead, "/tmp/hostler-%u-%d-abcdef", getuid(), 999999999);
+    snprintf(full, sizeof full, "/tmp/hostler-%u-%d-ghijkl", getuid(), 999999999);
+    snprintf(living, sizeof living, "/tmp/hostler-%u-%d-abcdef", getuid(), 1);
+    snprintf(file, sizeof file, "%s/notes", full);
+    snprintf(socket, sizeof socket, "%s/0.sock", dead);
+    assert_true(mkdir(dead, 0700) == 0 && mkdir(full, 0700) == 0 && mkdir(living, 0700) == 0);
+    close(listen_at(socket));
+    fclose(fopen(file, "w"));
+    struct world *w = world_new("ok", "idle_stop: 1h"), *v = world_new("ok", "idle_stop: 1h");
+    assert_int_equal(access(dead, F_OK), -1);
+    assert_int_equal(access(file, F_OK), 0);
+    assert_int_equal(rmdir(living), 0);
+    unlink(file);
+    rmdir(full);
+    char folder[256];
+    folder_of(w, folder);
+    assert_int_equal(access(folder, F_OK), 0);
+    world_free(v);
+    world_free(w);
+    unsetenv("RUNTIME_DIRECTORY");
+}
+
+/* Taken out and put back before the process has ended. */
+static void a_model_that_comes_back_is_started_again(void **state)
+{
+    (void)state;
+    static const char other[] =
+        "models: [{ name: other, endpoints: [{ url: 'http://127.0.0.1:1' }] }]";
+    struct world *w = world_new("stubborn", "start: on_demand");
+    first = wait_admit(w);
+    run_until(w, is_ready);
+    admit_take(first, &w->grant);
+    endpoint_release(&w->grant, loop_now(w->loop));
+    load_text(w, other);
+    assert_int_equal(state_of(w), ENGINE_STOPPING);
+    load(w, "stubborn", "start: on_demand");
+    assert_int_equal(state_of(w), ENGINE_STOPPING);
+    first = wait_admit(w);
+    run_until(w, ready_again);
+    admit_cancel(first, loop_now(w->loop));
+    /* One that starts by itself needs nobody who asks. */
+    load_text(w, other);
+    load(w, "stubborn", "start: at_start");
+    assert_int_equal(endpoint_phase(w->demo->endpoints[0].state), ENDPOINT_STARTING);
+    run_until(w, is_ready);
+    assert_int_equal(starts_of(w), 3);
+    world_free(w);
+}
+
+/* Who waits for a start can know how long that may take. */
+static void a_start_has_a_deadline(void **state)
+{
+    (void)state;
+    struct world *w = world_new("deaf", "start: at_start, start_timeout: 1s");
+    struct endpoint_state *e = w->demo->endpoints[0].state;
+    uint64_t now = loop_now(w->loop);
+    assert_in_range(atomic_load(&e->retry_at_us), now + SEC / 2, now + SEC);
+    run_until(w, is_backoff);
+    now = loop_now(w->loop);
+    assert_in_range(atomic_load(&e->retry_at_us), now + SEC, now + 2 * SEC);
+    world_free(w);
+}
+
 static void the_environment_is_ours_only_in_part(void **state)
 {
     (void)state;
@@ -435,6 +579,7 @@ static void the_environment_is_ours_only_in_part(void **state)
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "serve") == 0) return serve(argv[2], argv[3]);
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* whoever is PID 1 here may not reap orphans */
     ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
     if (n < 0) return 1;
     const struct CMUnitTest tests[] = {
@@ -446,6 +591,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_dead_process_is_started_again),
         cmocka_unit_test(reload_restarts_only_what_changed),
         cmocka_unit_test(a_stubborn_process_is_killed),
+        cmocka_unit_test(a_dead_process_leaves_nobody),
+        cmocka_unit_test(a_swept_socket_is_made_again),
+        cmocka_unit_test(a_foreign_folder_is_not_used),
+        cmocka_unit_test(what_killed_instances_left_is_removed),
+        cmocka_unit_test(a_model_that_comes_back_is_started_again),
+        cmocka_unit_test(a_start_has_a_deadline),
         cmocka_unit_test(the_environment_is_ours_only_in_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
