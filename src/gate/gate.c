@@ -2,7 +2,8 @@
 /* Starting, reloading, draining, ending.
  *
  *   start --> RUNNING --signal--> DRAINING --no exchange left, or drain timeout, or second signal--> STOPPING
- *   STOPPING: workers end, then the engines, then the loop. */
+ *   STOPPING: workers end, then the engines, then the loop. The main thread waits for them in its loop, so that a second signal
+ *   is heard there, too: it kills the engines at once, and the process itself when a thread does not end. */
 #include "gate/gate.h"
 
 #include <errno.h>
@@ -23,13 +24,14 @@
 #include "mesh/probe.h"
 #include "obs/log.h"
 
-enum { DRAIN_LOOK_US = 20 * USEC_PER_MS, SIGNAL_COUNT = 3 };
+enum { DRAIN_LOOK_US = 20 * USEC_PER_MS, CUT_US = USEC_PER_SEC, SIGNAL_COUNT = 4 };
 
 enum gate_phase { GATE_RUNNING, GATE_DRAINING, GATE_STOPPING };
 
 struct gate_worker {
     struct worker worker;
     pthread_t thread;
+    struct mail ended; /* the thread's last word to main, which joins it */
     bool started;
 };
 
@@ -42,6 +44,7 @@ struct gate {
     struct prober *prober;
     struct gate_worker *workers;
     unsigned worker_count;
+    unsigned running; /* threads not joined yet */
     struct signal_watch *signals[SIGNAL_COUNT];
     struct task drain_task;
     struct timer drain_timer;
@@ -49,6 +52,7 @@ struct gate {
     uint64_t drain_until_us;
     uint64_t started_us;
     enum gate_phase phase;
+    bool cut;       /* a second signal came: nobody is waited for */
     bool reachable; /* a listener is open to other machines */
     char via[sizeof "hostler-0123456789abcdef"];
     _Atomic bool draining;
@@ -131,13 +135,21 @@ static uint64_t lingering_connections(const struct gate *g)
 static void on_engines_gone(struct task *task)
 {
     struct gate *g = CONTAINER_OF(task, struct gate, engines_gone);
-    loop_stop(g->loop);
+    if (g->running == 0) loop_stop(g->loop);
 }
 
-static void join_workers(struct gate *g)
+static void end_engines(struct gate *g)
 {
-    for (unsigned i = 0; i < g->worker_count; i++)
-        if (g->workers[i].started) pthread_join(g->workers[i].thread, NULL);
+    supervisor_drain(g->supervisor, &g->engines_gone);
+    if (g->cut) supervisor_drain(g->supervisor, &g->engines_gone); /* the second call kills */
+}
+
+static void on_worker_ended(struct mail *mail)
+{
+    struct gate_worker *w = CONTAINER_OF(mail, struct gate_worker, ended);
+    struct gate *g = w->worker.gate;
+    pthread_join(w->thread, NULL);
+    if (--g->running == 0) end_engines(g);
 }
 
 static void stop(struct gate *g)
@@ -145,13 +157,22 @@ static void stop(struct gate *g)
     g->phase = GATE_STOPPING;
     timer_stop(g->loop, &g->drain_timer);
     order(g, ORDER_STOP, NULL);
-    join_workers(g);
-    supervisor_drain(g->supervisor, &g->engines_gone);
+}
+
+/* Ends at once: what does not end by itself is killed, in the end the process with it. */
+static void cut(struct gate *g)
+{
+    if (g->phase == GATE_DRAINING) stop(g);
+    if (g->cut) return;
+    g->cut = true;
+    end_engines(g);
+    timer_start(g->loop, &g->drain_timer, loop_now(g->loop) + CUT_US);
 }
 
 static void look_whether_drained(struct task *task)
 {
     struct gate *g = CONTAINER_OF(task, struct gate, drain_task);
+    if (g->cut) _exit(1); /* a thread hangs, perhaps in the log; the engines were killed */
     uint64_t active = active_exchanges(g), now = loop_now(g->loop);
     if (active == 0) active = lingering_connections(g);
     if (active > 0 && now < g->drain_until_us) {
@@ -179,12 +200,10 @@ static void on_end_signal(void *owner, int signum)
 {
     struct gate *g = owner;
     (void)signum;
-    if (g->phase == GATE_RUNNING) {
+    if (g->phase == GATE_RUNNING)
         drain(g);
-        return;
-    }
-    if (g->phase == GATE_DRAINING) stop(g);
-    supervisor_drain(g->supervisor, &g->engines_gone); /* the second call kills */
+    else
+        cut(g);
 }
 
 /* --- reloading --- */
@@ -387,16 +406,19 @@ void gate_write_metrics(struct gate *g, struct buf *out)
 
 static void *worker_main(void *arg)
 {
-    struct worker *w = arg;
-    loop_run(w->loop);
-    worker_fini(w);
+    struct gate_worker *w = arg;
+    loop_run(w->worker.loop);
+    worker_fini(&w->worker);
+    loop_post(w->worker.gate->loop, &w->ended);
     return NULL;
 }
 
 static int add_listener(struct worker *w, int fd)
 {
-    return listener_open(w->loop, fd, http_server_accept, &w->server,
-                         &w->listeners[w->listener_count++]);
+    int err = listener_open(w->loop, fd, http_server_accept, &w->server,
+                            &w->listeners[w->listener_count]);
+    w->listener_count += !err;
+    return err;
 }
 
 /* Sockets that share a port would join those of another instance of ours without a word, and the kernel would spread the
@@ -466,8 +488,11 @@ static int start_workers(struct gate *g, struct keyring *keyring)
     for (size_t i = 0; i < g->conf->listen_count && !err; i++)
         err = listen_at(g, g->conf->listen[i].text);
     for (unsigned i = 0; i < g->worker_count && !err; i++) {
-        err = -pthread_create(&g->workers[i].thread, NULL, worker_main, &g->workers[i].worker);
-        g->workers[i].started = !err;
+        struct gate_worker *w = &g->workers[i];
+        w->ended.deliver = on_worker_ended;
+        err = -pthread_create(&w->thread, NULL, worker_main, w);
+        w->started = !err;
+        g->running += w->started;
     }
     return err;
 }
@@ -477,6 +502,7 @@ static int watch_signals(struct gate *g)
     int err = signal_watch_open(g->loop, SIGTERM, on_end_signal, g, &g->signals[0]);
     if (!err) err = signal_watch_open(g->loop, SIGINT, on_end_signal, g, &g->signals[1]);
     if (!err) err = signal_watch_open(g->loop, SIGHUP, on_reload_signal, g, &g->signals[2]);
+    if (!err) err = process_adopt_orphans(g->loop, &g->signals[3]);
     return err;
 }
 
@@ -544,6 +570,7 @@ int gate_run(struct conf *conf)
     if (!g->workers) abort();
     int err = loop_new_real(&g->loop);
     if (err) {
+        conf_unref(conf);
         free(g->workers);
         free(g);
         return err;
@@ -559,9 +586,9 @@ int gate_run(struct conf *conf)
     if (!err) {
         loop_run(g->loop);
         log_note(LOG_INFO, "ended", "all workers and engines have stopped");
-    } else if (g->workers[0].started) {
-        order(g, ORDER_STOP, NULL);
-        join_workers(g);
+    } else if (g->running > 0) {
+        stop(g);
+        loop_run(g->loop);
     }
     gate_free(g);
     log_flush();

@@ -87,8 +87,6 @@ int worker_init(struct worker *w, struct gate *gate, unsigned index, struct loop
     list_init(&w->exchanges);
     rng_seed_random(&w->rng);
     w->id_seed = rng_next(&w->rng);
-    w->digester = digester_new();
-    if (!w->digester) return ERR_STATE;
     struct http_server_limits server = server_limits(c);
     struct h1_limits client = client_limits(c);
     http_server_init(&w->server, loop, &server);
@@ -98,7 +96,8 @@ int worker_init(struct worker *w, struct gate *gate, unsigned index, struct loop
     w->server.user = w;
     http_client_init(&w->client, loop, &client, (unsigned)c->pool.idle_max,
                      c->timeouts.upstream_idle_us);
-    return 0;
+    w->digester = digester_new();
+    return w->digester ? 0 : ERR_STATE;
 }
 
 void worker_apply(struct worker *w, struct snapshot *snapshot, struct keyring *keyring)

@@ -62,10 +62,11 @@ struct worker {
     char error_id[REQUEST_ID_MAX + 1]; /* of the request that could not be parsed */
 };
 
-/* Sets up everything but listeners, on `loop`. Takes over one reference of each of snapshot and keyring. */
+/* Sets up everything but listeners, on `loop`. Takes over one reference of each of snapshot and keyring. After a failure, too,
+ * worker_fini must follow. */
 MUST_CHECK int worker_init(struct worker *w, struct gate *gate, unsigned index, struct loop *loop,
                            struct snapshot *snapshot, struct keyring *keyring);
-void worker_fini(struct worker *w); /* cancels what is in progress */
+void worker_fini(struct worker *w); /* cancels what is in progress; fine on a zeroed one */
 
 /* From here on with this configuration. Takes over the references. */
 void worker_apply(struct worker *w, struct snapshot *snapshot, struct keyring *keyring);

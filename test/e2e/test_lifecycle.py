@@ -2,15 +2,19 @@
 """Reloading and ending."""
 
 import contextlib
+import ctypes
 import json
 import os
+import resource
 import signal
+import subprocess
 import threading
 import time
 
 import pytest
 
-from harness import HOSTLER, Program, config_of, free_port, model_of, text_of, until
+from harness import (HOSTLER, SANITIZER_REPORT, Program, clean_environment, config_of, free_port, model_of, text_of,
+                     until)
 
 KEY_A, KEY_B = "sk-aaaa-0123456789", "sk-bbbb-0123456789"
 
@@ -253,6 +257,23 @@ def test_a_second_signal_ends_at_once(gate, mock, first, second):
     assert until(lambda: mock.stats()["aborted"] == 1, "the runtime is told")
 
 
+def test_a_second_signal_ends_a_gateway_whose_thread_hangs(gate):
+    """A thread in a debugger stands for one that hangs in the log or in a file system."""
+    attach, all_kinds = 16, 0x40000000  # PTRACE_ATTACH, __WALL
+    thread = next(int(tid) for tid in os.listdir(f"/proc/{gate.pid}/task") if int(tid) != gate.pid)
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.ptrace(attach, thread, None, None) == 0, os.strerror(ctypes.get_errno())
+    os.waitpid(thread, all_kinds)
+    gate.signal(signal.SIGTERM)
+    until(lambda: any(l["event"] == "draining" for l in gate.log()), "it drains")
+    time.sleep(0.3)
+    assert gate.running()
+    gate.expected = {1}
+    gate.signal(signal.SIGTERM)
+    os.waitpid(thread, all_kinds)
+    assert gate.wait(5) == 1
+
+
 def test_a_reload_while_draining_is_ignored(gate, mock):
     with gate.connect() as conn:
         gate.stream(conn, max_tokens=10, mock={"rate": 50, "tokens": 10})
@@ -289,3 +310,26 @@ def test_closed_standard_descriptors_are_nobodys(processes, mock):
             return gate.chat().status == 200
     until(answers, "it serves")
     assert [os.readlink(f"/proc/{gate.pid}/fd/{fd}") for fd in range(3)] == ["/dev/null"] * 3
+
+
+# --- starts that fail ---
+
+
+def test_starts_with_too_few_descriptors_fail_in_order(tmp_path, mock):
+    """Whatever cannot be opened: it says so and ends; nothing is taken down that was not there yet."""
+    path = tmp_path / "few.yaml"
+    path.write_text(f"listen: [127.0.0.1:0, 'unix:{tmp_path}/few.sock']\nworkers: 4\n"
+                    f"models: [{{ name: m, endpoints: [{{ url: '{mock.url}' }}] }}]\n")
+    for count in range(8, 200):  # libuv itself aborts below
+        with open(tmp_path / "err", "w+") as err:
+            child = subprocess.Popen([HOSTLER, "serve", "-c", path], stderr=err, env=clean_environment(),
+                                     preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count)))
+            text = until(lambda: child.poll() is not None and (tmp_path / "err").read_text()
+                         or '"event":"started"' in (tmp_path / "err").read_text() and "started", "it starts or ends")
+            if text == "started":
+                child.terminate()
+                assert child.wait(20) == 0
+                break
+            assert child.returncode == 1 and not SANITIZER_REPORT.search(text), f"with {count}: {text}"
+            assert "could not start: Too many open files" in text or "LeakSanitizer" in text, text
+    assert count > 20
