@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "json/json.h"
 #include "loop/process.h"
 #include "obs/log.h"
@@ -17,6 +18,8 @@ enum {
     ARENA_BLOCK = 16384, /* a whole line's document */
     WORD_MAX = 32,
 };
+
+#define SECOND_US ((uint64_t)USEC_PER_SEC)
 
 /* --- lines of our own engine --- */
 
@@ -57,12 +60,13 @@ static bool is_set_by_us(struct str name)
 /* False when the line is not one that obs/log wrote. */
 static bool log_own(const struct engine_output *o, struct str line, struct arena *arena)
 {
+    static const struct str prefix = STR_INIT("engine_"); /* not to be taken for an event of ours */
     const struct json *doc;
-    char event[WORD_MAX];
+    char event[WORD_MAX + 8] = "engine_";
     if (json_parse(arena, line, &doc, NULL)) return false;
     struct str level = json_str_or(doc, "level", STR_NULL);
     if (!level.ptr || !json_str_or(doc, "time", STR_NULL).ptr) return false;
-    if (!to_word(json_str_or(doc, "event", STR_NULL), event)) return false;
+    if (!to_word(json_str_or(doc, "event", STR_NULL), event + prefix.len)) return false;
     struct log_line l;
     struct json_iter it = {0};
     struct str name;
@@ -77,28 +81,69 @@ static bool log_own(const struct engine_output *o, struct str line, struct arena
 
 /* --- any line --- */
 
+static void tell_left_out(struct engine_output *o)
+{
+    struct log_line l;
+    if (o->left_out == 0) return;
+    log_begin(&l, LOG_WARN, "engine_output");
+    log_str(&l, "model", o->model);
+    log_u64(&l, "lines_left_out", o->left_out);
+    log_end(&l);
+    o->left_out = 0;
+}
+
+static void on_second(struct task *task)
+{
+    tell_left_out(CONTAINER_OF(task, struct engine_output, task));
+}
+
+/* Whether a line of that length is within what may be logged in a second. */
+static bool take_share(struct engine_output *o, size_t len)
+{
+    uint64_t now = loop_now(o->loop);
+    if (now - o->second_us >= SECOND_US) {
+        tell_left_out(o);
+        o->second_us = now;
+        o->lines = o->bytes = 0;
+    }
+    if (o->lines < ENGINE_OUTPUT_LINES && o->bytes + len <= ENGINE_OUTPUT_BYTES) {
+        o->lines++;
+        o->bytes += len;
+        return true;
+    }
+    if (o->left_out++ == 0) timer_start(o->loop, &o->timer, o->second_us + SECOND_US);
+    return false;
+}
+
+static bool log_as_own(const struct engine_output *o, struct str line)
+{
+    struct arena arena;
+    if (!o->own || line.ptr[0] != '{') return false;
+    arena_init(&arena, SIZE_MAX, ARENA_BLOCK);
+    bool done = log_own(o, line, &arena);
+    arena_fini(&arena);
+    return done;
+}
+
+static void log_text(const struct engine_output *o, struct str line, bool complaint)
+{
+    struct log_line l;
+    log_begin(&l, complaint ? LOG_ERROR : LOG_INFO, "engine_output");
+    log_str(&l, "model", o->model);
+    log_str(&l, "line", line);
+    log_end(&l);
+}
+
 static void take_line(struct engine_output *o, struct str line)
 {
     static const struct str own = STR_INIT("hostler-engine: ");
     if (line.len > 0 && line.ptr[line.len - 1] == '\r') line.len--;
     line = str_trim(line);
     if (line.len == 0) return;
-    if (line.ptr[0] == '{') {
-        struct arena arena;
-        arena_init(&arena, SIZE_MAX, ARENA_BLOCK);
-        bool done = log_own(o, line, &arena);
-        arena_fini(&arena);
-        if (done) return;
-    }
-    struct log_line l;
-    bool complaint = str_starts(line, own); /* the engine's last words */
-    log_begin(&l, complaint ? LOG_ERROR : LOG_INFO, "engine_output");
-    log_str(&l, "model", o->model);
-    log_str(&l, "line", line);
-    log_end(&l);
-    if (!complaint) return;
-    line = str_skip(line, own.len);
-    snprintf(o->reason, sizeof(o->reason), "%" STR_FMT, STR_ARG(line));
+    bool complaint = o->own && str_starts(line, own); /* the engine's last words */
+    if (complaint)
+        snprintf(o->reason, sizeof(o->reason), "%" STR_FMT, STR_ARG(str_skip(line, own.len)));
+    if (take_share(o, line.len) && !log_as_own(o, line)) log_text(o, line, complaint);
 }
 
 static void take_bytes(struct engine_output *o, struct str bytes)
@@ -147,10 +192,13 @@ static void on_readable(void *owner)
     (void)read_some(owner);
 }
 
-int engine_output_open(struct engine_output *o, struct loop *loop, struct str model, int *write_end)
+int engine_output_open(struct engine_output *o, struct loop *loop, struct str model, bool own,
+                       int *write_end)
 {
     int ends[2];
-    *o = (struct engine_output){.model = model, .fd = -1};
+    *o = (struct engine_output){.loop = loop, .model = model, .own = own, .fd = -1};
+    task_init(&o->task, on_second);
+    timer_init(&o->timer, &o->task);
     if (pipe2(ends, O_CLOEXEC)) return -errno;
     int err = fcntl(ends[0], F_SETFL, O_NONBLOCK) ? -errno : 0;
     if (!err) err = fd_watch_open(loop, ends[0], on_readable, o, &o->watch);
@@ -167,6 +215,7 @@ int engine_output_open(struct engine_output *o, struct loop *loop, struct str mo
 void engine_output_end(struct engine_output *o)
 {
     size_t n = 1, total = 0;
+    if (!o->loop) return;
     while (o->watch && n > 0 && total < LAST_MAX) {
         n = read_some(o);
         total += n;
@@ -174,6 +223,9 @@ void engine_output_end(struct engine_output *o)
     if (o->len > 0 && !o->cutting) take_line(o, str_n(o->text, o->len));
     o->len = 0;
     close_pipe(o);
+    tell_left_out(o);
+    timer_stop(o->loop, &o->timer);
+    task_cancel(&o->task);
 }
 
 const char *engine_output_reason(const struct engine_output *o)

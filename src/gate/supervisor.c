@@ -157,7 +157,8 @@ static int spawn_engine(struct engine *e)
                                 .on_exit = on_exit_of_process,
                                 .on_gone = on_process_gone,
                                 .owner = e};
-    int rc = engine_output_open(&e->output, loop, e->model, &spec.output_fd);
+    bool own = e->endpoint->engine->command_count == 0;
+    int rc = engine_output_open(&e->output, loop, e->model, own, &spec.output_fd);
     if (rc) return rc;
     rc = process_start(loop, &spec, &e->process);
     close(spec.output_fd);

@@ -154,7 +154,7 @@ def test_malformed_models(processes, mock):
 def test_the_engines_log_is_part_of_ours(processes):
     gate = processes.gate([engine_model(processes)])
     assert ask(gate).status == 200
-    for event in ("loaded", "answer"):
+    for event in ("engine_loaded", "engine_answer"):
         until(lambda: any(line["event"] == event and line["model"] == "m" for line in gate.log()), f"its line {event}")
     states = [line["state"] for line in gate.log() if line["event"] == "engine"]
     assert states == ["starting", "ready"]

@@ -24,7 +24,7 @@ struct world {
     struct engine_output output;
     int writer; /* -1: closed */
     FILE *log;
-    char text[65536]; /* of the log */
+    char text[1 << 20]; /* of the log */
     struct task stop;
     struct timer timer;
 };
@@ -40,7 +40,7 @@ static int setup(void **state)
     w->log = tmpfile();
     log_init(fileno(w->log), LOG_FORMAT_JSON, LOG_INFO);
     assert_int_equal(loop_new_real(&w->loop), 0);
-    assert_int_equal(engine_output_open(&w->output, w->loop, STR("demo"), &w->writer), 0);
+    assert_int_equal(engine_output_open(&w->output, w->loop, STR("demo"), true, &w->writer), 0);
     task_init(&w->stop, on_stop);
     timer_init(&w->timer, &w->stop);
     *state = w;
@@ -121,11 +121,66 @@ static void our_own_lines_keep_their_fields(void **state)
     engine_output_end(&w->output);
     log_flush();
     assert_logged(
-        w, "\"level\":\"warn\",\"event\":\"loaded\",\"model\":\"demo\",\"slots\":4,\"ok\":true,"
-           "\"why\":\"a \\\"b\\\"\"}\n");
+        w,
+        "\"level\":\"warn\",\"event\":\"engine_loaded\",\"model\":\"demo\",\"slots\":4,\"ok\":true,"
+        "\"why\":\"a \\\"b\\\"\"}\n");
     assert_null(strstr(log_of(w), "hidden"));
     assert_logged(w, "\"event\":\"engine_output\"");
     assert_int_equal(count_lines(w), 2);
+}
+
+/* A runtime prints what it likes, also what its clients wrote. */
+static void others_lines_are_text(void **state)
+{
+    struct world *w = *state;
+    engine_output_end(&w->output);
+    close(w->writer);
+    assert_int_equal(engine_output_open(&w->output, w->loop, STR("demo"), false, &w->writer), 0);
+    say(w, "{\"time\":\"2026\",\"level\":\"info\",\"event\":\"exchange\",\"key\":\"victim\"}\n"
+           "hostler-engine: not ours\n");
+    engine_output_end(&w->output);
+    log_flush();
+    assert_logged(w, "\"event\":\"engine_output\",\"model\":\"demo\",\"line\":\"{\\\"time\\\":");
+    assert_logged(w, "\"level\":\"info\",\"event\":\"engine_output\",\"model\":\"demo\","
+                     "\"line\":\"hostler-engine: not ours\"}");
+    assert_int_equal(count_lines(w), 2);
+    assert_string_equal(engine_output_reason(&w->output), "");
+}
+
+static void our_own_engine_does_not_speak_for_us(void **state)
+{
+    struct world *w = *state;
+    say(w, "{\"time\":\"2026\",\"level\":\"info\",\"event\":\"exchange\"}\n");
+    engine_output_end(&w->output);
+    log_flush();
+    assert_logged(w, "\"event\":\"engine_exchange\"");
+}
+
+/* Says `count` lines, letting the loop read between. */
+static void say_lines(struct world *w, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        say(w, "xxxx\n");
+        if (i % 500 == 499) run(w, 1);
+    }
+}
+
+static void a_flood_is_counted_and_not_logged(void **state)
+{
+    struct world *w = *state;
+    say_lines(w, 3 * ENGINE_OUTPUT_LINES);
+    run(w, 1300);
+    assert_logged(
+        w, "\"level\":\"warn\",\"event\":\"engine_output\",\"model\":\"demo\",\"lines_left_out\":");
+    say(w, "later\nhostler-engine: the cause\n");
+    run(w, 200);
+    assert_logged(w, "\"line\":\"later\"");
+    say_lines(w, 2 * ENGINE_OUTPUT_LINES);
+    say(w, "hostler-engine: the end\n"); /* is kept, though not logged */
+    engine_output_end(&w->output);
+    assert_string_equal(engine_output_reason(&w->output), "the end");
+    log_flush();
+    assert_in_range(count_lines(w), ENGINE_OUTPUT_LINES, 3 * ENGINE_OUTPUT_LINES + 10);
 }
 
 static void long_lines_are_cut(void **state)
@@ -170,6 +225,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(any_text_becomes_a_line, setup, teardown),
         cmocka_unit_test_setup_teardown(our_own_lines_keep_their_fields, setup, teardown),
+        cmocka_unit_test_setup_teardown(others_lines_are_text, setup, teardown),
+        cmocka_unit_test_setup_teardown(our_own_engine_does_not_speak_for_us, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_flood_is_counted_and_not_logged, setup, teardown),
         cmocka_unit_test_setup_teardown(long_lines_are_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(the_cause_of_our_engines_end_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(a_closed_pipe_costs_nothing, setup, teardown),

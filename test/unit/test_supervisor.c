@@ -44,14 +44,10 @@ static void answer(int fd, bool healthy)
 }
 
 /* serve SOCKET MODE: ok, slow (not healthy at first), stubborn (ignores SIGTERM), family (with a stubborn child), deaf,
- * exit, refuse, env. */
+ * exit, env. */
 static int serve(const char *path, const char *mode)
 {
     if (strcmp(mode, "exit") == 0) return 3;
-    if (strcmp(mode, "refuse") == 0) {
-        fputs("reading\nhostler-engine: x.gguf: not a GGUF file\n", stderr);
-        return 1;
-    }
     if (strcmp(mode, "deaf") == 0) pause();
     if (strcmp(mode, "family") == 0 && fork() == 0) {
         signal(SIGTERM, SIG_IGN);
@@ -67,6 +63,13 @@ static int serve(const char *path, const char *mode)
         int peer = accept(fd, NULL, NULL);
         if (peer >= 0) answer(peer, unhealthy-- <= 0);
     }
+}
+
+/* Stands for our own engine, started on a file that is no model. */
+static int refuse(void)
+{
+    fputs("reading\nhostler-engine: x.gguf: not a GGUF file\n", stderr);
+    return 1;
 }
 
 /* --- the world --- */
@@ -333,7 +336,12 @@ static bool again_failed(struct world *w)
 static void a_refusal_is_told_at_once(void **state)
 {
     (void)state;
-    struct world *w = world_new("refuse", "capacity: 1");
+    struct world *w = world_new("ok", "idle_stop: 1h");
+    char yaml[8192];
+    setenv("HOSTLER_ENGINE", program, 1);
+    snprintf(yaml, sizeof(yaml), "models: [{ name: demo, engine: { file: '%s', slots: 1 } }]",
+             program);
+    load_text(w, yaml);
     first = wait_admit(w);
     run_until(w, first_refused);
     assert_int_equal(state_of(w), ENGINE_FAILED);
@@ -349,6 +357,7 @@ static void a_refusal_is_told_at_once(void **state)
     first = wait_admit(w);
     run_until(w, again_failed);
     admit_cancel(first, loop_now(w->loop));
+    unsetenv("HOSTLER_ENGINE");
     world_free(w);
 }
 
@@ -579,6 +588,7 @@ static void the_environment_is_ours_only_in_part(void **state)
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "serve") == 0) return serve(argv[2], argv[3]);
+    if (argc > 1 && strcmp(argv[1], "--model") == 0) return refuse();
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* whoever is PID 1 here may not reap orphans */
     ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
     if (n < 0) return 1;
