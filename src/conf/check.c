@@ -18,6 +18,7 @@ struct checker {
     struct conf__load *load;
     const struct conf *conf;
     struct map models; /* names and aliases to struct conf_model */
+    struct str *names; /* those in order, on scratch; NULL until a pattern wants them */
 };
 
 #define AT(c, ...) arena_printf(&(c)->load->scratch, __VA_ARGS__)
@@ -117,6 +118,7 @@ static struct str model_candidate(const void *ctx, size_t i)
 /* " did you mean ...?" or "" */
 static const char *suggest(struct checker *c, struct str name)
 {
+    if (conf__problems_full(c->load)) return "";
     struct str near = conf__nearest(name, model_candidate, c->conf, c->conf->model_count);
     return near.len ? AT(c, "; did you mean %s?", QUOTE(c, near)).ptr : "";
 }
@@ -165,20 +167,17 @@ static void check_url(struct checker *c, struct str text, struct str setting)
                       call_path(url.base));
 }
 
-static void check_endpoint_name(struct checker *c, const struct conf_model *m, size_t i, size_t j)
+/* `names`: of the model's endpoints before this one, and its engine's. */
+static void check_endpoint_name(struct checker *c, struct conf_endpoint *e, struct map *names,
+                                size_t i, size_t j)
 {
-    const struct conf_endpoint *e = &m->endpoints[j];
     struct str at = AT(c, "models[%zu].endpoints[%zu]", i, j);
     if (e->name.len == 0) return; /* the URL is at fault */
     if (!name_ok(c, e->name, AT(c, "%" STR_FMT ".name", STR_ARG(at)))) return;
-    for (size_t k = 0; k < m->endpoint_count; k++) {
-        if (k == j || !str_eq(e->name, m->endpoints[k].name)) continue;
-        if (k < j || (m->has_engine_endpoint && k == m->endpoint_count - 1))
-            conf__finding(c->load, at,
-                          "two endpoints of the model are called %s: give one another `name`",
-                          QUOTE(c, e->name));
-        return;
-    }
+    if (map_put(names, e->name, e))
+        conf__finding(c->load, at,
+                      "two endpoints of the model are called %s: give one another `name`",
+                      QUOTE(c, e->name));
 }
 
 static void check_endpoint(struct checker *c, const struct conf_model *m, size_t i, size_t j)
@@ -187,7 +186,6 @@ static void check_endpoint(struct checker *c, const struct conf_model *m, size_t
     struct str at = AT(c, "models[%zu].endpoints[%zu]", i, j);
     check_url(c, e->url, AT(c, "%" STR_FMT ".url", STR_ARG(at)));
     check_path(c, e->health, AT(c, "%" STR_FMT ".health", STR_ARG(at)));
-    check_endpoint_name(c, m, i, j);
     if (has_blank(e->key))
         conf__finding(c->load, AT(c, "%" STR_FMT ".key", STR_ARG(at)), "a key has no blanks in it");
 }
@@ -294,11 +292,24 @@ static void check_fallback(struct checker *c, struct conf_model *m, size_t i, si
     m->fallback[j] = to->name;
 }
 
+static void check_endpoints(struct checker *c, struct conf_model *m, size_t i)
+{
+    struct map names;
+    size_t urls = m->endpoint_count - m->has_engine_endpoint;
+    map_init(&names);
+    for (size_t j = urls; j < m->endpoint_count; j++)
+        map_put(&names, m->endpoints[j].name, &m->endpoints[j]);
+    for (size_t j = 0; j < urls; j++) {
+        check_endpoint(c, m, i, j);
+        check_endpoint_name(c, &m->endpoints[j], &names, i, j);
+    }
+    map_fini(&names);
+}
+
 static void check_model(struct checker *c, size_t i)
 {
     enum { FALLBACKS_MAX = 16, ENDPOINTS_MAX = 4096 };
     struct conf_model *m = &c->conf->models[i];
-    size_t urls = m->endpoint_count - m->has_engine_endpoint;
     if (m->endpoint_count == 0)
         conf__finding(c->load, AT(c, "models[%zu]", i), "needs `endpoints` or an `engine`");
     if (m->endpoint_count > ENDPOINTS_MAX) {
@@ -306,8 +317,7 @@ static void check_model(struct checker *c, size_t i)
                       ENDPOINTS_MAX);
         return;
     }
-    for (size_t j = 0; j < urls; j++)
-        check_endpoint(c, m, i, j);
+    check_endpoints(c, m, i);
     if (m->engine) check_engine(c, m->engine, i);
     if (m->fallback_count > FALLBACKS_MAX) {
         conf__finding(c->load, AT(c, "models[%zu].fallback", i), "has more than %d models",
@@ -320,17 +330,42 @@ static void check_model(struct checker *c, size_t i)
 
 /* keys */
 
-static bool pattern_matches(const struct checker *c, struct str pattern)
+static int compare_names(const void *a, const void *b)
 {
-    size_t pos = 0;
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+static void sort_names(struct checker *c)
+{
+    size_t pos = 0, count = 0;
     struct str name;
     void *model;
+    c->names = arena_alloc(&c->load->scratch, (c->models.count + 1) * sizeof(struct str));
+    while (map_next(&c->models, &pos, &name, &model))
+        c->names[count++] = name;
+    qsort(c->names, count, sizeof(struct str), compare_names);
+}
+
+/* The first name that does not come before `prefix` is the only one to look at. */
+static bool is_prefix(struct checker *c, struct str prefix)
+{
+    if (!c->names) sort_names(c);
+    size_t low = 0, high = c->models.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (str_cmp(c->names[middle], prefix) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < c->models.count && str_starts(c->names[low], prefix);
+}
+
+static bool pattern_matches(struct checker *c, struct str pattern)
+{
     if (pattern.len == 0 || pattern.ptr[pattern.len - 1] != '*')
         return map_get(&c->models, pattern) != NULL;
-    pattern.len--;
-    while (map_next(&c->models, &pos, &name, &model))
-        if (str_starts(name, pattern)) return true;
-    return false;
+    return is_prefix(c, str_sub(pattern, 0, pattern.len - 1));
 }
 
 static void check_pattern(struct checker *c, struct str pattern, struct str setting)

@@ -2,7 +2,6 @@
 #include "conf/conf.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,7 +106,7 @@ int conf_parse(struct str text, const char *path, struct conf **out, struct conf
     int err =
         text.len > CONF__FILE_MAX ? ERR_TOO_LARGE : tree_parse(&l.scratch, text, &l.root, &error);
     if (text.len > CONF__FILE_MAX)
-        conf__problem(&l, NULL, STR(""), "is larger than 1 MiB");
+        conf__problem(&l, NULL, STR(""), "is larger than 8 MiB");
     else if (err)
         conf__problem(&l, &(struct node){.line = error.line}, STR(""), "%s", error.text);
     else
@@ -123,16 +122,23 @@ int conf_parse(struct str text, const char *path, struct conf **out, struct conf
     return 0;
 }
 
-/* Reads at most one byte more than a configuration may have. */
+/* Reads at most one byte more than a configuration may have. The buffer, which may hold secrets, is never regrown: a file that
+ * grows while it is read is refused. */
 static int read_file(const char *path, struct buf *text)
 {
     char *room;
     ssize_t n;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) return -errno;
-    int err = buf_reserve(text, CONF__FILE_MAX + 1, &room);
-    while (!err && buf_len(text) <= CONF__FILE_MAX) {
-        n = read(fd, room + buf_len(text), CONF__FILE_MAX + 1 - buf_len(text));
+    size_t size;
+    int fd = conf__open_file(path, &size);
+    if (fd < 0) return fd;
+    size = MIN(size, CONF__FILE_MAX) + 1;
+    int err = buf_reserve(text, size, &room);
+    while (!err) {
+        if (buf_len(text) == size) {
+            if (size <= CONF__FILE_MAX) err = -EAGAIN;
+            break;
+        }
+        n = read(fd, room + buf_len(text), size - buf_len(text));
         if (n == 0) break;
         if (n > 0)
             buf_commit(text, (size_t)n);
@@ -151,7 +157,7 @@ int conf_load(const char *path, struct conf **out, struct conf_problems *problem
     if (err) {
         struct conf__load l = {
             .conf = conf_new(str_of(path)), .problems = problems, .first = problems->count};
-        conf__problem(&l, NULL, STR(""), "cannot be read: %s", err_text(err));
+        conf__problem(&l, NULL, STR(""), "cannot be read: %s", conf__file_error(err));
         conf_unref(l.conf);
         err = ERR_INVALID;
     } else {

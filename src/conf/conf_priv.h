@@ -8,7 +8,7 @@
 #include "conf/tree.h"
 
 enum {
-    CONF__FILE_MAX = 1 << 20,  /* the configuration file, bytes */
+    CONF__FILE_MAX = 8 << 20,  /* the configuration file, bytes */
     CONF__VALUE_MAX = 1 << 16, /* one value with its references replaced, bytes */
 };
 
@@ -31,10 +31,18 @@ void conf__problem(struct conf__load *l, const struct node *at, struct str setti
 void conf__finding(struct conf__load *l, struct str setting, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
+/* True when nothing more is added, so that nobody need look for words. */
+bool conf__problems_full(const struct conf__load *l);
+
 void conf__problems_sort(struct conf_problems *p, size_t first);
 
 /* `text` in quotes, shortened, safe to print; on scratch. */
 struct str conf__quote(struct conf__load *l, struct str text);
+
+/* file.c: opens a file to be read as it stands, so that whoever may reload never waits: nothing but a regular one. Its descriptor, or
+ * a negative error; conf__file_error says in words which. */
+MUST_CHECK int conf__open_file(const char *path, size_t *size);
+const char *conf__file_error(int err);
 
 /* reference.c: the node's text with ${env.X} and ${file:PATH} replaced, on the conf's arena.
  * False: a problem was added. */

@@ -44,12 +44,17 @@ static struct str printable(struct arena *a, struct str s)
     return copy;
 }
 
+bool conf__problems_full(const struct conf__load *l)
+{
+    return l->problems->count - l->first >= CONF_PROBLEMS_MAX;
+}
+
 static void addv(struct conf__load *l, const struct node *at, struct str setting, const char *fmt,
                  va_list args)
 {
     struct conf_problems *p = l->problems;
     char text[TEXT_MAX];
-    if (p->count - l->first >= CONF_PROBLEMS_MAX) return;
+    if (conf__problems_full(l)) return;
     if (p->count - l->first == CONF_PROBLEMS_MAX - 1) {
         *add(p) = (struct conf_problem){
             .file = arena_dup(&p->arena, l->conf->path),

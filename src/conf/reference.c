@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -40,18 +38,15 @@ static int append_content(int fd, struct buf *out)
     return 0;
 }
 
-/* Devices and pipes could block or never end, so only regular files are read. */
 static int append_file(struct expansion *x, struct str path)
 {
     struct str folder = path.len && path.ptr[0] == '/' ? STR("") : x->load->folder;
     struct str full = arena_printf(&x->load->scratch, "%" STR_FMT "%s%" STR_FMT, STR_ARG(folder),
                                    folder.len ? "/" : "", STR_ARG(path));
-    struct stat st;
-    int fd = open(full.ptr, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) return -errno;
-    int err = fstat(fd, &st)        ? -errno
-              : S_ISREG(st.st_mode) ? append_content(fd, &x->out)
-                                    : ERR_TYPE;
+    size_t size;
+    int fd = conf__open_file(full.ptr, &size);
+    if (fd < 0) return fd;
+    int err = append_content(fd, &x->out);
     close(fd);
     return err;
 }
@@ -75,9 +70,8 @@ static bool expand_file(struct expansion *x, struct str path)
 {
     int err = append_file(x, path);
     if (!err) return true;
-    const char *why = err == ERR_TYPE ? "not a regular file" : err_text(err);
     conf__problem(x->load, x->node, x->setting, "the file %s cannot be read: %s",
-                  conf__quote(x->load, path).ptr, why);
+                  conf__quote(x->load, path).ptr, conf__file_error(err));
     return false;
 }
 

@@ -63,6 +63,7 @@ static const struct node *nth(const struct node *list, struct str index)
 {
     uint64_t i;
     if (list->kind != NODE_LIST || str_to_u64(index, &i)) return NULL;
+    if (list->items) return i < list->count ? list->items[i] : NULL;
     const struct node *n = list->first;
     while (n && i--)
         n = n->next;
@@ -163,6 +164,15 @@ static int take_name(struct builder *b, struct str name, size_t line)
     return 0;
 }
 
+static void close_container(struct builder *b)
+{
+    struct node *list = b->open[--b->depth], *n = list->first;
+    if (list->kind != NODE_LIST) return;
+    list->items = arena_alloc(b->arena, (list->count + 1) * sizeof(struct node *));
+    for (size_t i = 0; i < list->count; i++, n = n->next)
+        list->items[i] = n;
+}
+
 static bool expects_name(const struct builder *b)
 {
     return b->depth && b->open[b->depth - 1]->kind == NODE_MAP && !b->name.ptr;
@@ -213,7 +223,7 @@ static int on_event(struct builder *b, const yaml_event_t *e)
         if (expects_name(b)) return fail(b, ERR_SYNTAX, line, "a name must be a single word");
         return open_container(b, e->type == YAML_MAPPING_START_EVENT ? NODE_MAP : NODE_LIST, line);
     case YAML_SEQUENCE_END_EVENT:
-    case YAML_MAPPING_END_EVENT: b->depth--; return 0;
+    case YAML_MAPPING_END_EVENT: close_container(b); return 0;
     case YAML_DOCUMENT_START_EVENT:
         if (b->root) return fail(b, ERR_UNSUPPORTED, line, "a second document: keep one per file");
         return 0;

@@ -12,7 +12,7 @@
 
 enum {
     TREE_DEPTH_MAX = 16,
-    TREE_NODES_MAX = 100000,
+    TREE_NODES_MAX = 500000,
     TREE_NAMES_MAX = 1000, /* in one map */
 };
 
@@ -26,8 +26,9 @@ struct node {
     const char *variable; /* environment variable that it came from, or NULL: the file */
     struct node *first;   /* list and map: children in order */
     struct node *last;
-    struct node *next; /* in the parent */
-    size_t count;      /* children */
+    struct node *next;   /* in the parent */
+    struct node **items; /* a list that was read: the children once more, by place */
+    size_t count;        /* children */
 };
 
 struct tree_error {

@@ -174,7 +174,8 @@ struct str conf__nearest(struct str text, struct str (*candidate)(const void *ct
     struct str nearest = STR_NULL;
     for (size_t i = 0; i < count; i++) {
         struct str c = candidate(ctx, i);
-        size_t d = distance(text, c);
+        size_t longer = MAX(text.len, c.len), shorter = MIN(text.len, c.len);
+        size_t d = longer - shorter < best ? distance(text, c) : best;
         if (d >= best) continue;
         best = d;
         nearest = c;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -364,7 +365,7 @@ static void refuses_bad_yaml(void **state)
 static void refuses_what_is_too_much(void **state)
 {
     (void)state;
-    size_t size = (1 << 20) + 1;
+    size_t size = (8 << 20) + 1;
     char *text = malloc(size + 1);
     assert_non_null(text);
     memset(text, '\n', size);
@@ -372,7 +373,7 @@ static void refuses_what_is_too_much(void **state)
     assert_problems(text, "0: \n");
     assert_problem_text("a: [[[[[[[[[[[[[[[[[[[[[[[[", "nested too deeply");
     size_t n = (size_t)sprintf(text, "x: [");
-    for (int i = 0; i < 100001; i++)
+    for (int i = 0; i < 500001; i++)
         n += (size_t)sprintf(text + n, "a,");
     sprintf(text + n, "]\n");
     assert_problem_text(text, "more values");
@@ -619,6 +620,73 @@ static void tells_what_needs_a_restart(void **state)
     buf_fini(&names);
 }
 
+/* Who reloads must not wait for a pipe's writer, nor read a device for ever. */
+static void reads_regular_files_only(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"/tmp", "/dev/zero", "/dev/tty", NULL};
+    char fifo[64], text[256];
+    struct conf_problems p;
+    struct conf *c = NULL;
+    snprintf(fifo, sizeof fifo, "/tmp/hostler-test-%d.fifo", (int)getpid());
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        conf_problems_init(&p);
+        assert_int_equal(conf_load(paths[i] ? paths[i] : fifo, &c, &p), ERR_INVALID);
+        assert_int_equal(p.count, 1);
+        if (str_find(p.items[0].text, STR("not a regular file")) < 0)
+            assert_string_equal(paths[i], "/dev/tty"); /* there may be none */
+        conf_problems_fini(&p);
+    }
+    snprintf(text, sizeof text, MODELS "keys: [{ name: k, key: '${file:%s}' }]\n", fifo);
+    assert_problem_text(text, "not a regular file");
+    assert_int_equal(unlink(fifo), 0);
+}
+
+static void loads_many_endpoints(void **state)
+{
+    (void)state;
+    for (int extra = 0; extra < 2; extra++) {
+        struct buf text;
+        buf_init(&text, 1 << 20);
+        assert_int_equal(buf_printf(&text, "models:\n  - name: m\n    endpoints:\n"), 0);
+        for (int i = 0; i < 4096 + extra; i++)
+            assert_int_equal(
+                buf_printf(&text, "      - url: http://10.0.%d.%d\n", i / 256, i % 256), 0);
+        assert_int_equal(buf_append(&text, str_n("", 1)), 0);
+        if (extra) {
+            assert_problem_text(text.ptr, "more than 4096");
+        } else {
+            struct conf *c = load(text.ptr);
+            assert_int_equal(c->models[0].endpoint_count, 4096);
+            conf_unref(c);
+        }
+        buf_fini(&text);
+    }
+}
+
+/* Keys whose patterns match nothing are told, and those that match something are not. */
+static void patterns_are_prefixes(void **state)
+{
+    (void)state;
+    static const char models[] =
+        "models:\n"
+        "  - { name: beta, aliases: [b-1, zz], endpoints: [{ url: 'http://h' }] }\n"
+        "  - { name: alpha, endpoints: [{ url: 'http://i' }] }\n";
+    char text[1024];
+    snprintf(
+        text, sizeof text,
+        "%skeys: [{ name: k, key: 12345678, models: ['*', 'al*', 'alpha*', 'b-*', 'zz*', beta] }]\n",
+        models);
+    conf_unref(load(text));
+    static const char *const none[] = {"a-*", "alphaa*", "c*", "zzz*", "A*"};
+    for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+        snprintf(text, sizeof text, "%skeys: [{ name: k, key: 12345678, models: ['%s'] }]\n",
+                 models, none[i]);
+        assert_problem_text(text, "matches no model");
+    }
+}
+
 static void tells_files_that_cannot_be_read(void **state)
 {
     (void)state;
@@ -657,6 +725,9 @@ int main(void)
         cmocka_unit_test(wipes_every_secret),
         cmocka_unit_test(tells_what_needs_a_restart),
         cmocka_unit_test(tells_files_that_cannot_be_read),
+        cmocka_unit_test(reads_regular_files_only),
+        cmocka_unit_test(loads_many_endpoints),
+        cmocka_unit_test(patterns_are_prefixes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
