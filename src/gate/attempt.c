@@ -17,10 +17,8 @@ enum {
 
 bool exchange_may_use(const struct exchange *x, const struct service *s)
 {
-    size_t count;
-    const struct service_name *names = snapshot_names(x->snapshot, &count);
-    for (size_t i = 0; i < count; i++)
-        if (names[i].service == s && key_allows(x->key, names[i].id)) return true;
+    for (size_t i = 0; i < s->name_count; i++)
+        if (key_allows(x->key, s->names[i].id)) return true;
     return false;
 }
 

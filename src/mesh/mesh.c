@@ -17,6 +17,8 @@ int mesh_new(unsigned workers, const struct mesh_hooks *hooks, struct mesh **out
     if (hooks) m->hooks = *hooks;
     list_init(&m->services);
     list_init(&m->endpoints);
+    map_init(&m->by_name);
+    map_init(&m->by_identity);
     *out = m;
     return 0;
 }
@@ -43,6 +45,7 @@ static struct service_state *service_state_new(struct mesh *m, struct str name)
     rng_seed_random(&s->rng);
     pthread_mutex_init(&s->mutex, NULL);
     list_push_back(&m->services, &s->link);
+    map_put(&m->by_name, s->name, s);
     return s;
 }
 
@@ -50,6 +53,7 @@ static void service_state_free(struct service_state *s)
 {
     assert(s->queue.count == 0);
     list_remove(&s->link);
+    map_remove(&s->mesh->by_name, s->name);
     pthread_mutex_destroy(&s->mutex);
     free((char *)(uintptr_t)s->name.ptr);
     free(s->workers);
@@ -58,12 +62,7 @@ static void service_state_free(struct service_state *s)
 
 struct service_state *mesh__service_state(struct mesh *m, struct str name)
 {
-    struct service_state *found = NULL;
-    LIST_EACH(&m->services, it)
-    {
-        struct service_state *s = LIST_ITEM(it, struct service_state, link);
-        if (str_eq(s->name, name)) found = s;
-    }
+    struct service_state *found = map_get(&m->by_name, name);
     if (!found) found = service_state_new(m, name);
     atomic_fetch_add(&found->refs, 1);
     return found;
@@ -72,16 +71,13 @@ struct service_state *mesh__service_state(struct mesh *m, struct str name)
 struct endpoint_state *mesh__endpoint_state(struct mesh *m, struct service_state *service,
                                             struct str identity, bool engine)
 {
-    struct endpoint_state *found = NULL;
-    LIST_EACH(&m->endpoints, it)
-    {
-        struct endpoint_state *s = LIST_ITEM(it, struct endpoint_state, link);
-        if (s->service == service && str_eq(s->identity, identity)) found = s;
-    }
+    struct endpoint_state *found = map_get(&m->by_identity, identity);
+    assert(!found || found->service == service); /* its name is part of the identity */
     if (!found) {
         if (endpoint__new(service, identity, &found)) out_of_memory();
         if (engine) atomic_store(&found->phase, ENDPOINT_STARTABLE);
         list_push_back(&m->endpoints, &found->link);
+        map_put(&m->by_identity, found->identity, found);
     }
     atomic_fetch_add(&found->refs, 1);
     return found;
@@ -97,6 +93,7 @@ static void sweep(struct mesh *m)
         struct endpoint_state *s = LIST_ITEM(it, struct endpoint_state, link);
         if (atomic_load(&s->refs) > 0) continue;
         list_remove(&s->link);
+        map_remove(&m->by_identity, s->identity);
         endpoint__free(s);
     }
     LIST_EACH_SAFE(&m->services, it, next)
@@ -172,5 +169,7 @@ void mesh_free(struct mesh *m)
     make_current(m, NULL, 0);
     sweep(m);
     assert(list_empty(&m->services) && list_empty(&m->endpoints));
+    map_fini(&m->by_name);
+    map_fini(&m->by_identity);
     free(m);
 }

@@ -59,6 +59,8 @@ struct mesh {
     struct snapshot *current; /* one reference */
     struct list services;     /* struct service_state */
     struct list endpoints;    /* struct endpoint_state */
+    struct map by_name;       /* the services */
+    struct map by_identity;   /* the endpoints */
     _Atomic bool stale;       /* a snapshot went: some states may have no more references */
 };
 

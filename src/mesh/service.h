@@ -21,9 +21,13 @@ struct mesh;
 struct snapshot;
 struct service_state;
 
+struct service_name;
+
 /* What clients call by name. Immutable; borrows from its snapshot. */
 struct service {
     struct str name;
+    const struct service_name *names; /* the name and the aliases */
+    size_t name_count;
     const struct endpoint *endpoints;
     size_t endpoint_count;
     enum route_policy policy;

@@ -164,9 +164,11 @@ static int build_service(struct snapshot *s, const struct conf_model *model)
         .snapshot = s,
         .state = state,
     };
+    service->names = s->names + s->name_count;
     add_name(s, model->name, service);
     for (size_t i = 0; i < model->alias_count; i++)
         add_name(s, model->aliases[i], service);
+    service->name_count = (size_t)(s->names + s->name_count - service->names);
     return build_endpoints(s, service, model);
 }
 

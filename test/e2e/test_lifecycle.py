@@ -61,6 +61,16 @@ def test_a_file_that_vanished(gate):
     assert gate.chat().status == 200
 
 
+def test_a_file_that_became_a_pipe(gate):
+    """Nobody writes to it: whoever opens it to read waits for ever."""
+    gate.path.unlink()
+    os.mkfifo(gate.path)
+    gate.signal(signal.SIGHUP)
+    until(lambda: any("not a regular file" in l.get("problem", "") for l in gate.log()), "it is refused")
+    assert gate.metric("hostler_config_reloads_total", result="failed") == 1  # the main thread writes that
+    assert gate.chat().status == 200
+
+
 def test_streams_survive_reloads(gate, mock, start_mock):
     other = start_mock()
     with gate.connect() as conn:

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -575,6 +576,41 @@ static void a_start_has_a_deadline(void **state)
     world_free(w);
 }
 
+/* The least CPU of a few loads of that many models, on top of themselves. */
+static clock_t cost_of(struct world *w, int models)
+{
+    struct buf text;
+    clock_t least = 0;
+    buf_init(&text, 8 << 20);
+    int err = buf_printf(&text, "models:\n");
+    for (int i = 0; i < models && !err; i++)
+        err = buf_printf(&text,
+                         "  - { name: m%d, aliases: [a%d], fallback: [m%d],\n"
+                         "      engine: { command: [sleep, '${socket}'] } }\n",
+                         i, i, (i + 1) % models);
+    if (!err) err = buf_append(&text, str_n("", 1));
+    assert_int_equal(err, 0);
+    for (int i = 0; i < 3; i++) {
+        clock_t begin = clock();
+        load_text(w, text.ptr);
+        clock_t cost = clock() - begin;
+        least = i == 0 || cost < least ? cost : least;
+    }
+    buf_fini(&text);
+    return least;
+}
+
+/* Ten times the models, some ten times the work: reading, checking, a new snapshot, their processes. */
+static void many_models_cost_no_more_each(void **state)
+{
+    (void)state;
+    struct world *w = world_new("ok", "idle_stop: 1h");
+    clock_t few = cost_of(w, 1000), many = cost_of(w, 10000);
+    if (many > 25 * few) fail_msg("%ld us for 1,000, %ld us for 10,000", few, many);
+    load(w, "ok", "idle_stop: 1h");
+    world_free(w);
+}
+
 static void the_environment_is_ours_only_in_part(void **state)
 {
     (void)state;
@@ -607,6 +643,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_killed_instances_left_is_removed),
         cmocka_unit_test(a_model_that_comes_back_is_started_again),
         cmocka_unit_test(a_start_has_a_deadline),
+        cmocka_unit_test(many_models_cost_no_more_each),
         cmocka_unit_test(the_environment_is_ours_only_in_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
