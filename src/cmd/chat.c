@@ -315,7 +315,7 @@ static void on_interrupt(void *owner, int signum UNUSED)
         talk_cancel(&c->talk);
     } else {
         give_up_line(c);
-        loop_wake(c->loop, &c->task);
+        if (!c->editor) loop_wake(c->loop, &c->task); /* which reads the input itself */
     }
 }
 
@@ -343,7 +343,10 @@ static void edit_line(struct chat *c)
 static void converse_at_terminal(struct chat *c)
 {
     print_note(c, "%s at %s; /help lists the commands", c->talk.model, c->remote.text);
-    while (!c->input_ended) {
+    for (;;) {
+        editor_begin(c->editor);
+        loop_poll(c->loop); /* a Ctrl-C that came between the last read and now */
+        if (c->input_ended) break;
         edit_line(c);
         loop_poll(c->loop); /* the gateway may have closed its connection meanwhile */
         if (!take_line(c)) continue;

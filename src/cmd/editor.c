@@ -80,6 +80,12 @@ void editor_free(struct editor *e)
     free(e);
 }
 
+/* el_gets does that, too, but only when its prompt has been shown. */
+void editor_begin(struct editor *e)
+{
+    el_set(e->el, EL_PREP_TERM, 1);
+}
+
 enum editor_end editor_line(struct editor *e, const char *prompt, struct str *line)
 {
     HistEvent event;

@@ -17,6 +17,10 @@ enum editor_end {
     EDITOR_EOF,         /* by Ctrl-D, or the terminal is gone */
 };
 
+/* From here on Ctrl-C is a key for editor_line, which must follow unless editor_free does. One that was pressed before has become
+ * a signal by now. */
+void editor_begin(struct editor *e);
+
 /* Waits for a line; the terminal is as it was before when this returns. `line` is without its newline and valid until the
  * next call. It can be recalled from then on, in this process only. */
 enum editor_end editor_line(struct editor *e, const char *prompt, struct str *line);

@@ -257,6 +257,24 @@ def test_ctrl_c_at_a_terminal(start_mock):
     assert chat.ends() == 1  # the last answer was not whole
 
 
+def test_ctrl_c_before_the_editor_reads(start_mock):
+    """What is typed between the prompt and the first read is not lost."""
+    chat = Terminal("chat", "m", "--url", start_mock().url.removesuffix("/v1"))
+    for i in range(300):
+        chat.shows("> ")
+        if i % 3 == 2:  # between an answer's end and the prompt
+            chat.type("hi\r")
+            chat.shows("tokens/s]")
+        chat.type("\x03")
+        chat.shows("again or /quit leaves", 5)
+        chat.shows("> ")
+        chat.type("/help\r")
+        chat.shows("searches them.", 5)
+    chat.shows("> ")
+    chat.type("/quit\r")
+    assert chat.ends() == 0
+
+
 def test_chat_with_a_broken_stream(start_gate, start_mock):
     gate = start_gate(start_mock("--die-after", 2))
     done = run_cli("chat", "m", "--url", gate.url, "-m", "x")
