@@ -20,6 +20,7 @@ void talk_init(struct talk *t, const struct remote *remote, struct loop *loop,
     remote_client_init(&t->client, loop, 1);
     task_init(&t->task, on_wake);
     arena_init(&t->arena, TEXT_MAX, 4096);
+    arena_init(&t->frame, TEXT_MAX, 4096);
     buf_init(&t->request, TEXT_MAX);
     buf_init(&t->answer, TEXT_MAX);
     sse_init(&t->sse, TEXT_MAX);
@@ -40,6 +41,7 @@ void talk_fini(struct talk *t)
     free(t->messages);
     free(t->model);
     arena_fini(&t->arena);
+    arena_fini(&t->frame);
     buf_fini(&t->request);
     buf_fini(&t->answer);
     sse_fini(&t->sse);
@@ -183,7 +185,8 @@ static void text_came(struct talk *t, struct str text, bool reasoning)
     t->frames++;
     t->last_us = clock_mono_us();
     if (!t->first_us) t->first_us = t->last_us;
-    if (!reasoning && buf_append(&t->answer, text)) return;
+    if (!reasoning && buf_append(&t->answer, text))
+        t->error = STR("the answer is too long to go on with");
     t->functions->on_text(t->owner, text, reasoning);
 }
 
@@ -195,11 +198,18 @@ static void read_frame(struct talk *t, struct str data)
         t->finished = true;
         return;
     }
-    if (json_parse(&t->arena, data, &doc, NULL)) return;
+    arena_reset(&t->frame);
+    int err = json_parse(&t->frame, data, &doc, NULL);
+    if (err) {
+        t->error =
+            arena_printf(&t->arena, "a piece of the answer cannot be read: %s", err_text(err));
+        return;
+    }
     const struct json *error = json_get(doc, "error");
     if (json_type(error) != JSON_NONE) {
         t->error =
-            json_str_or(error, "message", STR("the model failed in the middle of its answer"));
+            arena_dup(&t->arena, json_str_or(error, "message",
+                                             STR("the model failed in the middle of its answer")));
         return;
     }
     const struct json *choice = json_at(json_get(doc, "choices"), 0);
@@ -220,7 +230,7 @@ static int read_body(struct talk *t)
     struct str bytes = fetch_take(&t->fetch);
     if (t->fetch.head->status != 200) return buf_append(&t->answer, bytes);
     while ((got = sse_next(&t->sse, &bytes, &event)) == SSE_EVENT) {
-        if (event.data.ptr) read_frame(t, event.data);
+        if (event.data.len && !t->error.ptr) read_frame(t, event.data);
     }
     return got;
 }

@@ -47,7 +47,8 @@ struct talk {
     bool busy;
     struct task task;
     struct fetch fetch;
-    struct arena arena; /* head and frames */
+    struct arena arena; /* the head, and what went wrong */
+    struct arena frame; /* one frame's document */
     struct buf request;
     struct str slices[1];
     struct sse sse;

@@ -4,6 +4,7 @@
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import termios
@@ -273,6 +274,16 @@ def test_ctrl_c_before_the_editor_reads(start_mock):
     chat.shows("> ")
     chat.type("/quit\r")
     assert chat.ends() == 0
+
+
+def test_a_very_long_answer_is_whole(start_mock):
+    """It is larger than what is kept of any single piece."""
+    tokens, pad = 3_000, 8_000
+    mock = start_mock("--tokens", tokens, "--pad", pad)
+    done = run_cli("chat", "m", "--url", mock.url, "-m", "x")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout) > tokens * pad
+    assert re.findall(r"t\d+ ", done.stdout) == [f"t{i} " for i in range(tokens)]
 
 
 def test_chat_with_a_broken_stream(start_gate, start_mock):
