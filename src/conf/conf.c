@@ -131,7 +131,7 @@ static int read_file(const char *path, struct buf *text)
     size_t size;
     int fd = conf__open_file(path, &size);
     if (fd < 0) return fd;
-    size = MIN(size, CONF__FILE_MAX) + 1;
+    size = MIN(MAX(size, CONF__VALUE_MAX), CONF__FILE_MAX) + 1; /* some file systems tell no size */
     int err = buf_reserve(text, size, &room);
     while (!err) {
         if (buf_len(text) == size) {
