@@ -284,9 +284,16 @@ static void step_retry(struct engine *e)
 
 /* --- stopping --- */
 
+/* Whom it serves, or served when its model is not configured any more. */
+static const struct endpoint *served_by(const struct engine *e)
+{
+    return e->endpoint ? e->endpoint : e->former;
+}
+
 static uint64_t stop_patience(const struct engine *e)
 {
-    return e->endpoint ? e->endpoint->engine->stop_timeout_us : (uint64_t)10 * USEC_PER_SEC;
+    const struct endpoint *served = served_by(e);
+    return served ? served->engine->stop_timeout_us : (uint64_t)10 * USEC_PER_SEC;
 }
 
 static void send_term(struct engine *e)
@@ -299,7 +306,7 @@ static void send_term(struct engine *e)
 
 static uint32_t inflight_of(const struct engine *e)
 {
-    const struct endpoint *served = e->endpoint ? e->endpoint : e->former;
+    const struct endpoint *served = served_by(e);
     return served ? endpoint_inflight(served->state) : 0;
 }
 

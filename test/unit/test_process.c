@@ -180,7 +180,9 @@ static void signals_go_to_the_whole_group(void **state)
     int pipes[2];
     char byte;
     assert_int_equal(pipe(pipes), 0);
+    struct signal_watch *reaper; /* whoever started the test may not reap at once */
     struct world *w = world_new();
+    assert_int_equal(process_adopt_orphans(w->loop, &reaper), 0);
     struct process *p = start(w, "sleep 30 & echo; wait", pipes[1]);
     close(pipes[1]);
     assert_int_equal(read(pipes[0], &byte, 1), 1);
@@ -190,6 +192,8 @@ static void signals_go_to_the_whole_group(void **state)
     assert_int_equal(read(pipes[0], &byte, 1),
                      0); /* the grandchild, which held the pipe too, is gone */
     close(pipes[0]);
+    signal_watch_close(reaper);
+    prctl(PR_SET_CHILD_SUBREAPER, 0);
     world_free(w);
 }
 
@@ -204,7 +208,9 @@ static void nobody_of_the_group_is_left(void **state)
         int pipes[2];
         char byte;
         assert_int_equal(pipe(pipes), 0);
+        struct signal_watch *reaper; /* whoever started the test may not reap at once */
         struct world *w = world_new();
+        assert_int_equal(process_adopt_orphans(w->loop, &reaper), 0);
         uint64_t begin = clock_mono_us();
         int pid = process_pid(start(w, scripts[i], pipes[1]));
         close(pipes[1]);
@@ -216,6 +222,8 @@ static void nobody_of_the_group_is_left(void **state)
         assert_int_equal(read(pipes[0], &byte, 1), 1);
         assert_int_equal(read(pipes[0], &byte, 1), 0); /* nobody holds the other end */
         close(pipes[0]);
+        signal_watch_close(reaper);
+        prctl(PR_SET_CHILD_SUBREAPER, 0);
         world_free(w);
     }
 }
