@@ -241,6 +241,7 @@ http {{
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         location / {{
+            client_max_body_size 32m;
             proxy_pass http://runtime;
             proxy_http_version 1.1;
             proxy_set_header Connection "";

@@ -29,8 +29,10 @@ WRK_SCRIPT = """
 wrk.method = "POST"
 wrk.headers["content-type"] = "application/json"
 wrk.headers["authorization"] = "Bearer %s"
-wrk.body = '{"model":"mock","messages":[{"role":"user","content":"' .. string.rep("lorem ipsum ", 75) .. '"}]}'
+wrk.body = '{"model":"mock","messages":[{"role":"user","content":"' .. string.rep("lorem ipsum ", %d) .. '"}]}'
 """
+SMALL, LARGE = 75, 87380  # repetitions: bodies of about 1 KB and 1 MB
+LARGE_CONNECTIONS = 8
 
 
 def gateway_config(mock_port: int) -> str:
@@ -60,10 +62,14 @@ class Proxies:
 
 # --- figure 1 ---
 
-def wrk(stage: Stage, port: int, connections: int, seconds: float) -> tuple[int, str]:
+def large(size: int) -> str:
+    return " of 1 MB" if size == LARGE else ""
+
+
+def wrk(stage: Stage, port: int, connections: int, seconds: float, size: int = SMALL) -> tuple[int, str]:
     """Requests done in `seconds`, and what went wrong."""
     script = stage.dir / "post.lua"
-    script.write_text(WRK_SCRIPT % KEY)
+    script.write_text(WRK_SCRIPT % (KEY, size))
     run = stage.start("wrk", ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", script,
                               f"http://127.0.0.1:{port}/v1/chat/completions"], load_cores())
     run.child.wait(seconds + 30)
@@ -77,45 +83,46 @@ def wrk(stage: Stage, port: int, connections: int, seconds: float) -> tuple[int,
 
 
 def requests(rounds: int, quick: bool) -> dict:
-    """CPU microseconds per relayed small chat request."""
+    """CPU microseconds per relayed chat request: small ones, and ones with a body of 1 MB."""
     if not shutil.which("wrk"):
         raise Unmeasured("wrk is not installed; `scripts/setup --for bench` installs it")
     seconds = 1 if quick else 4
-    cost: dict[tuple[str, int], list[float]] = {}
-    rate: dict[tuple[str, int], list[float]] = {}
+    loads = [(SMALL, connections) for connections in CONNECTIONS] + [(LARGE, LARGE_CONNECTIONS)]
+    cost: dict[tuple[str, int, int], list[float]] = {}
+    rate: dict[tuple[str, int, int], list[float]] = {}
     errors: list[str] = []
     for turn in range(rounds):
         with Stage() as stage:
             p = Proxies(stage)
             for name in p.ports:
                 wrk(stage, p.ports[name], 32, 1)
-            for connections in CONNECTIONS:
+            for size, connections in loads:
                 for name in in_turn(p.ports, turn):
                     before = p.processes[name].cpu_us()
                     started = time.monotonic()
-                    done, wrong = wrk(stage, p.ports[name], connections, seconds)
+                    done, wrong = wrk(stage, p.ports[name], connections, seconds, size)
                     taken = time.monotonic() - started
-                    us = (p.processes[name].cpu_us() - before) / done
-                    cost.setdefault((name, connections), []).append(us)
-                    rate.setdefault((name, connections), []).append(done / taken)
+                    us = (p.processes[name].cpu_us() - before) / max(1, done)
+                    cost.setdefault((name, size, connections), []).append(us)
+                    rate.setdefault((name, size, connections), []).append(done / taken)
                     if wrong:
                         errors.append(f"{name} at {connections}: {wrong}")
-                    note(f"round {turn + 1}/{rounds}  {name:8} {connections:4} connections  "
+                    note(f"round {turn + 1}/{rounds}  {name:8} {connections:4} connections{large(size)}  "
                          f"{us:6.2f} us/request  {done / taken:8.0f}/s {wrong}")
     rows = []
-    for connections in CONNECTIONS:
-        ours, theirs = (median(cost[name, connections]) for name in ("hostler", "nginx"))
-        pairs = [a / b for a, b in zip(cost["hostler", connections], cost["nginx", connections])]
+    for load in loads:
+        ours, theirs = (median(cost[name, *load]) for name in ("hostler", "nginx"))
+        pairs = [a / b for a, b in zip(cost["hostler", *load], cost["nginx", *load])]
         rows.append({
-            "what": f"CPU per request, {connections} connections",
+            "what": f"CPU per request{large(load[0])}, {load[1]} connections",
             "value": f"{ours:.2f} us = {median(pairs):.2f}x nginx ({theirs:.2f} us)",
             "bound": "1.10x nginx",
             "ok": median(pairs) <= 1.10 and not errors,
             "ratio": median(pairs),
-            "hostler_us": cost["hostler", connections],
-            "nginx_us": cost["nginx", connections],
-            "hostler_per_s": rate["hostler", connections],
-            "nginx_per_s": rate["nginx", connections],
+            "hostler_us": cost["hostler", *load],
+            "nginx_us": cost["nginx", *load],
+            "hostler_per_s": rate["hostler", *load],
+            "nginx_per_s": rate["nginx", *load],
         })
     return {"rows": rows, "errors": errors,
             "notes": ["nginx writes no access log; hostler checks the key, counts, and logs each request to a file"]}
