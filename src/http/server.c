@@ -243,10 +243,7 @@ static void parse_body(struct http_conn *conn)
             body_failed(conn, ERR_PROTOCOL);
             return;
         default:
-            if (progressed) {
-                progress(conn);
-                watch(conn);
-            }
+            if (progressed) progress(conn);
             return;
         }
     }
@@ -328,11 +325,9 @@ static void parse_head(struct http_conn *conn)
     switch (h1_next(conn->parser, &conn->input, &none)) {
     case H1_HEAD: start_call(conn); break;
     case H1_ERROR: answer_parse_error(conn); break;
-    default: watch(conn); break;
+    default: break;
     }
 }
-
-static void run_conn(struct task *task);
 
 /* Parses what there is, as far as the state allows. May free the connection. */
 static void parse(struct http_conn *conn)
@@ -377,22 +372,26 @@ static bool is_over(const struct http_conn *conn)
            (conn->ended || (conn->message_end && conn->input.len == 0));
 }
 
-static void on_timeout(struct http_conn *conn)
+static bool is_late(const struct http_conn *conn)
 {
     uint64_t due = deadline(conn);
-    if (due == 0) return;
-    if (stream_pending(conn->stream) && stream_drained(conn->stream) != conn->drained)
-        progress(conn);
-    due = deadline(conn);
-    if (due > loop_now(conn->server->loop)) {
-        watch(conn);
-    } else if (conn->state == CONN_CALL && !stream_pending(conn->stream)) {
-        body_failed(conn, ERR_TIMEOUT);
-    } else {
-        client_gone(conn, ERR_TIMEOUT);
-    }
+    return due && due <= loop_now(conn->server->loop);
 }
 
+/* May free the connection. */
+static void check_time(struct http_conn *conn)
+{
+    if (!is_late(conn)) return;
+    if (stream_pending(conn->stream) && stream_drained(conn->stream) != conn->drained)
+        progress(conn);
+    if (!is_late(conn)) return;
+    if (conn->state == CONN_CALL && !stream_pending(conn->stream))
+        body_failed(conn, ERR_TIMEOUT);
+    else
+        client_gone(conn, ERR_TIMEOUT);
+}
+
+/* Ends with the timer armed on every path, since the one that woke it may have been the timer. */
 static void run_conn(struct task *task)
 {
     struct http_conn *conn = CONTAINER_OF(task, struct http_conn, task);
@@ -402,17 +401,11 @@ static void run_conn(struct task *task)
         conn_free(conn);
         return;
     }
-    uint64_t due = deadline(conn);
-    if (due && due <= loop_now(conn->server->loop)) {
-        on_timeout(conn);
-        if (!conn->stream) return;
-    }
-    if (conn->input.len == 0) {
-        watch(conn);
-        return;
-    }
-    parse(conn);
-    if (conn->stream) trim_held(conn);
+    check_time(conn);
+    if (conn->stream && conn->input.len) parse(conn);
+    if (!conn->stream) return;
+    trim_held(conn);
+    watch(conn);
 }
 
 static void on_data(void *owner, struct str bytes)
@@ -655,6 +648,7 @@ static void add_iov(struct iovec *iov, unsigned *n, struct str s)
 
 static void send_iov(struct http_conn *conn, const struct iovec *iov, unsigned n)
 {
+    bool blocked = stream_pending(conn->stream) > 0;
     int err = stream_write(conn->stream, iov, n);
     if (err) {
         client_gone(conn, err);
@@ -664,7 +658,7 @@ static void send_iov(struct http_conn *conn, const struct iovec *iov, unsigned n
     size_t pending = stream_pending(conn->stream);
     if (pending == 0) return;
     if (pending > conn->low_mark) conn->was_full = true;
-    if (!timer_armed(&conn->timer) || conn->drained != stream_drained(conn->stream)) progress(conn);
+    if (!blocked || conn->drained != stream_drained(conn->stream)) progress(conn);
     watch(conn);
 }
 

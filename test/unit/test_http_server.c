@@ -600,6 +600,59 @@ static void a_client_that_reads_nothing_is_given_up(void **state)
     world_free(w);
 }
 
+/* Nor do requests that wait behind the answer keep it here. */
+static void a_client_that_only_sends_is_given_up(void **state)
+{
+    (void)state;
+    static const char *const requests[] = {
+        "GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\n\r\nG",
+    };
+    char *text = calloc(1, 100001);
+    memset(text, 'x', 100000);
+    struct str s = str_of(text);
+    for (int ended = 0; ended < 2; ended++)
+        for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+            struct world *w = world_new();
+            struct sim_peer *c = client(w);
+            c->window = 1000;
+            sim_advance(w->sim, 12 * SEC);
+            sim_send_text(c, requests[i]);
+            call_begin(call(w, 0), 200, NULL, 0, HTTP_LENGTH, 100000);
+            call_write(call(w, 0), &s, 1, true);
+            if (ended) end(w, 0);
+            sim_advance(w->sim, 60 * SEC);
+            assert_true(c->closed);
+            if (!ended) {
+                assert_int_equal(call(w, 0)->gone_why, ERR_TIMEOUT);
+                end(w, 0);
+            }
+            world_free(w);
+        }
+    free(text);
+}
+
+/* The time in which a client takes nothing begins when there is something to take. */
+static void a_late_answer_may_wait_as_long_as_any(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct sim_peer *c = client(w);
+    struct str text = STR("0123456789");
+    c->window = 0;
+    sim_advance(w->sim, 1 * SEC);
+    sim_send_text(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    sim_advance(w->sim, 12 * SEC);
+    call_begin(call(w, 0), 200, NULL, 0, HTTP_CHUNKED, 0);
+    call_write(call(w, 0), &text, 1, false);
+    sim_advance(w->sim, 8 * SEC);
+    assert_false(call(w, 0)->gone);
+    sim_advance(w->sim, 2 * SEC);
+    assert_true(call(w, 0)->gone);
+    end(w, 0);
+    world_free(w);
+}
+
 static void drained_output_wakes_the_call(void **state)
 {
     (void)state;
@@ -711,6 +764,8 @@ int main(void)
         cmocka_unit_test(stalls_end_in_time),
         cmocka_unit_test(a_call_may_take_long),
         cmocka_unit_test(a_client_that_reads_nothing_is_given_up),
+        cmocka_unit_test(a_client_that_only_sends_is_given_up),
+        cmocka_unit_test(a_late_answer_may_wait_as_long_as_any),
         cmocka_unit_test(drained_output_wakes_the_call),
         cmocka_unit_test(a_slow_reader_gets_its_last_answer),
         cmocka_unit_test(drain_closes_what_is_idle),
