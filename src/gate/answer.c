@@ -50,7 +50,6 @@ static void adjust_flow(struct exchange *x)
     size_t pending = call_pending(x->call);
     if (!x->paused && pending > max) {
         x->paused = true;
-        call_set_low_mark(x->call, max / 2);
         fetch_pause(&x->fetch, true);
     } else if (x->paused && pending <= max / 2) {
         x->paused = false;

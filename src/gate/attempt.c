@@ -312,6 +312,13 @@ static enum step refuse_answer(struct exchange *x, enum verdict verdict)
         x, verdict, "answers with a redirect; the endpoint's url must be set to where the API is");
 }
 
+static enum step begin_answer(struct exchange *x)
+{
+    forward_response_head(x, x->fetch.head);
+    call_set_low_mark(x->call, exchange__conf(x)->limits.stream_buffer / 2);
+    return exchange__go(x, EXCHANGE_RELAY);
+}
+
 /* The runtime is overloaded or failing: elsewhere, or its answer after all. */
 static enum step failing_answer(struct exchange *x, enum verdict verdict)
 {
@@ -321,8 +328,7 @@ static enum step failing_answer(struct exchange *x, enum verdict verdict)
     if (retry != RETRY_NO)
         return attempt_failed(x, verdict, retry_after_us, retry, "is overloaded or failing");
     exchange__report(x, verdict, retry_after_us, NULL);
-    forward_response_head(x, head);
-    return exchange__go(x, EXCHANGE_RELAY);
+    return begin_answer(x);
 }
 
 /* The response head is there: relay it, or try elsewhere. */
@@ -344,8 +350,7 @@ static enum step take_head(struct exchange *x)
     else
         exchange__report(x, verdict, 0, NULL);
     endpoint_answered(&x->grant, exchange__now(x));
-    forward_response_head(x, head);
-    return exchange__go(x, EXCHANGE_RELAY);
+    return begin_answer(x);
 }
 
 enum step exchange__await(struct exchange *x)

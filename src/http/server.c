@@ -28,6 +28,8 @@ enum {
     PIPELINE_PENDING = 65536,     /* queued output above which no further request is begun */
     LINGER_US = 1 * USEC_PER_SEC, /* without a byte more */
     LINGER_MAX_US = 30 * USEC_PER_SEC,
+    IN_PLACE_MIN =
+        16384, /* of a body's rest: copying less costs no more than a read that finds nothing */
     SLICES_MAX = 8,
 };
 
@@ -53,7 +55,7 @@ struct http_conn {
     uint64_t linger_end_us; /* latest */
 
     struct http_call call;
-    struct buf body;  /* of bodies that do not fit into the arena */
+    struct buf body;  /* of bodies that do not fit into the arena; all counted in server->bodies */
     char *body_arena; /* else */
     size_t body_max;
     bool body_wanted;
@@ -67,8 +69,6 @@ struct http_conn {
     bool silent;   /* HEAD, 204, 304: no body bytes */
     bool complete; /* the answer is whole */
     bool close_after;
-    size_t low_mark;
-    bool was_full; /* pending was above low_mark since the last wake */
 };
 
 static struct http_conn *conn_of(const struct http_call *c)
@@ -110,6 +110,13 @@ static void conn_free(struct http_conn *conn)
     loop_wake(s->loop, &s->reap);
 }
 
+/* Gives a body's memory back; nobody looks at it any more. */
+static void drop_body(struct http_conn *conn)
+{
+    if (conn->stream) stream_read_into(conn->stream, NULL, 0);
+    buf_release(&conn->body);
+}
+
 static void reap_dead(struct task *task)
 {
     struct http_server *s = CONTAINER_OF(task, struct http_server, reap);
@@ -119,7 +126,7 @@ static void reap_dead(struct task *task)
         h1_free(conn->parser);
         arena_fini(&conn->arena);
         buf_fini(&conn->held);
-        buf_fini(&conn->body);
+        drop_body(conn);
         conn->magic = 0;
         free(conn);
     }
@@ -218,12 +225,27 @@ static void add_body(struct http_conn *conn, struct str bytes)
         c->body = str_n(conn->body_arena, c->body.len + bytes.len);
         return;
     }
-    int err = buf_append(&conn->body, bytes);
+    char *room;
+    int err = buf_reserve(&conn->body, bytes.len, &room);
     if (err) {
         body_failed(conn, err);
         return;
     }
+    if (room != bytes.ptr) memcpy(room, bytes.ptr, bytes.len); /* else they were read to there */
+    buf_commit(&conn->body, bytes.len);
     c->body = buf_str(&conn->body);
+}
+
+/* What is still to come of a long body is read to its place: in as few reads as it comes in, and copied never. Not a byte more
+ * than the body has: what follows is another request's. */
+static void read_in_place(struct http_conn *conn)
+{
+    const struct http_call *c = &conn->call;
+    if (!c->head->has_length || conn->body_arena || c->body_err) return;
+    size_t left = c->head->length - c->body.len;
+    char *place;
+    if (left < IN_PLACE_MIN || buf_reserve(&conn->body, left, &place)) return;
+    stream_read_into(conn->stream, place, left);
 }
 
 static void parse_body(struct http_conn *conn)
@@ -244,6 +266,7 @@ static void parse_body(struct http_conn *conn)
             return;
         default:
             if (progressed) progress(conn);
+            read_in_place(conn);
             return;
         }
     }
@@ -295,11 +318,10 @@ static void start_call(struct http_conn *conn)
                                     .head = head,
                                     .peer = stream_peer(conn->stream),
                                     .started_us = conn->since_us};
-    conn->begun = conn->chunked = conn->silent = conn->complete = conn->was_full = false;
+    conn->begun = conn->chunked = conn->silent = conn->complete = false;
     conn->body_wanted = conn->message_end = false;
     conn->body_arena = NULL;
     conn->out_head = STR_NULL;
-    conn->low_mark = 0;
     conn->close_after = !head->keep_alive || s->draining;
     if (!head->chunked && head->length == 0) { /* no body: nothing to wait for */
         struct str none;
@@ -450,10 +472,7 @@ static void on_drain(void *owner)
 {
     struct http_conn *conn = owner;
     enter(conn, conn->state);
-    if (conn->was_full) {
-        conn->was_full = false;
-        tell_call(conn);
-    }
+    tell_call(conn);
     loop_wake(conn->server->loop, &conn->task);
 }
 
@@ -528,6 +547,16 @@ void http_server_fini(struct http_server *s)
 
 /* --- calls: reading --- */
 
+/* Room for all of a body whose length is known, at once. Who announces much and sends nothing costs an address range only: the kernel
+ * gives a page when something is written to it. */
+static int make_room(struct http_conn *conn, size_t length)
+{
+    char *room;
+    int err = buf_reserve(&conn->body, length, &room);
+    if (err) body_failed(conn, err);
+    return err;
+}
+
 void call_read_body(struct http_call *c, size_t max)
 {
     struct http_conn *conn = conn_of(c);
@@ -535,7 +564,7 @@ void call_read_body(struct http_call *c, size_t max)
     if (conn->body_wanted || c->gone) return;
     conn->body_wanted = true;
     conn->body_max = max;
-    conn->body.max = max;
+    conn->body.max = head->has_length ? head->length : max;
     if (conn->message_end) {
         c->body_done = true;
         tell_call(conn);
@@ -547,6 +576,8 @@ void call_read_body(struct http_call *c, size_t max)
     }
     if (head->has_length && head->length <= BODY_IN_ARENA)
         conn->body_arena = arena_alloc(&conn->arena, head->length + 1);
+    else if (head->has_length && make_room(conn, head->length))
+        return;
     if (head->expect_continue && conn->input.len == 0) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         struct iovec iov = {(char *)(uintptr_t)go_on, sizeof go_on - 1};
@@ -558,7 +589,10 @@ void call_read_body(struct http_call *c, size_t max)
     }
     progress(conn);
     watch(conn);
-    if (conn->input.len) loop_wake(conn->server->loop, &conn->task);
+    if (conn->input.len)
+        loop_wake(conn->server->loop, &conn->task);
+    else
+        read_in_place(conn);
 }
 
 /* --- calls: answering --- */
@@ -655,9 +689,7 @@ static void send_iov(struct http_conn *conn, const struct iovec *iov, unsigned n
         return;
     }
     conn->call.head_sent = true;
-    size_t pending = stream_pending(conn->stream);
-    if (pending == 0) return;
-    if (pending > conn->low_mark) conn->was_full = true;
+    if (stream_pending(conn->stream) == 0) return;
     if (!blocked || conn->drained != stream_drained(conn->stream)) progress(conn);
     watch(conn);
 }
@@ -707,10 +739,10 @@ void call_flush(struct http_call *c)
 /* The connection after a call whose answer was whole. */
 static void next_call(struct http_conn *conn)
 {
-    buf_release(&conn->body);
+    drop_body(conn);
     arena_reset(&conn->arena);
     conn->call = (struct http_call){0};
-    conn->low_mark = 0;
+    stream_set_low_mark(conn->stream, 0);
     if (conn->close_after || conn->server->draining) {
         enter(conn, CONN_LINGER);
         loop_wake(conn->server->loop, &conn->task);
@@ -778,5 +810,6 @@ size_t call_pending(const struct http_call *c)
 
 void call_set_low_mark(struct http_call *c, size_t low)
 {
-    conn_of(c)->low_mark = low;
+    struct http_conn *conn = conn_of(c);
+    if (conn->stream) stream_set_low_mark(conn->stream, low);
 }

@@ -137,7 +137,8 @@ void call_reply(struct http_call *c, int status, const struct http_field *fields
 /* Answer bytes not yet taken by the kernel; the handler stops producing above its mark. */
 size_t call_pending(const struct http_call *c);
 
-/* The task is woken when call_pending falls to `low` or less (default 0). */
+/* The task is woken when call_pending has been above `low` and falls to it or less (default 0). Set it before the bytes that it is to
+ * watch are written, as stream_set_low_mark says. */
 void call_set_low_mark(struct http_call *c, size_t low);
 
 #endif

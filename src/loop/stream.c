@@ -19,18 +19,31 @@ void stream_read(struct stream *s, bool on)
     s->ops->read(s, on);
 }
 
+void stream_read_into(struct stream *s, char *place, size_t len)
+{
+    s->place = place;
+    s->place_len = len;
+}
+
 int stream_write(struct stream *s, const struct iovec *iov, unsigned count)
 {
     int err = s->ops->write(s, iov, count);
     if (err) return err;
     for (unsigned i = 0; i < count; i++)
         s->written += iov[i].iov_len;
+    if (s->ops->pending(s) > s->low_mark) s->above = true;
     return 0;
 }
 
 size_t stream_pending(const struct stream *s)
 {
     return s->ops->pending(s);
+}
+
+void stream_set_low_mark(struct stream *s, size_t low)
+{
+    s->low_mark = low;
+    s->above = s->ops->pending(s) > low;
 }
 
 uint64_t stream_drained(const struct stream *s)
@@ -76,6 +89,7 @@ void stream_tell_open(struct stream *s, int err)
 void stream_tell_data(struct stream *s, struct str bytes)
 {
     struct loop *l = s->loop;
+    s->place_len = 0;
     if (s->handler) s->handler->on_data(s->owner, bytes);
     loop_run_ready(l);
     if (!s->closed && s->handler && s->handler->on_settle) s->handler->on_settle(s->owner);
@@ -89,9 +103,12 @@ void stream_tell_end(struct stream *s, int err)
     loop_run_ready(l);
 }
 
-void stream_tell_drain(struct stream *s)
+void stream_tell_taken(struct stream *s)
 {
     struct loop *l = s->loop;
-    if (s->handler && s->handler->on_drain) s->handler->on_drain(s->owner);
+    if (s->above && s->ops->pending(s) <= s->low_mark) {
+        s->above = false;
+        if (s->handler && s->handler->on_drain) s->handler->on_drain(s->owner);
+    }
     loop_run_ready(l);
 }

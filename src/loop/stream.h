@@ -23,7 +23,7 @@ struct stream_handler {
     void (*on_settle)(void *owner);
     /* No more bytes will come: ERR_EOF, or a negative errno (-ECONNRESET). */
     void (*on_end)(void *owner, int err);
-    /* All that was queued by stream_write has been taken by the kernel. */
+    /* What was queued by stream_write has fallen to the low mark: all of it has been taken by the kernel, or all but so much. */
     void (*on_drain)(void *owner);
 };
 
@@ -33,12 +33,20 @@ void stream_set_handler(struct stream *s, const struct stream_handler *handler, 
  * cost a system call each. */
 void stream_read(struct stream *s, bool on);
 
+/* The next bytes that arrive are put at `place`, `len` of them at most, and not into the loop's buffer; on_data tells of them there.
+ * Good for one on_data. The place must stay until then, or until it is taken back by len 0. */
+void stream_read_into(struct stream *s, char *place, size_t len);
+
 /* Writes now what the kernel takes, and queues a copy of the rest. Nothing borrowed is kept. A failure is told here
  * or by on_end; the stream can then only be closed. */
 MUST_CHECK int stream_write(struct stream *s, const struct iovec *iov, unsigned count);
 
 /* Bytes queued and not yet taken by the kernel. */
 size_t stream_pending(const struct stream *s);
+
+/* From here on, on_drain is told each time that what is queued has been above `low` and falls to it or less; at first 0. Set it
+ * before the bytes that it is to watch are written: of those that are queued already it may be told later. */
+void stream_set_low_mark(struct stream *s, size_t low);
 
 /* Bytes that the kernel or the queue has taken since the stream began; grows as a reader takes them. */
 uint64_t stream_drained(const struct stream *s);

@@ -19,6 +19,10 @@ struct stream {
     const struct stream_handler *handler;
     void *owner;
     uint64_t written; /* bytes given to stream_write */
+    char *place; /* where the next bytes go, place_len of them at most; 0: where the kind likes */
+    size_t place_len;
+    size_t low_mark;
+    bool above; /* more than low_mark has been queued since on_drain */
     bool reading;
     bool closed;
     char peer[56];
@@ -28,6 +32,6 @@ struct stream {
 void stream_tell_open(struct stream *s, int err);
 void stream_tell_data(struct stream *s, struct str bytes);
 void stream_tell_end(struct stream *s, int err);
-void stream_tell_drain(struct stream *s);
+void stream_tell_taken(struct stream *s); /* the kernel took bytes that were queued */
 
 #endif

@@ -32,9 +32,10 @@ struct uv_stream {
         uv_pipe_t pipe;
     } h;
     uv_write_t write_req;
-    struct buf flying;  /* handed to libuv, stays put until its callback */
+    struct buf flying;  /* goes out next, stays put while libuv has some of it */
     struct buf waiting; /* goes out after that */
-    bool writing;       /* flying is with libuv */
+    size_t handed;      /* bytes at the front of flying that libuv has */
+    bool writing;       /* it has some */
     bool is_unix;
     struct dial *dial; /* until it is open */
 };
@@ -55,8 +56,9 @@ struct dial {
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     (void)suggested;
-    struct uv_stream *u = handle->data;
-    *out = uv_buf_init(u->base.loop->rx, LOOP_RX_SIZE);
+    struct stream *s = &((struct uv_stream *)handle->data)->base;
+    *out = s->place_len ? uv_buf_init(s->place, (unsigned)MIN(s->place_len, QUEUE_MAX))
+                        : uv_buf_init(s->loop->rx, LOOP_RX_SIZE);
 }
 
 static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
@@ -82,7 +84,7 @@ static void uv_stream_read(struct stream *s, bool on)
         uv_read_stop(&u->h.stream);
 }
 
-static void send_waiting(struct uv_stream *u);
+static void send_queued(struct uv_stream *u);
 
 static void on_written(uv_write_t *req, int status)
 {
@@ -90,23 +92,28 @@ static void on_written(uv_write_t *req, int status)
     u->writing = false;
     if (u->base.closed) return;
     loop__touch(u->base.loop);
-    buf_release(&u->flying);
+    buf_consume(&u->flying, u->handed);
+    if (buf_len(&u->flying) == 0) buf_release(&u->flying);
     if (status) {
         stream_tell_end(&u->base, status);
-    } else if (buf_len(&u->waiting)) {
-        send_waiting(u);
-    } else {
-        stream_tell_drain(&u->base);
+        return;
     }
+    if (buf_len(&u->flying) || buf_len(&u->waiting)) send_queued(u);
+    stream_tell_taken(&u->base);
 }
 
-static void send_waiting(struct uv_stream *u)
+/* libuv tells when it has sent all that it was handed, so it is handed no more than what lies above the low mark. */
+static void send_queued(struct uv_stream *u)
 {
-    struct buf empty = u->flying;
-    u->flying = u->waiting;
-    u->waiting = empty;
+    if (buf_len(&u->flying) == 0) {
+        struct buf empty = u->flying;
+        u->flying = u->waiting;
+        u->waiting = empty;
+    }
     struct str bytes = buf_str(&u->flying);
-    uv_buf_t out = uv_buf_init((char *)(uintptr_t)bytes.ptr, (unsigned)bytes.len);
+    size_t left = bytes.len + buf_len(&u->waiting), low = u->base.low_mark;
+    u->handed = left > low ? MIN(bytes.len, left - low) : bytes.len;
+    uv_buf_t out = uv_buf_init((char *)(uintptr_t)bytes.ptr, (unsigned)u->handed);
     u->write_req.data = u;
     u->writing = true;
     int err = uv_write(&u->write_req, &u->h.stream, &out, 1, on_written);
@@ -124,7 +131,7 @@ static int queue_rest(struct uv_stream *u, const struct iovec *iov, unsigned cou
                              str_n((const char *)iov[i].iov_base + skip, iov[i].iov_len - skip));
         if (err) return err;
     }
-    if (!u->writing && buf_len(&u->waiting)) send_waiting(u);
+    if (!u->writing && buf_len(&u->waiting)) send_queued(u);
     return 0;
 }
 
@@ -149,8 +156,8 @@ static int uv_stream_write(struct stream *s, const struct iovec *iov, unsigned c
 static size_t uv_stream_pending(const struct stream *s)
 {
     const struct uv_stream *u = CONTAINER_OF(s, const struct uv_stream, base);
-    size_t flying = u->writing ? uv_stream_get_write_queue_size(&u->h.stream) : 0;
-    return flying + buf_len(&u->waiting);
+    size_t left = buf_len(&u->flying) + buf_len(&u->waiting);
+    return u->writing ? left - u->handed + uv_stream_get_write_queue_size(&u->h.stream) : left;
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -123,6 +123,19 @@ static void bury(struct sim *s)
         free(LIST_ITEM(link, struct sim_stream, grave));
 }
 
+static struct piece *new_piece(struct str bytes)
+{
+    struct piece *piece = malloc(sizeof *piece + bytes.len);
+    if (bytes.len) memcpy(piece->bytes, bytes.ptr, bytes.len);
+    piece->len = bytes.len;
+    return piece;
+}
+
+static void unread(struct sim_peer *p, struct str bytes)
+{
+    if (bytes.len) list_push_front(&p->inbox, &new_piece(bytes)->link);
+}
+
 static bool tell_one(struct sim_peer *p)
 {
     struct stream *near = p->near ? &p->near->base : NULL;
@@ -137,7 +150,14 @@ static bool tell_one(struct sim_peer *p)
     struct list *link = list_pop_front(&p->inbox);
     if (link) {
         struct piece *piece = LIST_ITEM(link, struct piece, link);
-        stream_tell_data(near, str_n(piece->bytes, piece->len));
+        struct str bytes = str_n(piece->bytes, piece->len);
+        if (near->place_len) { /* what does not fit is the next event's */
+            bytes = str_sub(bytes, 0, near->place_len);
+            memcpy(near->place, bytes.ptr, bytes.len);
+            unread(p, str_n(piece->bytes + bytes.len, piece->len - bytes.len));
+            bytes.ptr = near->place;
+        }
+        stream_tell_data(near, bytes);
         memset(piece->bytes, '#', piece->len);
         free(piece);
         return true;
@@ -236,14 +256,8 @@ void sim_open(struct sim_peer *p, int err)
 
 void sim_post(struct sim_peer *p, struct str bytes)
 {
-    struct piece *piece = malloc(sizeof *piece + bytes.len);
     RULE(!p->ending, "the peer sends after its end");
-    if (bytes.len) memcpy(piece->bytes, bytes.ptr, bytes.len);
-    piece->len = bytes.len;
-    if (bytes.len)
-        list_push_back(&p->inbox, &piece->link);
-    else
-        free(piece);
+    if (bytes.len) list_push_back(&p->inbox, &new_piece(bytes)->link);
 }
 
 void sim_send(struct sim_peer *p, struct str bytes)
@@ -294,7 +308,7 @@ void sim_take(struct sim_peer *p, size_t n)
     RULE(buf_append(&p->got, str_sub(waiting, 0, fits)) == 0, "too much to keep");
     buf_consume(&p->pending, fits);
     p->window += MIN(n - fits, SIZE_MAX - p->window);
-    if (fits && buf_len(&p->pending) == 0 && p->near) stream_tell_drain(&p->near->base);
+    if (fits && p->near) stream_tell_taken(&p->near->base);
     sim_run(p->sim);
 }
 

@@ -181,6 +181,58 @@ static void large_bodies_are_gathered(void **state)
     world_free(w);
 }
 
+/* Long bodies are read to their place, and what stands behind them in the same bytes is the next request. */
+static void a_long_body_ends_where_the_next_request_begins(void **state)
+{
+    (void)state;
+    static const size_t pieces[] = {1000, 16384, 20000, 30000, 100000};
+    struct buf sent;
+    buf_init(&sent, 200000);
+    for (unsigned n = 0; n < 3; n++) {
+        assert_int_equal(
+            buf_printf(&sent, "POST /%u HTTP/1.1\r\nHost: h\r\nContent-Length: 20000\r\n\r\n", n),
+            0);
+        for (unsigned i = 0; i < 20000; i++)
+            assert_int_equal(buf_printf(&sent, "%c", 'a' + (int)((i + n) % 26)), 0);
+    }
+    for (size_t p = 0; p < ARRAY_LEN(pieces); p++) {
+        struct world *w = world_new();
+        struct sim_peer *c = client(w);
+        sim_send_pieces(c, buf_str(&sent), pieces[p]);
+        for (unsigned n = 0; n < 3; n++) {
+            assert_int_equal(w->count, n + 1);
+            assert_true(call(w, n)->body_done);
+            struct str body = call(w, n)->body;
+            assert_int_equal(body.len, 20000);
+            for (unsigned i = 0; i < 20000; i++)
+                assert_int_equal(body.ptr[i], 'a' + (int)((i + n) % 26));
+            reply(w, n, "ok");
+            check_answer(c, SIM_WHOLE, 200, "ok");
+        }
+        assert_false(c->closed);
+        world_free(w);
+    }
+    buf_fini(&sent);
+}
+
+/* Answered before it was whole: nothing may be written to where the rest of it would have gone. */
+static void a_long_body_may_be_refused_on_its_way(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct sim_peer *c = client(w);
+    char *body = calloc(1, 20000);
+    sim_send_text(c, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 20000\r\n\r\n");
+    sim_send(c, str_n(body, 3000));
+    reply(w, 0, "no");
+    check_answer(c, SIM_WHOLE, 200, "no");
+    sim_send(c, str_n(body, 17000));
+    sim_fin(c);
+    assert_true(c->closed);
+    free(body);
+    world_free(w);
+}
+
 static void pipelined_requests_wait_for_their_turn(void **state)
 {
     (void)state;
@@ -653,6 +705,36 @@ static void a_late_answer_may_wait_as_long_as_any(void **state)
     world_free(w);
 }
 
+/* At the low mark and not before, each time that it was exceeded; without one, when all is taken. */
+static void output_at_the_low_mark_wakes_the_call(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct sim_peer *c = client(w);
+    char text[1000];
+    struct str s = str_n(memset(text, 'x', sizeof text), sizeof text);
+    c->window = 0;
+    sim_send_text(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    call_begin(call(w, 0), 200, NULL, 0, HTTP_CHUNKED, 0);
+    call_set_low_mark(call(w, 0), 400);
+    for (unsigned round = 0; round < 3; round++) {
+        call_write(call(w, 0), &s, 1, false);
+        unsigned before = w->calls[0].wakes;
+        while (call_pending(call(w, 0)) > 401)
+            sim_take(c, MIN(call_pending(call(w, 0)) - 401, 100));
+        assert_int_equal(w->calls[0].wakes, before);
+        sim_take(c, 1);
+        assert_int_equal(w->calls[0].wakes, before + 1);
+        sim_take(c, 100);
+        assert_int_equal(w->calls[0].wakes, before + 1);
+    }
+    call_write(call(w, 0), NULL, 0, true);
+    end(w, 0);
+    sim_take(c, 10000);
+    check_answer(c, SIM_WHOLE, 200, NULL);
+    world_free(w);
+}
+
 static void drained_output_wakes_the_call(void **state)
 {
     (void)state;
@@ -745,6 +827,8 @@ int main(void)
         cmocka_unit_test(requests_are_answered_on_one_connection),
         cmocka_unit_test(bodies_are_gathered),
         cmocka_unit_test(large_bodies_are_gathered),
+        cmocka_unit_test(a_long_body_ends_where_the_next_request_begins),
+        cmocka_unit_test(a_long_body_may_be_refused_on_its_way),
         cmocka_unit_test(pipelined_requests_wait_for_their_turn),
         cmocka_unit_test(a_flood_is_held_back),
         cmocka_unit_test(malformed_requests_are_answered_and_closed),
@@ -766,6 +850,7 @@ int main(void)
         cmocka_unit_test(a_client_that_reads_nothing_is_given_up),
         cmocka_unit_test(a_client_that_only_sends_is_given_up),
         cmocka_unit_test(a_late_answer_may_wait_as_long_as_any),
+        cmocka_unit_test(output_at_the_low_mark_wakes_the_call),
         cmocka_unit_test(drained_output_wakes_the_call),
         cmocka_unit_test(a_slow_reader_gets_its_last_answer),
         cmocka_unit_test(drain_closes_what_is_idle),

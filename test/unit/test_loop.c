@@ -371,6 +371,8 @@ struct talk {
     struct buf at_client, at_server;
     int open_err, client_end, server_end;
     bool opened, drained;
+    size_t pending_at_drain;
+    bool lent;      /* the server's next read goes to `place` */
     size_t stop_at; /* stops the loop when the client has so many bytes */
     void (*on_server_data)(struct talk *t, struct str bytes);
     unsigned settles;
@@ -404,7 +406,9 @@ static void client_end(void *owner, int err)
 
 static void client_drain(void *owner)
 {
-    ((struct talk *)owner)->drained = true;
+    struct talk *t = owner;
+    t->drained = true;
+    t->pending_at_drain = stream_pending(t->client);
 }
 
 static void client_settle(void *owner)
@@ -525,6 +529,82 @@ static void megabytes_are_echoed(void **state)
         assert_int_equal(stream_pending(t->client), 0);
         assert_int_equal(stream_drained(t->client), SIZE);
         assert_true(t->drained && t->settles > 0);
+        talk_free(t);
+    }
+    free(bytes);
+}
+
+static void hold(struct talk *t UNUSED, struct str bytes UNUSED)
+{
+}
+
+/* on_drain comes when so much is left as was asked for, and again at the end once nothing may be left. */
+static void a_low_mark_is_told(void **state)
+{
+    (void)state;
+    enum { SIZE = 12 << 20, LOW = 200000 };
+    char *bytes = calloc(1, SIZE);
+    for (int is_unix = 0; is_unix < 2; is_unix++) {
+        struct talk *t = talk_new(is_unix);
+        t->on_server_data = hold;
+        open_client(t, "127.0.0.1");
+        stream_read(t->server, false);
+        stream_set_low_mark(t->client, LOW);
+        struct iovec iov = {bytes, SIZE};
+        assert_int_equal(stream_write(t->client, &iov, 1), 0);
+        run_for(t->loop, 20 * MS);
+        assert_true(stream_pending(t->client) > LOW && !t->drained);
+        stream_read(t->server, true);
+        for (int i = 0; i < 5000 && !t->drained; i++) {
+            run_for(t->loop, 1 * MS);
+            if (t->drained) stream_read(t->server, false);
+        }
+        assert_true(t->drained);
+        assert_in_range(t->pending_at_drain, 0, LOW);
+        if (stream_pending(t->client)) {
+            t->drained = false;
+            stream_set_low_mark(t->client, 0);
+            stream_read(t->server, true);
+            for (int i = 0; i < 5000 && !t->drained; i++)
+                run_for(t->loop, 1 * MS);
+            assert_true(t->drained);
+            assert_int_equal(t->pending_at_drain, 0);
+        }
+        talk_free(t);
+    }
+    free(bytes);
+}
+
+static char place[3000];
+
+static void take_some(struct talk *t, struct str bytes)
+{
+    if (t->lent) assert_true(bytes.ptr == place && bytes.len <= sizeof place);
+    if (!t->lent) assert_true(bytes.ptr != place);
+    assert_int_equal(buf_append(&t->at_server, bytes), 0);
+    t->lent = !t->lent;
+    stream_read_into(t->server, place, t->lent ? sizeof place : 0);
+    if (buf_len(&t->at_server) >= t->stop_at) loop_stop(t->loop);
+}
+
+/* Every other read goes to a place of ours and takes no more than fits there. */
+static void bytes_are_read_to_where_they_are_wanted(void **state)
+{
+    (void)state;
+    enum { SIZE = 2 << 20 };
+    char *bytes = malloc(SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        bytes[i] = (char)(i * 31 + i / 4096);
+    for (int is_unix = 0; is_unix < 2; is_unix++) {
+        struct talk *t = talk_new(is_unix);
+        t->on_server_data = take_some;
+        t->stop_at = SIZE;
+        open_client(t, "127.0.0.1");
+        struct iovec iov = {bytes, SIZE};
+        assert_int_equal(stream_write(t->client, &iov, 1), 0);
+        run(t->loop);
+        assert_int_equal(buf_len(&t->at_server), SIZE);
+        assert_memory_equal(buf_str(&t->at_server).ptr, bytes, SIZE);
         talk_free(t);
     }
     free(bytes);
@@ -921,6 +1001,8 @@ int main(void)
         cmocka_unit_test(mail_comes_in_order_from_each_thread),
         cmocka_unit_test(mail_to_a_stopped_loop_is_delivered_at_its_end),
         cmocka_unit_test(megabytes_are_echoed),
+        cmocka_unit_test(a_low_mark_is_told),
+        cmocka_unit_test(bytes_are_read_to_where_they_are_wanted),
         cmocka_unit_test(ends_and_resets_are_told_apart),
         cmocka_unit_test(streams_may_be_closed_within_their_callbacks),
         cmocka_unit_test(reading_can_be_held_back),
