@@ -245,8 +245,10 @@ static enum step refuse_body(struct exchange *x)
                                "request_timeout", 0);
     case ERR_PROTOCOL:
         return exchange_refuse(x, OUTCOME_BAD_REQUEST, 400,
-                               STR("The request body is not well-formed HTTP."), NULL,
-                               "bad_framing", 0);
+                               arena_printf(x->call->arena,
+                                            "The request body is not well-formed HTTP: %s.",
+                                            x->call->body_why),
+                               NULL, "bad_framing", 0);
     default:
         return exchange_refuse(x, OUTCOME_BAD_REQUEST, 503, STR("Out of memory."), NULL,
                                "overloaded", 0);

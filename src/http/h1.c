@@ -2,7 +2,9 @@
 /* llhttp does the grammar; this keeps the head, the limits and the order of events.
  *
  * llhttp is paused at each event and resumed by the next h1_next. What llhttp leaves open is decided here: one Host header
- * (RFC 9112 section 3.2), only "chunked" as transfer coding, none for HTTP/1.0, only "100-continue" as expectation. */
+ * (RFC 9112 section 3.2), the form of the target, only "chunked" as transfer coding, none for HTTP/1.0, only "100-continue" as
+ * expectation. What llhttp passes over without telling (blanks, a reason phrase, chunk extensions) is counted by the bytes that
+ * it used. */
 #include "http/h1.h"
 
 #include <errno.h>
@@ -12,7 +14,15 @@
 
 #include "base/err.h"
 
-enum { HEADERS_FIRST = 16, INTERIMS_MAX = 16 };
+enum {
+    HEADERS_FIRST = 16,
+    INTERIMS_MAX = 16,
+    CHUNK_LINE = 32, /* bytes between the data of two chunks that are not counted */
+};
+
+static const struct str protocol = STR_INIT("HTTP/");
+
+enum { TAIL = sizeof "HTTP/" - 1 };
 
 struct h1 {
     llhttp_t ll;
@@ -20,8 +30,13 @@ struct h1 {
     struct arena *arena;
     struct http_head head;
     unsigned header_cap;
-    size_t head_bytes; /* of start line and fields so far */
+    size_t head_bytes; /* of start line and fields so far, and of what else is no body */
+    size_t beside;     /* bytes since the last body byte: chunk lines, trailer */
     size_t piece_cap;  /* memory of the string that grows, terminator included */
+    const char *from;  /* what llhttp is reading */
+    char tail[TAIL];   /* the bytes before it */
+    bool in_version;   /* the start line's version has begun */
+    bool version_ok;   /* and is one that is spoken here */
     bool in_value;     /* the last field's value has begun */
     bool head_done;    /* fields that come now are of the trailer */
     bool started;
@@ -48,9 +63,6 @@ static int fail(struct h1 *p, int status, const char *text)
  * so that one which trickles in takes memory in proportion to its length. */
 static int add_piece(struct h1 *p, struct str *s, const char *at, size_t len)
 {
-    p->head_bytes += len;
-    if (p->head_bytes > p->limits.head_max)
-        return fail(p, 431, "the request head is larger than the limit");
     size_t need = s->len + len + 1;
     char *joined = (char *)(uintptr_t)s->ptr;
     if (s->len == 0 || need > p->piece_cap) {
@@ -100,23 +112,34 @@ static int on_method(llhttp_t *ll, const char *at, size_t len)
     return add_piece(of(ll), &of(ll)->head.method_name, at, len);
 }
 
-/* Trailer fields are left out: they must not become header fields (RFC 9110 section 6.5.1), and nobody here asks for
- * them. They count against the limit of the head. */
-static int count_trailer(struct h1 *p, size_t len)
+/* llhttp also knows RTSP/1.0 and ICE/1.0, and does not tell which it met. */
+static int on_version(llhttp_t *ll, const char *at, size_t len UNUSED)
 {
-    p->head_bytes += len;
-    return p->head_bytes > p->limits.head_max ? fail(p, 431, "the trailer is larger than the limit")
-                                              : 0;
+    struct h1 *p = of(ll);
+    char before[TAIL];
+    size_t here = MIN((size_t)(at - p->from), (size_t)TAIL);
+    if (p->in_version) return 0;
+    p->in_version = true;
+    memcpy(before, p->tail + here, TAIL - here);
+    memcpy(before + TAIL - here, at - here, here);
+    return str_eq(str_n(before, TAIL), protocol) ? 0 : fail(p, 400, "this is not HTTP/1.1");
 }
 
+static int on_version_complete(llhttp_t *ll)
+{
+    of(ll)->version_ok = true;
+    return 0;
+}
+
+/* Trailer fields are left out: they must not become header fields (RFC 9110 section 6.5.1), and nobody here asks for
+ * them. */
 static int on_header_field(llhttp_t *ll, const char *at, size_t len)
 {
     struct h1 *p = of(ll);
-    if (p->head_done) return count_trailer(p, len);
+    if (p->head_done) return 0;
     if (p->in_value || p->head.header_count == 0) {
         if (p->head.header_count >= p->limits.header_max)
             return fail(p, 431, "more header fields than the limit");
-        p->head_bytes += 4; /* colon, blank, CRLF */
         new_header(p);
         p->in_value = false;
     }
@@ -126,7 +149,7 @@ static int on_header_field(llhttp_t *ll, const char *at, size_t len)
 static int on_header_value(llhttp_t *ll, const char *at, size_t len)
 {
     struct h1 *p = of(ll);
-    if (p->head_done) return count_trailer(p, len);
+    if (p->head_done) return 0;
     p->in_value = true;
     return add_piece(p, &p->head.headers[p->head.header_count - 1].value, at, len);
 }
@@ -158,29 +181,84 @@ static enum http_method method_of(struct str name)
     return METHOD_OTHER;
 }
 
-/* Cuts the target into path and query; absolute-form loses scheme and authority (RFC 9112 section 3.2.2). */
-static void split_target(struct http_head *head)
+static struct http_header *find_field(struct h1 *p, enum http_header_id id)
 {
-    struct str path = head->target;
-    ptrdiff_t scheme = str_find(path, STR("://"));
-    if (path.len && path.ptr[0] != '/' && scheme > 0) {
-        path = str_skip(path, (size_t)scheme + 3);
-        ptrdiff_t slash = str_find_char(path, '/');
-        path = slash < 0 ? STR("/") : str_skip(path, (size_t)slash);
+    for (unsigned i = 0; i < p->head.header_count; i++)
+        if (p->head.headers[i].id == id) return &p->head.headers[i];
+    return NULL;
+}
+
+/* What an absolute target says of the host takes the place of what the Host field said (RFC 9112 section 3.2.2). */
+static void replace_host(struct h1 *p, struct str authority)
+{
+    struct http_header *h = find_field(p, HDR_HOST);
+    if (!h) { /* HTTP/1.0 */
+        h = new_header(p);
+        h->id = HDR_HOST;
+        h->name = STR("Host");
     }
+    h->value = authority;
+}
+
+/* Takes scheme and authority off an absolute target. */
+static int read_absolute(struct h1 *p, struct str *target)
+{
+    static const struct str schemes[] = {STR_INIT("http://"), STR_INIT("https://")};
+    const struct str *scheme = str_starts_nocase(*target, schemes[0])   ? &schemes[0]
+                               : str_starts_nocase(*target, schemes[1]) ? &schemes[1]
+                                                                        : NULL;
+    if (!scheme) return fail(p, 400, "the request target is neither a path nor an http URL");
+    struct str rest = str_skip(*target, scheme->len);
+    size_t len = 0;
+    while (len < rest.len && rest.ptr[len] != '/' && rest.ptr[len] != '?')
+        len++;
+    struct str authority = str_sub(rest, 0, len);
+    if (!http_host_ok(authority)) return fail(p, 400, "the request target names no valid host");
+    replace_host(p, authority);
+    rest = str_skip(rest, len);
+    if (rest.len == 0 || rest.ptr[0] == '?') rest = arena_cat(p->arena, STR("/"), rest);
+    *target = rest;
+    return 0;
+}
+
+/* Cuts the target into path and query, by its four forms (RFC 9112 section 3.2). */
+static int read_target(struct h1 *p)
+{
+    struct http_head *head = &p->head;
+    struct str path = head->target;
+    bool asterisk = str_eq(path, STR("*")) && head->method == METHOD_OPTIONS;
+    bool authority = str_eq(head->method_name, STR("CONNECT"));
+    if (str_find_char(path, '#') >= 0) return fail(p, 400, "the request target has a fragment");
+    if (!asterisk && !authority && !str_starts(path, STR("/")) && read_absolute(p, &path))
+        return HPE_USER;
     ptrdiff_t mark = str_find_char(path, '?');
     head->query = mark < 0 ? STR("") : str_skip(path, (size_t)mark + 1);
     head->path = mark < 0 ? path : str_n(path.ptr, (size_t)mark);
-    ptrdiff_t fragment = str_find_char(head->path, '#');
-    if (fragment >= 0) head->path.len = (size_t)fragment;
+    return 0;
 }
 
-static int check_fields(struct h1 *p)
+static int check_host(struct h1 *p)
 {
     unsigned hosts = 0;
     for (unsigned i = 0; i < p->head.header_count; i++) {
         const struct http_header *h = &p->head.headers[i];
-        if (h->id == HDR_HOST) hosts++;
+        if (h->id != HDR_HOST) continue;
+        hosts++;
+        if (h->value.len && !http_host_ok(h->value))
+            return fail(p, 400, "the Host header names no valid host");
+    }
+    if (hosts > 1 || (hosts == 0 && p->head.minor == 1))
+        return fail(p, 400, "a request needs exactly one Host header");
+    return 0;
+}
+
+static int check_fields(struct h1 *p)
+{
+    unsigned codings = 0;
+    for (unsigned i = 0; i < p->head.header_count; i++) {
+        const struct http_header *h = &p->head.headers[i];
+        if (h->id == HDR_TRANSFER_ENCODING && codings++)
+            return fail(p, 400, "Transfer-Encoding is given twice");
         if (h->id == HDR_TRANSFER_ENCODING && !str_eq_nocase(h->value, STR("chunked")))
             return fail(p, 501, "only the transfer coding chunked is supported");
         if (h->id == HDR_TRANSFER_ENCODING && p->head.minor == 0)
@@ -193,8 +271,6 @@ static int check_fields(struct h1 *p)
             p->head.expect_continue = p->head.minor > 0; /* else ignored: RFC 9110 section 10.1.1 */
         }
     }
-    if (p->ll.type == HTTP_REQUEST && (hosts > 1 || (hosts == 0 && p->head.minor == 1)))
-        return fail(p, 400, "a request needs exactly one Host header");
     return 0;
 }
 
@@ -212,7 +288,7 @@ static int on_headers_complete(llhttp_t *ll)
     if (ll->http_major != 1) return fail(p, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
     if (ll->type == HTTP_REQUEST) {
         head->method = method_of(head->method_name);
-        split_target(head);
+        if (check_host(p) || read_target(p)) return HPE_USER;
     } else {
         head->status = ll->status_code;
         if (head->status < 100) return fail(p, 400, "the status code is none");
@@ -250,6 +326,8 @@ static const llhttp_settings_t settings = {
     .on_message_begin = on_message_begin,
     .on_url = on_url,
     .on_method = on_method,
+    .on_version = on_version,
+    .on_version_complete = on_version_complete,
     .on_header_field = on_header_field,
     .on_header_value = on_header_value,
     .on_header_value_complete = on_header_value_complete,
@@ -278,7 +356,8 @@ static void forget_head(struct h1 *p)
     llhttp_reset(&p->ll);
     p->head = (struct http_head){0};
     p->header_cap = 0;
-    p->in_value = p->head_done = p->paused = p->interim = false;
+    p->in_version = p->version_ok = p->in_value = false;
+    p->head_done = p->paused = p->interim = false;
 }
 
 void h1_begin(struct h1 *p, struct arena *arena, bool head_request)
@@ -286,38 +365,90 @@ void h1_begin(struct h1 *p, struct arena *arena, bool head_request)
     forget_head(p);
     p->arena = arena;
     p->head_request = head_request;
-    p->head_bytes = 0;
+    p->head_bytes = p->beside = 0;
     p->interims = 0;
     p->started = false;
     p->status = 0;
     p->text = NULL;
 }
 
-/* Grammar errors of llhttp in words a client can use. */
-static const char *explain(const struct h1 *p, enum llhttp_errno code)
+/* Grammar errors of llhttp in words a client or an operator can use. Its own words where it tells more rules apart than its codes do;
+ * they are static. */
+static const char *explain(struct h1 *p, enum llhttp_errno code)
 {
+    static const char both[] = "Content-Length and Transfer-Encoding exclude each other";
+    bool coded = p->ll.flags & F_TRANSFER_ENCODING;
     switch (code) {
-    case HPE_UNEXPECTED_CONTENT_LENGTH:
-        return "Content-Length is repeated or stands beside Transfer-Encoding";
-    case HPE_INVALID_CONTENT_LENGTH: return "Content-Length is not a number";
-    case HPE_INVALID_TRANSFER_ENCODING: return "Transfer-Encoding is not usable";
-    case HPE_INVALID_CHUNK_SIZE: return "a chunk size is not a number";
+    case HPE_UNEXPECTED_CONTENT_LENGTH: return coded ? both : "Content-Length is given twice";
+    case HPE_INVALID_CONTENT_LENGTH:
+        return coded ? both : "Content-Length is not a number, or too large a one";
+    case HPE_INVALID_TRANSFER_ENCODING:
+        return find_field(p, HDR_CONTENT_LENGTH) ? both : "Transfer-Encoding is not usable";
+    case HPE_INVALID_CHUNK_SIZE: return "a chunk size is not a number, or too large a one";
     case HPE_INVALID_METHOD: return "the request method is unknown";
     case HPE_INVALID_URL: return "the request target is malformed";
+    case HPE_INVALID_STATUS: return "the status code is none";
+    case HPE_CR_EXPECTED:
+    case HPE_LF_EXPECTED: return "a line does not end with CR LF";
     case HPE_INVALID_VERSION:
+        return p->version_ok ? "the request line does not end with CR LF" : "this is not HTTP/1.1";
     case HPE_INVALID_CONSTANT: return "this is not HTTP/1.1";
-    case HPE_INVALID_HEADER_TOKEN: return "a header field has a character that is not allowed";
     case HPE_INVALID_EOF_STATE: return "the message was cut short";
-    default:
-        return p->ll.reason && p->ll.reason[0] ? "the message is not well-formed HTTP/1.1"
-                                               : "bad message";
+    default: return p->ll.reason && p->ll.reason[0] ? p->ll.reason : "bad message";
     }
 }
 
 static enum h1_event refused(struct h1 *p, enum llhttp_errno code)
 {
-    if (!p->status) fail(p, code == HPE_INVALID_VERSION ? 505 : 400, explain(p, code));
+    bool version = code == HPE_INVALID_VERSION && !p->version_ok;
+    if (!p->status) fail(p, version ? 505 : 400, explain(p, code));
     return H1_ERROR;
+}
+
+/* Counts what llhttp used; false: more of it is no body than the limit allows. A chunk's line is a part of its data unless it is long. */
+static bool count_used(struct h1 *p, size_t used, bool in_head)
+{
+    if (in_head) {
+        p->head_bytes += used;
+        if (p->head_bytes > p->limits.head_max) fail(p, 431, "the head is larger than the limit");
+        return !p->status;
+    }
+    p->beside += used;
+    size_t counted = p->beside > CHUNK_LINE ? p->beside - CHUNK_LINE : 0;
+    if (p->head_bytes + counted > p->limits.head_max)
+        fail(p, 431, "chunk extensions and trailer are larger than the limit of the head");
+    return !p->status;
+}
+
+static void body_came(struct h1 *p)
+{
+    if (p->beside > CHUNK_LINE) p->head_bytes += p->beside - CHUNK_LINE;
+    p->beside = 0;
+}
+
+static void keep_tail(struct h1 *p, struct str used)
+{
+    size_t n = MIN(used.len, (size_t)TAIL);
+    memmove(p->tail, p->tail + n, TAIL - n);
+    memcpy(p->tail + TAIL - n, used.ptr + used.len - n, n);
+}
+
+/* Lets llhttp read on: HPE_OK when it has used all that it was given, HPE_PAUSED at an event. Of a head it is given no more than the limit
+ * and one byte, so that the same head is refused however it was cut. */
+static enum llhttp_errno read_on(struct h1 *p, struct str *input)
+{
+    bool in_head = !p->head_done;
+    size_t given = in_head ? MIN(input->len, p->limits.head_max + 1 - p->head_bytes) : input->len;
+    p->from = input->ptr ? input->ptr : "";
+    enum llhttp_errno code = llhttp_execute(&p->ll, p->from, given);
+    size_t used = code == HPE_OK ? given : (size_t)(llhttp_get_error_pos(&p->ll) - p->from);
+    size_t body = code == HPE_PAUSED && p->event == H1_BODY ? p->body.len : 0;
+    if (p->status) return HPE_USER;
+    if (!count_used(p, used - body, in_head)) return HPE_USER;
+    if (body) body_came(p);
+    if (code == HPE_OK && in_head && used) keep_tail(p, str_n(p->from, used));
+    *input = str_n(p->from + used, input->len - used);
+    return code;
 }
 
 enum h1_event h1_next(struct h1 *p, struct str *input, struct str *body)
@@ -330,16 +461,9 @@ enum h1_event h1_next(struct h1 *p, struct str *input, struct str *body)
         } else if (input->len == 0) {
             return H1_MORE;
         }
-        const char *from = input->ptr ? input->ptr : "";
-        enum llhttp_errno code = llhttp_execute(&p->ll, from, input->len);
-        if (code == HPE_OK) {
-            *input = str_skip(*input, input->len);
-            input->len = 0;
-            return H1_MORE;
-        }
+        enum llhttp_errno code = read_on(p, input);
+        if (code == HPE_OK) return H1_MORE;
         if (code != HPE_PAUSED) return refused(p, code);
-        *input = str_n(llhttp_get_error_pos(&p->ll),
-                       input->len - (size_t)(llhttp_get_error_pos(&p->ll) - from));
         if (p->event == H1_END &&
             p->interim) { /* 100 Continue and the like: the real head follows */
             forget_head(p);

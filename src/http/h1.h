@@ -3,7 +3,7 @@
  *
  * A parser handles one message at a time and stops at its end, so that what follows (a pipelined request) stays with
  * the caller. Refused: both Content-Length and Transfer-Encoding, repeated or malformed lengths, obsolete line
- * folding, bare CR or LF, heads over the limits. */
+ * folding, bare CR or LF, other protocols and versions, malformed hosts and targets, heads over the limits. */
 #ifndef HOSTLER_HTTP_H1_H
 #define HOSTLER_HTTP_H1_H
 
@@ -13,7 +13,8 @@
 #include "http/message.h"
 
 struct h1_limits {
-    size_t head_max;     /* bytes of start line and headers */
+    /* bytes of start line, headers and all else that is no body: interim responses, trailer, chunk extensions */
+    size_t head_max;
     unsigned header_max; /* number of fields */
 };
 
@@ -43,7 +44,7 @@ enum h1_event h1_finish(struct h1 *p);
 
 const struct http_head *h1_head(const struct h1 *p); /* after H1_HEAD, until h1_begin */
 
-/* After H1_ERROR: the status to answer (400, 413, 417, 431, 501, 505) and what is wrong, static. */
+/* After H1_ERROR: the status to answer to a request (400, 417, 431, 501, 505), and which rule the message breaks, in words, static. */
 int h1_error(const struct h1 *p, int *status, const char **text);
 
 /* True when any byte of a message has been seen since h1_begin. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/message.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -66,6 +67,71 @@ bool http_list_has(struct str value, struct str token)
     return false;
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static int hex_digit(char c)
+{
+    if (is_digit(c)) return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+/* The unreserved characters and sub-delims of RFC 3986. */
+static bool is_name_char(char c)
+{
+    char lower = (char)(c | 0x20);
+    return is_digit(c) || (lower >= 'a' && lower <= 'z') ||
+           str_find_char(STR("-._~!$&'()*+,;="), c) >= 0;
+}
+
+static bool is_name(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        bool escape = s.ptr[i] == '%' && s.len - i > 2 && hex_digit(s.ptr[i + 1]) >= 0 &&
+                      hex_digit(s.ptr[i + 2]) >= 0;
+        if (escape)
+            i += 2;
+        else if (!is_name_char(s.ptr[i]))
+            return false;
+    }
+    return s.len > 0;
+}
+
+static bool is_ipv6(struct str s)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    if (s.len >= sizeof text) return false;
+    memcpy(text, s.ptr, s.len);
+    text[s.len] = '\0';
+    return strlen(text) == s.len && inet_pton(AF_INET6, text, &address) == 1;
+}
+
+/* Nothing, or a colon and a number. */
+static bool is_port(struct str s)
+{
+    uint64_t port;
+    if (s.len <= 1) return s.len == 0 || s.ptr[0] == ':';
+    return s.ptr[0] == ':' && is_digit(s.ptr[1]) && str_to_u64(str_skip(s, 1), &port) == 0 &&
+           port <= 65535;
+}
+
+bool http_host_ok(struct str host)
+{
+    if (host.len && host.ptr[0] == '[') {
+        ptrdiff_t end = str_find_char(host, ']');
+        return end > 0 && is_ipv6(str_sub(host, 1, (size_t)end - 1)) &&
+               is_port(str_skip(host, (size_t)end + 1));
+    }
+    ptrdiff_t colon = str_find_char(host, ':');
+    size_t len = colon < 0 ? host.len : (size_t)colon;
+    return is_name(str_sub(host, 0, len)) && is_port(str_skip(host, len));
+}
+
 struct reason_row {
     int status;
     struct str text;
@@ -128,14 +194,6 @@ struct str http_date(void)
         second = now;
     }
     return str_n(text, 29);
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
 }
 
 int http_percent_decode(struct arena *arena, struct str s, struct str *out)

@@ -41,11 +41,12 @@ struct http_head {
     enum http_method method;
     struct str method_name;
     struct str target; /* as received */
-    struct str path;   /* target up to '?'; for absolute-form without scheme and host */
-    struct str query;  /* after '?', or empty */
-    int status;        /* responses */
-    unsigned minor;    /* HTTP/1.minor */
-    bool keep_alive;   /* the connection may serve another message after this one */
+    struct str
+        path; /* target up to '?'; for absolute-form without scheme and host, which is in the Host header then */
+    struct str query; /* after '?', in the same bytes as path; or empty */
+    int status;       /* responses */
+    unsigned minor;   /* HTTP/1.minor */
+    bool keep_alive;  /* the connection may serve another message after this one */
     bool chunked;
     bool has_length;
     bool expect_continue;
@@ -65,6 +66,10 @@ bool http_head_next(const struct http_head *head, enum http_header_id id, unsign
 
 /* True when a comma-separated header holds `token`, any case. */
 bool http_list_has(struct str value, struct str token);
+
+/* True for a host and perhaps ":port", as in Host and in an absolute target (RFC 9110 section 7.2, RFC 3986 section 3.2.2): a name, an
+ * IPv4 address or an IPv6 address in brackets; no userinfo, no zone. False when empty. */
+bool http_host_ok(struct str host);
 
 /* "OK" for 200; "Unknown" for what the registry lacks. */
 struct str http_reason(int status);

@@ -262,6 +262,7 @@ static void parse_body(struct http_conn *conn)
             return;
         case H1_ERROR:
             conn->message_end = true;
+            h1_error(conn->parser, &(int){0}, &conn->call.body_why);
             body_failed(conn, ERR_PROTOCOL);
             return;
         default:

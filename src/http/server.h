@@ -75,10 +75,11 @@ struct http_call {
     struct http_server *server;
     struct arena *arena; /* lives until the call has ended; recycled per connection */
     const struct http_head *head;
-    struct str peer; /* client address, for logs */
-    struct str body; /* what has arrived; contiguous */
-    bool body_done;  /* the whole body is there */
-    int body_err;    /* 0, ERR_TOO_LARGE, ERR_PROTOCOL, ERR_TIMEOUT, -ENOMEM: answer and end */
+    struct str peer;      /* client address, for logs */
+    struct str body;      /* what has arrived; contiguous */
+    bool body_done;       /* the whole body is there */
+    int body_err;         /* 0, ERR_TOO_LARGE, ERR_PROTOCOL, ERR_TIMEOUT, -ENOMEM: answer and end */
+    const char *body_why; /* ERR_PROTOCOL: which rule was broken; static */
     bool
         gone; /* the client has left (or a write failed, or took too long); only call_end or call_abort remain */
     int gone_why;        /* ERR_EOF, -ECONNRESET, ERR_TIMEOUT (write) ... */

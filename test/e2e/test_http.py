@@ -128,6 +128,9 @@ def test_absolute_form_and_query(shared_gate, shared_mock):
         conn.request("POST", f"http://localhost:1{CHAT}?api-version=1&x=%2F", chat_body())
         assert conn.response().status == 200
     assert shared_mock.requests()[-1]["target"] == CHAT  # nobody has read the query
+    with shared_gate.connect() as conn:
+        conn.request("GET", "http://evil.example/v1/models")  # the target's host counts, not the Host header's
+        assert conn.response().status == 403
 
 
 # --- malformed: answered in the dialect's shape, and the connection closes ---
@@ -164,6 +167,17 @@ HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
     (b"GET /v1/mod els HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
     (b"GET /v1/models HTTP/2.0\r\nHost: localhost\r\n\r\n", 505),
     (b"GET /v1/models HTTP/1.7\r\nHost: localhost\r\n\r\n", 505),
+    (b"GET /v1/models RTSP/1.0\r\nHost: localhost\r\n\r\n", 400),
+    (b"GET /v1/models HTTP/1.1\nHost: localhost\n\n", 400),
+    (b"GET /v1/models HTTP/1.1\r\nHost: local host\r\n\r\n", 400),
+    (b"GET /v1/models HTTP/1.1\r\nHost: a@localhost\r\n\r\n", 400),
+    (b"GET /v1/models HTTP/1.1\r\nHost: [::1\r\n\r\n", 400),
+    (b"GET /v1/models#x HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    (b"GET /v1/models?a#x HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    (b"GET ftp://localhost/v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    (b"GET http://u@localhost/v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    (b"GET http:///v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * 70000 + b"\r\n{\r\n0\r\n\r\n", 400),
     (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
     (b"NONSENSE /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64, 400),

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct http_server_limits limits = {
     .head = {.head_max = 1000, .header_max = 20},
-    .body_max = 2000,
+    .body_max = 20000,
     .connections_max = 2,
     .head_timeout_us = 5 * SEC,
     .body_timeout_us = 5 * SEC,
@@ -88,11 +88,39 @@ static void run_echo(struct task *task)
     }
 }
 
+/* What every handler may rely on. */
+static void check_head(const struct http_head *head)
+{
+    bool connect = str_eq(head->method_name, STR("CONNECT"));
+    unsigned hosts = 0;
+    CHECK(connect || str_starts(head->path, STR("/")) || str_eq(head->path, STR("*")));
+    CHECK(head->query.len == 0 || head->query.ptr == head->path.ptr + head->path.len + 1);
+    for (size_t i = 0; i < head->path.len + (head->query.len ? head->query.len + 1 : 0); i++)
+        CHECK(head->path.ptr[i] > ' ' && head->path.ptr[i] != '#' && head->path.ptr[i] != 0x7f);
+    for (unsigned i = 0; i < head->header_count; i++) {
+        if (head->headers[i].id != HDR_HOST) continue;
+        hosts++;
+        CHECK(head->headers[i].value.len == 0 || http_host_ok(head->headers[i].value));
+    }
+    CHECK(hosts == 1 || (hosts == 0 && head->minor == 0));
+}
+
+/* A host that is taken has no byte that ends one or means something else elsewhere. */
+static void check_host(struct str text)
+{
+    if (!http_host_ok(text)) return;
+    for (size_t i = 0; i < text.len; i++)
+        CHECK(text.ptr[i] > ' ' && text.ptr[i] < 0x7f &&
+              str_find_char(STR("@/?#\\\"<>^`{|}"), text.ptr[i]) < 0);
+    CHECK((text.ptr[0] == '[') == (str_find_char(text, '[') >= 0));
+}
+
 static void on_call(void *user, struct http_call *call)
 {
     struct world *w = user;
     struct echo *e = arena_zalloc(call->arena, sizeof *e);
     w->begun++;
+    check_head(call->head);
     e->call = call;
     e->world = w;
     task_init(&e->task, run_echo);
@@ -155,9 +183,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str all = str_n((const char *)data, size), cuts = str_sub(all, 0, 4),
                text = str_skip(all, 4);
     struct buf whole, pieces;
-    if (size > 8192) return 0;
+    if (size > 24576) return 0;
     buf_init(&whole, (size_t)64 << 20);
     buf_init(&pieces, (size_t)64 << 20);
+    check_host(text);
     serve(text, STR_NULL, &whole);
     serve(text, cuts, &pieces);
     CHECK(str_eq(buf_str(&whole), buf_str(&pieces)));

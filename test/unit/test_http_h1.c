@@ -23,6 +23,15 @@ struct row {
 };
 
 #define H "Host: h\r\n"
+#define OK "HTTP/1.1 200 OK\r\n"
+#define CHUNKED "GET / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n"
+#define CHUNKED_RESPONSE OK "Transfer-Encoding: chunked\r\n\r\n"
+#define B50 "                                                  "
+#define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define ZEROS "00000000000000000000000000000000000000000000000000"
+#define SEMICOLONS ";;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;;"
+#define BESIDE "chunk extensions and trailer are larger than the limit of the head"
+#define BOTH "Content-Length and Transfer-Encoding exclude each other"
 
 static const struct row good[] = {
     {REQUEST, "GET /a?b=c HTTP/1.1\r\n" H "\r\n", "GET /a ? b=c keep [Host=h] END"},
@@ -51,8 +60,15 @@ static const struct row good[] = {
      "POST /p ?  keep [Host=h|Expect=100-continue|Content-Length=1] length 1 expects 'x' END"},
     {REQUEST, "POST /p HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
      "POST /p ?  close [Expect=100-continue|Content-Length=1] length 1 'x' END"},
-    {REQUEST, "GET http://other:80/a/b?c HTTP/1.1\r\n" H "\r\n", "GET /a/b ? c keep [Host=h] END"},
-    {REQUEST, "GET http://other HTTP/1.1\r\n" H "\r\n", "GET / ?  keep [Host=h] END"},
+    {REQUEST, "GET http://other:80/a/b?c HTTP/1.1\r\n" H "\r\n",
+     "GET /a/b ? c keep [Host=other:80] END"},
+    {REQUEST, "GET http://other HTTP/1.1\r\n" H "\r\n", "GET / ?  keep [Host=other] END"},
+    {REQUEST, "GET HTTPS://[::1]:8/ HTTP/1.1\r\nHost:\r\n\r\n", "GET / ?  keep [Host=[::1]:8] END"},
+    {REQUEST, "GET http://other?a=/x HTTP/1.1\r\n" H "\r\n", "GET / ? a=/x keep [Host=other] END"},
+    {REQUEST, "GET http://other/?a HTTP/1.0\r\n\r\n", "GET / ? a close [Host=other] END"},
+    {REQUEST, "GET / HTTP/1.1\r\nHost:\r\n\r\n", "GET / ?  keep [Host=] END"},
+    {REQUEST, "GET //h/a?b?c HTTP/1.1\r\n" H "\r\n", "GET //h/a ? b?c keep [Host=h] END"},
+    {REQUEST, "CONNECT h:80 HTTP/1.1\r\n" H "\r\n", "CONNECT h:80 ?  keep [Host=h] END"},
     {REQUEST, "OPTIONS * HTTP/1.1\r\n" H "\r\n", "OPTIONS * ?  keep [Host=h] END"},
     {REQUEST, "GET /chat HTTP/1.1\r\n" H "Upgrade: websocket\r\nConnection: upgrade\r\n\r\nrest",
      "GET /chat ?  keep [Host=h|Upgrade=websocket|Connection=upgrade] END|rest"},
@@ -91,6 +107,30 @@ static const struct row bad_heads[] = {
     {REQUEST, "GET / HTTP/1.1\r\n\r\n", "400"},
     {REQUEST, "GET / HTTP/1.1\r\n" H H "\r\n", "400"},
     {REQUEST, "GET / HTTP/2.0\r\n" H "\r\n", "505"},
+    {REQUEST, "GET / HTTP/1.2\r\n" H "\r\n", "505"},
+    {REQUEST, "GET / HTTP/0.9\r\n" H "\r\n", "505"},
+    {REQUEST, "GET / RTSP/1.0\r\n" H "\r\n", "400"},
+    {REQUEST, "OPTIONS * RTSP/1.0\r\n" H "\r\n", "400"},
+    {REQUEST, "SOURCE / ICE/1.0\r\n" H "\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.0\r\nHost: a/b\r\n\r\n", "400"},
+    {REQUEST, "GET http://h/ HTTP/1.1\r\nHost: a/b\r\n\r\n", "400"},
+    {REQUEST, "GET http://h/ HTTP/1.1\r\n\r\n", "400"},
+    {REQUEST, "GET http://u@h/ HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "GET http:///a HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "GET http://[::1/ HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "GET ftp://h/ HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "GET foo HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "GET * HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "OPTIONS *x HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "GET /a#b HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "GET /a?b#c HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "GET http://h#c HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "GET /a\x01 HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "GET /a\x7f HTTP/1.1\r\n" H "\r\n", "400"},
+    {REQUEST, "GET /a\xc3\xa4 HTTP/1.1\r\n" H "\r\n", "400"},
     {REQUEST, "GET / HTTP/1.1\r\n" H "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
      "400"},
     {REQUEST, "GET / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
@@ -116,7 +156,8 @@ static const struct row bad_heads[] = {
     {REQUEST, "GET / HTTP/1.1\r\n" H " folded: b\r\n\r\n", "400"},
     {REQUEST, "GET / HTTP/1.1\r\n" H "A: b\r\n c\r\n\r\n", "400"},
     {REQUEST, "GET / HTTP/1.1\r\n" H "A: b\rC: d\r\n\r\n", "400"},
-    {REQUEST, "GET / HTTP/1.1\n" H "\r\n", "4xx5xx"},
+    {REQUEST, "GET / HTTP/1.1\n" H "\r\n", "400"},
+    {REQUEST, "GET / HTTP/1.1 \r\n" H "\r\n", "400"},
     {REQUEST, "GET / HTTP/1.1\r\nHost: h\n\r\n", "400"},
     {REQUEST, "GET / HTTP/1.1\r\nHost: h\r\n\n", "400"},
     {REQUEST,
@@ -138,6 +179,10 @@ static const struct row bad_heads[] = {
      "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
      " HTTP/1.1\r\n" H "\r\n",
      "431"},
+    {REQUEST, "GET / HTTP/1.1\r\n" H "A:" B50 B50 B50 B50 "b\r\n\r\n", "431"},
+    {REQUEST, "GET" B50 B50 B50 B50 "/ HTTP/1.1\r\n" H "\r\n", "431"},
+    {RESPONSE, "HTTP/1.1 200 " X50 X50 X50 X50 "\r\n\r\n", "431"},
+    {RESPONSE, "HTTP/1.1 103 " X50 X50 "\r\n\r\nHTTP/1.1 200 " X50 X50 "\r\n\r\n", "431"},
     {REQUEST, "GET / HTTP/1.1\r\n" H "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\n\r\n", "431"},
     {RESPONSE, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "400"},
     {RESPONSE, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", "400"},
@@ -163,6 +208,44 @@ static const struct row bad_bodies[] = {
     {REQUEST, "GET / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
      "400"},
     {REQUEST, "GET / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n1\na\n0\n\n", "400"},
+};
+
+/* What is refused beside the body's bytes, and the words for it. */
+static const struct row explained[] = {
+    {REQUEST, "GET / HTTP/1.1\nHost: h\n\n", "the request line does not end with CR LF"},
+    {REQUEST, "GET / HTTP/1.1\r\nHost: h\n\n", "a line does not end with CR LF"},
+    {REQUEST, "GET / HTTP/1.2\r\n", "this is not HTTP/1.1"},
+    {REQUEST, "GET / RTSP/1.0\r\n", "this is not HTTP/1.1"},
+    {REQUEST, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "the Host header names no valid host"},
+    {REQUEST, "GET http://a@b HTTP/1.1\r\n" H "\r\n", "the request target names no valid host"},
+    {REQUEST, "GET ws://a HTTP/1.1\r\n" H "\r\n",
+     "the request target is neither a path nor an http URL"},
+    {REQUEST, "GET /#a HTTP/1.1\r\n" H "\r\n", "the request target has a fragment"},
+    {REQUEST, CHUNKED "3;" X50 X50 X50 X50 "\r\nabc\r\n0\r\n\r\n", BESIDE},
+    {REQUEST, CHUNKED "1;" X50 X50 "\r\na\r\n1;" X50 X50 "\r\nb\r\n1;" X50 X50 "\r\nc\r\n0\r\n\r\n",
+     BESIDE},
+    {REQUEST, CHUNKED "1" SEMICOLONS SEMICOLONS SEMICOLONS SEMICOLONS "\r\na\r\n0\r\n\r\n", BESIDE},
+    {REQUEST, CHUNKED ZEROS ZEROS ZEROS ZEROS "1\r\na\r\n0\r\n\r\n", BESIDE},
+    {REQUEST, CHUNKED "0\r\nT: " X50 X50 X50 X50 "\r\n\r\n", BESIDE},
+    {RESPONSE, CHUNKED_RESPONSE "3;" X50 X50 X50 X50 "\r\nabc\r\n0\r\n\r\n", BESIDE},
+    {RESPONSE, "HTTP/1.1 200 " X50 X50 X50 X50 "\r\n\r\n", "the head is larger than the limit"},
+    {RESPONSE, OK "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+     "Transfer-Encoding is given twice"},
+    {RESPONSE, OK "Content-Length: 2\r\nContent-Length: 2\r\n\r\n",
+     "Content-Length is given twice"},
+    {RESPONSE, OK "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", BOTH},
+    {RESPONSE, OK "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", BOTH},
+    {RESPONSE, OK "Transfer-Encoding: chunked\r\nContent-Length: x\r\n\r\n", BOTH},
+    {RESPONSE, OK "Content-Length: x\r\n\r\n",
+     "Content-Length is not a number, or too large a one"},
+    {RESPONSE, "HTTP/1.1 200 OK\nContent-Length: 2\n\n", "a line does not end with CR LF"},
+    {RESPONSE, OK "A: a\r\n b\r\n\r\n", "Unexpected whitespace after header value"},
+    {RESPONSE, OK "A B: a\r\n\r\n", "Invalid header token"},
+    {RESPONSE, OK "A: \x01\r\n\r\n", "Invalid header value char"},
+    {RESPONSE, CHUNKED_RESPONSE "x\r\n", "a chunk size is not a number, or too large a one"},
+    {RESPONSE, CHUNKED_RESPONSE "1\r\nab\r\n", "Expected LF after chunk data"},
+    {RESPONSE, "HTTP/1.1 20 OK\r\n\r\n", "the status code is none"},
+    {RESPONSE, "SSH-2.0\r\n", "this is not HTTP/1.1"},
 };
 
 static const struct h1_limits limits = {.head_max = 200, .header_max = 5};
@@ -199,6 +282,7 @@ struct reading {
     struct buf body;
     bool over;
     int status;
+    const char *why;
     unsigned fields; /* of the head */
 };
 
@@ -226,6 +310,7 @@ static void feed(struct reading *r, struct str piece)
             const char *text = NULL;
             assert_true(h1_error(r->p, &r->status, &text) < 0);
             assert_non_null(text);
+            r->why = text;
             assert_int_equal(h1_next(r->p, &in, &body), H1_ERROR);
         }
         r->over = event == H1_END || event == H1_ERROR;
@@ -357,6 +442,63 @@ static void bad_messages_are_refused_however_they_are_cut(void **state)
     assert_int_equal(wrong, 0);
 }
 
+static void what_is_refused_is_said_in_words(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(explained); i++) {
+        const struct row *row = &explained[i];
+        struct str text = str_of(row->text);
+        for (size_t cut = 0; cut <= text.len; cut++) {
+            struct arena arena;
+            struct reading r;
+            arena_init(&arena, SIZE_MAX, 256);
+            begin(&r, row->kind, &arena);
+            feed(&r, str_sub(text, 0, cut));
+            feed(&r, str_skip(text, cut));
+            if (!r.why || strcmp(r.why, row->told) != 0)
+                wrong++, print_error("%s\ncut at %zu: %s\n   want %s\n", row->text, cut,
+                                     r.why ? r.why : "good", row->told);
+            finish(&r);
+            arena_fini(&arena);
+        }
+    }
+    assert_int_equal(wrong, 0);
+}
+
+static void hosts_are_told_from_what_is_none(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {
+        "h",     "h:80",     "a.b-c_d~e",   "127.0.0.1:8080",
+        "[::1]", "[::1]:80", "[fe80::1:2]", "[::ffff:1.2.3.4]:1",
+        "h:",    "h:65535",  "a%20b",       "xn--a!$&'()*+,;=",
+        "1",     "H.",
+    };
+    static const char *const none[] = {
+        "",           ":80",
+        "a b",        "a@b",
+        "u:p@h",      "[::1",
+        "::1",        "[]",
+        "[::1]x",     "[::1]80",
+        "[::1%25lo]", "[v1.x]",
+        "a/b",        "a?b",
+        "a#b",        "a\\b",
+        "h:x",        "h:-1",
+        "h:+1",       "h:65536",
+        "h:80:90",    "h:99999999999999999999",
+        "a%2",        "a%zz",
+        "a\tb",       "a\x7f",
+        "a\xc3\xa4",  "<h>",
+        "\"h\"",      "[1.2.3.4]",
+        "a,b:1@",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+        if (!http_host_ok(str_of(hosts[i]))) fail_msg("%s", hosts[i]);
+    for (size_t i = 0; i < ARRAY_LEN(none); i++)
+        if (http_host_ok(str_of(none[i]))) fail_msg("%s", none[i]);
+    assert_false(http_host_ok(STR("a\0b")) || http_host_ok(STR("[::1\0]")));
+}
+
 /* A message cut short by the connection's end is never whole, unless its end is the connection's. */
 static void an_early_end_is_an_error(void **state)
 {
@@ -440,6 +582,8 @@ int main(void)
         cmocka_unit_test(good_messages_are_read_however_they_are_cut),
         cmocka_unit_test(input_ends_with_the_message),
         cmocka_unit_test(bad_messages_are_refused_however_they_are_cut),
+        cmocka_unit_test(what_is_refused_is_said_in_words),
+        cmocka_unit_test(hosts_are_told_from_what_is_none),
         cmocka_unit_test(an_early_end_is_an_error),
         cmocka_unit_test(one_parser_reads_message_after_message),
         cmocka_unit_test(a_slow_head_takes_no_more_memory),

@@ -387,6 +387,7 @@ static void a_broken_body_is_told(void **state)
     sim_send_text(
         c, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\nzz\r\n");
     assert_int_equal(call(w, 0)->body_err, ERR_PROTOCOL);
+    assert_string_equal(call(w, 0)->body_why, "a chunk size is not a number, or too large a one");
     reply(w, 0, "no");
     check_answer(c, SIM_WHOLE, 200, "no");
     sim_advance(w->sim, 2 * SEC);
