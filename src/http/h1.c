@@ -296,7 +296,7 @@ static int on_headers_complete(llhttp_t *ll)
         p->interim = head->status < 200;
         if (p->interim && ++p->interims > INTERIMS_MAX)
             return fail(p, 400, "too many interim responses");
-        if (p->head_request) ll->flags |= F_SKIPBODY;
+        if (p->head_request || p->interim) ll->flags |= F_SKIPBODY;
     }
     head->keep_alive = llhttp_should_keep_alive(ll);
     int err = check_fields(p);
