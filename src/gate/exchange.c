@@ -339,6 +339,18 @@ static enum step out_of_time(struct exchange *x)
                            "deadline_exceeded", 0);
 }
 
+/* The drain is over before the exchange is. */
+static enum step out_of_drain(struct exchange *x)
+{
+    if (x->state == EXCHANGE_RELAY)
+        return exchange__break_answer(x, VERDICT_CANCELLED, OUTCOME_DRAINING,
+                                      "was not waited for: the server is shutting down");
+    exchange__report(x, VERDICT_CANCELLED, 0, NULL);
+    exchange__end_attempt(x);
+    return exchange_refuse(x, OUTCOME_DRAINING, 503, STR("The server is shutting down."), NULL,
+                           "draining", 1 * USEC_PER_SEC);
+}
+
 /* The deadline of the whole; 0: none. What the client says it will wait ends with the first byte of a stream: its SDK means
  * the time until then. */
 static uint64_t total_deadline(const struct exchange *x)
@@ -375,6 +387,7 @@ static void run(struct task *task)
     assert(x->magic == EXCHANGE_MAGIC);
     for (;;) {
         enum step step = x->call->gone      ? finish_gone(x)
+                         : x->call->ending  ? out_of_drain(x)
                          : past_deadline(x) ? out_of_time(x)
                                             : steps[x->state](x);
         if (step == STEP_DONE) return;

@@ -125,6 +125,8 @@ void worker_fini(struct worker *w)
     for (size_t i = 0; i < w->listener_count; i++)
         listener_close(w->listeners[i]);
     free(w->listeners);
+    http_server_finish(&w->server);
+    loop_run_ready(w->loop); /* exchanges say so to their clients */
     http_server_close_all(&w->server);
     loop_run_ready(w->loop); /* exchanges see that their clients are gone, and settle */
     http_server_fini(&w->server);

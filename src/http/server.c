@@ -529,6 +529,18 @@ void http_server_drain(struct http_server *s)
     }
 }
 
+void http_server_finish(struct http_server *s)
+{
+    http_server_drain(s);
+    LIST_EACH(&s->conns, it)
+    {
+        struct http_conn *conn = LIST_ITEM(it, struct http_conn, link);
+        if (conn->state != CONN_CALL) continue;
+        conn->call.ending = true;
+        tell_call(conn);
+    }
+}
+
 void http_server_close_all(struct http_server *s)
 {
     LIST_EACH_SAFE(&s->conns, it, next)

@@ -67,6 +67,10 @@ void http_server_accept(void *server, struct stream *stream);
 /* Stops keep-alive: closes idle connections now and others after their answer. */
 void http_server_drain(struct http_server *s);
 
+/* All will be closed as soon as the ready queue has been emptied: calls in progress learn by `ending`, and what they give to the stream
+ * now still leaves. */
+void http_server_finish(struct http_server *s);
+
 /* Closes everything at once; calls in progress learn by `gone`. */
 void http_server_close_all(struct http_server *s);
 
@@ -82,6 +86,7 @@ struct http_call {
     const char *body_why; /* ERR_PROTOCOL: which rule was broken; static */
     bool
         gone; /* the client has left (or a write failed, or took too long); only call_end or call_abort remain */
+    bool ending;         /* the server closes all at once: a last word, or none */
     int gone_why;        /* ERR_EOF, -ECONNRESET, ERR_TIMEOUT (write) ... */
     bool head_sent;      /* part of the answer has been given to the stream */
     bool ended;          /* call_end or call_abort was called */

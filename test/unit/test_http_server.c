@@ -808,6 +808,26 @@ static void connections_are_limited(void **state)
     world_free(w);
 }
 
+/* What is said to that leaves before the close. */
+static void a_server_that_ends_tells_the_calls_before(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct sim_peer *idle = client(w), *busy = client(w);
+    sim_send_text(busy, "GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    http_server_finish(&w->server);
+    sim_run(w->sim);
+    assert_true(idle->closed && !busy->closed);
+    assert_true(call(w, 0)->ending && !call(w, 0)->gone && w->calls[0].wakes > 0);
+    reply(w, 0, "the end");
+    assert_true(sim_has(busy, "connection: close\r\n"));
+    check_answer(busy, SIM_WHOLE, 200, "the end");
+    http_server_close_all(&w->server);
+    assert_true(busy->closed);
+    assert_int_equal(w->count, 1);
+    world_free(w);
+}
+
 static void close_all_tells_the_calls(void **state)
 {
     (void)state;
@@ -856,6 +876,7 @@ int main(void)
         cmocka_unit_test(a_slow_reader_gets_its_last_answer),
         cmocka_unit_test(drain_closes_what_is_idle),
         cmocka_unit_test(connections_are_limited),
+        cmocka_unit_test(a_server_that_ends_tells_the_calls_before),
         cmocka_unit_test(close_all_tells_the_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
