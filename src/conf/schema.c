@@ -322,7 +322,8 @@ static const struct conf_row limits_rows[] = {
      .doc = "Headers of one request; more are answered 431."},
     {.name = "connections_max", .type = CONF_COUNT, ROW(conf, limits.connections_max), .min = 1,
      .max = 1000000, .standard = "8192", .unit = "connections",
-     .doc = "Client connections of each worker; one more is closed at once."},
+     .doc = "Client connections of each worker; one more is closed at once. Lowered at the start to "
+            "half of the files that may be open (ulimit -n), less a reserve."},
     {.name = "stream_buffer", .type = CONF_SIZE, ROW(conf, limits.stream_buffer), .min = 4 * KIB,
      .max = 16 * MIB, .standard = "64KiB",
      .doc = "Bytes kept for a client that reads slowly before Hostler stops reading from the "

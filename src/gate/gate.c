@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -237,6 +238,21 @@ static void warn_of_restart(const struct gate *g, const struct conf *loaded)
     buf_fini(&names);
 }
 
+/* Lowers connections_max to what the limit of open files leaves room for: a client's connection may need one to a runtime as well. */
+static void fit_connections(struct conf *c, unsigned workers)
+{
+    enum { OWN = 32, OWN_OF_WORKER = 8 };
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == RLIM_INFINITY) return;
+    uint64_t own = OWN + (OWN_OF_WORKER + c->listen_count) * workers, all = files.rlim_cur;
+    uint64_t room = all > own ? (all - own) / 2 / workers : 0;
+    if (c->limits.connections_max <= MAX(room, 1)) return;
+    c->limits.connections_max = MAX(room, 1);
+    log_note(LOG_WARN, "connections_max",
+             "lowered to %llu for each of %u workers: only %llu files may be open (ulimit -n)",
+             (unsigned long long)c->limits.connections_max, workers, (unsigned long long)all);
+}
+
 /* Everything new is built before anything old is let go. */
 static int load(struct gate *g, struct conf *conf, struct keyring **keyring)
 {
@@ -272,6 +288,7 @@ static int reload(struct gate *g)
         return ERR_STATE;
     }
     warn_of_restart(g, conf);
+    fit_connections(conf, g->worker_count);
     err = load(g, conf, &keyring);
     if (err) {
         conf_unref(conf);
@@ -318,8 +335,8 @@ static void on_reload_signal(void *owner, int signum)
 /* --- metrics --- */
 
 struct worker_totals {
-    uint64_t connections, accepted, bytes_in, bytes_out, connects, reuses, auth_failures, retries,
-        retries_denied;
+    uint64_t connections, accepted, refused, pauses, bytes_in, bytes_out, connects, reuses,
+        auth_failures, retries, retries_denied;
     uint64_t codes[SERVICE_CODE_COUNT];
     uint64_t outcomes[OUTCOME_COUNT];
 };
@@ -331,6 +348,9 @@ static void sum_workers(const struct gate *g, struct worker_totals *t)
         const struct worker *w = &g->workers[i].worker;
         t->connections += metric_read(&w->server.connections);
         t->accepted += metric_read(&w->server.accepted);
+        t->refused += metric_read(&w->server.refused);
+        for (size_t k = 0; k < w->listener_count; k++)
+            t->pauses += listener_pauses(w->listeners[k]);
         t->bytes_in += metric_read(&w->server.bytes_in);
         t->bytes_out += metric_read(&w->server.bytes_out);
         t->connects += metric_read(&w->client.connects);
@@ -368,6 +388,8 @@ static void write_workers(struct metrics_writer *w, const struct worker_totals *
 {
     metrics_write_u64(w, METRIC_CONNECTIONS, NULL, 0, t->connections);
     metrics_write_u64(w, METRIC_CONNECTIONS_TOTAL, NULL, 0, t->accepted);
+    metrics_write_u64(w, METRIC_CONNECTIONS_REFUSED, NULL, 0, t->refused);
+    metrics_write_u64(w, METRIC_ACCEPT_PAUSES, NULL, 0, t->pauses);
     metrics_write_u64(w, METRIC_BYTES_IN, NULL, 0, t->bytes_in);
     metrics_write_u64(w, METRIC_BYTES_OUT, NULL, 0, t->bytes_out);
     metrics_write_u64(w, METRIC_UPSTREAM_CONNECTS, NULL, 0, t->connects);
@@ -518,6 +540,7 @@ static int start(struct gate *g)
     struct h1_limits limits = {.head_max = c->limits.upstream_head_max,
                                .header_max = (unsigned)c->limits.header_count_max};
     struct keyring *keyring = NULL;
+    fit_connections(g->conf, g->worker_count);
     http_client_init(&g->client, g->loop, &limits, 2, c->timeouts.upstream_idle_us);
     int err = supervisor_new(g->loop, &g->client, &g->supervisor);
     if (err) return err;

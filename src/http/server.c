@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "obs/log.h"
 
 enum {
     CONN_MAGIC = 0x484e4e43,
@@ -28,6 +29,7 @@ enum {
     PIPELINE_PENDING = 65536,     /* queued output above which no further request is begun */
     LINGER_US = 1 * USEC_PER_SEC, /* without a byte more */
     LINGER_MAX_US = 30 * USEC_PER_SEC,
+    REFUSED_TELL_US = 10 * USEC_PER_SEC, /* between two log lines */
     IN_PLACE_MIN =
         16384, /* of a body's rest: copying less costs no more than a read that finds nothing */
     SLICES_MAX = 8,
@@ -484,6 +486,18 @@ static const struct stream_handler conn_handler = {
     .on_drain = on_drain,
 };
 
+static void refuse_connection(struct http_server *s, struct stream *stream)
+{
+    uint64_t now = loop_now(s->loop);
+    stream_close(stream);
+    metric_add(&s->refused, 1);
+    if (s->refused_told_us && now - s->refused_told_us < REFUSED_TELL_US) return;
+    s->refused_told_us = now;
+    log_note(LOG_WARN, "connections_max",
+             "%u connections are open; more are closed at once (%llu so far)", s->conn_count,
+             (unsigned long long)metric_read(&s->refused));
+}
+
 void http_server_accept(void *server, struct stream *stream)
 {
     struct http_server *s = server;
@@ -494,7 +508,7 @@ void http_server_accept(void *server, struct stream *stream)
         conn = NULL;
     }
     if (!conn) {
-        stream_close(stream);
+        refuse_connection(s, stream);
         return;
     }
     conn->magic = CONN_MAGIC;

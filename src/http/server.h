@@ -49,6 +49,8 @@ struct http_server {
     bool draining;                  /* answers say connection: close; idle connections are closed */
     struct metric_cell connections; /* open; these may be read by any thread */
     struct metric_cell accepted;    /* since the start */
+    struct metric_cell refused;     /* closed at once: connections_max were open */
+    uint64_t refused_told_us;       /* when the log was told of it last */
     struct metric_cell lingering;   /* open after the last answer, which may not be sent yet */
     struct task *quiet;          /* woken when a connection has gone while draining; NULL: nobody */
     struct metric_cell bytes_in; /* body bytes of all calls */

@@ -80,11 +80,13 @@ MUST_CHECK int loop_dial(struct loop *l, const struct addr *addr, struct stream 
 
 struct listener;
 
-/* Accepts on `fd` (listening, non-blocking; dup'ed by the caller for each loop) and hands each stream to on_accept, which sets the
- * handler and starts reading, or closes it. */
+/* Accepts on `fd` (listening, non-blocking; dup'ed by the caller for each loop), which is taken over unless it fails, and hands each
+ * stream to on_accept, which sets the handler and starts reading, or closes it. When descriptors or memory are lacking, clients wait:
+ * it pauses for 100 ms, says so in the log, and counts. */
 MUST_CHECK int listener_open(struct loop *l, int fd,
                              void (*on_accept)(void *owner, struct stream *s), void *owner,
                              struct listener **out);
+uint64_t listener_pauses(const struct listener *ls); /* any thread; 0 for NULL */
 void listener_close(struct listener *ls);
 
 /* A bound, listening socket: TCP with SO_REUSEPORT when `shared`, UNIX (an old socket file that nobody serves is replaced). The

@@ -10,18 +10,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "loop/loop_priv.h"
 #include "loop/stream_impl.h"
+#include "obs/log.h"
+#include "obs/metrics.h"
 
 /* The caller bounds what it queues (stream_pending); this only catches a runaway. */
 #define QUEUE_MAX ((size_t)1 << 30)
 
-/* The next address of a name is tried when one has not answered for so long. */
-enum { ADDRESS_PATIENCE_US = 1 * USEC_PER_SEC };
+enum {
+    ADDRESS_PATIENCE_US = 1 * USEC_PER_SEC, /* the next address of a name is tried after this */
+    ACCEPT_BATCH = 16,                      /* connections per event, then others have their turn */
+    ACCEPT_PAUSE_US = 100 * USEC_PER_MS,
+    ACCEPT_TELL_US = 10 * USEC_PER_SEC, /* between two log lines */
+};
 
 struct uv_stream {
     struct stream base;
@@ -356,25 +364,52 @@ struct net loop_real_net = {.dial = real_dial};
 /* --- accepting --- */
 
 struct listener {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } h;
+    uv_poll_t poll;
+    int fd;
     struct loop *loop;
     bool is_unix;
+    bool closed;
     void (*on_accept)(void *owner, struct stream *s);
     void *owner;
+    struct task go_on; /* after a pause */
+    struct timer timer;
+    uint64_t told_us; /* when the last pause was logged */
+    struct metric_cell pauses;
 };
 
-static void on_connection(uv_stream_t *server, int status)
+static void on_acceptable(uv_poll_t *poll, int status, int events);
+
+static void go_on(struct task *task)
 {
-    struct listener *ls = server->data;
-    if (status) return;
-    loop__touch(ls->loop);
+    struct listener *ls = CONTAINER_OF(task, struct listener, go_on);
+    uv_poll_start(&ls->poll, UV_READABLE, on_acceptable);
+}
+
+/* Nothing can be accepted for want of descriptors or memory. Clients wait in the kernel's queue for a while, where looking again and
+ * again would only cost time. */
+static void pause_accepting(struct listener *ls, int err)
+{
+    uint64_t now = ls->loop->now_us;
+    uv_poll_stop(&ls->poll);
+    timer_start(ls->loop, &ls->timer, now + ACCEPT_PAUSE_US);
+    metric_add(&ls->pauses, 1);
+    if (ls->told_us && now - ls->told_us < ACCEPT_TELL_US) return;
+    ls->told_us = now;
+    log_note(LOG_WARN, "accept", "new connections wait: %s", err_text(err));
+}
+
+static bool is_shortage(int err)
+{
+    return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
+}
+
+/* The stream around an accepted socket, which it takes over. */
+static void accepted(struct listener *ls, int fd)
+{
     struct uv_stream *u = uv_stream_new(ls->loop, ls->is_unix);
-    if (uv_accept(server, &u->h.stream)) {
+    int err = ls->is_unix ? uv_pipe_open(&u->h.pipe, fd) : uv_tcp_open(&u->h.tcp, fd);
+    if (err) {
+        close(fd);
         stream_close(&u->base);
         return;
     }
@@ -382,6 +417,23 @@ static void on_connection(uv_stream_t *server, int status)
     name_peer(u);
     ls->on_accept(ls->owner, &u->base);
     loop_run_ready(ls->loop);
+}
+
+static void on_acceptable(uv_poll_t *poll, int status UNUSED, int events UNUSED)
+{
+    struct listener *ls = poll->data;
+    loop__touch(ls->loop);
+    for (int i = 0; i < ACCEPT_BATCH && !ls->closed; i++) {
+        int fd = accept4(ls->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0)
+            accepted(ls, fd);
+        else if (errno == EAGAIN)
+            return;
+        else if (is_shortage(errno)) {
+            pause_accepting(ls, -errno);
+            return;
+        } /* else that one connection broke before we came */
+    }
 }
 
 static void on_listener_closed(uv_handle_t *handle)
@@ -397,28 +449,35 @@ int listener_open(struct loop *l, int fd, void (*on_accept)(void *owner, struct 
     if (getsockname(fd, (struct sockaddr *)&self, &len)) return -errno;
     struct listener *ls = calloc(1, sizeof *ls);
     if (!ls) return -ENOMEM;
-    *ls = (struct listener){
-        .loop = l, .is_unix = self.ss_family == AF_UNIX, .on_accept = on_accept, .owner = owner};
-    int err;
-    if (ls->is_unix) {
-        uv_pipe_init(&l->uv, &ls->h.pipe, 0);
-        ls->h.handle.data = ls;
-        err = uv_pipe_open(&ls->h.pipe, fd);
-    } else {
-        uv_tcp_init(&l->uv, &ls->h.tcp);
-        ls->h.handle.data = ls;
-        err = uv_tcp_open(&ls->h.tcp, fd);
-    }
-    if (!err) err = uv_listen(&ls->h.stream, 4096, on_connection);
+    *ls = (struct listener){.fd = fd,
+                            .loop = l,
+                            .is_unix = self.ss_family == AF_UNIX,
+                            .on_accept = on_accept,
+                            .owner = owner};
+    task_init(&ls->go_on, go_on);
+    timer_init(&ls->timer, &ls->go_on);
+    int err = uv_poll_init(&l->uv, &ls->poll, fd);
     if (err) {
-        uv_close(&ls->h.handle, on_listener_closed);
+        free(ls);
         return err;
     }
+    ls->poll.data = ls;
+    uv_poll_start(&ls->poll, UV_READABLE, on_acceptable);
     *out = ls;
     return 0;
 }
 
+uint64_t listener_pauses(const struct listener *ls)
+{
+    return ls ? metric_read(&ls->pauses) : 0;
+}
+
 void listener_close(struct listener *ls)
 {
-    if (ls) uv_close(&ls->h.handle, on_listener_closed);
+    if (!ls) return;
+    ls->closed = true;
+    timer_stop(ls->loop, &ls->timer);
+    task_cancel(&ls->go_on);
+    uv_close((uv_handle_t *)&ls->poll, on_listener_closed);
+    close(ls->fd);
 }

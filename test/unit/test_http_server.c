@@ -805,6 +805,8 @@ static void connections_are_limited(void **state)
     struct sim_peer *fourth = client(w);
     assert_true(fourth->closed);
     assert_int_equal(w->server.conn_count, 3);
+    assert_int_equal(metric_read(&w->server.refused), 1);
+    assert_int_equal(metric_read(&w->server.accepted), 3);
     world_free(w);
 }
 

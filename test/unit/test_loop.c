@@ -11,12 +11,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -610,6 +612,34 @@ static void bytes_are_read_to_where_they_are_wanted(void **state)
     free(bytes);
 }
 
+/* Who cannot be accepted for want of a descriptor waits, without our asking for it all the time, and is served later. */
+static void clients_wait_while_descriptors_are_lacking(void **state)
+{
+    (void)state;
+    struct rlimit before, none;
+    struct talk *t = talk_new(false);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), next = dup(fd);
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(t->port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_true(fd >= 0 && next > fd);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = (rlim_t)next;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    run_for(t->loop, 150 * MS);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_null(t->server);
+    assert_in_range(listener_pauses(t->listener), 1, 2);
+    for (int i = 0; i < 2000 && !t->server; i++)
+        run_for(t->loop, 1 * MS);
+    assert_non_null(t->server);
+    close(fd);
+    talk_free(t);
+}
+
 static void ends_and_resets_are_told_apart(void **state)
 {
     (void)state;
@@ -1003,6 +1033,7 @@ int main(void)
         cmocka_unit_test(megabytes_are_echoed),
         cmocka_unit_test(a_low_mark_is_told),
         cmocka_unit_test(bytes_are_read_to_where_they_are_wanted),
+        cmocka_unit_test(clients_wait_while_descriptors_are_lacking),
         cmocka_unit_test(ends_and_resets_are_told_apart),
         cmocka_unit_test(streams_may_be_closed_within_their_callbacks),
         cmocka_unit_test(reading_can_be_held_back),
