@@ -422,6 +422,12 @@ static void check_health(struct checker *c)
         conf__finding(c->load, STR("health.cooldown"), "is longer than health.cooldown_max");
 }
 
+static void check_limits(struct checker *c)
+{
+    if (c->conf->limits.bodies_total < c->conf->limits.body_max)
+        conf__finding(c->load, STR("limits.bodies_total"), "is less than limits.body_max");
+}
+
 void conf__check(struct conf__load *l)
 {
     struct checker c = {.load = l, .conf = l->conf};
@@ -434,5 +440,6 @@ void conf__check(struct conf__load *l)
         check_model(&c, i);
     check_keys(&c);
     check_health(&c);
+    check_limits(&c);
     map_fini(&c.models);
 }

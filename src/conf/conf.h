@@ -126,7 +126,8 @@ struct conf {
     } log;
 
     struct {
-        uint64_t body_max; /* request body, bytes */
+        uint64_t body_max;     /* request body, bytes */
+        uint64_t bodies_total; /* all that are held at once */
         uint64_t head_max; /* request head, bytes */
         uint64_t header_count_max;
         uint64_t connections_max; /* client connections per worker */

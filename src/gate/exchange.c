@@ -249,9 +249,13 @@ static enum step refuse_body(struct exchange *x)
                                             "The request body is not well-formed HTTP: %s.",
                                             x->call->body_why),
                                NULL, "bad_framing", 0);
+    case ERR_FULL:
+        return exchange_refuse(x, OUTCOME_OVERLOADED, 503,
+                               STR("Too many request bodies are held at this moment. Retry later."),
+                               NULL, "overloaded", 1 * USEC_PER_SEC);
     default:
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 503, STR("Out of memory."), NULL,
-                               "overloaded", 0);
+        return exchange_refuse(x, OUTCOME_OVERLOADED, 503, STR("Out of memory."), NULL,
+                               "overloaded", 1 * USEC_PER_SEC);
     }
 }
 

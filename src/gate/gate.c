@@ -57,6 +57,7 @@ struct gate {
     bool reachable; /* a listener is open to other machines */
     char via[sizeof "hostler-0123456789abcdef"];
     _Atomic bool draining;
+    _Atomic uint64_t bodies; /* bytes of request bodies that the workers hold */
     struct metric_cell reloads_ok;
     struct metric_cell reloads_failed;
 };
@@ -335,15 +336,16 @@ static void on_reload_signal(void *owner, int signum)
 /* --- metrics --- */
 
 struct worker_totals {
-    uint64_t connections, accepted, refused, pauses, bytes_in, bytes_out, connects, reuses,
-        auth_failures, retries, retries_denied;
+    uint64_t connections, accepted, refused, pauses, bodies_held, bodies_refused, bytes_in,
+        bytes_out, connects, reuses, auth_failures, retries, retries_denied;
     uint64_t codes[SERVICE_CODE_COUNT];
     uint64_t outcomes[OUTCOME_COUNT];
 };
 
 static void sum_workers(const struct gate *g, struct worker_totals *t)
 {
-    *t = (struct worker_totals){0};
+    *t = (struct worker_totals){.bodies_held = atomic_load_explicit(
+                                    &((struct gate *)(uintptr_t)g)->bodies, memory_order_relaxed)};
     for (unsigned i = 0; i < g->worker_count; i++) {
         const struct worker *w = &g->workers[i].worker;
         t->connections += metric_read(&w->server.connections);
@@ -351,6 +353,7 @@ static void sum_workers(const struct gate *g, struct worker_totals *t)
         t->refused += metric_read(&w->server.refused);
         for (size_t k = 0; k < w->listener_count; k++)
             t->pauses += listener_pauses(w->listeners[k]);
+        t->bodies_refused += metric_read(&w->server.bodies_refused);
         t->bytes_in += metric_read(&w->server.bytes_in);
         t->bytes_out += metric_read(&w->server.bytes_out);
         t->connects += metric_read(&w->client.connects);
@@ -394,6 +397,8 @@ static void write_workers(struct metrics_writer *w, const struct worker_totals *
     metrics_write_u64(w, METRIC_BYTES_OUT, NULL, 0, t->bytes_out);
     metrics_write_u64(w, METRIC_UPSTREAM_CONNECTS, NULL, 0, t->connects);
     metrics_write_u64(w, METRIC_UPSTREAM_REUSES, NULL, 0, t->reuses);
+    metrics_write_u64(w, METRIC_BODIES_HELD, NULL, 0, t->bodies_held);
+    metrics_write_u64(w, METRIC_BODIES_REFUSED, NULL, 0, t->bodies_refused);
     metrics_write_u64(w, METRIC_AUTH_FAILURES, NULL, 0, t->auth_failures);
     metrics_write_u64(w, METRIC_RETRIES, NULL, 0, t->retries);
     metrics_write_u64(w, METRIC_RETRIES_DENIED, NULL, 0, t->retries_denied);
@@ -504,6 +509,7 @@ static int start_workers(struct gate *g, struct keyring *keyring)
         err = loop_new_real(&loop);
         if (err) break;
         err = worker_init(w, g, i, loop, mesh_current(g->mesh), keyring_ref(keyring));
+        w->server.bodies = &g->bodies;
         w->listeners = calloc(g->conf->listen_count, sizeof *w->listeners);
         if (!w->listeners) abort();
     }

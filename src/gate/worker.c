@@ -59,6 +59,7 @@ static struct http_server_limits server_limits(const struct conf *c)
         .head = {.head_max = c->limits.head_max,
                  .header_max = (unsigned)c->limits.header_count_max},
         .body_max = c->limits.body_max,
+        .bodies_max = c->limits.bodies_total,
         .connections_max = (unsigned)c->limits.connections_max,
         .head_timeout_us = c->timeouts.head_us,
         .body_timeout_us = c->timeouts.body_us,

@@ -115,7 +115,9 @@ static void conn_free(struct http_conn *conn)
 /* Gives a body's memory back; nobody looks at it any more. */
 static void drop_body(struct http_conn *conn)
 {
+    _Atomic uint64_t *held = conn->server->bodies;
     if (conn->stream) stream_read_into(conn->stream, NULL, 0);
+    if (held) atomic_fetch_sub_explicit(held, buf_len(&conn->body), memory_order_relaxed);
     buf_release(&conn->body);
 }
 
@@ -213,6 +215,17 @@ static void body_failed(struct http_conn *conn, int err)
     tell_call(conn);
 }
 
+/* False: all request bodies together would be more than may be held. */
+static bool may_hold(struct http_server *s, size_t more)
+{
+    if (!s->bodies) return true;
+    uint64_t before = atomic_fetch_add_explicit(s->bodies, more, memory_order_relaxed);
+    if (before <= s->limits.bodies_max && more <= s->limits.bodies_max - before) return true;
+    atomic_fetch_sub_explicit(s->bodies, more, memory_order_relaxed);
+    metric_add(&s->bodies_refused, 1);
+    return false;
+}
+
 static void add_body(struct http_conn *conn, struct str bytes)
 {
     struct http_call *c = &conn->call;
@@ -229,6 +242,7 @@ static void add_body(struct http_conn *conn, struct str bytes)
     }
     char *room;
     int err = buf_reserve(&conn->body, bytes.len, &room);
+    if (!err && !may_hold(conn->server, bytes.len)) err = ERR_FULL;
     if (err) {
         body_failed(conn, err);
         return;

@@ -23,7 +23,8 @@ struct http_call;
 
 struct http_server_limits {
     struct h1_limits head;
-    size_t body_max; /* default for call_read_body */
+    size_t body_max;     /* default for call_read_body */
+    uint64_t bodies_max; /* of *bodies */
     unsigned connections_max;
     uint64_t head_timeout_us;  /* from a request's first byte to its whole head */
     uint64_t body_timeout_us;  /* between two reads of a body */
@@ -52,7 +53,11 @@ struct http_server {
     struct metric_cell refused;     /* closed at once: connections_max were open */
     uint64_t refused_told_us;       /* when the log was told of it last */
     struct metric_cell lingering;   /* open after the last answer, which may not be sent yet */
-    struct task *quiet;          /* woken when a connection has gone while draining; NULL: nobody */
+    struct task *quiet; /* woken when a connection has gone while draining; NULL: nobody */
+    /* Bytes of request bodies that are held, from their arrival to their call's end, by all servers that share it; more than bodies_max
+     * is ERR_FULL. Small bodies stand in memory that a connection has anyway and are not counted. NULL: none are. */
+    _Atomic uint64_t *bodies;
+    struct metric_cell bodies_refused;
     struct metric_cell bytes_in; /* body bytes of all calls */
     struct metric_cell bytes_out;
 };
@@ -81,10 +86,10 @@ struct http_call {
     struct http_server *server;
     struct arena *arena; /* lives until the call has ended; recycled per connection */
     const struct http_head *head;
-    struct str peer;      /* client address, for logs */
-    struct str body;      /* what has arrived; contiguous */
-    bool body_done;       /* the whole body is there */
-    int body_err;         /* 0, ERR_TOO_LARGE, ERR_PROTOCOL, ERR_TIMEOUT, -ENOMEM: answer and end */
+    struct str peer; /* client address, for logs */
+    struct str body; /* what has arrived; contiguous */
+    bool body_done;  /* the whole body is there */
+    int body_err; /* 0, ERR_TOO_LARGE, ERR_PROTOCOL, ERR_TIMEOUT, ERR_FULL, -ENOMEM: answer and end */
     const char *body_why; /* ERR_PROTOCOL: which rule was broken; static */
     bool
         gone; /* the client has left (or a write failed, or took too long); only call_end or call_abort remain */

@@ -280,6 +280,22 @@ def test_413_by_chunks(start_gate, mock):
     assert mock.stats()["requests"] == 0
 
 
+def test_all_bodies_together_are_limited(start_gate, mock):
+    gate = start_gate(mock, limits={"body_max": "4MiB", "bodies_total": "4MiB"})
+    first, second = raw_chat(x="y" * (3 << 20)), raw_chat(x="y" * (2 << 20))
+    with gate.connect() as holder, gate.connect() as late:
+        holder.request("POST", CHAT, first, {"x-mock-ttft-ms": "1000"})
+        until(lambda: mock.stats()["active"] == 1, "the first body is held")
+        assert gate.metric("hostler_request_bodies_held_bytes") == len(first)
+        late.request("POST", CHAT, second)
+        answer = late.response()
+        assert (answer.status, answer.error()["code"], answer.get("retry-after")) == (503, "overloaded", "1")
+        assert holder.response().status == 200
+    until(lambda: gate.metric("hostler_request_bodies_held_bytes") == 0, "all is given back")
+    assert gate.metric("hostler_request_bodies_refused_total") == 1
+    assert gate.chat(second).status == 200
+
+
 def test_large_bodies_do_not_stay(shared_gate):
     shared_gate.chat(raw_chat(x="y" * 1000))
     body = raw_chat(x="y" * (20 << 20))

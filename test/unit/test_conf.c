@@ -415,6 +415,7 @@ static void names_line_and_setting(void **state)
     assert_problems(MODELS "log: { level: loud, requests: maybe }\n",
                     "4: log.level\n4: log.requests\n");
     assert_problems(MODELS "health: { cooldown: 10m }\n", "4: health.cooldown\n");
+    assert_problems(MODELS "limits: { bodies_total: 1MiB }\n", "4: limits.bodies_total\n");
     assert_problem_text(MODELS "wrokers: 1\n", "did you mean \"workers\"?");
     assert_problem_text(MODELS "log: { level: inf }\n", "did you mean \"info\"?");
     assert_problem_text(MODELS "pool: { zebra: 1 }\n", "known here are idle_max");

@@ -215,6 +215,45 @@ static void a_long_body_ends_where_the_next_request_begins(void **state)
     buf_fini(&sent);
 }
 
+/* Counted as they arrive, given back with the call; a small one never is. */
+static void all_bodies_together_are_limited(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    _Atomic uint64_t held = 0;
+    struct sim_peer *c[3] = {client(w), client(w), client(w)};
+    char *body = calloc(1, 20000);
+    w->server.bodies = &held;
+    w->server.limits.bodies_max = 30000;
+    for (int i = 0; i < 2; i++)
+        sim_send_text(c[i], "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 20000\r\n\r\n");
+    assert_int_equal(held, 0);
+    sim_send(c[0], str_n(body, 20000));
+    sim_send(c[1], str_n(body, 10000));
+    assert_int_equal(held, 30000);
+    assert_true(call(w, 0)->body_done && !call(w, 1)->body_err);
+    sim_send_text(c[2], "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab");
+    assert_true(call(w, 2)->body_done);
+    sim_send(c[1], str_n(body, 1));
+    assert_int_equal(call(w, 1)->body_err, ERR_FULL);
+    assert_int_equal(held, 30000);
+    assert_int_equal(metric_read(&w->server.bodies_refused), 1);
+    reply(w, 1, "no");
+    assert_int_equal(held, 20000);
+    check_answer(c[1], SIM_WHOLE, 200, "no");
+    reply(w, 0, "ok");
+    assert_int_equal(held, 0);
+    sim_send_text(c[0], "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1388\r\n");
+    sim_send(c[0], str_n(body, 5000));
+    assert_int_equal(held, 5000);
+    sim_reset(c[0]);
+    end(w, 3);
+    assert_int_equal(held, 0);
+    reply(w, 2, "ok");
+    free(body);
+    world_free(w);
+}
+
 /* Answered before it was whole: nothing may be written to where the rest of it would have gone. */
 static void a_long_body_may_be_refused_on_its_way(void **state)
 {
@@ -851,6 +890,7 @@ int main(void)
         cmocka_unit_test(bodies_are_gathered),
         cmocka_unit_test(large_bodies_are_gathered),
         cmocka_unit_test(a_long_body_ends_where_the_next_request_begins),
+        cmocka_unit_test(all_bodies_together_are_limited),
         cmocka_unit_test(a_long_body_may_be_refused_on_its_way),
         cmocka_unit_test(pipelined_requests_wait_for_their_turn),
         cmocka_unit_test(a_flood_is_held_back),
