@@ -515,6 +515,36 @@ static void exchanges_finish_as_they_began_across_a_reload(void **state)
 
 /* --- flow --- */
 
+/* It goes on at half, not when the client has run dry. */
+static void a_runtime_held_back_goes_on_in_time(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = gateway_client(g);
+    c->window = 1000;
+    gateway_ask(c, "", ASK_STREAM);
+    struct sim_peer *up = up_of(g, 0);
+    sim_send_text(up, SSE_HEAD);
+    char event[2001];
+    memset(event, 'x', sizeof event);
+    memcpy(event, "data: ", 6);
+    memcpy(event + 1998, "\n\n", 3);
+    for (int round = 0; round < 3; round++) {
+        while (sim_reading(up))
+            up_chunk(up, event);
+        size_t over = buf_len(&c->pending) - STREAM_BUFFER / 2;
+        sim_take(c, over - 1);
+        assert_false(sim_reading(up));
+        sim_take(c, 1);
+        assert_true(sim_reading(up));
+    }
+    up_chunk(up, DONE_EVENT);
+    sim_send_text(up, LAST_CHUNK);
+    sim_take(c, 1000000);
+    assert_true(str_ends(answer_of(c, 200), STR(DONE_EVENT)));
+    gateway_free(g, 1);
+}
+
 static void a_slow_reader_holds_the_runtime_back(void **state)
 {
     (void)state;
@@ -626,6 +656,7 @@ int main(void)
         cmocka_unit_test(the_only_endpoint_leaves_retries_to_the_client),
         cmocka_unit_test(who_has_the_answer_finds_the_credit_free),
         cmocka_unit_test(exchanges_finish_as_they_began_across_a_reload),
+        cmocka_unit_test(a_runtime_held_back_goes_on_in_time),
         cmocka_unit_test(a_slow_reader_holds_the_runtime_back),
         cmocka_unit_test(a_reader_that_stops_is_given_up),
         cmocka_unit_test(drain_lets_exchanges_finish),
