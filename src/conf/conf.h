@@ -128,7 +128,7 @@ struct conf {
     struct {
         uint64_t body_max;     /* request body, bytes */
         uint64_t bodies_total; /* all that are held at once */
-        uint64_t head_max; /* request head, bytes */
+        uint64_t head_max;     /* request head, bytes */
         uint64_t header_count_max;
         uint64_t connections_max; /* client connections per worker */
         uint64_t stream_buffer;   /* bytes held for a slow reader before the upstream read pauses */

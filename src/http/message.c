@@ -81,12 +81,18 @@ static int hex_digit(char c)
 }
 
 /* The unreserved characters and sub-delims of RFC 3986. */
+/* clang-format off */
 static bool is_name_char(char c)
 {
-    char lower = (char)(c | 0x20);
-    return is_digit(c) || (lower >= 'a' && lower <= 'z') ||
-           str_find_char(STR("-._~!$&'()*+,;="), c) >= 0;
+    switch (c) {
+    case '-': case '.': case '_': case '~': /* unreserved */
+    case '!': case '$': case '&': case '\'': case '(': case ')':
+    case '*': case '+': case ',': case ';': case '=': return true;
+    default: return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    }
 }
+
+/* clang-format on */
 
 static bool is_name(struct str s)
 {
