@@ -126,6 +126,8 @@ void worker_fini(struct worker *w)
     for (size_t i = 0; i < w->listener_count; i++)
         listener_close(w->listeners[i]);
     free(w->listeners);
+    w->listeners = NULL;
+    w->listener_count = 0; /* metrics may still be asked for */
     http_server_finish(&w->server);
     loop_run_ready(w->loop); /* exchanges say so to their clients */
     http_server_close_all(&w->server);
