@@ -14,6 +14,28 @@
 /* Validates a whole text, whose outermost value may be of any type: what json_parse does before it builds. */
 MUST_CHECK int json__check(struct str text, struct json_error *error);
 
+/* True for a string as written, with its quotes, that stands for `text`; false for any other, malformed ones too. */
+bool json__string_is(struct str quoted, struct str text);
+
+static inline bool json__is_digit(unsigned char c)
+{
+    return (unsigned char)(c - '0') < 10;
+}
+
+/* What a value that begins with `c` can only be; JSON_NONE: no value begins so. */
+static inline enum json_type json__type_by_first(unsigned char c)
+{
+    switch (c) {
+    case '{': return JSON_OBJECT;
+    case '[': return JSON_ARRAY;
+    case '"': return JSON_STRING;
+    case 't':
+    case 'f': return JSON_BOOL;
+    case 'n': return JSON_NULL;
+    default: return c == '-' || json__is_digit(c) ? JSON_NUMBER : JSON_NONE;
+    }
+}
+
 /* A number without fraction as an integer; false when it has one or does not fit. */
 static inline bool json__whole(double real, int64_t *out)
 {

@@ -53,15 +53,10 @@ static inline void skip_blanks(struct scanner *s)
         s->p++;
 }
 
-static inline bool is_digit(unsigned char c)
-{
-    return (unsigned char)(c - '0') < 10;
-}
-
 /* The value of a hexadecimal digit, or -1. */
 static int hex_digit(unsigned char c)
 {
-    if (is_digit(c)) return c - '0';
+    if (json__is_digit(c)) return c - '0';
     c |= 0x20;
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
@@ -187,7 +182,7 @@ static bool scan_string(struct scanner *s)
 static bool scan_digits(struct scanner *s)
 {
     const unsigned char *p = s->p;
-    while (p < s->end && is_digit(*p))
+    while (p < s->end && json__is_digit(*p))
         p++;
     bool any = p > s->p;
     s->p = p;
@@ -339,24 +334,11 @@ static enum step step_key(struct scanner *s)
     return WANT_VALUE;
 }
 
-static enum json_type type_by_first(unsigned char c)
-{
-    switch (c) {
-    case '{': return JSON_OBJECT;
-    case '[': return JSON_ARRAY;
-    case '"': return JSON_STRING;
-    case 't':
-    case 'f': return JSON_BOOL;
-    case 'n': return JSON_NULL;
-    default: return c == '-' || is_digit(c) ? JSON_NUMBER : JSON_NONE;
-    }
-}
-
 static enum step step_value(struct scanner *s)
 {
     skip_blanks(s);
     if (s->p == s->end) return refuse(s, "");
-    enum json_type type = type_by_first(*s->p);
+    enum json_type type = json__type_by_first(*s->p);
     if (s->depth == 1 && s->current) {
         s->current->type = type;
         s->current->raw = str_n((const char *)s->p, 0);
@@ -427,6 +409,13 @@ int json__check(struct str text, struct json_error *error)
     return run(&s, error);
 }
 
+bool json__string_is(struct str quoted, struct str text)
+{
+    struct scanner s = scanner_of(quoted);
+    return quoted.len > 1 && scan_string(&s) && s.p == s.end &&
+           compare_slowly(str_n(quoted.ptr + 1, quoted.len - 2), text) == SAME;
+}
+
 int json_scan(struct str text, const struct str *names, size_t count, struct json_span *spans,
               struct json_error *error)
 {
@@ -437,7 +426,7 @@ int json_scan(struct str text, const struct str *names, size_t count, struct jso
     for (size_t i = 0; i < count; i++)
         spans[i] = (struct json_span){.type = JSON_NONE};
     skip_blanks(&s);
-    if (s.p < s.end && *s.p != '{' && type_by_first(*s.p) != JSON_NONE) {
+    if (s.p < s.end && *s.p != '{' && json__type_by_first(*s.p) != JSON_NONE) {
         fail(&s, ERR_TYPE, s.p, "not an object");
         if (error) *error = s.error;
         return s.err;

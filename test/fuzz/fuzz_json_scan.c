@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scan against yyjson: both accept the same texts (but for depth, which only the scan limits, and half surrogate pairs,
- * which only yyjson refuses) and find the same values; and json_parse, which uses both, agrees with them. */
+ * which only yyjson refuses) and find the same values; and json_parse, which uses both, agrees with them. On a valid object the skim finds what the scan finds, whole or in pieces. */
 #include <stdlib.h>
 #include <string.h>
 #include <yyjson.h>
@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "json/json.h"
 #include "json/scan.h"
+#include "json/skim.h"
 
 #define CHECK(fact) ((fact) ? (void)0 : abort())
 
@@ -121,6 +122,63 @@ static void check_twice(yyjson_val *object)
     CHECK(twice);
 }
 
+static void check_skim(struct str text, const struct json_span *spans)
+{
+    struct json_skim s;
+    struct json_member m;
+    size_t found = 0, there = 0;
+    json_skim_init(&s, text);
+    while (json_skim_next(&s, &m))
+        for (size_t i = 0; m.depth == 1 && i < NAMES; i++) {
+            if (!json_member_is(&m, names[i])) continue;
+            struct json_span value = json_skim_value(m.value);
+            CHECK(value.type == spans[i].type && str_eq(value.raw, spans[i].raw));
+            found++;
+        }
+    for (size_t i = 0; i < NAMES; i++)
+        there += spans[i].type != JSON_NONE;
+    CHECK(found == there);
+}
+
+/* In pieces as long as the text's own bytes say, or not at all to be trusted: then it only must not break. */
+static void check_find(struct str text, const struct json_span *span)
+{
+    struct json_find f;
+    json_find_init(&f, names[3], SIZE_MAX);
+    for (size_t at = 0; at < text.len;) {
+        size_t n = 1 + (unsigned char)text.ptr[(at * 7) % text.len] % 70;
+        struct str piece = str_sub(text, at, n);
+        char *copy = malloc(piece.len);
+        CHECK(copy);
+        memcpy(copy, piece.ptr, piece.len);
+        json_find_feed(&f, str_n(copy, piece.len));
+        free(copy);
+        at += piece.len;
+    }
+    struct str value = json_find_value(&f);
+    if (span && span->type == JSON_OBJECT) CHECK(str_eq(value, span->raw));
+    if (span && span->type != JSON_OBJECT) CHECK(value.len == 0);
+    json_find_fini(&f);
+}
+
+static void skim_anything(struct str text)
+{
+    struct json_skim s;
+    struct json_member m;
+    struct json_span element;
+    json_skim_init(&s, text);
+    while (json_skim_next(&s, &m)) {
+        struct str rest = json_skim_value(m.value).raw;
+        CHECK(rest.len <= m.value.len);
+        if (rest.len && rest.ptr[0] == '[')
+            while (json_skim_element(&rest, &element))
+                CHECK(element.raw.len > 0);
+        (void)json_skim_empty(m.value);
+        (void)json_skim_inside(m.value);
+    }
+    check_find(text, NULL);
+}
+
 static void check_scan(struct str text, yyjson_val *root)
 {
     struct json_span spans[NAMES];
@@ -131,6 +189,8 @@ static void check_scan(struct str text, yyjson_val *root)
     case 0:
         CHECK(yyjson_is_obj(root));
         compare_members(spans, root);
+        check_skim(text, spans);
+        check_find(text, &spans[3]);
         break;
     case ERR_SYNTAX:
     case ERR_UTF8: CHECK(!root); break;
@@ -218,6 +278,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_mended(text, mended);
     else
         check_scan(text, root);
+    skim_anything(text);
     check_parse(text, root);
     free(mended);
     yyjson_doc_free(doc);
