@@ -10,7 +10,7 @@ void sse_init(struct sse *s, size_t event_max)
     buf_init(&s->carry, event_max);
     buf_init(&s->given, event_max);
     s->line = 0;
-    s->skipping = s->at_start = s->after_cr = false;
+    s->begun = s->skipping = s->at_start = s->after_cr = false;
 }
 
 void sse_fini(struct sse *s)
@@ -73,25 +73,50 @@ static struct str field_value(struct str line, size_t name_len)
     return value;
 }
 
-static bool is_field(struct str line, struct str name)
+static inline bool is_field(struct str line, struct str name)
 {
-    return str_starts(line, name) && line.len > name.len && line.ptr[name.len] == ':';
+    return line.len > name.len && memcmp(line.ptr, name.ptr, name.len) == 0 &&
+           line.ptr[name.len] == ':';
 }
 
-static void read_fields(struct str raw, struct sse_event *event)
+static inline void read_line(struct str line, struct sse_event *event)
 {
-    struct str rest = raw, line;
-    *event = (struct sse_event){.raw = raw};
-    while (next_line(&rest, &line)) {
-        if (is_field(line, STR("data"))) {
-            if (event->data.ptr)
-                event->multi = true;
-            else
-                event->data = field_value(line, 4);
-        } else if (is_field(line, STR("event"))) {
-            event->event = field_value(line, 5);
-        }
+    if (is_field(line, STR("data"))) {
+        if (event->data.ptr)
+            event->multi = true;
+        else
+            event->data = field_value(line, 4);
+    } else if (is_field(line, STR("event"))) {
+        event->event = field_value(line, 5);
     }
+}
+
+static struct str without_mark(struct str s)
+{
+    static const struct str mark = STR_INIT("\xef\xbb\xbf");
+    return str_starts(s, mark) ? str_skip(s, mark.len) : s;
+}
+
+static void read_fields(struct sse *s, struct str raw, struct sse_event *event)
+{
+    struct str rest = s->begun ? raw : without_mark(raw), line;
+    s->begun = true;
+    *event = (struct sse_event){.raw = raw};
+    while (next_line(&rest, &line))
+        read_line(line, event);
+}
+
+/* What nearly all events are: a single line and an empty one. Takes it off *input; false when something else is there. */
+static bool take_plain(struct sse *s, struct str *input, struct sse_event *event)
+{
+    const char *end = memchr(input->ptr, '\n', input->len), *last = input->ptr + input->len;
+    if (!s->begun || !end || end == input->ptr || end + 1 == last || end[1] != '\n') return false;
+    struct str line = {input->ptr, (size_t)(end - input->ptr)};
+    if (memchr(line.ptr, '\r', line.len)) return false;
+    *event = (struct sse_event){.raw = {line.ptr, line.len + 2}};
+    read_line(line, event);
+    *input = (struct str){end + 2, (size_t)(last - end) - 2};
+    return true;
 }
 
 /* Moves the carry to where the next carry does not overwrite it. */
@@ -111,9 +136,10 @@ int sse_next(struct sse *s, struct str *input, struct sse_event *event)
     if (s->skipping) return input->len ? ERR_TOO_LARGE : 0;
     if (carried == 0) {
         s->line = 0;
+        if (input->len && take_plain(s, input, event)) return SSE_EVENT;
         size_t n = input->len ? event_length(*input, &s->line) : 0;
         if (n) {
-            read_fields(str_n(input->ptr, n), event);
+            read_fields(s, str_n(input->ptr, n), event);
             *input = str_n(input->ptr + n, input->len - n);
             return SSE_EVENT;
         }
@@ -128,7 +154,7 @@ int sse_next(struct sse *s, struct str *input, struct sse_event *event)
     *input = str_n(input->ptr + used, input->len - used);
     if (n == 0) return input->len ? ERR_TOO_LARGE : 0;
     s->carry.end = s->carry.start + n;
-    read_fields(give_carry(s), event);
+    read_fields(s, give_carry(s), event);
     return SSE_EVENT;
 }
 
@@ -164,4 +190,28 @@ void sse_skip(struct sse *s, struct str *input, struct str *part)
     *part = str_n(input->ptr, n);
     *input = str_n(input->ptr + n, input->len - n);
     if (whole) s->skipping = s->after_cr = false;
+}
+
+int sse_finish(struct sse *s, struct sse_event *event)
+{
+    struct str rest = buf_str(&s->carry);
+    if (rest.len == 0 || s->skipping) return 0;
+    struct str end = str_ends(rest, STR("\n")) ? STR("\n") : STR("\n\n");
+    if (buf_append(&s->carry, end)) return 0;
+    s->carry.end = s->carry.start + event_length(buf_str(&s->carry), &s->line);
+    read_fields(s, give_carry(s), event);
+    return SSE_EVENT;
+}
+
+int sse_join(const struct sse_event *event, struct buf *out)
+{
+    const char *behind = event->data.ptr + event->data.len;
+    struct str rest = str_skip(event->raw, (size_t)(behind - event->raw.ptr)), line;
+    int err = buf_append(out, event->data);
+    while (!err && next_line(&rest, &line)) {
+        if (!is_field(line, STR("data"))) continue;
+        err = buf_append(out, STR("\n"));
+        if (!err) err = buf_append(out, field_value(line, 4));
+    }
+    return err;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Splits an event stream into events (WHATWG HTML, section 9.2), over any cuts in the bytes. */
+/* Splits an event stream into events (WHATWG HTML, section 9.2), over any cuts in the bytes. A byte order mark at its beginning is of the
+ * first event's raw bytes only. */
 #ifndef HOSTLER_HTTP_SSE_H
 #define HOSTLER_HTTP_SSE_H
 
@@ -12,6 +13,7 @@ struct sse {
     struct buf carry;
     struct buf given; /* the last event that came in pieces */
     size_t line;      /* start of the unfinished line in carry */
+    bool begun;       /* the first event was given: no byte order mark any more */
     bool skipping;    /* sse_skip is in the middle of an event */
     bool at_start;    /* of a line, where it is */
     bool after_cr;    /* whose \n may still come */
@@ -42,5 +44,12 @@ void sse_skip(struct sse *s, struct str *input, struct str *part);
 
 /* Bytes of an unfinished event. */
 struct str sse_rest(const struct sse *s);
+
+/* The bytes have ended: SSE_EVENT with the unfinished event as if its end had come (which raw then has), or 0 when there is none, or
+ * only part of a large one. */
+MUST_CHECK int sse_finish(struct sse *s, struct sse_event *event);
+
+/* The data of an event with several lines, put together with line feeds between them, appended to `out`. ERR_TOO_LARGE, -ENOMEM. */
+MUST_CHECK int sse_join(const struct sse_event *event, struct buf *out);
 
 #endif

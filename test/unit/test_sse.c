@@ -42,6 +42,11 @@ static const struct row rows[] = {
     {"data\n\n", "<-|->"},
     {"database: x\n\n", "<-|->"},
     {"data:\n\n", "<|->"},
+    {"\xef\xbb\xbf"
+     "data: a\n\n\xef\xbb\xbf"
+     "data: b\n\n",
+     "<a|-><-|->"}, /* a mark at the beginning only */
+    {"\xef\xbb\xbf\n\ndata: b\n\n", "<-|-><b|->"},
     {"data: \xf0\x9f\x98\x80\n\ndata: [DONE]\n\n", "<\xf0\x9f\x98\x80|-><[DONE]|->"},
 };
 
@@ -109,6 +114,61 @@ static void events_are_found_however_they_are_cut(void **state)
     }
 }
 
+/* What sse_finish makes of the bytes behind the last whole event. */
+static void the_last_event_needs_no_blank_line(void **state)
+{
+    (void)state;
+    static const char *const ends[][2] = {
+        {"data: a", "<a|->"},
+        {"data: a\n", "<a|->"},
+        {"data: a\r", "<a|->"},
+        {"data: a\r\n", "<a|->"},
+        {"data: a\r\r", "<a|->"},
+        {"data: a\ndata: b", "<a+|->"},
+        {"event: e\ndata: a", "<a|e>"},
+        {"data", "<-|->"},
+        {"", ""},
+        {"data: a\n\n", ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        for (size_t step = 1; step < 20; step++) {
+            struct sse s;
+            struct sse_event event;
+            struct buf told, raw;
+            struct str text = str_of(ends[i][0]);
+            sse_init(&s, 4096);
+            buf_init(&told, 4096);
+            buf_init(&raw, 4096);
+            for (size_t at = 0; at < text.len; at += step)
+                feed(&s, str_sub(text, at, step), &told, &raw);
+            buf_clear(&told);
+            if (sse_finish(&s, &event) == SSE_EVENT) write_event(&told, &raw, &event);
+            assert_int_equal(sse_finish(&s, &event), 0);
+            if (!str_eq(buf_str(&told), str_of(ends[i][1])))
+                fail_msg("%s by %zu: %" STR_FMT, ends[i][0], step, STR_ARG(buf_str(&told)));
+            sse_fini(&s);
+            buf_fini(&told);
+            buf_fini(&raw);
+        }
+}
+
+static void data_of_several_lines_is_joined(void **state)
+{
+    (void)state;
+    struct sse s;
+    struct sse_event event;
+    struct buf data;
+    struct str in = STR("id: 1\ndata: a\nevent: e\ndata:b\r\ndata\ndatax: y\ndata:  c\n\n");
+    sse_init(&s, 4096);
+    buf_init(&data, 4096);
+    assert_int_equal(sse_next(&s, &in, &event), SSE_EVENT);
+    assert_true(event.multi);
+    assert_int_equal(sse_join(&event, &data), 0);
+    assert_true(str_eq(buf_str(&data), STR("a\nb\n c")));
+    sse_fini(&s);
+    buf_fini(&data);
+}
+
 /* A large event passes in parts, and the one behind it is found, however the bytes come. */
 static void a_large_event_is_skipped_without_losing_bytes(void **state)
 {
@@ -152,6 +212,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_are_found_however_they_are_cut),
+        cmocka_unit_test(the_last_event_needs_no_blank_line),
+        cmocka_unit_test(data_of_several_lines_is_joined),
         cmocka_unit_test(a_large_event_is_skipped_without_losing_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
