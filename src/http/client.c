@@ -4,6 +4,7 @@
  * Happy path: the most recently used idle connection takes the request in one write; the response is parsed as it
  * arrives; when it is whole the connection is idle again. What can go wrong: no connection can be made, the peer closes or
  * breaks the protocol before or within the response (FETCH_FAILED), the owner loses interest (fetch_end closes).
+ * A response whose owner has left it (fetch_leave) is read to its end for a moment, for the sake of the connection.
  * Connections keep reading while idle, so that one which the peer closes leaves the pool at once. */
 #include "http/client.h"
 
@@ -21,7 +22,8 @@ enum { REQUEST_SLICES_MAX = 16 };
 struct http_pool {
     char *key;
     struct list idle; /* struct http_upstream by idle_link, most recently used first */
-    unsigned count;
+    unsigned count;   /* of idle */
+    unsigned members; /* connections of this address, busy ones too */
 };
 
 struct http_upstream {
@@ -31,12 +33,13 @@ struct http_upstream {
     struct list idle_link; /* pool->idle */
     struct stream *stream;
     struct h1 *parser;
-    struct fetch *fetch; /* whom it serves; NULL: idle */
+    struct fetch *fetch; /* whom it serves; NULL: idle, or left */
     struct arena *arena;
     struct buf held; /* body bytes that outlived their event */
-    uint64_t idle_since_us;
-    bool open;    /* connected */
-    bool tainted; /* bytes after the response: not to be used again */
+    uint64_t due_us; /* without a fetch: when it is closed */
+    bool left;       /* its fetch has left it in the middle of a response */
+    bool open;       /* connected */
+    bool tainted;    /* bytes after the response: not to be used again */
 };
 
 static void sweep_idle(struct task *task);
@@ -52,12 +55,21 @@ void http_client_init(struct http_client *c, struct loop *loop, const struct h1_
     timer_init(&c->sweep, &c->sweep_task);
 }
 
+static void pool_leave(struct http_client *c, struct http_pool *pool)
+{
+    if (--pool->members > 0) return;
+    map_remove(&c->pools, str_of(pool->key));
+    free(pool->key);
+    free(pool);
+}
+
 static void upstream_close(struct http_upstream *u)
 {
     if (list_linked(&u->idle_link)) {
         list_remove(&u->idle_link);
         u->pool->count--;
     }
+    pool_leave(u->client, u->pool);
     list_remove(&u->link);
     if (u->fetch) u->fetch->conn = NULL;
     stream_close(u->stream);
@@ -82,14 +94,6 @@ void http_client_fini(struct http_client *c)
     assert(list_empty(&c->all));
     timer_stop(c->loop, &c->sweep);
     task_cancel(&c->sweep_task);
-    size_t pos = 0;
-    struct str key;
-    void *value;
-    while (map_next(&c->pools, &pos, &key, &value)) {
-        struct http_pool *pool = value;
-        free(pool->key);
-        free(pool);
-    }
     map_fini(&c->pools);
 }
 
@@ -101,11 +105,10 @@ static void sweep_idle(struct task *task)
     {
         struct http_upstream *u = LIST_ITEM(it, struct http_upstream, link);
         if (u->fetch) continue;
-        uint64_t due = u->idle_since_us + c->idle_us;
-        if (due <= now)
+        if (u->due_us <= now)
             upstream_close(u);
-        else if (next_due == 0 || due < next_due)
-            next_due = due;
+        else if (next_due == 0 || u->due_us < next_due)
+            next_due = u->due_us;
     }
     if (next_due) timer_start(c->loop, &c->sweep, next_due);
 }
@@ -134,6 +137,13 @@ static void fail(struct fetch *f, int err)
     f->state = FETCH_FAILED;
     f->err = err;
     tell(f);
+}
+
+/* The peer's bytes are no response: says which rule they break. */
+static int refused(struct http_upstream *u)
+{
+    int status;
+    return h1_error(u->parser, &status, &u->fetch->why);
 }
 
 /* The connection breaks under its fetch. */
@@ -203,10 +213,45 @@ static void on_open(void *owner, int err)
     send_request(u);
 }
 
+static void put_idle(struct http_upstream *u);
+
+/* After a whole response: the connection may serve another request. */
+static bool reusable(const struct http_upstream *u)
+{
+    return h1_head(u->parser)->keep_alive && !u->tainted && stream_pending(u->stream) == 0 &&
+           u->client->idle_max > 0;
+}
+
+/* Bytes of a response that nobody wants any more. */
+static void pass_left(struct http_upstream *u, struct str bytes)
+{
+    struct str piece;
+    for (;;) {
+        switch (h1_next(u->parser, &bytes, &piece)) {
+        case H1_BODY: continue;
+        case H1_MORE: return;
+        case H1_END:
+            u->tainted = bytes.len > 0;
+            if (reusable(u)) {
+                put_idle(u);
+                return;
+            }
+            break;
+        default: break;
+        }
+        upstream_close(u);
+        return;
+    }
+}
+
 static void on_data(void *owner, struct str bytes)
 {
     struct http_upstream *u = owner;
     struct fetch *f = u->fetch;
+    if (u->left) {
+        pass_left(u, bytes);
+        return;
+    }
     if (!f || f->state == FETCH_DONE) {
         u->tainted = true;
         if (!f) upstream_close(u);
@@ -230,7 +275,7 @@ static void on_data(void *owner, struct str bytes)
             u->tainted = bytes.len > 0;
             tell(f);
             return;
-        case H1_ERROR: break_off(u, h1_error(u->parser, &(int){0}, &(const char *){0})); return;
+        case H1_ERROR: break_off(u, refused(u)); return;
         case H1_MORE: tell(f); return;
         }
     }
@@ -293,12 +338,13 @@ static int dial(struct fetch *f, struct http_pool *pool)
 {
     struct http_client *c = f->client;
     struct http_upstream *u = calloc(1, sizeof *u);
-    if (!u) return -ENOMEM;
-    int err = h1_new(true, &c->limits, &u->parser);
+    int err = u ? h1_new(true, &c->limits, &u->parser) : -ENOMEM;
+    pool->members++;
     if (!err) err = loop_dial(c->loop, &f->addr, &u->stream);
     if (err) {
-        h1_free(u->parser);
+        if (u) h1_free(u->parser);
         free(u);
+        pool_leave(c, pool);
         return err;
     }
     u->client = c;
@@ -344,19 +390,49 @@ void fetch_pause(struct fetch *f, bool paused)
     if (f->conn && f->conn->open) stream_read(f->conn->stream, !paused);
 }
 
+/* Nobody's connection is closed at `due`. */
+static void set_due(struct http_upstream *u, uint64_t due_us)
+{
+    struct http_client *c = u->client;
+    u->due_us = due_us;
+    if (!timer_armed(&c->sweep) || c->sweep.due_us > due_us)
+        timer_start(c->loop, &c->sweep, due_us);
+}
+
 static void put_idle(struct http_upstream *u)
 {
     struct http_client *c = u->client;
     struct http_pool *pool = u->pool;
     u->fetch = NULL;
+    u->left = false;
     buf_release(&u->held);
-    u->idle_since_us = loop_now(c->loop);
     stream_read(u->stream, true);
     list_push_front(&pool->idle, &u->idle_link);
     pool->count++;
-    if (!timer_armed(&c->sweep)) timer_start(c->loop, &c->sweep, u->idle_since_us + c->idle_us);
+    set_due(u, loop_now(c->loop) + c->idle_us);
     if (pool->count > c->idle_max)
         upstream_close(LIST_ITEM(pool->idle.prev, struct http_upstream, idle_link));
+}
+
+const char *fetch_error_text(const struct fetch *f)
+{
+    return f->why ? f->why : err_text(f->err);
+}
+
+void fetch_leave(struct fetch *f)
+{
+    struct http_upstream *u = f->conn;
+    if (!u || f->state != FETCH_BODY) {
+        fetch_end(f);
+        return;
+    }
+    f->conn = NULL;
+    f->body = STR_NULL;
+    u->fetch = NULL;
+    u->left = true;
+    buf_release(&u->held);
+    stream_read(u->stream, true);
+    set_due(u, loop_now(u->client->loop) + HTTP_CLIENT_GRACE_US);
 }
 
 void fetch_end(struct fetch *f)
@@ -364,11 +440,9 @@ void fetch_end(struct fetch *f)
     struct http_upstream *u = f->conn;
     f->conn = NULL;
     if (!u) return;
-    bool whole = f->state == FETCH_DONE && f->head->keep_alive && !u->tainted &&
-                 stream_pending(u->stream) == 0;
     u->fetch = NULL;
     f->body = STR_NULL;
-    if (whole && u->client->idle_max > 0)
+    if (f->state == FETCH_DONE && reusable(u))
         put_idle(u);
     else
         upstream_close(u);

@@ -2,7 +2,7 @@
 /* The client side of HTTP/1.1: pooled connections, and fetches (one request and its response) on them.
  *
  * Facts are told by waking the fetch's task. A connection goes back to the pool only when its response was complete
- * and nothing follows it. Everything belongs to the loop's thread. */
+ * and nothing follows it. A pool lives as long as a connection of its address. Everything belongs to the loop's thread. */
 #ifndef HOSTLER_HTTP_CLIENT_H
 #define HOSTLER_HTTP_CLIENT_H
 
@@ -18,6 +18,9 @@
 #include "loop/loop.h"
 #include "loop/stream.h"
 #include "obs/metrics.h"
+
+/* How long a response may go on behind its owner's back. */
+#define HTTP_CLIENT_GRACE_US UINT64_C(1000000)
 
 /* One per loop: the idle connections by address. */
 struct http_client {
@@ -65,6 +68,8 @@ struct fetch {
 
     /* facts */
     enum fetch_state state;
+    const char
+        *why; /* FETCH_FAILED by what the peer sent: which rule it breaks; static; else NULL */
     int err; /* FETCH_FAILED: ERR_EOF, ERR_PROTOCOL, ERR_TOO_LARGE, -ECONNREFUSED, ERR_RESOLVE ... */
     bool reused;   /* on a pooled connection */
     bool sent;     /* the request was given to a connected stream */
@@ -85,6 +90,13 @@ struct str fetch_take(struct fetch *f);
 
 /* Holds reading back (slow client) or lets it go on. */
 void fetch_pause(struct fetch *f, bool paused);
+
+/* What FETCH_FAILED means in words, static: the broken rule where there is one. */
+const char *fetch_error_text(const struct fetch *f);
+
+/* Ends it for its owner, who has all it wants while the response goes on: what still comes is thrown away. A response that ends within
+ * HTTP_CLIENT_GRACE_US leaves its connection to the pool; it is closed otherwise. In other states as fetch_end. */
+void fetch_leave(struct fetch *f);
 
 /* Ends it in any state: pools the connection after FETCH_DONE, closes it otherwise (that is the cancellation). Legal on a
  * zeroed or ended fetch. */

@@ -352,6 +352,8 @@ static void breaks_are_failures(void **state)
                 fail_msg("%s then %d: state %d, err %d", rows[i].sent, rows[i].then, (int)f->state,
                          f->err);
             assert_true(str_eq(f->body, str_of(rows[i].body)));
+            bool refused = rows[i].err == ERR_PROTOCOL || rows[i].err == ERR_TOO_LARGE;
+            assert_true((f->why != NULL) == refused);
             if (f->head) assert_int_equal(f->head->status, 200); /* though its connection is gone */
             fetch_end(f);
             assert_true(up->closed);
@@ -407,6 +409,83 @@ static void a_pooled_connection_reads(void **state)
     fetch_pause(f, true);
     fetch_end(f);
     assert_true(sim_reading(sim_dialled(w->sim, 0)));
+    world_free(w);
+}
+
+/* A response that its owner has left goes on for a moment, so that the connection can be kept. */
+static void a_response_that_was_left_may_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *then; /* NULL: the connection's end */
+        bool again;
+    } rows[] = {{"5\r\nabcde\r\n0\r\n\r\n", true},
+                {"0\r\nx: trailer\r\n\r\n", true},
+                {"0\r\n\r\nX", false},
+                {"5\r\nabcde\r\n", false},
+                {"garbage\r\n", false},
+                {"", false},
+                {NULL, false}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        for (size_t piece = 1; piece < 100; piece += 98) {
+            struct world *w = world_new();
+            struct fetch *f = start(w, 0);
+            struct sim_peer *up = sim_dialled(w->sim, 0);
+            sim_send_text(up, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n");
+            fetch_pause(f, true);
+            fetch_leave(f);
+            assert_int_equal(f->body.len, 0);
+            fetch_end(f);
+            assert_false(up->closed);
+            unsigned wakes = w->one[0].wakes;
+            if (rows[i].then) sim_send_pieces(up, str_of(rows[i].then), piece);
+            if (!rows[i].then) sim_fin(up);
+            sim_advance(w->sim, HTTP_CLIENT_GRACE_US + 1);
+            if (up->closed == rows[i].again) fail_msg("%zu: kept or not", i);
+            assert_int_equal(w->one[0].wakes, wakes);
+            assert_true(start(w, 1)->reused == rows[i].again);
+            world_free(w);
+        }
+}
+
+static void one_that_may_not_be_kept_is_left_as_well(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct fetch *f = start(w, 0);
+    sim_send_text(sim_dialled(w->sim, 0),
+                  "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\nab");
+    fetch_leave(f);
+    assert_false(sim_dialled(w->sim, 0)->closed); /* its peer sees no sudden end */
+    sim_send_text(sim_dialled(w->sim, 0), "cd");
+    assert_true(sim_dialled(w->sim, 0)->closed);
+    f = start(w, 1);
+    fetch_leave(f); /* before the head: as fetch_end */
+    assert_true(sim_dialled(w->sim, 1)->closed);
+    f = start(w, 2);
+    sim_send_text(sim_dialled(w->sim, 2), OK_HEAD "ok");
+    fetch_leave(f);
+    assert_false(sim_dialled(w->sim, 2)->closed);
+    world_free(w);
+}
+
+/* Addresses come and go with reloads: nothing of them stays. */
+static void pools_go_with_their_last_connection(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    start_at(w, 0, "a");
+    start_at(w, 1, "b");
+    assert_int_equal(w->client.pools.count, 2);
+    serve(w, 0, 0);
+    assert_int_equal(w->client.pools.count, 2);
+    fetch_end(&w->one[1].f);
+    assert_int_equal(w->client.pools.count, 1);
+    sim_advance(w->sim, 61 * SEC);
+    assert_int_equal(w->client.pools.count, 0);
+    w->sim->on_dial = SIM_FAIL;
+    fetch_end(start_at(w, 2, "c"));
+    assert_int_equal(w->client.pools.count, 0);
     world_free(w);
 }
 
@@ -466,6 +545,9 @@ int main(void)
         cmocka_unit_test(a_stale_connection_is_told_apart),
         cmocka_unit_test(a_paused_fetch_reads_nothing),
         cmocka_unit_test(a_pooled_connection_reads),
+        cmocka_unit_test(a_response_that_was_left_may_end),
+        cmocka_unit_test(one_that_may_not_be_kept_is_left_as_well),
+        cmocka_unit_test(pools_go_with_their_last_connection),
         cmocka_unit_test(ending_early_closes),
         cmocka_unit_test(an_untaken_body_is_bounded),
     };
