@@ -129,9 +129,13 @@ static void send_queued(struct uv_stream *u)
     (void)err;
 }
 
-/* Copies what lies beyond the first `sent` bytes of iov. */
-static int queue_rest(struct uv_stream *u, const struct iovec *iov, unsigned count, size_t sent)
+/* Copies what lies beyond the first `sent` bytes of iov, which has `total`; memory grows once for all of it. */
+static int queue_rest(struct uv_stream *u, const struct iovec *iov, unsigned count, size_t sent,
+                      size_t total)
 {
+    char *room;
+    int failed = buf_reserve(&u->waiting, total - sent, &room);
+    if (failed) return failed;
     for (unsigned i = 0; i < count; i++) {
         size_t skip = MIN(sent, iov[i].iov_len);
         sent -= skip;
@@ -158,7 +162,7 @@ static int uv_stream_write(struct stream *s, const struct iovec *iov, unsigned c
         sent = n > 0 ? (size_t)n : 0;
         if (sent == total) return 0;
     }
-    return queue_rest(u, iov, count, sent);
+    return queue_rest(u, iov, count, sent, total);
 }
 
 static size_t uv_stream_pending(const struct stream *s)
