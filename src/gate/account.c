@@ -62,6 +62,7 @@ static void log_exchange(const struct exchange *x, uint64_t now)
         log_u64(&l, "prompt_tokens", x->relay.usage.prompt);
         log_u64(&l, "completion_tokens", x->relay.usage.completion);
         log_u64(&l, "cached_tokens", x->relay.usage.cached);
+        if (x->relay.usage.estimated) log_cstr(&l, "usage", "estimated");
     }
     log_u64(&l, "bytes_in", x->call->body.len);
     log_u64(&l, "bytes_out", x->call->bytes_out);
@@ -72,6 +73,7 @@ static void log_exchange(const struct exchange *x, uint64_t now)
 void exchange_account(struct exchange *x)
 {
     uint64_t now = loop_now(x->worker->loop);
+    relay_estimate(&x->relay, x->call->body.len);
     count(x, now);
     if (snapshot_conf(x->snapshot)->log.requests) log_exchange(x, now);
 }

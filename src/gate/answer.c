@@ -3,6 +3,20 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "gate/exchange_priv.h"
+#include "obs/log.h"
+
+void exchange__log_protocol(const struct exchange *x)
+{
+    struct log_line l;
+    if (!x->fetch.why) return;
+    log_begin(&l, LOG_WARN, "upstream_protocol");
+    if (!l.on) return;
+    log_cstr(&l, "request_id", x->id);
+    log_str(&l, "model", x->asked->name);
+    log_str(&l, "endpoint", x->endpoint_name);
+    log_cstr(&l, "rule", x->fetch.why);
+    log_end(&l);
+}
 
 /* Gives the client the last of its answer. The credit goes back first: whoever has the whole answer may ask again, on
  * another connection and thread, and must not meet itself. */
@@ -11,6 +25,7 @@ static enum step relay_whole(struct exchange *x, const struct str *out, unsigned
     exchange__report(x, VERDICT_OK, 0, NULL); /* unless it was reported with the head */
     endpoint_give_back(&x->grant, exchange__now(x));
     call_write(x->call, out, n, true);
+    fetch_leave(&x->fetch);
     if (x->call->gone) return STEP_NEXT;
     if (x->fetch.head->status >= 400) return exchange__finish(x, OUTCOME_UPSTREAM_STATUS);
     return exchange__finish(x, x->relay.error ? OUTCOME_UPSTREAM_BROKEN : OUTCOME_OK);
@@ -19,13 +34,14 @@ static enum step relay_whole(struct exchange *x, const struct str *out, unsigned
 enum step exchange__break_answer(struct exchange *x, enum verdict verdict, enum outcome outcome,
                                  const char *what)
 {
-    if (x->relay.is_sse &&
-        !relay_cut(&x->relay)) { /* a stream that lacks nothing but the body's end */
-        struct str rest = relay_last(&x->relay);
-        return relay_whole(x, &rest, 1);
-    }
+    struct str out[RELAY_SLICES];
+    unsigned n = relay_feed(&x->relay, STR_NULL, true, out);
+    if (x->relay.is_sse && !relay_cut(&x->relay)) /* it lacks nothing but the body's end */
+        return relay_whole(x, out, n);
+    if (n) call_write(x->call, out, n, false);
     exchange__report(x, verdict, 0, what);
     exchange__end_attempt(x);
+    if (x->call->gone) return STEP_NEXT;
     if (x->relay.is_sse && !x->relay.done && !relay_inside(&x->relay)) {
         struct buf event;
         buf_init(&event, 16384);
@@ -58,33 +74,35 @@ static void adjust_flow(struct exchange *x)
     }
 }
 
+/* The bytes have ended and the answer has not. */
+static enum step broke_off(struct exchange *x)
+{
+    const char *what = x->relay.data ? "ended the stream before the answer was whole"
+                                     : "sent no event in the stream that it began";
+    if (x->fetch.state == FETCH_FAILED)
+        what = arena_printf(x->call->arena, "broke off in the middle of the answer: %s",
+                            fetch_error_text(&x->fetch))
+                   .ptr;
+    exchange__log_protocol(x);
+    return exchange__break_answer(x, VERDICT_CUT, OUTCOME_UPSTREAM_BROKEN, what);
+}
+
 enum step exchange__relay(struct exchange *x)
 {
-    bool whole = x->fetch.state == FETCH_DONE;
-    struct str out[RELAY_SLICES + 1], body = fetch_take(&x->fetch);
-    bool failed = x->fetch.state == FETCH_FAILED;
+    bool whole = x->fetch.state == FETCH_DONE, failed = x->fetch.state == FETCH_FAILED;
+    struct str out[RELAY_SLICES], body = fetch_take(&x->fetch);
     if (body.len && !x->first_us) x->first_us = exchange__now(x);
-    unsigned n = relay_feed(&x->relay, body, whole, out);
-    /* How the bytes ended does not matter to a stream: it is whole with its [DONE] (or the runtime's own error), else broken. */
-    bool cut = relay_cut(&x->relay);
-    bool broken = x->relay.is_sse ? (whole || failed) && cut : failed;
-    bool last = (whole || failed) && !broken;
-    if (last) {
-        struct str rest = relay_last(&x->relay);
-        if (rest.len) out[n++] = rest;
-    }
-    if (last) return relay_whole(x, out, n);
+    unsigned n = relay_feed(&x->relay, body, whole || failed, out);
+    /* How the bytes ended does not matter to a stream: it is whole with its [DONE] (or the runtime's own error), or with the
+     * finish_reason of every choice. Behind [DONE] nothing comes, even where the bytes go on. */
+    bool broken = x->relay.is_sse ? (whole || failed) && relay_cut(&x->relay) : failed;
+    if (!broken && (whole || failed || x->relay.done)) return relay_whole(x, out, n);
     if (n)
         call_write(x->call, out, n, false);
     else if (!x->call->head_sent)
         call_flush(x->call);
     if (x->call->gone) return STEP_NEXT;
-    if (broken)
-        return exchange__break_answer(x, VERDICT_CUT, OUTCOME_UPSTREAM_BROKEN,
-                                      arena_printf(x->call->arena,
-                                                   "broke off in the middle of the answer: %s",
-                                                   err_text(x->fetch.err ? x->fetch.err : ERR_EOF))
-                                          .ptr);
+    if (broken) return broke_off(x);
     adjust_flow(x);
     uint64_t due = exchange__phase_deadline(x);
     if (due && exchange__now(x) >= due)

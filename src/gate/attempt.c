@@ -247,18 +247,18 @@ static enum step lack(struct exchange *x, int err)
 
 static enum step fetch_failed(struct exchange *x)
 {
-    int err = x->fetch.err;
+    const char *why = fetch_error_text(&x->fetch);
     bool at_once = exchange__now(x) - x->sent_us < STALE_US;
     if (x->fetch.reused && !x->fetch.any_byte && at_once) {
         /* The pooled connection was closed as we wrote. */
         x->fresh = true;
         return send_again(x);
     }
-    enum verdict verdict = verdict_of_error(err, x->fetch.sent);
-    if (verdict == VERDICT_LOCAL) return lack(x, err);
+    enum verdict verdict = verdict_of_error(x->fetch.err, x->fetch.sent);
+    if (verdict == VERDICT_LOCAL) return lack(x, x->fetch.err);
     const char *what = x->fetch.sent ? "broke off before answering" : "cannot be reached";
-    return fail_attempt(x, verdict,
-                        arena_printf(x->call->arena, "%s: %s", what, err_text(err)).ptr);
+    exchange__log_protocol(x);
+    return fail_attempt(x, verdict, arena_printf(x->call->arena, "%s: %s", what, why).ptr);
 }
 
 static uint64_t retry_after_of(const struct http_head *head)

@@ -53,6 +53,9 @@ enum step exchange__await(struct exchange *x);
 
 enum step exchange__relay(struct exchange *x);
 
+/* Where the last attempt failed by what the runtime sent: says which rule it breaks, in a line of the log. */
+void exchange__log_protocol(const struct exchange *x);
+
 /* The answer cannot be completed: tell a stream's client in its own dialect, cut everything else. */
 enum step exchange__break_answer(struct exchange *x, enum verdict verdict, enum outcome outcome,
                                  const char *what);

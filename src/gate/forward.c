@@ -201,7 +201,7 @@ void forward_response_head(struct exchange *x, const struct http_head *head)
     static const struct str unbuffered =
         STR_INIT("cache-control: no-cache, no-transform\r\nx-accel-buffering: no\r\n");
     struct str id = str_of(x->id);
-    bool is_sse = is_event_stream(head);
+    bool is_sse = head->status < 400 && is_event_stream(head); /* an error is one text */
     relay_init(&x->relay, is_sse, x->request.stream && !x->request.asks_usage);
     struct str date = http_head_get(head, HDR_DATE).ptr ? STR_NULL : http_date();
     char *lines =

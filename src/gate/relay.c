@@ -3,20 +3,26 @@
 
 #include <string.h>
 
-#include "json/scan.h"
-
 void relay_init(struct relay *r, bool is_sse, bool strip_usage)
 {
     *r = (struct relay){.is_sse = is_sse, .strip_usage = strip_usage && is_sse};
     sse_init(&r->sse, RELAY_EVENT_MAX);
-    buf_init(&r->tail, 2 * RELAY_TAIL);
+    buf_init(&r->like, RELAY_LIKE_MAX);
+    buf_init(&r->joined, RELAY_EVENT_MAX);
+    buf_init(&r->made, RELAY_EVENT_MAX + 16);
+    json_find_init(&r->find, STR("usage"), RELAY_USAGE_MAX);
 }
 
 void relay_fini(struct relay *r)
 {
     sse_fini(&r->sse);
-    buf_fini(&r->tail);
+    buf_fini(&r->like);
+    buf_fini(&r->joined);
+    buf_fini(&r->made);
+    json_find_fini(&r->find);
 }
+
+/* --- usage --- */
 
 static uint64_t read_count(const struct json_span *span)
 {
@@ -25,147 +31,360 @@ static uint64_t read_count(const struct json_span *span)
 }
 
 /* Reads a usage object. */
-static void read_usage(struct usage *u, const struct json_span *span)
+static void read_usage(struct usage *u, struct str object)
 {
     static const struct str names[] = {STR_INIT("prompt_tokens"), STR_INIT("completion_tokens"),
                                        STR_INIT("prompt_tokens_details")};
     static const struct str details[] = {STR_INIT("cached_tokens")};
     struct json_span fields[ARRAY_LEN(names)], cached[1];
-    if (span->type != JSON_OBJECT || json_scan_span(span, names, ARRAY_LEN(names), fields, NULL))
-        return;
-    u->known = true;
-    u->prompt = read_count(&fields[0]);
-    u->completion = read_count(&fields[1]);
+    if (json_scan(object, names, ARRAY_LEN(names), fields, NULL)) return;
+    *u = (struct usage){
+        .known = true, .prompt = read_count(&fields[0]), .completion = read_count(&fields[1])};
     if (fields[2].type == JSON_OBJECT && json_scan_span(&fields[2], details, 1, cached, NULL) == 0)
         u->cached = read_count(&cached[0]);
 }
 
-static bool is_empty_array(const struct json_span *span)
+void relay_estimate(struct relay *r, size_t request_bytes)
 {
-    if (span->type != JSON_ARRAY) return false;
-    for (size_t i = 1; i + 1 < span->raw.len; i++)
-        if (!strchr(" \t\r\n", span->raw.ptr[i])) return false;
+    if (r->usage.known || r->deltas == 0) return;
+    /* A token is about a delta, and about four bytes of a prompt. */
+    r->usage = (struct usage){
+        .prompt = request_bytes / 4, .completion = r->deltas, .known = true, .estimated = true};
+}
+
+/* --- what an event says --- */
+
+/* What an event says, as far as it matters. Borrowed from its data. */
+struct look {
+    struct str hole;  /* to be left out */
+    struct str list;  /* the choices' value and what follows it; ptr NULL: no such member */
+    struct str piece; /* of the answer: from a string's opening quote on; ptr NULL: none */
+    bool choice;      /* one at least is there */
+    bool usage;       /* a usage object */
+    bool error;       /* an error */
+    bool ends;        /* a choice has its finish_reason */
+    bool content;     /* a choice has something of an answer */
+};
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* The bytes of the member `m`, whose value has `len` bytes, with a comma. Empty when it has none. */
+static struct str hole_of(struct str data, const struct json_member *m, size_t len)
+{
+    const char *from = m->name.ptr - 1, *to = m->value.ptr + len, *end = data.ptr + data.len;
+    const char *before = from, *behind = to;
+    while (before > data.ptr && is_blank(before[-1]))
+        before--;
+    while (behind < end && is_blank(*behind))
+        behind++;
+    if (before > data.ptr && before[-1] == ',') return str_n(before - 1, (size_t)(to - before + 1));
+    if (behind < end && *behind == ',') return str_n(from, (size_t)(behind + 1 - from));
+    return STR_NULL;
+}
+
+static void see_usage(struct relay *r, struct str data, const struct json_member *m,
+                      struct look *look)
+{
+    struct json_span value = json_skim_value(m->value);
+    if (value.type == JSON_NULL && r->strip_usage) look->hole = hole_of(data, m, value.raw.len);
+    if (value.type != JSON_OBJECT) return;
+    look->usage = true;
+    read_usage(&r->usage, value.raw);
+}
+
+static void see_error(struct relay *r, const struct json_member *m, struct look *look)
+{
+    static const struct str names[] = {STR_INIT("message")};
+    if (json_skim_empty(m->value)) return;
+    struct json_span value = json_skim_value(m->value), message[1];
+    look->error = true;
+    if (value.type == JSON_OBJECT && json_scan_span(&value, names, 1, message, NULL) == 0)
+        value = message[0];
+    if (value.type == JSON_STRING) r->error_message = value;
+}
+
+/* The bit of the choice with the index that `value` begins with. */
+static uint64_t choice_bit(struct str value)
+{
+    unsigned index = 0;
+    for (size_t i = 0; i < value.len && value.ptr[i] >= '0' && value.ptr[i] <= '9'; i++)
+        index = MIN(index * 10 + (unsigned)(value.ptr[i] - '0'), (unsigned)RELAY_CHOICES_MAX);
+    return UINT64_C(1) << index;
+}
+
+/* Takes note of the choices that have their finish_reason in this event. */
+static void see_ends(struct relay *r, struct str choices)
+{
+    struct str rest = json_skim_value(choices).raw;
+    struct json_span choice;
+    while (json_skim_element(&rest, &choice)) {
+        struct json_skim s;
+        struct json_member m;
+        uint64_t bit = 1;
+        bool ends = false;
+        json_skim_init(&s, choice.raw);
+        while (json_skim_next(&s, &m)) {
+            if (m.depth != 1) continue;
+            if (json_member_is(&m, STR("index"))) bit = choice_bit(m.value);
+            if (json_member_is(&m, STR("finish_reason"))) ends = !json_skim_empty(m.value);
+        }
+        if (ends && bit >> RELAY_CHOICES_MAX == 0) r->ended |= bit;
+    }
+}
+
+/* An outermost member. */
+static void see_member(struct relay *r, struct str data, const struct json_member *m,
+                       struct look *look)
+{
+    if (json_member_is(m, STR("choices"))) {
+        look->list = m->value;
+        look->choice = !json_skim_empty(m->value);
+    } else if (json_member_is(m, STR("usage"))) {
+        see_usage(r, data, m, look);
+    } else if (json_member_is(m, STR("error"))) {
+        see_error(r, m, look);
+    }
+}
+
+/* A member of a choice that has something of the answer, if it has anything. */
+static void see_piece(const struct json_member *m, struct look *look)
+{
+    if (json_skim_empty(m->value)) return;
+    look->content = true;
+    if (m->value.ptr[0] == '"') look->piece = m->value;
+}
+
+static void see_choice(struct relay *r, const struct json_member *m, struct look *look)
+{
+    if (json_member_is(m, STR("index"))) {
+        r->begun |= choice_bit(m->value);
+    } else if (json_member_is(m, STR("finish_reason"))) {
+        if (!json_skim_empty(m->value)) look->ends = look->content = true;
+    } else if (json_member_is(m, STR("text")) || json_member_is(m, STR("message"))) {
+        see_piece(m, look);
+    }
+}
+
+static struct look look_into(struct relay *r, struct str data)
+{
+    struct look look = {0};
+    struct json_skim s;
+    struct json_member m;
+    bool in_choices = false, in_delta = false;
+    json_skim_init(&s, data);
+    while (json_skim_next(&s, &m)) {
+        if (m.depth == 1) {
+            see_member(r, data, &m, &look);
+            in_choices = look.list.ptr && look.list.ptr == m.value.ptr;
+        } else if (in_choices && m.depth == 3) {
+            see_choice(r, &m, &look);
+            in_delta = json_member_is(&m, STR("delta"));
+        } else if (in_choices && in_delta && m.depth == 4) {
+            if (!json_member_is(&m, STR("role"))) see_piece(&m, &look);
+        }
+    }
+    if (look.ends) see_ends(r, look.list);
+    return look;
+}
+
+/* --- events that say nothing new --- */
+
+/* Remembers an event that only brings a piece of the answer. */
+static void remember(struct relay *r, struct str data, const struct look *look)
+{
+    struct str piece = json_skim_value(look->piece).raw;
+    buf_clear(&r->like);
+    if (piece.len == 0) return;
+    const char *behind = piece.ptr + piece.len - 1, *end = data.ptr + data.len;
+    struct str before = str_n(data.ptr, (size_t)(piece.ptr + 1 - data.ptr)),
+               after = str_n(behind, (size_t)(end - behind));
+    if (look->hole.len && look->hole.ptr < behind) return;
+    if (buf_append(&r->like, before) || buf_append(&r->like, after)) buf_clear(&r->like);
+    r->like_before = before.len;
+    r->like_hole = look->hole.len ? (size_t)(end - look->hole.ptr) : 0;
+    r->like_hole_len = look->hole.len;
+}
+
+/* True for an event that differs from the one that is remembered within one string only. Nearly all do, and need no look into. */
+static bool same_again(const struct relay *r, struct str data)
+{
+    struct str like = buf_str(&r->like);
+    size_t before = r->like_before, after = like.len - before;
+    if (like.len == 0 || data.len < like.len) return false;
+    const char *behind = data.ptr + data.len - after;
+    return memcmp(data.ptr, like.ptr, before) == 0 &&
+           memcmp(behind, like.ptr + before, after) == 0 &&
+           json_skim_inside(str_n(data.ptr + before, (size_t)(behind - data.ptr) - before));
+}
+
+static bool is_done(struct str data)
+{
+    return str_starts(data, STR("[DONE]")) && str_trim(data).len == 6;
+}
+
+/* Looks into data, of an event that is called an error or not. False when it is to be left out. *hole: of the data, to be left out. */
+static bool pass_news(struct relay *r, struct str data, bool error, struct str *hole)
+{
+    struct look look = look_into(r, data);
+    if (look.error || error) {
+        r->error = true;
+        return true;
+    }
+    if (look.usage && !look.choice) { /* an event of its own */
+        r->content = true;
+        return !r->strip_usage;
+    }
+    if (look.content || !look.list.ptr) r->content = true;
+    if (r->content && !look.ends) r->deltas++;
+    if (look.piece.ptr && !look.ends && !look.usage) remember(r, data, &look);
+    *hole = look.hole;
     return true;
 }
 
-static bool begins_as_error(struct str data)
+/* The data of an event; one of several lines is put together. ptr NULL: it has none, or too much. */
+static struct str data_of(struct relay *r, const struct sse_event *event)
 {
-    return str_starts(data, STR("{")) && str_starts(str_trim(str_skip(data, 1)), STR("\"error\""));
+    if (!event->multi) return event->data;
+    buf_clear(&r->joined);
+    return sse_join(event, &r->joined) ? STR_NULL : buf_str(&r->joined);
+}
+
+/* An event with data. False when it is to be left out. *hole: of its raw bytes, to be left out. */
+static bool pass_data(struct relay *r, const struct sse_event *event, struct str *hole)
+{
+    struct str data = r->error ? event->data : data_of(r, event);
+    r->data = true;
+    if (is_done(data)) {
+        r->done = r->content = true;
+        return true;
+    }
+    if (r->error) return true; /* nothing that follows changes that */
+    bool error = str_eq(event->event, STR("error"));
+    if (!event->multi && !error && same_again(r, data)) {
+        r->deltas++;
+        if (r->like_hole) *hole = str_n(data.ptr + data.len - r->like_hole, r->like_hole_len);
+        return true;
+    }
+    bool pass = pass_news(r, data, error, hole);
+    if (event->multi) *hole = STR_NULL;
+    return pass;
+}
+
+/* A JSON object where the first event should be, a runtime's error mostly: makes it one. */
+static void make_event(struct relay *r, struct sse_event *event)
+{
+    struct str text = event->raw;
+    while (text.len && is_blank(text.ptr[text.len - 1]))
+        text.len--;
+    if (json_scan(text, NULL, 0, NULL, NULL)) return;
+    buf_clear(&r->made);
+    if (buf_append(&r->made, STR("data: ")) || buf_append(&r->made, text) ||
+        buf_append(&r->made, STR("\n\n")))
+        return;
+    struct str made = buf_str(&r->made);
+    char *data = (char *)(uintptr_t)made.ptr + 6;
+    for (size_t i = 0; i < text.len; i++) /* line ends are between its tokens only */
+        if (data[i] == '\n' || data[i] == '\r') data[i] = ' ';
+    *event = (struct sse_event){.raw = made, .data = str_n(data, text.len)};
 }
 
 /* Looks into an event. False when it is to be left out. */
-static bool pass_event(struct relay *r, const struct sse_event *event)
+static bool pass_event(struct relay *r, struct sse_event *event, struct str *hole)
 {
-    static const struct str names[] = {STR_INIT("choices"), STR_INIT("usage"), STR_INIT("error")};
-    struct json_span spans[ARRAY_LEN(names)];
-    if (!event->data.ptr || event->multi) return true;
-    if (str_starts(event->data, STR("[DONE]")) && str_trim(event->data).len == 6) {
-        r->done = true;
-        return true;
-    }
-    if (str_eq(event->event, STR("error"))) r->error = true;
-    bool has_usage = str_find(event->data, STR("\"usage\"")) >= 0;
-    if (!has_usage && !begins_as_error(event->data)) return true;
-    if (json_scan(event->data, names, ARRAY_LEN(names), spans, NULL)) return true;
-    if (spans[2].type == JSON_OBJECT || spans[2].type == JSON_STRING) r->error = true;
-    if (spans[1].type != JSON_OBJECT) return true;
-    read_usage(&r->usage, &spans[1]);
-    return !(r->strip_usage && is_empty_array(&spans[0]));
+    *hole = STR_NULL;
+    if (!event->data.ptr && !r->data && str_find_char(event->raw, '{') >= 0) make_event(r, event);
+    return event->data.ptr ? pass_data(r, event, hole) : true;
 }
 
-/* Adds `piece`, joining it to the last slice when it follows in the same bytes. False: no room. */
-static bool add_slice(struct str out[RELAY_SLICES], unsigned *n, struct str piece)
+/* --- slices --- */
+
+enum { EVENT_SLICES = RELAY_SLICES - 2 }; /* room for what is left at the end, and [DONE] */
+
+/* Adds `piece`, joining it to the last slice when it follows in the same bytes. Where many holes leave no room it is moved to the last
+ * one's end: the bytes between are of no use any more. */
+static void add_slice(struct str out[RELAY_SLICES], unsigned *n, struct str piece)
 {
-    if (*n && out[*n - 1].ptr + out[*n - 1].len == piece.ptr) {
-        out[*n - 1].len += piece.len;
-        return true;
+    if (piece.len == 0) return;
+    struct str *last = *n ? &out[*n - 1] : NULL;
+    const char *end = last ? last->ptr + last->len : NULL;
+    if (*n < EVENT_SLICES && end != piece.ptr) {
+        out[(*n)++] = piece;
+        return;
     }
-    if (*n == RELAY_SLICES) return false;
-    out[(*n)++] = piece;
-    return true;
+    if (end != piece.ptr) memmove((char *)(uintptr_t)end, piece.ptr, piece.len);
+    last->len += piece.len;
+}
+
+static void add_event(struct relay *r, struct str out[RELAY_SLICES], unsigned *n, struct str raw,
+                      struct str hole)
+{
+    r->events++;
+    if (hole.len == 0) {
+        add_slice(out, n, raw);
+        return;
+    }
+    const char *behind = hole.ptr + hole.len;
+    add_slice(out, n, str_n(raw.ptr, (size_t)(hole.ptr - raw.ptr)));
+    add_slice(out, n, str_n(behind, (size_t)(raw.ptr + raw.len - behind)));
 }
 
 static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY_SLICES])
 {
     struct sse_event event;
+    struct str hole;
     unsigned n = 0;
-    for (;;) {
+    while (!r->done) {
         int got = sse_next(&r->sse, &in, &event);
-        if (got == 0) return n;
+        if (got == 0) break;
         if (got < 0) {
             sse_skip(&r->sse, &in, &event.raw);
-        } else if (!pass_event(r, &event)) {
-            continue;
-        } else {
-            r->events++;
-        }
-        if (event.raw.len && !add_slice(out, &n, event.raw)) {
-            /* Many holes in one read: fills the last one, loses nothing. */
-            struct str *last = &out[RELAY_SLICES - 1];
-            r->crowded = true;
-            last->len = (size_t)(event.raw.ptr + event.raw.len - last->ptr);
+            r->data = r->content = true; /* as far as anybody can tell */
+            add_slice(out, &n, event.raw);
+        } else if (pass_event(r, &event, &hole)) {
+            add_event(r, out, &n, event.raw, hole);
         }
     }
+    return n;
 }
 
-static void keep_tail(struct relay *r, struct str in)
+/* False for half a JSON text. */
+static bool is_whole(struct relay *r, const struct sse_event *event)
 {
-    struct str last = in.len > RELAY_TAIL ? str_skip(in, in.len - RELAY_TAIL) : in;
-    if (buf_len(&r->tail) + last.len > 2 * RELAY_TAIL) {
-        size_t drop = buf_len(&r->tail) - (RELAY_TAIL - MIN(last.len, (size_t)RELAY_TAIL));
-        buf_consume(&r->tail, MIN(drop, buf_len(&r->tail)));
-    }
-    if (buf_append(&r->tail, last)) buf_clear(&r->tail); /* usage is then unknown, nothing else */
+    struct str data = data_of(r, event);
+    return is_done(data) || json_scan(data, NULL, 0, NULL, NULL) == 0;
 }
 
-/* The last "usage" member's object in the end of a JSON body. Within strings the quotes would be escaped, so the name with a colon can
- * only be a member's. */
-static void find_usage(struct usage *u, struct str text)
+/* The bytes have ended. What is left is an event if it is a whole one. */
+static unsigned end_events(struct relay *r, struct str out[RELAY_SLICES], unsigned n)
 {
-    static const struct str name = STR_INIT("\"usage\"");
-    if (text.len > 2 * RELAY_TAIL) text = str_skip(text, text.len - 2 * RELAY_TAIL);
-    struct str value = STR_NULL;
-    /* Usage stands near the end: look from there. */
-    for (struct str before = text; before.len && !value.ptr;) {
-        const char *quote = memrchr(before.ptr, '"', before.len);
-        if (!quote) return;
-        before.len = (size_t)(quote - before.ptr);
-        struct str from = str_skip(text, before.len);
-        if (str_starts(from, name)) value = str_skip(from, name.len);
+    struct sse_event event;
+    struct str hole;
+    if (!r->done && sse_finish(&r->sse, &event) == SSE_EVENT) {
+        bool whole = !event.data.ptr || is_whole(r, &event);
+        if (whole && pass_event(r, &event, &hole) && event.data.ptr) out[n++] = event.raw;
     }
-    while (value.len && strchr(" \t\r\n:", value.ptr[0]))
-        value = str_skip(value, 1);
-    size_t depth = 0;
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.ptr[i] == '{') depth++;
-        if (value.ptr[i] == '}') depth--;
-        if (depth > 0) continue;
-        struct json_span span = {JSON_OBJECT, str_n(value.ptr, i + 1)};
-        if (i > 0) read_usage(u, &span);
-        return;
+    if (r->ended && !r->done && !r->error && !relay_cut(r)) {
+        r->done = true;
+        out[n++] = STR("data: [DONE]\n\n");
     }
+    return n;
 }
 
 unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RELAY_SLICES])
 {
-    if (in.len && r->is_sse) return feed_events(r, in, out);
-    if (!r->is_sse) {
-        bool in_one_piece = last && buf_len(&r->tail) == 0;
-        if (!in_one_piece) keep_tail(r, in);
-        if (last) find_usage(&r->usage, in_one_piece ? in : buf_str(&r->tail));
+    r->error_message = (struct json_span){.type = JSON_NONE};
+    if (r->is_sse) {
+        unsigned n = in.len ? feed_events(r, in, out) : 0;
+        return last ? end_events(r, out, n) : n;
     }
     out[0] = in;
+    if (in.len) json_find_feed(&r->find, in);
+    struct str usage = last ? json_find_value(&r->find) : STR_NULL;
+    if (usage.len) read_usage(&r->usage, usage);
     return in.len ? 1 : 0;
-}
-
-struct str relay_last(const struct relay *r)
-{
-    struct str rest = sse_rest(&r->sse);
-    if (!r->is_sse || !str_starts(rest, STR("data:"))) return STR_NULL;
-    struct str value = str_trim(str_skip(rest, 5));
-    while (value.len && strchr("\r\n", value.ptr[value.len - 1]))
-        value.len--;
-    return str_eq(value, STR("[DONE]")) ? STR("data: [DONE]\n\n") : STR_NULL;
 }
 
 bool relay_inside(const struct relay *r)
@@ -175,5 +394,6 @@ bool relay_inside(const struct relay *r)
 
 bool relay_cut(const struct relay *r)
 {
-    return r->is_sse && !(r->done || r->error || relay_last(r).len);
+    bool ended = r->ended && !(r->begun & ~r->ended);
+    return r->is_sse && !(r->done || r->error || ended);
 }

@@ -1,51 +1,77 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The filter between an upstream's body and the client: passes bytes on as they are, reads usage on the way, leaves out
- * the usage event that only the gateway asked for, and never lets part of an event through.
+/* The filter between an upstream's body and the client: passes bytes on as they are, reads on the way what they say (usage, the
+ * answer's end, errors), leaves out the usage that only the gateway asked for, and never lets part of an event through.
  *
  * Holding the unfinished end of an event back is what makes a broken upstream a parseable error: whatever the
- * client has is whole events. Pure; one exchange's. */
+ * client has is whole events. Needs no call: it may be fed before the client's head is sent. Pure; one exchange's. */
 #ifndef HOSTLER_GATE_RELAY_H
 #define HOSTLER_GATE_RELAY_H
 
 #include "base/base.h"
 #include "base/str.h"
 #include "http/sse.h"
+#include "json/skim.h"
 
 struct usage {
     uint64_t prompt; /* tokens */
     uint64_t completion;
     uint64_t cached; /* of prompt */
     bool known;
+    bool estimated; /* the runtime did not say: see relay_estimate */
 };
 
 struct relay {
     bool is_sse;
-    bool strip_usage; /* leave out the event whose choices are empty and that has usage */
-    bool crowded;     /* a read had more to leave out than slices: some of it was passed */
-    bool done;        /* [DONE] went through */
-    bool error;       /* an error event went through */
-    uint64_t events;  /* passed on */
+    bool strip_usage; /* leave out usage where it has an event to itself or is null */
+    bool
+        content; /* something of an answer went by: not only comments, roles, empty deltas, errors */
+    bool done;   /* [DONE] went through; nothing behind it does */
+    bool error;  /* an error event went through */
+    bool data;   /* an event with data went through */
+    uint64_t events; /* passed on */
+    uint64_t deltas; /* of them, with a piece of the answer: about as many tokens */
+    uint64_t begun;  /* choices by index, a bit each */
+    uint64_t ended;  /* of them, with their finish_reason */
+    /* the message of the error event, as it is written; borrowed until the next relay_feed; JSON_NONE: none */
+    struct json_span error_message;
     struct usage usage;
     struct sse sse;
-    struct buf tail; /* the last bytes of a JSON body that came in pieces */
+    /* the last dull event's data, without the piece of the answer in it; see same_again */
+    struct buf like;
+    size_t like_before; /* bytes of it before that piece */
+    size_t like_hole;   /* where what is to be left out begins, counted from the end; 0: nothing */
+    size_t like_hole_len;
+    struct buf joined;     /* the data of an event with several lines */
+    struct buf made;       /* an event that was made of a body which is none */
+    struct json_find find; /* usage in a JSON body */
 };
 
-enum { RELAY_SLICES = 6, RELAY_EVENT_MAX = 1 << 20, RELAY_TAIL = 4096 };
+enum {
+    RELAY_SLICES = 8,
+    RELAY_LIKE_MAX = 4096,
+    RELAY_EVENT_MAX = 1 << 20, /* a larger event passes without being looked into */
+    RELAY_USAGE_MAX = 4096,    /* a larger usage object of a JSON body is not read */
+    RELAY_CHOICES_MAX = 63,    /* choices beyond are never seen to end */
+};
 
 void relay_init(struct relay *r, bool is_sse, bool strip_usage);
 void relay_fini(struct relay *r);
 
-/* Filters one read's bytes into slices, borrowed from `in` and from the relay until the next call. `last`: the body ends with them.
- * Returns how many slices. */
+/* Filters one read's bytes into slices, borrowed from `in` and from the relay until the next call. Returns how many slices. Where there
+ * is more to leave out than slices, the bytes of `in` are moved together, so they must be writable.
+ *
+ * `last`: no more bytes will come, however they ended. What is left of a stream is then passed on if it is a whole event but for
+ * its blank line, and an answer that is whole gets the [DONE] that it lacks. */
 unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RELAY_SLICES]);
-
-/* What is to go out at the body's end besides: a whole [DONE] event where its blank line did not come, else nothing. Static. */
-struct str relay_last(const struct relay *r);
 
 /* True in the middle of an event that is too large to look into: the client has part of it. */
 bool relay_inside(const struct relay *r);
 
-/* True when a stream stopped before its [DONE] or an error event. */
+/* True for a stream that would be broken if no more came: neither [DONE] nor an error event was there, nor the
+ * finish_reason of every choice that had begun. */
 bool relay_cut(const struct relay *r);
+
+/* Where a stream has ended without usage: an estimate from the deltas that went by, and from a request of that many bytes. */
+void relay_estimate(struct relay *r, size_t request_bytes);
 
 #endif

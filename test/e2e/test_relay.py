@@ -66,7 +66,8 @@ def test_embeddings_are_not_asked_for_usage(shared_gate, shared_mock):
 def test_stream_without_usage_upstream(shared_gate):
     answer = shared_gate.chat(stream=True, mock={"no_usage": True})
     assert answer.events()[-1] == "[DONE]"
-    assert "completion_tokens" not in shared_gate.exchange(request_id=answer.get("x-request-id"))
+    line = shared_gate.exchange(request_id=answer.get("x-request-id"))
+    assert (line["completion_tokens"], line["usage"]) == (16, "estimated")
 
 
 def test_usage_that_comes_unasked_is_left_in_when_it_has_choices(processes):
@@ -93,9 +94,11 @@ def test_an_answer_passes_as_it_is(processes, body):
     assert answer.get("content-length") == str(len(body))
 
 
-def test_usage_in_the_last_bytes_of_a_large_answer(processes):
-    body = json.dumps({"text": "x" * 100_000, "usage": {"prompt_tokens": 5, "completion_tokens": 7,
-                                                      "prompt_tokens_details": {"cached_tokens": 3}}}).encode()
+@pytest.mark.parametrize("first", [True, False])
+def test_usage_of_a_large_answer(processes, first):
+    usage = {"usage": {"prompt_tokens": 5, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 3}}}
+    text = {"text": "x" * 100_000}
+    body = json.dumps({**usage, **text} if first else {**text, **usage}).encode()
     gate = processes.gate(canned(processes, whole(body)))
     answer = gate.chat()
     assert answer.body == body
@@ -110,6 +113,8 @@ def test_a_stream_passes_as_it_is(processes, size):
             'retry: 5\n\ndata: {"choices":[],"usage":null}\n\ndata: [DONE]\n\n').encode()
     gate = processes.gate(canned(processes, sse(body, size)))
     answer = gate.chat(stream=True)
+    assert answer.body == body.replace(b',"usage":null', b"")  # of our asking
+    answer = gate.chat(stream=True, stream_options={"include_usage": True})
     assert answer.body == body
     assert answer.get("content-type") == "text/event-stream"
 

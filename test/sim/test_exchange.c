@@ -233,6 +233,19 @@ static void odd_answers(void **state)
          200, "data: {\"a\":1}\n\ndata: [DONE]\n\n", "ok", true},
         {"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 33\r\n\r\ndata: {\"error\":{\"message\":\"x\"}}\n\n",
          200, "data: {\"error\":{\"message\":\"x\"}}\n\n", "upstream_broken", true},
+        /* called an event stream, and none */
+        {"HTTP/1.1 400 Bad\r\ncontent-type: text/event-stream\r\ncontent-length: 15\r\n\r\n{\"error\":\"x y\"}",
+         400, "{\"error\":\"x y\"}", "upstream_status", true},
+        {"HTTP/1.1 422 No\r\ncontent-type: text/event-stream\r\ncontent-length: 15\r\n\r\n<html>no</html>",
+         422, "<html>no</html>", "upstream_status", true},
+        {"HTTP/1.1 400 Bad\r\ncontent-type: text/event-stream\r\ncontent-length: 9\r\n\r\ndata: {}\n",
+         400, "data: {}\n", "upstream_status", true},
+        {"HTTP/1.1 400 Bad\r\ncontent-type: text/event-stream\r\ncontent-length: 0\r\n\r\n", 400,
+         "", "upstream_status", true},
+        {"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 16\r\n\r\n{\"error\":\"x y\"}\n",
+         200, "data: {\"error\":\"x y\"}\n\n", "upstream_broken", true},
+        {"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 22\r\n\r\ndata: {\"error\":\"x y\"}\n",
+         200, "data: {\"error\":\"x y\"}\n\n", "upstream_broken", true},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         for (size_t piece = 1; piece < 3000; piece += 2900) {
@@ -284,6 +297,11 @@ static void ends_of_streams(void **state)
         {"data: [DONE]\n", true, DONE_EVENT, "ok"},
         {"data: [DONE]", false, DONE_EVENT, "ok"},
         {"data:[DONE]\r\n\r\n", true, "data:[DONE]\r\n\r\n", "ok"},
+        {END_EVENT, true, END_EVENT DONE_EVENT, "ok"},
+        {END_EVENT, false, END_EVENT DONE_EVENT, "ok"},
+        {END_EVENT USAGE_EVENT, true, END_EVENT DONE_EVENT, "ok"},
+        {END_EVENT DONE_EVENT, true, END_EVENT DONE_EVENT, "ok"},
+        {END_EVENT "data: {\"half", true, END_EVENT DONE_EVENT, "ok"},
         {"", true, NULL, "upstream_broken"},
         {"", false, NULL, "upstream_broken"},
         {"data: [DON", true, NULL, "upstream_broken"},
@@ -313,6 +331,108 @@ static void ends_of_streams(void **state)
                      STR_ARG(rest));
         gateway_free(g, 1);
     }
+}
+
+/* [DONE] is the end for the client and for the credit, whatever the body does; the connection is kept if that ends soon. */
+static void done_ends_the_answer(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *then; /* comes behind; NULL: the connection's end */
+        bool pooled;
+    } rows[] = {{LAST_CHUNK, true},
+                {"5\r\n: bye\r\n0\r\n\r\n", true},
+                {"0\r\n\r\nHTTP/1.1 200 OK\r\n", false},
+                {"", false},
+                {"5\r\n: bye\r\n", false},
+                {"what is this", false},
+                {NULL, false}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct gateway *g = gateway_new(ONE_OF(1, ""));
+        struct sim_peer *c = gateway_client(g);
+        gateway_ask(c, "", ASK_STREAM);
+        sim_send_text(up_of(g, 0), SSE_HEAD);
+        up_chunk(up_of(g, 0), EVENT("x") DONE_EVENT);
+        assert_true(same(answer_of(c, 200), EVENT("x") DONE_EVENT));
+        assert_string_equal(gateway_outcomes(g), "ok");
+        assert_int_equal(gateway_inflight(g), 0);
+        assert_false(up_of(g, 0)->closed);
+        if (rows[i].then && rows[i].then[0]) sim_send_text(up_of(g, 0), rows[i].then);
+        if (!rows[i].then) sim_fin(up_of(g, 0));
+        sim_advance(g->sim, 2 * SEC);
+        if (up_of(g, 0)->closed == rows[i].pooled) fail_msg("%zu: kept or not", i);
+        gateway_ask(c, "", ASK_PLAIN);
+        assert_int_equal(g->sim->dials, rows[i].pooled ? 1 : 2);
+        serve(g, rows[i].pooled ? 0 : 1);
+        sim_advance(g->sim, 60 * SEC);
+        gateway_free(g, 2);
+    }
+}
+
+/* A runtime that says nothing more behind its finish_reason has given the whole answer. */
+static void a_timeout_behind_the_finish_reason_is_an_end(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = gateway_client(g);
+    gateway_ask(c, "", ASK_STREAM);
+    sim_send_text(up_of(g, 0), SSE_HEAD);
+    up_chunk(up_of(g, 0), EVENT("x") END_EVENT);
+    sim_advance(g->sim, 50 * SEC);
+    assert_true(same(answer_of(c, 200), EVENT("x") END_EVENT DONE_EVENT));
+    assert_string_equal(gateway_outcomes(g), "ok");
+    gateway_free(g, 1);
+}
+
+static uint64_t completion_tokens(struct gateway *g)
+{
+    return metric_read(
+        &service_stats(snapshot_service(g->snapshot, STR("m")), 0)->tokens_completion);
+}
+
+/* A stream that ends without usage is counted by its deltas, whoever ends it. */
+static void streams_without_usage_are_estimated(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct gateway *g = gateway_new(ONE);
+        struct sim_peer *c = gateway_client(g);
+        gateway_ask(c, "", ASK_STREAM);
+        sim_send_text(up_of(g, 0), SSE_HEAD);
+        up_chunk(up_of(g, 0), EVENT("") EVENT("x") EVENT("y") EVENT("z"));
+        if (how == 0) sim_fin(c);
+        if (how == 1) sim_reset(up_of(g, 0));
+        if (how == 2) up_chunk(up_of(g, 0), DONE_EVENT);
+        assert_int_equal(completion_tokens(g), 3);
+        sim_advance(g->sim, 2 * SEC);
+        gateway_free(g, 1);
+    }
+}
+
+/* The rule that a runtime breaks is named. */
+static void a_broken_rule_is_named(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nhi", "Content-Length"},
+        {"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n", "transfer coding"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct gateway *g = gateway_new(ONE);
+        struct sim_peer *c = gateway_client(g);
+        gateway_ask(c, "", ASK_PLAIN);
+        sim_send_text(up_of(g, 0), rows[i][0]);
+        assert_true(holds(answer_of(c, 502), rows[i][1]));
+        gateway_free(g, 1);
+    }
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = gateway_client(g);
+    gateway_ask(c, "", ASK_STREAM);
+    sim_send_text(up_of(g, 0), SSE_HEAD);
+    up_chunk(up_of(g, 0), EVENT("x"));
+    sim_send_text(up_of(g, 0), "xyz\r\n");
+    assert_true(holds(answer_of(c, 200), "chunk size"));
+    gateway_free(g, 1);
 }
 
 /* --- refusals of our own --- */
@@ -434,6 +554,10 @@ int main(void)
         cmocka_unit_test(requests_that_are_refused),
         cmocka_unit_test(keys_are_needed_when_there_are_some),
         cmocka_unit_test(ends_of_streams),
+        cmocka_unit_test(done_ends_the_answer),
+        cmocka_unit_test(a_timeout_behind_the_finish_reason_is_an_end),
+        cmocka_unit_test(streams_without_usage_are_estimated),
+        cmocka_unit_test(a_broken_rule_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

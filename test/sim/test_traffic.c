@@ -623,7 +623,7 @@ static void drain_lets_exchanges_finish(void **state)
     up_chunk(up_of(g, 0), EVENT("x") DONE_EVENT);
     sim_send_text(up_of(g, 0), LAST_CHUNK);
     answer_of(streaming, 200);
-    serve(g, 0);
+    serve(g, 1); /* its credit was free with [DONE] */
     answer_of(waiting, 200);
     assert_true(holds(sim_got(waiting), "connection: close\r\n"));
     sim_advance(g->sim, 2 * SEC);
