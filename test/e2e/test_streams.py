@@ -77,6 +77,32 @@ def test_a_cut_anywhere_leaves_whole_events(processes, cut):
     assert answer.body.startswith(events + b'data: {"error":{') and answer.body.count(b"data: ") == events.count(b"data: ") + 1
 
 
+END = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+
+
+def test_a_stream_may_end_with_its_finish_reason(processes):
+    """Some runtimes send no [DONE]; clients wait for one."""
+    gate = processes.gate(canned(processes, sse(EVENT + END)))
+    for _ in range(4):  # and the endpoint is not blamed
+        answer = gate.chat(stream=True)
+        assert answer.body == EVENT + END + b"data: [DONE]\n\n"
+        assert gate.exchange(request_id=answer.get("x-request-id"))["outcome"] == "ok"
+
+
+def test_done_ends_the_answer_though_the_body_goes_on(processes):
+    def handler(conn):
+        read_request(conn)
+        body = EVENT + b"data: [DONE]\n\n"
+        conn.sendall(sse(b"")[0] + b"%x\r\n%s\r\n" % (len(body), body))
+        conn.recv(1)  # until the gateway closes
+    gate = processes.gate(processes.script(handler), workers=1)
+    begun = time.monotonic()
+    for _ in range(2):
+        assert gate.chat(stream=True).body == EVENT + b"data: [DONE]\n\n"
+    assert time.monotonic() - begun < 5
+    gate.idle()
+
+
 def test_a_reset_after_done_is_no_error(processes):
     def handler(conn):
         read_request(conn)
