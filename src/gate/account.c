@@ -16,7 +16,7 @@ static void count(const struct exchange *x, uint64_t now)
     metric_add(&stats->codes[service_code(x->status)], 1);
     metric_sub(&stats->active, 1);
     histogram_observe_us(&stats->seconds, now - x->call->started_us);
-    if (x->first_us && x->status < 400)
+    if (x->first_us && x->relay.is_sse)
         histogram_observe_us(&stats->ttft, x->first_us - x->call->started_us);
     if (!x->relay.usage.known) return;
     metric_add(&stats->tokens_prompt, x->relay.usage.prompt);

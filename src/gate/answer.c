@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "gate/exchange_priv.h"
+#include "gate/forward.h"
 #include "obs/log.h"
 
 void exchange__log_protocol(const struct exchange *x)
@@ -22,7 +23,8 @@ void exchange__log_protocol(const struct exchange *x)
  * another connection and thread, and must not meet itself. */
 static enum step relay_whole(struct exchange *x, const struct str *out, unsigned n)
 {
-    exchange__report(x, VERDICT_OK, 0, NULL); /* unless it was reported with the head */
+    /* Unless it was reported with the head. */
+    exchange__report(x, x->relay.error ? VERDICT_ERROR : VERDICT_OK, 0, NULL);
     endpoint_give_back(&x->grant, exchange__now(x));
     call_write(x->call, out, n, true);
     fetch_leave(&x->fetch);
@@ -87,16 +89,20 @@ static enum step broke_off(struct exchange *x)
     return exchange__break_answer(x, VERDICT_CUT, OUTCOME_UPSTREAM_BROKEN, what);
 }
 
-enum step exchange__relay(struct exchange *x)
+void exchange__begin_answer(struct exchange *x)
 {
-    bool whole = x->fetch.state == FETCH_DONE, failed = x->fetch.state == FETCH_FAILED;
-    struct str out[RELAY_SLICES], body = fetch_take(&x->fetch);
-    if (body.len && !x->first_us) x->first_us = exchange__now(x);
-    unsigned n = relay_feed(&x->relay, body, whole || failed, out);
+    forward_response_head(x, x->fetch.head);
+    call_set_low_mark(x->call, exchange__conf(x)->limits.stream_buffer / 2);
+    x->state = EXCHANGE_RELAY;
+}
+
+enum step exchange__pass(struct exchange *x, const struct str *out, unsigned n)
+{
+    bool ended = x->fetch.state == FETCH_DONE || x->fetch.state == FETCH_FAILED;
     /* How the bytes ended does not matter to a stream: it is whole with its [DONE] (or the runtime's own error), or with the
      * finish_reason of every choice. Behind [DONE] nothing comes, even where the bytes go on. */
-    bool broken = x->relay.is_sse ? (whole || failed) && relay_cut(&x->relay) : failed;
-    if (!broken && (whole || failed || x->relay.done)) return relay_whole(x, out, n);
+    bool broken = x->relay.is_sse ? ended && relay_cut(&x->relay) : x->fetch.state == FETCH_FAILED;
+    if (!broken && (ended || x->relay.done)) return relay_whole(x, out, n);
     if (n)
         call_write(x->call, out, n, false);
     else if (!x->call->head_sent)
@@ -109,4 +115,13 @@ enum step exchange__relay(struct exchange *x)
         return exchange__break_answer(x, VERDICT_STALLED, OUTCOME_TIMEOUT,
                                       "sent nothing for too long");
     return STEP_WAIT;
+}
+
+enum step exchange__relay(struct exchange *x)
+{
+    bool ended = x->fetch.state == FETCH_DONE || x->fetch.state == FETCH_FAILED;
+    struct str out[RELAY_SLICES], body = fetch_take(&x->fetch);
+    if (body.len && !x->first_us) x->first_us = exchange__now(x);
+    unsigned n = relay_feed(&x->relay, body, ended, out);
+    return exchange__pass(x, out, n);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One request to an endpoint: a credit (ADMIT, QUEUE), the request (SEND), the response head (AWAIT), and, while the client has
+/* One request to an endpoint: a credit (ADMIT, QUEUE), the request (SEND), the response head (AWAIT, HOLD), and, while the client has
  * nothing yet, another try elsewhere. */
 #include "base/clock.h"
 #include "base/err.h"
 #include "gate/exchange_priv.h"
 #include "gate/forward.h"
+#include "http/retry_after.h"
 #include "obs/log.h"
 
 enum {
@@ -200,6 +201,7 @@ static enum step attempt_failed(struct exchange *x, enum verdict verdict, uint64
     const struct verdict_row *row = verdict_row(verdict);
     exchange__report(x, verdict, retry_after_us, what);
     x->no_usage = false;
+    buf_release(&x->held);
     tried_add(&x->tried, x->grant.endpoint);
     exchange__end_attempt(x);
     if (retry == RETRY_HERE) {
@@ -261,16 +263,6 @@ static enum step fetch_failed(struct exchange *x)
     return fail_attempt(x, verdict, arena_printf(x->call->arena, "%s: %s", what, why).ptr);
 }
 
-static uint64_t retry_after_of(const struct http_head *head)
-{
-    uint64_t value;
-    if (str_to_u64(http_head_get(head, HDR_RETRY_AFTER_MS), &value) == 0)
-        return MIN(value, (uint64_t)3600000) * USEC_PER_MS;
-    if (str_to_u64(http_head_get(head, HDR_RETRY_AFTER), &value) == 0)
-        return MIN(value, (uint64_t)3600) * USEC_PER_SEC;
-    return 0;
-}
-
 /* A 400 or 422 may be about the `stream_options` that only we added. Asks without them, once: when that goes well, they are left out
  * from then on. */
 static bool may_refuse_usage(const struct exchange *x, int status)
@@ -312,18 +304,19 @@ static enum step refuse_answer(struct exchange *x, enum verdict verdict)
         x, verdict, "answers with a redirect; the endpoint's url must be set to where the API is");
 }
 
+/* The answer goes to the client as it is. */
 static enum step begin_answer(struct exchange *x)
 {
-    forward_response_head(x, x->fetch.head);
-    call_set_low_mark(x->call, exchange__conf(x)->limits.stream_buffer / 2);
-    return exchange__go(x, EXCHANGE_RELAY);
+    (void)forward_starts_stream(x, x->fetch.head);
+    exchange__begin_answer(x);
+    return STEP_NEXT;
 }
 
 /* The runtime is overloaded or failing: elsewhere, or its answer after all. */
 static enum step failing_answer(struct exchange *x, enum verdict verdict)
 {
     const struct http_head *head = x->fetch.head;
-    uint64_t retry_after_us = retry_after_of(head);
+    uint64_t retry_after_us = http_retry_after(head, clock_wall_us());
     enum retry retry = take_retry(x);
     if (retry != RETRY_NO)
         return attempt_failed(x, verdict, retry_after_us, retry, "is overloaded or failing");
@@ -345,12 +338,14 @@ static enum step take_head(struct exchange *x)
     if (verdict_row(verdict)->status) return refuse_answer(x, verdict);
     if (!forward_readable(head, &why)) return fail_attempt(x, VERDICT_UNREADABLE, why);
     if (verdict_row(verdict)->retry == RETRY_ELSEWHERE) return failing_answer(x, verdict);
-    if (verdict == VERDICT_OK)
-        learn_usage(x);
-    else
+    if (verdict != VERDICT_OK) {
         exchange__report(x, verdict, 0, NULL);
+        return begin_answer(x);
+    }
+    if (forward_starts_stream(x, head)) return exchange__go(x, EXCHANGE_HOLD);
     endpoint_answered(&x->grant, exchange__now(x));
-    return begin_answer(x);
+    exchange__begin_answer(x);
+    return STEP_NEXT;
 }
 
 enum step exchange__await(struct exchange *x)
@@ -362,4 +357,58 @@ enum step exchange__await(struct exchange *x)
     if (x->fetch.state == FETCH_CONNECTING)
         return fail_attempt(x, VERDICT_CONNECT_TIMEOUT, "did not accept the connection in time");
     return fail_attempt(x, VERDICT_TIMEOUT, "did not answer in time");
+}
+
+/* --- HOLD: the client has nothing yet, so that a stream which comes to nothing can be tried elsewhere --- */
+
+/* Begins the client's answer with what was held. */
+static enum step release(struct exchange *x, const struct str *out, unsigned n)
+{
+    exchange__begin_answer(x);
+    struct str held = buf_str(&x->held);
+    if (held.len) call_write(x->call, &held, 1, false);
+    buf_release(&x->held);
+    return x->call->gone ? STEP_NEXT : exchange__pass(x, out, n);
+}
+
+static bool keep(struct exchange *x, const struct str *out, unsigned n)
+{
+    size_t size = 0;
+    for (unsigned i = 0; i < n; i++)
+        size += out[i].len;
+    if (buf_len(&x->held) + size > EXCHANGE_HELD_MAX) return false;
+    for (unsigned i = 0; i < n; i++)
+        if (buf_append(&x->held, out[i])) return false;
+    return true;
+}
+
+/* An error, or the end, before anything of an answer. */
+static enum step came_to_nothing(struct exchange *x, const struct str *out, unsigned n)
+{
+    const char *what =
+        x->relay.error ? "failed before answering" : "ended the stream before answering";
+    enum retry retry = take_retry(x);
+    if (retry != RETRY_NO) return attempt_failed(x, VERDICT_EMPTY, 0, retry, what);
+    exchange__report(x, VERDICT_EMPTY, 0, NULL);
+    return release(x, out, n);
+}
+
+enum step exchange__hold(struct exchange *x)
+{
+    uint64_t now = exchange__now(x);
+    bool whole = x->fetch.state == FETCH_DONE;
+    if (x->fetch.state == FETCH_FAILED) return fetch_failed(x);
+    struct str out[RELAY_SLICES], body = fetch_take(&x->fetch);
+    unsigned n = relay_feed(&x->relay, body, whole, out);
+    if (x->relay.content) {
+        x->first_us = now;
+        learn_usage(x);
+        endpoint_answered(&x->grant, now);
+        return release(x, out, n);
+    }
+    if (whole || x->relay.error) return came_to_nothing(x, out, n);
+    if (now >= x->sent_us + x->grant.endpoint->timeouts.first_byte_us)
+        return fail_attempt(x, VERDICT_TIMEOUT, "did not answer in time");
+    if (now >= x->head_us + EXCHANGE_HOLD_US || !keep(x, out, n)) return release(x, out, n);
+    return STEP_WAIT;
 }

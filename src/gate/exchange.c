@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The happy path: IDENTIFY finds the key, BODY waits for the body, PERMIT reads it and finds the model, ADMIT gets a
- * credit at an endpoint (QUEUE waits for one), SEND writes the request, AWAIT waits for the response head, RELAY passes the body
- * on, and finish settles.
+ * credit at an endpoint (QUEUE waits for one), SEND writes the request, AWAIT waits for the response head (HOLD, of a stream, for the
+ * first event with content), RELAY passes the body on, and finish settles.
  *
  * What can go wrong: the client leaves (any state: the upstream connection is closed, which cancels it), the body is broken
  * (400, 413), nobody can serve (503, 429), an attempt fails before the first byte to the client (another endpoint, a
  * fallback model, else 502 or 504), it fails after (an error event in a stream, else the connection is cut), time
  * runs out (504, or as after the first byte).
  *
- *   IDENTIFY -> BODY -> PERMIT -> ADMIT -> SEND -> AWAIT -> RELAY -> finish
- *       |                          |  ^               |
- *       v                          v  |  failed       |
- *     LOCAL                      QUEUE+---------------+
+ *   IDENTIFY -> BODY -> PERMIT -> ADMIT -> SEND -> AWAIT -> HOLD -> RELAY -> finish
+ *       |                          |  ^               |       |
+ *       v                          v  |  failed       |       |
+ *     LOCAL                      QUEUE+---------------+-------+
  *
  * Callbacks only store facts in call, fetch and waiter and wake the task. run() looks at the facts that end everything first,
  * then calls the state's step. */
@@ -72,6 +72,7 @@ static void settle(struct exchange *x)
     exchange__end_attempt(x);
     exchange__leave_queue(x);
     relay_fini(&x->relay);
+    buf_fini(&x->held);
     timer_stop(w->loop, &x->timer);
     task_cancel(&x->task);
     list_remove(&x->link);
@@ -309,23 +310,30 @@ static enum step step_permit(struct exchange *x)
 
 /* --- running --- */
 
+/* The states in which a fetch is on its way. */
+static bool is_attempt(enum exchange_state s)
+{
+    return s == EXCHANGE_AWAIT || s == EXCHANGE_HOLD || s == EXCHANGE_RELAY;
+}
+
 uint64_t exchange__phase_deadline(const struct exchange *x)
 {
     if (x->state == EXCHANGE_QUEUE) return service_wait_until(x->service, x->queued_us);
-    if (x->state != EXCHANGE_AWAIT && x->state != EXCHANGE_RELAY) return 0;
+    if (!is_attempt(x->state)) return 0;
     const struct endpoint_timeouts *t = &x->grant.endpoint->timeouts;
     if (x->fetch.state == FETCH_CONNECTING) return x->sent_us + t->connect_us;
     if (x->paused) return 0; /* the server watches slow clients */
     if (x->first_us) return x->fetch.last_read_us + t->between_us;
-    return x->sent_us + (x->request.stream ? t->first_byte_us : t->whole_us);
+    uint64_t first = x->sent_us + (x->request.stream ? t->first_byte_us : t->whole_us);
+    return x->state == EXCHANGE_HOLD ? MIN(first, x->head_us + EXCHANGE_HOLD_US) : first;
 }
 
 static enum step (*const steps[EXCHANGE_STATE_COUNT])(struct exchange *x) = {
     [EXCHANGE_IDENTIFY] = step_identify, [EXCHANGE_BODY] = step_body,
     [EXCHANGE_PERMIT] = step_permit,     [EXCHANGE_ADMIT] = exchange__admit,
     [EXCHANGE_QUEUE] = exchange__queue,  [EXCHANGE_SEND] = exchange__send,
-    [EXCHANGE_AWAIT] = exchange__await,  [EXCHANGE_RELAY] = exchange__relay,
-    [EXCHANGE_LOCAL] = exchange_local,
+    [EXCHANGE_AWAIT] = exchange__await,  [EXCHANGE_HOLD] = exchange__hold,
+    [EXCHANGE_RELAY] = exchange__relay,  [EXCHANGE_LOCAL] = exchange_local,
 };
 
 /* The whole exchange took too long. That is the endpoint's fault only when our own time is over: a client in a hurry
@@ -336,7 +344,7 @@ static enum step out_of_time(struct exchange *x)
     bool relaying = x->state == EXCHANGE_RELAY;
     enum verdict verdict = !ours ? VERDICT_CANCELLED : relaying ? VERDICT_STALLED : VERDICT_TIMEOUT;
     if (relaying) return exchange__break_answer(x, verdict, OUTCOME_TIMEOUT, "ran out of time");
-    exchange__report(x, x->state == EXCHANGE_AWAIT ? verdict : VERDICT_CANCELLED, 0, NULL);
+    exchange__report(x, is_attempt(x->state) ? verdict : VERDICT_CANCELLED, 0, NULL);
     exchange__end_attempt(x);
     return exchange_refuse(x, OUTCOME_TIMEOUT, 504,
                            STR("The request was not answered before its deadline."), NULL,
@@ -457,6 +465,7 @@ void exchange_start(struct worker *w, struct http_call *call)
     timer_init(&x->timer, &x->task);
     list_push_back(&w->exchanges, &x->link);
     metric_add(&w->stats.active, 1);
+    buf_init(&x->held, EXCHANGE_HELD_MAX);
     call->user = x;
     call->task = &x->task;
     set_id(x);

@@ -13,7 +13,7 @@
 
 /* In the order of life; DONE has no memory. */
 #define EXCHANGE_STATES(X) \
-    X(IDENTIFY) X(BODY) X(PERMIT) X(ADMIT) X(QUEUE) X(SEND) X(AWAIT) X(RELAY) X(LOCAL)
+    X(IDENTIFY) X(BODY) X(PERMIT) X(ADMIT) X(QUEUE) X(SEND) X(AWAIT) X(HOLD) X(RELAY) X(LOCAL)
 
 enum exchange_state {
 #define X(name) EXCHANGE_##name,
@@ -22,7 +22,7 @@ enum exchange_state {
         EXCHANGE_STATE_COUNT
 };
 
-enum { FETCH_SLICES = API_SLICES_MAX + 1 };
+enum { FETCH_SLICES = API_SLICES_MAX + 1, EXCHANGE_HELD_MAX = 64 * 1024 };
 
 /* Lives on the call's arena. One thread's. */
 struct exchange {
@@ -57,8 +57,9 @@ struct exchange {
     struct fetch fetch;
     struct str slices[FETCH_SLICES];
     struct relay relay;
-    bool paused;   /* the client is slow, the upstream is held back */
-    bool reported; /* endpoint_report was called for this attempt */
+    struct buf held; /* HOLD: what came of a stream before its answer began */
+    bool paused;     /* the client is slow, the upstream is held back */
+    bool reported;   /* endpoint_report was called for this attempt */
     bool settled;
 
     int status; /* answered */

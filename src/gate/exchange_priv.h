@@ -4,7 +4,11 @@
 #ifndef HOSTLER_GATE_EXCHANGE_PRIV_H
 #define HOSTLER_GATE_EXCHANGE_PRIV_H
 
+#include "base/clock.h"
 #include "gate/exchange.h"
+
+/* The head of a stream is held back so long at most. */
+enum { EXCHANGE_HOLD_US = 10 * USEC_PER_SEC };
 
 static inline uint64_t exchange__now(const struct exchange *x)
 {
@@ -48,10 +52,17 @@ enum step exchange__admit(struct exchange *x);
 enum step exchange__queue(struct exchange *x);
 enum step exchange__send(struct exchange *x);
 enum step exchange__await(struct exchange *x);
+enum step exchange__hold(struct exchange *x);
 
 /* --- answer.c --- */
 
 enum step exchange__relay(struct exchange *x);
+
+/* Begins the client's answer with the runtime's head. */
+void exchange__begin_answer(struct exchange *x);
+
+/* Passes what relay_feed gave on to the client, and ends the answer where it ends. */
+enum step exchange__pass(struct exchange *x, const struct str *out, unsigned n);
 
 /* Where the last attempt failed by what the runtime sent: says which rule it breaks, in a line of the log. */
 void exchange__log_protocol(const struct exchange *x);

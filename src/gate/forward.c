@@ -196,13 +196,20 @@ bool forward_readable(const struct http_head *head, const char **why)
     return true;
 }
 
+bool forward_starts_stream(struct exchange *x, const struct http_head *head)
+{
+    bool is_sse = head->status < 400 && is_event_stream(head); /* an error is one text */
+    relay_fini(&x->relay);                                     /* of an attempt before */
+    relay_init(&x->relay, is_sse, x->request.stream && !x->request.asks_usage);
+    return is_sse;
+}
+
 void forward_response_head(struct exchange *x, const struct http_head *head)
 {
     static const struct str unbuffered =
         STR_INIT("cache-control: no-cache, no-transform\r\nx-accel-buffering: no\r\n");
     struct str id = str_of(x->id);
-    bool is_sse = head->status < 400 && is_event_stream(head); /* an error is one text */
-    relay_init(&x->relay, is_sse, x->request.stream && !x->request.asks_usage);
+    bool is_sse = x->relay.is_sse;
     struct str date = http_head_get(head, HDR_DATE).ptr ? STR_NULL : http_date();
     char *lines =
         arena_alloc(x->call->arena, headers_size(head) + unbuffered.len + id.len + date.len + 64);

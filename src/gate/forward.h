@@ -25,7 +25,10 @@ struct str forward_request_head(struct exchange *x, const struct endpoint *e, si
  * coding, or content types that differ. *why is then what the runtime does, for "The runtime 'x' ...". */
 bool forward_readable(const struct http_head *head, const char **why);
 
-/* Begins the client's answer with the upstream's head, and sets up the relay. Streams also tell proxies on the way not to
+/* Sets up the relay for what follows this head. True for an event stream. */
+bool forward_starts_stream(struct exchange *x, const struct http_head *head);
+
+/* Begins the client's answer with the upstream's head, for which the relay was set up. Streams also tell proxies on the way not to
  * gather them. */
 void forward_response_head(struct exchange *x, const struct http_head *head);
 

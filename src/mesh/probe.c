@@ -154,7 +154,9 @@ static void probe_new(struct prober *pr, const struct endpoint *e, bool passing)
     health_check_init(&p->check, pr->loop, pr->client, on_checked);
     task_init(&p->task, on_due);
     timer_init(&p->timer, &p->task);
-    timer_start(pr->loop, &p->timer, loop_now(pr->loop) + rng_below(&pr->rng, SPREAD_US));
+    /* First looks are few at a time. */
+    uint64_t wait = passing ? 0 : rng_below(&pr->rng, SPREAD_US);
+    timer_start(pr->loop, &p->timer, loop_now(pr->loop) + wait);
     list_push_back(&pr->probes, &p->link);
 }
 

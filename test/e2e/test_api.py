@@ -246,7 +246,7 @@ def test_key_name_is_logged_not_the_key(locked):
     ("localhost", "file://", 200), ("localhost", "chrome-extension://abc", 200), ("localhost", "https://tauri.localhost", 200),
     ("app.localhost:80", None, 200), ("evillocalhost", None, 403), ("localhost", "HTTPS://evil.example", 403),
     ("localhost", "://x", 403), ("localhost", "app://x http://evil.example", 403), ("localhost", "app", 403),
-    ("[::1", None, 403), ("[::1]x", None, 403), ("[::2]:80", None, 403)])
+    ("[::1", None, 400), ("[::1]x", None, 400), ("[::2]:80", None, 403)])
 def test_dns_rebinding(shared_gate, host, origin, status):
     answer = shared_gate.get("/v1/models", headers={"Origin": origin} if origin else (), host=host)
     assert answer.status == status

@@ -262,10 +262,8 @@ def test_first_byte_timeout(start_gate, mock, early):
     began = time.monotonic()
     answer = gate.chat(stream=True, mock={"ttft_ms": 60_000, "early_head": early})
     assert 0.19 < time.monotonic() - began < 2
-    if early:
-        assert answer.events() and "[DONE]" not in answer.events() and "upstream_timeout" in answer.events()[-1]
-    else:
-        assert answer.status == 504 and answer.error()["code"] == "upstream_timeout"
+    # A head that comes early is held back until the answer begins, so that the client hears of it by the status.
+    assert answer.status == 504 and answer.error()["code"] == "upstream_timeout"
     until(lambda: mock.stats()["aborted"] == 1, "the runtime is told")
     gate.idle()
 

@@ -68,6 +68,58 @@ static void an_answer_that_breaks_as_it_begins_goes_elsewhere(void **state)
     }
 }
 
+/* 200 at once, and then nothing of an answer: the client has seen nothing yet. */
+static void a_stream_that_comes_to_nothing_goes_elsewhere(void **state)
+{
+    (void)state;
+    static const char *const nothings[] = {
+        "", ": ping\n\n", "data: {\"error\":{\"message\":\"engine is dead\"}}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n"};
+    for (size_t i = 0; i < 3 * ARRAY_LEN(nothings); i++) {
+        const char *nothing = nothings[i / 3];
+        struct gateway *g = gateway_new(TWO);
+        struct sim_peer *c = gateway_client(g);
+        gateway_ask(c, "", ASK_STREAM);
+        sim_send_text(up_of(g, 0), SSE_HEAD);
+        if (nothing[0]) up_chunk(up_of(g, 0), nothing);
+        sim_advance(g->sim, SEC);
+        assert_int_equal(sim_got(c).len, 0);
+        if (g->sim->dials == 1) { /* an error does not need its end */
+            if (i % 3 == 0) sim_send_text(up_of(g, 0), LAST_CHUNK);
+            if (i % 3 == 1) sim_fin(up_of(g, 0));
+            if (i % 3 == 2) sim_reset(up_of(g, 0));
+        }
+        if (g->sim->dials != 2) fail_msg("%s: not tried elsewhere", nothing);
+        sim_send_text(up_of(g, 1), SSE_HEAD);
+        up_chunk(up_of(g, 1), EVENT("fine") DONE_EVENT);
+        sim_send_text(up_of(g, 1), LAST_CHUNK);
+        assert_true(same(answer_of(c, 200), EVENT("fine") DONE_EVENT));
+        assert_string_equal(gateway_outcomes(g), "ok");
+        gateway_free(g, 1);
+    }
+}
+
+/* What came before the answer is not lost, and the head does not wait for ever. */
+static void a_held_stream_is_passed_on_whole(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct gateway *g = gateway_new(ONE);
+        struct sim_peer *c = gateway_client(g);
+        gateway_ask(c, "", ASK_STREAM);
+        sim_send_text(up_of(g, 0), SSE_HEAD);
+        up_chunk(up_of(g, 0), ": ping\n\n");
+        sim_advance(g->sim, late ? 11 * SEC : 9 * SEC);
+        assert_int_equal(sim_has(c, ": ping\n\n"), late);
+        up_chunk(up_of(g, 0), ": pong\n\n");
+        up_chunk(up_of(g, 0), EVENT("a"));
+        up_chunk(up_of(g, 0), DONE_EVENT);
+        sim_send_text(up_of(g, 0), LAST_CHUNK);
+        assert_true(same(answer_of(c, 200), ": ping\n\n: pong\n\n" EVENT("a") DONE_EVENT));
+        gateway_free(g, 1);
+    }
+}
+
 /* HTTP/1.0 knows a body's end only by the connection's: a cut one must not look like it. */
 static void a_cut_answer_to_an_old_client_is_a_reset(void **state)
 {
@@ -98,8 +150,9 @@ static void a_client_fault_or_a_begun_answer_is_not_retried(void **state)
         struct sim_peer *c = gateway_client(g);
         gateway_ask(c, "", how ? ASK_STREAM : ASK_PLAIN);
         if (how == 0) up_json(up_of(g, 0), 400, "", "{}");
-        if (how == 1) sim_send_text(up_of(g, 0), SSE_HEAD);
-        if (how == 2) sim_send_text(up_of(g, 0), SSE_HEAD "1\r\nd\r\n");
+        if (how) sim_send_text(up_of(g, 0), SSE_HEAD);
+        if (how) up_chunk(up_of(g, 0), EVENT("a"));
+        if (how == 2) sim_send_text(up_of(g, 0), "1\r\nd\r\n");
         if (how) sim_reset(up_of(g, 0));
         assert_int_equal(g->sim->dials, 1);
         answer_of(c, how ? 200 : 400);
@@ -637,6 +690,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failure_before_the_answer_goes_elsewhere),
         cmocka_unit_test(an_answer_that_breaks_as_it_begins_goes_elsewhere),
+        cmocka_unit_test(a_stream_that_comes_to_nothing_goes_elsewhere),
+        cmocka_unit_test(a_held_stream_is_passed_on_whole),
         cmocka_unit_test(a_cut_answer_to_an_old_client_is_a_reset),
         cmocka_unit_test(a_client_fault_or_a_begun_answer_is_not_retried),
         cmocka_unit_test(everybody_fails),

@@ -40,6 +40,11 @@ static const struct part parts[VERDICT_COUNT] = {
     [VERDICT_UNREADABLE] = {.bytes = "HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\n"
                                      "content-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n",
                             .stream = true},
+    [VERDICT_EMPTY] = {.bytes = SSE_HEAD "0\r\n\r\n", .stream = true, .status = 200},
+    [VERDICT_ERROR] = {.bytes = SSE_HEAD "39\r\n" EVENT(
+                           "a") "\r\n1a\r\ndata: {\"error\":\"enough\"}\n\n\r\n0\r\n\r\n",
+                       .stream = true,
+                       .status = 200},
     [VERDICT_UNREACHABLE] = {.on_dial = SIM_STALL, .dial_err = -ECONNREFUSED},
     [VERDICT_CONNECT_TIMEOUT] = {.on_dial = SIM_STALL, .wait_us = 6 * SEC},
     [VERDICT_BROKEN] = {.reset = true},
