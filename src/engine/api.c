@@ -268,24 +268,10 @@ static int read_content(struct reader *r, const struct json *v, struct str *out)
                       "A message's 'content' must be a string or an array of parts.");
 }
 
-/* Templates take C strings, so a zero byte would cut the text silently. */
-static int terminated(struct reader *r, struct str s, const char **out)
-{
-    if (s.len && memchr(s.ptr, 0, s.len))
-        return api_refuse(r->arena, r->error, "messages", NULL,
-                          "A message holds a zero character.");
-    char *copy = arena_try(r->arena, s.len + 1);
-    if (!copy) return api_refuse(r->arena, r->error, "messages", NULL, "'messages' is too long.");
-    if (s.len) memcpy(copy, s.ptr, s.len);
-    copy[s.len] = 0;
-    *out = copy;
-    return 0;
-}
-
-static int read_message(struct reader *r, const struct json *v, struct model_message *out)
+static int read_message(struct reader *r, const struct json *v, struct prompt_message *out)
 {
     static const char *const roles[] = {"system", "user", "assistant", "tool"};
-    struct str role = STR_NULL, content;
+    struct str role = STR_NULL;
     if (json_type(v) != JSON_OBJECT) return wrong_type(r, "messages", "an array of objects");
     if (!json_to_str(json_get(v, "role"), &role))
         return api_refuse(r->arena, r->error, "messages", NULL, "A message lacks its 'role'.");
@@ -297,8 +283,7 @@ static int read_message(struct reader *r, const struct json *v, struct model_mes
     if (!out->role)
         return api_refuse(r->arena, r->error, "messages", NULL,
                           "A message's 'role' must be system, developer, user, assistant or tool.");
-    int err = read_content(r, json_get(v, "content"), &content);
-    return err ? err : terminated(r, content, &out->content);
+    return read_content(r, json_get(v, "content"), &out->content);
 }
 
 static int read_messages(struct reader *r, struct api_request *out)

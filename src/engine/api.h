@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "base/str.h"
 #include "engine/model.h"
+#include "engine/prompt.h"
 #include "engine/sampler.h"
 #include "engine/stop.h"
 
@@ -50,7 +51,7 @@ struct api_request {
     struct sampler_params sampling;
     struct str *stops;
     unsigned stop_count;
-    struct model_message *messages; /* chat */
+    struct prompt_message *messages; /* chat */
     size_t message_count;
     struct api_prompt *prompts; /* completion */
     size_t prompt_count;

@@ -65,7 +65,7 @@ static int plan(struct embedding *e, struct embed_job *job, struct api_error *er
                           "'input' has too many elements for one answer.");
     struct model_tokens *inputs = arena_alloc(&e->arena, api.input_count * sizeof *inputs);
     for (size_t i = 0; i < api.input_count; i++) {
-        err = server__tokens(s, &e->arena, &api.inputs[i], false, s->info->embed_max, "input",
+        err = server__tokens(s, &e->arena, &api.inputs[i], s->info->embed_max, "input",
                              &inputs[i].tokens, &inputs[i].count, error);
         if (err) return err;
         e->tokens += inputs[i].count;

@@ -41,6 +41,13 @@ struct model_sampling {
     int32_t top_k;
 };
 
+/* What the file says of chats. No file's own template is rendered yet. */
+enum model_template {
+    MODEL_TEMPLATE_NONE,    /* nothing: ChatML is used */
+    MODEL_TEMPLATE_UNKNOWN, /* a template of no known family: ChatML is used */
+    MODEL_TEMPLATE_FAMILY /* a template of a known family: a built-in one of that family stands in for it */
+};
+
 struct model_info {
     char arch[64];         /* "llama" */
     char description[128]; /* "llama 135M Q8_0" */
@@ -56,7 +63,11 @@ struct model_info {
     uint64_t params;
     uint64_t bytes;      /* of weights */
     uint64_t slot_bytes; /* of one slot's KV cache: what copying it moves */
-    bool template_known; /* the file's own chat template is used; otherwise ChatML */
+    enum model_template template_found;
+    char chat_template[48]; /* what chats are rendered with, "built-in chatml" */
+    int32_t begin;          /* the token that the model wants before a text; -1: none */
+    int32_t end;            /* ... behind it */
+    bool cuts_words;        /* a text that is cut between two words has the tokens of the whole */
     struct model_sampling sampling;
 };
 
@@ -70,8 +81,8 @@ const struct model_info *model_info(const struct model *m);
 
 /* --- vocabulary: any thread --- */
 
-/* Tokens of a text. `special`: adds the tokens that the model wants around a text and reads special
- * tokens' names as these. ERR_TOO_LARGE: more than `max`; *count then says how many. */
+/* Tokens of a text. `add_special`: with those that the model wants around a text. `parse_special`: control tokens' names are
+ * read as these. ERR_TOO_LARGE: more than `max`; *count then says how many. */
 MUST_CHECK int model_tokenize(const struct model *m, struct str text, bool add_special,
                               bool parse_special, int32_t *tokens, size_t max, size_t *count);
 
@@ -82,6 +93,17 @@ size_t model_piece(const struct model *m, int32_t token, bool special, char out[
 
 /* True for a token that ends an answer. */
 bool model_is_end(const struct model *m, int32_t token);
+
+/* A token with a name that no tokenizing of text gives. */
+struct model_special {
+    struct str name;
+    int32_t token;
+    bool control; /* its name in a text is read as it only by parse_special; else always */
+    bool strips;  /* read as it, its name takes the white space behind it away */
+};
+
+/* All of them but those whose names are white space, longest name first. */
+const struct model_special *model_specials(const struct model *m, size_t *count);
 
 struct model_message {
     const char *role; /* "system", "user", "assistant" ... */

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 
 enum fake_mode { FAKE_ECHO, FAKE_SCRIPT, FAKE_RANDOM };
+enum fake_template { FAKE_PLAIN, FAKE_TRIMS, FAKE_OMITS, FAKE_REPEATS };
 enum { FAKE_EMBEDDING = 8, FAKE_FILE_MAX = 64 * 1024 };
 
 struct fake_slot {
@@ -22,8 +23,9 @@ struct fake_slot {
 struct model {
     struct model_info info;
     enum fake_mode mode;
+    enum fake_template template;
     char *text; /* of script */
-    uint64_t decode_us, token_us, load_us;
+    uint64_t decode_us, token_us, load_us, tokenize_us;
     uint64_t fail, nan;
     struct fake_slot *slots;
     float *logits; /* rows of the last decode, one per item that asked */
@@ -73,19 +75,33 @@ static void set_text(struct model *m, struct str value)
     m->text = out;
 }
 
+/* The place of a value among its names. */
+static int one_of(struct str value, const char *const *names, unsigned count, unsigned *out)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (!str_eq(value, str_of(names[i]))) continue;
+        *out = i;
+        return 0;
+    }
+    return ERR_INVALID;
+}
+
 static int set_key(struct model *m, struct str key, struct str value)
 {
+    static const char *const modes[] = {"echo", "script", "random"};
+    static const char *const templates[] = {"plain", "trims", "omits", "repeats"};
     uint64_t n = 0;
+    unsigned choice = 0;
+    int err;
     if (str_eq(key, STR("mode"))) {
-        if (str_eq(value, STR("echo")))
-            m->mode = FAKE_ECHO;
-        else if (str_eq(value, STR("script")))
-            m->mode = FAKE_SCRIPT;
-        else if (str_eq(value, STR("random")))
-            m->mode = FAKE_RANDOM;
-        else
-            return ERR_INVALID;
-        return 0;
+        err = one_of(value, modes, ARRAY_LEN(modes), &choice);
+        m->mode = (enum fake_mode)choice;
+        return err;
+    }
+    if (str_eq(key, STR("template"))) {
+        err = one_of(value, templates, ARRAY_LEN(templates), &choice);
+        m->template = (enum fake_template)choice;
+        return err;
     }
     if (str_eq(key, STR("text"))) {
         set_text(m, value);
@@ -98,6 +114,8 @@ static int set_key(struct model *m, struct str key, struct str value)
         m->token_us = n;
     else if (str_eq(key, STR("load_us")))
         m->load_us = n;
+    else if (str_eq(key, STR("tokenize_us")))
+        m->tokenize_us = n;
     else if (str_eq(key, STR("context")))
         m->info.context_train = (uint32_t)n;
     else if (str_eq(key, STR("fail")))
@@ -155,7 +173,11 @@ int model_load(const struct model_options *options, struct model **out, char why
         .batch = MAX(options->batch, options->slots),
         .params = 1,
         .bytes = 1,
-        .template_known = true,
+        .template_found = MODEL_TEMPLATE_FAMILY,
+        .chat_template = "built-in scripted",
+        .begin = FAKE_BOS,
+        .end = -1,
+        .cuts_words = true,
         .sampling = {-1, -1, -1, -1, -1},
     };
     int err = read_script(m, options->path, why);
@@ -208,25 +230,32 @@ void model_fake_on_decode(struct model *m, void (*fn)(void *user, size_t items),
 
 /* --- vocabulary --- */
 
-static const struct {
-    struct str name;
-    int32_t token;
-} specials[] = {
-    {STR_INIT("<|begin|>"), FAKE_BOS},
-    {STR_INIT("<|end|>"), FAKE_END},
-    {STR_INIT("<|im_start|>"), FAKE_OPEN},
-    {STR_INIT("<|im_end|>"), FAKE_CLOSE},
+static const struct model_special specials[] = {
+    {STR_INIT("<|im_start|>"), FAKE_OPEN, true, false},
+    {STR_INIT("<|im_end|>"), FAKE_CLOSE, true, false},
+    {STR_INIT("<|begin|>"), FAKE_BOS, true, false},
+    {STR_INIT("<|end|>"), FAKE_END, true, false},
+    {STR_INIT("<turn>"), FAKE_TURN, false, false},
+    {STR_INIT("<|n|>"), FAKE_LINE, true, true},
 };
 
-int model_tokenize(const struct model *m UNUSED, struct str text, bool add_special,
-                   bool parse_special, int32_t *tokens, size_t max, size_t *count)
+const struct model_special *model_specials(const struct model *m UNUSED, size_t *count)
+{
+    *count = ARRAY_LEN(specials);
+    return specials;
+}
+
+int model_tokenize(const struct model *m, struct str text, bool add_special, bool parse_special,
+                   int32_t *tokens, size_t max, size_t *count)
 {
     size_t n = 0;
+    nap(m->tokenize_us * text.len / 1024);
     if (add_special && n++ < max) tokens[0] = FAKE_BOS;
     while (text.len) {
         int32_t token = (unsigned char)text.ptr[0];
         size_t used = 1;
-        for (size_t i = 0; parse_special && i < ARRAY_LEN(specials); i++) {
+        for (size_t i = 0; i < ARRAY_LEN(specials); i++) {
+            if (specials[i].control && !parse_special) continue;
             if (!str_starts(text, specials[i].name)) continue;
             token = specials[i].token;
             used = specials[i].name.len;
@@ -234,6 +263,8 @@ int model_tokenize(const struct model *m UNUSED, struct str text, bool add_speci
         if (n < max) tokens[n] = token;
         n++;
         text = str_skip(text, used);
+        while (token == FAKE_LINE && text.len && strchr(" \n", text.ptr[0]))
+            text = str_skip(text, 1);
     }
     *count = n;
     return n > max ? ERR_TOO_LARGE : 0;
@@ -259,15 +290,35 @@ bool model_is_end(const struct model *m UNUSED, int32_t token)
     return token == FAKE_END;
 }
 
-int model_chat(const struct model *m UNUSED, const struct model_message *messages, size_t count,
+static struct str trimmed(const char *text)
+{
+    struct str s = str_of(text);
+    while (s.len && strchr(" \t\n\v\f\r", s.ptr[0]))
+        s = str_skip(s, 1);
+    while (s.len && strchr(" \t\n\v\f\r", s.ptr[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+static int render(const struct model *m, const struct model_message *message, struct buf *out)
+{
+    if (m->template == FAKE_OMITS && strcmp(message->role, "system") == 0) return 0;
+    if (m->template != FAKE_TRIMS)
+        return buf_printf(out, "<|im_start|>%s\n%s<|im_end|>\n", message->role, message->content);
+    return buf_printf(out, "<turn>%s\n%" STR_FMT "<|n|>\n", message->role,
+                      STR_ARG(trimmed(message->content)));
+}
+
+int model_chat(const struct model *m, const struct model_message *messages, size_t count,
                struct buf *out)
 {
     for (size_t i = 0; i < count; i++) {
-        int err = buf_printf(out, "<|im_start|>%s\n%s<|im_end|>\n", messages[i].role,
-                             messages[i].content);
+        int err = render(m, &messages[i], out);
+        if (!err && m->template == FAKE_REPEATS) err = render(m, &messages[i], out);
         if (err) return err;
     }
-    return buf_append(out, STR("<|im_start|>assistant\n"));
+    return buf_append(out, m->template == FAKE_TRIMS ? STR("<turn>assistant\n")
+                                                     : STR("<|im_start|>assistant\n"));
 }
 
 /* --- computing --- */

@@ -14,14 +14,26 @@
  *     context N       what it was "trained" with
  *     fail N          the N-th decode fails
  *     nan N           the N-th decode gives no numbers
- * Tokens are bytes (0..255), 256 begins a text, 257 ends an answer, 258 and 259 enclose a message.
+ *     template T      how chats are rendered: `plain` encloses each message (default); `trims` does it with another token, ends
+ *                     it with <|n|> and trims it; `omits` leaves system messages out; `repeats` says everything twice
+ *     tokenize_us N   tokenizing sleeps that long per KiB
+ * Tokens are bytes (0..255), 256 begins a text, 257 ends an answer, 258 and 259 enclose a message; 260 <turn> is read in any text, 261
+ * <|n|> takes the white space behind it away.
  */
 #ifndef HOSTLER_ENGINE_MODEL_FAKE_H
 #define HOSTLER_ENGINE_MODEL_FAKE_H
 
 #include "engine/model.h"
 
-enum { FAKE_BOS = 256, FAKE_END = 257, FAKE_OPEN = 258, FAKE_CLOSE = 259, FAKE_VOCAB = 320 };
+enum {
+    FAKE_BOS = 256,
+    FAKE_END = 257,
+    FAKE_OPEN = 258,
+    FAKE_CLOSE = 259,
+    FAKE_TURN = 260,
+    FAKE_LINE = 261,
+    FAKE_VOCAB = 320
+};
 
 struct model_fake_stats {
     unsigned decodes;

@@ -34,8 +34,11 @@ struct model {
     struct llama_context *embed_context; /* made at first use */
     unsigned threads;
     struct blas blas;
-    const char *chat_template; /* the file's own, or a name that libllama knows */
-    bool recurrent;            /* its state cannot be cut */
+    const char *
+        chat_template; /* the file's own, by which libllama chooses a built-in one, or the name of one */
+    struct model_special *specials;
+    size_t special_count;
+    bool recurrent; /* its state cannot be cut */
     /* The arrays of one batch, info.batch long. */
     llama_token *tokens;
     llama_pos *positions;
@@ -171,6 +174,58 @@ static uint32_t longest_piece(const struct model *m)
     return (uint32_t)longest;
 }
 
+static int longer_name_first(const void *a, const void *b)
+{
+    const struct model_special *x = a, *y = b;
+    if (x->name.len != y->name.len) return x->name.len > y->name.len ? -1 : 1;
+    return x->token < y->token ? -1 : x->token > y->token;
+}
+
+static bool is_blank(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!strchr(" \t\n\r", s.ptr[i])) return false;
+    return true;
+}
+
+static void read_specials(struct model *m)
+{
+    const int control = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN;
+    for (llama_token t = 0; t < llama_vocab_n_tokens(m->vocab); t++) {
+        const int attr = (int)llama_vocab_get_attr(m->vocab, t);
+        const struct str name = str_of(llama_vocab_get_text(m->vocab, t));
+        if (!(attr & (control | LLAMA_TOKEN_ATTR_USER_DEFINED)) || is_blank(name)) continue;
+        if (m->special_count % 256 == 0)
+            m->specials =
+                must(realloc(m->specials, (m->special_count + 256) * sizeof *m->specials));
+        m->specials[m->special_count++] = (struct model_special){
+            name, t, (attr & control) != 0, (attr & LLAMA_TOKEN_ATTR_RSTRIP) != 0};
+    }
+    if (m->special_count)
+        qsort(m->specials, m->special_count, sizeof *m->specials, longer_name_first);
+}
+
+/* What the model wants around a text: all that is left of an empty one. */
+static void read_wrapping(struct model *m)
+{
+    llama_token t[2];
+    const int32_t n = llama_tokenize(m->vocab, "", 0, t, 2, true, false);
+    const bool begins = n == 2 || (n == 1 && llama_vocab_get_add_bos(m->vocab));
+    m->info.begin = begins ? t[0] : -1;
+    m->info.end = n == 1 + begins ? t[n - 1] : -1;
+}
+
+/* Tokenizers that put a space before a text do it before each part of one, too. */
+static bool cuts_words(const struct model *m)
+{
+    llama_token whole[16], parts[16];
+    const int32_t n = llama_tokenize(m->vocab, "of words", 8, whole, 16, false, false);
+    const int32_t a = llama_tokenize(m->vocab, "of", 2, parts, 8, false, false);
+    const int32_t b =
+        a < 0 ? -1 : llama_tokenize(m->vocab, " words", 6, parts + a, 16 - a, false, false);
+    return b > 0 && n == a + b && memcmp(whole, parts, (size_t)n * sizeof *whole) == 0;
+}
+
 static void read_info(struct model *m)
 {
     struct model_info *info = &m->info;
@@ -192,6 +247,9 @@ static void read_info(struct model *m)
     info->params = llama_model_n_params(m->llama);
     info->bytes = llama_model_size(m->llama);
     info->slot_bytes = slot_bytes(m);
+    read_specials(m);
+    read_wrapping(m);
+    info->cuts_words = cuts_words(m);
     const float top_k = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_TOP_K);
     info->sampling = (struct model_sampling){
         .temperature = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_TEMP),
@@ -202,13 +260,38 @@ static void read_info(struct model *m)
     };
 }
 
+static bool renders_alike(const char *one, const char *other)
+{
+    static const struct llama_chat_message probe[] = {
+        {"system", " s "}, {"user", " u "}, {"assistant", " a "}, {"user", "u"}};
+    char a[1024], b[sizeof a];
+    const int32_t n = llama_chat_apply_template(one, probe, 4, true, a, sizeof a);
+    return n > 0 && n <= (int32_t)sizeof a &&
+           llama_chat_apply_template(other, probe, 4, true, b, sizeof b) == n &&
+           memcmp(a, b, (size_t)n) == 0;
+}
+
+/* libllama does not tell which of its templates it takes for a file's, so the first that gives the same is found. */
+static const char *name_template(const char *text)
+{
+    const char *names[128];
+    const int32_t count = llama_chat_builtin_templates(names, ARRAY_LEN(names));
+    for (int32_t i = 0; i < MIN(count, (int32_t)ARRAY_LEN(names)); i++)
+        if (renders_alike(names[i], text)) return names[i];
+    return "template";
+}
+
 static void choose_template(struct model *m)
 {
     const struct llama_chat_message probe = {"user", "x"};
-    m->chat_template = llama_model_chat_template(m->llama, NULL);
-    m->info.template_known = m->chat_template && llama_chat_apply_template(m->chat_template, &probe,
-                                                                           1, true, NULL, 0) > 0;
-    if (!m->info.template_known) m->chat_template = "chatml";
+    const char *own = llama_model_chat_template(m->llama, NULL);
+    const bool known = own && llama_chat_apply_template(own, &probe, 1, true, NULL, 0) > 0;
+    m->chat_template = known ? own : "chatml";
+    m->info.template_found = known ? MODEL_TEMPLATE_FAMILY
+                             : own ? MODEL_TEMPLATE_UNKNOWN
+                                   : MODEL_TEMPLATE_NONE;
+    (void)snprintf(m->info.chat_template, sizeof m->info.chat_template, "built-in %s",
+                   name_template(m->chat_template));
 }
 
 /* --- loading --- */
@@ -371,6 +454,7 @@ void model_free(struct model *m)
     free(m->seq_ptrs);
     free(m->wants);
     free(m->kept);
+    free(m->specials);
     free(m);
 }
 
@@ -404,6 +488,12 @@ size_t model_piece(const struct model *m, int32_t token, bool special, char out[
 bool model_is_end(const struct model *m, int32_t token)
 {
     return llama_vocab_is_eog(m->vocab, token);
+}
+
+const struct model_special *model_specials(const struct model *m, size_t *count)
+{
+    *count = m->special_count;
+    return m->specials;
 }
 
 int model_chat(const struct model *m, const struct model_message *messages, size_t count,

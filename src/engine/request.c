@@ -146,19 +146,21 @@ static void fail(struct request *r, const struct api_error *error)
 
 /* --- from body to sequences --- */
 
-static int chat_prompt(struct request *r, struct arena *arena, const struct api_request *api,
-                       struct api_prompt *out, struct api_error *error)
+static int chat_tokens(struct request *r, struct arena *arena, const struct api_request *api,
+                       uint32_t room, const int32_t **tokens, uint32_t *count,
+                       struct api_error *error)
 {
-    struct buf text;
-    buf_init(&text, 2 * SERVER_BODY_MAX);
-    int err = model_chat(r->server->model, api->messages, api->message_count, &text);
-    if (err)
-        err = api_refuse(arena, error, "messages", NULL,
-                         "The model's chat template cannot take these messages.");
-    else
-        *out = (struct api_prompt){.text = arena_dup(arena, buf_str(&text))};
-    buf_fini(&text);
-    return err;
+    struct prompt p;
+    int err =
+        prompt_of_chat(&p, arena, r->server->model, api->messages, api->message_count, false, room);
+    if (err == ERR_INVALID)
+        return api_refuse(arena, error, "messages", NULL,
+                          "The model's chat template cannot take these messages.");
+    if (err == ERR_UNSUPPORTED)
+        return api_refuse(
+            arena, error, "messages", NULL,
+            "The model's chat template leaves a message of these out, or repeats it.");
+    return server__finish_prompt(arena, &p, err, room, "messages", tokens, count, error);
 }
 
 /* One prompt's sequences; the first leads, so that the prompt is computed once. */
@@ -196,23 +198,20 @@ static int plan_prompts(struct request *r, struct arena *arena, const struct api
                         struct api_error *error)
 {
     struct server *s = r->server;
-    struct api_prompt chat;
     const bool is_chat = api->kind == API_CHAT;
-    const struct api_prompt *prompts = is_chat ? &chat : api->prompts;
     const size_t count = is_chat ? 1 : api->prompt_count;
-    const char *param = is_chat ? "messages" : "prompt";
-    int err = is_chat ? chat_prompt(r, arena, api, &chat, error) : 0;
-    if (err) return err;
+    const uint32_t room = s->info->context - 1;
+    int err = 0;
     if (count * api->n > SEQUENCES_MAX)
         return api_refuse(arena, error, "n", NULL, "A request may have at most %d choices in all.",
                           SEQUENCES_MAX);
     const int32_t **tokens = arena_alloc(arena, count * sizeof *tokens);
     uint32_t *counts = arena_alloc(arena, count * sizeof *counts);
-    for (size_t i = 0; i < count; i++) {
-        err = server__tokens(s, arena, &prompts[i], is_chat, s->info->context - 1, param,
-                             &tokens[i], &counts[i], error);
-        if (err) return err;
-    }
+    for (size_t i = 0; !err && i < count; i++)
+        err = is_chat ? chat_tokens(r, arena, api, room, tokens, counts, error)
+                      : server__tokens(s, arena, &api->prompts[i], room, "prompt", &tokens[i],
+                                       &counts[i], error);
+    if (err) return err;
     r->choices = must(calloc(count * api->n, sizeof *r->choices));
     for (size_t i = 0; i < count; i++)
         add_choices(r, api, tokens[i], counts[i]);

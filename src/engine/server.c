@@ -83,17 +83,6 @@ int server__check_model(const struct server *s, struct arena *arena, struct str 
 
 /* --- tokens --- */
 
-/* True when the text begins with the name of the token that the model puts before texts anyway. */
-static bool begins_with_bos(const struct server *s, struct str text)
-{
-    int32_t with[2];
-    size_t count;
-    char piece[MODEL_PIECE_MAX];
-    if (model_tokenize(s->model, STR("a"), true, false, with, 2, &count) || count < 2) return false;
-    const struct str bos = str_n(piece, model_piece(s->model, with[0], true, piece));
-    return bos.len && str_starts(text, bos);
-}
-
 static int refuse_length(struct arena *arena, const char *param, const char *least, size_t count,
                          uint32_t room, struct api_error *error)
 {
@@ -103,31 +92,35 @@ static int refuse_length(struct arena *arena, const char *param, const char *lea
         room, least, count);
 }
 
-int server__tokens(struct server *s, struct arena *arena, const struct api_prompt *prompt,
-                   bool parse_special, uint32_t room, const char *param, const int32_t **tokens,
-                   uint32_t *count, struct api_error *error)
+int server__finish_prompt(struct arena *arena, struct prompt *p, int err, uint32_t room,
+                          const char *param, const int32_t **tokens, uint32_t *count,
+                          struct api_error *error)
 {
-    size_t n = prompt->token_count;
-    if (prompt->tokens) {
-        if (n > room) return refuse_length(arena, param, "", n, room, error);
-        if (!n) return api_refuse(arena, error, param, NULL, "'%s' must not be empty.", param);
-        *tokens = prompt->tokens;
-        *count = prompt->token_count;
-        return 0;
-    }
-    /* Tokenizing a text stops everything else, so one that cannot have room is refused before. */
-    const size_t least = prompt->text.len / s->info->piece_max;
-    if (least > room) return refuse_length(arena, param, "at least ", least, room, error);
-    const size_t most = MIN((size_t)room, prompt->text.len + 2);
-    int32_t *own = arena_try(arena, (most + 1) * sizeof *own);
-    if (!own) return refuse_length(arena, param, "at least ", least, room, error);
-    const bool add = !(parse_special && begins_with_bos(s, prompt->text));
-    int err = model_tokenize(s->model, prompt->text, add, parse_special, own, most, &n);
-    if (err == ERR_TOO_LARGE) return refuse_length(arena, param, "", n, room, error);
+    while (!err && (err = prompt_step(p)) == PROMPT_MORE)
+        err = 0;
+    if (err == ERR_TOO_LARGE)
+        return refuse_length(arena, param, "at least ", p->count, room, error);
     if (err) return api_refuse(arena, error, param, NULL, "'%s' cannot be tokenized.", param);
+    if (!p->count) return api_refuse(arena, error, param, NULL, "'%s' must not be empty.", param);
+    *tokens = p->tokens;
+    *count = (uint32_t)p->count;
+    return 0;
+}
+
+int server__tokens(struct server *s, struct arena *arena, const struct api_prompt *prompt,
+                   uint32_t room, const char *param, const int32_t **tokens, uint32_t *count,
+                   struct api_error *error)
+{
+    struct prompt p;
+    const size_t n = prompt->token_count;
+    if (!prompt->tokens) {
+        int err = prompt_of_text(&p, arena, s->model, prompt->text, true, room);
+        return server__finish_prompt(arena, &p, err, room, param, tokens, count, error);
+    }
+    if (n > room) return refuse_length(arena, param, "", n, room, error);
     if (!n) return api_refuse(arena, error, param, NULL, "'%s' must not be empty.", param);
-    *tokens = own;
-    *count = (uint32_t)n;
+    *tokens = prompt->tokens;
+    *count = prompt->token_count;
     return 0;
 }
 
@@ -446,6 +439,17 @@ static void write_error(void *user UNUSED, struct buf *body, int status, const c
 
 /* --- the worker's news --- */
 
+/* What of the file's own template the built-in one is. */
+static const char *template_found(const struct model_info *info)
+{
+    switch (info->template_found) {
+    case MODEL_TEMPLATE_FAMILY: return "of that family";
+    case MODEL_TEMPLATE_UNKNOWN: return "of no known family";
+    case MODEL_TEMPLATE_NONE: break;
+    }
+    return "none";
+}
+
 static void log_loaded(const struct server *s)
 {
     struct log_line l;
@@ -456,8 +460,8 @@ static void log_loaded(const struct server *s)
     log_u64(&l, "slots", s->info->slots);
     log_u64(&l, "cache_bytes", s->info->slot_bytes * s->info->slots);
     if (s->info->blas_from) log_u64(&l, "blas_from_tokens", s->info->blas_from);
-    log_cstr(&l, "chat_template",
-             s->info->template_known ? "the model's" : "chatml, the model has none that is known");
+    log_cstr(&l, "chat_template", s->info->chat_template);
+    log_cstr(&l, "template_in_file", template_found(s->info));
     log_u64(&l, "took_us", loop_now(s->loop) - s->started_us);
     log_end(&l);
 }

@@ -19,15 +19,18 @@ void server__reply_error(struct http_call *c, const struct api_error *error);
 void server__enter(struct server *s, struct list *link);
 void server__leave(struct server *s, struct list *link);
 
-/* A prompt's tokens on the arena. Refusals name `param`. `room`: the most that fits, -- the context
- * less one. */
 MUST_CHECK int server__check_model(const struct server *s, struct arena *arena, struct str name,
                                    struct api_error *error);
 
+/* A text's tokens on the arena. Refusals name `param`. `room`: the most that fits. */
 MUST_CHECK int server__tokens(struct server *s, struct arena *arena,
-                              const struct api_prompt *prompt, bool parse_special, uint32_t room,
-                              const char *param, const int32_t **tokens, uint32_t *count,
-                              struct api_error *error);
+                              const struct api_prompt *prompt, uint32_t room, const char *param,
+                              const int32_t **tokens, uint32_t *count, struct api_error *error);
+
+/* The same of a prompt that was begun, unless `err` says that it could not be. */
+MUST_CHECK int server__finish_prompt(struct arena *arena, struct prompt *p, int err, uint32_t room,
+                                     const char *param, const int32_t **tokens, uint32_t *count,
+                                     struct api_error *error);
 
 /* request.c: chat and completions. Takes the call over. */
 void request_begin(struct server *s, struct http_call *call, enum api_kind kind);

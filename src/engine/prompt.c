@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/prompt.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/utf8.h"
+
+enum {
+    MARKER_DIGITS = 6,
+    MARKED_MAX = 1000000,
+    RENDERED_MAX = 64 * 1024 * 1024,
+};
+
+/* A marker stands between two white spaces that no template writes: one that is missing has been trimmed, with what the content
+ * has at this end. */
+#define MARKER_SPACE '\v'
+static const struct str marker_name = STR_INIT("{content ");
+
+struct prompt_span {
+    struct str text; /* with a token: no text */
+    int32_t token;   /* -1: text */
+    bool reads;      /* control tokens' names in the text are read as these */
+};
+
+static struct str trim_left(struct str s)
+{
+    while (s.len && strchr(" \t\n\v\f\r", s.ptr[0]) && s.ptr[0])
+        s = str_skip(s, 1);
+    return s;
+}
+
+static struct str trim_right(struct str s)
+{
+    while (s.len && strchr(" \t\n\v\f\r", s.ptr[s.len - 1]) && s.ptr[s.len - 1])
+        s.len--;
+    return s;
+}
+
+/* --- special tokens --- */
+
+/* The special token whose name `text` begins with; the longest one of several. */
+static const struct model_special *special_at(const struct model *model, struct str text)
+{
+    size_t count;
+    const struct model_special *all = model_specials(model, &count);
+    for (size_t i = 0; i < count; i++)
+        if (str_starts(text, all[i].name)) return &all[i];
+    return NULL;
+}
+
+/* The first one in `text`; *at is where. */
+static const struct model_special *find_special(const struct model *model, const bool *starts,
+                                                struct str text, size_t *at)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!starts[(unsigned char)text.ptr[i]]) continue;
+        const struct model_special *found = special_at(model, str_skip(text, i));
+        if (!found) continue;
+        *at = i;
+        return found;
+    }
+    return NULL;
+}
+
+static bool begins_with_token(const struct model *model, struct str text, int32_t token)
+{
+    const struct model_special *s = special_at(model, text);
+    return s && s->token == token;
+}
+
+/* --- spans --- */
+
+/* What spans are made with. */
+struct builder {
+    struct prompt *prompt;
+    struct arena *arena;
+    char *text; /* of all runs, one after the other */
+    size_t len;
+    size_t run; /* where the present run begins */
+    size_t cap; /* spans */
+    bool full;  /* the arena is */
+    bool trims; /* the token before takes the white space behind it away */
+    bool starts[256];
+    struct str *guarded; /* names that a run must not hold whole */
+    size_t guarded_count;
+};
+
+static void add_span(struct builder *b, struct prompt_span span)
+{
+    struct prompt *p = b->prompt;
+    if (p->span_count == b->cap) {
+        const size_t cap = MAX((size_t)16, 2 * b->cap);
+        struct prompt_span *more = arena_try(b->arena, cap * sizeof *more);
+        if (!more) {
+            b->full = true;
+            return;
+        }
+        if (b->cap) memcpy(more, p->spans, p->span_count * sizeof *more);
+        p->spans = more;
+        b->cap = cap;
+    }
+    p->spans[p->span_count++] = span;
+    p->left += span.text.len;
+}
+
+static void end_run(struct builder *b)
+{
+    if (b->len > b->run)
+        add_span(b, (struct prompt_span){str_n(b->text + b->run, b->len - b->run), -1, false});
+    b->run = b->len;
+}
+
+static void add_run(struct builder *b, struct str text)
+{
+    if (b->trims) text = trim_left(text);
+    if (!text.len) return;
+    b->trims = false;
+    memcpy(b->text + b->len, text.ptr, text.len);
+    b->len += text.len;
+}
+
+static void add_special(struct builder *b, const struct model_special *s)
+{
+    end_run(b);
+    add_span(b, (struct prompt_span){STR_NULL, s->token, false});
+    b->trims = s->strips;
+}
+
+static void add_template(struct builder *b, struct str text)
+{
+    const struct model_special *s;
+    size_t at;
+    while ((s = find_special(b->prompt->model, b->starts, text, &at))) {
+        add_run(b, str_sub(text, 0, at));
+        add_special(b, s);
+        text = str_skip(text, at + s->name.len);
+    }
+    add_run(b, text);
+}
+
+/* Where the first guarded name begins; -1: there is none. */
+static ptrdiff_t find_guarded(const struct builder *b, struct str text)
+{
+    ptrdiff_t first = -1;
+    for (size_t i = 0; i < b->guarded_count; i++) {
+        const ptrdiff_t at = str_find(text, b->guarded[i]);
+        if (at >= 0 && (first < 0 || at < first)) first = at;
+    }
+    return first;
+}
+
+static void add_content(struct builder *b, struct str text)
+{
+    ptrdiff_t at;
+    while ((at = find_guarded(b, text)) >= 0) {
+        add_run(b, str_sub(text, 0, (size_t)at + 1));
+        end_run(b);
+        text = str_skip(text, (size_t)at + 1);
+    }
+    add_run(b, text);
+}
+
+/* Tokens that are read in every text, special or not, are like control tokens where the template uses them: their names in
+ * contents are cut in two. */
+static void guard(struct builder *b, struct str rendered)
+{
+    size_t count;
+    const struct model_special *all = model_specials(b->prompt->model, &count);
+    b->guarded = arena_alloc(b->arena, (count + 1) * sizeof *b->guarded);
+    for (size_t i = 0; i < count; i++) {
+        b->starts[(unsigned char)all[i].name.ptr[0]] = true;
+        if (all[i].control || all[i].name.len < 2 || str_find(rendered, all[i].name) < 0) continue;
+        b->guarded[b->guarded_count++] = all[i].name;
+    }
+}
+
+/* --- chats --- */
+
+struct content {
+    struct str text;
+    bool marked;
+    bool seen;
+};
+
+static const char *marker(struct arena *arena, size_t index)
+{
+    return arena_printf(arena, "%c%" STR_FMT "%0*zu}%c", MARKER_SPACE, STR_ARG(marker_name),
+                        MARKER_DIGITS, index, MARKER_SPACE)
+        .ptr;
+}
+
+/* A content of white space cannot be told from an empty one once it is trimmed, and templates leave empty ones out: it is not
+ * marked but shown, and spells nothing. The answer's own beginning is where the prompt ends, so it always is marked. */
+static void mark(struct arena *arena, const struct prompt_message *messages, size_t count,
+                 bool goes_on, struct content *contents, struct model_message *marked)
+{
+    for (size_t i = 0; i < count; i++) {
+        contents[i] = (struct content){.text = messages[i].content};
+        contents[i].marked = trim_left(messages[i].content).len || (goes_on && i == count - 1);
+        marked[i].role = messages[i].role;
+        marked[i].content =
+            contents[i].marked ? marker(arena, i) : arena_dup(arena, messages[i].content).ptr;
+    }
+}
+
+/* The content whose marker `rest` begins with, if it does; *len is the marker's. */
+static struct content *content_at(struct str rest, struct content *contents, size_t count,
+                                  size_t *len)
+{
+    uint64_t index;
+    const struct str digits = str_sub(rest, marker_name.len, MARKER_DIGITS);
+    *len = marker_name.len + MARKER_DIGITS + 1;
+    if (rest.len < *len || !str_starts(rest, marker_name) || rest.ptr[*len - 1] != '}') return NULL;
+    if (str_to_u64(digits, &index) || index >= count || !contents[index].marked) return NULL;
+    return &contents[index];
+}
+
+/* Cuts the rendering at its markers. ERR_UNSUPPORTED: one is not there exactly once. */
+static int cut(struct builder *b, struct str rendered, struct content *contents, size_t count,
+               bool goes_on)
+{
+    ptrdiff_t at;
+    size_t seen = 0, due = 0, len, from = 0;
+    for (size_t i = 0; i < count; i++)
+        due += contents[i].marked;
+    while ((at = str_find(str_skip(rendered, from), marker_name)) >= 0) {
+        const size_t begin = from + (size_t)at;
+        struct content *c = content_at(str_skip(rendered, begin), contents, count, &len);
+        const bool last = goes_on && c == &contents[count - 1];
+        if (!c) {
+            from = begin + 1;
+            continue;
+        }
+        if (c->seen) return ERR_UNSUPPORTED;
+        c->seen = true;
+        seen++;
+        const bool left = begin > 0 && rendered.ptr[begin - 1] == MARKER_SPACE;
+        const bool right = begin + len < rendered.len && rendered.ptr[begin + len] == MARKER_SPACE;
+        add_template(b, str_sub(rendered, 0, begin - left));
+        if (!left) c->text = trim_left(c->text);
+        if (!right && !last) c->text = trim_right(c->text);
+        add_content(b, c->text);
+        rendered = str_skip(rendered, begin + len + right);
+        from = 0;
+        if (last) return seen == due ? 0 : ERR_UNSUPPORTED;
+    }
+    add_template(b, rendered);
+    return seen == due ? 0 : ERR_UNSUPPORTED;
+}
+
+/* Refuses what cannot have room before anything is done with it. */
+static int begin(struct prompt *p, const struct model *model, size_t bytes, size_t room)
+{
+    *p = (struct prompt){.model = model, .room = room};
+    p->count = bytes / model_info(model)->piece_max;
+    if (p->count > room) return ERR_TOO_LARGE;
+    p->count = 0;
+    return 0;
+}
+
+/* Memory for the tokens of what was gathered. A token has a byte and more; tokenizers that write a character out in several
+ * are allowed for. */
+static int end(struct builder *b)
+{
+    struct prompt *p = b->prompt;
+    p->room = MIN(p->room, 2 * (p->left + p->span_count));
+    if (!b->full) p->tokens = arena_try(b->arena, (p->room + 1) * sizeof *p->tokens);
+    return p->tokens ? 0 : ERR_TOO_LARGE;
+}
+
+static int build_chat(struct builder *b, struct str rendered, struct content *contents,
+                      size_t count, bool goes_on, size_t bytes)
+{
+    const int32_t first = model_info(b->prompt->model)->begin;
+    b->text = arena_try(b->arena, rendered.len + bytes + 1);
+    if (!b->text) return ERR_TOO_LARGE;
+    guard(b, rendered);
+    if (first >= 0 && !begins_with_token(b->prompt->model, rendered, first))
+        add_span(b, (struct prompt_span){STR_NULL, first, false});
+    int err = cut(b, rendered, contents, count, goes_on);
+    end_run(b);
+    return err ? err : end(b);
+}
+
+int prompt_of_chat(struct prompt *p, struct arena *arena, const struct model *model,
+                   const struct prompt_message *messages, size_t count, bool goes_on, size_t room)
+{
+    struct builder b = {.prompt = p, .arena = arena};
+    struct buf rendered;
+    size_t bytes = 0;
+    assert(count > 0 && count < MARKED_MAX);
+    for (size_t i = 0; i < count; i++)
+        bytes += messages[i].content.len;
+    int err = begin(p, model, bytes, room);
+    if (err) return err;
+    struct content *contents = arena_alloc(arena, count * sizeof *contents);
+    struct model_message *marked = arena_alloc(arena, count * sizeof *marked);
+    mark(arena, messages, count, goes_on, contents, marked);
+    buf_init(&rendered, RENDERED_MAX);
+    err = model_chat(model, marked, count, &rendered);
+    if (!err) err = build_chat(&b, buf_str(&rendered), contents, count, goes_on, bytes);
+    buf_fini(&rendered);
+    return err;
+}
+
+/* --- texts --- */
+
+int prompt_of_text(struct prompt *p, struct arena *arena, const struct model *model,
+                   struct str text, bool around, size_t room)
+{
+    struct builder b = {.prompt = p, .arena = arena};
+    const struct model_info *info = model_info(model);
+    int err = begin(p, model, text.len, room);
+    if (err) return err;
+    if (around && info->begin >= 0 && !begins_with_token(model, text, info->begin))
+        add_span(&b, (struct prompt_span){STR_NULL, info->begin, false});
+    if (text.len) add_span(&b, (struct prompt_span){text, -1, true});
+    if (around && info->end >= 0) add_span(&b, (struct prompt_span){STR_NULL, info->end, false});
+    return end(&b);
+}
+
+/* --- tokenizing --- */
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80;
+}
+
+/* True where tokenizers end a word: before a space that a word follows, or before a comma or a full stop of writings without
+ * spaces. */
+static bool ends_word(struct str text, size_t at)
+{
+    if (text.ptr[at] == ' ') return is_letter(text.ptr[at - 1]) && is_letter(text.ptr[at + 1]);
+    const struct str rest = str_skip(text, at);
+    return (unsigned char)text.ptr[at - 1] >= 0x80 &&
+           (str_starts(rest, STR("\u3001")) || str_starts(rest, STR("\u3002")) ||
+            str_starts(rest, STR("\uff0c")));
+}
+
+/* The length of the next piece of a text. */
+static size_t piece_of(const struct prompt *p, struct str text)
+{
+    if (text.len <= PROMPT_PIECE || !model_info(p->model)->cuts_words) return text.len;
+    for (size_t at = PROMPT_PIECE; at > PROMPT_PIECE / 2; at--)
+        if (ends_word(text, at)) return at;
+    return utf8_complete(str_sub(text, 0, PROMPT_PIECE));
+}
+
+static int add_tokens(struct prompt *p, struct str text, bool reads)
+{
+    size_t n = 0;
+    int err =
+        model_tokenize(p->model, text, false, reads, p->tokens + p->count, p->room - p->count, &n);
+    p->count += n;
+    return err;
+}
+
+int prompt_step(struct prompt *p)
+{
+    size_t done = 0;
+    while (p->next < p->span_count) {
+        const struct prompt_span *s = &p->spans[p->next];
+        const struct str rest = str_skip(s->text, p->at);
+        const size_t len = piece_of(p, rest);
+        int err = 0;
+        if (done && done + len > PROMPT_PIECE) return PROMPT_MORE;
+        if (s->token < 0)
+            err = add_tokens(p, str_sub(rest, 0, len), s->reads);
+        else if (p->count++ < p->room)
+            p->tokens[p->count - 1] = s->token;
+        else
+            err = ERR_TOO_LARGE;
+        if (err) return err;
+        done += len;
+        p->left -= len;
+        p->at = len < rest.len ? p->at + len : 0;
+        p->next += len == rest.len;
+    }
+    return 0;
+}
