@@ -141,6 +141,7 @@ static void fail(struct request *r, const struct api_error *error)
         call_write(call, frame, ARRAY_LEN(frame), true);
         call_end(call);
     }
+    task_cancel(&r->task); /* that write may have found out that the client has left */
     cancel_all(r);
 }
 

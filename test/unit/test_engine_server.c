@@ -394,6 +394,21 @@ static void a_model_that_fails_is_told(void **state)
     world_free(w);
 }
 
+/* The error's own write is what finds out that the client has left, while another choice still waits for the slot. */
+static void a_failure_that_nobody_hears(void **state)
+{
+    (void)state;
+    struct world *w = world_new("fake:mode echo;decode_us 50000;fail 4", 1);
+    struct sim_peer *p =
+        request(w, "POST", "/v1/completions",
+                "{\"prompt\":\"a\",\"stream\":true,\"n\":2,\"max_tokens\":100}");
+    UNTIL(w, occurrences(p, "data: ") >= 3);
+    sim_break(p);
+    UNTIL(w, w->server.request_count == 0);
+    assert_int_equal(answered(w, request(w, "POST", CHAT, "{" HELLO "}"), "hello"), 200);
+    world_free(w);
+}
+
 static void a_model_that_is_being_loaded_answers_503(void **state)
 {
     (void)state;
@@ -480,6 +495,7 @@ int main(void)
         cmocka_unit_test(a_client_that_leaves_frees_its_slot),
         cmocka_unit_test(a_client_that_does_not_read_holds_its_stream_only),
         cmocka_unit_test(a_model_that_fails_is_told),
+        cmocka_unit_test(a_failure_that_nobody_hears),
         cmocka_unit_test(a_model_that_is_being_loaded_answers_503),
         cmocka_unit_test(draining_ends_what_runs_and_takes_no_more),
         cmocka_unit_test(draining_cuts_off_what_takes_too_long),
