@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/stdio.h"
 #include "engine/server.h"
 #include "engine/threads.h"
 #include "loop/process.h"
@@ -365,6 +366,7 @@ int main(int argc, char **argv)
                    .drain_us = 30 * (uint64_t)USEC_PER_SEC},
         .log_level = LOG_INFO,
     };
+    if (stdio_claim()) return EXIT_FAILED;
     const int code = read_options(argc, argv, &s);
     if (code >= 0) return code;
     threads_set_environment();

@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
@@ -305,6 +306,27 @@ def test_a_bad_option_is_named(option, value):
     run = subprocess.run([FAKE_ENGINE, *line], capture_output=True, text=True, timeout=20, check=False)
     assert run.returncode == 2
     assert option in run.stderr and len(run.stderr.splitlines()) == 2, run.stderr
+
+
+def is_healthy(port):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def test_descriptors_that_are_closed_at_the_start(processes):
+    """No socket may take the log's place."""
+    port = free_port()
+    run = subprocess.Popen(["/bin/sh", "-c", f"exec {FAKE_ENGINE} --model 'fake:mode echo' --listen 127.0.0.1:{port} 0<&- 1>&- 2>&-"])
+    try:
+        until(lambda: is_healthy(port), "it serves")
+        fds = pathlib.Path(f"/proc/{run.pid}/fd")
+        assert [os.readlink(fds / str(n)) for n in range(3)] == ["/dev/null"] * 3
+    finally:
+        run.terminate()
+    assert run.wait(20) == 0
 
 
 # --- every value that the configuration takes, the engine takes ---
