@@ -53,6 +53,7 @@ struct api_request {
     unsigned stop_count;
     struct prompt_message *messages; /* chat */
     size_t message_count;
+    bool goes_on;               /* the last message is the beginning of the answer */
     struct api_prompt *prompts; /* completion */
     size_t prompt_count;
 };

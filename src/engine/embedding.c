@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An embeddings request: the body comes, its inputs become one job of the worker's, the vectors go
- * out in one answer. As with other requests the client may leave before the job has ended; the job
- * is then cancelled and freed when it is told of. */
+/* An embeddings request: the body comes (BODY), the preparing thread makes tokens of its inputs (PREPARING), these become one job
+ * of the worker's (COMPUTING), the vectors go out in one answer. As with other requests the client may leave before; what is under
+ * way is then cancelled, and the request freed when that has ended.
+ *
+ *     BODY --there--> PREPARING --tokens--> COMPUTING --vectors--> free
+ *       |                 |                     |
+ *       +-----------------+--gone, refused------+--> free, once nothing is under way */
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -12,21 +16,23 @@
 enum { VALUES_MAX = 64 * 1024 * 1024 }; /* floats of one answer */
 
 struct embedding {
-    struct list link;
+    struct work work;
     struct task task;
     struct server *server;
     struct http_call *call; /* NULL when it has ended */
-    struct arena arena;     /* parsed inputs */
-    struct embed_job *job;  /* NULL when it is not the worker's */
-    bool base64;
+    struct preparation preparation;
+    bool preparing;
+    const struct api_error *cut; /* what to answer when it was cut off while PREPARING */
+    struct api_embedding api;    /* on the preparation's arena */
+    struct embed_job *job;       /* NULL when it is not the worker's */
     uint64_t tokens;
 };
 
 static void embedding_free(struct embedding *e)
 {
     task_cancel(&e->task);
-    arena_fini(&e->arena);
-    server__leave(e->server, &e->link);
+    preparation_fini(&e->preparation);
+    server__leave(e->server, &e->work);
     free(e);
 }
 
@@ -42,71 +48,88 @@ static void free_if_done(struct embedding *e)
     if (!e->call && !e->job) embedding_free(e);
 }
 
-static void fail(struct embedding *e, const struct api_error *error)
+static struct http_call *give_up_call(struct embedding *e)
 {
     struct http_call *call = e->call;
     e->call = NULL;
-    server__reply_error(call, error);
+    task_cancel(&e->task);
+    call->task = NULL;
+    if (e->job) worker_cancel_embed(e->server->worker, e->job);
+    return call;
 }
 
-static int plan(struct embedding *e, struct embed_job *job, struct api_error *error)
+static void fail(struct embedding *e, const struct api_error *error)
 {
-    struct server *s = e->server;
-    struct api_embedding api;
-    int err = api_parse_embedding(&e->arena, e->call->body, s->info->vocab, &api, error);
+    server__reply_error(give_up_call(e), error);
+}
+
+/* On the preparing thread. */
+static int read_inputs(struct preparation *p)
+{
+    struct embedding *e = CONTAINER_OF(p, struct embedding, preparation);
+    const struct model_info *info = e->server->info;
+    int err = api_parse_embedding(&p->arena, p->body, info->vocab, &e->api, &p->error);
     if (err) return err;
-    err = server__check_model(s, &e->arena, api.model, error);
+    err = server__check_model(e->server, &p->arena, e->api.model, &p->error);
     if (err) return err;
-    if (!s->info->embed_max)
-        return api_refuse(&e->arena, error, "model", "unsupported_model",
+    if (!info->embed_max)
+        return api_refuse(&p->arena, &p->error, "model", "unsupported_model",
                           "This model gives no embeddings.");
-    if (api.input_count * s->info->embedding > VALUES_MAX)
-        return api_refuse(&e->arena, error, "input", NULL,
+    if (e->api.input_count * info->embedding > VALUES_MAX)
+        return api_refuse(&p->arena, &p->error, "input", NULL,
                           "'input' has too many elements for one answer.");
-    struct model_tokens *inputs = arena_alloc(&e->arena, api.input_count * sizeof *inputs);
-    for (size_t i = 0; i < api.input_count; i++) {
-        err = server__tokens(s, &e->arena, &api.inputs[i], s->info->embed_max, "input",
-                             &inputs[i].tokens, &inputs[i].count, error);
-        if (err) return err;
-        e->tokens += inputs[i].count;
-    }
-    e->base64 = api.base64;
-    job->owner = e;
-    job->inputs = inputs;
-    job->count = (uint32_t)api.input_count;
-    job->out = malloc(api.input_count * s->info->embedding * sizeof *job->out);
-    if (!job->out) abort();
+    p->param = "input";
+    p->room = info->embed_max;
+    p->around = true;
+    p->texts = e->api.inputs;
+    p->count = e->api.input_count;
     return 0;
 }
 
 static void start(struct embedding *e)
 {
-    struct api_error error;
+    const struct preparation *p = &e->preparation;
     struct embed_job *job = calloc(1, sizeof *job);
     if (!job) abort();
-    if (plan(e, job, &error)) {
-        dispose_job(job);
-        fail(e, &error);
-        return;
-    }
+    job->owner = e;
+    job->inputs = p->tokens;
+    job->count = (uint32_t)p->count;
+    job->out = malloc(p->count * e->server->info->embedding * sizeof *job->out);
+    if (!job->out) abort();
+    for (size_t i = 0; i < p->count; i++)
+        e->tokens += p->tokens[i].count;
     e->job = job;
     worker_embed(e->server->worker, job);
 }
+
+static void on_prepared(struct preparation *p)
+{
+    struct embedding *e = CONTAINER_OF(p, struct embedding, preparation);
+    e->preparing = false;
+    if (e->call->gone)
+        call_end(give_up_call(e));
+    else if (e->cut || p->err)
+        fail(e, e->cut ? e->cut : &p->error);
+    else
+        start(e);
+    free_if_done(e);
+}
+
+static const struct preparation_handler prepares = {.read = read_inputs,
+                                                    .on_prepared = on_prepared};
 
 static void reply(struct embedding *e, const struct embed_job *job)
 {
     const struct server *s = e->server;
     struct buf body;
-    struct http_call *call = e->call;
     buf_init(&body, SERVER_ANSWER_MAX);
     if (answer_embeddings(&body, str_of(s->options.alias), job->out, job->count, s->info->embedding,
-                          e->base64, e->tokens)) {
+                          e->api.base64, e->tokens)) {
         const struct api_error error = {500, "server_error", NULL, NULL,
                                         STR("The answer is too large.")};
         fail(e, &error);
     } else {
-        e->call = NULL;
-        server__reply_json(call, 200, buf_str(&body));
+        server__reply_json(give_up_call(e), 200, buf_str(&body));
     }
     buf_fini(&body);
 }
@@ -134,19 +157,31 @@ static void run(struct task *task)
 {
     struct embedding *e = CONTAINER_OF(task, struct embedding, task);
     struct http_call *c = e->call;
-    if (c->gone) {
-        e->call = NULL;
-        call_end(c);
-        if (e->job) worker_cancel_embed(e->server->worker, e->job);
+    if (e->preparing) {
+        if (c->gone) preparation_cancel(&e->preparation);
+    } else if (c->gone) {
+        call_end(give_up_call(e));
     } else if (e->job) {
         return;
     } else if (c->body_err) {
-        const struct api_error error = {c->body_err == ERR_TOO_LARGE ? 413 : 400,
-                                        "invalid_request_error", NULL, NULL,
-                                        STR("The body did not arrive whole, or is too large.")};
+        const struct api_error error = server__body_error(c);
         fail(e, &error);
     } else if (c->body_done) {
-        start(e);
+        e->preparing = true;
+        preparation_start(&e->preparation, e->server->preparer, &prepares, e->server->model,
+                          c->body);
+    }
+    free_if_done(e);
+}
+
+static void cut(struct work *work, const struct api_error *error)
+{
+    struct embedding *e = CONTAINER_OF(work, struct embedding, work);
+    if (e->preparing) {
+        e->cut = error;
+        preparation_cancel(&e->preparation);
+    } else if (e->call) {
+        fail(e, error);
     }
     free_if_done(e);
 }
@@ -157,9 +192,9 @@ void embedding_begin(struct server *s, struct http_call *call)
     if (!e) abort();
     e->server = s;
     e->call = call;
-    arena_init(&e->arena, SERVER_PARSE_MAX, 16 * 1024);
+    e->work.cut = cut;
     task_init(&e->task, run);
-    server__enter(s, &e->link);
+    server__enter(s, &e->work);
     call->task = &e->task;
     call_read_body(call, SERVER_BODY_MAX);
     loop_wake(s->loop, &e->task);

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A chat or completion request. The happy path: the body comes (BODY), is checked, becomes one
- * sequence per choice, whose tokens go out as they come (ANSWERING), until each has ended; then the
- * call ends. What can go wrong: a bad body (400), the model fails (500, or an error event in a
- * stream that has begun), the client leaves (its sequences are cancelled), the client reads slowly
- * (they are paused), the server shuts down.
+/* A chat or completion request. The happy path: the body comes (BODY), the preparing thread checks it and makes tokens of its
+ * prompts (PREPARING), each choice becomes a sequence, whose tokens go out as they come (ANSWERING), until each has ended; then
+ * the call ends. What can go wrong: a bad body (400), the model fails (500, or an error event in a stream that has begun), the
+ * client leaves (its sequences are cancelled), the client reads slowly (they are paused), the server shuts down (503, or an error
+ * event).
  *
- * The call may be gone before the sequences are; the request lives until both are.
+ * The call may end before the sequences do; the request lives until both have.
  *
- *     BODY --> ANSWERING --all ended--> free
- *      |           |
- *      +-----------+--client gone--> ORPHAN --all ended--> free */
+ *     BODY --there--> PREPARING --tokens--> ANSWERING --all ended--> free
+ *       |                 |                     |
+ *       |                 |                     +--gone, failed--> ORPHAN --all ended--> free
+ *       +-----------------+--gone, refused--> free
+ *
+ * A client that leaves while its request is PREPARING is forgotten when that has ended, which is soon. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,15 +41,20 @@ struct choice {
     unsigned token_cap;
 };
 
+enum request_state { REQUEST_BODY, REQUEST_PREPARING, REQUEST_ANSWERING, REQUEST_ORPHAN };
+
 struct request {
-    struct list link;
+    struct work work;
     struct task task;
     struct server *server;
-    struct http_call *call; /* NULL when it has ended */
+    enum request_state state;
+    struct http_call *call; /* NULL in ORPHAN */
     enum api_kind kind;
+    struct preparation preparation;
+    struct api_request api;      /* on the preparation's arena, while that is there */
+    const struct api_error *cut; /* what to answer when it was cut off while PREPARING */
     struct answer answer;
     bool stream;
-    bool planned; /* the body was accepted */
     bool paused;
     struct choice *choices;
     size_t choice_count;
@@ -82,16 +90,17 @@ static void request_free(struct request *r)
         free(r->choices[i].tokens);
     }
     task_cancel(&r->task);
+    preparation_fini(&r->preparation);
     buf_fini(&r->frames);
     free(r->choices);
-    server__leave(r->server, &r->link);
+    server__leave(r->server, &r->work);
     free(r);
 }
 
 /* To be called last by whoever may have ended the call or a sequence. */
 static void free_if_done(struct request *r)
 {
-    if (!r->call && !r->running) request_free(r);
+    if (r->state == REQUEST_ORPHAN && !r->running) request_free(r);
 }
 
 static void log_request(const struct request *r, const char *outcome)
@@ -110,30 +119,32 @@ static void log_request(const struct request *r, const char *outcome)
     log_end(&l);
 }
 
-static void cancel_all(struct request *r)
-{
-    for (size_t i = 0; i < r->choice_count; i++) {
-        if (r->choices[i].sequence) worker_cancel(r->server->worker, r->choices[i].sequence);
-    }
-}
-
-/* The client has left: nobody reads any more. */
-static void orphan(struct request *r)
+/* Takes the call off the request, which nobody waits for any more. The task may be woken already, by a write that has found out
+ * that the client has left. */
+static struct http_call *give_up_call(struct request *r)
 {
     struct http_call *call = r->call;
     r->call = NULL;
+    r->state = REQUEST_ORPHAN;
     task_cancel(&r->task);
-    if (r->planned) log_request(r, "client_gone");
-    call_end(call);
-    cancel_all(r);
+    call->task = NULL;
+    for (size_t i = 0; i < r->choice_count; i++) {
+        if (r->choices[i].sequence) worker_cancel(r->server->worker, r->choices[i].sequence);
+    }
+    return call;
+}
+
+static void orphan(struct request *r)
+{
+    if (r->state == REQUEST_ANSWERING) log_request(r, "client_gone");
+    call_end(give_up_call(r));
 }
 
 /* Ends with an error: as an answer, or as the stream's last event when it has begun. */
 static void fail(struct request *r, const struct api_error *error)
 {
-    struct http_call *call = r->call;
-    r->call = NULL;
-    if (r->planned) log_request(r, error->status >= 500 ? "failed" : "refused");
+    if (r->state == REQUEST_ANSWERING) log_request(r, error->status >= 500 ? "failed" : "refused");
+    struct http_call *call = give_up_call(r);
     if (!call->head_sent && !(r->stream && r->first_us)) {
         server__reply_error(call, error);
     } else {
@@ -141,38 +152,43 @@ static void fail(struct request *r, const struct api_error *error)
         call_write(call, frame, ARRAY_LEN(frame), true);
         call_end(call);
     }
-    task_cancel(&r->task); /* that write may have found out that the client has left */
-    cancel_all(r);
 }
 
 /* --- from body to sequences --- */
 
-static int chat_tokens(struct request *r, struct arena *arena, const struct api_request *api,
-                       uint32_t room, const int32_t **tokens, uint32_t *count,
-                       struct api_error *error)
+/* On the preparing thread. */
+static int read_request(struct preparation *p)
 {
-    struct prompt p;
-    int err =
-        prompt_of_chat(&p, arena, r->server->model, api->messages, api->message_count, false, room);
-    if (err == ERR_INVALID)
-        return api_refuse(arena, error, "messages", NULL,
-                          "The model's chat template cannot take these messages.");
-    if (err == ERR_UNSUPPORTED)
-        return api_refuse(
-            arena, error, "messages", NULL,
-            "The model's chat template leaves a message of these out, or repeats it.");
-    return server__finish_prompt(arena, &p, err, room, "messages", tokens, count, error);
+    struct request *r = CONTAINER_OF(p, struct request, preparation);
+    const struct server *s = r->server;
+    struct api_request *api = &r->api;
+    const bool is_chat = r->kind == API_CHAT;
+    int err = (is_chat ? api_parse_chat : api_parse_completion)(&p->arena, p->body, &s->defaults,
+                                                                s->info->vocab, api, &p->error);
+    if (err) return err;
+    err = server__check_model(s, &p->arena, api->model, &p->error);
+    if (err) return err;
+    p->param = is_chat ? "messages" : "prompt";
+    p->room = s->info->context - 1;
+    p->around = true;
+    p->texts = api->prompts;
+    p->chat = is_chat ? api : NULL;
+    p->count = is_chat ? 1 : api->prompt_count;
+    if (p->count * api->n > SEQUENCES_MAX)
+        return api_refuse(&p->arena, &p->error, "n", NULL,
+                          "A request may have at most %d choices in all.", SEQUENCES_MAX);
+    return 0;
 }
 
 /* One prompt's sequences; the first leads, so that the prompt is computed once. */
-static void add_choices(struct request *r, const struct api_request *api, const int32_t *tokens,
-                        uint32_t count)
+static void add_choices(struct request *r, const struct model_tokens *prompt)
 {
     const struct server *s = r->server;
-    const uint32_t left = s->info->context - count;
+    const struct api_request *api = &r->api;
+    const uint32_t left = s->info->context - prompt->count;
     struct sequence_spec spec = {
-        .prompt = tokens,
-        .prompt_count = count,
+        .prompt = prompt->tokens,
+        .prompt_count = prompt->count,
         .max_tokens = api->max_tokens ? MIN(api->max_tokens, left) : left,
         .ignore_end = api->ignore_end,
         .sampling = api->sampling,
@@ -192,82 +208,62 @@ static void add_choices(struct request *r, const struct api_request *api, const 
         c->leads = i == 0;
         if (i == 0) spec.leader = c->sequence;
     }
-    r->usage.prompt += count;
-}
-
-static int plan_prompts(struct request *r, struct arena *arena, const struct api_request *api,
-                        struct api_error *error)
-{
-    struct server *s = r->server;
-    const bool is_chat = api->kind == API_CHAT;
-    const size_t count = is_chat ? 1 : api->prompt_count;
-    const uint32_t room = s->info->context - 1;
-    int err = 0;
-    if (count * api->n > SEQUENCES_MAX)
-        return api_refuse(arena, error, "n", NULL, "A request may have at most %d choices in all.",
-                          SEQUENCES_MAX);
-    const int32_t **tokens = arena_alloc(arena, count * sizeof *tokens);
-    uint32_t *counts = arena_alloc(arena, count * sizeof *counts);
-    for (size_t i = 0; !err && i < count; i++)
-        err = is_chat ? chat_tokens(r, arena, api, room, tokens, counts, error)
-                      : server__tokens(s, arena, &api->prompts[i], room, "prompt", &tokens[i],
-                                       &counts[i], error);
-    if (err) return err;
-    r->choices = must(calloc(count * api->n, sizeof *r->choices));
-    for (size_t i = 0; i < count; i++)
-        add_choices(r, api, tokens[i], counts[i]);
-    return 0;
-}
-
-static int plan(struct request *r, struct arena *arena, struct api_error *error)
-{
-    struct server *s = r->server;
-    struct api_request api;
-    int err =
-        r->kind == API_CHAT
-            ? api_parse_chat(arena, r->call->body, &s->defaults, s->info->vocab, &api, error)
-            : api_parse_completion(arena, r->call->body, &s->defaults, s->info->vocab, &api, error);
-    if (err) return err;
-    err = server__check_model(s, arena, api.model, error);
-    if (err) return err;
-    r->stream = api.stream;
-    answer_init(&r->answer, r->kind);
-    r->answer.vocabulary = s->model;
-    r->answer.model = str_of(s->options.alias);
-    r->answer.include_usage = api.include_usage;
-    r->answer.logprobs = api.sampling.logprobs;
-    return plan_prompts(r, arena, &api, error);
+    r->usage.prompt += prompt->count;
 }
 
 static void start(struct request *r)
 {
-    struct arena arena;
-    struct api_error error;
-    arena_init(&arena, SERVER_PARSE_MAX, 16 * 1024);
-    int err = plan(r, &arena, &error);
-    if (err) {
-        fail(r, &error);
-    } else {
-        r->planned = true;
-        r->running = r->choice_count;
-        for (size_t i = 0; i < r->choice_count; i++)
-            worker_add(r->server->worker, r->choices[i].sequence);
-    }
-    arena_fini(&arena);
+    struct preparation *p = &r->preparation;
+    const struct api_request *api = &r->api;
+    r->state = REQUEST_ANSWERING;
+    r->stream = api->stream;
+    answer_init(&r->answer, r->kind);
+    r->answer.vocabulary = r->server->model;
+    r->answer.model = str_of(r->server->options.alias);
+    r->answer.include_usage = api->include_usage;
+    r->answer.logprobs = api->sampling.logprobs;
+    r->choices = must(calloc(p->count * api->n, sizeof *r->choices));
+    for (size_t i = 0; i < p->count; i++)
+        add_choices(r, &p->tokens[i]);
+    preparation_fini(p);
+    r->running = r->choice_count;
+    for (size_t i = 0; i < r->choice_count; i++)
+        worker_add(r->server->worker, r->choices[i].sequence);
 }
 
-static void fail_body(struct request *r)
+static void on_prepared(struct preparation *p)
 {
-    struct api_error error = {.status = 400,
-                              .type = "invalid_request_error",
-                              .message = STR("The body did not arrive whole.")};
-    if (r->call->body_err == ERR_TOO_LARGE) {
-        error.status = 413;
-        error.message = STR("The body is larger than this engine takes.");
-    } else if (r->call->body_err == ERR_TIMEOUT) {
-        error.status = 408;
+    struct request *r = CONTAINER_OF(p, struct request, preparation);
+    if (r->call->gone)
+        orphan(r);
+    else if (r->cut || p->err)
+        fail(r, r->cut ? r->cut : &p->error);
+    else
+        start(r);
+    free_if_done(r);
+}
+
+static const struct preparation_handler prepares = {.read = read_request,
+                                                    .on_prepared = on_prepared};
+
+static void step_body(struct request *r)
+{
+    struct http_call *c = r->call;
+    if (c->gone) {
+        orphan(r);
+    } else if (c->body_err) {
+        const struct api_error error = server__body_error(c);
+        fail(r, &error);
+    } else if (c->body_done) {
+        r->state = REQUEST_PREPARING;
+        preparation_start(&r->preparation, r->server->preparer, &prepares, r->server->model,
+                          c->body);
     }
-    fail(r, &error);
+}
+
+static void step_preparing(struct request *r)
+{
+    if (r->call->gone) preparation_cancel(&r->preparation);
 }
 
 /* --- output --- */
@@ -336,15 +332,6 @@ static int gather_output(struct choice *c, const struct output *out)
     return 0;
 }
 
-static void end_call(struct request *r)
-{
-    struct http_call *call = r->call;
-    r->call = NULL;
-    task_cancel(&r->task);
-    log_request(r, "ok");
-    call_end(call);
-}
-
 static void finish_stream(struct request *r)
 {
     int err = 0;
@@ -355,7 +342,8 @@ static void finish_stream(struct request *r)
         return;
     }
     send_frames(r, true);
-    end_call(r);
+    log_request(r, "ok");
+    call_end(give_up_call(r));
 }
 
 static void finish_whole(struct request *r)
@@ -372,11 +360,8 @@ static void finish_whole(struct request *r)
     if (err) {
         fail(r, &too_long);
     } else {
-        struct http_call *call = r->call;
-        r->call = NULL;
-        task_cancel(&r->task);
         log_request(r, "ok");
-        server__reply_json(call, 200, buf_str(&body));
+        server__reply_json(give_up_call(r), 200, buf_str(&body));
     }
     buf_fini(&body);
     free(choices);
@@ -426,17 +411,36 @@ void request_on_output(struct server *s, const struct output *out)
     free_if_done(r);
 }
 
-static void run(struct task *task)
+static void step_answering(struct request *r)
 {
-    struct request *r = CONTAINER_OF(task, struct request, task);
     if (r->call->gone)
         orphan(r);
-    else if (r->planned)
+    else
         resume(r);
-    else if (r->call->body_err)
-        fail_body(r);
-    else if (r->call->body_done)
-        start(r);
+}
+
+static void run(struct task *task)
+{
+    static void (*const steps[])(struct request *r) = {
+        [REQUEST_BODY] = step_body,
+        [REQUEST_PREPARING] = step_preparing,
+        [REQUEST_ANSWERING] = step_answering,
+    };
+    struct request *r = CONTAINER_OF(task, struct request, task);
+    assert(r->state != REQUEST_ORPHAN);
+    steps[r->state](r);
+    free_if_done(r);
+}
+
+static void cut(struct work *work, const struct api_error *error)
+{
+    struct request *r = CONTAINER_OF(work, struct request, work);
+    if (r->state == REQUEST_PREPARING) {
+        r->cut = error;
+        preparation_cancel(&r->preparation);
+    } else if (r->state != REQUEST_ORPHAN) {
+        fail(r, error);
+    }
     free_if_done(r);
 }
 
@@ -447,9 +451,10 @@ void request_begin(struct server *s, struct http_call *call, enum api_kind kind)
     r->call = call;
     r->kind = kind;
     r->started_us = call->started_us;
+    r->work.cut = cut;
     task_init(&r->task, run);
     buf_init(&r->frames, SERVER_ANSWER_MAX);
-    server__enter(s, &r->link);
+    server__enter(s, &r->work);
     call->task = &r->task;
     call_read_body(call, SERVER_BODY_MAX);
     loop_wake(s->loop, &r->task);

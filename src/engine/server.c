@@ -11,11 +11,11 @@
 #include "obs/log.h"
 
 enum {
-    TOKENIZE_MAX = 1 << 20, /* bytes of /tokenize, which nothing else happens beside */
     HEAD_MAX = 64 * 1024,
     HEADERS_MAX = 128,
     CONNECTIONS_MAX = 4096,
     SMALL_ANSWER_MAX = 64 * 1024 * 1024,
+    CUT_US = USEC_PER_SEC, /* to take the answers of those that are cut off */
 };
 
 static const struct http_field json_field = {STR_INIT("content-type"),
@@ -52,9 +52,9 @@ static void not_found(struct http_call *c)
 
 /* --- work in progress --- */
 
-void server__enter(struct server *s, struct list *link)
+void server__enter(struct server *s, struct work *work)
 {
-    list_push_back(&s->requests, link);
+    list_push_back(&s->requests, &work->link);
     s->request_count++;
 }
 
@@ -63,9 +63,9 @@ static void tell_if_drained(struct server *s)
     if (s->draining && !s->request_count) loop_wake(s->loop, &s->drain_task);
 }
 
-void server__leave(struct server *s, struct list *link)
+void server__leave(struct server *s, struct work *work)
 {
-    list_remove(link);
+    list_remove(&work->link);
     s->request_count--;
     tell_if_drained(s);
 }
@@ -81,50 +81,32 @@ int server__check_model(const struct server *s, struct arena *arena, struct str 
     return ERR_NOT_FOUND;
 }
 
-/* --- tokens --- */
-
-static int refuse_length(struct arena *arena, const char *param, const char *least, size_t count,
-                         uint32_t room, struct api_error *error)
+struct api_error server__body_error(const struct http_call *call)
 {
-    return api_refuse(
-        arena, error, param, "context_length_exceeded",
-        "'%s' may have at most %u tokens here, by the model's context; yours has %s%zu.", param,
-        room, least, count);
-}
-
-int server__finish_prompt(struct arena *arena, struct prompt *p, int err, uint32_t room,
-                          const char *param, const int32_t **tokens, uint32_t *count,
-                          struct api_error *error)
-{
-    while (!err && (err = prompt_step(p)) == PROMPT_MORE)
-        err = 0;
-    if (err == ERR_TOO_LARGE)
-        return refuse_length(arena, param, "at least ", p->count, room, error);
-    if (err) return api_refuse(arena, error, param, NULL, "'%s' cannot be tokenized.", param);
-    if (!p->count) return api_refuse(arena, error, param, NULL, "'%s' must not be empty.", param);
-    *tokens = p->tokens;
-    *count = (uint32_t)p->count;
-    return 0;
-}
-
-int server__tokens(struct server *s, struct arena *arena, const struct api_prompt *prompt,
-                   uint32_t room, const char *param, const int32_t **tokens, uint32_t *count,
-                   struct api_error *error)
-{
-    struct prompt p;
-    const size_t n = prompt->token_count;
-    if (!prompt->tokens) {
-        int err = prompt_of_text(&p, arena, s->model, prompt->text, true, room);
-        return server__finish_prompt(arena, &p, err, room, param, tokens, count, error);
+    struct api_error error = {.status = 400,
+                              .type = "invalid_request_error",
+                              .message = STR("The body did not arrive whole.")};
+    if (call->body_err == ERR_TOO_LARGE) {
+        error.status = 413;
+        error.message = STR("The body is larger than this engine takes.");
+    } else if (call->body_err == ERR_TIMEOUT) {
+        error.status = 408;
     }
-    if (n > room) return refuse_length(arena, param, "", n, room, error);
-    if (!n) return api_refuse(arena, error, param, NULL, "'%s' must not be empty.", param);
-    *tokens = prompt->tokens;
-    *count = prompt->token_count;
-    return 0;
+    return error;
 }
 
 /* --- routes without a body --- */
+
+/* What of the file's own template the built-in one is. */
+static const char *template_found(const struct model_info *info)
+{
+    switch (info->template_found) {
+    case MODEL_TEMPLATE_FAMILY: return "of that family";
+    case MODEL_TEMPLATE_UNKNOWN: return "of no known family";
+    case MODEL_TEMPLATE_NONE: break;
+    }
+    return "none";
+}
 
 static void write_model(struct json_writer *w, const struct server *s)
 {
@@ -144,6 +126,8 @@ static void write_model(struct json_writer *w, const struct server *s)
         json_write_u64_member(w, "embedding_length", s->info->embedding);
         json_write_u64_member(w, "context_length_trained", s->info->context_train);
         json_write_u64_member(w, "slots", s->info->slots);
+        json_write_str_member(w, "chat_template", str_of(s->info->chat_template));
+        json_write_str_member(w, "template_in_file", str_of(template_found(s->info)));
         json_write_object_end(w);
     }
     json_write_object_end(w);
@@ -217,123 +201,6 @@ static void get_metrics(struct server *s, struct http_call *c)
     buf_fini(&b);
 }
 
-/* --- tokenize and detokenize --- */
-
-/* A request whose body is still coming. */
-struct small {
-    struct list link;
-    struct task task;
-    struct server *server;
-    struct http_call *call;
-    void (*answer)(struct server *s, struct http_call *c, struct arena *arena);
-};
-
-static void answer_tokenize(struct server *s, struct http_call *c, struct arena *arena)
-{
-    struct str content;
-    bool add_special;
-    struct api_error error;
-    struct buf b;
-    struct json_writer w;
-    size_t n = 0;
-    if (api_parse_tokenize(arena, c->body, &content, &add_special, &error)) {
-        server__reply_error(c, &error);
-        return;
-    }
-    if (content.len > TOKENIZE_MAX) {
-        refuse(c, 413, "invalid_request_error", NULL,
-               STR("'content' has more than 1 MiB: cut it."));
-        return;
-    }
-    const size_t most = content.len + 2;
-    int32_t *tokens = arena_alloc(arena, most * sizeof *tokens);
-    if (model_tokenize(s->model, content, add_special, true, tokens, most, &n)) {
-        refuse(c, 400, "invalid_request_error", NULL, STR("'content' cannot be tokenized."));
-        return;
-    }
-    buf_init(&b, SERVER_ANSWER_MAX);
-    json_write_init(&w, &b);
-    json_write_object(&w);
-    json_write_key(&w, "tokens");
-    json_write_array(&w);
-    for (size_t i = 0; i < n; i++)
-        json_write_i64(&w, tokens[i]);
-    json_write_array_end(&w);
-    json_write_object_end(&w);
-    reply_writer(c, &w);
-    buf_fini(&b);
-}
-
-static void answer_detokenize(struct server *s, struct http_call *c, struct arena *arena)
-{
-    struct api_prompt prompt;
-    struct api_error error;
-    struct buf text, b;
-    struct json_writer w;
-    char piece[MODEL_PIECE_MAX];
-    int err = 0;
-    if (api_parse_detokenize(arena, c->body, s->info->vocab, &prompt, &error)) {
-        server__reply_error(c, &error);
-        return;
-    }
-    buf_init(&text, SERVER_ANSWER_MAX);
-    buf_init(&b, SERVER_ANSWER_MAX);
-    for (uint32_t i = 0; !err && i < prompt.token_count; i++)
-        err = buf_append(&text, str_n(piece, model_piece(s->model, prompt.tokens[i], true, piece)));
-    json_write_init(&w, &b);
-    json_write_object(&w);
-    json_write_str_member(&w, "content", buf_str(&text));
-    json_write_object_end(&w);
-    if (err)
-        refuse(c, 400, "invalid_request_error", NULL, STR("'tokens' is too long."));
-    else
-        reply_writer(c, &w);
-    buf_fini(&b);
-    buf_fini(&text);
-}
-
-static void small_end(struct small *m)
-{
-    task_cancel(&m->task);
-    server__leave(m->server, &m->link);
-    free(m);
-}
-
-static void small_run(struct task *task)
-{
-    struct small *m = CONTAINER_OF(task, struct small, task);
-    struct http_call *c = m->call;
-    if (c->gone) {
-        call_end(c);
-    } else if (c->body_err) {
-        refuse(c, c->body_err == ERR_TOO_LARGE ? 413 : 400, "invalid_request_error", NULL,
-               STR("The body did not arrive whole, or is too large."));
-    } else if (c->body_done) {
-        struct arena arena;
-        arena_init(&arena, SERVER_PARSE_MAX, 16 * 1024);
-        m->answer(m->server, c, &arena);
-        arena_fini(&arena);
-    } else {
-        return;
-    }
-    small_end(m);
-}
-
-static void small_begin(struct server *s, struct http_call *c,
-                        void (*answer)(struct server *, struct http_call *, struct arena *))
-{
-    struct small *m = calloc(1, sizeof *m);
-    if (!m) abort();
-    m->server = s;
-    m->call = c;
-    m->answer = answer;
-    task_init(&m->task, small_run);
-    server__enter(s, &m->link);
-    c->task = &m->task;
-    call_read_body(c, SERVER_BODY_MAX);
-    loop_wake(s->loop, &m->task);
-}
-
 /* --- routing --- */
 
 static void post_chat(struct server *s, struct http_call *c)
@@ -346,16 +213,6 @@ static void post_completions(struct server *s, struct http_call *c)
     request_begin(s, c, API_COMPLETION);
 }
 
-static void post_tokenize(struct server *s, struct http_call *c)
-{
-    small_begin(s, c, answer_tokenize);
-}
-
-static void post_detokenize(struct server *s, struct http_call *c)
-{
-    small_begin(s, c, answer_detokenize);
-}
-
 /* What is posted is work for the model; everything else is there to be got. */
 static const struct route {
     struct str path;
@@ -365,8 +222,8 @@ static const struct route {
     {STR_INIT("/v1/chat/completions"), true, post_chat},
     {STR_INIT("/v1/completions"), true, post_completions},
     {STR_INIT("/v1/embeddings"), true, embedding_begin},
-    {STR_INIT("/tokenize"), true, post_tokenize},
-    {STR_INIT("/detokenize"), true, post_detokenize},
+    {STR_INIT("/tokenize"), true, tokenize_begin},
+    {STR_INIT("/detokenize"), true, detokenize_begin},
     {STR_INIT("/v1/models"), false, get_models},
     {STR_INIT("/health"), false, get_health},
     {STR_INIT("/metrics"), false, get_metrics},
@@ -439,17 +296,6 @@ static void write_error(void *user UNUSED, struct buf *body, int status, const c
 
 /* --- the worker's news --- */
 
-/* What of the file's own template the built-in one is. */
-static const char *template_found(const struct model_info *info)
-{
-    switch (info->template_found) {
-    case MODEL_TEMPLATE_FAMILY: return "of that family";
-    case MODEL_TEMPLATE_UNKNOWN: return "of no known family";
-    case MODEL_TEMPLATE_NONE: break;
-    }
-    return "none";
-}
-
 static void log_loaded(const struct server *s)
 {
     struct log_line l;
@@ -491,6 +337,21 @@ static void on_embedded(void *user, struct embed_job *job, int err)
 
 /* --- life --- */
 
+static const struct api_error shutting_down = {
+    .status = 503, .type = "server_error", .message = STR_INIT("The engine is shutting down.")};
+
+static void cut_all(struct server *s)
+{
+    log_note(LOG_WARN, "drain", "%u requests are cut off", s->request_count);
+    s->cut = true;
+    timer_start(s->loop, &s->drain_timer, loop_now(s->loop) + CUT_US);
+    LIST_EACH_SAFE(&s->requests, link, next)
+    {
+        struct work *work = LIST_ITEM(link, struct work, link);
+        work->cut(work, &shutting_down);
+    }
+}
+
 /* Woken when the last request or a connection has gone, and when those that remain have had their time. */
 static void on_drain_task(struct task *task)
 {
@@ -498,8 +359,11 @@ static void on_drain_task(struct task *task)
     if (!s->request_count && !metric_read(&s->http.lingering)) {
         timer_stop(s->loop, &s->drain_timer);
         if (s->on_drained) s->on_drained(s->user);
-    } else if (!timer_armed(&s->drain_timer)) {
-        log_note(LOG_WARN, "drain", "%u requests are cut off", s->request_count);
+    } else if (timer_armed(&s->drain_timer)) {
+        return;
+    } else if (!s->cut) {
+        cut_all(s);
+    } else {
         http_server_close_all(&s->http);
     }
 }
@@ -527,7 +391,8 @@ int server_init(struct server *s, struct loop *loop, const struct server_options
     s->http.quiet = &s->drain_task;
     s->http.write_error = write_error;
     s->http.user = s;
-    return worker_start(loop, &options->worker, &handler, s, &s->worker);
+    int err = preparer_start(loop, &s->preparer);
+    return err ? err : worker_start(loop, &options->worker, &handler, s, &s->worker);
 }
 
 void server_drain(struct server *s)
@@ -544,6 +409,7 @@ void server_fini(struct server *s)
     task_cancel(&s->drain_task);
     assert(s->request_count == 0);
     http_server_fini(&s->http);
+    preparer_stop(s->preparer);
     worker_stop(s->worker);
     worker_free(s->worker);
 }

@@ -23,14 +23,15 @@ struct server {
     struct loop *loop;
     struct server_options options;
     struct worker *worker;
+    struct preparer *preparer;
     struct model *model; /* NULL until loaded */
     const struct model_info *info;
     struct sampler_params defaults; /* of sampling */
     struct http_server http;
-    struct list
-        requests; /* struct request and struct embedding: with an open call or unfinished work */
+    struct list requests; /* struct work (server_priv.h): with an open call or unfinished work */
     unsigned request_count;
     bool draining;
+    bool cut; /* ... and its patience has ended */
     struct timer drain_timer;
     struct task drain_task;
     uint64_t started_us;
@@ -46,8 +47,8 @@ struct server {
 MUST_CHECK int server_init(struct server *s, struct loop *loop,
                            const struct server_options *options);
 
-/* Takes no new requests, lets those in progress end for at most drain_us, cuts off the rest, then
- * calls on_drained. */
+/* Takes no new requests and lets those in progress end for at most drain_us. Those that are left have their 503 then, or an error
+ * event, and a second to take it. Then it calls on_drained. */
 void server_drain(struct server *s);
 
 /* After on_drained or on_failed, when the loop has stopped; before loop_free. */

@@ -4,6 +4,7 @@
 #define HOSTLER_ENGINE_SERVER_PRIV_H
 
 #include "engine/api.h"
+#include "engine/preparation.h"
 #include "engine/server.h"
 
 enum {
@@ -15,22 +16,22 @@ enum {
 void server__reply_json(struct http_call *c, int status, struct str body);
 void server__reply_error(struct http_call *c, const struct api_error *error);
 
-/* Counts work in progress, and tells when a draining server has none left. */
-void server__enter(struct server *s, struct list *link);
-void server__leave(struct server *s, struct list *link);
+/* Work in progress: what a posted call has begun. */
+struct work {
+    struct list link;
+    /* The server's patience has ended: answers with the error what has no answer yet, ends what has one, and hurries the rest. */
+    void (*cut)(struct work *work, const struct api_error *error);
+};
+
+/* Counts it, and tells when a draining server has none left. */
+void server__enter(struct server *s, struct work *work);
+void server__leave(struct server *s, struct work *work);
 
 MUST_CHECK int server__check_model(const struct server *s, struct arena *arena, struct str name,
                                    struct api_error *error);
 
-/* A text's tokens on the arena. Refusals name `param`. `room`: the most that fits. */
-MUST_CHECK int server__tokens(struct server *s, struct arena *arena,
-                              const struct api_prompt *prompt, uint32_t room, const char *param,
-                              const int32_t **tokens, uint32_t *count, struct api_error *error);
-
-/* The same of a prompt that was begun, unless `err` says that it could not be. */
-MUST_CHECK int server__finish_prompt(struct arena *arena, struct prompt *p, int err, uint32_t room,
-                                     const char *param, const int32_t **tokens, uint32_t *count,
-                                     struct api_error *error);
+/* What is answered when call->body_err says that the body is not there. */
+struct api_error server__body_error(const struct http_call *call);
 
 /* request.c: chat and completions. Takes the call over. */
 void request_begin(struct server *s, struct http_call *call, enum api_kind kind);
@@ -39,6 +40,10 @@ void request_on_output(struct server *s, const struct output *out);
 /* embedding.c */
 void embedding_begin(struct server *s, struct http_call *call);
 void embedding_on_done(struct server *s, struct embed_job *job, int err);
+
+/* tokenize.c: /tokenize and /detokenize. */
+void tokenize_begin(struct server *s, struct http_call *call);
+void detokenize_begin(struct server *s, struct http_call *call);
 
 /* metrics.c */
 MUST_CHECK int server__metrics(struct server *s, struct buf *out);

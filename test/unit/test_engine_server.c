@@ -399,9 +399,8 @@ static void a_failure_that_nobody_hears(void **state)
 {
     (void)state;
     struct world *w = world_new("fake:mode echo;decode_us 50000;fail 4", 1);
-    struct sim_peer *p =
-        request(w, "POST", "/v1/completions",
-                "{\"prompt\":\"a\",\"stream\":true,\"n\":2,\"max_tokens\":100}");
+    struct sim_peer *p = request(w, "POST", "/v1/completions",
+                                 "{\"prompt\":\"a\",\"stream\":true,\"n\":2,\"max_tokens\":100}");
     UNTIL(w, occurrences(p, "data: ") >= 3);
     sim_break(p);
     UNTIL(w, w->server.request_count == 0);
@@ -439,18 +438,84 @@ static void draining_ends_what_runs_and_takes_no_more(void **state)
     world_free(w);
 }
 
+/* A body of /tokenize that fills the array. */
+static void fill_content(char *body, size_t size)
+{
+    static const char begin[] = "{\"content\":\"", end[] = "\"}";
+    memset(body, 'x', size);
+    memcpy(body, begin, sizeof begin - 1);
+    memcpy(body + size - sizeof end, end, sizeof end);
+}
+
+/* Each gets to know why: by a status while there is no answer, else by an event. */
 static void draining_cuts_off_what_takes_too_long(void **state)
 {
     (void)state;
-    struct world *w = world_new("fake:mode echo;token_us 5000", 2);
+    struct world *w = world_new("fake:mode echo;token_us 5000;tokenize_us 100000", 1);
+    static char body[64 * 1024];
     struct sim_peer *p = request(w, "POST", "/v1/completions",
                                  "{\"prompt\":\"a\",\"stream\":true,\"max_tokens\":500}");
     UNTIL(w, occurrences(p, "data: ") >= 2);
+    struct sim_peer *waits = request(w, "POST", CHAT, "{" HELLO "}");
+    struct sim_peer *sends = sim_connect(w->sim, http_server_accept, &w->server.http);
+    sim_send_text(sends, "POST /tokenize HTTP/1.1\r\nhost: x\r\ncontent-length: 20\r\n\r\n{");
+    fill_content(body, sizeof body);
+    struct sim_peer *tokenizes = request(w, "POST", "/tokenize", body);
     server_drain(&w->server);
-    sim_advance(w->sim, 6 * SEC);
-    UNTIL(w, w->drained == 1);
-    assert_true(p->closed);
+    sim_advance(w->sim, 5 * SEC);
+    assert_int_equal(answered(w, p, "\"message\":\"The engine is shutting down.\""), 200);
     assert_false(sim_has(p, "[DONE]"));
+    assert_int_equal(answered(w, waits, "shutting down"), 503);
+    assert_true(sim_has(waits, "retry-after: 1\r\n"));
+    assert_int_equal(answered(w, sends, "g down"), 503);
+    assert_int_equal(answered(w, tokenizes, "shutting down"), 503);
+    sim_advance(w->sim, 2 * SEC);
+    UNTIL(w, w->drained >= 1);
+    assert_true(p->closed && waits->closed);
+    world_free(w);
+}
+
+/* Tokenizing takes its time here: 40 ms per KiB. */
+static void preparing_holds_nobody_up(void **state)
+{
+    (void)state;
+    struct world *w = world_new("fake:mode echo;tokenize_us 40000", 2);
+    static char body[100 * 1024];
+    fill_content(body, sizeof body);
+    struct sim_peer *longest = request(w, "POST", "/tokenize", body);
+    assert_int_equal(answered(w, request(w, "GET", "/health", ""), "ok"), 200);
+    assert_int_equal(answered(w, request(w, "POST", CHAT, "{" HELLO "}"), "hello"), 200);
+    assert_int_equal(answered(w, request(w, "POST", "/v1/embeddings", "{\"input\":\"a\"}"), "0."),
+                     200);
+    assert_int_equal(sim_got(longest).len, 0);
+    sim_reset(longest);
+    UNTIL(w, w->server.request_count == 0);
+    world_free(w);
+}
+
+static void clients_leave_in_every_state(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {CHAT, "/v1/completions", "/v1/embeddings", "/tokenize",
+                                        "/detokenize"};
+    static const char *const bodies[] = {"{" HELLO "}", "{\"prompt\":\"a\"}", "{\"input\":\"a\"}",
+                                         "{\"content\":\"a\"}", "{\"tokens\":[97]}"};
+    struct world *w = world_new("fake:mode echo;decode_us 2000;tokenize_us 1000", 1);
+    for (unsigned i = 0; i < 200; i++) {
+        struct sim_peer *p = sim_connect(w->sim, http_server_accept, &w->server.http);
+        const char *body = bodies[i % ARRAY_LEN(paths)];
+        char text[512];
+        (void)snprintf(text, sizeof text,
+                       "POST %s HTTP/1.1\r\nhost: x\r\ncontent-length: %zu\r\n\r\n",
+                       paths[i % ARRAY_LEN(paths)], strlen(body));
+        sim_send_text(p, text);
+        sim_send(p, str_n(body, i % 2 ? strlen(body) : 1));
+        usleep(i % 7 * 300);
+        if (i % 3) sim_run(w->sim);
+        sim_reset(p);
+    }
+    UNTIL(w, w->server.request_count == 0);
+    assert_int_equal(answered(w, request(w, "POST", CHAT, "{" HELLO "}"), "hello"), 200);
     world_free(w);
 }
 
@@ -499,6 +564,8 @@ int main(void)
         cmocka_unit_test(a_model_that_is_being_loaded_answers_503),
         cmocka_unit_test(draining_ends_what_runs_and_takes_no_more),
         cmocka_unit_test(draining_cuts_off_what_takes_too_long),
+        cmocka_unit_test(preparing_holds_nobody_up),
+        cmocka_unit_test(clients_leave_in_every_state),
         cmocka_unit_test(many_requests_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

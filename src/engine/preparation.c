@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/preparation.h"
+
+#include "base/err.h"
+#include "engine/server_priv.h"
+
+static int refuse_length(struct preparation *p, const char *least, size_t count)
+{
+    return api_refuse(
+        &p->arena, &p->error, p->param, "context_length_exceeded",
+        "'%s' may have at most %u tokens here, by the model's context; yours has %s%zu.", p->param,
+        p->room, least, count);
+}
+
+static int refuse_empty(struct preparation *p)
+{
+    return api_refuse(&p->arena, &p->error, p->param, NULL, "'%s' must not be empty.", p->param);
+}
+
+/* Why a prompt could not be made. */
+static int refuse_prompt(struct preparation *p, int err)
+{
+    if (err == ERR_TOO_LARGE && p->prompt.count > p->room)
+        return refuse_length(p, "at least ", p->prompt.count);
+    if (err == ERR_TOO_LARGE)
+        return api_refuse(&p->arena, &p->error, p->param, NULL, "'%s' is too long.", p->param);
+    if (!p->chat)
+        return api_refuse(&p->arena, &p->error, p->param, NULL, "'%s' cannot be tokenized.",
+                          p->param);
+    if (err == ERR_UNSUPPORTED)
+        return api_refuse(
+            &p->arena, &p->error, p->param, NULL,
+            "The model's chat template leaves one of these messages out, or says it twice.");
+    return api_refuse(&p->arena, &p->error, p->param, NULL,
+                      "The model's chat template cannot take these messages.");
+}
+
+static int read_body(struct preparation *p)
+{
+    int err = p->handler->read(p);
+    p->has_read = true;
+    p->job.left = 0;
+    if (err) return err;
+    p->tokens = arena_zalloc(&p->arena, (p->count + 1) * sizeof *p->tokens);
+    for (size_t i = 0; i < p->count && p->texts; i++)
+        p->job.left += p->texts[i].text.len;
+    for (size_t i = 0; p->chat && i < p->chat->message_count; i++)
+        p->job.left += p->chat->messages[i].content.len;
+    return 0;
+}
+
+static int take_tokens(struct preparation *p, const int32_t *tokens, size_t count)
+{
+    if (!count && !p->may_be_empty) return refuse_empty(p);
+    if (count > p->room) return refuse_length(p, "", count);
+    p->tokens[p->next++] = (struct model_tokens){tokens, (uint32_t)count};
+    p->prompt.model = NULL;
+    return 0;
+}
+
+static int begin_prompt(struct preparation *p)
+{
+    const struct api_prompt *text = p->texts ? &p->texts[p->next] : NULL;
+    if (text && text->tokens) return take_tokens(p, text->tokens, text->token_count);
+    int err = text ? prompt_of_text(&p->prompt, &p->arena, p->model, text->text, p->around, p->room)
+                   : prompt_of_chat(&p->prompt, &p->arena, p->model, p->chat->messages,
+                                    p->chat->message_count, p->chat->goes_on, p->room);
+    return err ? refuse_prompt(p, err) : 0;
+}
+
+static int go_on(struct preparation *p)
+{
+    const size_t before = p->prompt.left;
+    int err = prompt_step(&p->prompt);
+    p->job.left -= MIN(p->job.left, before - p->prompt.left);
+    if (err == PROMPT_MORE) return 0;
+    return err ? refuse_prompt(p, err) : take_tokens(p, p->prompt.tokens, p->prompt.count);
+}
+
+static bool step(struct prepare_job *job)
+{
+    struct preparation *p = CONTAINER_OF(job, struct preparation, job);
+    if (!p->has_read)
+        p->err = read_body(p);
+    else if (p->next < p->count)
+        p->err = p->prompt.model ? go_on(p) : begin_prompt(p);
+    if (p->err || p->next < p->count) return !p->err;
+    if (p->handler->finish) p->err = p->handler->finish(p);
+    return false;
+}
+
+static void on_prepared(struct prepare_job *job)
+{
+    struct preparation *p = CONTAINER_OF(job, struct preparation, job);
+    p->handler->on_prepared(p);
+}
+
+void preparation_start(struct preparation *p, struct preparer *preparer,
+                       const struct preparation_handler *handler, const struct model *model,
+                       struct str body)
+{
+    *p = (struct preparation){.handler = handler, .model = model, .body = body};
+    p->job.left = body.len;
+    p->job.step = step;
+    p->job.on_prepared = on_prepared;
+    arena_init(&p->arena, SERVER_PARSE_MAX, 16 * 1024);
+    preparer_add(preparer, &p->job);
+}
+
+void preparation_cancel(struct preparation *p)
+{
+    preparer_cancel(&p->job);
+}
+
+void preparation_fini(struct preparation *p)
+{
+    arena_fini(&p->arena);
+    p->arena = (struct arena){0};
+}
