@@ -29,7 +29,7 @@ struct output {
     enum finish finish;
     uint32_t prompt_tokens;
     uint32_t cached_tokens;
-    uint32_t generated; /* tokens of the answer so far, without an end token */
+    uint32_t generated; /* tokens of the answer so far, with the end token if there was one */
 };
 
 /* Receives on the worker's thread. */

@@ -298,14 +298,14 @@ static void take_token(struct scheduler *s, struct sequence *q, float *logits)
         end(s, q, STR_NULL, FINISH_FAILED);
         return;
     }
+    q->generated++;
+    metric_add(&s->stats.output_tokens, 1);
     if (!q->ignore_end && model_is_end(s->model, choice.token)) {
         (void)stop_feed(&q->stop, STR_NULL, true, &text);
         end(s, q, text, FINISH_STOP);
         return;
     }
     sequence_push(q, choice.token);
-    q->generated++;
-    metric_add(&s->stats.output_tokens, 1);
     remember_choice(q, &choice);
     const bool last = q->generated == q->max_tokens;
     const size_t len = model_piece(s->model, choice.token, false, piece);

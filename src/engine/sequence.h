@@ -61,7 +61,7 @@ struct sequence {
     uint32_t done;      /* tokens that the slot's cache holds */
     uint32_t goal;      /* tokens to decode before it runs: the prompt, or all when it comes back */
     uint32_t cached;    /* of the prompt, found in the cache */
-    uint32_t generated; /* tokens of the answer */
+    uint32_t generated; /* tokens of the answer, with the end token */
     uint64_t queued_us;
 
     struct sampler sampler;

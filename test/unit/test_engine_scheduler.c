@@ -174,7 +174,7 @@ static void a_chat_is_answered(void **state)
     run(b);
     assert_string_equal(t->text, "h\xc3\xa9llo");
     assert_int_equal(t->finish, FINISH_STOP);
-    assert_int_equal(t->generated, 6);
+    assert_int_equal(t->generated, 7);
     assert_int_equal(t->outputs, 5 + 1); /* five characters, and the end */
     bench_free(b);
 }

@@ -148,7 +148,7 @@ static void a_chat_is_answered_whole(void **state)
                  "\"message\":{\"role\":\"assistant\",\"content\":\"hello\",\"refusal\":null},"
                  "\"logprobs\":null,\"finish_reason\":\"stop\""),
         200);
-    assert_true(sim_has(p, "\"completion_tokens\":5,"));
+    assert_true(sim_has(p, "\"completion_tokens\":6,"));
     assert_true(sim_has(p, "\"prompt_tokens_details\":{\"cached_tokens\":0}"));
     world_free(w);
 }
