@@ -40,8 +40,18 @@ static const char *const read_fields[] = {
     "frequency_penalty",
     "repetition_penalty",
     "repeat_penalty",
+    "ignore_eos",
+    "min_tokens",
+    "stop_token_ids",
+    "continue_final_message",
+    "add_generation_prompt",
+    "best_of",
+    "echo",
+    "suffix",
     "encoding_format",
+    "dimensions",
     "content",
+    "add_special",
     "tokens",
     NULL,
 };
@@ -143,14 +153,128 @@ static int read_str(struct reader *r, const char *name, struct str *out)
     return json_to_str(v, out) ? 0 : wrong_type(r, name, "a string");
 }
 
+/* --- fields that promise what this engine does not do --- */
+
+/* One of them, and which values of it ask for nothing besides null, false, 0 and empty ones. */
+struct promise {
+    const char *name;
+    const char *words[2]; /* these texts, arrays of nothing else, and objects whose `type` is one */
+    double number;        /* this number */
+    bool truth;           /* true */
+    bool any;             /* not an empty object, which is a shape: any JSON */
+};
+
+static const struct promise request_promises[] = {
+    /* The shape of the answer. */
+    {.name = "response_format", .words = {"text"}},
+    {.name = "json_schema", .any = true},
+    {.name = "grammar"},
+    {.name = "structured_outputs"},
+    {.name = "guided_json", .any = true},
+    {.name = "guided_regex"},
+    {.name = "guided_choice"},
+    {.name = "guided_grammar"},
+    {.name = "guided_decoding"},
+    {.name = "modalities", .words = {"text"}},
+    {.name = "audio"},
+    {.name = "tools"},
+    {.name = "tool_choice", .words = {"auto", "none"}},
+    {.name = "functions"},
+    {.name = "function_call", .words = {"auto", "none"}},
+    {.name = "web_search_options"},
+    /* Its tokens. */
+    {.name = "allowed_token_ids"},
+    {.name = "bad_words"},
+    {.name = "n_predict", .number = -1},
+    {.name = "n_probs"},
+    {.name = "prompt_logprobs"},
+    {.name = "include_stop_str_in_output"},
+    {.name = "skip_special_tokens", .truth = true},
+    {.name = "logits_processors"},
+    /* What it is made of. */
+    {.name = "lora"},
+    {.name = "chat_template"},
+    {.name = "chat_template_kwargs"},
+    {.name = "documents"},
+    {.name = "truncate_prompt_tokens"},
+    /* How it is chosen. */
+    {.name = "samplers"},
+    {.name = "typical_p", .number = 1},
+    {.name = "tfs_z", .number = 1},
+    {.name = "top_a"},
+    {.name = "top_n_sigma", .number = -1},
+    {.name = "mirostat"},
+    {.name = "mirostat_mode"},
+    {.name = "dry_multiplier"},
+    {.name = "xtc_probability"},
+    {.name = "dynatemp_range"},
+    {.name = "no_repeat_ngram_size"},
+    {.name = "use_beam_search"},
+    {.name = "length_penalty", .number = 1},
+};
+
+static const struct promise message_promises[] = {
+    {.name = "tool_calls"}, {.name = "function_call"},   {.name = "reasoning_content"},
+    {.name = "reasoning"},  {.name = "thinking_blocks"}, {.name = "audio"},
+};
+
+static bool is_word(const struct promise *p, const struct json *v)
+{
+    struct str text;
+    if (!json_to_str(v, &text)) return false;
+    for (size_t i = 0; i < ARRAY_LEN(p->words); i++)
+        if (p->words[i] && str_eq(text, str_of(p->words[i]))) return true;
+    return false;
+}
+
+static bool are_words(const struct promise *p, const struct json *array)
+{
+    struct json_iter it = {0};
+    const struct json *v;
+    while (json_next_item(array, &it, &v))
+        if (!is_word(p, v)) return false;
+    return true;
+}
+
+static bool asks_for_nothing(const struct promise *p, const struct json *v)
+{
+    double number = 0;
+    bool truth = false;
+    struct str text = STR_NULL;
+    switch (json_type(v)) {
+    case JSON_NONE:
+    case JSON_NULL: return true;
+    case JSON_BOOL: return json_to_bool(v, &truth) && truth == p->truth;
+    case JSON_NUMBER: return json_to_double(v, &number) && (number == 0 || number == p->number);
+    case JSON_STRING: return (json_to_str(v, &text) && !text.len) || is_word(p, v);
+    case JSON_ARRAY: return are_words(p, v);
+    case JSON_OBJECT: return (!json_count(v) && !p->any) || is_word(p, json_get(v, "type"));
+    }
+    return false;
+}
+
+/* Refuses the first one of the table that asks for something. `param`: what the refusal names; NULL: the field itself. */
+static int refuse_promises(struct reader *r, const struct json *object,
+                           const struct promise *promises, size_t count, const char *param)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct promise *p = &promises[i];
+        if (asks_for_nothing(p, json_get(object, p->name))) continue;
+        return api_refuse(r->arena, r->error, param ? param : p->name, "unsupported_parameter",
+                          "This %s of '%s' is not supported by this engine yet.",
+                          param ? "value in a message" : "value", p->name);
+    }
+    return 0;
+}
+
 /* --- prompts --- */
 
 static int read_token(struct reader *r, const char *name, const struct json *v, int32_t *out)
 {
     int64_t n;
     if (!json_to_i64(v, &n))
-        return wrong_type(r, name,
-                          "a string, or an array of strings, of tokens or of token arrays");
+        return api_refuse(r->arena, r->error, name, NULL,
+                          "'%s' has something among its tokens that is no integer.", name);
     if (n < 0 || n >= r->vocab)
         return api_refuse(r->arena, r->error, name, NULL,
                           "'%s' has token %lld; this model's are 0 to %u.", name, (long long)n,
@@ -283,7 +407,8 @@ static int read_message(struct reader *r, const struct json *v, struct prompt_me
     if (!out->role)
         return api_refuse(r->arena, r->error, "messages", NULL,
                           "A message's 'role' must be system, developer, user, assistant or tool.");
-    return read_content(r, json_get(v, "content"), &out->content);
+    int err = refuse_promises(r, v, message_promises, ARRAY_LEN(message_promises), "messages");
+    return err ? err : read_content(r, json_get(v, "content"), &out->content);
 }
 
 static int read_messages(struct reader *r, struct api_request *out)
@@ -305,6 +430,26 @@ static int read_messages(struct reader *r, struct api_request *out)
         if (err) return err;
         out->message_count++;
     }
+    return 0;
+}
+
+/* An answer that the last message begins goes on, unless the request says otherwise; vLLM's two names for it. */
+static int read_goes_on(struct reader *r, struct api_request *out)
+{
+    const struct prompt_message *last = &out->messages[out->message_count - 1];
+    const bool begun = str_eq(str_of(last->role), STR("assistant"));
+    bool new_turn = true;
+    out->goes_on = begun;
+    int err = read_bool(r, "continue_final_message", &out->goes_on);
+    if (!err) err = read_bool(r, "add_generation_prompt", &new_turn);
+    if (err) return err;
+    if (out->goes_on && !begun)
+        return api_refuse(r->arena, r->error, "continue_final_message", NULL,
+                          "The last message is not the assistant's, so it cannot be continued.");
+    if (!new_turn && !out->goes_on)
+        return api_refuse(
+            r->arena, r->error, "add_generation_prompt", "unsupported_parameter",
+            "Without a turn of its own an answer can only continue the assistant's last message.");
     return 0;
 }
 
@@ -344,33 +489,49 @@ static int read_stops(struct reader *r, struct api_request *out)
     return 0;
 }
 
+static int add_bias(struct reader *r, int64_t token, const struct json *value,
+                    struct sampler_bias *out)
+{
+    double x = -100;
+    bool allowed = true;
+    if (token < 0 || token >= r->vocab)
+        return api_refuse(r->arena, r->error, "logit_bias", NULL,
+                          "'logit_bias' names what is none of this model's tokens, 0 to %u.",
+                          r->vocab - 1);
+    if (json_to_bool(value, &allowed) ? allowed : !json_to_double(value, &x) || x < -100 || x > 100)
+        return api_refuse(r->arena, r->error, "logit_bias", NULL,
+                          "A bias must be between -100 and 100.");
+    *out = (struct sampler_bias){(int32_t)token, (float)x};
+    return 0;
+}
+
+/* {"token": bias}, or llama-server's [[token, bias]], where a bias may be false. */
 static int read_bias(struct reader *r, struct sampler_params *p)
 {
-    const struct json *v = json_get(r->body, "logit_bias");
+    const struct json *v = json_get(r->body, "logit_bias"), *item;
     struct json_iter it = {0};
     struct str name;
-    const struct json *value;
+    int err = 0;
     if (absent(v)) return 0;
-    if (json_type(v) != JSON_OBJECT) return wrong_type(r, "logit_bias", "an object");
+    if (json_type(v) != JSON_OBJECT && json_type(v) != JSON_ARRAY)
+        return wrong_type(r, "logit_bias", "an object");
     if (json_count(v) > SAMPLER_BIAS_MAX)
         return api_refuse(r->arena, r->error, "logit_bias", NULL,
                           "'logit_bias' may have at most %d members.", SAMPLER_BIAS_MAX);
     struct sampler_bias *bias = arena_zalloc(r->arena, (json_count(v) + 1) * sizeof *bias);
     p->bias = bias;
-    while (json_next_member(v, &it, &name, &value)) {
-        uint64_t token;
-        double x;
-        if (str_to_u64(name, &token) || token >= r->vocab)
-            return api_refuse(
-                r->arena, r->error, "logit_bias", NULL,
-                "'logit_bias' has a name that is none of this model's tokens, 0 to %u.",
-                r->vocab - 1);
-        if (!json_to_double(value, &x) || x < -100 || x > 100)
-            return api_refuse(r->arena, r->error, "logit_bias", NULL,
-                              "A bias must be between -100 and 100.");
-        bias[p->bias_count++] = (struct sampler_bias){(int32_t)token, (float)x};
+    while (!err && json_next_member(v, &it, &name, &item)) {
+        int64_t token = -1;
+        if (str_to_i64(name, &token)) token = -1;
+        err = add_bias(r, token, item, &bias[p->bias_count++]);
     }
-    return 0;
+    while (!err && json_next_item(v, &it, &item)) {
+        int64_t token = -1;
+        if (json_count(item) != 2 || !json_to_i64(json_at(item, 0), &token))
+            return wrong_type(r, "logit_bias", "an array of pairs, a token and its bias");
+        err = add_bias(r, token, json_at(item, 1), &bias[p->bias_count++]);
+    }
+    return err;
 }
 
 static int read_sampling(struct reader *r, struct api_request *out)
@@ -438,21 +599,6 @@ static int begin(struct reader *r, struct arena *arena, struct str body, uint32_
     return 0;
 }
 
-static int refuse_unsupported(struct reader *r)
-{
-    const struct json *tools = json_get(r->body, "tools"),
-                      *format = json_get(r->body, "response_format");
-    const struct json *functions = json_get(r->body, "functions");
-    if (json_count(tools) || json_count(functions))
-        return api_refuse(r->arena, r->error, json_count(tools) ? "tools" : "functions",
-                          "unsupported_parameter", "Tools are not supported by this engine yet.");
-    if (absent(format)) return 0;
-    const struct str type = json_str_or(format, "type", STR_NULL);
-    if (str_eq(type, STR("text"))) return 0;
-    return api_refuse(r->arena, r->error, "response_format", "unsupported_parameter",
-                      "response_format other than 'text' is not supported by this engine yet.");
-}
-
 static int read_length(struct reader *r, struct api_request *out)
 {
     int64_t most = 0;
@@ -460,6 +606,27 @@ static int read_length(struct reader *r, struct api_request *out)
     if (!err) err = read_int(r, "max_completion_tokens", 1, INT32_MAX, &most);
     out->max_tokens = (uint32_t)most;
     return err;
+}
+
+/* stop_token_ids and min_tokens. */
+static int read_ends(struct reader *r, struct api_request *out)
+{
+    const struct json *v = json_get(r->body, "stop_token_ids");
+    struct api_prompt ends = {0};
+    int64_t least = 0;
+    if (!absent(v) && (json_type(v) != JSON_ARRAY || json_count(v) > API_ENDS_MAX))
+        return api_refuse(r->arena, r->error, "stop_token_ids", NULL,
+                          "'stop_token_ids' must be an array of at most %d tokens.", API_ENDS_MAX);
+    int err = read_tokens(r, "stop_token_ids", v, &ends);
+    if (!err) err = read_int(r, "min_tokens", 0, INT32_MAX, &least);
+    if (err) return err;
+    if (out->max_tokens && least > out->max_tokens)
+        return api_refuse(r->arena, r->error, "min_tokens", NULL,
+                          "'min_tokens' must not be greater than 'max_tokens'.");
+    out->ends = ends.tokens;
+    out->end_count = ends.token_count;
+    out->sampling.min_tokens = (uint32_t)least;
+    return 0;
 }
 
 /* What both kinds have. */
@@ -473,7 +640,9 @@ static int read_common(struct reader *r, struct api_request *out)
     if (!err) err = read_bool(r, "ignore_eos", &out->ignore_end);
     if (!err) err = read_stops(r, out);
     if (!err) err = read_sampling(r, out);
-    if (!err) err = refuse_unsupported(r);
+    if (!err) err = read_ends(r, out);
+    if (!err)
+        err = refuse_promises(r, r->body, request_promises, ARRAY_LEN(request_promises), NULL);
     if (err) return err;
     out->n = (uint32_t)n;
     const struct json *options = json_get(r->body, "stream_options");
@@ -495,7 +664,7 @@ int api_parse_chat(struct arena *arena, struct str body, const struct sampler_pa
     if (!err) err = read_common(&r, out);
     if (!err) err = read_chat_logprobs(&r, &out->sampling);
     if (!err) err = read_messages(&r, out);
-    return err;
+    return err ? err : read_goes_on(&r, out);
 }
 
 int api_parse_completion(struct arena *arena, struct str body,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenAI dialect, inwards: request bodies checked field by field.
  *
- * Every field has a type and a range; what does not fit is refused naming the field. Unknown fields
- * are ignored. Parsed requests borrow from the arena that they were parsed on. */
+ * Every field has a type and a range; what does not fit is refused naming the field. So is a field that promises what this engine
+ * does not do, unless its value asks for nothing (null, false, 0, "", [], {} or what api.c's tables say): nobody shall take text for
+ * the shape that he asked for. Other fields are ignored: clients send many that are about them, and not about the answer.
+ * Parsed requests borrow from the arena that they were parsed on. */
 #ifndef HOSTLER_ENGINE_API_H
 #define HOSTLER_ENGINE_API_H
 
@@ -19,6 +21,7 @@ enum {
     API_PROMPTS_MAX = 64,  /* of a completion */
     API_INPUTS_MAX = 2048, /* of an embedding */
     API_MESSAGES_MAX = 4096,
+    API_ENDS_MAX = 64, /* stop_token_ids */
 };
 
 /* An answer that is an error. Strings are static or on the arena. */
@@ -47,6 +50,8 @@ struct api_request {
     uint32_t n;          /* choices per prompt */
     uint32_t max_tokens; /* 0: what the context leaves */
     bool ignore_end;
+    const int32_t *ends; /* tokens that end an answer besides the model's */
+    uint32_t end_count;
     bool seeded;
     struct sampler_params sampling;
     struct str *stops;

@@ -67,7 +67,9 @@ struct model_info {
     char chat_template[48]; /* what chats are rendered with, "built-in chatml" */
     int32_t begin;          /* the token that the model wants before a text; -1: none */
     int32_t end;            /* ... behind it */
-    bool cuts_words;        /* a text that is cut between two words has the tokens of the whole */
+    const int32_t *ends;    /* the tokens that end an answer */
+    uint32_t end_count;
+    bool cuts_words; /* a text that is cut between two words has the tokens of the whole */
     struct model_sampling sampling;
 };
 

@@ -160,6 +160,8 @@ static int read_script(struct model *m, const char *path, char why[MODEL_WHY_MAX
     return err;
 }
 
+static const int32_t fake_ends[] = {FAKE_END};
+
 int model_load(const struct model_options *options, struct model **out, char why[MODEL_WHY_MAX])
 {
     struct model *m = must(calloc(1, sizeof *m));
@@ -177,6 +179,8 @@ int model_load(const struct model_options *options, struct model **out, char why
         .chat_template = "built-in scripted",
         .begin = FAKE_BOS,
         .end = -1,
+        .ends = fake_ends,
+        .end_count = ARRAY_LEN(fake_ends),
         .cuts_words = true,
         .sampling = {-1, -1, -1, -1, -1},
     };

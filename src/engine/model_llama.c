@@ -38,6 +38,7 @@ struct model {
         chat_template; /* the file's own, by which libllama chooses a built-in one, or the name of one */
     struct model_special *specials;
     size_t special_count;
+    int32_t *ends;
     bool recurrent; /* its state cannot be cut */
     /* The arrays of one batch, info.batch long. */
     llama_token *tokens;
@@ -205,6 +206,16 @@ static void read_specials(struct model *m)
         qsort(m->specials, m->special_count, sizeof *m->specials, longer_name_first);
 }
 
+static void read_ends(struct model *m)
+{
+    for (llama_token t = 0; t < llama_vocab_n_tokens(m->vocab); t++) {
+        if (!llama_vocab_is_eog(m->vocab, t)) continue;
+        m->ends = must(realloc(m->ends, (m->info.end_count + 1) * sizeof *m->ends));
+        m->ends[m->info.end_count++] = t;
+    }
+    m->info.ends = m->ends;
+}
+
 /* What the model wants around a text: all that is left of an empty one. */
 static void read_wrapping(struct model *m)
 {
@@ -248,6 +259,7 @@ static void read_info(struct model *m)
     info->bytes = llama_model_size(m->llama);
     info->slot_bytes = slot_bytes(m);
     read_specials(m);
+    read_ends(m);
     read_wrapping(m);
     info->cuts_words = cuts_words(m);
     const float top_k = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_TOP_K);
@@ -455,6 +467,7 @@ void model_free(struct model *m)
     free(m->wants);
     free(m->kept);
     free(m->specials);
+    free(m->ends);
     free(m);
 }
 

@@ -156,6 +156,17 @@ static void fail(struct request *r, const struct api_error *error)
 
 /* --- from body to sequences --- */
 
+/* The tokens that min_tokens holds back: the model's and the request's. */
+static void gather_ends(struct arena *arena, const struct model_info *info, struct api_request *api)
+{
+    const uint32_t count = info->end_count + api->end_count;
+    int32_t *ends = arena_alloc(arena, (count + 1) * sizeof *ends);
+    if (info->end_count) memcpy(ends, info->ends, info->end_count * sizeof *ends);
+    if (api->end_count) memcpy(ends + info->end_count, api->ends, api->end_count * sizeof *ends);
+    api->sampling.ends = ends;
+    api->sampling.end_count = count;
+}
+
 /* On the preparing thread. */
 static int read_request(struct preparation *p)
 {
@@ -168,6 +179,7 @@ static int read_request(struct preparation *p)
     if (err) return err;
     err = server__check_model(s, &p->arena, api->model, &p->error);
     if (err) return err;
+    gather_ends(&p->arena, s->info, api);
     p->param = is_chat ? "messages" : "prompt";
     p->room = s->info->context - 1;
     p->around = true;
@@ -191,6 +203,8 @@ static void add_choices(struct request *r, const struct model_tokens *prompt)
         .prompt_count = prompt->count,
         .max_tokens = api->max_tokens ? MIN(api->max_tokens, left) : left,
         .ignore_end = api->ignore_end,
+        .ends = api->ends,
+        .end_count = api->end_count,
         .sampling = api->sampling,
         .stops = api->stops,
         .stop_count = api->stop_count,

@@ -45,18 +45,21 @@ static void note_token(struct sampler *s, int32_t token)
     s->distinct[s->distinct_count++] = token;
 }
 
+/* NULL for none. */
+static void *copied(const void *all, size_t count, size_t size)
+{
+    if (!count) return NULL;
+    return memcpy(must(malloc(count * size)), all, count * size);
+}
+
 void sampler_init(struct sampler *s, const struct sampler_params *params, uint32_t vocab,
                   const int32_t *prompt, uint32_t prompt_count)
 {
     *s = (struct sampler){.params = *params, .vocab = vocab};
     rng_seed(&s->rng, params->seed);
-    s->params.bias = NULL;
-    if (params->bias_count) {
-        const size_t size = params->bias_count * sizeof *params->bias;
-        struct sampler_bias *copy = must(malloc(size));
-        memcpy(copy, params->bias, size);
-        s->params.bias = copy;
-    }
+    if (!params->min_tokens) s->params.end_count = 0;
+    s->params.bias = copied(params->bias, params->bias_count, sizeof *params->bias);
+    s->params.ends = copied(params->ends, s->params.end_count, sizeof *params->ends);
     if (!has_penalties(params)) return;
     s->counts = must(calloc(vocab, sizeof *s->counts));
     s->seen = must(calloc(vocab / 8 + 1, 1));
@@ -68,6 +71,7 @@ void sampler_init(struct sampler *s, const struct sampler_params *params, uint32
 void sampler_fini(struct sampler *s)
 {
     free((void *)(uintptr_t)s->params.bias);
+    free((void *)(uintptr_t)s->params.ends);
     free(s->counts);
     free(s->seen);
     free(s->distinct);
@@ -95,6 +99,13 @@ static void apply_bias(const struct sampler *s, float *logits)
         else
             logits[b->token] += b->bias;
     }
+}
+
+static void hold_back_ends(const struct sampler *s, float *logits)
+{
+    if (s->chosen >= s->params.min_tokens) return;
+    for (uint32_t i = 0; i < s->params.end_count; i++)
+        logits[s->params.ends[i]] = -INFINITY;
 }
 
 /* --- selection --- */
@@ -362,10 +373,12 @@ int sampler_next(struct sampler *s, struct sampler_scratch *scratch, float *logi
     }
     apply_penalties(s, logits);
     apply_bias(s, logits);
+    hold_back_ends(s, logits);
     err = choose(s, scratch, logits, &out->token);
     if (!err && raw) out->logprob = raw[out->token] - offset;
     free(raw);
     if (err) return err;
+    s->chosen++;
     if (s->counts) {
         s->counts[out->token]++;
         note_token(s, out->token);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Chooses the next token from a row of logits.
  *
- * In this order: logit_bias and penalties on the logits; top_k, top_p, min_p cut candidates;
+ * In this order: logit_bias, penalties and min_tokens on the logits; top_k, top_p, min_p cut candidates;
  * temperature; a draw. Greedy (temperature 0) is one pass over the row. Nothing sorts the whole
  * vocabulary unless top_p leaves most of it. A sampler belongs to one sequence, a scratch to one
  * thread. */
@@ -32,10 +32,14 @@ struct sampler_params {
     uint8_t top_logprobs;            /* 0..SAMPLER_TOP_MAX most likely tokens besides */
     const struct sampler_bias *bias; /* borrowed by sampler_init, copied */
     uint32_t bias_count;
+    uint32_t min_tokens; /* no token of `ends` before so many others */
+    const int32_t *ends; /* borrowed by sampler_init, copied if there is a min_tokens */
+    uint32_t end_count;
 };
 
 struct sampler {
-    struct sampler_params params; /* bias is our own copy */
+    struct sampler_params params; /* bias and ends are our own copies */
+    uint32_t chosen;              /* tokens so far */
     struct rng rng;
     uint32_t vocab;
     /* Only with penalties: */

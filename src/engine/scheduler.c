@@ -300,7 +300,8 @@ static void take_token(struct scheduler *s, struct sequence *q, float *logits)
     }
     q->generated++;
     metric_add(&s->stats.output_tokens, 1);
-    if (!q->ignore_end && model_is_end(s->model, choice.token)) {
+    if ((!q->ignore_end && model_is_end(s->model, choice.token)) ||
+        sequence_ends_at(q, choice.token)) {
         (void)stop_feed(&q->stop, STR_NULL, true, &text);
         end(s, q, text, FINISH_STOP);
         return;

@@ -23,6 +23,11 @@ struct sequence *sequence_new(const struct sequence_spec *spec, uint32_t vocab)
     q->count = q->prompt_count = spec->prompt_count;
     q->max_tokens = spec->max_tokens;
     q->ignore_end = spec->ignore_end;
+    q->end_count = spec->end_count;
+    if (q->end_count) {
+        q->ends = must(malloc(q->end_count * sizeof *q->ends));
+        memcpy(q->ends, spec->ends, q->end_count * sizeof *q->ends);
+    }
     q->leader = spec->leader;
     if (q->leader) q->leader->followers++;
     sampler_init(&q->sampler, &spec->sampling, vocab, spec->prompt, spec->prompt_count);
@@ -36,9 +41,17 @@ void sequence_free(struct sequence *q)
     assert(q->state == SEQUENCE_NEW || q->state == SEQUENCE_ENDED);
     sampler_fini(&q->sampler);
     stop_fini(&q->stop);
+    free(q->ends);
     free(q->tokens);
     free(q->pending);
     free(q);
+}
+
+bool sequence_ends_at(const struct sequence *q, int32_t token)
+{
+    for (uint32_t i = 0; i < q->end_count; i++)
+        if (q->ends[i] == token) return true;
+    return false;
 }
 
 void sequence_push(struct sequence *q, int32_t token)

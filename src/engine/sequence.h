@@ -33,6 +33,8 @@ struct sequence_spec {
     uint32_t prompt_count; /* at least 1, less than the context */
     uint32_t max_tokens;   /* at least 1; prompt and answer fit the context */
     bool ignore_end;       /* goes on after an end token, up to max_tokens */
+    const int32_t *ends;   /* tokens that end the answer besides the model's own; copied */
+    uint32_t end_count;
     struct sampler_params sampling;
     const struct str *stops;
     unsigned stop_count;
@@ -52,6 +54,8 @@ struct sequence {
     uint32_t prompt_count;
     uint32_t max_tokens;
     bool ignore_end;
+    int32_t *ends; /* tokens that end it besides the model's own */
+    uint32_t end_count;
     bool paused;             /* the reader is slow: no more tokens for now */
     struct sequence *leader; /* while this one waits for it */
     unsigned followers;      /* that wait for this one */
@@ -73,6 +77,9 @@ struct sequence {
 
 struct sequence *sequence_new(const struct sequence_spec *spec, uint32_t vocab);
 void sequence_free(struct sequence *q);
+
+/* True for a token that ends this answer, whatever the model says of it. */
+bool sequence_ends_at(const struct sequence *q, int32_t token);
 
 /* Appends a token of the answer. */
 void sequence_push(struct sequence *q, int32_t token);

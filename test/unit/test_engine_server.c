@@ -328,6 +328,139 @@ static void bad_requests_get_400_and_harm_nobody(void **state)
     world_free(w);
 }
 
+/* What asks for a shape that is not built is refused by its name; what asks for nothing passes, as do fields that are about the
+ * client. */
+static void promises_are_kept_or_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *field, *refused, *passes;
+    } fields[] = {
+        {"grammar", "\"root ::= \\\"a\\\"\"", "\"\""},
+        {"json_schema", "{}", "null"},
+        {"guided_json", "{\"type\":\"object\"}", "null"},
+        {"guided_regex", "\"a+\"", "\"\""},
+        {"guided_choice", "[\"a\"]", "[]"},
+        {"structured_outputs", "{\"json\":{}}", "{}"},
+        {"response_format", "{\"type\":\"json_object\"}", "{\"type\":\"text\"}"},
+        {"tools", "[{}]", "[]"},
+        {"tool_choice", "\"required\"", "\"auto\""},
+        {"tool_choice", "{\"type\":\"function\"}", "\"none\""},
+        {"modalities", "[\"text\",\"audio\"]", "[\"text\"]"},
+        {"bad_words", "[\"x\"]", "[]"},
+        {"lora", "[{\"id\":0}]", "[]"},
+        {"chat_template", "\"{{x}}\"", "null"},
+        {"chat_template_kwargs", "{\"enable_thinking\":true}", "{}"},
+        {"typical_p", "0.5", "1"},
+        {"mirostat", "2", "0"},
+        {"dry_multiplier", "0.8", "0.0"},
+        {"xtc_probability", "0.5", "0"},
+        {"samplers", "[\"top_k\"]", "[]"},
+        {"top_n_sigma", "1.5", "-1"},
+        {"skip_special_tokens", "false", "true"},
+        {"use_beam_search", "true", "false"},
+        {"add_generation_prompt", "false", "true"},
+        {"continue_final_message", "true", "false"},
+        {"store", NULL, "true"},
+        {"metadata", NULL, "{\"a\":\"b\"}"},
+        {"parallel_tool_calls", NULL, "false"},
+        {"reasoning_effort", NULL, "\"low\""},
+    };
+    struct world *w = world_new("fake:mode echo", 2);
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        char body[256], named[64];
+        (void)snprintf(body, sizeof body, "{\"%s\":%s," HELLO "}", fields[i].field,
+                       fields[i].passes);
+        assert_int_equal(answered(w, request(w, "POST", CHAT, body), "hello"), 200);
+        if (!fields[i].refused) continue;
+        (void)snprintf(body, sizeof body, "{\"%s\":%s," HELLO "}", fields[i].field,
+                       fields[i].refused);
+        (void)snprintf(named, sizeof named, "\"param\":\"%s\"", fields[i].field);
+        assert_int_equal(answered(w, request(w, "POST", CHAT, body), named), 400);
+    }
+    static const char *const histories[] = {"tool_calls\":[{\"id\":\"1\"}]",
+                                            "reasoning_content\":\"hm\"", "reasoning\":\"hm\"",
+                                            "function_call\":{\"name\":\"f\"}"};
+    for (size_t i = 0; i < ARRAY_LEN(histories); i++) {
+        char body[256];
+        (void)snprintf(body, sizeof body,
+                       "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"%s},"
+                       "{\"role\":\"user\",\"content\":\"hello\"}]}",
+                       histories[i]);
+        assert_int_equal(answered(w, request(w, "POST", CHAT, body), "in a message"), 400);
+    }
+    assert_int_equal(
+        answered(
+            w,
+            request(
+                w, "POST", CHAT,
+                "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"tool_calls\":null,"
+                "\"refusal\":null,\"annotations\":[],\"audio\":null,\"reasoning_content\":\"\"},"
+                "{\"role\":\"user\",\"content\":\"hello\"}]}"),
+            "hello"),
+        200);
+    world_free(w);
+}
+
+/* The scripted model says the last message again: here `hello`, from where the answer stands. */
+static void answers_go_on_or_begin(void **state)
+{
+    (void)state;
+#define BEGUN \
+    "\"messages\":[{\"role\":\"user\",\"content\":\"hello\"},{\"role\":\"assistant\",\"content\":\"he\"}]"
+    struct world *w = world_new("fake:mode echo", 2);
+    assert_int_equal(answered(w, request(w, "POST", CHAT, "{" BEGUN "}"), "\"content\":\"llo\""),
+                     200);
+    assert_int_equal(answered(w,
+                              request(w, "POST", CHAT,
+                                      "{\"continue_final_message\":true,"
+                                      "\"add_generation_prompt\":false," BEGUN "}"),
+                              "\"content\":\"llo\""),
+                     200);
+    assert_int_equal(
+        answered(w, request(w, "POST", CHAT, "{\"continue_final_message\":false," BEGUN "}"),
+                 "\"content\":\"he\""),
+        200);
+    world_free(w);
+}
+
+/* The scripted model would end after five letters. */
+static void ends_are_the_requests_own(void **state)
+{
+    (void)state;
+    struct world *w = world_new("fake:mode echo", 2);
+    struct sim_peer *p = request(w, "POST", CHAT, "{\"stop_token_ids\":[108]," HELLO "}");
+    assert_int_equal(answered(w, p,
+                              "\"content\":\"he\",\"refusal\":null},\"logprobs\":null,"
+                              "\"finish_reason\":\"stop\""),
+                     200);
+    assert_true(sim_has(p, "\"completion_tokens\":3,"));
+    p = request(w, "POST", CHAT, "{\"min_tokens\":8,\"temperature\":0," HELLO "}");
+    assert_int_equal(answered(w, p, "\"finish_reason\":\"stop\""), 200);
+    assert_true(sim_has(p, "\"completion_tokens\":9,"));
+    p = request(w, "POST", CHAT,
+                "{\"min_tokens\":4,\"stop_token_ids\":[101,108],\"temperature\":0," HELLO "}");
+    assert_int_equal(answered(w, p, "\"finish_reason\":\"stop\""), 200);
+    assert_false(sim_has(p, "\"content\":\"h\""));
+    assert_int_equal(
+        answered(w,
+                 request(w, "POST", CHAT,
+                         "{\"logit_bias\":[[104,false],[105,100]],\"max_tokens\":1," HELLO "}"),
+                 "\"content\":\"i\""),
+        200);
+    static const char *const bad[] = {
+        "\"stop_token_ids\":[320]",    "\"stop_token_ids\":[\"a\"]",
+        "\"stop_token_ids\":1",        "\"min_tokens\":9,\"max_tokens\":8",
+        "\"logit_bias\":[[104,true]]", "\"logit_bias\":[[\"a\",1]]",
+        "\"logit_bias\":[1]"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        char body[256];
+        (void)snprintf(body, sizeof body, "{%s," HELLO "}", bad[i]);
+        assert_int_equal(answered(w, request(w, "POST", CHAT, body), "invalid_request"), 400);
+    }
+    world_free(w);
+}
+
 static void a_prompt_beyond_the_context_is_refused(void **state)
 {
     (void)state;
@@ -556,6 +689,9 @@ int main(void)
         cmocka_unit_test(embeddings_in_both_encodings),
         cmocka_unit_test(small_routes),
         cmocka_unit_test(bad_requests_get_400_and_harm_nobody),
+        cmocka_unit_test(promises_are_kept_or_refused),
+        cmocka_unit_test(answers_go_on_or_begin),
+        cmocka_unit_test(ends_are_the_requests_own),
         cmocka_unit_test(a_prompt_beyond_the_context_is_refused),
         cmocka_unit_test(a_client_that_leaves_frees_its_slot),
         cmocka_unit_test(a_client_that_does_not_read_holds_its_stream_only),
