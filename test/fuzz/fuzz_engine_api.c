@@ -39,6 +39,9 @@ static void check_request(const struct api_request *r)
     must(p->top_logprobs <= SAMPLER_TOP_MAX && r->stop_count <= STOP_MAX);
     for (uint32_t i = 0; i < p->bias_count; i++)
         must(p->bias[i].token >= 0 && p->bias[i].token < VOCAB);
+    for (uint32_t i = 0; i < r->end_count; i++)
+        must(r->ends[i] >= 0 && r->ends[i] < VOCAB);
+    must(r->end_count <= API_ENDS_MAX && (!r->goes_on || r->message_count));
     check_prompts(r->prompts, r->prompt_count);
 }
 
