@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An embeddings request: the body comes (BODY), the preparing thread makes tokens of its inputs (PREPARING), these become one job
- * of the worker's (COMPUTING), the vectors go out in one answer. As with other requests the client may leave before; what is under
- * way is then cancelled, and the request freed when that has ended.
- *
- *     BODY --there--> PREPARING --tokens--> COMPUTING --vectors--> free
- *       |                 |                     |
- *       +-----------------+--gone, refused------+--> free, once nothing is under way */
+/* An embeddings request: its inputs are prepared, become one job of the worker's, and the vectors go out in one answer. As with other
+ * requests the client may leave before the job has ended; the job is then cancelled and freed when it is told of. */
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -16,23 +11,17 @@
 enum { VALUES_MAX = 64 * 1024 * 1024 }; /* floats of one answer */
 
 struct embedding {
-    struct work work;
-    struct task task;
-    struct server *server;
-    struct http_call *call; /* NULL when it has ended */
     struct preparation preparation;
-    bool preparing;
-    const struct api_error *cut; /* what to answer when it was cut off while PREPARING */
-    struct api_embedding api;    /* on the preparation's arena */
-    struct embed_job *job;       /* NULL when it is not the worker's */
+    struct task task;         /* once it is prepared */
+    struct http_call *call;   /* NULL when it has ended */
+    struct api_embedding api; /* on the preparation's arena */
+    struct embed_job *job;    /* NULL when it is not the worker's */
     uint64_t tokens;
 };
 
 static void embedding_free(struct embedding *e)
 {
-    task_cancel(&e->task);
     preparation_fini(&e->preparation);
-    server__leave(e->server, &e->work);
     free(e);
 }
 
@@ -54,7 +43,7 @@ static struct http_call *give_up_call(struct embedding *e)
     e->call = NULL;
     task_cancel(&e->task);
     call->task = NULL;
-    if (e->job) worker_cancel_embed(e->server->worker, e->job);
+    if (e->job) worker_cancel_embed(e->preparation.server->worker, e->job);
     return call;
 }
 
@@ -67,10 +56,10 @@ static void fail(struct embedding *e, const struct api_error *error)
 static int read_inputs(struct preparation *p)
 {
     struct embedding *e = CONTAINER_OF(p, struct embedding, preparation);
-    const struct model_info *info = e->server->info;
-    int err = api_parse_embedding(&p->arena, p->body, info->vocab, &e->api, &p->error);
+    const struct model_info *info = p->server->info;
+    int err = api_parse_embedding(&p->arena, p->call->body, info->vocab, &e->api, &p->error);
     if (err) return err;
-    err = server__check_model(e->server, &p->arena, e->api.model, &p->error);
+    err = server__check_model(p->server, &p->arena, e->api.model, &p->error);
     if (err) return err;
     if (!info->embed_max)
         return api_refuse(&p->arena, &p->error, "model", "unsupported_model",
@@ -86,41 +75,48 @@ static int read_inputs(struct preparation *p)
     return 0;
 }
 
-static void start(struct embedding *e)
+static void run(struct task *task)
 {
-    const struct preparation *p = &e->preparation;
+    struct embedding *e = CONTAINER_OF(task, struct embedding, task);
+    if (e->call->gone) call_end(give_up_call(e));
+    free_if_done(e);
+}
+
+static void cut(struct work *work, const struct api_error *error)
+{
+    struct embedding *e = CONTAINER_OF(work, struct embedding, preparation.work);
+    if (e->call) fail(e, error);
+    free_if_done(e);
+}
+
+static void start(struct preparation *p)
+{
+    struct embedding *e = CONTAINER_OF(p, struct embedding, preparation);
     struct embed_job *job = calloc(1, sizeof *job);
     if (!job) abort();
     job->owner = e;
     job->inputs = p->tokens;
     job->count = (uint32_t)p->count;
-    job->out = malloc(p->count * e->server->info->embedding * sizeof *job->out);
+    job->out = malloc(p->count * p->server->info->embedding * sizeof *job->out);
     if (!job->out) abort();
     for (size_t i = 0; i < p->count; i++)
         e->tokens += p->tokens[i].count;
+    task_init(&e->task, run);
+    e->call = p->call;
+    e->call->task = &e->task;
+    p->work.cut = cut;
     e->job = job;
-    worker_embed(e->server->worker, job);
+    worker_embed(p->server->worker, job);
 }
 
-static void on_prepared(struct preparation *p)
+static void on_refused(struct preparation *p)
 {
-    struct embedding *e = CONTAINER_OF(p, struct embedding, preparation);
-    e->preparing = false;
-    if (e->call->gone)
-        call_end(give_up_call(e));
-    else if (e->cut || p->err)
-        fail(e, e->cut ? e->cut : &p->error);
-    else
-        start(e);
-    free_if_done(e);
+    embedding_free(CONTAINER_OF(p, struct embedding, preparation));
 }
-
-static const struct preparation_handler prepares = {.read = read_inputs,
-                                                    .on_prepared = on_prepared};
 
 static void reply(struct embedding *e, const struct embed_job *job)
 {
-    const struct server *s = e->server;
+    const struct server *s = e->preparation.server;
     struct buf body;
     buf_init(&body, SERVER_ANSWER_MAX);
     if (answer_embeddings(&body, str_of(s->options.alias), job->out, job->count, s->info->embedding,
@@ -153,49 +149,11 @@ void embedding_on_done(struct server *s, struct embed_job *job, int err)
     free_if_done(e);
 }
 
-static void run(struct task *task)
-{
-    struct embedding *e = CONTAINER_OF(task, struct embedding, task);
-    struct http_call *c = e->call;
-    if (e->preparing) {
-        if (c->gone) preparation_cancel(&e->preparation);
-    } else if (c->gone) {
-        call_end(give_up_call(e));
-    } else if (e->job) {
-        return;
-    } else if (c->body_err) {
-        const struct api_error error = server__body_error(c);
-        fail(e, &error);
-    } else if (c->body_done) {
-        e->preparing = true;
-        preparation_start(&e->preparation, e->server->preparer, &prepares, e->server->model,
-                          c->body);
-    }
-    free_if_done(e);
-}
-
-static void cut(struct work *work, const struct api_error *error)
-{
-    struct embedding *e = CONTAINER_OF(work, struct embedding, work);
-    if (e->preparing) {
-        e->cut = error;
-        preparation_cancel(&e->preparation);
-    } else if (e->call) {
-        fail(e, error);
-    }
-    free_if_done(e);
-}
-
 void embedding_begin(struct server *s, struct http_call *call)
 {
+    static const struct preparation_handler handler = {
+        .read = read_inputs, .on_prepared = start, .on_refused = on_refused};
     struct embedding *e = calloc(1, sizeof *e);
     if (!e) abort();
-    e->server = s;
-    e->call = call;
-    e->work.cut = cut;
-    task_init(&e->task, run);
-    server__enter(s, &e->work);
-    call->task = &e->task;
-    call_read_body(call, SERVER_BODY_MAX);
-    loop_wake(s->loop, &e->task);
+    preparation_begin(&e->preparation, s, call, &handler);
 }

@@ -4,6 +4,8 @@
 #include "base/err.h"
 #include "engine/server_priv.h"
 
+/* --- on the preparing thread --- */
+
 static int refuse_length(struct preparation *p, const char *least, size_t count)
 {
     return api_refuse(
@@ -62,8 +64,9 @@ static int begin_prompt(struct preparation *p)
 {
     const struct api_prompt *text = p->texts ? &p->texts[p->next] : NULL;
     if (text && text->tokens) return take_tokens(p, text->tokens, text->token_count);
-    int err = text ? prompt_of_text(&p->prompt, &p->arena, p->model, text->text, p->around, p->room)
-                   : prompt_of_chat(&p->prompt, &p->arena, p->model, p->chat->messages,
+    int err = text ? prompt_of_text(&p->prompt, &p->arena, p->server->model, text->text, p->around,
+                                    p->room)
+                   : prompt_of_chat(&p->prompt, &p->arena, p->server->model, p->chat->messages,
                                     p->chat->message_count, p->chat->goes_on, p->room);
     return err ? refuse_prompt(p, err) : 0;
 }
@@ -89,31 +92,106 @@ static bool step(struct prepare_job *job)
     return false;
 }
 
+/* --- on the loop --- */
+
+static void refuse(struct preparation *p, const struct api_error *error)
+{
+    task_cancel(&p->task);
+    server__reply_error(p->call, error);
+    p->handler->on_refused(p);
+}
+
+static void leave(struct preparation *p)
+{
+    task_cancel(&p->task);
+    call_end(p->call);
+    p->handler->on_refused(p);
+}
+
+static void refuse_body(struct preparation *p)
+{
+    struct api_error error = {.status = 400,
+                              .type = "invalid_request_error",
+                              .message = STR("The body did not arrive whole.")};
+    if (p->call->body_err == ERR_TOO_LARGE) {
+        error.status = 413;
+        error.message = STR("The body is larger than this engine takes.");
+    } else if (p->call->body_err == ERR_TIMEOUT) {
+        error.status = 408;
+    }
+    refuse(p, &error);
+}
+
 static void on_prepared(struct prepare_job *job)
 {
     struct preparation *p = CONTAINER_OF(job, struct preparation, job);
-    p->handler->on_prepared(p);
+    if (p->call->gone) {
+        leave(p);
+    } else if (p->cut_by || p->err) {
+        refuse(p, p->cut_by ? p->cut_by : &p->error);
+    } else {
+        task_cancel(&p->task);
+        p->handler->on_prepared(p);
+    }
 }
 
-void preparation_start(struct preparation *p, struct preparer *preparer,
-                       const struct preparation_handler *handler, const struct model *model,
-                       struct str body)
+static void prepare(struct preparation *p)
 {
-    *p = (struct preparation){.handler = handler, .model = model, .body = body};
-    p->job.left = body.len;
+    p->preparing = true;
+    p->job.left = p->call->body.len;
     p->job.step = step;
     p->job.on_prepared = on_prepared;
-    arena_init(&p->arena, SERVER_PARSE_MAX, 16 * 1024);
-    preparer_add(preparer, &p->job);
+    preparer_add(p->server->preparer, &p->job);
 }
 
-void preparation_cancel(struct preparation *p)
+static void run(struct task *task)
 {
+    struct preparation *p = CONTAINER_OF(task, struct preparation, task);
+    if (p->preparing && p->call->gone)
+        preparer_cancel(&p->job);
+    else if (p->preparing)
+        return;
+    else if (p->call->gone)
+        leave(p);
+    else if (p->call->body_err)
+        refuse_body(p);
+    else if (p->call->body_done)
+        prepare(p);
+}
+
+static void cut(struct work *work, const struct api_error *error)
+{
+    struct preparation *p = CONTAINER_OF(work, struct preparation, work);
+    if (!p->preparing) {
+        refuse(p, error);
+        return;
+    }
+    p->cut_by = error;
     preparer_cancel(&p->job);
+}
+
+void preparation_begin(struct preparation *p, struct server *server, struct http_call *call,
+                       const struct preparation_handler *handler)
+{
+    *p = (struct preparation){
+        .server = server, .call = call, .handler = handler, .work = {.cut = cut}};
+    task_init(&p->task, run);
+    arena_init(&p->arena, SERVER_PARSE_MAX, 16 * 1024);
+    server__enter(server, &p->work);
+    call->task = &p->task;
+    call_read_body(call, SERVER_BODY_MAX);
+    loop_wake(server->loop, &p->task);
+}
+
+void preparation_release(struct preparation *p)
+{
+    arena_fini(&p->arena);
+    p->arena = (struct arena){0};
 }
 
 void preparation_fini(struct preparation *p)
 {
-    arena_fini(&p->arena);
-    p->arena = (struct arena){0};
+    task_cancel(&p->task);
+    preparation_release(p);
+    server__leave(p->server, &p->work);
 }

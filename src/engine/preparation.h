@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One request's way from its body to the tokens of its texts, on the preparing thread.
+/* A posted call's way from its body to the tokens of its texts. The happy path: the body comes (BODY), the preparing thread takes it
+ * apart and tokenizes (PREPARING), and the call is handed on with the tokens. What can go wrong: a bad body, a text that does not fit
+ * (answered here), a client that leaves, a server whose patience ends (503). One that is PREPARING is told when its present piece has
+ * ended, which is soon.
  *
- * Made by the loop's thread when the body is there, which must stay until on_prepared. Between these two it belongs to the other
- * thread, with the arena and all that `read` fills in; afterwards to the loop's again. */
+ *     BODY --there--> PREPARING --tokens--> on_prepared
+ *       |                 |
+ *       +-----------------+--gone, refused, cut--> on_refused
+ *
+ * Embedded in the handler's object, and the server's work as long as that lives. The functions belong to the loop's thread; `read` and
+ * `finish` run on the other one, to which all that they touch belongs meanwhile. */
 #ifndef HOSTLER_ENGINE_PREPARATION_H
 #define HOSTLER_ENGINE_PREPARATION_H
 
@@ -12,23 +19,37 @@
 #include "engine/model.h"
 #include "engine/preparer.h"
 #include "engine/prompt.h"
+#include "engine/server.h"
 
 struct preparation;
+
+/* Work in progress: what a posted call has begun. */
+struct work {
+    struct list link;
+    /* The server's patience has ended: answers with the error what has no answer yet, ends what has one, and hurries the rest. */
+    void (*cut)(struct work *work, const struct api_error *error);
+};
 
 struct preparation_handler {
     /* Takes the body apart and sets texts or chat, or neither. Not 0: p->error says why. */
     int (*read)(struct preparation *p);
-    /* Behind the last token, still on the thread; or NULL. Likewise. */
+    /* Behind the last token; or NULL. Likewise. */
     int (*finish)(struct preparation *p);
-    /* On the loop, once: p->err or p->tokens; half of it after a cancel. */
+    /* The tokens are there. The call is the handler's, as are its task and work.cut. */
     void (*on_prepared)(struct preparation *p);
+    /* Instead: the call has been answered, or its client has left. To be freed. */
+    void (*on_refused)(struct preparation *p);
 };
 
 struct preparation {
-    struct prepare_job job;
+    struct work work;
+    struct task task;
+    struct server *server;
+    struct http_call *call;
     const struct preparation_handler *handler;
-    const struct model *model;
-    struct str body;
+    bool preparing;
+    const struct api_error *cut_by; /* what to answer when it was cut while PREPARING */
+    struct prepare_job job;
     struct arena arena;
 
     /* Set by `read`: */
@@ -49,14 +70,14 @@ struct preparation {
     struct prompt prompt; /* of text `next`, while its model is set */
 };
 
-void preparation_start(struct preparation *p, struct preparer *preparer,
-                       const struct preparation_handler *handler, const struct model *model,
-                       struct str body);
+/* Takes the call over. */
+void preparation_begin(struct preparation *p, struct server *server, struct http_call *call,
+                       const struct preparation_handler *handler);
 
-/* on_prepared comes soon. */
-void preparation_cancel(struct preparation *p);
+/* Gives the arena back, with the tokens, once they are not needed. */
+void preparation_release(struct preparation *p);
 
-/* Gives the arena back. A zeroed one may be finished, too. */
+/* The end of the work. */
 void preparation_fini(struct preparation *p);
 
 #endif

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A chat or completion request. The happy path: the body comes (BODY), the preparing thread checks it and makes tokens of its
- * prompts (PREPARING), each choice becomes a sequence, whose tokens go out as they come (ANSWERING), until each has ended; then
- * the call ends. What can go wrong: a bad body (400), the model fails (500, or an error event in a stream that has begun), the
- * client leaves (its sequences are cancelled), the client reads slowly (they are paused), the server shuts down (503, or an error
- * event).
+/* A chat or completion request. The happy path: it is prepared (PREPARING, see preparation.h), each choice becomes a sequence, whose
+ * tokens go out as they come (ANSWERING), until each has ended; then the call ends. What can go wrong: the model fails (500, or an
+ * error event in a stream that has begun), the client leaves (its sequences are cancelled), the client reads slowly (they are
+ * paused), the server shuts down (503, or an error event).
  *
  * The call may end before the sequences do; the request lives until both have.
  *
- *     BODY --there--> PREPARING --tokens--> ANSWERING --all ended--> free
- *       |                 |                     |
- *       |                 |                     +--gone, failed--> ORPHAN --all ended--> free
- *       +-----------------+--gone, refused--> free
- *
- * A client that leaves while its request is PREPARING is forgotten when that has ended, which is soon. */
+ *     PREPARING --tokens--> ANSWERING --all ended--> free
+ *         |                     |
+ *         |                     +--gone, failed, cut--> ORPHAN --all ended--> free
+ *         +--refused--> free */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,18 +38,16 @@ struct choice {
     unsigned token_cap;
 };
 
-enum request_state { REQUEST_BODY, REQUEST_PREPARING, REQUEST_ANSWERING, REQUEST_ORPHAN };
+enum request_state { REQUEST_PREPARING, REQUEST_ANSWERING, REQUEST_ORPHAN };
 
 struct request {
-    struct work work;
-    struct task task;
+    struct preparation preparation;
+    struct task task; /* once it is prepared */
     struct server *server;
     enum request_state state;
-    struct http_call *call; /* NULL in ORPHAN */
+    struct http_call *call; /* in ANSWERING */
     enum api_kind kind;
-    struct preparation preparation;
-    struct api_request api;      /* on the preparation's arena, while that is there */
-    const struct api_error *cut; /* what to answer when it was cut off while PREPARING */
+    struct api_request api; /* on the preparation's arena, while that is there */
     struct answer answer;
     bool stream;
     bool paused;
@@ -90,10 +85,9 @@ static void request_free(struct request *r)
         free(r->choices[i].tokens);
     }
     task_cancel(&r->task);
-    preparation_fini(&r->preparation);
     buf_fini(&r->frames);
     free(r->choices);
-    server__leave(r->server, &r->work);
+    preparation_fini(&r->preparation);
     free(r);
 }
 
@@ -136,7 +130,7 @@ static struct http_call *give_up_call(struct request *r)
 
 static void orphan(struct request *r)
 {
-    if (r->state == REQUEST_ANSWERING) log_request(r, "client_gone");
+    log_request(r, "client_gone");
     call_end(give_up_call(r));
 }
 
@@ -154,7 +148,7 @@ static void fail(struct request *r, const struct api_error *error)
     }
 }
 
-/* --- from body to sequences --- */
+/* --- sequences --- */
 
 /* The tokens that min_tokens holds back: the model's and the request's. */
 static void gather_ends(struct arena *arena, const struct model_info *info, struct api_request *api)
@@ -174,8 +168,8 @@ static int read_request(struct preparation *p)
     const struct server *s = r->server;
     struct api_request *api = &r->api;
     const bool is_chat = r->kind == API_CHAT;
-    int err = (is_chat ? api_parse_chat : api_parse_completion)(&p->arena, p->body, &s->defaults,
-                                                                s->info->vocab, api, &p->error);
+    int err = (is_chat ? api_parse_chat : api_parse_completion)(
+        &p->arena, p->call->body, &s->defaults, s->info->vocab, api, &p->error);
     if (err) return err;
     err = server__check_model(s, &p->arena, api->model, &p->error);
     if (err) return err;
@@ -223,61 +217,6 @@ static void add_choices(struct request *r, const struct model_tokens *prompt)
         if (i == 0) spec.leader = c->sequence;
     }
     r->usage.prompt += prompt->count;
-}
-
-static void start(struct request *r)
-{
-    struct preparation *p = &r->preparation;
-    const struct api_request *api = &r->api;
-    r->state = REQUEST_ANSWERING;
-    r->stream = api->stream;
-    answer_init(&r->answer, r->kind);
-    r->answer.vocabulary = r->server->model;
-    r->answer.model = str_of(r->server->options.alias);
-    r->answer.include_usage = api->include_usage;
-    r->answer.logprobs = api->sampling.logprobs;
-    r->choices = must(calloc(p->count * api->n, sizeof *r->choices));
-    for (size_t i = 0; i < p->count; i++)
-        add_choices(r, &p->tokens[i]);
-    preparation_fini(p);
-    r->running = r->choice_count;
-    for (size_t i = 0; i < r->choice_count; i++)
-        worker_add(r->server->worker, r->choices[i].sequence);
-}
-
-static void on_prepared(struct preparation *p)
-{
-    struct request *r = CONTAINER_OF(p, struct request, preparation);
-    if (r->call->gone)
-        orphan(r);
-    else if (r->cut || p->err)
-        fail(r, r->cut ? r->cut : &p->error);
-    else
-        start(r);
-    free_if_done(r);
-}
-
-static const struct preparation_handler prepares = {.read = read_request,
-                                                    .on_prepared = on_prepared};
-
-static void step_body(struct request *r)
-{
-    struct http_call *c = r->call;
-    if (c->gone) {
-        orphan(r);
-    } else if (c->body_err) {
-        const struct api_error error = server__body_error(c);
-        fail(r, &error);
-    } else if (c->body_done) {
-        r->state = REQUEST_PREPARING;
-        preparation_start(&r->preparation, r->server->preparer, &prepares, r->server->model,
-                          c->body);
-    }
-}
-
-static void step_preparing(struct request *r)
-{
-    if (r->call->gone) preparation_cancel(&r->preparation);
 }
 
 /* --- output --- */
@@ -425,51 +364,63 @@ void request_on_output(struct server *s, const struct output *out)
     free_if_done(r);
 }
 
-static void step_answering(struct request *r)
+static void run(struct task *task)
 {
+    struct request *r = CONTAINER_OF(task, struct request, task);
+    assert(r->state == REQUEST_ANSWERING);
     if (r->call->gone)
         orphan(r);
     else
         resume(r);
-}
-
-static void run(struct task *task)
-{
-    static void (*const steps[])(struct request *r) = {
-        [REQUEST_BODY] = step_body,
-        [REQUEST_PREPARING] = step_preparing,
-        [REQUEST_ANSWERING] = step_answering,
-    };
-    struct request *r = CONTAINER_OF(task, struct request, task);
-    assert(r->state != REQUEST_ORPHAN);
-    steps[r->state](r);
     free_if_done(r);
 }
 
 static void cut(struct work *work, const struct api_error *error)
 {
-    struct request *r = CONTAINER_OF(work, struct request, work);
-    if (r->state == REQUEST_PREPARING) {
-        r->cut = error;
-        preparation_cancel(&r->preparation);
-    } else if (r->state != REQUEST_ORPHAN) {
-        fail(r, error);
-    }
+    struct request *r = CONTAINER_OF(work, struct request, preparation.work);
+    if (r->state == REQUEST_ANSWERING) fail(r, error);
     free_if_done(r);
+}
+
+/* --- its beginning --- */
+
+static void start(struct preparation *p)
+{
+    struct request *r = CONTAINER_OF(p, struct request, preparation);
+    const struct api_request *api = &r->api;
+    r->state = REQUEST_ANSWERING;
+    r->call = p->call;
+    r->call->task = &r->task;
+    p->work.cut = cut;
+    r->stream = api->stream;
+    answer_init(&r->answer, r->kind);
+    r->answer.vocabulary = r->server->model;
+    r->answer.model = str_of(r->server->options.alias);
+    r->answer.include_usage = api->include_usage;
+    r->answer.logprobs = api->sampling.logprobs;
+    r->choices = must(calloc(p->count * api->n, sizeof *r->choices));
+    for (size_t i = 0; i < p->count; i++)
+        add_choices(r, &p->tokens[i]);
+    preparation_release(p);
+    r->running = r->choice_count;
+    for (size_t i = 0; i < r->choice_count; i++)
+        worker_add(r->server->worker, r->choices[i].sequence);
+}
+
+static void on_refused(struct preparation *p)
+{
+    request_free(CONTAINER_OF(p, struct request, preparation));
 }
 
 void request_begin(struct server *s, struct http_call *call, enum api_kind kind)
 {
+    static const struct preparation_handler handler = {
+        .read = read_request, .on_prepared = start, .on_refused = on_refused};
     struct request *r = must(calloc(1, sizeof *r));
     r->server = s;
-    r->call = call;
     r->kind = kind;
     r->started_us = call->started_us;
-    r->work.cut = cut;
     task_init(&r->task, run);
     buf_init(&r->frames, SERVER_ANSWER_MAX);
-    server__enter(s, &r->work);
-    call->task = &r->task;
-    call_read_body(call, SERVER_BODY_MAX);
-    loop_wake(s->loop, &r->task);
+    preparation_begin(&r->preparation, s, call, &handler);
 }

@@ -81,20 +81,6 @@ int server__check_model(const struct server *s, struct arena *arena, struct str 
     return ERR_NOT_FOUND;
 }
 
-struct api_error server__body_error(const struct http_call *call)
-{
-    struct api_error error = {.status = 400,
-                              .type = "invalid_request_error",
-                              .message = STR("The body did not arrive whole.")};
-    if (call->body_err == ERR_TOO_LARGE) {
-        error.status = 413;
-        error.message = STR("The body is larger than this engine takes.");
-    } else if (call->body_err == ERR_TIMEOUT) {
-        error.status = 408;
-    }
-    return error;
-}
-
 /* --- routes without a body --- */
 
 /* What of the file's own template the built-in one is. */

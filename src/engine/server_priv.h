@@ -16,22 +16,12 @@ enum {
 void server__reply_json(struct http_call *c, int status, struct str body);
 void server__reply_error(struct http_call *c, const struct api_error *error);
 
-/* Work in progress: what a posted call has begun. */
-struct work {
-    struct list link;
-    /* The server's patience has ended: answers with the error what has no answer yet, ends what has one, and hurries the rest. */
-    void (*cut)(struct work *work, const struct api_error *error);
-};
-
-/* Counts it, and tells when a draining server has none left. */
+/* Counts work in progress, and tells when a draining server has none left. */
 void server__enter(struct server *s, struct work *work);
 void server__leave(struct server *s, struct work *work);
 
 MUST_CHECK int server__check_model(const struct server *s, struct arena *arena, struct str name,
                                    struct api_error *error);
-
-/* What is answered when call->body_err says that the body is not there. */
-struct api_error server__body_error(const struct http_call *call);
 
 /* request.c: chat and completions. Takes the call over. */
 void request_begin(struct server *s, struct http_call *call, enum api_kind kind);
