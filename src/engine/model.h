@@ -104,8 +104,8 @@ struct model_special {
     bool strips;  /* read as it, its name takes the white space behind it away */
 };
 
-/* All of them but those whose names are white space, longest name first. */
-const struct model_special *model_specials(const struct model *m, size_t *count);
+/* The one whose name `text` begins with, the longest of several; NULL: none. Names of white space do not count. */
+const struct model_special *model_special_at(const struct model *m, struct str text);
 
 struct model_message {
     const char *role; /* "system", "user", "assistant" ... */

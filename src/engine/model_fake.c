@@ -243,10 +243,11 @@ static const struct model_special specials[] = {
     {STR_INIT("<|n|>"), FAKE_LINE, true, true},
 };
 
-const struct model_special *model_specials(const struct model *m UNUSED, size_t *count)
+const struct model_special *model_special_at(const struct model *m UNUSED, struct str text)
 {
-    *count = ARRAY_LEN(specials);
-    return specials;
+    for (size_t i = 0; i < ARRAY_LEN(specials); i++)
+        if (str_starts(text, specials[i].name)) return &specials[i];
+    return NULL;
 }
 
 int model_tokenize(const struct model *m, struct str text, bool add_special, bool parse_special,
@@ -258,11 +259,10 @@ int model_tokenize(const struct model *m, struct str text, bool add_special, boo
     while (text.len) {
         int32_t token = (unsigned char)text.ptr[0];
         size_t used = 1;
-        for (size_t i = 0; i < ARRAY_LEN(specials); i++) {
-            if (specials[i].control && !parse_special) continue;
-            if (!str_starts(text, specials[i].name)) continue;
-            token = specials[i].token;
-            used = specials[i].name.len;
+        const struct model_special *special = model_special_at(m, text);
+        if (special && (parse_special || !special->control)) {
+            token = special->token;
+            used = special->name.len;
         }
         if (n < max) tokens[n] = token;
         n++;

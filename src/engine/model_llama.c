@@ -36,8 +36,9 @@ struct model {
     struct blas blas;
     const char *
         chat_template; /* the file's own, by which libllama chooses a built-in one, or the name of one */
-    struct model_special *specials;
+    struct model_special *specials; /* longest name first, those of a length by name */
     size_t special_count;
+    bool special_starts[256]; /* bytes that their names begin with */
     int32_t *ends;
     bool recurrent; /* its state cannot be cut */
     /* The arrays of one batch, info.batch long. */
@@ -179,7 +180,7 @@ static int longer_name_first(const void *a, const void *b)
 {
     const struct model_special *x = a, *y = b;
     if (x->name.len != y->name.len) return x->name.len > y->name.len ? -1 : 1;
-    return x->token < y->token ? -1 : x->token > y->token;
+    return str_cmp(x->name, y->name);
 }
 
 static bool is_blank(struct str s)
@@ -199,6 +200,7 @@ static void read_specials(struct model *m)
         if (m->special_count % 256 == 0)
             m->specials =
                 must(realloc(m->specials, (m->special_count + 256) * sizeof *m->specials));
+        m->special_starts[(unsigned char)name.ptr[0]] = true;
         m->specials[m->special_count++] = (struct model_special){
             name, t, (attr & control) != 0, (attr & LLAMA_TOKEN_ATTR_RSTRIP) != 0};
     }
@@ -503,10 +505,33 @@ bool model_is_end(const struct model *m, int32_t token)
     return llama_vocab_is_eog(m->vocab, token);
 }
 
-const struct model_special *model_specials(const struct model *m, size_t *count)
+/* Past those with names as long as the one at `first`. */
+static size_t end_of_length(const struct model *m, size_t first)
 {
-    *count = m->special_count;
-    return m->specials;
+    const size_t len = m->specials[first].name.len;
+    size_t low = first, high = m->special_count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (m->specials[middle].name.len == len)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct model_special *model_special_at(const struct model *m, struct str text)
+{
+    if (!text.len || !m->special_starts[(unsigned char)text.ptr[0]]) return NULL;
+    for (size_t first = 0, next; first < m->special_count; first = next) {
+        const struct model_special wanted = {.name = str_sub(text, 0, m->specials[first].name.len)};
+        next = end_of_length(m, first);
+        if (wanted.name.len < m->specials[first].name.len) continue;
+        const struct model_special *found =
+            bsearch(&wanted, m->specials + first, next - first, sizeof wanted, longer_name_first);
+        if (found) return found;
+    }
+    return NULL;
 }
 
 int model_chat(const struct model *m, const struct model_message *messages, size_t count,

@@ -11,6 +11,7 @@
 enum {
     MARKER_DIGITS = 6,
     MARKED_MAX = 1000000,
+    GUARDED_MAX = 16, /* templates use a few */
     RENDERED_MAX = 64 * 1024 * 1024,
 };
 
@@ -41,23 +42,12 @@ static struct str trim_right(struct str s)
 
 /* --- special tokens --- */
 
-/* The special token whose name `text` begins with; the longest one of several. */
-static const struct model_special *special_at(const struct model *model, struct str text)
-{
-    size_t count;
-    const struct model_special *all = model_specials(model, &count);
-    for (size_t i = 0; i < count; i++)
-        if (str_starts(text, all[i].name)) return &all[i];
-    return NULL;
-}
-
 /* The first one in `text`; *at is where. */
-static const struct model_special *find_special(const struct model *model, const bool *starts,
-                                                struct str text, size_t *at)
+static const struct model_special *find_special(const struct model *model, struct str text,
+                                                size_t *at)
 {
     for (size_t i = 0; i < text.len; i++) {
-        if (!starts[(unsigned char)text.ptr[i]]) continue;
-        const struct model_special *found = special_at(model, str_skip(text, i));
+        const struct model_special *found = model_special_at(model, str_skip(text, i));
         if (!found) continue;
         *at = i;
         return found;
@@ -67,7 +57,7 @@ static const struct model_special *find_special(const struct model *model, const
 
 static bool begins_with_token(const struct model *model, struct str text, int32_t token)
 {
-    const struct model_special *s = special_at(model, text);
+    const struct model_special *s = model_special_at(model, text);
     return s && s->token == token;
 }
 
@@ -79,12 +69,11 @@ struct builder {
     struct arena *arena;
     char *text; /* of all runs, one after the other */
     size_t len;
-    size_t run; /* where the present run begins */
-    size_t cap; /* spans */
-    bool full;  /* the arena is */
-    bool trims; /* the token before takes the white space behind it away */
-    bool starts[256];
-    struct str *guarded; /* names that a run must not hold whole */
+    size_t run;                      /* where the present run begins */
+    size_t cap;                      /* spans */
+    bool full;                       /* the arena is */
+    bool trims;                      /* the token before takes the white space behind it away */
+    struct str guarded[GUARDED_MAX]; /* names that a run must not hold whole */
     size_t guarded_count;
 };
 
@@ -133,7 +122,7 @@ static void add_template(struct builder *b, struct str text)
 {
     const struct model_special *s;
     size_t at;
-    while ((s = find_special(b->prompt->model, b->starts, text, &at))) {
+    while ((s = find_special(b->prompt->model, text, &at))) {
         add_run(b, str_sub(text, 0, at));
         add_special(b, s);
         text = str_skip(text, at + s->name.len);
@@ -163,18 +152,26 @@ static void add_content(struct builder *b, struct str text)
     add_run(b, text);
 }
 
-/* Tokens that are read in every text, special or not, are like control tokens where the template uses them: their names in
- * contents are cut in two. */
-static void guard(struct builder *b, struct str rendered)
+static bool is_guarded(const struct builder *b, struct str name)
 {
-    size_t count;
-    const struct model_special *all = model_specials(b->prompt->model, &count);
-    b->guarded = arena_alloc(b->arena, (count + 1) * sizeof *b->guarded);
-    for (size_t i = 0; i < count; i++) {
-        b->starts[(unsigned char)all[i].name.ptr[0]] = true;
-        if (all[i].control || all[i].name.len < 2 || str_find(rendered, all[i].name) < 0) continue;
-        b->guarded[b->guarded_count++] = all[i].name;
+    for (size_t i = 0; i < b->guarded_count; i++)
+        if (str_eq(b->guarded[i], name)) return true;
+    return false;
+}
+
+/* Special tokens that are read in every text are like control tokens where the template uses them: their names in contents are cut in
+ * two. ERR_UNSUPPORTED: too many. */
+static int guard(struct builder *b, struct str rendered)
+{
+    const struct model_special *s;
+    size_t at;
+    while ((s = find_special(b->prompt->model, rendered, &at))) {
+        rendered = str_skip(rendered, at + s->name.len);
+        if (s->control || s->name.len < 2 || is_guarded(b, s->name)) continue;
+        if (b->guarded_count == GUARDED_MAX) return ERR_UNSUPPORTED;
+        b->guarded[b->guarded_count++] = s->name;
     }
+    return 0;
 }
 
 /* --- chats --- */
@@ -277,10 +274,11 @@ static int build_chat(struct builder *b, struct str rendered, struct content *co
     const int32_t first = model_info(b->prompt->model)->begin;
     b->text = arena_try(b->arena, rendered.len + bytes + 1);
     if (!b->text) return ERR_TOO_LARGE;
-    guard(b, rendered);
+    int err = guard(b, rendered);
+    if (err) return err;
     if (first >= 0 && !begins_with_token(b->prompt->model, rendered, first))
         add_span(b, (struct prompt_span){STR_NULL, first, false});
-    int err = cut(b, rendered, contents, count, goes_on);
+    err = cut(b, rendered, contents, count, goes_on);
     end_run(b);
     return err ? err : end(b);
 }
