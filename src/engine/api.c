@@ -514,7 +514,7 @@ static int read_bias(struct reader *r, struct sampler_params *p)
     int err = 0;
     if (absent(v)) return 0;
     if (json_type(v) != JSON_OBJECT && json_type(v) != JSON_ARRAY)
-        return wrong_type(r, "logit_bias", "an object");
+        return wrong_type(r, "logit_bias", "an object, or an array of pairs");
     if (json_count(v) > SAMPLER_BIAS_MAX)
         return api_refuse(r->arena, r->error, "logit_bias", NULL,
                           "'logit_bias' may have at most %d members.", SAMPLER_BIAS_MAX);

@@ -342,7 +342,7 @@ static bool ends_word(struct str text, size_t at)
 static size_t piece_of(const struct prompt *p, struct str text)
 {
     if (text.len <= PROMPT_PIECE || !model_info(p->model)->cuts_words) return text.len;
-    for (size_t at = PROMPT_PIECE; at > PROMPT_PIECE / 2; at--)
+    for (size_t at = PROMPT_PIECE - 1; at > PROMPT_PIECE / 2; at--)
         if (ends_word(text, at)) return at;
     return utf8_complete(str_sub(text, 0, PROMPT_PIECE));
 }

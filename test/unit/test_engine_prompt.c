@@ -220,6 +220,21 @@ static void long_texts_come_in_pieces(void **state)
     }
 }
 
+/* A piece's border is not looked for behind the text. */
+static void a_space_may_be_the_last_byte(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_model(&f, "fake:mode echo");
+    char *text = arena_alloc(&f.arena, PROMPT_PIECE + 1);
+    memset(text, 'x', PROMPT_PIECE);
+    text[PROMPT_PIECE] = ' ';
+    const struct str all = str_n(text, PROMPT_PIECE + 1);
+    assert_int_equal(finish(&f, prompt_of_text(&f.p, &f.arena, f.model, all, false, ROOM)), 0);
+    assert_int_equal(f.p.count, all.len);
+    close_model(&f);
+}
+
 /* A text that cannot have room is refused before its first byte is looked at, another one as soon as it has none. */
 static void what_does_not_fit_is_not_read_to_its_end(void **state)
 {
@@ -249,6 +264,7 @@ int main(void)
         cmocka_unit_test(an_answer_goes_on),
         cmocka_unit_test(a_text_is_its_callers_own),
         cmocka_unit_test(long_texts_come_in_pieces),
+        cmocka_unit_test(a_space_may_be_the_last_byte),
         cmocka_unit_test(what_does_not_fit_is_not_read_to_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
