@@ -351,33 +351,38 @@ static void write_vector(struct json_writer *w, const float *values, size_t leng
     json_write_array_end(w);
 }
 
-int answer_embeddings(struct buf *out, struct str model, const float *values, size_t count,
-                      size_t length, bool base64, uint64_t tokens)
+void answer_embeddings_begin(struct json_writer *w, struct buf *out)
 {
-    struct json_writer w;
-    json_write_init(&w, out);
-    json_write_object(&w);
-    json_write_str_member(&w, "object", STR("list"));
-    json_write_key(&w, "data");
-    json_write_array(&w);
-    for (size_t i = 0; i < count; i++) {
-        json_write_object(&w);
-        json_write_str_member(&w, "object", STR("embedding"));
-        json_write_u64_member(&w, "index", i);
-        json_write_key(&w, "embedding");
-        if (base64)
-            write_base64(&w, values + i * length, length);
-        else
-            write_vector(&w, values + i * length, length);
-        json_write_object_end(&w);
-    }
-    json_write_array_end(&w);
-    json_write_str_member(&w, "model", model);
-    json_write_key(&w, "usage");
-    json_write_object(&w);
-    json_write_u64_member(&w, "prompt_tokens", tokens);
-    json_write_u64_member(&w, "total_tokens", tokens);
-    json_write_object_end(&w);
-    json_write_object_end(&w);
-    return json_write_end(&w);
+    json_write_init(w, out);
+    json_write_object(w);
+    json_write_str_member(w, "object", STR("list"));
+    json_write_key(w, "data");
+    json_write_array(w);
+}
+
+void answer_embedding(struct json_writer *w, size_t index, const float *values, size_t length,
+                      bool base64)
+{
+    json_write_object(w);
+    json_write_str_member(w, "object", STR("embedding"));
+    json_write_u64_member(w, "index", index);
+    json_write_key(w, "embedding");
+    if (base64)
+        write_base64(w, values, length);
+    else
+        write_vector(w, values, length);
+    json_write_object_end(w);
+}
+
+int answer_embeddings_end(struct json_writer *w, struct str model, uint64_t tokens)
+{
+    json_write_array_end(w);
+    json_write_str_member(w, "model", model);
+    json_write_key(w, "usage");
+    json_write_object(w);
+    json_write_u64_member(w, "prompt_tokens", tokens);
+    json_write_u64_member(w, "total_tokens", tokens);
+    json_write_object_end(w);
+    json_write_object_end(w);
+    return json_write_end(w);
 }

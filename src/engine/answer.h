@@ -12,6 +12,7 @@
 #include "engine/api.h"
 #include "engine/model.h"
 #include "engine/output.h"
+#include "json/write.h"
 
 enum { ANSWER_ID_SIZE = 48 };
 
@@ -59,7 +60,10 @@ MUST_CHECK int answer_frame_usage(const struct answer *a, struct buf *out,
                                   const struct answer_usage *usage);
 MUST_CHECK int answer_frame_done(struct buf *out);
 
-MUST_CHECK int answer_embeddings(struct buf *out, struct str model, const float *values,
-                                 size_t count, size_t length, bool base64, uint64_t tokens);
+/* A list of embeddings, vector by vector. Without an end it may be given up at any time. */
+void answer_embeddings_begin(struct json_writer *w, struct buf *out);
+void answer_embedding(struct json_writer *w, size_t index, const float *values, size_t length,
+                      bool base64);
+MUST_CHECK int answer_embeddings_end(struct json_writer *w, struct str model, uint64_t tokens);
 
 #endif

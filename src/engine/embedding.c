@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An embeddings request: its inputs are prepared, become one job of the worker's, and the vectors go out in one answer. As with other
- * requests the client may leave before the job has ended; the job is then cancelled and freed when it is told of. */
+/* An embeddings request: its inputs are prepared, become one job of the worker's (COMPUTING), the answer is written on the preparing
+ * thread, vector by vector (WRITING), and goes out. As with other requests the client may leave before the job has ended; the job
+ * is then cancelled, and freed when that has been told. */
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -8,19 +9,29 @@
 #include "engine/server_priv.h"
 #include "obs/log.h"
 
-enum { VALUES_MAX = 64 * 1024 * 1024 }; /* floats of one answer */
+enum {
+    VALUES_MAX = 64 * 1024 * 1024, /* floats of one answer */
+    VALUES_PIECE = 16 * 1024,      /* written at once, some milliseconds */
+};
 
 struct embedding {
     struct preparation preparation;
     struct task task;         /* once it is prepared */
     struct http_call *call;   /* NULL when it has ended */
     struct api_embedding api; /* on the preparation's arena */
-    struct embed_job *job;    /* NULL when it is not the worker's */
+    struct embed_job *job;    /* in COMPUTING and WRITING, else NULL */
     uint64_t tokens;
+    bool writes; /* it is WRITING */
+    struct prepare_job writing;
+    struct json_writer writer;
+    struct buf body;
+    uint32_t written; /* vectors */
+    int write_err;
 };
 
 static void embedding_free(struct embedding *e)
 {
+    buf_fini(&e->body);
     preparation_fini(&e->preparation);
     free(e);
 }
@@ -43,7 +54,10 @@ static struct http_call *give_up_call(struct embedding *e)
     e->call = NULL;
     task_cancel(&e->task);
     call->task = NULL;
-    if (e->job) worker_cancel_embed(e->preparation.server->worker, e->job);
+    if (e->writes)
+        preparer_cancel(&e->writing);
+    else if (e->job)
+        worker_cancel_embed(e->preparation.server->worker, e->job);
     return call;
 }
 
@@ -114,38 +128,75 @@ static void on_refused(struct preparation *p)
     embedding_free(CONTAINER_OF(p, struct embedding, preparation));
 }
 
-static void reply(struct embedding *e, const struct embed_job *job)
+/* --- the answer --- */
+
+static void dispose(struct embedding *e)
 {
-    const struct server *s = e->preparation.server;
-    struct buf body;
-    buf_init(&body, SERVER_ANSWER_MAX);
-    if (answer_embeddings(&body, str_of(s->options.alias), job->out, job->count, s->info->embedding,
-                          e->api.base64, e->tokens)) {
-        const struct api_error error = {500, "server_error", NULL, NULL,
-                                        STR("The answer is too large.")};
-        fail(e, &error);
-    } else {
-        server__reply_json(give_up_call(e), 200, buf_str(&body));
-    }
-    buf_fini(&body);
+    struct embed_job *job = e->job;
+    e->job = NULL;
+    worker_dispose(e->preparation.server->worker, dispose_job, job);
 }
 
-void embedding_on_done(struct server *s, struct embed_job *job, int err)
+/* On the preparing thread. */
+static bool write_some(struct prepare_job *writing)
+{
+    struct embedding *e = CONTAINER_OF(writing, struct embedding, writing);
+    const struct server *s = e->preparation.server;
+    const struct embed_job *job = e->job;
+    const uint32_t length = s->info->embedding;
+    const uint32_t end = MIN(job->count, e->written + MAX(VALUES_PIECE / length, 1u));
+    if (!e->written) answer_embeddings_begin(&e->writer, &e->body);
+    for (; e->written < end; e->written++)
+        answer_embedding(&e->writer, e->written, job->out + (size_t)e->written * length, length,
+                         e->api.base64);
+    writing->left = (size_t)(job->count - end) * length * sizeof *job->out;
+    if (end < job->count) return true;
+    e->write_err = answer_embeddings_end(&e->writer, str_of(s->options.alias), e->tokens);
+    return false;
+}
+
+static void on_written(struct prepare_job *writing)
+{
+    struct embedding *e = CONTAINER_OF(writing, struct embedding, writing);
+    const struct api_error too_large = {500, "server_error", NULL, NULL,
+                                        STR("The answer is too large.")};
+    e->writes = false;
+    dispose(e);
+    if (e->call && e->write_err)
+        fail(e, &too_large);
+    else if (e->call)
+        server__reply_json(give_up_call(e), 200, buf_str(&e->body));
+    free_if_done(e);
+}
+
+static void write_answer(struct embedding *e)
+{
+    log_note(LOG_INFO, "embeddings", "%u inputs, %llu tokens", e->job->count,
+             (unsigned long long)e->tokens);
+    buf_init(&e->body, SERVER_ANSWER_MAX);
+    e->writes = true;
+    e->writing.left =
+        (size_t)e->job->count * e->preparation.server->info->embedding * sizeof(float);
+    e->writing.step = write_some;
+    e->writing.on_prepared = on_written;
+    preparer_add(e->preparation.server->preparer, &e->writing);
+}
+
+void embedding_on_done(struct server *s UNUSED, struct embed_job *job, int err)
 {
     struct embedding *e = job->owner;
-    e->job = NULL;
-    if (e->call && err) {
+    if (e->call && !err) {
+        write_answer(e);
+        return;
+    }
+    dispose(e);
+    if (e->call) {
         const struct api_error error = {500, "server_error", NULL, NULL,
                                         err == ERR_CANCELLED
                                             ? STR("The engine is shutting down.")
                                             : STR("The model failed to compute embeddings.")};
         fail(e, &error);
-    } else if (e->call) {
-        log_note(LOG_INFO, "embeddings", "%u inputs, %llu tokens", job->count,
-                 (unsigned long long)e->tokens);
-        reply(e, job);
     }
-    worker_dispose(s->worker, dispose_job, job);
     free_if_done(e);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The preparing thread: reads bodies, renders chats, tokenizes, so that the loop never waits for that.
+/* The preparing thread: reads bodies, renders chats, tokenizes, writes long answers, so that the loop never waits for that.
  *
  * Jobs are done in pieces of some milliseconds, by turns: the one with the least left goes first, and every fourth piece is the
  * oldest job's. So a short prompt waits for a piece of a long one and not for its end, and a long one for no more than the short
