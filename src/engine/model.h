@@ -63,6 +63,7 @@ struct model_info {
     uint64_t params;
     uint64_t bytes;      /* of weights */
     uint64_t slot_bytes; /* of one slot's KV cache: what copying it moves */
+    bool copies;         /* model_copy works */
     enum model_template template_found;
     char chat_template[48]; /* what chats are rendered with, "built-in chatml" */
     int32_t begin;          /* the token that the model wants before a text; -1: none */

@@ -175,6 +175,7 @@ int model_load(const struct model_options *options, struct model **out, char why
         .batch = MAX(options->batch, options->slots),
         .params = 1,
         .bytes = 1,
+        .copies = true,
         .template_found = MODEL_TEMPLATE_FAMILY,
         .chat_template = "built-in scripted",
         .begin = FAKE_BOS,

@@ -260,6 +260,7 @@ static void read_info(struct model *m)
     info->params = llama_model_n_params(m->llama);
     info->bytes = llama_model_size(m->llama);
     info->slot_bytes = slot_bytes(m);
+    info->copies = !m->recurrent;
     read_specials(m);
     read_ends(m);
     read_wrapping(m);
@@ -640,7 +641,7 @@ bool model_trim(struct model *m, uint32_t slot, uint32_t length)
 /* Of the whole, because a partial copy between the streams of a split cache ends the process. */
 bool model_copy(struct model *m, uint32_t from, uint32_t to)
 {
-    if (m->recurrent) return false;
+    if (!m->info.copies) return false;
     (void)llama_memory_seq_rm(m->memory, (llama_seq_id)to, -1, -1);
     llama_memory_seq_cp(m->memory, (llama_seq_id)from, (llama_seq_id)to, -1, -1);
     return true;

@@ -6,18 +6,15 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "engine/plan.h"
 #include "engine/slots.h"
 #include "engine/threads.h"
 #include "obs/log.h"
 
 enum {
-    SLICE_LEAST = 16, /* tokens; fewer waste the model's time per call */
-    SLICE_FIRST = 64, /* before anything has been measured */
-    SLICE_MOST_US = 200 * USEC_PER_MS,
-    SLICE_CROWDED_US = 300 * 1000, /* a slice while more prompts wait than sequences run */
-    SLICE_STEPS = 3,               /* length of a slice in steps of the running sequences */
-    GROUP_US = 30 * USEC_PER_MS,   /* prompts of one decode, whose first tokens come together */
-    GROUP_LEAST = 32,              /* tokens; in fewer each one costs more */
+    GROUP_US = 30 * USEC_PER_MS, /* prompts of one decode, whose first tokens come together */
+    GROUP_LEAST = 32,            /* tokens; in fewer each one costs more */
+    FOLLOW_LEAST = PLAN_ROWS,    /* tokens to copy that make waiting for them worth it */
 };
 
 /* A prompt's part in a slice. */
@@ -25,6 +22,7 @@ struct part {
     struct sequence *sequence;
     uint32_t count;
     uint32_t last_item;
+    bool oldest; /* of the prompts that wait */
 };
 
 struct scheduler {
@@ -36,13 +34,14 @@ struct scheduler {
     struct list parked;  /* paused, without slot */
     struct list embeds;  /* struct embed_job */
     struct slots slots;
-    struct model_item *items; /* info->batch */
-    struct part *parts;       /* info->slots */
+    struct model_item *items;    /* info->batch */
+    struct plan_prompt *prompts; /* info->slots */
+    struct part *parts;          /* info->slots */
     struct sampler_scratch scratch;
     struct threads decode_threads;
     struct threads prefill_threads;
-    uint64_t decode_us;     /* what the last step of the running sequences took */
-    double prompt_token_us; /* what a prompt token costs lately; 0: not measured */
+    struct plan plan;
+    struct cost embed_cost;
     struct scheduler_stats stats;
 };
 
@@ -67,10 +66,18 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
     list_init(&s->embeds);
     slots_init(&s->slots, s->model);
     s->items = must(calloc(s->info->batch, sizeof *s->items));
+    s->prompts = must(calloc(s->info->slots, sizeof *s->prompts));
     s->parts = must(calloc(s->info->slots, sizeof *s->parts));
     sampler_scratch_init(&s->scratch, s->info->vocab);
     threads_init(&s->decode_threads, options->threads, options->threads_most);
     threads_init(&s->prefill_threads, options->threads, options->threads_most);
+    const struct plan_options plan = {
+        .slice_us = s->options.slice_us,
+        .slice_alone_us = s->options.slice_alone_us,
+        .batch = s->info->batch,
+        .blas_from = s->info->blas_from,
+    };
+    plan_init(&s->plan, &plan);
     return s;
 }
 
@@ -81,6 +88,7 @@ void scheduler_free(struct scheduler *s)
     slots_fini(&s->slots);
     sampler_scratch_fini(&s->scratch);
     free(s->items);
+    free(s->prompts);
     free(s->parts);
     free(s);
 }
@@ -234,10 +242,9 @@ static bool park_one(struct scheduler *s)
     return false;
 }
 
-static void admit_one(struct scheduler *s, struct sequence *q, double token_us)
+static void admit_one(struct scheduler *s, struct sequence *q)
 {
-    leave_leader(q);
-    slots_take(&s->slots, q, token_us);
+    slots_take(&s->slots, q, &s->plan.cost);
     list_remove(&q->link);
     list_push_back(&s->prefill, &q->link);
     q->state = SEQUENCE_PREFILL;
@@ -248,15 +255,54 @@ static void admit_one(struct scheduler *s, struct sequence *q, double token_us)
     histogram_observe_us(&s->stats.wait_seconds, s->options.now_us() - q->queued_us);
 }
 
+/* Tokens that both begin with; never all of q's. */
+static uint32_t common(const struct sequence *q, const struct sequence *other)
+{
+    const uint32_t most = MIN(q->count - 1, other->goal);
+    uint32_t n = 0;
+    while (n < most && q->tokens[n] == other->tokens[n])
+        n++;
+    return n;
+}
+
+/* The prompt being computed that will have most of q's tokens, if that is much more than any slot has now. */
+static struct sequence *find_leader(const struct scheduler *s, const struct sequence *q,
+                                    uint32_t *shared)
+{
+    struct sequence *found = NULL;
+    *shared = slots_held(&s->slots, q) + FOLLOW_LEAST - 1;
+    LIST_EACH(&s->prefill, it)
+    {
+        struct sequence *other = LIST_ITEM(it, struct sequence, link);
+        const uint32_t n = common(q, other);
+        if (n <= *shared || other->done >= n) continue;
+        *shared = n;
+        found = other;
+    }
+    return found;
+}
+
+/* True while another one computes what this one begins with: a copy will be cheaper. */
+static bool follows(const struct scheduler *s, struct sequence *q)
+{
+    uint32_t shared;
+    if (q->leader && q->leader->done < q->shared) return true;
+    leave_leader(q);
+    q->leader = s->info->copies ? find_leader(s, q, &shared) : NULL;
+    if (!q->leader) return false;
+    q->leader->followers++;
+    q->shared = shared;
+    return true;
+}
+
 static void admit(struct scheduler *s)
 {
-    const double token_us = s->prompt_token_us > 0 ? s->prompt_token_us : USEC_PER_MS;
     LIST_EACH_SAFE(&s->waiting, it, next)
     {
         struct sequence *q = LIST_ITEM(it, struct sequence, link);
-        if (q->paused || (q->leader && !q->leader->prefilled)) continue;
+        if (q->paused || follows(s, q)) continue;
         if (slots_busy(&s->slots) == s->slots.count && !park_one(s)) return;
-        admit_one(s, q, token_us);
+        admit_one(s, q);
     }
 }
 
@@ -351,6 +397,14 @@ static size_t collect_running(struct scheduler *s)
     return n;
 }
 
+static size_t length(const struct list *l)
+{
+    size_t n = 0;
+    LIST_EACH(l, it)
+    n++;
+    return n;
+}
+
 /* Returns how many ran. */
 static size_t decode_running(struct scheduler *s)
 {
@@ -365,7 +419,7 @@ static size_t decode_running(struct scheduler *s)
         return n;
     }
     const uint64_t us = s->options.now_us() - started;
-    s->decode_us = us;
+    plan_ran(&s->plan, n, length(&s->prefill), us);
     threads_note(&s->decode_threads, n, (double)n, us);
     threads_follow(&s->prefill_threads, &s->decode_threads);
     histogram_observe_us(&s->stats.decode_seconds, us);
@@ -379,54 +433,30 @@ static size_t decode_running(struct scheduler *s)
     return n;
 }
 
-static size_t length(const struct list *l)
-{
-    size_t n = 0;
-    LIST_EACH(l, it)
-    n++;
-    return n;
-}
-
-/* How many prompt tokens the next slice may have. While nothing runs, only newcomers wait for its end, and few large
- * slices are the fastest. Beside running sequences it lasts a few times as long as their step, so that most of the time goes
- * to the prompts: sequences that wait cost more than those that run a little slower. When more wait than run it is
- * longer, too. */
-static uint32_t slice_size(const struct scheduler *s, size_t running)
-{
-    uint64_t budget = s->options.slice_alone_us;
-    if (running >= MAX(length(&s->prefill), (size_t)1)) {
-        budget = MAX(s->options.slice_us, SLICE_STEPS * s->decode_us);
-        budget = MIN(budget, SLICE_MOST_US);
-    } else if (running > 0) {
-        budget = MIN(budget, SLICE_CROWDED_US);
-    }
-    double n = s->prompt_token_us > 0 ? (double)budget / s->prompt_token_us : SLICE_FIRST;
-    n = MAX(n, (double)SLICE_LEAST);
-    return (uint32_t)MIN(n, (double)s->info->batch);
-}
-
 static int compare_slots(const void *a, const void *b)
 {
     const struct part *x = a, *y = b;
     return x->sequence->slot < y->sequence->slot ? -1 : x->sequence->slot > y->sequence->slot;
 }
 
-/* The slice's parts, from the oldest prompt on, in order of their slots. A prompt that would only get a scrap waits. A
- * first one that is not much longer than the slice is taken whole: a cut costs some 4 % of its time. */
+/* The slice's parts, in order of their slots. */
 static size_t collect_parts(struct scheduler *s, size_t running)
 {
-    uint32_t size = slice_size(s, running);
-    const uint32_t whole = running ? size + size / 4 : 2 * size;
-    size_t n = 0;
+    size_t count = 0, n = 0, at = 0;
     LIST_EACH(&s->prefill, it)
     {
-        struct sequence *q = LIST_ITEM(it, struct sequence, link);
-        const uint32_t rest = q->goal - q->done;
-        if (n && rest > size && size < SLICE_LEAST) break;
-        if (!n && rest > size && rest <= whole) size = MIN(rest, s->info->batch);
-        s->parts[n++] = (struct part){.sequence = q, .count = MIN(size, rest)};
-        size -= MIN(size, rest);
-        if (!size) break;
+        const struct sequence *q = LIST_ITEM(it, struct sequence, link);
+        s->prompts[count++] = (struct plan_prompt){
+            .rest = q->goal - q->done, .depth = q->done, .waiters = q->followers};
+    }
+    (void)plan_slice(&s->plan, s->prompts, count, running);
+    LIST_EACH(&s->prefill, it)
+    {
+        const uint32_t take = s->prompts[at].take;
+        if (take)
+            s->parts[n++] = (struct part){
+                .sequence = LIST_ITEM(it, struct sequence, link), .count = take, .oldest = at == 0};
+        at++;
     }
     qsort(s->parts, n, sizeof *s->parts, compare_slots);
     return n;
@@ -437,10 +467,12 @@ static size_t collect_parts(struct scheduler *s, size_t running)
  * And no more than a short while takes, after which the first ones' tokens can go out. */
 static size_t group_length(const struct scheduler *s, size_t first, size_t parts)
 {
-    const double most = s->prompt_token_us > 0 ? GROUP_US / s->prompt_token_us : 0;
+    const struct part *p = &s->parts[first];
     size_t n = 1;
-    for (const struct part *p = &s->parts[first]; first + n < parts; n++) {
-        if ((double)((n + 1) * p->count) > MAX(most, (double)GROUP_LEAST)) break;
+    for (; first + n < parts; n++) {
+        const uint32_t tokens = (uint32_t)(n + 1) * p->count;
+        const double us = cost_of(&s->plan.cost, tokens, p->sequence->done);
+        if (tokens > GROUP_LEAST && (us <= 0 || us > GROUP_US)) break;
         if (p[n].count != p->count || p[n].sequence->slot != p->sequence->slot + n) break;
     }
     return n;
@@ -468,17 +500,18 @@ static unsigned bits(size_t n)
     return b;
 }
 
-static void note_slice(struct scheduler *s, size_t tokens, uint64_t us)
+static void note_slice(struct scheduler *s, const struct part *parts, size_t count, size_t tokens,
+                       uint64_t us)
 {
-    const double cost = (double)us / (double)tokens;
-    const double keep = 0.6;
+    bool oldest = false;
+    for (size_t p = 0; p < count; p++)
+        oldest |= parts[p].oldest;
     threads_note(&s->prefill_threads, bits(tokens), (double)tokens, us);
     threads_follow(&s->decode_threads, &s->prefill_threads);
     histogram_observe_us(&s->stats.prefill_seconds, us);
     metric_add(&s->stats.prompt_tokens, tokens);
-    if (tokens < SLICE_LEAST) return; /* mostly the call's fixed cost */
-    s->prompt_token_us =
-        s->prompt_token_us > 0 ? keep * s->prompt_token_us + (1 - keep) * cost : cost;
+    plan_prefilled(&s->plan, (uint32_t)tokens, parts->sequence->done + parts->count / 2, us,
+                   oldest);
 }
 
 /* Goes on where the decoded part of the prompt ends; behind the whole prompt comes the first token.
@@ -488,7 +521,6 @@ static void end_part(struct scheduler *s, const struct part *part)
     struct sequence *q = part->sequence;
     q->done += part->count;
     if (q->done < q->goal) return;
-    q->prefilled = true;
     q->state = SEQUENCE_RUNNING;
     list_remove(&q->link);
     take_token(s, q, model_logits(s->model, part->last_item));
@@ -505,7 +537,7 @@ static void prefill_group(struct scheduler *s, struct part *parts, size_t count)
         fail_items(s, n, err);
         return;
     }
-    note_slice(s, n, s->options.now_us() - started);
+    note_slice(s, parts, count, n, s->options.now_us() - started);
     for (size_t p = 0; p < count; p++)
         end_part(s, &parts[p]);
 }
@@ -522,11 +554,12 @@ static bool prefill_slice(struct scheduler *s, size_t running)
     return true;
 }
 
-static bool embed_batch(struct scheduler *s)
+static bool embed_batch(struct scheduler *s, size_t running)
 {
     if (list_empty(&s->embeds)) return false;
     struct embed_job *job = LIST_ITEM(s->embeds.next, struct embed_job, link);
-    const uint32_t size = MIN(s->info->embed_max, slice_size(s, slots_busy(&s->slots)));
+    const double budget = plan_budget_us(&s->plan, running, 1);
+    const uint32_t size = plan_fit(&s->embed_cost, budget, 0, s->info->embed_max);
     uint32_t n = 0, tokens = 0;
     while (job->next + n < job->count && n < MODEL_EMBED_INPUTS) {
         const uint32_t more = job->inputs[job->next + n].count;
@@ -536,7 +569,11 @@ static bool embed_batch(struct scheduler *s)
     }
     let_out(s);
     const size_t at = (size_t)job->next * s->info->embedding;
+    const uint64_t started = s->options.now_us();
     int err = model_embed(s->model, job->inputs + job->next, n, job->out + at);
+    const uint64_t us = s->options.now_us() - started;
+    cost_note(&s->embed_cost, tokens, 0, us);
+    plan_charge(&s->plan, us);
     job->next += n;
     if (err)
         metric_add(&s->stats.failures, 1);
@@ -558,8 +595,9 @@ bool scheduler_step(struct scheduler *s)
     admit(s);
     note_gauges(s);
     const size_t decoded = decode_running(s);
-    const bool sliced = prefill_slice(s, decoded);
-    const bool embedded = embed_batch(s);
+    const bool more = plan_may(&s->plan, decoded);
+    const bool sliced = more && prefill_slice(s, decoded);
+    const bool embedded = more && embed_batch(s, decoded);
     note_gauges(s);
     return decoded > 0 || sliced || embedded;
 }

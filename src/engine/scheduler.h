@@ -2,14 +2,13 @@
 /* Decides what the model computes next. No thread, no I/O and no clock of its own: worker.c runs
  * it, tests step it.
  *
- * A step is: (1) one token for every running sequence, in one decode; (2) a slice of the waiting
- * prompts, as long as the time between tokens allows, measured by what a prompt token has cost
- * lately; (3) a batch of embeddings. What one part gives goes out before the next is computed, and so
- * do the first tokens of a slice, group by group.
+ * A step is: (1) one token for every running sequence, in one decode; then, unless the running sequences are still owed time
+ * for the last ones (plan.h), (2) a slice of the waiting prompts and (3) a batch of embeddings. What one part gives goes out
+ * before the next is computed, and so do the first tokens of a slice, group by group.
  *
- * Waiting sequences get slots in the order in which they came. A slot keeps its tokens when its
- * sequence has ended; a new prompt goes where the longest beginning of it lies already, or copies
- * it from there when copying is cheaper than computing. */
+ * Waiting sequences get slots in the order in which they came, but one whose beginning another one is computing waits for
+ * that. A slot keeps its tokens when its sequence has ended; a new prompt goes on in the slot of the conversation that it
+ * continues, and copies the longest beginning that any slot holds otherwise, when that is cheaper than computing (slots.h). */
 #ifndef HOSTLER_ENGINE_SCHEDULER_H
 #define HOSTLER_ENGINE_SCHEDULER_H
 
@@ -42,13 +41,13 @@ struct scheduler_options {
     struct model *model; /* borrowed */
     unsigned threads;    /* 0: adapt, up to threads_most */
     unsigned threads_most;
-    uint64_t slice_us;        /* a prompt slice while others run; 0: SCHEDULER_SLICE_US */
-    uint64_t slice_alone_us;  /* ... while none does; 0: SCHEDULER_SLICE_ALONE_US */
+    uint64_t slice_us;        /* plan_options.slice_us; 0: SCHEDULER_SLICE_US */
+    uint64_t slice_alone_us;  /* plan_options.slice_alone_us; 0: SCHEDULER_SLICE_ALONE_US */
     uint64_t (*now_us)(void); /* NULL: clock_mono_us */
     struct output_sink sink;
 };
 
-enum { SCHEDULER_SLICE_US = 150 * 1000, SCHEDULER_SLICE_ALONE_US = 1000 * 1000 };
+enum { SCHEDULER_SLICE_US = 500 * 1000, SCHEDULER_SLICE_ALONE_US = 1000 * 1000 };
 
 struct embed_job {
     struct list link;

@@ -29,6 +29,7 @@ struct sequence *sequence_new(const struct sequence_spec *spec, uint32_t vocab)
         memcpy(q->ends, spec->ends, q->end_count * sizeof *q->ends);
     }
     q->leader = spec->leader;
+    q->shared = q->leader ? spec->prompt_count : 0;
     if (q->leader) q->leader->followers++;
     sampler_init(&q->sampler, &spec->sampling, vocab, spec->prompt, spec->prompt_count);
     stop_init(&q->stop, spec->stops, spec->stop_count);

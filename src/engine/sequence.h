@@ -57,9 +57,9 @@ struct sequence {
     int32_t *ends; /* tokens that end it besides the model's own */
     uint32_t end_count;
     bool paused;             /* the reader is slow: no more tokens for now */
-    struct sequence *leader; /* while this one waits for it */
+    struct sequence *leader; /* while this one waits for it ... */
+    uint32_t shared;         /* ... to have so many tokens in its slot, which both begin with */
     unsigned followers;      /* that wait for this one */
-    bool prefilled;          /* the whole prompt has been decoded */
 
     uint32_t slot;      /* in PREFILL and RUNNING */
     uint32_t done;      /* tokens that the slot's cache holds */

@@ -5,8 +5,9 @@
 #include <string.h>
 
 enum {
-    REUSE_LEAST = 16, /* tokens found that make a slot preferable to a well-placed one */
+    TAIL_PART = 32, /* a slot may lose this part of what it holds to who takes it in place */
     COPY_BYTES_PER_US = 4000,
+    TOKEN_US = 1000, /* what computing one costs, until something has been measured */
 };
 
 void slots_init(struct slots *s, struct model *model)
@@ -42,25 +43,43 @@ static uint32_t common(const struct slots *s, uint32_t i, const struct sequence 
     return n;
 }
 
-/* A free slot beside the busy ones, since neighbours are decoded together; of those the one unused
- * for longest. */
+/* What goes first: nothing is lost in an empty slot; else the one unused for longest. */
+static bool less_worth(const struct slot *a, const struct slot *b)
+{
+    if (!a->count != !b->count) return !a->count;
+    return a->used_us < b->used_us;
+}
+
+/* The free slot of least worth within [from, to); `count` when none is free there. */
+static uint32_t least_worth(const struct slots *s, uint32_t from, uint32_t to)
+{
+    uint32_t best = s->count;
+    for (uint32_t i = from; i < to; i++) {
+        if (s->all[i].user) continue;
+        if (best == s->count || less_worth(&s->all[i], &s->all[best])) best = i;
+    }
+    return best;
+}
+
+/* A free slot: an empty one, else one whose holder has not come back for longest. Rather among the busy ones or beside them,
+ * since neighbours are decoded together. */
 static uint32_t place(const struct slots *s)
 {
-    uint32_t low = s->count, high = 0, best = s->count;
+    uint32_t low = s->count, high = 0;
     for (uint32_t i = 0; i < s->count; i++) {
         if (!s->all[i].user) continue;
         low = MIN(low, i);
         high = i;
     }
-    for (uint32_t i = 0; i < s->count; i++) {
-        if (s->all[i].user) continue;
-        if (low < i && i < high) return i;
-        const bool beside = low == s->count || i + 1 == low || i == high + 1;
-        if (!beside) continue;
-        if (best == s->count || s->all[i].used_us < s->all[best].used_us) best = i;
-    }
-    assert(best < s->count);
-    return best;
+    const uint32_t any = least_worth(s, 0, s->count);
+    assert(any < s->count);
+    if (low == s->count) return any;
+    const uint32_t inside = least_worth(s, low, high);
+    const uint32_t beside = least_worth(s, low ? low - 1 : 0, MIN(high + 2, s->count));
+    if (inside < s->count && !s->all[inside].count) return inside;
+    if (!s->all[beside].count) return beside;
+    if (!s->all[any].count) return any;
+    return inside < s->count ? inside : beside;
 }
 
 static void take(struct slots *s, struct sequence *q, uint32_t slot, uint32_t kept)
@@ -76,29 +95,57 @@ static void take(struct slots *s, struct sequence *q, uint32_t slot, uint32_t ke
     q->goal = q->count;
 }
 
-void slots_take(struct slots *s, struct sequence *q, double token_us)
+/* The slot that holds most of q's tokens; of several, a free one, and of those the one of least worth. */
+static uint32_t find_source(const struct slots *s, const struct sequence *q, uint32_t *held)
 {
-    uint32_t free_best = 0, free_common = 0, any_best = 0, any_common = 0;
-    for (uint32_t i = 0; i < s->count; i++) {
+    uint32_t best = 0;
+    *held = common(s, 0, q);
+    for (uint32_t i = 1; i < s->count; i++) {
+        const struct slot *slot = &s->all[i], *other = &s->all[best];
         const uint32_t n = common(s, i, q);
-        if (n > any_common) {
-            any_common = n;
-            any_best = i;
-        }
-        if (!s->all[i].user && n > free_common) {
-            free_common = n;
-            free_best = i;
-        }
+        const bool better = !slot->user && (other->user || less_worth(slot, other));
+        if (n < *held || (n == *held && !better)) continue;
+        best = i;
+        *held = n;
     }
-    if (free_common < REUSE_LEAST && 2 * free_common < q->count) {
-        free_best = place(s);
-        free_common = common(s, free_best, q);
-    }
+    return best;
+}
+
+uint32_t slots_held(const struct slots *s, const struct sequence *q)
+{
+    uint32_t held;
+    (void)find_source(s, q, &held);
+    return held;
+}
+
+/* True when the slot loses next to nothing with all but its first `kept` tokens: a piece of its end, or an answer whose whole
+ * prompt stays. */
+static bool goes_on(const struct slot *slot, uint32_t kept)
+{
+    return kept && (kept + 1 >= slot->prompt || slot->count - kept <= slot->count / TAIL_PART);
+}
+
+static bool copying_pays(const struct slots *s, const struct cost *cost, uint32_t from, uint32_t to)
+{
     const double copy_us = (double)model_info(s->model)->slot_bytes / COPY_BYTES_PER_US;
-    if (any_best != free_best && (any_common - free_common) * token_us > copy_us &&
-        model_copy(s->model, any_best, free_best))
-        free_common = any_common;
-    take(s, q, free_best, free_common);
+    const uint32_t tokens = to - from;
+    const double us = cost_of(cost, tokens, from);
+    return (us > 0 ? us : (double)tokens * TOKEN_US) > copy_us;
+}
+
+void slots_take(struct slots *s, struct sequence *q, const struct cost *cost)
+{
+    uint32_t held;
+    const uint32_t source = find_source(s, q, &held);
+    if (!s->all[source].user && goes_on(&s->all[source], held)) {
+        take(s, q, source, held);
+        return;
+    }
+    const uint32_t to = place(s);
+    uint32_t kept = common(s, to, q);
+    if (kept < held && copying_pays(s, cost, kept, held) && model_copy(s->model, source, to))
+        kept = held;
+    take(s, q, to, kept);
 }
 
 void slots_give_back(struct slots *s, struct sequence *q, bool ended, uint64_t now_us)
@@ -107,6 +154,7 @@ void slots_give_back(struct slots *s, struct sequence *q, bool ended, uint64_t n
     assert(slot->user == q);
     slot->user = NULL;
     slot->count = q->done;
+    slot->prompt = q->prompt_count;
     slot->used_us = now_us;
     s->busy--;
     if (ended) {

@@ -7,6 +7,7 @@
 #define HOSTLER_ENGINE_SLOTS_H
 
 #include "base/base.h"
+#include "engine/cost.h"
 #include "engine/model.h"
 #include "engine/sequence.h"
 
@@ -14,7 +15,8 @@ struct slot {
     struct sequence *user; /* NULL: free */
     int32_t *tokens;       /* what the cache holds while free; owned */
     uint32_t count;
-    uint64_t used_us; /* when it was given back; 0: never used */
+    uint32_t prompt;  /* of them, the last one's prompt; more when it was not computed to its end */
+    uint64_t used_us; /* when it was given back */
 };
 
 struct slots {
@@ -28,10 +30,13 @@ void slots_init(struct slots *s, struct model *model);
 void slots_fini(struct slots *s);
 uint32_t slots_busy(const struct slots *s);
 
-/* Gives `q` a free slot (there must be one), with as much of its tokens as is found in any slot,
- * but never all of them: the last one's logits must be computed. Sets q->slot, done and goal.
- * `token_us`: what computing a prompt token costs. */
-void slots_take(struct slots *s, struct sequence *q, double token_us);
+/* Most tokens of `q` that one slot holds; never all of them: the last one's logits must be computed. */
+uint32_t slots_held(const struct slots *s, const struct sequence *q);
+
+/* Gives `q` a free slot (there must be one), with as much of its tokens as is worth having. A slot is taken in place when
+ * `q` goes on where it ends, more or less; otherwise its holder may come back, so `q` gets a copy in another one: an empty
+ * one, else the one unused for longest. Sets q->slot, done and goal. `cost` says whether computing is cheaper than copying. */
+void slots_take(struct slots *s, struct sequence *q, const struct cost *cost);
 
 /* The slot is free again and remembers q's first `done` tokens: in q->tokens itself when q has
  * ended, else in a copy. */

@@ -267,9 +267,35 @@ static void a_long_prompt_does_not_stop_the_others(void **state)
         const uint64_t began = clock_us;
         assert_true(scheduler_step(b->scheduler));
         assert_int_equal(running->outputs, before + 1);
-        if (steps++) assert_true(clock_us - began < 80 * 1000);
+        /* A size's worth, or the last piece of half as much again. */
+        if (steps++) assert_true(clock_us - began <= 100 * 1000);
     }
     assert_true(steps >= 1500 / 64);
+    free(text);
+    bench_free(b);
+}
+
+/* A short prompt goes first through, and the running ones still get most of the steps. */
+static void a_short_prompt_passes_a_long_one(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 4, 2048, 512);
+    add(b, "running", 1500);
+    for (int i = 0; i < 10; i++)
+        scheduler_step(b->scheduler);
+    char *text = filled("long", 1500);
+    struct told *longer = add(b, text, 3);
+    for (int i = 0; i < 5; i++)
+        scheduler_step(b->scheduler);
+    struct told *shorter = add(b, "short", 3);
+    const uint64_t began = clock_us;
+    while (!shorter->outputs)
+        scheduler_step(b->scheduler);
+    assert_int_equal(longer->outputs, 0);
+    assert_true(clock_us - began < 200 * 1000);
+    while (!longer->outputs)
+        scheduler_step(b->scheduler);
+    assert_true(longer->first_us - began < 2 * 1500 * 1000);
     free(text);
     bench_free(b);
 }
@@ -401,6 +427,93 @@ static void a_slot_that_holds_the_beginning_is_reused(void **state)
     struct told *other = add(b, "system prompt that is long enough. another", 4);
     run(b);
     assert_int_equal(other->cached, 1 + strlen("system prompt that is long enough. "));
+    bench_free(b);
+}
+
+/* Each keeps its own while there are slots that nobody has used. */
+static void conversations_with_one_beginning_keep_their_slots(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 4, 1024, 64);
+    enum { SYSTEM = 100, TURNS = 5 };
+    char *text[2] = {filled("you are a helpful assistant", 200),
+                     filled("you are a helpful assistant", 200)};
+    memset(text[0] + SYSTEM, 'a', 200 - SYSTEM);
+    memset(text[1] + SYSTEM, 'b', 200 - SYSTEM);
+    for (int i = 0; i < TURNS; i++) {
+        for (int who = 0; who < 2; who++) {
+            const struct told *t = add(b, text[who], 4);
+            run(b);
+            if (i) assert_int_equal(t->cached, t->prompt - 1);
+            if (!i && who) assert_int_equal(t->cached, SYSTEM + 1); /* and what begins a text */
+        }
+    }
+    assert_int_equal(model_fake_stats(b->model)->copies, 1);
+    /* Another one, while one of them runs: an empty slot again, and not the one beside. */
+    struct told *running = add(b, text[0], 50);
+    scheduler_step(b->scheduler);
+    text[0][SYSTEM] = 'c';
+    add(b, text[0], 4);
+    while (running->finish == FINISH_NONE)
+        scheduler_step(b->scheduler);
+    const struct told *again = add(b, text[1], 4);
+    run(b);
+    assert_int_equal(again->cached, again->prompt - 1);
+    free(text[0]);
+    free(text[1]);
+    bench_free(b);
+}
+
+/* Who has waited longest for its holder goes first when none is empty. */
+static void the_slot_unused_for_longest_makes_room(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 3, 512, 64);
+    char *text = filled("system prompt of all of them", 120);
+    for (int turn = 0; turn < 4; turn++) { /* the last one takes the slot of the first */
+        memset(text + 60, 'a' + turn, 60);
+        add(b, text, 2);
+        run(b);
+    }
+    for (int turn = 3; turn >= 1; turn--) {
+        memset(text + 60, 'a' + turn, 60);
+        const struct told *t = add(b, text, 2);
+        run(b);
+        assert_int_equal(t->cached, t->prompt - 1);
+    }
+    free(text);
+    bench_free(b);
+}
+
+static void a_common_beginning_is_computed_once(void **state)
+{
+    (void)state;
+    enum { N = 16, SHARED = 300, OWN = 10 };
+    struct bench *b = bench_new("fake:mode echo", 8, 512, 128);
+    char *text = filled("one beginning", SHARED + OWN);
+    struct told *first = NULL;
+    for (int i = 0; i < N; i++) {
+        memset(text + SHARED, 'a' + i, OWN);
+        struct told *t = add(b, text, 3);
+        if (!i) first = t;
+    }
+    run(b);
+    assert_int_equal(b->ended, N);
+    const uint64_t computed = metric_read(&scheduler_stats(b->scheduler)->prompt_tokens);
+    assert_true(computed <= SHARED + N * (OWN + 2));
+    /* The first one's end is no reason to compute it again, nor to wait for ever. */
+    memset(text, 'z', SHARED);
+    struct told *gone = add(b, text, 3);
+    text[SHARED] = '2';
+    struct told *second = add(b, text, 3);
+    scheduler_step(b->scheduler);
+    assert_int_equal(second->sequence->state, SEQUENCE_WAITING);
+    scheduler_cancel(b->scheduler, gone->sequence);
+    run(b);
+    assert_int_equal(second->finish, FINISH_LENGTH);
+    assert_true(second->cached > 0);
+    assert_int_equal(first->finish, FINISH_LENGTH);
+    free(text);
     bench_free(b);
 }
 
@@ -621,12 +734,16 @@ int main(void)
         cmocka_unit_test(stop_strings_end_and_are_not_told),
         cmocka_unit_test(company_changes_no_answer),
         cmocka_unit_test(a_long_prompt_does_not_stop_the_others),
+        cmocka_unit_test(a_short_prompt_passes_a_long_one),
         cmocka_unit_test(tokens_do_not_wait_for_the_rest_of_a_step),
         cmocka_unit_test(a_prompt_that_is_not_much_longer_than_a_slice_is_not_cut),
         cmocka_unit_test(waiting_sequences_are_taken_in_order),
         cmocka_unit_test(a_cancelled_sequence_frees_its_slot_at_once),
         cmocka_unit_test(cancelled_in_the_middle_of_its_prompt),
         cmocka_unit_test(a_slot_that_holds_the_beginning_is_reused),
+        cmocka_unit_test(conversations_with_one_beginning_keep_their_slots),
+        cmocka_unit_test(the_slot_unused_for_longest_makes_room),
+        cmocka_unit_test(a_common_beginning_is_computed_once),
         cmocka_unit_test(followers_copy_their_leaders_prompt),
         cmocka_unit_test(followers_outlive_a_cancelled_leader),
         cmocka_unit_test(a_paused_sequence_gets_nothing),

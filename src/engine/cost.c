@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/cost.h"
+
+#include <math.h>
+
+enum { SIZE_FIRST = 16, DEPTH_FIRST = 256 }; /* the lowest class lies below */
+
+static const double keep = 0.6; /* of the old when a new measurement comes */
+static const double larger =
+    0.85; /* a token's cost in twice the size, when nothing else is known */
+static const double steepest = 0.5; /* ... and the least to believe */
+
+/* 0 below `first`, then one more with each doubling. */
+static int class_of(uint32_t n, uint32_t first, int count)
+{
+    int at = 0;
+    for (n /= first; n && at < count - 1; n /= 2)
+        at++;
+    return at;
+}
+
+void cost_note(struct cost *c, uint32_t tokens, uint32_t depth, uint64_t us)
+{
+    const int size = class_of(tokens, SIZE_FIRST, COST_SIZES);
+    const int deep = class_of(depth, DEPTH_FIRST, COST_DEPTHS);
+    const double measured = MAX((double)us, 1.0) / tokens;
+    const double old = c->token_us[size][deep];
+    const double now = old > 0 ? keep * old + (1 - keep) * measured : measured;
+    const double others = old > 0 ? sqrt(now / old) : 1;
+    for (int s = 0; s < COST_SIZES; s++) {
+        for (int d = 0; d < COST_DEPTHS; d++)
+            c->token_us[s][d] *= others;
+    }
+    c->token_us[size][deep] = now;
+}
+
+/* How a token's cost grows from one depth to another, by the size nearest to `size` that was measured at both. */
+static double growth(const struct cost *c, int size, int from, int to)
+{
+    for (int off = 1; off < COST_SIZES; off++) {
+        for (int s = size - off; s <= size + off; s += 2 * off) {
+            if (s < 0 || s >= COST_SIZES) continue;
+            if (c->token_us[s][from] > 0 && c->token_us[s][to] > 0)
+                return c->token_us[s][to] / c->token_us[s][from];
+        }
+    }
+    return 1;
+}
+
+/* Of a size that was measured at this depth or another; 0: at none. */
+static double known(const struct cost *c, int size, int deep)
+{
+    if (c->token_us[size][deep] > 0) return c->token_us[size][deep];
+    for (int off = 1; off < COST_DEPTHS; off++) {
+        for (int d = deep - off; d <= deep + off; d += 2 * off) {
+            if (d >= 0 && d < COST_DEPTHS && c->token_us[size][d] > 0)
+                return c->token_us[size][d] * growth(c, size, d, deep);
+        }
+    }
+    return 0;
+}
+
+/* From the next smaller size that is known: costs go on falling as they last did. 0: there is none. */
+static double from_smaller(const struct cost *c, int size, int deep)
+{
+    int s = size - 1;
+    while (s >= 0 && known(c, s, deep) <= 0)
+        s--;
+    if (s < 0) return 0;
+    const double before = s > 0 ? known(c, s - 1, deep) : 0;
+    const double fall = before > 0 ? known(c, s, deep) / before : larger;
+    return known(c, s, deep) * pow(MIN(MAX(fall, steepest), 1.0), size - s);
+}
+
+/* From the next larger one: no dearer. 0: there is none. */
+static double from_larger(const struct cost *c, int size, int deep)
+{
+    for (int s = size + 1; s < COST_SIZES; s++) {
+        if (known(c, s, deep) > 0) return known(c, s, deep);
+    }
+    return 0;
+}
+
+double cost_of(const struct cost *c, uint32_t tokens, uint32_t depth)
+{
+    const int size = class_of(tokens, SIZE_FIRST, COST_SIZES);
+    const int deep = class_of(depth, DEPTH_FIRST, COST_DEPTHS);
+    double us = known(c, size, deep);
+    if (us <= 0) {
+        const double below = from_smaller(c, size, deep), above = from_larger(c, size, deep);
+        us = below > 0 && above > 0 ? MIN(below, above) : MAX(below, above);
+    }
+    return us * tokens;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What of the waiting prompts is computed in a step: pure decisions, which the scheduler carries out.
+ *
+ * How much. While nothing runs, a slice lasts a second at most: only newcomers wait for its end. Beside running sequences
+ * prompts get PLAN_SHARE times the time of their steps, as an average: a slice that takes longer makes a debt, which the next
+ * steps pay off before another slice comes. So its size is free to be one that computes well: the largest that
+ * one step's allowance pays for, or the smallest whose tokens cost little more than the cheapest ones. Cut prompts go in
+ * multiples of PLAN_ROWS tokens, never in fewer than a BLAS library needs. When more prompts wait than sequences run, the share
+ * grows with their number: to wait costs more than to run a little slower.
+ *
+ * Whose. Half of the time goes to the prompts that are shortest, by what is left of them for each that waits for it, and half
+ * to the oldest one: a short prompt passes a long one, and no prompt waits for ever.
+ *
+ * No clock, no model: times are told. The scheduler's thread. */
+#ifndef HOSTLER_ENGINE_PLAN_H
+#define HOSTLER_ENGINE_PLAN_H
+
+#include "base/base.h"
+#include "engine/cost.h"
+
+enum { PLAN_ROWS = 64, PLAN_SHARE = 3 };
+
+struct plan_options {
+    uint64_t
+        slice_us; /* longest slice beside others, unless the smallest one that computes well takes longer */
+    uint64_t slice_alone_us; /* longest one while nothing runs */
+    uint32_t batch;          /* tokens of a slice at most */
+    uint32_t blas_from;      /* model_info.blas_from */
+};
+
+struct plan {
+    struct plan_options options;
+    struct cost cost;
+    bool charging;  /* slices make debts: something runs beside them */
+    double step_us; /* what a step of the running sequences takes, smoothed */
+    double
+        debt_us; /* steps that the running sequences must get before the next slice, times the share */
+    double ahead_us; /* what the shortest have got beyond the oldest */
+};
+
+struct plan_prompt {
+    uint32_t rest;    /* tokens to compute, at least 1 */
+    uint32_t depth;   /* tokens before them */
+    unsigned waiters; /* others that want what it computes */
+    uint32_t take;    /* of the rest, in this slice: the decision */
+};
+
+void plan_init(struct plan *p, const struct plan_options *options);
+
+/* `running` sequences got a token each, which took `us`, while so many prompts waited. */
+void plan_ran(struct plan *p, size_t running, size_t prompts, uint64_t us);
+
+/* True when something besides the running sequences may be computed. */
+bool plan_may(struct plan *p, size_t running);
+
+/* Sets what each prompt, in order of arrival, gets of the next slice; call it after plan_may only. Returns the tokens in all,
+ * at least 1 unless there are no prompts. */
+uint32_t plan_slice(const struct plan *p, struct plan_prompt *prompts, size_t count,
+                    size_t running);
+
+/* Tells of a decode of a slice: of the `oldest` prompt, with or without others, or of others. */
+void plan_prefilled(struct plan *p, uint32_t tokens, uint32_t depth, uint64_t us, bool oldest);
+
+/* Other work took so long; it counts as a slice does. */
+void plan_charge(struct plan *p, uint64_t us);
+
+/* Microseconds for other work in one step, beside so many sequences. */
+double plan_budget_us(const struct plan *p, size_t running, size_t prompts);
+
+/* Tokens that can be computed in so many microseconds by what `c` knows: a multiple of PLAN_ROWS, at least one. */
+uint32_t plan_fit(const struct cost *c, double us, uint32_t depth, uint32_t most);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans of prompts on a simulated engine: a curve of costs with the cliffs of real ones, and a clock that it moves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "engine/plan.h"
+
+enum { PROMPTS = 2000, BLAS_FROM = 100, STEP_US = 15 * USEC_PER_MS, SHORT = 20, LONG = 3000 };
+
+struct prompt {
+    uint32_t rest;
+    uint32_t depth;
+    uint64_t came_us;
+    uint64_t took_us; /* until its first token; 0: not there yet */
+};
+
+struct sim {
+    struct plan plan;
+    struct prompt prompts[PROMPTS];
+    struct plan_prompt view[PROMPTS];
+    size_t count;
+    size_t running;
+    uint64_t step_us;
+    uint64_t clock_us;
+    uint64_t ran_us;     /* of the clock, for the running sequences */
+    uint64_t longest_us; /* gap between their steps */
+    double slower;       /* than usual */
+};
+
+/* Like those measured of 135M parameters on two cores: dear below what BLAS takes, dear attention in fewer than 64 rows. */
+static uint64_t cost_us(const struct sim *s, uint32_t n, uint32_t depth)
+{
+    const double weights = n < BLAS_FROM ? 2600 * n : 60000 + 1000 * n;
+    const double attention = (n < 64 ? 3.4 : 1.4) * depth * n;
+    return (uint64_t)((3000 + weights + attention) * s->slower);
+}
+
+static struct sim *sim_new(size_t running)
+{
+    struct sim *s = calloc(1, sizeof *s);
+    const struct plan_options options = {.slice_us = 500 * USEC_PER_MS,
+                                         .slice_alone_us = USEC_PER_SEC,
+                                         .batch = 512,
+                                         .blas_from = BLAS_FROM};
+    assert_non_null(s);
+    plan_init(&s->plan, &options);
+    s->running = running;
+    s->step_us = STEP_US;
+    s->slower = 1;
+    return s;
+}
+
+static struct prompt *come(struct sim *s, uint32_t tokens)
+{
+    assert_true(s->count < PROMPTS);
+    s->prompts[s->count] = (struct prompt){.rest = tokens, .came_us = s->clock_us};
+    return &s->prompts[s->count++];
+}
+
+static void compute(struct sim *s, struct prompt *q, uint32_t take, bool oldest)
+{
+    const uint64_t us = cost_us(s, take, q->depth);
+    /* A cut keeps to whole tiles, and to what BLAS computes well. */
+    if (take < q->rest) assert_true(take % PLAN_ROWS == 0 && take >= BLAS_FROM);
+    s->clock_us += us;
+    plan_prefilled(&s->plan, take, q->depth + take / 2, us, oldest);
+    q->rest -= take;
+    q->depth += take;
+    if (!q->rest) q->took_us = s->clock_us - q->came_us;
+}
+
+/* Returns the tokens of its slice. */
+static uint32_t step(struct sim *s)
+{
+    struct prompt *active[PROMPTS];
+    size_t n = 0;
+    const uint64_t began = s->clock_us;
+    for (size_t i = 0; i < s->count; i++) {
+        if (!s->prompts[i].rest) continue;
+        s->view[n] = (struct plan_prompt){.rest = s->prompts[i].rest, .depth = s->prompts[i].depth};
+        active[n++] = &s->prompts[i];
+    }
+    if (s->running) {
+        s->clock_us += s->step_us;
+        s->ran_us += s->step_us;
+        plan_ran(&s->plan, s->running, n, s->step_us);
+    }
+    if (!plan_may(&s->plan, s->running)) return 0;
+    const uint32_t tokens = plan_slice(&s->plan, s->view, n, s->running);
+    for (size_t i = 0; i < n; i++)
+        if (s->view[i].take) compute(s, active[i], s->view[i].take, i == 0);
+    s->longest_us = MAX(s->longest_us, s->clock_us - began);
+    return tokens;
+}
+
+static void until_done(struct sim *s, const struct prompt *q)
+{
+    for (int steps = 0; !q->took_us; steps++) {
+        assert_true(steps < 100000);
+        (void)step(s);
+    }
+}
+
+static uint64_t alone_us(uint32_t tokens)
+{
+    struct sim *s = sim_new(0);
+    until_done(s, come(s, 512)); /* it knows costs from here on */
+    struct prompt *q = come(s, tokens);
+    until_done(s, q);
+    const uint64_t us = q->took_us;
+    free(s);
+    return us;
+}
+
+/* --- tests --- */
+
+static void a_short_prompt_passes_a_long_one(void **state)
+{
+    (void)state;
+    struct sim *s = sim_new(4);
+    struct prompt *longer = come(s, LONG);
+    while (s->clock_us < 200 * USEC_PER_MS)
+        (void)step(s);
+    struct prompt *shorter = come(s, SHORT);
+    until_done(s, longer);
+    assert_true(shorter->took_us && shorter->took_us < USEC_PER_SEC);
+    /* And the long one is hardly held up: streams get a quarter of the time, small slices cost a little. */
+    assert_true(longer->took_us < 1.7 * (double)alone_us(LONG));
+    free(s);
+}
+
+/* Also where the smallest size that computes well takes many of their steps. */
+static void running_sequences_keep_their_share(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct sim *s = sim_new(4);
+        s->step_us = STEP_US / (i + 1);
+        s->slower = i == 3 ? 10 : 1;
+        until_done(s, come(s, LONG));
+        assert_true((double)s->ran_us > 0.9 * (double)s->clock_us / (1 + PLAN_SHARE));
+        assert_true((double)s->ran_us < 1.5 * (double)s->clock_us / (1 + PLAN_SHARE));
+        /* A slice of the smallest size, and half of one. */
+        assert_true(s->longest_us < s->step_us + cost_us(s, 128 + 64, LONG));
+        free(s);
+    }
+}
+
+/* Short ones come faster than they can be computed. */
+static void a_long_prompt_is_not_starved(void **state)
+{
+    (void)state;
+    struct sim *s = sim_new(4);
+    struct prompt *longer = come(s, LONG);
+    uint64_t next_us = 0;
+    for (int steps = 0; !longer->took_us; steps++) {
+        assert_true(steps < 100000);
+        for (; next_us <= s->clock_us; next_us += 50 * USEC_PER_MS)
+            (void)come(s, SHORT);
+        (void)step(s);
+    }
+    assert_true(longer->took_us < 3 * alone_us(LONG));
+    size_t done = 0;
+    for (size_t i = 1; i < s->count; i++)
+        done += s->prompts[i].took_us > 0;
+    assert_true(done > s->count / 4);
+    free(s);
+}
+
+static void equals_go_in_order(void **state)
+{
+    (void)state;
+    struct sim *s = sim_new(2);
+    for (int i = 0; i < 8; i++)
+        (void)come(s, 700);
+    until_done(s, &s->prompts[7]);
+    for (int i = 1; i < 8; i++)
+        assert_true(s->prompts[i].took_us > s->prompts[i - 1].took_us);
+    free(s);
+}
+
+/* While nothing runs, or little, waiting costs more: slices are large. */
+static void a_crowd_comes_in_large_slices(void **state)
+{
+    (void)state;
+    struct sim *s = sim_new(0);
+    until_done(s, come(s, SHORT));
+    for (int i = 0; i < 16; i++)
+        (void)come(s, SHORT);
+    assert_int_equal(step(s), 16 * SHORT);
+    struct sim *t = sim_new(1);
+    until_done(t, come(t, SHORT));
+    while (!plan_may(&t->plan, 1))
+        (void)step(t);
+    for (int i = 0; i < 16; i++)
+        (void)come(t, SHORT);
+    const uint64_t began = t->clock_us;
+    (void)step(t);
+    assert_true(t->clock_us - began > 300 * USEC_PER_MS);
+    free(s);
+    free(t);
+}
+
+/* From the first measurement on, whatever it was, sizes become such that a token costs little more than it must. */
+static void sizes_find_the_cheap_side_of_cliffs(void **state)
+{
+    (void)state;
+    for (uint32_t first = 10; first <= 512; first *= 2) {
+        struct sim *s = sim_new(4);
+        until_done(s, come(s, first));
+        struct prompt *q = come(s, 8000);
+        while (q->rest > 6000)
+            (void)step(s);
+        for (const uint32_t end = 1000; q->rest > end;) {
+            const uint32_t n = step(s);
+            if (!n) continue;
+            const double token = (double)cost_us(s, n, q->depth) / n;
+            double best = token;
+            for (uint32_t size = 64; size <= 512; size += 64)
+                if (cost_us(s, size, q->depth) <= 500 * USEC_PER_MS)
+                    best = MIN(best, (double)cost_us(s, size, q->depth) / size);
+            assert_true(token < 1.35 * best);
+        }
+        free(s);
+    }
+}
+
+static void costs_are_learned_by_size_and_depth(void **state)
+{
+    (void)state;
+    struct cost c = {0};
+    assert_true(cost_of(&c, 100, 0) <= 0);
+    cost_note(&c, 64, 0, 64 * 2000);
+    /* Unknown sizes are guessed: larger ones a little cheaper, smaller ones no dearer. */
+    assert_true(cost_of(&c, 128, 0) < 128 * 2000 && cost_of(&c, 128, 0) > 128 * 1000);
+    assert_true(cost_of(&c, 20, 0) <= 20 * 2000);
+    cost_note(&c, 256, 0, 256 * 1000);
+    cost_note(&c, 256, 3000, 256 * 3000);
+    assert_true(cost_of(&c, 256, 0) > 255 * 1000 && cost_of(&c, 256, 0) < 257 * 1000);
+    /* Another size grows with depth as the known one does. */
+    assert_true(cost_of(&c, 64, 3000) > 64 * 5900 && cost_of(&c, 64, 3000) < 64 * 6100);
+    /* A thread less: others follow half of the way. */
+    for (int i = 0; i < 20; i++)
+        cost_note(&c, 256, 0, 256 * 4000);
+    assert_true(cost_of(&c, 256, 0) > 256 * 3900);
+    assert_true(cost_of(&c, 64, 0) > 64 * 3900 && cost_of(&c, 64, 0) < 64 * 4100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_short_prompt_passes_a_long_one),
+        cmocka_unit_test(running_sequences_keep_their_share),
+        cmocka_unit_test(a_long_prompt_is_not_starved),
+        cmocka_unit_test(equals_go_in_order),
+        cmocka_unit_test(a_crowd_comes_in_large_slices),
+        cmocka_unit_test(sizes_find_the_cheap_side_of_cliffs),
+        cmocka_unit_test(costs_are_learned_by_size_and_depth),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
