@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import aborts
+import company
 import engines
 import faults
 import proxies
@@ -35,6 +36,7 @@ FIGURES = {
     5: ("aborts", aborts.aborts),
     6: ("faults", faults.innocents),
     7: ("many models", faults.scale),
+    8: ("a long prompt in company", company.company),
 }
 
 

@@ -8,7 +8,8 @@ enum { SIZE_FIRST = 16, DEPTH_FIRST = 256 }; /* the lowest class lies below */
 static const double keep = 0.6; /* of the old when a new measurement comes */
 static const double larger =
     0.85; /* a token's cost in twice the size, when nothing else is known */
-static const double steepest = 0.5; /* ... and the least to believe */
+static const double steepest = 0.5;  /* ... and the least to believe */
+static const double shallower = 0.7; /* ... in half the depth; in twice the depth it is no dearer */
 
 /* 0 below `first`, then one more with each doubling. */
 static int class_of(uint32_t n, uint32_t first, int count)
@@ -34,8 +35,9 @@ void cost_note(struct cost *c, uint32_t tokens, uint32_t depth, uint64_t us)
     c->token_us[size][deep] = now;
 }
 
-/* How a token's cost grows from one depth to another, by the size nearest to `size` that was measured at both. */
-static double growth(const struct cost *c, int size, int from, int to)
+/* How a token's cost changes from one class of depths to another, by the size nearest to `size` that was measured at both; 0:
+ * none was. */
+static double seen_growth(const struct cost *c, int size, int from, int to)
 {
     for (int off = 1; off < COST_SIZES; off++) {
         for (int s = size - off; s <= size + off; s += 2 * off) {
@@ -44,7 +46,21 @@ static double growth(const struct cost *c, int size, int from, int to)
                 return c->token_us[s][to] / c->token_us[s][from];
         }
     }
-    return 1;
+    return 0;
+}
+
+/* Else from class to class, by whatever was seen there. */
+static double growth(const struct cost *c, int size, int from, int to)
+{
+    const int step = to < from ? -1 : 1;
+    double all = seen_growth(c, size, from, to);
+    if (all > 0) return all;
+    all = 1;
+    for (int d = from; d != to; d += step) {
+        const double seen = seen_growth(c, size, d, d + step);
+        all *= seen > 0 ? seen : step < 0 ? shallower : 1;
+    }
+    return all;
 }
 
 /* Of a size that was measured at this depth or another; 0: at none. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/plan.h"
 
-static const double dearer = 1.25; /* than the cheapest size: still one that computes well */
+static const double dearer = 1.2; /* than the cheapest size: still one that computes well */
 static const double smooth = 0.5;
 
 void plan_init(struct plan *p, const struct plan_options *options)
@@ -55,7 +55,8 @@ static uint32_t least_size(const struct plan *p)
     return (MAX(p->options.blas_from, 1u) + PLAN_ROWS - 1) / PLAN_ROWS * PLAN_ROWS;
 }
 
-/* The smallest size whose tokens cost little more than those of the cheapest one. */
+/* The smallest size whose tokens cost little more than those of the cheapest one, of those that are not too long. The two
+ * smallest ones never are: between them lies a cliff. */
 static uint32_t good_size(const struct plan *p, uint32_t depth)
 {
     const uint32_t least = least_size(p);
@@ -63,7 +64,7 @@ static uint32_t good_size(const struct plan *p, uint32_t depth)
     uint32_t end = least;
     for (uint32_t n = least; n <= MAX(p->options.batch, least); n *= 2) {
         const double us = cost_of(&p->cost, n, depth);
-        if (n > least && us > (double)p->options.slice_us) break;
+        if (n > 2 * least && us > (double)p->options.slice_us) break;
         end = n;
         if (n == least || us / n < cheapest) cheapest = us / n;
     }
@@ -85,7 +86,7 @@ static uint32_t part(const struct plan *p, const struct plan_prompt *q, double u
     if (!first && whole <= 0) return 0; /* nothing is known yet */
     uint32_t size = plan_fit(&p->cost, us, q->depth, p->options.batch);
     const bool fits = cost_of(&p->cost, size, q->depth) <= us;
-    const uint32_t good = running ? good_size(p, q->depth) : least_size(p);
+    const uint32_t good = good_size(p, q->depth);
     if (!first && (!fits || size < good || size > room)) return 0;
     size = MIN(MAX(size, good), room);
     return q->rest <= (running ? size + size / 2 : 2 * size) ? MIN(q->rest, room) : size;

@@ -18,11 +18,10 @@
 #include "base/base.h"
 #include "engine/cost.h"
 
-enum { PLAN_ROWS = 64, PLAN_SHARE = 3 };
+enum { PLAN_ROWS = 64, PLAN_SHARE = 4 };
 
 struct plan_options {
-    uint64_t
-        slice_us; /* longest slice beside others, unless the smallest one that computes well takes longer */
+    uint64_t slice_us;       /* longest one beside others, unless smaller ones compute badly */
     uint64_t slice_alone_us; /* longest one while nothing runs */
     uint32_t batch;          /* tokens of a slice at most */
     uint32_t blas_from;      /* model_info.blas_from */
@@ -31,10 +30,9 @@ struct plan_options {
 struct plan {
     struct plan_options options;
     struct cost cost;
-    bool charging;  /* slices make debts: something runs beside them */
-    double step_us; /* what a step of the running sequences takes, smoothed */
-    double
-        debt_us; /* steps that the running sequences must get before the next slice, times the share */
+    bool charging;   /* slices make debts: something runs beside them */
+    double step_us;  /* what a step of the running sequences takes, smoothed */
+    double debt_us;  /* of slices, which steps have yet to make up for */
     double ahead_us; /* what the shortest have got beyond the oldest */
 };
 

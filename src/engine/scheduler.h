@@ -47,7 +47,7 @@ struct scheduler_options {
     struct output_sink sink;
 };
 
-enum { SCHEDULER_SLICE_US = 500 * 1000, SCHEDULER_SLICE_ALONE_US = 1000 * 1000 };
+enum { SCHEDULER_SLICE_US = 1000 * 1000, SCHEDULER_SLICE_ALONE_US = 1000 * 1000 };
 
 struct embed_job {
     struct list link;
