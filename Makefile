@@ -6,9 +6,10 @@ PREFIX ?= /usr/local
 prefix ?= $(PREFIX)
 DESTDIR ?=
 FUZZ_SECONDS ?= 600
+TORTURE_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all setup run test lint bench fuzz install format docs clean help
+.PHONY: all setup run test lint bench fuzz torture install format docs clean help
 
 all: ## build the release: build/hostler and build/hostler-engine
 	@scripts/setup --for run
@@ -36,6 +37,12 @@ fuzz: ## run every fuzz target for FUZZ_SECONDS (600) each, growing its corpus i
 	@scripts/setup --for test
 	@scripts/build fuzz
 	@exec scripts/test --only fuzz --fuzz-seconds $(FUZZ_SECONDS) --no-setup
+
+torture: ## everything at once on sanitized builds, TORTURE_SECONDS (600) for each
+	@scripts/setup --for test
+	@scripts/build asan
+	@scripts/build tsan
+	@exec build/venv/bin/python test/torture.py --seconds $(TORTURE_SECONDS)
 
 install: all ## install into $(DESTDIR)$(prefix)
 	@DESTDIR="$(DESTDIR)" scripts/install "$(prefix)"

@@ -82,8 +82,8 @@ struct endpoint_state {
     struct breaker answers;   /* does it answer well? */
     struct breaker_rules transport_rules;
     struct breaker_rules answers_rules;
-    char reason[ENDPOINT_REASON_MAX];  /* why it is not up; "" when it is */
-    char failure[ENDPOINT_REASON_MAX]; /* the last one of transport */
+    char reason[ENDPOINT_REASON_MAX];      /* why it is not up; "" when it is */
+    char failure[ENDPOINT_REASON_MAX / 2]; /* the last one of transport */
 
     struct attempt_counts *attempts; /* one per worker */
 };

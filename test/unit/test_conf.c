@@ -77,13 +77,14 @@ static void assert_problem_text(const char *text, const char *expected)
 static void first_byte_alone_is_for_whole_answers_too(void **state)
 {
     (void)state;
-    struct conf *c = load("models:\n"
-                          "  - name: a\n"
-                          "    endpoints:\n"
-                          "      - { url: 'http://h:1', timeouts: { first_byte: 5s, connect: 1s } }\n"
-                          "      - { url: 'http://h:2', timeouts: { total: none } }\n"
-                          "    timeouts: { first_byte: 6s, whole: 9s }\n"
-                          "timeouts: { first_byte: 7s }\n");
+    struct conf *c =
+        load("models:\n"
+             "  - name: a\n"
+             "    endpoints:\n"
+             "      - { url: 'http://h:1', timeouts: { first_byte: 5s, connect: 1s } }\n"
+             "      - { url: 'http://h:2', timeouts: { total: none } }\n"
+             "    timeouts: { first_byte: 6s, whole: 9s }\n"
+             "timeouts: { first_byte: 7s }\n");
     const struct conf_model *m = &c->models[0];
     assert_int_equal(c->timeouts.whole_us, 7000000);
     assert_int_equal(m->timeouts->whole_us, 9000000);
