@@ -70,7 +70,8 @@ enum step exchange__admit(struct exchange *x)
     uint64_t retry_after_us = 0, now = exchange__now(x);
     int got = admit_try(x->service, &x->tried, &x->worker->rng, now, &x->grant, &retry_after_us);
     if (got == ADMIT_OK) return exchange__go(x, EXCHANGE_SEND);
-    if (got != ADMIT_WAIT) return no_endpoint(x, retry_after_us);
+    if (got == ADMIT_NONE) return no_endpoint(x, retry_after_us);
+    if (got == ADMIT_REST && next_fallback(x)) return STEP_NEXT;
     uint64_t until = x->deadline_us ? x->deadline_us : UINT64_MAX;
     if (admit_wait(x->service, &x->tried, x->worker->loop, &x->task, 0, until, now, &x->waiter))
         return queue_refused(x);
@@ -209,7 +210,7 @@ static enum step attempt_failed(struct exchange *x, enum verdict verdict, uint64
         int got = admit_try(x->service, &x->tried, &x->worker->rng, exchange__now(x), &x->grant,
                             &wait_us);
         if (got == ADMIT_OK) return exchange__go(x, EXCHANGE_SEND);
-        if (got == ADMIT_WAIT) return exchange__go(x, EXCHANGE_ADMIT);
+        if (got != ADMIT_NONE) return exchange__go(x, EXCHANGE_ADMIT);
     }
     if (retry != RETRY_NO && next_fallback(x)) return exchange__go(x, EXCHANGE_ADMIT);
     return exchange_refuse(x, row->status == 504 ? OUTCOME_TIMEOUT : OUTCOME_UPSTREAM_FAILED,

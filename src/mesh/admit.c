@@ -42,7 +42,8 @@ struct survey {
     size_t count; /* of candidates, this batch */
     size_t first; /* place of candidates[0] in the service's endpoints */
     /* Over all batches: */
-    bool soon;   /* one is full, starting, startable, resting or on trial: waiting makes sense */
+    bool soon;   /* one is full, starting, startable or on trial: waiting makes sense */
+    bool rests;  /* one asked for a pause, which is over soon, too */
     bool beyond; /* a wider reach has more */
     /* earliest time at which a cooldown or a failed start may be over; UINT64_MAX: none */
     uint64_t better_us;
@@ -68,7 +69,7 @@ static bool within_reach(struct survey *v, const struct endpoint_state *e, uint6
     default: break;
     }
     if (now_us >= atomic_load(&e->rest_until)) return true;
-    v->soon = true;
+    v->rests = true;
     return false;
 }
 
@@ -184,18 +185,19 @@ static int admit(const struct service *s, const struct tried *tried, struct rng 
     struct survey v; /* large, and filled as far as needed */
     enum reach reach = is_retry(s, tried) ? REACH_SOUND : REACH_LIKED;
     v.better_us = UINT64_MAX;
-    v.soon = false;
+    v.soon = v.rests = false;
     v.beyond = true;
     /* Those that are liked but full are waited for; a retry takes what is there. */
     for (; reach < REACH_END && v.beyond && (!v.soon || reach == REACH_LIKED); reach++) {
         v.reach = reach;
-        v.soon = v.beyond = false;
+        v.soon = v.rests = v.beyond = false;
         if (each_batch(&v, s, tried, first, now_us, take_one, &taker)) return ADMIT_OK;
     }
     if (v.soon) {
         want_startable(s, tried);
         return ADMIT_WAIT;
     }
+    if (v.rests) return ADMIT_REST;
     *retry_after_us = v.better_us == UINT64_MAX ? 0 : MAX(v.better_us, now_us + 1) - now_us;
     return ADMIT_NONE;
 }
@@ -221,9 +223,10 @@ bool admit_hopeful(const struct service *s, const struct tried *tried, uint64_t 
     struct survey v;
     v.reach = REACH_ANYONE;
     v.better_us = UINT64_MAX;
-    v.soon = v.beyond = false;
+    v.soon = v.rests = v.beyond = false;
     if (each_batch(&v, s, tried, 0, now_us, is_any_eligible, NULL)) return true;
-    return v.soon && atomic_load_explicit(&s->state->waiting, memory_order_relaxed) < s->queue_max;
+    return (v.soon || v.rests) &&
+           atomic_load_explicit(&s->state->waiting, memory_order_relaxed) < s->queue_max;
 }
 
 /* --- waiting --- */
@@ -292,6 +295,7 @@ static int serve_one(struct waiter *w, uint64_t now_us)
     uint64_t retry_after_us = 0;
     int rc = s->current ? admit(s->current, &w->tried, &s->rng, now_us, &grant, &retry_after_us)
                         : ADMIT_NONE;
+    if (rc == ADMIT_REST) rc = ADMIT_WAIT;
     if (rc != ADMIT_WAIT) settle(w, rc == ADMIT_OK ? &grant : NULL, retry_after_us);
     return rc;
 }

@@ -37,9 +37,9 @@ bool tried_has(const struct tried *t, const struct endpoint_state *s);
 
 enum {
     ADMIT_OK = 0,
-    ADMIT_WAIT =
-        1, /* all usable endpoints are full, or only starting, startable or resting ones are left */
+    ADMIT_WAIT = 1, /* all usable endpoints are full, or only startable or starting ones are left */
     ADMIT_NONE = 2, /* every endpoint is down, cooling down or tried */
+    ADMIT_REST = 3, /* as ADMIT_WAIT, but what is left asked for a pause: a fallback is better */
 };
 
 /* Tries to take a credit. ADMIT_OK: *out holds it. ADMIT_WAIT: processes that can be started

@@ -243,6 +243,27 @@ static void usage_may_be_asked_for_always_or_never(void **state)
     }
 }
 
+/* A pause that the only endpoint asked for is waited for, but not where a fallback model is at hand. */
+static void a_pause_is_no_reason_to_wait_beside_a_fallback(void **state)
+{
+    (void)state;
+    struct gateway *g =
+        gateway_new("  - name: m\n    endpoints: [{ url: 'http://10.0.0.1:80/v1', name: a }]\n"
+                    "    fallback: [f]\n"
+                    "  - name: f\n    endpoints: [{ url: 'http://10.0.0.2:80/v1', name: b }]\n");
+    struct sim_peer *c = gateway_client(g), *d = gateway_client(g);
+    gateway_ask(c, "", ASK_PLAIN);
+    up_json(up_of(g, 0), 429, "retry-after: 30\r\n", "{}");
+    serve(g, 1);
+    assert_true(same(answer_of(c, 200), JSON_TEXT));
+    sim_forget(up_of(g, 1));
+    gateway_ask(d, "", ASK_PLAIN);
+    assert_true(sim_has(up_of(g, 1), "POST"));
+    serve(g, 1);
+    assert_true(same(answer_of(d, 200), JSON_TEXT));
+    gateway_free(g, 2);
+}
+
 /* The nearest setting counts: endpoint, model, common. */
 static void times_may_be_an_endpoints_or_a_models_own(void **state)
 {
@@ -283,6 +304,7 @@ int main(void)
         cmocka_unit_test(an_only_endpoint_is_never_taken_away_for_answers),
         cmocka_unit_test(a_runtime_that_refuses_to_be_asked_for_usage_is_not_asked),
         cmocka_unit_test(a_refusal_for_another_reason_reaches_the_client),
+        cmocka_unit_test(a_pause_is_no_reason_to_wait_beside_a_fallback),
         cmocka_unit_test(usage_may_be_asked_for_always_or_never),
         cmocka_unit_test(times_may_be_an_endpoints_or_a_models_own),
     };

@@ -602,7 +602,12 @@ static void a_pause_that_it_asks_for_is_bounded_where_there_are_no_others(void *
     struct world *w = world_new(one_endpoint);
     struct grant g;
     fail_times(w, 1, VERDICT_LIMITED, 100 * SEC);
-    assert_int_equal(try_admit(w, NULL, &g), ADMIT_WAIT);
+    assert_int_equal(try_admit(w, NULL, &g), ADMIT_REST);
+    struct waiter *waiter = wait_admit(w, NULL);
+    mesh_tick(w->mesh, loop_now(w->loop));
+    loop_run_ready(w->loop);
+    assert_int_equal(waiter_state(waiter), WAITER_WAITING);
+    admit_cancel(waiter, loop_now(w->loop));
     loop_advance(w->loop, 6 * SEC); /* a first cooldown */
     take_and_release(w, NULL);
     assert_true(endpoint_shunned(w->demo->endpoints[0].state, loop_now(w->loop)));
