@@ -61,6 +61,7 @@ def test_a_loop_of_two_gateways(processes):
     port = free_port()
     second = processes.gate([model_of(f"http://127.0.0.1:{port}/v1")])
     first = processes.gate([model_of(f"{second.url}/v1")], listen=f"127.0.0.1:{port}")
+    until(lambda: second.get("/readyz").status == 200, "the second one has found the first")
     assert first.chat().error()["code"] == "loop_detected"
     until(lambda: len(first.exchanges(status=508)) == 2 and len(second.exchanges(status=508)) == 1, "it came round once")
 
