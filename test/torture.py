@@ -23,7 +23,8 @@ import harness
 from harness import ROOT, Conn, Processes, chat_body, until
 
 CLIENTS = 14
-OPTIONS = {"asan": harness.SANITIZERS, "tsan": {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}}
+OPTIONS = {"asan": harness.SANITIZERS,
+           "tsan": {"TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={ROOT}/test/tsan.supp"}}
 
 
 def configuration(steady, flapping, script, turn):
