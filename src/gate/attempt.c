@@ -408,7 +408,7 @@ enum step exchange__hold(struct exchange *x)
         return release(x, out, n);
     }
     if (whole || x->relay.error) return came_to_nothing(x, out, n);
-    if (now >= x->sent_us + x->grant.endpoint->timeouts.first_byte_us)
+    if (now >= exchange__first_byte_deadline(x))
         return fail_attempt(x, VERDICT_TIMEOUT, "did not answer in time");
     if (now >= x->head_us + EXCHANGE_HOLD_US || !keep(x, out, n)) return release(x, out, n);
     return STEP_WAIT;

@@ -316,6 +316,12 @@ static bool is_attempt(enum exchange_state s)
     return s == EXCHANGE_AWAIT || s == EXCHANGE_HOLD || s == EXCHANGE_RELAY;
 }
 
+uint64_t exchange__first_byte_deadline(const struct exchange *x)
+{
+    const struct endpoint_timeouts *t = &x->grant.endpoint->timeouts;
+    return x->sent_us + (x->request.stream ? t->first_byte_us : t->whole_us);
+}
+
 uint64_t exchange__phase_deadline(const struct exchange *x)
 {
     if (x->state == EXCHANGE_QUEUE) return service_wait_until(x->service, x->queued_us);
@@ -324,7 +330,7 @@ uint64_t exchange__phase_deadline(const struct exchange *x)
     if (x->fetch.state == FETCH_CONNECTING) return x->sent_us + t->connect_us;
     if (x->paused) return 0; /* the server watches slow clients */
     if (x->first_us) return x->fetch.last_read_us + t->between_us;
-    uint64_t first = x->sent_us + (x->request.stream ? t->first_byte_us : t->whole_us);
+    uint64_t first = exchange__first_byte_deadline(x);
     return x->state == EXCHANGE_HOLD ? MIN(first, x->head_us + EXCHANGE_HOLD_US) : first;
 }
 
@@ -382,10 +388,8 @@ static void arm(struct exchange *x)
 {
     uint64_t due = exchange__phase_deadline(x);
     /* Nobody wakes us when the connection is made: then other times hold. */
-    if (x->state == EXCHANGE_AWAIT && x->fetch.state == FETCH_CONNECTING) {
-        const struct endpoint_timeouts *t = &x->grant.endpoint->timeouts;
-        due = MIN(due, x->sent_us + (x->request.stream ? t->first_byte_us : t->whole_us));
-    }
+    if (x->state == EXCHANGE_AWAIT && x->fetch.state == FETCH_CONNECTING)
+        due = MIN(due, exchange__first_byte_deadline(x));
     uint64_t total = total_deadline(x);
     if (total) due = due ? MIN(due, total) : total;
     if (due == 0) return;

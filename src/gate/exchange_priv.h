@@ -43,6 +43,9 @@ void exchange__leave_queue(struct exchange *x);
 /* How long all of it may take from now on; 0: no limit. What the client says it will wait shortens it. */
 void exchange__set_total(struct exchange *x, uint64_t total_us);
 
+/* When the attempt must have brought its first byte. */
+uint64_t exchange__first_byte_deadline(const struct exchange *x);
+
 /* When the current phase of the attempt has taken too long; 0: never. */
 uint64_t exchange__phase_deadline(const struct exchange *x);
 
