@@ -62,7 +62,7 @@ static const char intro[] =
     "Whose fault is it? A verdict on *one request* (4xx, 501) goes to its client and says nothing of the endpoint. A lack *of our own*\n"
     "(descriptors, memory, ports) is answered 503 and says nothing of it either. What is left counts against the endpoint in one of two ways:\n"
     "\n"
-    "- **Reachability.** After `health.failures` failures in a row the endpoint cools down: it gets no requests. While it does, it is\n"
+    "- **Reachability.** After `health.failures` connections in a row that could not be made the endpoint cools down: it gets no requests. While it does, it is\n"
     "  probed every second (its `health` path, else `GET /models` of its API; any answer below 500 will do), and the first probe that is answered\n"
     "  ends it. Without a probe one request tries it when `health.cooldown` is over, which doubles up to `health.cooldown_max`. An endpoint that\n"
     "  cannot be connected to when Hostler starts begins this way.\n"

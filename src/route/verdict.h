@@ -21,9 +21,9 @@ enum verdict_retry { RETRY_NEVER, RETRY_ELSEWHERE };
 enum verdict_blame {
     /* nothing bad: the request, the client or we ourselves were the cause */
     BLAME_NOBODY,
-    /* it was not there: after some in a row it gets no requests until it is seen again */
+    /* it was not there, which no request can bring about: after some in a row it gets none until it is seen again */
     BLAME_TRANSPORT,
-    /* it answers badly: when that is more often than well, others are preferred; it stays when there are none */
+    /* it answers badly, or not: when that is more often than well, others are preferred; it stays when there are none */
     BLAME_ANSWERS,
     /* it asked for a pause: others are preferred for so long; without others requests wait, for a bounded time */
     BLAME_LIMIT,

@@ -456,7 +456,7 @@ static void a_failed_trial_refuses_those_who_wait(void **state)
     (void)state;
     struct world *w = world_new(one_endpoint);
     struct grant a;
-    fail_times(w, 3, VERDICT_CUT, 0);
+    fail_times(w, 3, VERDICT_CONNECT_TIMEOUT, 0);
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_NONE);
     loop_advance(w->loop, 10 * SEC);
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
@@ -481,7 +481,7 @@ static void stragglers_and_client_faults_do_not_count(void **state)
         report(w, &g, VERDICT_CANCELLED, 0);
         release(w, &g);
     }
-    fail_times(w, 3, VERDICT_BROKEN, 0);
+    fail_times(w, 3, VERDICT_UNREACHABLE, 0);
     assert_int_equal(try_admit(w, NULL, &g), ADMIT_NONE);
     report(w, &old, VERDICT_OK, 0);
     release(w, &old);

@@ -276,7 +276,7 @@ static void who_was_never_there_is_looked_for(void **state)
     loop_advance(w->loop, 300 * SEC);
     assert_int_equal(w->net.dials, dials);
     for (int i = 0; i < 3; i++)
-        fail_once(w, VERDICT_CUT);
+        fail_once(w, VERDICT_UNREACHABLE);
     assert_false(usable(w));
     w->net.script = 503;
     loop_advance(w->loop, 3 * SEC);
