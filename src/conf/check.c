@@ -80,6 +80,29 @@ static void check_listen(struct checker *c)
         check_address(c, i);
 }
 
+/* hosts: bare names and addresses, as a Host header has them before its port */
+
+static bool host_ok(struct str host)
+{
+    bool v6 = str_starts(host, STR("[")) && str_ends(host, STR("]"));
+    for (size_t i = 0; i < host.len; i++) {
+        bool colon = host.ptr[i] == ':' && v6;
+        if (!colon && strchr(" \t:/?#@*\\", host.ptr[i])) return false;
+    }
+    return true;
+}
+
+static void check_hosts(struct checker *c)
+{
+    for (size_t i = 0; i < c->conf->host_count; i++) {
+        if (host_ok(c->conf->hosts[i])) continue;
+        struct str at = arena_printf(&c->load->scratch, "hosts[%zu]", i);
+        conf__finding(c->load, at,
+                      "%s is no host name: write it without scheme, port and wildcards",
+                      QUOTE(c, c->conf->hosts[i]));
+    }
+}
+
 /* names of models */
 
 static void claim_name(struct checker *c, struct conf_model *m, struct str name, struct str setting)
@@ -433,6 +456,7 @@ void conf__check(struct conf__load *l)
     struct checker c = {.load = l, .conf = l->conf};
     map_init(&c.models);
     check_listen(&c);
+    check_hosts(&c);
     if (l->conf->model_count == 0)
         conf__finding(l, STR("models"), "is empty: add at least one model");
     collect_names(&c);

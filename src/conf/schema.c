@@ -68,7 +68,7 @@ static const struct conf_row engine_rows[] = {
     {.name = "context", .type = CONF_SIZE, ROW(conf_engine, context), .max = 16 * MIB,
      .zero = "model", .standard = "model", .unit = "tokens",
      .flags = CONF_OF_FILE,
-     .doc = "Context length of each sequence; `model` takes what the file says."},
+     .doc = "Context length of each sequence; `model` takes what the file says, at most 4096."},
     {.name = "slots", .type = CONF_COUNT, ROW(conf_engine, slots), .min = 1, .max = 128,
      .standard = "4", .unit = "sequences", .flags = CONF_OF_FILE,
      .doc = "Sequences that are decoded at once."},
@@ -192,8 +192,8 @@ static const struct conf_row endpoint_rows[] = {
      .max = NAME_MAX_BYTES, .doc = "Names and values of your own: region, hardware, owner."},
     {.name = "health", .type = CONF_TEXT, ROW(conf_endpoint, health), .max = TEXT_MAX_BYTES,
      .implied = "no probes; only real requests tell",
-     .doc = "Path of an active probe such as `/health`, from the server's root; 2xx is "
-            "healthy."},
+     .doc = "Path of an active probe such as `/health`, from the server's root; an answer "
+            "below 500 is healthy."},
     {.name = "usage", .type = CONF_ENUM, ROW(conf_endpoint, usage), .words = usage_words,
      .standard = "auto",
      .doc = "Whether its streams are asked for the tokens that they used (`stream_options`), so that they can be "
@@ -246,8 +246,8 @@ static const struct conf_row model_rows[] = {
             "0: nothing waits."},
     {.name = "queue_timeout", .type = CONF_DURATION, ROW(conf_model, queue_timeout_us),
      .min = 1 * MS, .max = DAY, .standard = "60s",
-     .doc = "Longest wait in the queue. While the model's process starts, requests wait as long as its "
-            "`start_timeout` allows."},
+     .doc = "Longest wait in the queue. While the model's process starts, requests wait longer, up to its "
+            "`start_timeout`."},
     {.name = "timeouts", .type = CONF_OPTIONAL, ROW(conf_model, timeouts),
      .group = &model_timeouts_group, .implied = "the common ones",
      .doc = "Times of its own, see below."},

@@ -175,6 +175,9 @@ static const struct promise request_promises[] = {
     {.name = "guided_choice"},
     {.name = "guided_grammar"},
     {.name = "guided_decoding"},
+    {.name = "regex"},
+    {.name = "ebnf"},
+    {.name = "format"},
     {.name = "modalities", .words = {"text"}},
     {.name = "audio"},
     {.name = "tools"},
@@ -186,6 +189,9 @@ static const struct promise request_promises[] = {
     {.name = "allowed_token_ids"},
     {.name = "bad_words"},
     {.name = "n_predict", .number = -1},
+    {.name = "num_predict", .number = -1},
+    {.name = "max_new_tokens"},
+    {.name = "stop_regex"},
     {.name = "n_probs"},
     {.name = "prompt_logprobs"},
     {.name = "include_stop_str_in_output"},
@@ -211,6 +217,7 @@ static const struct promise request_promises[] = {
     {.name = "no_repeat_ngram_size"},
     {.name = "use_beam_search"},
     {.name = "length_penalty", .number = 1},
+    {.name = "negative_prompt"},
 };
 
 static const struct promise message_promises[] = {

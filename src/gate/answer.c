@@ -33,6 +33,23 @@ static enum step relay_whole(struct exchange *x, const struct str *out, unsigned
     return exchange__finish(x, x->relay.error ? OUTCOME_UPSTREAM_BROKEN : OUTCOME_OK);
 }
 
+/* The error event of a stream that ends here. */
+static void write_last_words(const struct exchange *x, struct buf *event, enum verdict verdict,
+                             enum outcome outcome, const char *what)
+{
+    if (outcome == OUTCOME_DRAINING) {
+        api_write_error_event(event, 503, STR("The server is shutting down."), "draining");
+        return;
+    }
+    /* A verdict without an answer of its own: the client's time is over. */
+    const struct verdict_row *row =
+        verdict_row(verdict == VERDICT_CANCELLED ? VERDICT_STALLED : verdict);
+    api_write_error_event(event, row->status,
+                          arena_printf(x->call->arena, "The runtime '%" STR_FMT "' %s.",
+                                       STR_ARG(x->endpoint_name), what),
+                          row->code);
+}
+
 enum step exchange__break_answer(struct exchange *x, enum verdict verdict, enum outcome outcome,
                                  const char *what)
 {
@@ -47,13 +64,7 @@ enum step exchange__break_answer(struct exchange *x, enum verdict verdict, enum 
     if (x->relay.is_sse && !x->relay.done && !relay_inside(&x->relay)) {
         struct buf event;
         buf_init(&event, 16384);
-        /* A verdict without an answer of its own: the client's time is over. */
-        const struct verdict_row *row =
-            verdict_row(verdict == VERDICT_CANCELLED ? VERDICT_STALLED : verdict);
-        api_write_error_event(&event, row->status,
-                              arena_printf(x->call->arena, "The runtime '%" STR_FMT "' %s.",
-                                           STR_ARG(x->endpoint_name), what),
-                              row->code);
+        write_last_words(x, &event, verdict, outcome, what);
         struct str text = buf_str(&event);
         call_write(x->call, &text, 1, true);
         buf_fini(&event);

@@ -220,8 +220,8 @@ static enum step step_identify(struct exchange *x)
     if (forward_loops(head, gate_via(x->worker->gate)))
         return exchange_refuse(
             x, OUTCOME_BAD_REQUEST, 508,
-            STR("This request has come here before: an endpoint leads back to this gateway."), NULL,
-            "loop_detected", 0);
+            STR("This request has come here before, or through more than 10 gateways: an endpoint leads in a circle."),
+            NULL, "loop_detected", 0);
     if (x->worker->draining)
         return exchange_refuse(x, OUTCOME_DRAINING, 503, STR("The server is shutting down."), NULL,
                                "draining", 1 * USEC_PER_SEC);
@@ -361,8 +361,7 @@ static enum step out_of_time(struct exchange *x)
 static enum step out_of_drain(struct exchange *x)
 {
     if (x->state == EXCHANGE_RELAY)
-        return exchange__break_answer(x, VERDICT_CANCELLED, OUTCOME_DRAINING,
-                                      "was not waited for: the server is shutting down");
+        return exchange__break_answer(x, VERDICT_CANCELLED, OUTCOME_DRAINING, "was not waited for");
     exchange__report(x, VERDICT_CANCELLED, 0, NULL);
     exchange__end_attempt(x);
     return exchange_refuse(x, OUTCOME_DRAINING, 503, STR("The server is shutting down."), NULL,

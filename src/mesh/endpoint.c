@@ -145,7 +145,7 @@ static void write_trouble(const struct endpoint_state *s, uint64_t now_us,
     double left = 0;
     out[0] = '\0';
     if (t->tripped) {
-        snprintf(out, ENDPOINT_REASON_MAX, "%s (%u failures in a row)", s->failure, t->failures);
+        snprintf(out, ENDPOINT_REASON_MAX, "%s", s->failure);
     } else if (a->tripped) {
         if (a->until_us > now_us) left = (double)(a->until_us - now_us) / 1e6;
         snprintf(out, ENDPOINT_REASON_MAX,
@@ -397,7 +397,10 @@ bool endpoint_absent(struct endpoint_state *s, const char *what, uint64_t now_us
     struct breaker_rules rules = s->transport_rules;
     rules.failures = 1;
     snprintf(s->failure, sizeof(s->failure), "%s", what);
-    if (!was_tripped) breaker_failure(&s->transport, &rules, 0, now_us, rng);
+    if (!was_tripped)
+        breaker_failure(&s->transport, &rules, 0, now_us, rng);
+    else
+        breaker_hold(&s->transport, now_us + 3 * ENDPOINT_RECOVERY_US);
     mirror_breakers(s);
     pthread_mutex_unlock(&s->mutex);
     return !was_tripped;

@@ -188,7 +188,7 @@ void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, str
  * paths know nothing of rate limits and broken models. True when that changed something. */
 bool endpoint_alive(struct endpoint_state *s, uint64_t now_us);
 
-/* A probe found nobody there: cools down at once. True when that is news. */
+/* A probe found nobody there: cools down at once, or stays so until after the next one. True when it is news. */
 bool endpoint_absent(struct endpoint_state *s, const char *what, uint64_t now_us, struct rng *rng);
 
 /* One line of the log: an endpoint's health changed. `reason` may be empty. */

@@ -95,10 +95,12 @@ static void probe_free(struct probe *p)
     free(p);
 }
 
-/* Nobody listens there: known before a request is sent. */
+/* Nobody listens there: known before a request is sent, at first and as long as it stays so. */
 static void note_absence(struct probe *p, int err)
 {
     char text[ENDPOINT_REASON_MAX];
+    const struct endpoint_state *s = p->endpoint->state;
+    if (p->endpoint->engine || (s->checked && !endpoint_cooling(s))) return;
     if (p->check.connected || verdict_of_error(err, false) == VERDICT_LOCAL) return;
     snprintf(text, sizeof(text), "cannot be reached: %s", err_text(err));
     if (endpoint_absent(p->endpoint->state, text, now_of(p), &p->prober->rng))
@@ -115,7 +117,7 @@ static void on_checked(struct health_check *c, int status, int err)
         if (endpoint_alive(p->endpoint->state, now_of(p)))
             endpoint_log(p->endpoint, LOG_INFO, "up", "");
     } else {
-        if (!p->endpoint->engine && !p->endpoint->state->checked) note_absence(p, err);
+        note_absence(p, err);
         if (!p->passing && ++p->failures >= conf_of(p)->health.failures) take_down(p, status, err);
     }
     p->endpoint->state->checked = true;

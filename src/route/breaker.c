@@ -84,6 +84,11 @@ void breaker_failure(struct breaker *b, const struct breaker_rules *rules, uint6
     if (b->trips < 63) b->trips++;
 }
 
+void breaker_hold(struct breaker *b, uint64_t until_us)
+{
+    b->until_us = MAX(b->until_us, until_us);
+}
+
 void breaker_abandon(struct breaker *b)
 {
     b->trial = false;

@@ -58,6 +58,9 @@ void breaker_reset(struct breaker *b);
 void breaker_failure(struct breaker *b, const struct breaker_rules *rules, uint64_t retry_after_us,
                      uint64_t now_us, struct rng *rng);
 
+/* It is known to be no better yet: no trial before this time. For a tripped one. */
+void breaker_hold(struct breaker *b, uint64_t until_us);
+
 /* The trial ended without a verdict (client gone): the next request is the trial. */
 void breaker_abandon(struct breaker *b);
 

@@ -317,6 +317,21 @@ static void tells_broken_references(void **state)
     assert_problem_text(MODELS "workers: ${env.X\n", "without its }");
 }
 
+/* What no Host header could equal would only be refused in silence later. */
+static void hosts_are_bare_names(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "http://a.example.org", "b.example.org:8080", "*.example.org", "a b", "a/b", "u@h"};
+    static const char good[] = "hosts: [a.example.org, 10.1.2.3, '[::1]', UPPER]\n" MODELS;
+    conf_unref(load(good));
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        char text[1024];
+        snprintf(text, sizeof text, "hosts: ['%s']\n%s", bad[i], MODELS);
+        assert_problem_text(text, "is no host name: write it without scheme, port and wildcards");
+    }
+}
+
 static void environment_wins(void **state)
 {
     (void)state;
@@ -713,6 +728,7 @@ int main(void)
         cmocka_unit_test(an_engine_is_an_endpoint),
         cmocka_unit_test(resolves_references_and_relative_paths),
         cmocka_unit_test(tells_broken_references),
+        cmocka_unit_test(hosts_are_bare_names),
         cmocka_unit_test(environment_wins),
         cmocka_unit_test(refuses_bad_yaml),
         cmocka_unit_test(refuses_what_is_too_much),
