@@ -281,12 +281,27 @@ static enum likeness compare_slowly(struct str raw, struct str name)
     return name.len == 0 ? best : DIFFERENT;
 }
 
-/* True when a string cannot be like a name: nearly always, and cheap to see. */
+static inline bool is_plain(unsigned char c)
+{
+    return c < 0x80 && c != '\\';
+}
+
+/* True when two plain characters differ by more than case. */
+static inline bool differ(unsigned char a, char b)
+{
+    return (a ^ (unsigned char)b) & 0xdf;
+}
+
+/* True when a string cannot be like a name, as its plain characters tell: nearly always, and mostly by the first one. */
 static inline bool is_far(struct str raw, struct str name)
 {
+    const unsigned char *p = (const unsigned char *)raw.ptr;
     if (raw.len < name.len || name.len == 0) return raw.len != name.len;
-    unsigned char first = (unsigned char)raw.ptr[0];
-    return first < 0x80 && first != '\\' && ((first ^ (unsigned char)name.ptr[0]) & 0xdf) != 0;
+    if (is_plain(p[0]) && differ(p[0], name.ptr[0])) return true;
+    size_t i = 0;
+    while (i < name.len && is_plain(p[i]) && !differ(p[i], name.ptr[i]))
+        i++;
+    return i == name.len ? raw.len != name.len : is_plain(p[i]);
 }
 
 /* Takes note of an outermost member's name, which stands in quotes from `open` to p. */
@@ -294,8 +309,8 @@ static bool note_key(struct scanner *s, const unsigned char *open)
 {
     struct str key = str_n((const char *)open + 1, (size_t)(s->p - open) - 2);
     for (size_t i = 0; i < s->count; i++) {
-        if (is_far(key, s->names[i])) continue;
         bool plain = str_eq(key, s->names[i]);
+        if (!plain && is_far(key, s->names[i])) continue;
         enum likeness like = plain ? SAME : compare_slowly(key, s->names[i]);
         if (like == DIFFERENT) continue;
         s->spans[i].alike |= !plain;
