@@ -392,9 +392,10 @@ void server_drain(struct server *s)
 void server_fini(struct server *s)
 {
     timer_stop(s->loop, &s->drain_timer);
-    task_cancel(&s->drain_task);
     assert(s->request_count == 0);
+    s->http.quiet = NULL;
     http_server_fini(&s->http);
+    task_cancel(&s->drain_task);
     preparer_stop(s->preparer);
     worker_stop(s->worker);
     worker_free(s->worker);

@@ -19,6 +19,14 @@ void exchange__log_protocol(const struct exchange *x)
     log_end(&l);
 }
 
+unsigned exchange__feed(struct exchange *x, struct str bytes, bool last,
+                        struct str out[RELAY_SLICES])
+{
+    /* Without [DONE] a stream is whole when all that was asked for has ended. */
+    if (last && x->relay.is_sse && !x->relay.done) x->relay.wanted = api_choices(x->call->body);
+    return relay_feed(&x->relay, bytes, last, out);
+}
+
 /* Gives the client the last of its answer. The credit goes back first: whoever has the whole answer may ask again, on
  * another connection and thread, and must not meet itself. */
 static enum step relay_whole(struct exchange *x, const struct str *out, unsigned n)
@@ -54,7 +62,7 @@ enum step exchange__break_answer(struct exchange *x, enum verdict verdict, enum 
                                  const char *what)
 {
     struct str out[RELAY_SLICES];
-    unsigned n = relay_feed(&x->relay, STR_NULL, true, out);
+    unsigned n = exchange__feed(x, STR_NULL, true, out);
     if (x->relay.is_sse && !relay_cut(&x->relay)) /* it lacks nothing but the body's end */
         return relay_whole(x, out, n);
     if (n) call_write(x->call, out, n, false);
@@ -133,6 +141,7 @@ enum step exchange__relay(struct exchange *x)
     bool ended = x->fetch.state == FETCH_DONE || x->fetch.state == FETCH_FAILED;
     struct str out[RELAY_SLICES], body = fetch_take(&x->fetch);
     if (body.len && !x->first_us) x->first_us = exchange__now(x);
-    unsigned n = relay_feed(&x->relay, body, ended, out);
+    unsigned n = exchange__feed(x, body, ended, out);
+    if (x->relay.content && !x->began) exchange__note_begin(x);
     return exchange__pass(x, out, n);
 }

@@ -135,7 +135,7 @@ enum step exchange__send(struct exchange *x)
     const struct endpoint *e = x->grant.endpoint;
     x->endpoint_name = arena_dup(x->call->arena, e->name);
     if (!x->again && x->attempts++ > 0) metric_add(&x->worker->stats.retries, 1);
-    x->reported = false;
+    x->reported = x->began = false;
     x->sent_us = exchange__now(x);
     exchange__set_total(x, e->timeouts.total_us);
     x->asked_usage = wants_usage(x, e);
@@ -203,6 +203,8 @@ static enum step attempt_failed(struct exchange *x, enum verdict verdict, uint64
     exchange__report(x, verdict, retry_after_us, what);
     x->no_usage = false;
     buf_release(&x->held);
+    x->relay.usage = (struct usage){0}; /* nobody got what it counts */
+    x->relay.deltas = 0;
     tried_add(&x->tried, x->grant.endpoint);
     exchange__end_attempt(x);
     if (retry == RETRY_HERE) {
@@ -349,10 +351,23 @@ static enum step take_head(struct exchange *x)
     return STEP_NEXT;
 }
 
+/* What came with a head before the bytes broke off may be a whole stream, whose end does not matter. */
+static bool began_stream(struct exchange *x)
+{
+    const struct http_head *head = x->fetch.head;
+    const char *why;
+    return head && verdict_of_status(head->status) == VERDICT_OK && forward_readable(head, &why) &&
+           forward_starts_stream(x, head);
+}
+
 enum step exchange__await(struct exchange *x)
 {
-    if (x->fetch.state == FETCH_FAILED)
-        return fetch_failed(x); /* even behind a head: the client has nothing of it */
+    if (x->fetch.state == FETCH_FAILED) {
+        /* else even behind a head: the client has nothing of it */
+        if (!began_stream(x)) return fetch_failed(x);
+        x->head_us = exchange__now(x);
+        return exchange__go(x, EXCHANGE_HOLD);
+    }
     if (x->fetch.head) return take_head(x);
     if (exchange__now(x) < exchange__phase_deadline(x)) return STEP_WAIT;
     if (x->fetch.state == FETCH_CONNECTING)
@@ -361,6 +376,13 @@ enum step exchange__await(struct exchange *x)
 }
 
 /* --- HOLD: the client has nothing yet, so that a stream which comes to nothing can be tried elsewhere --- */
+
+void exchange__note_begin(struct exchange *x)
+{
+    x->began = true;
+    learn_usage(x);
+    endpoint_answered(&x->grant, exchange__now(x));
+}
 
 /* Begins the client's answer with what was held. */
 static enum step release(struct exchange *x, const struct str *out, unsigned n)
@@ -397,14 +419,13 @@ static enum step came_to_nothing(struct exchange *x, const struct str *out, unsi
 enum step exchange__hold(struct exchange *x)
 {
     uint64_t now = exchange__now(x);
-    bool whole = x->fetch.state == FETCH_DONE;
-    if (x->fetch.state == FETCH_FAILED) return fetch_failed(x);
+    bool failed = x->fetch.state == FETCH_FAILED, whole = failed || x->fetch.state == FETCH_DONE;
     struct str out[RELAY_SLICES], body = fetch_take(&x->fetch);
-    unsigned n = relay_feed(&x->relay, body, whole, out);
+    unsigned n = exchange__feed(x, body, whole, out);
+    if (failed && relay_cut(&x->relay)) return fetch_failed(x);
     if (x->relay.content) {
         x->first_us = now;
-        learn_usage(x);
-        endpoint_answered(&x->grant, now);
+        exchange__note_begin(x);
         return release(x, out, n);
     }
     if (whole || x->relay.error) return came_to_nothing(x, out, n);

@@ -58,6 +58,7 @@ struct exchange {
     struct str slices[FETCH_SLICES];
     struct relay relay;
     struct buf held; /* HOLD: what came of a stream before its answer began */
+    bool began;      /* something of an answer came with this attempt */
     bool paused;     /* the client is slow, the upstream is held back */
     bool reported;   /* endpoint_report was called for this attempt */
     bool settled;

@@ -61,6 +61,13 @@ enum step exchange__hold(struct exchange *x);
 
 enum step exchange__relay(struct exchange *x);
 
+/* Feeds the relay. `last`: no more bytes will come. */
+unsigned exchange__feed(struct exchange *x, struct str bytes, bool last,
+                        struct str out[RELAY_SLICES]);
+
+/* The first piece of a stream's answer is there. */
+void exchange__note_begin(struct exchange *x);
+
 /* Begins the client's answer with the runtime's head. */
 void exchange__begin_answer(struct exchange *x);
 

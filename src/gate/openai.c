@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "json/skim.h"
 #include "json/write.h"
 
 struct route_row {
@@ -243,6 +244,30 @@ int api_read_body(struct arena *arena, struct str body, struct api_request *out,
         !json_span_bool(stream, &out->stream))
         return refuse(problem, STR("'stream' must be true or false."), "stream");
     return read_options(&out->options_span, out, problem);
+}
+
+/* A list of texts or of token lists is several prompts; one of tokens is one. */
+static unsigned count_prompts(const struct json_span *prompt)
+{
+    struct str rest = prompt->raw;
+    struct json_span item;
+    unsigned count = 0;
+    if (prompt->type != JSON_ARRAY) return 1;
+    while (json_skim_element(&rest, &item)) {
+        if (item.type == JSON_NUMBER) return 1;
+        count++;
+    }
+    return MAX(count, 1u);
+}
+
+unsigned api_choices(struct str body)
+{
+    static const struct str names[] = {STR_INIT("n"), STR_INIT("prompt")};
+    struct json_span spans[ARRAY_LEN(names)];
+    int64_t n = 1;
+    if (json_scan(body, names, ARRAY_LEN(names), spans, NULL)) return 1;
+    if (!json_span_i64(&spans[0], &n) || n < 1) n = 1;
+    return (unsigned)MIN(n, 1000) * MIN(count_prompts(&spans[1]), 1000u);
 }
 
 /* One replacement in a body: the bytes at [start, start+len) become `text`. */

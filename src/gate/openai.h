@@ -78,6 +78,9 @@ enum { API_SLICES_MAX = 8 };
 unsigned api_splice(const struct api_request *r, struct str body, struct str model, bool ask_usage,
                     struct arena *arena, struct str slices[API_SLICES_MAX]);
 
+/* How many choices a body asks for: n, for each of its prompts. Scans the body: for rare occasions. */
+unsigned api_choices(struct str body);
+
 /* Appends {"error":{...}}. `code` and `param` may be NULL; the type follows from the status. */
 void api_write_error(struct buf *out, int status, struct str message, const char *param,
                      const char *code);

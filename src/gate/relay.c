@@ -394,6 +394,7 @@ bool relay_inside(const struct relay *r)
 
 bool relay_cut(const struct relay *r)
 {
-    bool ended = r->ended && !(r->begun & ~r->ended);
+    unsigned count = (unsigned)__builtin_popcountll(r->ended);
+    bool ended = count >= MAX(r->wanted, 1u) && !(r->begun & ~r->ended);
     return r->is_sse && !(r->done || r->error || ended);
 }

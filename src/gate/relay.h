@@ -32,6 +32,7 @@ struct relay {
     uint64_t deltas; /* of them, with a piece of the answer: about as many tokens */
     uint64_t begun;  /* choices by index, a bit each */
     uint64_t ended;  /* of them, with their finish_reason */
+    unsigned wanted; /* choices that were asked for; 0: one at least */
     /* the message of the error event, as it is written; borrowed until the next relay_feed; JSON_NONE: none */
     struct json_span error_message;
     struct usage usage;

@@ -606,6 +606,9 @@ static void come_back(struct engine *e)
 static void adjust(struct engine *e)
 {
     bool running = e->state == ENGINE_STARTING || e->state == ENGINE_READY;
+    /* An old request may have kept the state of a model that was taken out: it shows how that one ended, or a wish that came to nothing. */
+    if (e->state == ENGINE_STOPPED)
+        endpoint_set_phase(e->endpoint->state, ENDPOINT_STARTABLE, str_of(e->why), 0, now_of(e));
     if (running && !is_current(e)) {
         restart_engine(e, "starting again with new settings");
     } else if (e->state == ENGINE_STOPPING && e->away) {

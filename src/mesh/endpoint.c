@@ -357,15 +357,14 @@ static void copy_reason(struct endpoint_state *s, struct str reason)
     s->reason[len] = '\0';
 }
 
-void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, struct str reason,
-                        uint64_t retry_at_us, uint64_t now_us)
+/* `anew`: what is up now has no past. */
+static void change_phase(struct endpoint_state *s, enum endpoint_phase phase, struct str reason,
+                         uint64_t retry_at_us, bool anew, uint64_t now_us)
 {
     pthread_mutex_lock(&s->mutex);
     copy_reason(s, reason);
-    if (phase == ENDPOINT_UP) {
-        breaker_reset(&s->transport);
-        breaker_reset(&s->answers);
-    }
+    if (phase == ENDPOINT_UP) breaker_reset(&s->transport);
+    if (anew) breaker_reset(&s->answers);
     mirror_breakers(s);
     if (endpoint_phase(s) != phase) atomic_store(&s->phase_us, now_us);
     atomic_store(&s->retry_at_us, retry_at_us);
@@ -373,6 +372,12 @@ void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, str
     atomic_store(&s->wanted, false);
     pthread_mutex_unlock(&s->mutex);
     service__offer(s->service, now_us, true);
+}
+
+void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, struct str reason,
+                        uint64_t retry_at_us, uint64_t now_us)
+{
+    change_phase(s, phase, reason, retry_at_us, phase == ENDPOINT_UP, now_us);
 }
 
 bool endpoint_alive(struct endpoint_state *s, uint64_t now_us)
@@ -384,7 +389,7 @@ bool endpoint_alive(struct endpoint_state *s, uint64_t now_us)
     mirror_breakers(s);
     pthread_mutex_unlock(&s->mutex);
     if (down)
-        endpoint_set_phase(s, ENDPOINT_UP, STR(""), 0, now_us);
+        change_phase(s, ENDPOINT_UP, STR(""), 0, false, now_us);
     else if (cooling)
         service__offer(s->service, now_us, true);
     return down || cooling;

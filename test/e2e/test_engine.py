@@ -4,6 +4,7 @@
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -327,6 +328,23 @@ def test_descriptors_that_are_closed_at_the_start(processes):
     finally:
         run.terminate()
     assert run.wait(20) == 0
+
+
+def test_an_engine_ends_in_order_beside_a_client_that_says_nothing(tmp_path):
+    port = free_port()
+    log = tmp_path / "log"
+    with open(log, "wb") as err:
+        run = subprocess.Popen([FAKE_ENGINE, "--model", "fake:mode echo", "--listen", f"127.0.0.1:{port}"], stderr=err)
+    try:
+        until(lambda: is_healthy(port), "it serves")
+        with socket.create_connection(("127.0.0.1", port)) as idle, socket.create_connection(("127.0.0.1", port)):
+            idle.sendall(b"GET /hea")
+            time.sleep(0.1)
+            run.terminate()
+            assert run.wait(20) == 0, log.read_text()
+    finally:
+        run.kill()
+        run.wait()
 
 
 # --- every value that the configuration takes, the engine takes ---

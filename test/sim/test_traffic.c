@@ -120,6 +120,50 @@ static void a_held_stream_is_passed_on_whole(void **state)
     }
 }
 
+#define ENDS(index) \
+    "data: {\"choices\":[{\"index\":" #index ",\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+
+/* Without [DONE] all choices that were asked for must have ended. */
+static void a_choice_that_never_began_is_missed(void **state)
+{
+    (void)state;
+    static const char *const asks[] = {ASK_STREAM,
+                                       "{\"model\":\"m\",\"messages\":[],\"stream\":true,\"n\":2}",
+                                       "{\"model\":\"m\",\"prompt\":[\"a\",\"b\"],\"stream\":true}",
+                                       "{\"model\":\"m\",\"prompt\":[[1,2],[3]],\"stream\":true}",
+                                       "{\"model\":\"m\",\"prompt\":[1,2],\"stream\":true}"};
+    for (size_t i = 0; i < 2 * ARRAY_LEN(asks); i++) {
+        bool one = i / 2 == 0 || i / 2 == 4;
+        struct gateway *g = gateway_new(ONE);
+        struct sim_peer *c = gateway_client(g);
+        gateway_ask(c, "", asks[i / 2]);
+        sim_send_text(up_of(g, 0), SSE_HEAD);
+        up_chunk(up_of(g, 0), EVENT("a") ENDS(0));
+        if (i % 2)
+            sim_send_text(up_of(g, 0), LAST_CHUNK);
+        else
+            sim_reset(up_of(g, 0));
+        struct str body = answer_of(c, 200);
+        if (holds(body, "[DONE]") != one || holds(body, "\"error\"") == one)
+            fail_msg("%s: %" STR_FMT, asks[i / 2], STR_ARG(body));
+        gateway_free(g, 1);
+    }
+}
+
+/* How the bytes end does not matter to a stream, however many reads they come in. */
+static void a_whole_stream_in_one_read_may_end_badly(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(TWO);
+    struct sim_peer *c = gateway_client(g);
+    gateway_ask(c, "", ASK_STREAM);
+    sim_send_text(up_of(g, 0), SSE_HEAD "47\r\n" EVENT("a") DONE_EVENT "\r\nzz");
+    assert_int_equal(g->sim->dials, 1);
+    assert_true(same(answer_of(c, 200), EVENT("a") DONE_EVENT));
+    assert_string_equal(gateway_outcomes(g), "ok");
+    gateway_free(g, 1);
+}
+
 /* HTTP/1.0 knows a body's end only by the connection's: a cut one must not look like it. */
 static void a_cut_answer_to_an_old_client_is_a_reset(void **state)
 {
@@ -692,6 +736,8 @@ int main(void)
         cmocka_unit_test(an_answer_that_breaks_as_it_begins_goes_elsewhere),
         cmocka_unit_test(a_stream_that_comes_to_nothing_goes_elsewhere),
         cmocka_unit_test(a_held_stream_is_passed_on_whole),
+        cmocka_unit_test(a_choice_that_never_began_is_missed),
+        cmocka_unit_test(a_whole_stream_in_one_read_may_end_badly),
         cmocka_unit_test(a_cut_answer_to_an_old_client_is_a_reset),
         cmocka_unit_test(a_client_fault_or_a_begun_answer_is_not_retried),
         cmocka_unit_test(everybody_fails),

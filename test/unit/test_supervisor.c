@@ -562,6 +562,24 @@ static void a_model_that_comes_back_is_started_again(void **state)
     world_free(w);
 }
 
+/* What is left of it by an old snapshot shows a process that has ended long ago. */
+static void a_model_that_comes_back_later_is_startable(void **state)
+{
+    (void)state;
+    struct world *w = world_new("ok", "start: at_start");
+    run_until(w, is_ready);
+    struct snapshot *old = mesh_current(w->mesh);
+    load_text(w, "models: [{ name: other, endpoints: [{ url: 'http://127.0.0.1:1' }] }]");
+    run_until(w, is_stopped);
+    load(w, "ok", "start: on_demand");
+    assert_int_equal(endpoint_phase(w->demo->endpoints[0].state), ENDPOINT_STARTABLE);
+    struct waiter *waiter = wait_admit(w);
+    run_until(w, is_ready);
+    admit_cancel(waiter, loop_now(w->loop));
+    snapshot_unref(old);
+    world_free(w);
+}
+
 /* Who waits for a start can know how long that may take. */
 static void a_start_has_a_deadline(void **state)
 {
@@ -642,6 +660,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_foreign_folder_is_not_used),
         cmocka_unit_test(what_killed_instances_left_is_removed),
         cmocka_unit_test(a_model_that_comes_back_is_started_again),
+        cmocka_unit_test(a_model_that_comes_back_later_is_startable),
         cmocka_unit_test(a_start_has_a_deadline),
         cmocka_unit_test(many_models_cost_no_more_each),
         cmocka_unit_test(the_environment_is_ours_only_in_part),
