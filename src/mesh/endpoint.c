@@ -240,6 +240,24 @@ static void tell_key(struct endpoint_state *s, const struct endpoint *e, bool re
     log_end(&l);
 }
 
+/* What the verdict means for the breakers, and what follows for the log and for who waits. Ends the grant's trials. `failure`: of
+ * transport, in words; else NULL. */
+static void conclude(struct grant *g, enum verdict_blame blame, const char *failure,
+                     uint64_t retry_after_us, uint64_t now_us, struct rng *rng)
+{
+    struct endpoint_state *s = g->endpoint->state;
+    struct change change = {0};
+    pthread_mutex_lock(&s->mutex);
+    if (failure) snprintf(s->failure, sizeof(s->failure), "%s", failure);
+    judge(s, g, blame, retry_after_us, now_us, rng, &change);
+    mirror_breakers(s);
+    pthread_mutex_unlock(&s->mutex);
+    g->trial = g->probation = g->last = false;
+    if (!change.began && !change.ended) return;
+    log_change(s, g->endpoint, &change, now_us);
+    service__offer(s->service, now_us, change.began);
+}
+
 void endpoint_report(struct grant *g, unsigned worker, enum verdict verdict,
                      uint64_t retry_after_us, const char *what, uint64_t now_us, struct rng *rng)
 {
@@ -250,32 +268,13 @@ void endpoint_report(struct grant *g, unsigned worker, enum verdict verdict,
     tell_key(s, g->endpoint, verdict == VERDICT_UNAUTHORIZED);
     if (row->blame == BLAME_NOBODY && !atomic_load_explicit(&s->troubled, memory_order_relaxed))
         return;
-    struct change change = {0};
-    pthread_mutex_lock(&s->mutex);
-    if (row->blame == BLAME_TRANSPORT)
-        snprintf(s->failure, sizeof(s->failure), "%s", what ? what : row->event);
-    judge(s, g, row->blame, retry_after_us, now_us, rng, &change);
-    mirror_breakers(s);
-    pthread_mutex_unlock(&s->mutex);
-    g->trial = g->probation = g->last = false;
-    if (!change.began && !change.ended) return;
-    log_change(s, g->endpoint, &change, now_us);
-    service__offer(s->service, now_us, change.began);
+    const char *failure = row->blame != BLAME_TRANSPORT ? NULL : what ? what : row->event;
+    conclude(g, row->blame, failure, retry_after_us, now_us, rng);
 }
 
 void endpoint_answered(struct grant *g, uint64_t now_us)
 {
-    struct endpoint_state *s = g->endpoint->state;
-    struct change change = {0};
-    if (!g->trial && !g->probation && !g->last) return;
-    pthread_mutex_lock(&s->mutex);
-    judge(s, g, BLAME_NOBODY, 0, now_us, NULL, &change);
-    mirror_breakers(s);
-    pthread_mutex_unlock(&s->mutex);
-    g->trial = g->probation = g->last = false;
-    if (!change.ended) return;
-    log_change(s, g->endpoint, &change, now_us);
-    service__offer(s->service, now_us, false);
+    if (g->trial || g->probation || g->last) conclude(g, BLAME_NOBODY, NULL, 0, now_us, NULL);
 }
 
 enum endpoint_usage endpoint_usage(const struct endpoint_state *s)
