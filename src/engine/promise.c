@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/promise.h"
+
+/* One of them, and which values of it ask for nothing besides null, false, 0 and empty ones. */
+struct promise {
+    const char *name;
+    const char *words[2]; /* these texts, arrays of nothing else, and objects whose `type` is one */
+    double number;        /* this number */
+    bool truth;           /* true */
+    bool any;             /* not an empty object, which is a shape: any JSON */
+};
+
+static const struct promise request_promises[] = {
+    /* The shape of the answer. */
+    {.name = "response_format", .words = {"text"}},
+    {.name = "json_schema", .any = true},
+    {.name = "grammar"},
+    {.name = "structured_outputs"},
+    {.name = "guided_json", .any = true},
+    {.name = "guided_regex"},
+    {.name = "guided_choice"},
+    {.name = "guided_grammar"},
+    {.name = "guided_decoding"},
+    {.name = "regex"},
+    {.name = "ebnf"},
+    {.name = "format"},
+    {.name = "modalities", .words = {"text"}},
+    {.name = "audio"},
+    {.name = "tools"},
+    {.name = "tool_choice", .words = {"auto", "none"}},
+    {.name = "functions"},
+    {.name = "function_call", .words = {"auto", "none"}},
+    {.name = "web_search_options"},
+    /* Its tokens. */
+    {.name = "allowed_token_ids"},
+    {.name = "bad_words"},
+    {.name = "n_predict", .number = -1},
+    {.name = "num_predict", .number = -1},
+    {.name = "max_new_tokens"},
+    {.name = "stop_regex"},
+    {.name = "n_probs"},
+    {.name = "prompt_logprobs"},
+    {.name = "include_stop_str_in_output"},
+    {.name = "skip_special_tokens", .truth = true},
+    {.name = "logits_processors"},
+    /* What it is made of. */
+    {.name = "lora"},
+    {.name = "chat_template"},
+    {.name = "chat_template_kwargs"},
+    {.name = "documents"},
+    {.name = "truncate_prompt_tokens"},
+    /* How it is chosen. */
+    {.name = "samplers"},
+    {.name = "typical_p", .number = 1},
+    {.name = "tfs_z", .number = 1},
+    {.name = "top_a"},
+    {.name = "top_n_sigma", .number = -1},
+    {.name = "mirostat"},
+    {.name = "mirostat_mode"},
+    {.name = "dry_multiplier"},
+    {.name = "xtc_probability"},
+    {.name = "dynatemp_range"},
+    {.name = "no_repeat_ngram_size"},
+    {.name = "use_beam_search"},
+    {.name = "length_penalty", .number = 1},
+    {.name = "negative_prompt"},
+};
+
+static const struct promise message_promises[] = {
+    {.name = "tool_calls"}, {.name = "function_call"},   {.name = "reasoning_content"},
+    {.name = "reasoning"},  {.name = "thinking_blocks"}, {.name = "audio"},
+};
+
+static bool is_word(const struct promise *p, const struct json *v)
+{
+    struct str text;
+    if (!json_to_str(v, &text)) return false;
+    for (size_t i = 0; i < ARRAY_LEN(p->words); i++)
+        if (p->words[i] && str_eq(text, str_of(p->words[i]))) return true;
+    return false;
+}
+
+static bool are_words(const struct promise *p, const struct json *array)
+{
+    struct json_iter it = {0};
+    const struct json *v;
+    while (json_next_item(array, &it, &v))
+        if (!is_word(p, v)) return false;
+    return true;
+}
+
+static bool asks_for_nothing(const struct promise *p, const struct json *v)
+{
+    double number = 0;
+    bool truth = false;
+    struct str text = STR_NULL;
+    switch (json_type(v)) {
+    case JSON_NONE:
+    case JSON_NULL: return true;
+    case JSON_BOOL: return json_to_bool(v, &truth) && truth == p->truth;
+    case JSON_NUMBER: return json_to_double(v, &number) && (number == 0 || number == p->number);
+    case JSON_STRING: return (json_to_str(v, &text) && !text.len) || is_word(p, v);
+    case JSON_ARRAY: return are_words(p, v);
+    case JSON_OBJECT: return (!json_count(v) && !p->any) || is_word(p, json_get(v, "type"));
+    }
+    return false;
+}
+
+/* Refuses the first one of the table that asks for something. */
+static int refuse(const struct json *object, const struct promise *promises, size_t count,
+                  const char *param, const char *what, struct arena *arena, struct api_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct promise *p = &promises[i];
+        if (asks_for_nothing(p, json_get(object, p->name))) continue;
+        return api_refuse(arena, error, param ? param : p->name, "unsupported_parameter",
+                          "This %s of '%s' is not supported by this engine yet.", what, p->name);
+    }
+    return 0;
+}
+
+int promise_check_request(const struct json *body, struct arena *arena, struct api_error *error)
+{
+    return refuse(body, request_promises, ARRAY_LEN(request_promises), NULL, "value", arena, error);
+}
+
+int promise_check_message(const struct json *message, struct arena *arena, struct api_error *error)
+{
+    return refuse(message, message_promises, ARRAY_LEN(message_promises), "messages",
+                  "value in a message", arena, error);
+}
