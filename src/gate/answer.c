@@ -117,7 +117,7 @@ void exchange__begin_answer(struct exchange *x)
 
 enum step exchange__pass(struct exchange *x, const struct str *out, unsigned n)
 {
-    bool ended = x->fetch.state == FETCH_DONE || x->fetch.state == FETCH_FAILED;
+    bool ended = fetch_ended(&x->fetch);
     /* How the bytes ended does not matter to a stream: it is whole with its [DONE] (or the runtime's own error), or with the
      * finish_reason of every choice. Behind [DONE] nothing comes, even where the bytes go on. */
     bool broken = x->relay.is_sse ? ended && relay_cut(&x->relay) : x->fetch.state == FETCH_FAILED;
@@ -138,7 +138,7 @@ enum step exchange__pass(struct exchange *x, const struct str *out, unsigned n)
 
 enum step exchange__relay(struct exchange *x)
 {
-    bool ended = x->fetch.state == FETCH_DONE || x->fetch.state == FETCH_FAILED;
+    bool ended = fetch_ended(&x->fetch);
     struct str out[RELAY_SLICES], body = fetch_take(&x->fetch);
     if (body.len && !x->first_us) x->first_us = exchange__now(x);
     unsigned n = exchange__feed(x, body, ended, out);

@@ -45,13 +45,12 @@ static enum step no_endpoint(struct exchange *x, uint64_t retry_after_us)
     service_ready(x->service, exchange__now(x), &reason);
     struct str why = arena_dup(x->call->arena, buf_str(&reason));
     buf_fini(&reason);
-    enum step step = exchange_refuse(
-        x, OUTCOME_NO_ENDPOINT, 503,
-        arena_printf(x->call->arena,
-                     "No endpoint can serve the model '%" STR_FMT "' now%s%" STR_FMT ".",
-                     STR_ARG(x->asked->name), why.len ? ": " : "", STR_ARG(why)),
-        NULL, "no_endpoint", MAX(retry_after_us, (uint64_t)USEC_PER_SEC));
-    return step;
+    return exchange_refuse(x, OUTCOME_NO_ENDPOINT, 503,
+                           arena_printf(x->call->arena,
+                                        "No endpoint can serve the model '%" STR_FMT
+                                        "' now%s%" STR_FMT ".",
+                                        STR_ARG(x->asked->name), why.len ? ": " : "", STR_ARG(why)),
+                           NULL, "no_endpoint", MAX(retry_after_us, (uint64_t)USEC_PER_SEC));
 }
 
 static enum step queue_refused(struct exchange *x)
@@ -419,7 +418,7 @@ static enum step came_to_nothing(struct exchange *x, const struct str *out, unsi
 enum step exchange__hold(struct exchange *x)
 {
     uint64_t now = exchange__now(x);
-    bool failed = x->fetch.state == FETCH_FAILED, whole = failed || x->fetch.state == FETCH_DONE;
+    bool failed = x->fetch.state == FETCH_FAILED, whole = fetch_ended(&x->fetch);
     struct str out[RELAY_SLICES], body = fetch_take(&x->fetch);
     unsigned n = exchange__feed(x, body, whole, out);
     if (failed && relay_cut(&x->relay)) return fetch_failed(x);

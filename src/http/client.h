@@ -82,6 +82,12 @@ struct fetch {
     struct http_upstream *conn; /* client.c's */
 };
 
+/* Nothing more comes, whether the response is whole or not. */
+static inline bool fetch_ended(const struct fetch *f)
+{
+    return f->state == FETCH_DONE || f->state == FETCH_FAILED;
+}
+
 /* Connects or takes a pooled connection and sends. Failures come as FETCH_FAILED by a wake, never from here. */
 void fetch_start(struct fetch *f);
 

@@ -93,6 +93,19 @@ void http_server_init(struct http_server *s, struct loop *loop,
 
 /* --- life of a connection --- */
 
+static void close_stream(struct http_conn *conn)
+{
+    if (conn->stream) stream_close(conn->stream);
+    conn->stream = NULL;
+}
+
+/* The peer learns that what it got is not whole. */
+static void reset_stream(struct http_conn *conn)
+{
+    if (conn->stream) stream_close_reset(conn->stream);
+    conn->stream = NULL;
+}
+
 /* Takes the connection out of service. Its memory goes by the reaper, since callers further up may be looking at it. */
 static void conn_free(struct http_conn *conn)
 {
@@ -101,8 +114,7 @@ static void conn_free(struct http_conn *conn)
     conn->dead = true;
     timer_stop(s->loop, &conn->timer);
     task_cancel(&conn->task);
-    if (conn->stream) stream_close(conn->stream);
-    conn->stream = NULL;
+    close_stream(conn);
     if (conn->state == CONN_LINGER) metric_sub(&s->lingering, 1);
     list_remove(&conn->link);
     list_push_back(&s->dead, &conn->link);
@@ -134,12 +146,6 @@ static void reap_dead(struct task *task)
         conn->magic = 0;
         free(conn);
     }
-}
-
-static void close_stream(struct http_conn *conn)
-{
-    if (conn->stream) stream_close(conn->stream);
-    conn->stream = NULL;
 }
 
 /* When the connection's patience ends; 0: never. */
@@ -447,33 +453,32 @@ static void run_conn(struct task *task)
     watch(conn);
 }
 
+/* Keeps input that is not parsed yet. False: there is no memory for it, and the connection ends. */
+static bool hold(struct http_conn *conn, struct str bytes)
+{
+    if (buf_append(&conn->held, bytes)) {
+        client_gone(conn, -ENOMEM);
+        return false;
+    }
+    conn->input = buf_str(&conn->held);
+    conn->input_held = true;
+    return true;
+}
+
 static void on_data(void *owner, struct str bytes)
 {
     struct http_conn *conn = owner;
-    if (conn->input_held || conn->input.len) {
-        if (buf_append(&conn->held, bytes)) {
-            client_gone(conn, -ENOMEM);
-            return;
-        }
-        conn->input = buf_str(&conn->held);
-        conn->input_held = true;
-    } else {
+    if (!conn->input_held && !conn->input.len)
         conn->input = bytes;
-    }
+    else if (!hold(conn, bytes))
+        return;
     loop_wake(conn->server->loop, &conn->task);
 }
 
 static void on_settle(void *owner)
 {
     struct http_conn *conn = owner;
-    if (!conn->input_held && conn->input.len) {
-        if (buf_append(&conn->held, conn->input)) {
-            client_gone(conn, -ENOMEM);
-            return;
-        }
-        conn->input = buf_str(&conn->held);
-        conn->input_held = true;
-    }
+    if (!conn->input_held && conn->input.len && !hold(conn, conn->input)) return;
     if (buf_len(&conn->held) >= HELD_MAX) stream_read(conn->stream, false);
 }
 
@@ -790,8 +795,7 @@ static void next_call(struct http_conn *conn)
         return;
     }
     conn->state = CONN_IDLE;
-    conn->since_us = loop_now(conn->server->loop);
-    conn->drained = stream_drained(conn->stream);
+    progress(conn);
     watch(conn);
     if (conn->input.len) loop_wake(conn->server->loop, &conn->task);
 }
@@ -819,18 +823,13 @@ void call_abort(struct http_call *c)
     c->ended = true;
     bool until_close =
         conn->begun && conn->framing == HTTP_CHUNKED && !conn->chunked && !conn->complete;
-    if (until_close && conn->stream) { /* a mere close would be the body's regular end */
-        stream_close_reset(conn->stream);
-        conn->stream = NULL;
-    }
+    if (until_close) reset_stream(conn); /* a mere close would be the body's regular end */
     conn_free(conn);
 }
 
 void call_abort_reset(struct http_call *c)
 {
-    struct http_conn *conn = conn_of(c);
-    if (conn->stream) stream_close_reset(conn->stream);
-    conn->stream = NULL;
+    reset_stream(conn_of(c));
     call_abort(c);
 }
 
