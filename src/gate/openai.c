@@ -301,13 +301,10 @@ static struct edit usage_edit(const struct api_request *r, struct str body)
         return (struct edit){offset_in(body, r->usage_span.raw), r->usage_span.raw.len,
                              STR("true")};
     if (r->options_span.type == JSON_OBJECT) {
-        struct str raw = r->options_span.raw, inside = str_skip(raw, 1);
-        while (inside.len && strchr(" \t\r\n", inside.ptr[0]))
-            inside = str_skip(inside, 1);
-        bool empty = inside.len && inside.ptr[0] == '}';
+        struct str raw = r->options_span.raw;
         return (struct edit){offset_in(body, raw) + 1, 0,
-                             empty ? STR("\"include_usage\":true")
-                                   : STR("\"include_usage\":true,")};
+                             json_skim_empty(raw) ? STR("\"include_usage\":true")
+                                                  : STR("\"include_usage\":true,")};
     }
     if (r->options_span.type == JSON_NULL)
         return (struct edit){offset_in(body, r->options_span.raw), r->options_span.raw.len,

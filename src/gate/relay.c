@@ -66,19 +66,14 @@ struct look {
     bool content;     /* a choice has something of an answer */
 };
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 /* The bytes of the member `m`, whose value has `len` bytes, with a comma. Empty when it has none. */
 static struct str hole_of(struct str data, const struct json_member *m, size_t len)
 {
     const char *from = m->name.ptr - 1, *to = m->value.ptr + len, *end = data.ptr + data.len;
     const char *before = from, *behind = to;
-    while (before > data.ptr && is_blank(before[-1]))
+    while (before > data.ptr && json_is_blank((unsigned char)before[-1]))
         before--;
-    while (behind < end && is_blank(*behind))
+    while (behind < end && json_is_blank((unsigned char)*behind))
         behind++;
     if (before > data.ptr && before[-1] == ',') return str_n(before - 1, (size_t)(to - before + 1));
     if (behind < end && *behind == ',') return str_n(from, (size_t)(behind + 1 - from));
@@ -277,7 +272,7 @@ static bool pass_data(struct relay *r, const struct sse_event *event, struct str
 static void make_event(struct relay *r, struct sse_event *event)
 {
     struct str text = event->raw;
-    while (text.len && is_blank(text.ptr[text.len - 1]))
+    while (text.len && json_is_blank((unsigned char)text.ptr[text.len - 1]))
         text.len--;
     if (json_scan(text, NULL, 0, NULL, NULL)) return;
     buf_clear(&r->made);

@@ -23,6 +23,12 @@ enum json_type {
     JSON_OBJECT
 };
 
+/* True for JSON's white space. */
+static inline bool json_is_blank(unsigned char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 /* Where and why a text was refused. */
 struct json_error {
     size_t offset;    /* byte offset in the text */

@@ -48,8 +48,7 @@ static enum step refuse(struct scanner *s, const char *text)
 
 static inline void skip_blanks(struct scanner *s)
 {
-    while (s->p < s->end && *s->p <= ' ' &&
-           (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t'))
+    while (s->p < s->end && *s->p <= ' ' && json_is_blank(*s->p))
         s->p++;
 }
 

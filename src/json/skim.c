@@ -5,11 +5,6 @@
 
 #include "json/json_priv.h"
 
-static inline bool is_blank(unsigned char c)
-{
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
 /* Brackets are { } [ ]; with them come the backslash, which is wanted, and the bar, which is passed over. */
 #ifdef __SSE2__
 static inline uint64_t marks_of_16(const unsigned char *p)
@@ -109,10 +104,10 @@ bool json_skim_next(struct json_skim *s, struct json_member *m)
         }
         const unsigned char *close = string_end(s, &m->escaped);
         if (close == end) break;
-        for (p = close + 1; p < end && is_blank(*p);)
+        for (p = close + 1; p < end && json_is_blank(*p);)
             p++;
         if (p == end || *p != ':') continue; /* a value */
-        for (p++; p < end && is_blank(*p);)
+        for (p++; p < end && json_is_blank(*p);)
             p++;
         m->depth = s->depth;
         m->name = (struct str){(const char *)name + 1, (size_t)(close - name) - 1};
@@ -166,7 +161,7 @@ struct json_span json_skim_value(struct str text)
 
 static struct str without_blanks(struct str s)
 {
-    while (s.len && is_blank((unsigned char)s.ptr[0]))
+    while (s.len && json_is_blank((unsigned char)s.ptr[0]))
         s = str_n(s.ptr + 1, s.len - 1);
     return s;
 }
@@ -266,7 +261,7 @@ static const unsigned char *pass_colon(struct json_find *f, const unsigned char 
                                        const unsigned char *end)
 {
     while (p < end && (f->state == NAMED || f->state == VALUE)) {
-        if (!is_blank(*p)) decide(f, *p);
+        if (!json_is_blank(*p)) decide(f, *p);
         if (f->state == NAMED || f->state == VALUE) p++;
     }
     return p;
