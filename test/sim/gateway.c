@@ -209,6 +209,14 @@ struct str answer_of(struct sim_peer *client, int status)
     return buf_str(&a.body);
 }
 
+struct sim_peer *gateway_stream(struct gateway *g)
+{
+    struct sim_peer *c = gateway_client(g);
+    gateway_ask(c, "", ASK_STREAM);
+    sim_send_text(up_of(g, 0), SSE_HEAD);
+    return c;
+}
+
 struct sim_peer *up_of(struct gateway *g, unsigned n)
 {
     return sim_dialled(g->sim, n);

@@ -67,6 +67,8 @@ void up_json(struct sim_peer *up, int status, const char *headers,
              const char *text);                       /* with its length */
 void up_chunk(struct sim_peer *up, const char *text); /* one chunk, one piece */
 
+struct sim_peer *gateway_stream(
+    struct gateway *g); /* a new client, whose stream the first connection begins */
 struct sim_peer *up_of(struct gateway *g, unsigned n); /* the n-th connection that was dialled */
 void serve(struct gateway *g, unsigned n);             /* JSON_TEXT as its answer */
 

@@ -313,9 +313,7 @@ static void ends_of_streams(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct gateway *g = gateway_new(ONE);
-        struct sim_peer *c = gateway_client(g);
-        gateway_ask(c, "", ASK_STREAM);
-        sim_send_text(up_of(g, 0), SSE_HEAD);
+        struct sim_peer *c = gateway_stream(g);
         up_chunk(up_of(g, 0), EVENT("x"));
         if (rows[i].text[0]) up_chunk(up_of(g, 0), rows[i].text);
         if (rows[i].end)
@@ -349,9 +347,7 @@ static void done_ends_the_answer(void **state)
                 {NULL, false}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct gateway *g = gateway_new(ONE_OF(1, ""));
-        struct sim_peer *c = gateway_client(g);
-        gateway_ask(c, "", ASK_STREAM);
-        sim_send_text(up_of(g, 0), SSE_HEAD);
+        struct sim_peer *c = gateway_stream(g);
         up_chunk(up_of(g, 0), EVENT("x") DONE_EVENT);
         assert_true(same(answer_of(c, 200), EVENT("x") DONE_EVENT));
         assert_string_equal(gateway_outcomes(g), "ok");
@@ -374,9 +370,7 @@ static void a_timeout_behind_the_finish_reason_is_an_end(void **state)
 {
     (void)state;
     struct gateway *g = gateway_new(ONE);
-    struct sim_peer *c = gateway_client(g);
-    gateway_ask(c, "", ASK_STREAM);
-    sim_send_text(up_of(g, 0), SSE_HEAD);
+    struct sim_peer *c = gateway_stream(g);
     up_chunk(up_of(g, 0), EVENT("x") END_EVENT);
     sim_advance(g->sim, 50 * SEC);
     assert_true(same(answer_of(c, 200), EVENT("x") END_EVENT DONE_EVENT));
@@ -396,9 +390,7 @@ static void streams_without_usage_are_estimated(void **state)
     (void)state;
     for (int how = 0; how < 3; how++) {
         struct gateway *g = gateway_new(ONE);
-        struct sim_peer *c = gateway_client(g);
-        gateway_ask(c, "", ASK_STREAM);
-        sim_send_text(up_of(g, 0), SSE_HEAD);
+        struct sim_peer *c = gateway_stream(g);
         up_chunk(up_of(g, 0), EVENT("") EVENT("x") EVENT("y") EVENT("z"));
         if (how == 0) sim_fin(c);
         if (how == 1) sim_reset(up_of(g, 0));
@@ -426,9 +418,7 @@ static void a_broken_rule_is_named(void **state)
         gateway_free(g, 1);
     }
     struct gateway *g = gateway_new(ONE);
-    struct sim_peer *c = gateway_client(g);
-    gateway_ask(c, "", ASK_STREAM);
-    sim_send_text(up_of(g, 0), SSE_HEAD);
+    struct sim_peer *c = gateway_stream(g);
     up_chunk(up_of(g, 0), EVENT("x"));
     sim_send_text(up_of(g, 0), "xyz\r\n");
     assert_true(holds(answer_of(c, 200), "chunk size"));

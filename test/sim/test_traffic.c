@@ -78,9 +78,7 @@ static void a_stream_that_comes_to_nothing_goes_elsewhere(void **state)
     for (size_t i = 0; i < 3 * ARRAY_LEN(nothings); i++) {
         const char *nothing = nothings[i / 3];
         struct gateway *g = gateway_new(TWO);
-        struct sim_peer *c = gateway_client(g);
-        gateway_ask(c, "", ASK_STREAM);
-        sim_send_text(up_of(g, 0), SSE_HEAD);
+        struct sim_peer *c = gateway_stream(g);
         if (nothing[0]) up_chunk(up_of(g, 0), nothing);
         sim_advance(g->sim, SEC);
         assert_int_equal(sim_got(c).len, 0);
@@ -105,9 +103,7 @@ static void a_held_stream_is_passed_on_whole(void **state)
     (void)state;
     for (int late = 0; late < 2; late++) {
         struct gateway *g = gateway_new(ONE);
-        struct sim_peer *c = gateway_client(g);
-        gateway_ask(c, "", ASK_STREAM);
-        sim_send_text(up_of(g, 0), SSE_HEAD);
+        struct sim_peer *c = gateway_stream(g);
         up_chunk(up_of(g, 0), ": ping\n\n");
         sim_advance(g->sim, late ? 11 * SEC : 9 * SEC);
         assert_int_equal(sim_has(c, ": ping\n\n"), late);
@@ -465,9 +461,7 @@ static void a_stream_is_cut_by_our_own_limit(void **state)
 {
     (void)state;
     struct gateway *g = gateway_new(ONE);
-    struct sim_peer *c = gateway_client(g);
-    gateway_ask(c, "", ASK_STREAM);
-    sim_send_text(up_of(g, 0), SSE_HEAD);
+    struct sim_peer *c = gateway_stream(g);
     for (int i = 0; i < 10; i++) {
         up_chunk(up_of(g, 0), EVENT("x"));
         sim_advance(g->sim, 30 * SEC - MSEC);
