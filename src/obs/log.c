@@ -316,6 +316,11 @@ static void tell_of(uint64_t lost)
     if (l.on) gather(&l, finish(&l));
 }
 
+uint64_t log_dropped(void)
+{
+    return log__sink_dropped();
+}
+
 bool log_gathered(void)
 {
     return batch.len > 0;

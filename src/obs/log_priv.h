@@ -3,7 +3,7 @@
 #ifndef HOSTLER_OBS_LOG_PRIV_H
 #define HOSTLER_OBS_LOG_PRIV_H
 
-#include "base/base.h"
+#include "obs/log.h"
 
 void log__sink_open(int fd);
 
@@ -12,6 +12,9 @@ void log__sink_open(int fd);
  * *lost: lines dropped since this was said last, said only when all was written, so that a line can tell of them. */
 size_t log__sink_write(const char *lines, size_t len, uint64_t *lost);
 
+/* Counts lines that were lost before they came here. */
 void log__sink_drop(uint64_t lines);
+
+uint64_t log__sink_dropped(void); /* so far, all threads */
 
 #endif

@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "obs/log.h"
 #include "obs/log_priv.h"
 
 enum way { WAY_PLAIN, WAY_POLL, WAY_SOCKET };
@@ -109,7 +108,7 @@ void log__sink_drop(uint64_t lines)
     atomic_fetch_add_explicit(&sink.dropped, lines, memory_order_relaxed);
 }
 
-uint64_t log_dropped(void)
+uint64_t log__sink_dropped(void)
 {
     return atomic_load_explicit(&sink.dropped, memory_order_relaxed);
 }
@@ -149,7 +148,7 @@ static void give_up(const char *lines, size_t len, size_t done)
 
 static uint64_t untold(void)
 {
-    uint64_t now = log_dropped(), lost = now - sink.told;
+    uint64_t now = log__sink_dropped(), lost = now - sink.told;
     sink.told = now;
     return lost;
 }
