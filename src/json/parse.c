@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* yyjson builds the values; what it leaves open (depth, exact reasons) is decided by our own scan before. */
+#include <string.h>
+#include <yyjson.h>
+
+#include "base/err.h"
+#include "json/json.h"
+#include "json/json_priv.h"
+
+static void *on_malloc(void *ctx, size_t size)
+{
+    return arena_try(ctx, size);
+}
+
+static void *on_realloc(void *ctx, void *ptr, size_t old_size, size_t size)
+{
+    if (size <= old_size) return ptr;
+    void *grown = arena_try(ctx, size);
+    if (grown && ptr) memcpy(grown, ptr, old_size);
+    return grown;
+}
+
+static void on_free(void *ctx UNUSED, void *ptr UNUSED)
+{
+}
+
+int json_parse(struct arena *arena, struct str text, const struct json **out,
+               struct json_error *error)
+{
+    int err = json__check(text, error);
+    if (err) return err;
+    const yyjson_alc alc = {on_malloc, on_realloc, on_free, arena};
+    yyjson_read_err why;
+    /* Without YYJSON_READ_INSITU the text is only read. */
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text.ptr, text.len,
+                                       YYJSON_READ_BIGNUM_AS_RAW, &alc, &why);
+    if (doc) {
+        *out = (const struct json *)(const void *)yyjson_doc_get_root(doc);
+        return 0;
+    }
+    bool memory = why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION;
+    if (error) *error = (struct json_error){why.pos, memory ? "larger than the limit" : why.msg};
+    return memory ? ERR_TOO_LARGE : ERR_SYNTAX;
+}
