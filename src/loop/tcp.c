@@ -134,13 +134,13 @@ static int queue_rest(struct uv_stream *u, const struct iovec *iov, unsigned cou
                       size_t total)
 {
     char *room;
-    int failed = buf_reserve(&u->waiting, total - sent, &room);
-    if (failed) return failed;
+    int err = buf_reserve(&u->waiting, total - sent, &room);
+    if (err) return err;
     for (unsigned i = 0; i < count; i++) {
         size_t skip = MIN(sent, iov[i].iov_len);
         sent -= skip;
-        int err = buf_append(&u->waiting,
-                             str_n((const char *)iov[i].iov_base + skip, iov[i].iov_len - skip));
+        err = buf_append(&u->waiting,
+                         str_n((const char *)iov[i].iov_base + skip, iov[i].iov_len - skip));
         if (err) return err;
     }
     if (!u->writing && buf_len(&u->waiting)) send_queued(u);

@@ -293,11 +293,11 @@ static int serve_one(struct waiter *w, uint64_t now_us)
     struct service_state *s = w->state;
     struct grant grant;
     uint64_t retry_after_us = 0;
-    int rc = s->current ? admit(s->current, &w->tried, &s->rng, now_us, &grant, &retry_after_us)
-                        : ADMIT_NONE;
-    if (rc == ADMIT_REST) rc = ADMIT_WAIT;
-    if (rc != ADMIT_WAIT) settle(w, rc == ADMIT_OK ? &grant : NULL, retry_after_us);
-    return rc;
+    int err = s->current ? admit(s->current, &w->tried, &s->rng, now_us, &grant, &retry_after_us)
+                         : ADMIT_NONE;
+    if (err == ADMIT_REST) err = ADMIT_WAIT;
+    if (err != ADMIT_WAIT) settle(w, err == ADMIT_OK ? &grant : NULL, retry_after_us);
+    return err;
 }
 
 static struct waiter *waiter_of(struct queue_node *n)
@@ -353,11 +353,11 @@ int admit_wait(const struct service *service, const struct tried *tried, struct 
     if (tried) w->tried = *tried;
 
     pthread_mutex_lock(&s->mutex);
-    int rc = queue_push(&s->queue, &w->node, service->queue_max);
-    if (rc) {
+    int err = queue_push(&s->queue, &w->node, service->queue_max);
+    if (err) {
         pthread_mutex_unlock(&s->mutex);
         free(w);
-        return rc;
+        return err;
     }
     w->snapshot = snapshot_ref(service->snapshot);
     atomic_fetch_add(&s->waiting, 1);

@@ -141,8 +141,8 @@ static void make_current(struct mesh *m, struct snapshot *s, uint64_t now_us)
 int mesh_load(struct mesh *m, struct conf *conf, uint64_t now_us)
 {
     struct snapshot *s = NULL;
-    int rc = snapshot__build(m, conf, &s);
-    if (rc) return rc;
+    int err = snapshot__build(m, conf, &s);
+    if (err) return err;
     set_rules(s);
     make_current(m, s, now_us);
     sweep(m);

@@ -45,10 +45,10 @@ static int place_engine(struct mesh *m, struct arena *arena, struct endpoint *e,
     if (model->engine->url.len > 0) return place_at(arena, e, model->engine->url);
     e->host = STR("localhost");
     if (!m->hooks.engine_addr) return 0;
-    int rc = m->hooks.engine_addr(m->hooks.ctx, model, arena, &e->addr);
-    if (rc == 0 && !e->addr.is_unix)
+    int err = m->hooks.engine_addr(m->hooks.ctx, model, arena, &e->addr);
+    if (err == 0 && !e->addr.is_unix)
         e->host = arena_printf(arena, "%" STR_FMT ":%u", STR_ARG(e->addr.host), e->addr.port);
-    return rc;
+    return err;
 }
 
 static struct str identity_of(struct arena *arena, const struct service *service,
@@ -105,12 +105,12 @@ static int build_endpoint(struct snapshot *s, const struct service *service,
         .engine = engine ? model->engine : NULL,
         .service = service,
     };
-    int rc = engine ? place_engine(s->mesh, arena, e, model) : place_at(arena, e, c->url);
-    if (rc) {
+    int err = engine ? place_engine(s->mesh, arena, e, model) : place_at(arena, e, c->url);
+    if (err) {
         log_note(LOG_ERROR, "endpoint",
                  "model %" STR_FMT ", endpoint %" STR_FMT ": the address cannot be used",
                  STR_ARG(model->name), STR_ARG(c->name));
-        return rc;
+        return err;
     }
     e->pool_key = pool_key(arena, &e->addr);
     e->state = mesh__endpoint_state(s->mesh, service->state, identity_of(arena, service, c, engine),
@@ -135,8 +135,8 @@ static int build_endpoints(struct snapshot *s, struct service *service,
     service->endpoints = all;
     for (size_t i = 0; i < model->endpoint_count; i++) {
         bool engine = model->has_engine_endpoint && i + 1 == model->endpoint_count;
-        int rc = build_endpoint(s, service, model, &model->endpoints[i], engine, &all[i]);
-        if (rc) return rc;
+        int err = build_endpoint(s, service, model, &model->endpoints[i], engine, &all[i]);
+        if (err) return err;
         service->endpoint_count++;
     }
     return 0;
@@ -205,10 +205,10 @@ int snapshot__build(struct mesh *m, struct conf *conf, struct snapshot **out)
     s->services = arena_zalloc(&s->arena, (conf->model_count + 1) * sizeof(*s->services));
     s->names = arena_zalloc(&s->arena, (count_names(conf) + 1) * sizeof(*s->names));
     for (size_t i = 0; i < conf->model_count; i++) {
-        int rc = build_service(s, &conf->models[i]);
-        if (rc) {
+        int err = build_service(s, &conf->models[i]);
+        if (err) {
             snapshot_unref(s);
-            return rc;
+            return err;
         }
     }
     for (size_t i = 0; i < conf->model_count; i++)

@@ -86,11 +86,11 @@ static int fill(struct keyring *k, const struct conf *conf)
     rand_bytes(k->salt, sizeof(k->salt));
 
     struct digester *h = digester_new();
-    int rc = h ? 0 : ERR_STATE;
-    for (size_t i = 0; rc == 0 && i < conf->key_count; i++)
-        rc = add_key(k, h, &conf->keys[i]);
+    int err = h ? 0 : ERR_STATE;
+    for (size_t i = 0; err == 0 && i < conf->key_count; i++)
+        err = add_key(k, h, &conf->keys[i]);
     digester_free(h);
-    return rc;
+    return err;
 }
 
 int keyring_new(const struct conf *conf, struct keyring **out)
@@ -99,10 +99,10 @@ int keyring_new(const struct conf *conf, struct keyring **out)
     if (!k) return -ENOMEM;
     atomic_init(&k->refs, 1);
     arena_init(&k->arena, SIZE_MAX, 4096);
-    int rc = fill(k, conf);
-    if (rc) {
+    int err = fill(k, conf);
+    if (err) {
         keyring_unref(k);
-        return rc;
+        return err;
     }
     *out = k;
     return 0;

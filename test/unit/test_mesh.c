@@ -54,12 +54,12 @@ static void load(struct world *w, const char *yaml)
     struct conf_problems problems;
     struct conf *conf;
     conf_problems_init(&problems);
-    int rc = conf_parse(str_of(yaml), "test.yaml", &conf, &problems);
+    int err = conf_parse(str_of(yaml), "test.yaml", &conf, &problems);
     for (size_t i = 0; i < problems.count; i++)
         print_message("%" STR_FMT ": %" STR_FMT "\n", STR_ARG(problems.items[i].setting),
                       STR_ARG(problems.items[i].text));
     conf_problems_fini(&problems);
-    assert_int_equal(rc, 0);
+    assert_int_equal(err, 0);
     assert_int_equal(mesh_load(w->mesh, conf, loop_now(w->loop)), 0);
     conf_unref(conf);
     snapshot_unref(w->snapshot);

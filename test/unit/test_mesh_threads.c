@@ -115,9 +115,9 @@ static void begin_waiting(struct exchange *x)
 {
     struct actor *a = x->actor;
     uint64_t now = clock_mono_us();
-    int rc = admit_wait(x->service, NULL, a->loop, &x->task, 0, now + 1000 * SEC, now, &x->waiter);
-    if (rc) {
-        assert_int_equal(rc, ERR_FULL);
+    int err = admit_wait(x->service, NULL, a->loop, &x->task, 0, now + 1000 * SEC, now, &x->waiter);
+    if (err) {
+        assert_int_equal(err, ERR_FULL);
         refuse(x);
         return;
     }
