@@ -130,7 +130,7 @@ static bool parse_arrival(struct bench_spec *spec, const char *text)
 static bool set_option(struct settings *s, int opt, const char *v)
 {
     struct bench_spec *spec = &s->spec;
-    const uint64_t many = 1000000000;
+    uint64_t many = 1000000000;
     switch (opt) {
     case 'm': s->model = v; return *v != '\0';
     case 'k': s->key = v; return true;

@@ -73,7 +73,7 @@ bool cli_duration(const char *text, uint64_t *out)
         {STR_INIT("s"), USEC_PER_SEC}, {STR_INIT("m"), 60.0 * USEC_PER_SEC},
         {STR_INIT(""), USEC_PER_SEC},
     };
-    const double longest_us = 1e6 * USEC_PER_SEC;
+    double longest_us = 1e6 * USEC_PER_SEC;
     struct str s = str_of(text);
     for (size_t i = 0; i < ARRAY_LEN(units); i++) {
         if (!str_ends(s, units[i].unit)) continue;

@@ -38,7 +38,7 @@ static int read_character(EditLine *el, wchar_t *out)
     el_get(el, EL_CLIENTDATA, &e);
     while ((n = read(STDIN_FILENO, &byte, 1)) == 1 || (n < 0 && errno == EINTR)) {
         if (n < 0) continue;
-        const size_t taken = mbrtowc(out, &byte, 1, &state);
+        size_t taken = mbrtowc(out, &byte, 1, &state);
         if (taken == (size_t)-1) state = (mbstate_t){0}; /* no UTF-8: left out */
         if (taken > 1) continue;
         e->interrupted = *out == CTRL_C;

@@ -41,7 +41,7 @@ static struct str token_text(const struct answer *a, int32_t token, char piece[M
 /* A logarithm of zero has no number in JSON. */
 static double in_range(float logprob)
 {
-    const float least = -9999;
+    float least = -9999;
     return (double)(logprob > least ? logprob : least);
 }
 
@@ -49,7 +49,7 @@ static void write_chat_token(struct json_writer *w, const struct answer *a, int3
                              float logprob)
 {
     char piece[MODEL_PIECE_MAX];
-    const struct str text = token_text(a, token, piece);
+    struct str text = token_text(a, token, piece);
     json_write_str_member(w, "token", text);
     json_write_double_member(w, "logprob", in_range(logprob));
     json_write_key(w, "bytes");
@@ -315,11 +315,10 @@ static int append_base64(struct buf *out, const unsigned char *p, size_t n)
     char *at;
     int err = buf_reserve(out, 4 * ((n + 2) / 3), &at);
     if (err) return err;
-    const size_t size = 4 * ((n + 2) / 3);
+    size_t size = 4 * ((n + 2) / 3);
     for (; n > 0; p += 3) {
-        const size_t k = MIN(n, (size_t)3);
-        const uint32_t v =
-            (uint32_t)p[0] << 16 | (k > 1 ? (uint32_t)p[1] << 8 : 0) | (k > 2 ? p[2] : 0);
+        size_t k = MIN(n, (size_t)3);
+        uint32_t v = (uint32_t)p[0] << 16 | (k > 1 ? (uint32_t)p[1] << 8 : 0) | (k > 2 ? p[2] : 0);
         *at++ = digits[v >> 18];
         *at++ = digits[v >> 12 & 63];
         *at++ = k > 1 ? digits[v >> 6 & 63] : '=';
@@ -345,7 +344,7 @@ static void write_vector(struct json_writer *w, const float *values, size_t leng
     json_write_array(w);
     for (size_t i = 0; i < length; i++) {
         char text[32];
-        const int n = snprintf(text, sizeof text, "%.9g", (double)values[i]);
+        int n = snprintf(text, sizeof text, "%.9g", (double)values[i]);
         json_write_raw(w, str_n(text, (size_t)n));
     }
     json_write_array_end(w);

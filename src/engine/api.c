@@ -173,7 +173,7 @@ static int read_token(struct reader *r, const char *name, const struct json *v, 
 static int read_tokens(struct reader *r, const char *name, const struct json *array,
                        struct api_prompt *out)
 {
-    const size_t count = json_count(array);
+    size_t count = json_count(array);
     int32_t *tokens = arena_try(r->arena, (count + 1) * sizeof *tokens);
     if (!tokens) return api_refuse(r->arena, r->error, name, NULL, "'%s' is too long.", name);
     struct json_iter it = {0};
@@ -250,7 +250,7 @@ static int join_parts(struct reader *r, const struct json *parts, struct str *ou
     const struct json *part;
     size_t len = 0;
     while (json_next_item(parts, &it, &part)) {
-        const struct str type = json_str_or(part, "type", STR_NULL);
+        struct str type = json_str_or(part, "type", STR_NULL);
         struct str text;
         if (!str_eq(type, STR("text"))) return refuse_part(r, type);
         if (!json_to_str(json_get(part, "text"), &text))
@@ -262,7 +262,7 @@ static int join_parts(struct reader *r, const struct json *parts, struct str *ou
     it = (struct json_iter){0};
     len = 0;
     while (json_next_item(parts, &it, &part)) {
-        const struct str text = json_str_or(part, "text", STR_NULL);
+        struct str text = json_str_or(part, "text", STR_NULL);
         if (text.len) memcpy(joined + len, text.ptr, text.len);
         len += text.len;
     }
@@ -324,7 +324,7 @@ static int read_messages(struct reader *r, struct api_request *out)
 static int read_goes_on(struct reader *r, struct api_request *out)
 {
     const struct prompt_message *last = &out->messages[out->message_count - 1];
-    const bool begun = str_eq(str_of(last->role), STR("assistant"));
+    bool begun = str_eq(str_of(last->role), STR("assistant"));
     bool new_turn = true;
     out->goes_on = begun;
     int err = read_bool(r, "continue_final_message", &out->goes_on);
@@ -359,7 +359,7 @@ static int read_stops(struct reader *r, struct api_request *out)
 {
     const struct json *v = json_get(r->body, "stop");
     if (absent(v)) return 0;
-    const size_t count = json_type(v) == JSON_ARRAY ? json_count(v) : 1;
+    size_t count = json_type(v) == JSON_ARRAY ? json_count(v) : 1;
     if (count > STOP_MAX)
         return api_refuse(r->arena, r->error, "stop", NULL, "'stop' may have at most %d strings.",
                           STOP_MAX);

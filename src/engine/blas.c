@@ -82,7 +82,7 @@ static bool product_init(struct product *p, ggml_backend_reg_t reg, const struct
                           .tensors = ggml_init(room),
                           .best_us = -1};
     if (!p->backend || !p->tensors) return false;
-    const ggml_backend_set_n_threads_t set_threads =
+    ggml_backend_set_n_threads_t set_threads =
         (ggml_backend_set_n_threads_t)ggml_backend_reg_get_proc_address(
             reg, "ggml_backend_set_n_threads");
     if (set_threads) set_threads(p->backend, (int)threads);
@@ -102,9 +102,9 @@ static bool product_init(struct product *p, ggml_backend_reg_t reg, const struct
 
 static void product_time(struct product *p)
 {
-    const uint64_t started = clock_mono_us();
+    uint64_t started = clock_mono_us();
     if (ggml_backend_graph_compute(p->backend, p->graph) != GGML_STATUS_SUCCESS) return;
-    const double us = (double)(clock_mono_us() - started);
+    double us = (double)(clock_mono_us() - started);
     if (p->best_us < 0 || us < p->best_us) p->best_us = us;
 }
 
@@ -152,11 +152,11 @@ static bool run_race(const struct racers *r, unsigned threads, struct race *out)
 /* From how many tokens on it wins, on the lines through the times. */
 static uint32_t wins_from(const struct race *r)
 {
-    const double behind = GAIN_LEAST * r->blas_few - r->cpu_few;
-    const double ahead = r->cpu_many - GAIN_LEAST * r->blas_many;
+    double behind = GAIN_LEAST * r->blas_few - r->cpu_few;
+    double ahead = r->cpu_many - GAIN_LEAST * r->blas_many;
     if (ahead <= 0) return BLAS_NEVER;
     if (behind <= 0) return BLAS_TOKENS_LEAST;
-    const double part = behind / (behind + ahead);
+    double part = behind / (behind + ahead);
     return (uint32_t)(BLAS_TOKENS_LEAST + part * (TOKENS_MANY - BLAS_TOKENS_LEAST)) + 1;
 }
 

@@ -22,12 +22,12 @@ static int class_of(uint32_t n, uint32_t first, int count)
 
 void cost_note(struct cost *c, uint32_t tokens, uint32_t depth, uint64_t us)
 {
-    const int size = class_of(tokens, SIZE_FIRST, COST_SIZES);
-    const int deep = class_of(depth, DEPTH_FIRST, COST_DEPTHS);
-    const double measured = MAX((double)us, 1.0) / tokens;
-    const double old = c->token_us[size][deep];
-    const double now = old > 0 ? keep * old + (1 - keep) * measured : measured;
-    const double others = old > 0 ? sqrt(now / old) : 1;
+    int size = class_of(tokens, SIZE_FIRST, COST_SIZES);
+    int deep = class_of(depth, DEPTH_FIRST, COST_DEPTHS);
+    double measured = MAX((double)us, 1.0) / tokens;
+    double old = c->token_us[size][deep];
+    double now = old > 0 ? keep * old + (1 - keep) * measured : measured;
+    double others = old > 0 ? sqrt(now / old) : 1;
     for (int s = 0; s < COST_SIZES; s++) {
         for (int d = 0; d < COST_DEPTHS; d++)
             c->token_us[s][d] *= others;
@@ -52,12 +52,12 @@ static double seen_growth(const struct cost *c, int size, int from, int to)
 /* Else from class to class, by whatever was seen there. */
 static double growth(const struct cost *c, int size, int from, int to)
 {
-    const int step = to < from ? -1 : 1;
+    int step = to < from ? -1 : 1;
     double all = seen_growth(c, size, from, to);
     if (all > 0) return all;
     all = 1;
     for (int d = from; d != to; d += step) {
-        const double seen = seen_growth(c, size, d, d + step);
+        double seen = seen_growth(c, size, d, d + step);
         all *= seen > 0 ? seen : step < 0 ? shallower : 1;
     }
     return all;
@@ -83,8 +83,8 @@ static double from_smaller(const struct cost *c, int size, int deep)
     while (s >= 0 && known(c, s, deep) <= 0)
         s--;
     if (s < 0) return 0;
-    const double before = s > 0 ? known(c, s - 1, deep) : 0;
-    const double fall = before > 0 ? known(c, s, deep) / before : larger;
+    double before = s > 0 ? known(c, s - 1, deep) : 0;
+    double fall = before > 0 ? known(c, s, deep) / before : larger;
     return known(c, s, deep) * pow(MIN(MAX(fall, steepest), 1.0), size - s);
 }
 
@@ -99,11 +99,11 @@ static double from_larger(const struct cost *c, int size, int deep)
 
 double cost_of(const struct cost *c, uint32_t tokens, uint32_t depth)
 {
-    const int size = class_of(tokens, SIZE_FIRST, COST_SIZES);
-    const int deep = class_of(depth, DEPTH_FIRST, COST_DEPTHS);
+    int size = class_of(tokens, SIZE_FIRST, COST_SIZES);
+    int deep = class_of(depth, DEPTH_FIRST, COST_DEPTHS);
     double us = known(c, size, deep);
     if (us <= 0) {
-        const double below = from_smaller(c, size, deep), above = from_larger(c, size, deep);
+        double below = from_smaller(c, size, deep), above = from_larger(c, size, deep);
         us = below > 0 && above > 0 ? MIN(below, above) : MAX(below, above);
     }
     return us * tokens;

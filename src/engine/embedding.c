@@ -143,8 +143,8 @@ static bool write_some(struct prepare_job *writing)
     struct embedding *e = CONTAINER_OF(writing, struct embedding, writing);
     const struct server *s = e->preparation.server;
     const struct embed_job *job = e->job;
-    const uint32_t length = s->info->embedding;
-    const uint32_t end = MIN(job->count, e->written + MAX(VALUES_PIECE / length, 1u));
+    uint32_t length = s->info->embedding;
+    uint32_t end = MIN(job->count, e->written + MAX(VALUES_PIECE / length, 1u));
     if (!e->written) answer_embeddings_begin(&e->writer, &e->body);
     for (; e->written < end; e->written++)
         answer_embedding(&e->writer, e->written, job->out + (size_t)e->written * length, length,

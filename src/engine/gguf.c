@@ -185,7 +185,7 @@ static int read_tensor(struct reader *r, struct extent *extent)
         if (row % blocks[type].elements)
             return refuse(r, ERR_INVALID, "malformed: a tensor's row of %llu elements",
                           (unsigned long long)row);
-        const uint64_t count = elements / blocks[type].elements;
+        uint64_t count = elements / blocks[type].elements;
         if (count > INT64_MAX / blocks[type].bytes)
             return refuse(r, ERR_INVALID, "malformed: a tensor's size");
         bytes = count * blocks[type].bytes;
@@ -201,8 +201,8 @@ static int read_tensor(struct reader *r, struct extent *extent)
 
 static int check_data(struct reader *r, const struct extent *extent)
 {
-    const uint64_t begin = (r->at + r->alignment - 1) / r->alignment * r->alignment;
-    const uint64_t needed = begin + extent->end;
+    uint64_t begin = (r->at + r->alignment - 1) / r->alignment * r->alignment;
+    uint64_t needed = begin + extent->end;
     if (extent->end <= r->size && needed <= r->size) return 0;
     return refuse(r, ERR_INVALID,
                   "the file is cut off: it has %llu bytes, its tensors need %llu (up to %.*s)",
@@ -253,7 +253,7 @@ int gguf_check_file(const char *path, char why[GGUF_WHY_MAX])
 {
     struct stat st;
     int err = 0;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st)) {
         err = -errno;
         (void)snprintf(why, GGUF_WHY_MAX, "%s", err_text(err));
@@ -262,7 +262,7 @@ int gguf_check_file(const char *path, char why[GGUF_WHY_MAX])
         (void)snprintf(why, GGUF_WHY_MAX, "%s",
                        S_ISREG(st.st_mode) ? "the file is empty" : "this is not a file");
     } else {
-        const size_t size = (size_t)st.st_size;
+        size_t size = (size_t)st.st_size;
         void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (map == MAP_FAILED) {
             err = -errno;

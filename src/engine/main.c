@@ -302,7 +302,7 @@ static int open_listener(struct program *p)
 {
     int fd;
     uint16_t port = 0;
-    const mode_t old = umask(p->addr.is_unix ? 0177 : 0077);
+    mode_t old = umask(p->addr.is_unix ? 0177 : 0077);
     int err = listen_socket(&p->addr, false, &fd, &port);
     umask(old);
     if (err) {
@@ -367,7 +367,7 @@ int main(int argc, char **argv)
         .log_level = LOG_INFO,
     };
     if (stdio_claim()) return EXIT_FAILED;
-    const int code = read_options(argc, argv, &s);
+    int code = read_options(argc, argv, &s);
     if (code >= 0) return code;
     threads_set_environment();
     program.listen = s.listen;
@@ -378,7 +378,7 @@ int main(int argc, char **argv)
     s.server.worker.model.threads =
         s.server.worker.threads ? s.server.worker.threads : s.server.worker.threads_most;
     log_init(STDERR_FILENO, (enum log_format)s.log_format, (enum log_level)s.log_level);
-    const int result = serve(&program, &s);
+    int result = serve(&program, &s);
     log_flush();
     return result;
 }

@@ -12,7 +12,7 @@ static void put(struct metrics_writer *w, enum metric_id id, const struct metric
 static void write_scheduler(struct metrics_writer *w, const struct server *s)
 {
     const struct scheduler_stats *t = worker_stats(s->worker);
-    const double room = (double)s->info->slots * s->info->context;
+    double room = (double)s->info->slots * s->info->context;
     put(w, METRIC_ENGINE_RUNNING, &t->running);
     put(w, METRIC_ENGINE_WAITING, &t->waiting);
     metrics_write_u64(w, METRIC_ENGINE_SLOTS, NULL, 0, s->info->slots);

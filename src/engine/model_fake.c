@@ -66,7 +66,7 @@ static void set_text(struct model *m, struct str value)
     char *out = must(malloc(value.len + 1));
     size_t n = 0;
     for (size_t i = 0; i < value.len; i++) {
-        const bool line = value.ptr[i] == '\\' && i + 1 < value.len && value.ptr[i + 1] == 'n';
+        bool line = value.ptr[i] == '\\' && i + 1 < value.len && value.ptr[i + 1] == 'n';
         out[n++] = line ? '\n' : value.ptr[i];
         i += line;
     }
@@ -350,7 +350,7 @@ static int32_t echoed(const struct fake_slot *s, uint32_t open, uint32_t at)
     while (begin < open && s->tokens[begin] != '\n')
         begin++;
     begin++;
-    const uint32_t i = begin + at;
+    uint32_t i = begin + at;
     return i >= open || s->tokens[i] == FAKE_CLOSE ? FAKE_END : s->tokens[i];
 }
 
@@ -362,10 +362,10 @@ static uint64_t slot_hash(const struct fake_slot *s)
 static int32_t next_token(const struct model *m, const struct fake_slot *s)
 {
     uint32_t open = 0;
-    const uint32_t start = answer_start(s, &open);
+    uint32_t start = answer_start(s, &open);
     if (m->mode == FAKE_SCRIPT) {
-        const uint32_t at = s->count - MIN(start, s->count);
-        const size_t len = m->text ? strlen(m->text) : 0;
+        uint32_t at = s->count - MIN(start, s->count);
+        size_t len = m->text ? strlen(m->text) : 0;
         return at < len ? (unsigned char)m->text[at] : FAKE_END;
     }
     if (start && start <= s->count) return echoed(s, open, s->count - start);
@@ -374,9 +374,9 @@ static int32_t next_token(const struct model *m, const struct fake_slot *s)
 
 static void fill_row(const struct model *m, const struct fake_slot *s, float *row)
 {
-    const uint64_t seed = slot_hash(s);
+    uint64_t seed = slot_hash(s);
     for (uint32_t i = 0; i < m->info.vocab; i++) {
-        const uint64_t noise = (seed ^ (i * 0x9e3779b97f4a7c15u)) * 0xbf58476d1ce4e5b9u;
+        uint64_t noise = (seed ^ (i * 0x9e3779b97f4a7c15u)) * 0xbf58476d1ce4e5b9u;
         row[i] = (float)(noise >> 40) / (float)(1 << 24) * (m->mode == FAKE_RANDOM ? 8.0f : 1.0f);
         if (i >= FAKE_BOS && m->mode == FAKE_RANDOM) row[i] = -20;
     }

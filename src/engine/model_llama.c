@@ -71,7 +71,7 @@ static struct {
 
 static void on_log(enum ggml_log_level level, const char *text, void *user UNUSED)
 {
-    const struct str line = str_trim(str_n(text, strcspn(text, "\n")));
+    struct str line = str_trim(str_n(text, strcspn(text, "\n")));
     if (line.len < 3) return;
     if (level != GGML_LOG_LEVEL_ERROR) {
         /* Its own debug level tells of each tensor. */
@@ -81,7 +81,7 @@ static void on_log(enum ggml_log_level level, const char *text, void *user UNUSE
     }
     pthread_mutex_lock(&reason.lock);
     if (!reason.text[0]) (void)snprintf(reason.text, sizeof reason.text, "%.*s", STR_ARG(line));
-    const bool loading = reason.path != NULL;
+    bool loading = reason.path != NULL;
     pthread_mutex_unlock(&reason.lock);
     if (!loading) log_note(LOG_ERROR, "libllama", "%.*s", STR_ARG(line));
 }
@@ -155,12 +155,12 @@ static size_t kv_row_bytes(enum model_kv kv, uint64_t elements)
 
 static uint64_t slot_bytes(const struct model *m)
 {
-    const uint64_t heads = (uint64_t)MAX(llama_model_n_head(m->llama), 1);
-    const uint64_t head = (uint64_t)llama_model_n_embd(m->llama) / heads;
-    const uint64_t kv_heads = (uint64_t)MAX(llama_model_n_head_kv(m->llama), 1);
-    const uint64_t k = meta_number(m, "attention.key_length", head) * kv_heads;
-    const uint64_t v = meta_number(m, "attention.value_length", head) * kv_heads;
-    const uint64_t layers = (uint64_t)llama_model_n_layer(m->llama);
+    uint64_t heads = (uint64_t)MAX(llama_model_n_head(m->llama), 1);
+    uint64_t head = (uint64_t)llama_model_n_embd(m->llama) / heads;
+    uint64_t kv_heads = (uint64_t)MAX(llama_model_n_head_kv(m->llama), 1);
+    uint64_t k = meta_number(m, "attention.key_length", head) * kv_heads;
+    uint64_t v = meta_number(m, "attention.value_length", head) * kv_heads;
+    uint64_t layers = (uint64_t)llama_model_n_layer(m->llama);
     return (kv_row_bytes(m->options.kv, k) + kv_row_bytes(m->options.kv, v)) * layers *
            m->info.context;
 }
@@ -170,7 +170,7 @@ static uint32_t longest_piece(const struct model *m)
     char piece[MODEL_PIECE_MAX];
     int32_t longest = 1;
     for (llama_token t = 0; t < llama_vocab_n_tokens(m->vocab); t++) {
-        const int32_t n = llama_token_to_piece(m->vocab, t, piece, MODEL_PIECE_MAX, 0, true);
+        int32_t n = llama_token_to_piece(m->vocab, t, piece, MODEL_PIECE_MAX, 0, true);
         longest = MAX(longest, n < 0 ? -n : n);
     }
     return (uint32_t)longest;
@@ -192,10 +192,10 @@ static bool is_blank(struct str s)
 
 static void read_specials(struct model *m)
 {
-    const int control = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN;
+    int control = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN;
     for (llama_token t = 0; t < llama_vocab_n_tokens(m->vocab); t++) {
-        const int attr = (int)llama_vocab_get_attr(m->vocab, t);
-        const struct str name = str_of(llama_vocab_get_text(m->vocab, t));
+        int attr = (int)llama_vocab_get_attr(m->vocab, t);
+        struct str name = str_of(llama_vocab_get_text(m->vocab, t));
         if (!(attr & (control | LLAMA_TOKEN_ATTR_USER_DEFINED)) || is_blank(name)) continue;
         if (m->special_count % 256 == 0)
             m->specials =
@@ -222,8 +222,8 @@ static void read_ends(struct model *m)
 static void read_wrapping(struct model *m)
 {
     llama_token t[2];
-    const int32_t n = llama_tokenize(m->vocab, "", 0, t, 2, true, false);
-    const bool begins = n == 2 || (n == 1 && llama_vocab_get_add_bos(m->vocab));
+    int32_t n = llama_tokenize(m->vocab, "", 0, t, 2, true, false);
+    bool begins = n == 2 || (n == 1 && llama_vocab_get_add_bos(m->vocab));
     m->info.begin = begins ? t[0] : -1;
     m->info.end = n == 1 + begins ? t[n - 1] : -1;
 }
@@ -232,10 +232,9 @@ static void read_wrapping(struct model *m)
 static bool cuts_words(const struct model *m)
 {
     llama_token whole[16], parts[16];
-    const int32_t n = llama_tokenize(m->vocab, "of words", 8, whole, 16, false, false);
-    const int32_t a = llama_tokenize(m->vocab, "of", 2, parts, 8, false, false);
-    const int32_t b =
-        a < 0 ? -1 : llama_tokenize(m->vocab, " words", 6, parts + a, 16 - a, false, false);
+    int32_t n = llama_tokenize(m->vocab, "of words", 8, whole, 16, false, false);
+    int32_t a = llama_tokenize(m->vocab, "of", 2, parts, 8, false, false);
+    int32_t b = a < 0 ? -1 : llama_tokenize(m->vocab, " words", 6, parts + a, 16 - a, false, false);
     return b > 0 && n == a + b && memcmp(whole, parts, (size_t)n * sizeof *whole) == 0;
 }
 
@@ -265,7 +264,7 @@ static void read_info(struct model *m)
     read_ends(m);
     read_wrapping(m);
     info->cuts_words = cuts_words(m);
-    const float top_k = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_TOP_K);
+    float top_k = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_TOP_K);
     info->sampling = (struct model_sampling){
         .temperature = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_TEMP),
         .top_p = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_TOP_P),
@@ -280,7 +279,7 @@ static bool renders_alike(const char *one, const char *other)
     static const struct llama_chat_message probe[] = {
         {"system", " s "}, {"user", " u "}, {"assistant", " a "}, {"user", "u"}};
     char a[1024], b[sizeof a];
-    const int32_t n = llama_chat_apply_template(one, probe, 4, true, a, sizeof a);
+    int32_t n = llama_chat_apply_template(one, probe, 4, true, a, sizeof a);
     return n > 0 && n <= (int32_t)sizeof a &&
            llama_chat_apply_template(other, probe, 4, true, b, sizeof b) == n &&
            memcmp(a, b, (size_t)n) == 0;
@@ -290,7 +289,7 @@ static bool renders_alike(const char *one, const char *other)
 static const char *name_template(const char *text)
 {
     const char *names[128];
-    const int32_t count = llama_chat_builtin_templates(names, ARRAY_LEN(names));
+    int32_t count = llama_chat_builtin_templates(names, ARRAY_LEN(names));
     for (int32_t i = 0; i < MIN(count, (int32_t)ARRAY_LEN(names)); i++)
         if (renders_alike(names[i], text)) return names[i];
     return "template";
@@ -300,7 +299,7 @@ static void choose_template(struct model *m)
 {
     const struct llama_chat_message probe = {"user", "x"};
     const char *own = llama_model_chat_template(m->llama, NULL);
-    const bool known = own && llama_chat_apply_template(own, &probe, 1, true, NULL, 0) > 0;
+    bool known = own && llama_chat_apply_template(own, &probe, 1, true, NULL, 0) > 0;
     m->chat_template = known ? own : "chatml";
     m->info.template_found = known ? MODEL_TEMPLATE_FAMILY
                              : own ? MODEL_TEMPLATE_UNKNOWN
@@ -353,7 +352,7 @@ static int open_context(struct model *m)
 
 static void make_arrays(struct model *m)
 {
-    const size_t n = m->info.batch;
+    size_t n = m->info.batch;
     m->tokens = must(calloc(n, sizeof *m->tokens));
     m->positions = must(calloc(n, sizeof *m->positions));
     m->seq_counts = must(calloc(n, sizeof *m->seq_counts));
@@ -373,7 +372,7 @@ static void make_arrays(struct model *m)
  * numbers, is an error of loading still. */
 static int warm_up(struct model *m)
 {
-    const llama_token bos = llama_vocab_bos(m->vocab);
+    llama_token bos = llama_vocab_bos(m->vocab);
     const struct model_item item = {.token = MAX(bos, 0), .logits = true};
     if (llama_model_has_encoder(m->llama)) return 0;
     if (model_decode(m, &item, 1)) return ERR_INVALID;
@@ -425,7 +424,7 @@ int model_load(const struct model_options *options, struct model **out, char why
     int err = load_weights(m, why);
     if (err) goto out;
     read_info(m);
-    const uint64_t cache = m->info.slot_bytes * m->info.slots;
+    uint64_t cache = m->info.slot_bytes * m->info.slots;
     if (cache > memory_available()) {
         char text[160];
         (void)snprintf(text, sizeof text,
@@ -485,8 +484,8 @@ int model_tokenize(const struct model *m, struct str text, bool add_special, boo
                    int32_t *tokens, size_t max, size_t *count)
 {
     if (text.len > INT32_MAX || max > INT32_MAX) return ERR_TOO_LARGE;
-    const int32_t n = llama_tokenize(m->vocab, text.len ? text.ptr : "", (int32_t)text.len, tokens,
-                                     (int32_t)max, add_special, parse_special);
+    int32_t n = llama_tokenize(m->vocab, text.len ? text.ptr : "", (int32_t)text.len, tokens,
+                               (int32_t)max, add_special, parse_special);
     if (n == INT32_MIN) {
         *count = text.len;
         return ERR_TOO_LARGE;
@@ -497,7 +496,7 @@ int model_tokenize(const struct model *m, struct str text, bool add_special, boo
 
 size_t model_piece(const struct model *m, int32_t token, bool special, char out[MODEL_PIECE_MAX])
 {
-    const int32_t n = llama_token_to_piece(m->vocab, token, out, MODEL_PIECE_MAX, 0, special);
+    int32_t n = llama_token_to_piece(m->vocab, token, out, MODEL_PIECE_MAX, 0, special);
     return n > 0 ? (size_t)n : 0;
 }
 
@@ -509,10 +508,10 @@ bool model_is_end(const struct model *m, int32_t token)
 /* Past those with names as long as the one at `first`. */
 static size_t end_of_length(const struct model *m, size_t first)
 {
-    const size_t len = m->specials[first].name.len;
+    size_t len = m->specials[first].name.len;
     size_t low = first, high = m->special_count;
     while (low < high) {
-        const size_t middle = low + (high - low) / 2;
+        size_t middle = low + (high - low) / 2;
         if (m->specials[middle].name.len == len)
             low = middle + 1;
         else
@@ -549,7 +548,7 @@ int model_chat(const struct model *m, const struct model_message *messages, size
         char *room;
         err = guess > INT32_MAX ? ERR_TOO_LARGE : buf_reserve(out, guess, &room);
         if (err) break;
-        const int32_t n =
+        int32_t n =
             llama_chat_apply_template(m->chat_template, chat, count, true, room, (int32_t)guess);
         if (n < 0) err = ERR_INVALID;
         if (err || (size_t)n <= guess) {
@@ -574,7 +573,7 @@ static int decode_piece(struct model *m, size_t first, size_t count)
         .seq_id = m->seq_ptrs + first,
         .logits = m->wants + first,
     };
-    const int32_t rc = llama_decode(m->context, batch);
+    int32_t rc = llama_decode(m->context, batch);
     if (rc == 0) return 0;
     log_note(LOG_ERROR, "llama_decode", "returned %d for %zu tokens", rc, count);
     return rc == 1 ? ERR_FULL : ERR_INVALID;
@@ -595,8 +594,8 @@ static size_t keep_logits(struct model *m, size_t first, size_t count, size_t ke
  * many that it would make plain floats of the output matrix, gigabytes in models with large vocabularies. */
 static size_t pieces_of(const struct model *m, size_t count, size_t wanted)
 {
-    const size_t most = BLAS_TOKENS_LEAST - 1;
-    const bool split = count < blas_from(&m->blas, m->threads) || wanted > most;
+    size_t most = BLAS_TOKENS_LEAST - 1;
+    bool split = count < blas_from(&m->blas, m->threads) || wanted > most;
     return m->blas.used && count > most && split ? (count + most - 1) / most : 1;
 }
 
@@ -610,11 +609,11 @@ int model_decode(struct model *m, const struct model_item *items, size_t count)
         m->wants[i] = items[i].logits;
         wanted += items[i].logits;
     }
-    const size_t pieces = pieces_of(m, count, wanted);
+    size_t pieces = pieces_of(m, count, wanted);
     m->last_piece = (pieces - 1) * count / pieces;
     for (size_t p = 0; p < pieces; p++) {
-        const size_t first = p * count / pieces, n = (p + 1) * count / pieces - first;
-        const int err = decode_piece(m, first, n);
+        size_t first = p * count / pieces, n = (p + 1) * count / pieces - first;
+        int err = decode_piece(m, first, n);
         if (err) return err;
         if (p + 1 < pieces) kept = keep_logits(m, first, n, kept);
     }
@@ -687,7 +686,7 @@ static bool normalise(float *out, const float *in, size_t n)
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += (double)in[i] * (double)in[i];
-    const double scale = sum > 0 ? 1 / sqrt(sum) : 0;
+    double scale = sum > 0 ? 1 / sqrt(sum) : 0;
     for (size_t i = 0; i < n; i++)
         out[i] = (float)(in[i] * scale);
     return isfinite(sum);
@@ -699,7 +698,7 @@ int model_embed(struct model *m, const struct model_tokens *inputs, size_t count
     int err = m->embed_context ? 0 : open_embed_context(m);
     for (size_t i = 0; i < count; i++) {
         for (uint32_t t = 0; t < inputs[i].count; t++) {
-            const int32_t at = batch.n_tokens++;
+            int32_t at = batch.n_tokens++;
             batch.token[at] = inputs[i].tokens[t];
             batch.pos[at] = (llama_pos)t;
             batch.n_seq_id[at] = 1;

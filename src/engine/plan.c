@@ -59,11 +59,11 @@ static uint32_t least_size(const struct plan *p)
  * smallest ones never are: between them lies a cliff. */
 static uint32_t good_size(const struct plan *p, uint32_t depth)
 {
-    const uint32_t least = least_size(p);
+    uint32_t least = least_size(p);
     double cheapest = 0;
     uint32_t end = least;
     for (uint32_t n = least; n <= MAX(p->options.batch, least); n *= 2) {
-        const double us = cost_of(&p->cost, n, depth);
+        double us = cost_of(&p->cost, n, depth);
         if (n > 2 * least && us > (double)p->options.slice_us) break;
         end = n;
         if (n == least || us / n < cheapest) cheapest = us / n;
@@ -81,12 +81,12 @@ static uint32_t good_size(const struct plan *p, uint32_t depth)
 static uint32_t part(const struct plan *p, const struct plan_prompt *q, double us, uint32_t room,
                      bool running, bool first)
 {
-    const double whole = cost_of(&p->cost, q->rest, q->depth);
+    double whole = cost_of(&p->cost, q->rest, q->depth);
     if (q->rest <= room && whole > 0 && whole <= us) return q->rest;
     if (!first && whole <= 0) return 0; /* nothing is known yet */
     uint32_t size = plan_fit(&p->cost, us, q->depth, p->options.batch);
-    const bool fits = cost_of(&p->cost, size, q->depth) <= us;
-    const uint32_t good = good_size(p, q->depth);
+    bool fits = cost_of(&p->cost, size, q->depth) <= us;
+    uint32_t good = good_size(p, q->depth);
     if (!first && (!fits || size < good || size > room)) return 0;
     size = MIN(MAX(size, good), room);
     return q->rest <= (running ? size + size / 2 : 2 * size) ? MIN(q->rest, room) : size;

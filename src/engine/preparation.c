@@ -73,7 +73,7 @@ static int begin_prompt(struct preparation *p)
 
 static int go_on(struct preparation *p)
 {
-    const size_t before = p->prompt.left;
+    size_t before = p->prompt.left;
     int err = prompt_step(&p->prompt);
     p->job.left -= MIN(p->job.left, before - p->prompt.left);
     if (err == PROMPT_MORE) return 0;

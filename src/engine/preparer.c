@@ -79,7 +79,7 @@ int preparer_start(struct loop *loop, struct preparer **out)
     list_init(&p->jobs);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
-    const int err = pthread_create(&p->thread, NULL, thread_main, p);
+    int err = pthread_create(&p->thread, NULL, thread_main, p);
     if (!err) {
         *out = p;
         return 0;

@@ -81,7 +81,7 @@ static void add_span(struct builder *b, struct prompt_span span)
 {
     struct prompt *p = b->prompt;
     if (p->span_count == b->cap) {
-        const size_t cap = MAX((size_t)16, 2 * b->cap);
+        size_t cap = MAX((size_t)16, 2 * b->cap);
         struct prompt_span *more = arena_try(b->arena, cap * sizeof *more);
         if (!more) {
             b->full = true;
@@ -135,7 +135,7 @@ static ptrdiff_t find_guarded(const struct builder *b, struct str text)
 {
     ptrdiff_t first = -1;
     for (size_t i = 0; i < b->guarded_count; i++) {
-        const ptrdiff_t at = str_find(text, b->guarded[i]);
+        ptrdiff_t at = str_find(text, b->guarded[i]);
         if (at >= 0 && (first < 0 || at < first)) first = at;
     }
     return first;
@@ -208,7 +208,7 @@ static struct content *content_at(struct str rest, struct content *contents, siz
                                   size_t *len)
 {
     uint64_t index;
-    const struct str digits = str_sub(rest, marker_name.len, MARKER_DIGITS);
+    struct str digits = str_sub(rest, marker_name.len, MARKER_DIGITS);
     *len = marker_name.len + MARKER_DIGITS + 1;
     if (rest.len < *len || !str_starts(rest, marker_name) || rest.ptr[*len - 1] != '}') return NULL;
     if (str_to_u64(digits, &index) || index >= count || !contents[index].marked) return NULL;
@@ -224,9 +224,9 @@ static int cut(struct builder *b, struct str rendered, struct content *contents,
     for (size_t i = 0; i < count; i++)
         due += contents[i].marked;
     while ((at = str_find(str_skip(rendered, from), marker_name)) >= 0) {
-        const size_t begin = from + (size_t)at;
+        size_t begin = from + (size_t)at;
         struct content *c = content_at(str_skip(rendered, begin), contents, count, &len);
-        const bool last = goes_on && c == &contents[count - 1];
+        bool last = goes_on && c == &contents[count - 1];
         if (!c) {
             from = begin + 1;
             continue;
@@ -234,8 +234,8 @@ static int cut(struct builder *b, struct str rendered, struct content *contents,
         if (c->seen) return ERR_UNSUPPORTED;
         c->seen = true;
         seen++;
-        const bool left = begin > 0 && rendered.ptr[begin - 1] == MARKER_SPACE;
-        const bool right = begin + len < rendered.len && rendered.ptr[begin + len] == MARKER_SPACE;
+        bool left = begin > 0 && rendered.ptr[begin - 1] == MARKER_SPACE;
+        bool right = begin + len < rendered.len && rendered.ptr[begin + len] == MARKER_SPACE;
         add_template(b, str_sub(rendered, 0, begin - left));
         if (!left) c->text = trim_left(c->text);
         if (!right && !last) c->text = trim_right(c->text);
@@ -271,7 +271,7 @@ static int end(struct builder *b)
 static int build_chat(struct builder *b, struct str rendered, struct content *contents,
                       size_t count, bool goes_on, size_t bytes)
 {
-    const int32_t first = model_info(b->prompt->model)->begin;
+    int32_t first = model_info(b->prompt->model)->begin;
     b->text = arena_try(b->arena, rendered.len + bytes + 1);
     if (!b->text) return ERR_TOO_LARGE;
     int err = guard(b, rendered);
@@ -332,7 +332,7 @@ static bool is_letter(char c)
 static bool ends_word(struct str text, size_t at)
 {
     if (text.ptr[at] == ' ') return is_letter(text.ptr[at - 1]) && is_letter(text.ptr[at + 1]);
-    const struct str rest = str_skip(text, at);
+    struct str rest = str_skip(text, at);
     return (unsigned char)text.ptr[at - 1] >= 0x80 &&
            (str_starts(rest, STR("\u3001")) || str_starts(rest, STR("\u3002")) ||
             str_starts(rest, STR("\uff0c")));
@@ -361,8 +361,8 @@ int prompt_step(struct prompt *p)
     size_t done = 0;
     while (p->next < p->span_count) {
         const struct prompt_span *s = &p->spans[p->next];
-        const struct str rest = str_skip(s->text, p->at);
-        const size_t len = piece_of(p, rest);
+        struct str rest = str_skip(s->text, p->at);
+        size_t len = piece_of(p, rest);
         int err = 0;
         if (done && done + len > PROMPT_PIECE) return PROMPT_MORE;
         if (s->token < 0)

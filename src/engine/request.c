@@ -100,7 +100,7 @@ static void free_if_done(struct request *r)
 static void log_request(const struct request *r, const char *outcome)
 {
     struct log_line l;
-    const uint64_t now = loop_now(r->server->loop);
+    uint64_t now = loop_now(r->server->loop);
     log_begin(&l, LOG_INFO, "answer");
     log_cstr(&l, "id", r->answer.id);
     log_cstr(&l, "outcome", outcome);
@@ -153,7 +153,7 @@ static void fail(struct request *r, const struct api_error *error)
 /* The tokens that min_tokens holds back: the model's and the request's. */
 static void gather_ends(struct arena *arena, const struct model_info *info, struct api_request *api)
 {
-    const uint32_t count = info->end_count + api->end_count;
+    uint32_t count = info->end_count + api->end_count;
     int32_t *ends = arena_alloc(arena, (count + 1) * sizeof *ends);
     if (info->end_count) memcpy(ends, info->ends, info->end_count * sizeof *ends);
     if (api->end_count) memcpy(ends + info->end_count, api->ends, api->end_count * sizeof *ends);
@@ -167,7 +167,7 @@ static int read_request(struct preparation *p)
     struct request *r = CONTAINER_OF(p, struct request, preparation);
     const struct server *s = r->server;
     struct api_request *api = &r->api;
-    const bool is_chat = r->kind == API_CHAT;
+    bool is_chat = r->kind == API_CHAT;
     int err = (is_chat ? api_parse_chat : api_parse_completion)(
         &p->arena, p->call->body, &s->defaults, s->info->vocab, api, &p->error);
     if (err) return err;
@@ -191,7 +191,7 @@ static void add_choices(struct request *r, const struct model_tokens *prompt)
 {
     const struct server *s = r->server;
     const struct api_request *api = &r->api;
-    const uint32_t left = s->info->context - prompt->count;
+    uint32_t left = s->info->context - prompt->count;
     struct sequence_spec spec = {
         .prompt = prompt->tokens,
         .prompt_count = prompt->count,
@@ -224,7 +224,7 @@ static void add_choices(struct request *r, const struct model_tokens *prompt)
 /* A write may find out that the client has left; then the call's task is woken. */
 static void send_frames(struct request *r, bool last)
 {
-    const struct str frames = buf_str(&r->frames);
+    struct str frames = buf_str(&r->frames);
     call_write(r->call, &frames, 1, last);
     buf_clear(&r->frames);
     if (last || r->paused || call_pending(r->call) < PENDING_HIGH) return;
@@ -351,7 +351,7 @@ static void take_output(struct request *r, const struct output *out, unsigned in
 void request_on_output(struct server *s, const struct output *out)
 {
     struct request *r = out->sequence->owner;
-    const unsigned index = out->sequence->index;
+    unsigned index = out->sequence->index;
     if (out->finish != FINISH_NONE) {
         r->choices[index].sequence = NULL;
         r->choices[index].finish = out->finish;

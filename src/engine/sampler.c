@@ -35,7 +35,7 @@ static bool has_penalties(const struct sampler_params *p)
 static void note_token(struct sampler *s, int32_t token)
 {
     uint8_t *byte = &s->seen[token / 8];
-    const uint8_t bit = (uint8_t)(1u << (token % 8));
+    uint8_t bit = (uint8_t)(1u << (token % 8));
     if (*byte & bit) return;
     *byte = (uint8_t)(*byte | bit);
     if (s->distinct_count == s->distinct_cap) {
@@ -82,7 +82,7 @@ static void apply_penalties(const struct sampler *s, float *logits)
 {
     const struct sampler_params *p = &s->params;
     for (uint32_t i = 0; i < s->distinct_count; i++) {
-        const int32_t t = s->distinct[i];
+        int32_t t = s->distinct[i];
         float x = logits[t];
         if (p->repeat_penalty != 1) x = x > 0 ? x / p->repeat_penalty : x * p->repeat_penalty;
         if (s->counts[t]) x -= p->presence_penalty + p->frequency_penalty * (float)s->counts[t];
@@ -162,7 +162,7 @@ static void select_front(struct sampler_candidate *c, size_t n, size_t k)
 {
     while (n > 1 && k > 0 && k < n) {
         swap(&c[n / 2], &c[n - 1]);
-        const struct sampler_candidate pivot = c[n - 1];
+        struct sampler_candidate pivot = c[n - 1];
         size_t split = 0;
         for (size_t i = 0; i + 1 < n; i++) {
             if (before(&c[i], &pivot)) swap(&c[i], &c[split++]);
@@ -190,7 +190,7 @@ static float least(const struct sampler_candidate *c, size_t n)
  * numbers). */
 static size_t top_of_row(const float *x, uint32_t n, size_t k, struct sampler_candidate *c)
 {
-    const size_t room = MIN((size_t)n, 2 * k + 64);
+    size_t room = MIN((size_t)n, 2 * k + 64);
     float bar = -INFINITY;
     size_t m = 0;
     k = MIN(k, (size_t)n);
@@ -244,7 +244,7 @@ static double row_total(const float *x, uint32_t n, float max)
 /* top_p over the whole row: more and more of the foremost, until they suffice. */
 static size_t nucleus(const float *x, uint32_t n, float max, float p, struct sampler_candidate *c)
 {
-    const double total = row_total(x, n, max);
+    double total = row_total(x, n, max);
     for (size_t k = 64;; k *= 8) {
         size_t m = top_of_row(x, n, k, c);
         size_t keep = share(c, m, max, total, p);
@@ -258,8 +258,8 @@ static size_t cut(const struct sampler_params *p, const float *x, uint32_t n, fl
                   struct sampler_candidate *c)
 {
     size_t m = 0;
-    const bool by_k = p->top_k > 0 && (uint32_t)p->top_k < n;
-    const float bar = p->min_p > 0 ? max + logf(p->min_p) : -INFINITY;
+    bool by_k = p->top_k > 0 && (uint32_t)p->top_k < n;
+    float bar = p->min_p > 0 ? max + logf(p->min_p) : -INFINITY;
     if (by_k) {
         m = top_of_row(x, n, (size_t)p->top_k, c);
         if (p->top_p < 1) {
@@ -282,7 +282,7 @@ static size_t cut(const struct sampler_params *p, const float *x, uint32_t n, fl
 /* A draw among candidates at a temperature. */
 static int32_t draw(struct rng *rng, struct sampler_candidate *c, size_t m, float temperature)
 {
-    const float max = c[0].logit;
+    float max = c[0].logit;
     double total = 0;
     for (size_t i = 0; i < m; i++) {
         c[i].logit = expf((c[i].logit - max) / temperature);
@@ -321,7 +321,7 @@ static const float temperature_least = 1e-3f;
 static int choose(struct sampler *s, struct sampler_scratch *scratch, float *logits, int32_t *token)
 {
     const struct sampler_params *p = &s->params;
-    const float max = row_max(logits, s->vocab);
+    float max = row_max(logits, s->vocab);
     if (!isfinite(max)) return ERR_INVALID;
     if (p->temperature < temperature_least || p->top_k == 1) {
         *token = row_find(logits, s->vocab, max);
@@ -343,7 +343,7 @@ static int choose(struct sampler *s, struct sampler_scratch *scratch, float *log
 static int note_top(const struct sampler *s, struct sampler_scratch *scratch, const float *logits,
                     struct sampler_choice *out, float *offset)
 {
-    const float max = row_max(logits, s->vocab);
+    float max = row_max(logits, s->vocab);
     if (!isfinite(max)) return ERR_INVALID;
     *offset = max + (float)log(row_total(logits, s->vocab, max));
     out->top_count = 0;

@@ -157,7 +157,7 @@ static void leave_leader(struct sequence *q)
 /* The end of a sequence on every path. Its slot keeps what the cache holds. */
 static void end(struct scheduler *s, struct sequence *q, struct str text, enum finish finish)
 {
-    const enum sequence_state state = q->state;
+    enum sequence_state state = q->state;
     leave_followers(s, q);
     leave_leader(q);
     list_remove(&q->link);
@@ -258,7 +258,7 @@ static void admit_one(struct scheduler *s, struct sequence *q)
 /* Tokens that both begin with; never all of q's. */
 static uint32_t common(const struct sequence *q, const struct sequence *other)
 {
-    const uint32_t most = MIN(q->count - 1, other->goal);
+    uint32_t most = MIN(q->count - 1, other->goal);
     uint32_t n = 0;
     while (n < most && q->tokens[n] == other->tokens[n])
         n++;
@@ -274,7 +274,7 @@ static struct sequence *find_leader(const struct scheduler *s, const struct sequ
     LIST_EACH(&s->prefill, it)
     {
         struct sequence *other = LIST_ITEM(it, struct sequence, link);
-        const uint32_t n = common(q, other);
+        uint32_t n = common(q, other);
         if (n <= *shared || other->done >= n) continue;
         *shared = n;
         found = other;
@@ -354,8 +354,8 @@ static void take_token(struct scheduler *s, struct sequence *q, float *logits)
     }
     sequence_push(q, choice.token);
     remember_choice(q, &choice);
-    const bool last = q->generated == q->max_tokens;
-    const size_t len = model_piece(s->model, choice.token, false, piece);
+    bool last = q->generated == q->max_tokens;
+    size_t len = model_piece(s->model, choice.token, false, piece);
     if (stop_feed(&q->stop, str_n(piece, len), last, &text) == STOP_FOUND) {
         cut_choices(s, q, text.len);
         end(s, q, text, FINISH_STOP);
@@ -408,17 +408,17 @@ static size_t length(const struct list *l)
 /* Returns how many ran. */
 static size_t decode_running(struct scheduler *s)
 {
-    const size_t n = collect_running(s);
+    size_t n = collect_running(s);
     if (!n) return 0;
-    const uint64_t started = s->options.now_us();
-    const unsigned threads = threads_pick(&s->decode_threads);
+    uint64_t started = s->options.now_us();
+    unsigned threads = threads_pick(&s->decode_threads);
     model_set_threads(s->model, threads);
-    const int err = model_decode(s->model, s->items, n);
+    int err = model_decode(s->model, s->items, n);
     if (err) {
         fail_items(s, n, err);
         return n;
     }
-    const uint64_t us = s->options.now_us() - started;
+    uint64_t us = s->options.now_us() - started;
     plan_ran(&s->plan, n, length(&s->prefill), us);
     threads_note(&s->decode_threads, n, (double)n, us);
     threads_follow(&s->prefill_threads, &s->decode_threads);
@@ -452,7 +452,7 @@ static size_t collect_parts(struct scheduler *s, size_t running)
     (void)plan_slice(&s->plan, s->prompts, count, running);
     LIST_EACH(&s->prefill, it)
     {
-        const uint32_t take = s->prompts[at].take;
+        uint32_t take = s->prompts[at].take;
         if (take)
             s->parts[n++] = (struct part){
                 .sequence = LIST_ITEM(it, struct sequence, link), .count = take, .oldest = at == 0};
@@ -470,8 +470,8 @@ static size_t group_length(const struct scheduler *s, size_t first, size_t parts
     const struct part *p = &s->parts[first];
     size_t n = 1;
     for (; first + n < parts; n++) {
-        const uint32_t tokens = (uint32_t)(n + 1) * p->count;
-        const double us = cost_of(&s->plan.cost, tokens, p->sequence->done);
+        uint32_t tokens = (uint32_t)(n + 1) * p->count;
+        double us = cost_of(&s->plan.cost, tokens, p->sequence->done);
         if (tokens > GROUP_LEAST && (us <= 0 || us > GROUP_US)) break;
         if (p[n].count != p->count || p[n].sequence->slot != p->sequence->slot + n) break;
     }
@@ -484,7 +484,7 @@ static size_t collect_items(struct scheduler *s, struct part *parts, size_t coun
     for (size_t p = 0; p < count; p++) {
         const struct sequence *q = parts[p].sequence;
         for (uint32_t i = 0; i < parts[p].count; i++) {
-            const uint32_t at = q->done + i;
+            uint32_t at = q->done + i;
             s->items[n++] = (struct model_item){q->tokens[at], q->slot, at, at + 1 == q->goal};
         }
         parts[p].last_item = (uint32_t)(n - 1);
@@ -529,10 +529,10 @@ static void end_part(struct scheduler *s, const struct part *part)
 static void prefill_group(struct scheduler *s, struct part *parts, size_t count)
 {
     let_out(s);
-    const size_t n = collect_items(s, parts, count);
-    const uint64_t started = s->options.now_us();
+    size_t n = collect_items(s, parts, count);
+    uint64_t started = s->options.now_us();
     model_set_threads(s->model, threads_pick(&s->prefill_threads));
-    const int err = model_decode(s->model, s->items, n);
+    int err = model_decode(s->model, s->items, n);
     if (err) {
         fail_items(s, n, err);
         return;
@@ -545,9 +545,9 @@ static void prefill_group(struct scheduler *s, struct part *parts, size_t count)
 static bool prefill_slice(struct scheduler *s, size_t running)
 {
     if (list_empty(&s->prefill)) return false;
-    const size_t parts = collect_parts(s, running);
+    size_t parts = collect_parts(s, running);
     for (size_t p = 0; p < parts;) {
-        const size_t n = group_length(s, p, parts);
+        size_t n = group_length(s, p, parts);
         prefill_group(s, s->parts + p, n);
         p += n;
     }
@@ -558,20 +558,20 @@ static bool embed_batch(struct scheduler *s, size_t running)
 {
     if (list_empty(&s->embeds)) return false;
     struct embed_job *job = LIST_ITEM(s->embeds.next, struct embed_job, link);
-    const double budget = plan_budget_us(&s->plan, running, 1);
-    const uint32_t size = plan_fit(&s->embed_cost, budget, 0, s->info->embed_max);
+    double budget = plan_budget_us(&s->plan, running, 1);
+    uint32_t size = plan_fit(&s->embed_cost, budget, 0, s->info->embed_max);
     uint32_t n = 0, tokens = 0;
     while (job->next + n < job->count && n < MODEL_EMBED_INPUTS) {
-        const uint32_t more = job->inputs[job->next + n].count;
+        uint32_t more = job->inputs[job->next + n].count;
         if (n && tokens + more > size) break;
         tokens += more;
         n++;
     }
     let_out(s);
-    const size_t at = (size_t)job->next * s->info->embedding;
-    const uint64_t started = s->options.now_us();
+    size_t at = (size_t)job->next * s->info->embedding;
+    uint64_t started = s->options.now_us();
     int err = model_embed(s->model, job->inputs + job->next, n, job->out + at);
-    const uint64_t us = s->options.now_us() - started;
+    uint64_t us = s->options.now_us() - started;
     cost_note(&s->embed_cost, tokens, 0, us);
     plan_charge(&s->plan, us);
     job->next += n;
@@ -594,10 +594,10 @@ bool scheduler_step(struct scheduler *s)
 {
     admit(s);
     note_gauges(s);
-    const size_t decoded = decode_running(s);
-    const bool more = plan_may(&s->plan, decoded);
-    const bool sliced = more && prefill_slice(s, decoded);
-    const bool embedded = more && embed_batch(s, decoded);
+    size_t decoded = decode_running(s);
+    bool more = plan_may(&s->plan, decoded);
+    bool sliced = more && prefill_slice(s, decoded);
+    bool embedded = more && embed_batch(s, decoded);
     note_gauges(s);
     return decoded > 0 || sliced || embedded;
 }

@@ -31,7 +31,7 @@ void server__reply_json(struct http_call *c, int status, struct str body)
 void server__reply_error(struct http_call *c, const struct api_error *error)
 {
     const struct http_field fields[] = {json_field, {STR("retry-after"), STR("1")}};
-    const unsigned count = error->status == 503 ? 2 : 1;
+    unsigned count = error->status == 503 ? 2 : 1;
     call_reply(c, error->status, fields, count, api_error_body(c->arena, error));
 }
 
@@ -148,7 +148,7 @@ static const struct str one_model = STR_INIT("/v1/models/"); /* and its name beh
 
 static void get_model(struct server *s, struct http_call *c)
 {
-    const struct str escaped = str_skip(c->head->path, one_model.len);
+    struct str escaped = str_skip(c->head->path, one_model.len);
     struct str name;
     struct buf b;
     struct json_writer w;
@@ -226,7 +226,7 @@ static const struct route *find_route(struct str path)
 
 static void refuse_method(const struct route *route, struct http_call *c)
 {
-    const struct str allow = route->post ? STR("POST") : STR("GET, HEAD");
+    struct str allow = route->post ? STR("POST") : STR("GET, HEAD");
     const struct http_field fields[] = {json_field, {STR("allow"), allow}};
     const struct api_error error = {
         .status = 405,
@@ -256,8 +256,8 @@ static void on_call(void *user, struct http_call *c)
 {
     struct server *s = user;
     const struct route *route = find_route(c->head->path);
-    const enum http_method method = c->head->method;
-    const bool got = method == METHOD_GET || method == METHOD_HEAD;
+    enum http_method method = c->head->method;
+    bool got = method == METHOD_GET || method == METHOD_HEAD;
     if (!route)
         not_found(c);
     else if (route->post ? method != METHOD_POST : !got)
@@ -275,7 +275,7 @@ static void write_error(void *user UNUSED, struct buf *body, int status, const c
         .message = str_of(text),
     };
     arena_init(&arena, HEAD_MAX, 4096);
-    const struct str json = api_error_body(&arena, &error);
+    struct str json = api_error_body(&arena, &error);
     if (buf_append(body, json)) buf_clear(body);
     arena_fini(&arena);
 }

@@ -35,8 +35,8 @@ static uint32_t common(const struct slots *s, uint32_t i, const struct sequence 
 {
     const struct slot *slot = &s->all[i];
     const int32_t *tokens = slot->user ? slot->user->tokens : slot->tokens;
-    const uint32_t held = slot->user ? slot->user->done : slot->count;
-    const uint32_t most = MIN(held, q->count - 1);
+    uint32_t held = slot->user ? slot->user->done : slot->count;
+    uint32_t most = MIN(held, q->count - 1);
     uint32_t n = 0;
     while (n < most && tokens[n] == q->tokens[n])
         n++;
@@ -71,11 +71,11 @@ static uint32_t place(const struct slots *s)
         low = MIN(low, i);
         high = i;
     }
-    const uint32_t any = least_worth(s, 0, s->count);
+    uint32_t any = least_worth(s, 0, s->count);
     assert(any < s->count);
     if (low == s->count) return any;
-    const uint32_t inside = least_worth(s, low, high);
-    const uint32_t beside = least_worth(s, low ? low - 1 : 0, MIN(high + 2, s->count));
+    uint32_t inside = least_worth(s, low, high);
+    uint32_t beside = least_worth(s, low ? low - 1 : 0, MIN(high + 2, s->count));
     if (inside < s->count && !s->all[inside].count) return inside;
     if (!s->all[beside].count) return beside;
     if (!s->all[any].count) return any;
@@ -102,8 +102,8 @@ static uint32_t find_source(const struct slots *s, const struct sequence *q, uin
     *held = common(s, 0, q);
     for (uint32_t i = 1; i < s->count; i++) {
         const struct slot *slot = &s->all[i], *other = &s->all[best];
-        const uint32_t n = common(s, i, q);
-        const bool better = !slot->user && (other->user || less_worth(slot, other));
+        uint32_t n = common(s, i, q);
+        bool better = !slot->user && (other->user || less_worth(slot, other));
         if (n < *held || (n == *held && !better)) continue;
         best = i;
         *held = n;
@@ -127,21 +127,21 @@ static bool goes_on(const struct slot *slot, uint32_t kept)
 
 static bool copying_pays(const struct slots *s, const struct cost *cost, uint32_t from, uint32_t to)
 {
-    const double copy_us = (double)model_info(s->model)->slot_bytes / COPY_BYTES_PER_US;
-    const uint32_t tokens = to - from;
-    const double us = cost_of(cost, tokens, from);
+    double copy_us = (double)model_info(s->model)->slot_bytes / COPY_BYTES_PER_US;
+    uint32_t tokens = to - from;
+    double us = cost_of(cost, tokens, from);
     return (us > 0 ? us : (double)tokens * TOKEN_US) > copy_us;
 }
 
 void slots_take(struct slots *s, struct sequence *q, const struct cost *cost)
 {
     uint32_t held;
-    const uint32_t source = find_source(s, q, &held);
+    uint32_t source = find_source(s, q, &held);
     if (!s->all[source].user && goes_on(&s->all[source], held)) {
         take(s, q, source, held);
         return;
     }
-    const uint32_t to = place(s);
+    uint32_t to = place(s);
     uint32_t kept = common(s, to, q);
     if (kept < held && copying_pays(s, cost, kept, held) && model_copy(s->model, source, to))
         kept = held;
@@ -162,7 +162,7 @@ void slots_give_back(struct slots *s, struct sequence *q, bool ended, uint64_t n
         q->tokens = NULL;
         return;
     }
-    const size_t size = (q->done + 1) * sizeof *slot->tokens;
+    size_t size = (q->done + 1) * sizeof *slot->tokens;
     slot->tokens = malloc(size);
     if (!slot->tokens) abort();
     memcpy(slot->tokens, q->tokens, q->done * sizeof *slot->tokens);

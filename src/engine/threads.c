@@ -47,7 +47,7 @@ unsigned threads_pick(const struct threads *t)
 
 static int compare(const void *a, const void *b)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
+    double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
@@ -123,8 +123,8 @@ static void end_trial(struct threads *t, bool won, bool lost)
 static void judge_early(struct threads *t)
 {
     if (t->count_now < 2 || t->count_rival < 2) return;
-    const double now = median(t->cost_now, t->count_now);
-    const double rival = median(t->cost_rival, t->count_rival);
+    double now = median(t->cost_now, t->count_now);
+    double rival = median(t->cost_rival, t->count_rival);
     if (rival > clear * now) end_trial(t, false, false);
     if (now > clear * rival) end_trial(t, true, false);
 }
@@ -137,9 +137,9 @@ static void judge(struct threads *t)
         judge_early(t);
         return;
     }
-    const double usual_now = mean(t->cost_now, t->count_now);
-    const double usual_rival = mean(t->cost_rival, t->count_rival);
-    const bool typical = median(t->cost_rival, t->count_rival) < usual_now;
+    double usual_now = mean(t->cost_now, t->count_now);
+    double usual_rival = mean(t->cost_rival, t->count_rival);
+    bool typical = median(t->cost_rival, t->count_rival) < usual_now;
     end_trial(t, typical && usual_rival < better * usual_now, false);
 }
 
@@ -161,7 +161,7 @@ static void note_trial(struct threads *t, uint64_t work, double cost)
 
 static void note_usual(struct threads *t, uint64_t work, double cost)
 {
-    const double keep = 0.95;
+    double keep = 0.95;
     if (t->usual <= 0 || t->usual_work != work) {
         t->usual = cost;
         t->usual_work = work;
@@ -183,7 +183,7 @@ static void note_usual(struct threads *t, uint64_t work, double cost)
 void threads_note(struct threads *t, uint64_t work, double units, uint64_t us)
 {
     if (!t->automatic) return;
-    const double cost = (double)us / MAX(units, 1.0);
+    double cost = (double)us / MAX(units, 1.0);
     t->won = false;
     t->busy_us += us;
     if (t->trying) {
@@ -212,7 +212,7 @@ static unsigned group_quota(void)
     unsigned long long quota = 0, period = 0;
     FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
     if (!f) return 0;
-    const int n = fscanf(f, "%llu %llu", &quota, &period);
+    int n = fscanf(f, "%llu %llu", &quota, &period);
     fclose(f);
     if (n != 2 || !period) return 0;
     return (unsigned)((quota + period - 1) / period);
@@ -223,7 +223,7 @@ unsigned threads_available(void)
     cpu_set_t set;
     unsigned n = 1;
     if (!sched_getaffinity(0, sizeof set, &set)) n = (unsigned)MAX(CPU_COUNT(&set), 1);
-    const unsigned quota = group_quota();
+    unsigned quota = group_quota();
     return quota ? MIN(n, MAX(quota, 1u)) : n;
 }
 
@@ -253,10 +253,10 @@ void threads_set_environment(void)
 {
     /* As fast as endless spinning on an idle machine (2 threads, 135M parameters: 157 tokens/s
      * both), and with processors taken by others 30 instead of 3. */
-    const bool spins = !getenv("OMP_WAIT_POLICY") && set_default("GOMP_SPINCOUNT", "2500");
+    bool spins = !getenv("OMP_WAIT_POLICY") && set_default("GOMP_SPINCOUNT", "2500");
     /* A token reads all the weights, and in small pages waits for the page tables (135M parameters,
      * one stream: 6 % more tokens/s). */
-    const bool pages = set_default("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
+    bool pages = set_default("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
     char *arguments[ARGUMENTS_MAX];
     struct buf line;
     struct str rest, argument;

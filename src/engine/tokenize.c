@@ -82,7 +82,7 @@ static int write_text(struct preparation *p)
     json_write_object(&w);
     json_write_str_member(&w, "content", buf_str(&text));
     json_write_object_end(&w);
-    const int end = json_write_end(&w);
+    int end = json_write_end(&w);
     buf_fini(&text);
     return refuse_size(p, err ? err : end);
 }

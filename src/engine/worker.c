@@ -192,8 +192,8 @@ static bool take_commands(struct worker *w, struct commands *taken, bool idle)
     pthread_mutex_lock(&w->lock);
     while (idle && !w->inbox.count && !w->stop)
         pthread_cond_wait(&w->wake, &w->lock);
-    const bool go_on = !w->stop;
-    const struct commands empty = *taken;
+    bool go_on = !w->stop;
+    struct commands empty = *taken;
     *taken = w->inbox;
     w->inbox = empty;
     w->inbox.count = 0;
@@ -206,7 +206,7 @@ static void run_steps(struct worker *w)
     struct commands taken = {0};
     bool idle = false;
     for (;;) {
-        const bool go_on = take_commands(w, &taken, idle);
+        bool go_on = take_commands(w, &taken, idle);
         for (size_t i = 0; i < taken.count; i++)
             obey(w->scheduler, &taken.all[i]);
         if (!go_on) break;
@@ -240,7 +240,7 @@ static void *thread_main(void *arg)
         };
         w->scheduler = scheduler_new(&options);
     }
-    const bool ok = l->err == 0;
+    bool ok = l->err == 0;
     loop_post(w->loop, &l->mail);
     if (ok) run_steps(w);
     log_flush();
@@ -259,7 +259,7 @@ int worker_start(struct loop *loop, const struct worker_options *options,
     w->user = user;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wake, NULL);
-    const int err = pthread_create(&w->thread, NULL, thread_main, w);
+    int err = pthread_create(&w->thread, NULL, thread_main, w);
     if (err) {
         w->joined = true;
         worker_free(w);

@@ -49,8 +49,7 @@ static inline const unsigned char *json__plain_end(const unsigned char *p, const
 {
 #ifdef __SSE2__
     /* Signed comparison: bytes from 0x80 on are negative, so one test finds them and the control characters. */
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'),
-                  blank = _mm_set1_epi8(' ');
+    __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), blank = _mm_set1_epi8(' ');
     for (; end - p >= 16; p += 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
         __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)),
@@ -59,7 +58,7 @@ static inline const unsigned char *json__plain_end(const unsigned char *p, const
         if (mask) return p + __builtin_ctz(mask);
     }
 #endif
-    const uint64_t ones = UINT64_MAX / 255;
+    uint64_t ones = UINT64_MAX / 255;
     for (; end - p >= 8; p += 8) {
         uint64_t v;
         memcpy(&v, p, 8);

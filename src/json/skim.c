@@ -9,8 +9,8 @@
 #ifdef __SSE2__
 static inline uint64_t marks_of_16(const unsigned char *p)
 {
-    const __m128i quote = _mm_set1_epi8('"'), bit = _mm_set1_epi8(0x20),
-                  below = _mm_set1_epi8('{' - 1), above = _mm_set1_epi8('}' + 1);
+    __m128i quote = _mm_set1_epi8('"'), bit = _mm_set1_epi8(0x20), below = _mm_set1_epi8('{' - 1),
+            above = _mm_set1_epi8('}' + 1);
     __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p), w = _mm_or_si128(v, bit);
     __m128i bracket = _mm_and_si128(_mm_cmpgt_epi8(w, below), _mm_cmplt_epi8(w, above));
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(bracket, _mm_cmpeq_epi8(v, quote)));

@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct model_sampling none = {-1, -1, -1, -1, -1};
-    const struct sampler_params defaults = api_defaults(&none);
+    struct sampler_params defaults = api_defaults(&none);
     struct arena arena;
     struct api_error error;
     struct api_request request;
@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool add;
     int err = 0;
     if (!size) return 0;
-    const struct str body = str_n((const char *)data + 1, size - 1);
+    struct str body = str_n((const char *)data + 1, size - 1);
     arena_init(&arena, 1 << 22, 4096);
     switch (data[0] % 5) {
     case 0:

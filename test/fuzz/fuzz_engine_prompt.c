@@ -31,7 +31,7 @@ static void expect(struct expected *e, int32_t token)
 static void expect_text(struct expected *e, struct str text, bool reads)
 {
     while (text.len) {
-        const bool name = reads && str_starts(text, STR("<turn>"));
+        bool name = reads && str_starts(text, STR("<turn>"));
         expect(e, name ? FAKE_TURN : (unsigned char)text.ptr[0]);
         text = str_skip(text, name ? 6 : 1);
     }
@@ -51,7 +51,7 @@ static void expect_chat(struct expected *e, const struct prompt_message *all, si
 {
     expect(e, FAKE_BOS);
     for (size_t i = 0; i < count; i++) {
-        const bool last = goes_on && i == count - 1;
+        bool last = goes_on && i == count - 1;
         expect(e, trims ? FAKE_TURN : FAKE_OPEN);
         expect_text(e, STR("user\n"), false);
         expect_text(e, trims ? trimmed(all[i].content, !last) : all[i].content, !trims);
@@ -90,8 +90,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct prompt p;
     if (!size || memchr(data + 1, 0, size - 1)) return 0;
     load();
-    const bool trims = data[0] & 1, goes_on = data[0] & 2;
-    const size_t count = split(str_n((const char *)data + 1, size - 1), all);
+    bool trims = data[0] & 1, goes_on = data[0] & 2;
+    size_t count = split(str_n((const char *)data + 1, size - 1), all);
     if (!count) return 0;
     arena_init(&arena, 64 << 20, 4096);
     struct expected e = {arena_alloc(&arena, (size + 32 * MESSAGES_MAX) * sizeof *e.tokens), 0};

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char why[GGUF_WHY_MAX] = "";
-    const int err = gguf_check(str_n((const char *)data, size), size, why);
+    int err = gguf_check(str_n((const char *)data, size), size, why);
     if (err && (err != ERR_INVALID && err != ERR_UNSUPPORTED)) abort();
     if (err && !why[0]) abort();
     return 0;

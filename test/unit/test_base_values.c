@@ -141,7 +141,7 @@ static void errors_have_names_and_texts(void **state)
  * the next one that is opened is none of the three. */
 static int claimed(unsigned closed)
 {
-    const pid_t child = fork();
+    pid_t child = fork();
     assert_true(child >= 0);
     if (!child) {
         struct stat null, st;
@@ -162,7 +162,7 @@ static int claimed(unsigned closed)
 static void closed_descriptors_are_claimed(void **state)
 {
     (void)state;
-    const unsigned own = (unsigned)claimed(0);
+    unsigned own = (unsigned)claimed(0);
     assert_true(own & 8);
     for (unsigned closed = 1; closed < 8; closed++)
         assert_int_equal(claimed(closed), own | closed);

@@ -73,7 +73,7 @@ static size_t make(struct buf *b)
     put(b, "123456789012", 12);
     put_tensor(b, "one", 4, 2, 0, 0);
     put_tensor(b, "two", 32, 3, 8, 32);
-    const size_t data = (buf_len(b) + 31) / 32 * 32;
+    size_t data = (buf_len(b) + 31) / 32 * 32;
     while (buf_len(b) < data + 32 + 102)
         put(b, "", 1);
     return data;
@@ -121,8 +121,8 @@ static void damage_is_no_crash(void **state)
     (void)state;
     struct buf b;
     char why[GGUF_WHY_MAX];
-    const size_t data = make(&b);
-    const struct str whole = buf_str(&b);
+    size_t data = make(&b);
+    struct str whole = buf_str(&b);
     char *copy = malloc(whole.len);
     srand(9);
     for (size_t at = 0; at < data; at++) {
@@ -130,7 +130,7 @@ static void damage_is_no_crash(void **state)
             memcpy(copy, whole.ptr, whole.len);
             copy[at] = (char)rand();
             if (i % 2 && at + 8 <= data) memset(copy + at, i % 4 == 1 ? 0xff : 0x7f, 8);
-            const int err = check(str_n(copy, whole.len), why);
+            int err = check(str_n(copy, whole.len), why);
             assert_true(err == 0 || err == ERR_INVALID || err == ERR_UNSUPPORTED);
         }
     }

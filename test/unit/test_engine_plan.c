@@ -36,8 +36,8 @@ struct sim {
 /* Like those measured of 135M parameters on two cores: dear below what BLAS takes, dear attention in fewer than 64 rows. */
 static uint64_t cost_us(const struct sim *s, uint32_t n, uint32_t depth)
 {
-    const double weights = n < BLAS_FROM ? 2600 * n : 60000 + 1000 * n;
-    const double attention = (n < 64 ? 3.4 : 1.4) * depth * n;
+    double weights = n < BLAS_FROM ? 2600 * n : 60000 + 1000 * n;
+    double attention = (n < 64 ? 3.4 : 1.4) * depth * n;
     return (uint64_t)((3000 + weights + attention) * s->slower);
 }
 
@@ -65,7 +65,7 @@ static struct prompt *come(struct sim *s, uint32_t tokens)
 
 static void compute(struct sim *s, struct prompt *q, uint32_t take, bool oldest)
 {
-    const uint64_t us = cost_us(s, take, q->depth);
+    uint64_t us = cost_us(s, take, q->depth);
     /* A cut keeps to whole tiles, and to what BLAS computes well. */
     if (take < q->rest) assert_true(take % PLAN_ROWS == 0 && take >= BLAS_FROM);
     s->clock_us += us;
@@ -80,7 +80,7 @@ static uint32_t step(struct sim *s)
 {
     struct prompt *active[PROMPTS];
     size_t n = 0;
-    const uint64_t began = s->clock_us;
+    uint64_t began = s->clock_us;
     for (size_t i = 0; i < s->count; i++) {
         if (!s->prompts[i].rest) continue;
         s->view[n] = (struct plan_prompt){.rest = s->prompts[i].rest, .depth = s->prompts[i].depth};
@@ -92,7 +92,7 @@ static uint32_t step(struct sim *s)
         plan_ran(&s->plan, s->running, n, s->step_us);
     }
     if (!plan_may(&s->plan, s->running)) return 0;
-    const uint32_t tokens = plan_slice(&s->plan, s->view, n, s->running);
+    uint32_t tokens = plan_slice(&s->plan, s->view, n, s->running);
     for (size_t i = 0; i < n; i++)
         if (s->view[i].take) compute(s, active[i], s->view[i].take, i == 0);
     s->longest_us = MAX(s->longest_us, s->clock_us - began);
@@ -113,7 +113,7 @@ static uint64_t alone_us(uint32_t tokens)
     until_done(s, come(s, 512)); /* it knows costs from here on */
     struct prompt *q = come(s, tokens);
     until_done(s, q);
-    const uint64_t us = q->took_us;
+    uint64_t us = q->took_us;
     free(s);
     return us;
 }
@@ -200,7 +200,7 @@ static void a_crowd_comes_in_large_slices(void **state)
         (void)step(t);
     for (int i = 0; i < 16; i++)
         (void)come(t, SHORT);
-    const uint64_t began = t->clock_us;
+    uint64_t began = t->clock_us;
     (void)step(t);
     assert_true(t->clock_us - began > 300 * USEC_PER_MS);
     free(s);
@@ -217,10 +217,10 @@ static void sizes_find_the_cheap_side_of_cliffs(void **state)
         struct prompt *q = come(s, 8000);
         while (q->rest > 6000)
             (void)step(s);
-        for (const uint32_t end = 1000; q->rest > end;) {
-            const uint32_t n = step(s);
+        for (uint32_t end = 1000; q->rest > end;) {
+            uint32_t n = step(s);
             if (!n) continue;
-            const double token = (double)cost_us(s, n, q->depth) / n;
+            double token = (double)cost_us(s, n, q->depth) / n;
             double best = token;
             for (uint32_t size = 64; size <= 512; size += 64)
                 if (cost_us(s, size, q->depth) <= 500 * USEC_PER_MS)

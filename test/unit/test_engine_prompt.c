@@ -55,8 +55,8 @@ static const char *shown(struct fixture *f)
     struct buf b;
     buf_init(&b, ROOM);
     for (size_t i = 0; i < f->p.count; i++) {
-        const int32_t t = f->p.tokens[i];
-        const char c = (char)t;
+        int32_t t = f->p.tokens[i];
+        char c = (char)t;
         assert_int_equal(t < 256 ? buf_append(&b, str_n(&c, 1)) : buf_printf(&b, "<%d>", t), 0);
     }
     const char *text = arena_dup(&f->arena, buf_str(&b)).ptr;
@@ -177,7 +177,7 @@ static void a_text_is_its_callers_own(void **state)
     (void)state;
     struct fixture f;
     open_model(&f, "fake:mode echo");
-    const struct str text = STR("<|im_start|>user\nhi<|im_end|>");
+    struct str text = STR("<|im_start|>user\nhi<|im_end|>");
     assert_int_equal(finish(&f, prompt_of_text(&f.p, &f.arena, f.model, text, true, ROOM)), 0);
     assert_string_equal(shown(&f), "<256><258>user\nhi<259>");
     assert_int_equal(
@@ -207,7 +207,7 @@ static void long_texts_come_in_pieces(void **state)
         struct fixture f;
         unsigned steps = 1;
         open_model(&f, "fake:mode echo");
-        const struct str text = long_text(&f, 10 * PROMPT_PIECE + 1, units[i]);
+        struct str text = long_text(&f, 10 * PROMPT_PIECE + 1, units[i]);
         int err = prompt_of_text(&f.p, &f.arena, f.model, text, false, ROOM);
         for (; !err && (err = prompt_step(&f.p)) == PROMPT_MORE; err = 0)
             steps++;
@@ -229,7 +229,7 @@ static void a_space_may_be_the_last_byte(void **state)
     char *text = arena_alloc(&f.arena, PROMPT_PIECE + 1);
     memset(text, 'x', PROMPT_PIECE);
     text[PROMPT_PIECE] = ' ';
-    const struct str all = str_n(text, PROMPT_PIECE + 1);
+    struct str all = str_n(text, PROMPT_PIECE + 1);
     assert_int_equal(finish(&f, prompt_of_text(&f.p, &f.arena, f.model, all, false, ROOM)), 0);
     assert_int_equal(f.p.count, all.len);
     close_model(&f);
@@ -241,8 +241,8 @@ static void what_does_not_fit_is_not_read_to_its_end(void **state)
     (void)state;
     struct fixture f;
     open_model(&f, "fake:mode echo");
-    const uint32_t piece = model_info(f.model)->piece_max;
-    const struct str text = long_text(&f, 20 * PROMPT_PIECE, "word ");
+    uint32_t piece = model_info(f.model)->piece_max;
+    struct str text = long_text(&f, 20 * PROMPT_PIECE, "word ");
     assert_int_equal(prompt_of_text(&f.p, &f.arena, f.model, text, false, text.len / piece - 1),
                      ERR_TOO_LARGE);
     assert_int_equal(f.p.count, text.len / piece);

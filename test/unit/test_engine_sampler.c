@@ -62,7 +62,7 @@ static void count(struct sampler_params params, unsigned draws, unsigned counts[
     memset(counts, 0, VOCAB * sizeof *counts);
     begin(&f, params);
     for (unsigned i = 0; i < draws; i++) {
-        const int32_t t = next(&f);
+        int32_t t = next(&f);
         for (int r = 0; r < VOCAB; r++)
             counts[r] += ranked(r) == t;
     }
@@ -118,7 +118,7 @@ static void same_seed_same_tokens(void **state)
     p.seed = 8;
     begin(&c, p);
     for (int i = 0; i < 200; i++) {
-        const int32_t t = next(&a);
+        int32_t t = next(&a);
         assert_int_equal(t, next(&b));
         differing += t != next(&c);
     }
@@ -136,7 +136,7 @@ static void assert_shares(const unsigned counts[VOCAB], unsigned draws, int rank
         total += p;
     p = 1;
     for (int r = 0; r < ranks && p / total * draws > 20; r++, p *= falloff) {
-        const double share = p / total, deviation = sqrt(share * (1 - share) * draws);
+        double share = p / total, deviation = sqrt(share * (1 - share) * draws);
         assert_true(fabs(counts[r] - share * draws) < 5 * deviation + 1);
     }
     for (int r = ranks; r < VOCAB; r++)
@@ -287,7 +287,7 @@ static void logprobs_are_of_the_untouched_row(void **state)
     begin(&f, p);
     fill(row);
     assert_int_equal(sampler_next(&f.sampler, &f.scratch, row, &c), 0);
-    const double total = log(1 / (1 - exp(-1)));
+    double total = log(1 / (1 - exp(-1)));
     assert_int_equal(c.token, ranked(1));
     assert_true(fabs((double)c.logprob - (-1 - total)) < 1e-5);
     assert_int_equal(c.top_count, 4);

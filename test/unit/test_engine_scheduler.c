@@ -263,8 +263,8 @@ static void a_long_prompt_does_not_stop_the_others(void **state)
     struct told *longer = add(b, text, 3);
     unsigned steps = 0;
     while (!longer->outputs) {
-        const unsigned before = running->outputs;
-        const uint64_t began = clock_us;
+        unsigned before = running->outputs;
+        uint64_t began = clock_us;
         assert_true(scheduler_step(b->scheduler));
         assert_int_equal(running->outputs, before + 1);
         /* A size's worth, or the last piece of half as much again. */
@@ -288,7 +288,7 @@ static void a_short_prompt_passes_a_long_one(void **state)
     for (int i = 0; i < 5; i++)
         scheduler_step(b->scheduler);
     struct told *shorter = add(b, "short", 3);
-    const uint64_t began = clock_us;
+    uint64_t began = clock_us;
     while (!shorter->outputs)
         scheduler_step(b->scheduler);
     assert_int_equal(longer->outputs, 0);
@@ -316,7 +316,7 @@ static void tokens_do_not_wait_for_the_rest_of_a_step(void **state)
         prompts[i] = add(b, text, 3);
     }
     running->out_us = 0;
-    const uint64_t began = clock_us;
+    uint64_t began = clock_us;
     while (!prompts[N - 1]->outputs)
         scheduler_step(b->scheduler);
     assert_int_equal(running->out_us, began + 2000); /* one decode of one token */
@@ -329,7 +329,7 @@ static void tokens_do_not_wait_for_the_rest_of_a_step(void **state)
 /* Decodes that a prompt of one new letter, `length` tokens long, takes. */
 static unsigned decodes_for(struct bench *b, const char *first, size_t length)
 {
-    const unsigned before = model_fake_stats(b->model)->decodes;
+    unsigned before = model_fake_stats(b->model)->decodes;
     char *text = filled(first, length);
     const struct told *t = add(b, text, 1);
     while (!t->outputs)
@@ -418,7 +418,7 @@ static void a_slot_that_holds_the_beginning_is_reused(void **state)
     add(b, "an entirely different text, as long as the other one is", 4);
     struct told *first = add(b, "system prompt that is long enough. question one", 4);
     run(b);
-    const unsigned items = model_fake_stats(b->model)->items;
+    unsigned items = model_fake_stats(b->model)->items;
     struct told *same = add(b, "system prompt that is long enough. question one", 4);
     run(b);
     assert_int_equal(same->cached, same->prompt - 1);
@@ -499,7 +499,7 @@ static void a_common_beginning_is_computed_once(void **state)
     }
     run(b);
     assert_int_equal(b->ended, N);
-    const uint64_t computed = metric_read(&scheduler_stats(b->scheduler)->prompt_tokens);
+    uint64_t computed = metric_read(&scheduler_stats(b->scheduler)->prompt_tokens);
     assert_true(computed <= SHARED + N * (OWN + 2));
     /* The first one's end is no reason to compute it again, nor to wait for ever. */
     memset(text, 'z', SHARED);
@@ -584,7 +584,7 @@ static void a_paused_sequence_makes_room(void **state)
     for (int i = 0; i < 6; i++)
         scheduler_step(b->scheduler);
     scheduler_pause(b->scheduler, slow->sequence, true);
-    const unsigned before = slow->outputs;
+    unsigned before = slow->outputs;
     struct told *other = add(b, "quite another text", 7);
     run(b);
     assert_int_equal(other->finish, FINISH_LENGTH);

@@ -91,7 +91,7 @@ static struct sim_peer *request(struct world *w, const char *method, const char 
 {
     static char text[2 << 20];
     struct sim_peer *p = sim_connect(w->sim, http_server_accept, &w->server.http);
-    const int n =
+    int n =
         snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nhost: x\r\ncontent-length: %zu\r\n\r\n%s",
                  method, path, strlen(body), body);
     assert_in_range(n, 1, sizeof text - 1);

@@ -116,7 +116,7 @@ static void splits_do_not_matter(void **state)
 {
     (void)state;
     const char *text = "caf\xc3\xa9 \xe2\x82\xac one two STOP three";
-    const size_t len = strlen(text);
+    size_t len = strlen(text);
     srand(5);
     for (int i = 0; i < 500; i++) {
         struct run r;

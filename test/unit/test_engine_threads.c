@@ -14,7 +14,7 @@
  * scheduler's slice. */
 static uint64_t step_us(unsigned threads, unsigned free_cores)
 {
-    const unsigned noise = (unsigned)rand() % 200;
+    unsigned noise = (unsigned)rand() % 200;
     if (threads <= free_cores) return 10000 / threads + noise;
     return 10000 / threads + 20000 + noise;
 }
@@ -24,7 +24,7 @@ static double settle(struct threads *t, unsigned steps, unsigned free_cores, uns
 {
     unsigned right = 0;
     for (unsigned i = 0; i < steps; i++) {
-        const unsigned n = threads_pick(t);
+        unsigned n = threads_pick(t);
         if (i >= steps / 2) right += n == expected;
         threads_note(t, 1, 1, step_us(n, free_cores));
     }

@@ -294,7 +294,7 @@ static const char one_endpoint[] = "models:\n"
 static void nobody_is_forgotten(void **state)
 {
     (void)state;
-    const unsigned each = 5000;
+    unsigned each = 5000;
     struct stage *s = stage_new(false, each, two_places);
     stage_free(s, THREADS * each);
 }
@@ -309,7 +309,7 @@ static void set_phase(struct stage *s, enum endpoint_phase phase)
 static void credits_survive_chaos(void **state)
 {
     (void)state;
-    const unsigned each = 5000;
+    unsigned each = 5000;
     const char *const texts[] = {two_places, more_places, one_endpoint};
     struct stage *s = stage_new(true, each, more_places);
     for (unsigned round = 0; atomic_load(&s->running) > 0; round++) {
