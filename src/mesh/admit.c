@@ -343,7 +343,7 @@ int admit_wait(const struct service *service, const struct tried *tried, struct 
                struct waiter **out)
 {
     struct service_state *s = service->state;
-    struct waiter *w = calloc(1, sizeof(*w));
+    struct waiter *w = calloc(1, sizeof *w);
     if (!w) return -ENOMEM;
     w->node = (struct queue_node){.priority = priority, .deadline_us = deadline_us};
     w->mail.deliver = on_mail;

@@ -24,9 +24,9 @@ struct str endpoint_target(struct arena *arena, const struct endpoint *e, struct
 
 int endpoint__new(struct service_state *service, struct str identity, struct endpoint_state **out)
 {
-    struct endpoint_state *s = calloc(1, sizeof(*s));
+    struct endpoint_state *s = calloc(1, sizeof *s);
     if (!s) return -ENOMEM;
-    size_t counts = service->mesh->workers * sizeof(*s->attempts);
+    size_t counts = service->mesh->workers * sizeof *s->attempts;
     s->attempts = aligned_alloc(_Alignof(struct attempt_counts), counts);
     if (!s->attempts) {
         free(s);
@@ -248,7 +248,7 @@ static void conclude(struct grant *g, enum verdict_blame blame, const char *fail
     struct endpoint_state *s = g->endpoint->state;
     struct change change = {0};
     pthread_mutex_lock(&s->mutex);
-    if (failure) snprintf(s->failure, sizeof(s->failure), "%s", failure);
+    if (failure) snprintf(s->failure, sizeof s->failure, "%s", failure);
     judge(s, g, blame, retry_after_us, now_us, rng, &change);
     mirror_breakers(s);
     pthread_mutex_unlock(&s->mutex);
@@ -351,7 +351,7 @@ bool endpoint_cooling(const struct endpoint_state *s)
 /* Under the mutex. */
 static void copy_reason(struct endpoint_state *s, struct str reason)
 {
-    size_t len = MIN(reason.len, sizeof(s->reason) - 1);
+    size_t len = MIN(reason.len, sizeof s->reason - 1);
     memcpy(s->reason, reason.ptr ? reason.ptr : "", len);
     s->reason[len] = '\0';
 }
@@ -400,7 +400,7 @@ bool endpoint_absent(struct endpoint_state *s, const char *what, uint64_t now_us
     bool was_tripped = s->transport.tripped;
     struct breaker_rules rules = s->transport_rules;
     rules.failures = 1;
-    snprintf(s->failure, sizeof(s->failure), "%s", what);
+    snprintf(s->failure, sizeof s->failure, "%s", what);
     if (!was_tripped)
         breaker_failure(&s->transport, &rules, 0, now_us, rng);
     else

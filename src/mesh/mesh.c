@@ -11,7 +11,7 @@
 
 int mesh_new(unsigned workers, const struct mesh_hooks *hooks, struct mesh **out)
 {
-    struct mesh *m = calloc(1, sizeof(*m));
+    struct mesh *m = calloc(1, sizeof *m);
     if (!m) return -ENOMEM;
     m->workers = workers;
     if (hooks) m->hooks = *hooks;
@@ -32,9 +32,9 @@ static NORETURN void out_of_memory(void)
 
 static struct service_state *service_state_new(struct mesh *m, struct str name)
 {
-    struct service_state *s = calloc(1, sizeof(*s));
+    struct service_state *s = calloc(1, sizeof *s);
     if (!s) out_of_memory();
-    size_t size = m->workers * sizeof(*s->workers);
+    size_t size = m->workers * sizeof *s->workers;
     s->workers = aligned_alloc(_Alignof(struct service_worker), size);
     if (!s->workers) out_of_memory();
     memset(s->workers, 0, size);

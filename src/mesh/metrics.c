@@ -55,7 +55,7 @@ static void write_histogram(const struct rows *r, enum metric_id id, size_t offs
 {
     const struct metric_label labels[] = {{"model", r->service->name}};
     struct histogram total;
-    memset(&total, 0, sizeof(total));
+    memset(&total, 0, sizeof total);
     for (unsigned i = 0; i < r->workers; i++)
         histogram_merge(
             &total,

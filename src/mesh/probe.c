@@ -74,9 +74,9 @@ static void take_down(struct probe *p, int status, int err)
 {
     char text[ENDPOINT_REASON_MAX];
     uint64_t now = now_of(p);
-    int n =
-        status ? snprintf(text, sizeof(text), "the health path answers %d", status)
-               : snprintf(text, sizeof(text), "the health path does not answer: %s", err_text(err));
+    int n = status
+                ? snprintf(text, sizeof text, "the health path answers %d", status)
+                : snprintf(text, sizeof text, "the health path does not answer: %s", err_text(err));
     if (endpoint_phase(p->endpoint->state) != ENDPOINT_DOWN)
         endpoint_log(p->endpoint, LOG_WARN, "down", text);
     endpoint_set_phase(p->endpoint->state, ENDPOINT_DOWN, str_n(text, (size_t)MAX(n, 0)),
@@ -102,7 +102,7 @@ static void note_absence(struct probe *p, int err)
     const struct endpoint_state *s = p->endpoint->state;
     if (p->endpoint->engine || (s->checked && !endpoint_cooling(s))) return;
     if (p->check.connected || verdict_of_error(err, false) == VERDICT_LOCAL) return;
-    snprintf(text, sizeof(text), "cannot be reached: %s", err_text(err));
+    snprintf(text, sizeof text, "cannot be reached: %s", err_text(err));
     if (endpoint_absent(p->endpoint->state, text, now_of(p), &p->prober->rng))
         endpoint_log(p->endpoint, LOG_WARN, "cooling", text);
 }
@@ -146,7 +146,7 @@ static void on_due(struct task *task)
 
 static void probe_new(struct prober *pr, const struct endpoint *e, bool passing)
 {
-    struct probe *p = calloc(1, sizeof(*p));
+    struct probe *p = calloc(1, sizeof *p);
     if (!p) return; /* passive results still tell */
     p->prober = pr;
     p->endpoint = e;
@@ -245,7 +245,7 @@ static void on_tick(struct task *task)
 int prober_new(struct loop *loop, struct http_client *client, struct mesh *mesh,
                struct prober **out)
 {
-    struct prober *pr = calloc(1, sizeof(*pr));
+    struct prober *pr = calloc(1, sizeof *pr);
     if (!pr) return -ENOMEM;
     pr->loop = loop;
     pr->client = client;

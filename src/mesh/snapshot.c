@@ -131,7 +131,7 @@ static enum route_policy policy_of(enum conf_policy p)
 static int build_endpoints(struct snapshot *s, struct service *service,
                            const struct conf_model *model)
 {
-    struct endpoint *all = arena_zalloc(&s->arena, (model->endpoint_count + 1) * sizeof(*all));
+    struct endpoint *all = arena_zalloc(&s->arena, (model->endpoint_count + 1) * sizeof *all);
     service->endpoints = all;
     for (size_t i = 0; i < model->endpoint_count; i++) {
         bool engine = model->has_engine_endpoint && i + 1 == model->endpoint_count;
@@ -195,15 +195,15 @@ static size_t count_names(const struct conf *conf)
 
 int snapshot__build(struct mesh *m, struct conf *conf, struct snapshot **out)
 {
-    struct snapshot *s = calloc(1, sizeof(*s));
+    struct snapshot *s = calloc(1, sizeof *s);
     if (!s) return -ENOMEM;
     atomic_init(&s->refs, 1);
     s->mesh = m;
     s->conf = conf_ref(conf);
     arena_init(&s->arena, SIZE_MAX, 4096);
     map_init(&s->by_name);
-    s->services = arena_zalloc(&s->arena, (conf->model_count + 1) * sizeof(*s->services));
-    s->names = arena_zalloc(&s->arena, (count_names(conf) + 1) * sizeof(*s->names));
+    s->services = arena_zalloc(&s->arena, (conf->model_count + 1) * sizeof *s->services);
+    s->names = arena_zalloc(&s->arena, (count_names(conf) + 1) * sizeof *s->names);
     for (size_t i = 0; i < conf->model_count; i++) {
         int err = build_service(s, &conf->models[i]);
         if (err) {

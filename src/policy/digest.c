@@ -12,7 +12,7 @@ struct digester {
 
 struct digester *digester_new(void)
 {
-    struct digester *d = calloc(1, sizeof(*d));
+    struct digester *d = calloc(1, sizeof *d);
     if (!d) return NULL;
     d->md = EVP_MD_fetch(NULL, "SHA256", NULL);
     d->ctx = EVP_MD_CTX_new();

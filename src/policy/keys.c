@@ -40,7 +40,7 @@ static struct str salt_of(const struct keyring *k)
 static size_t home_of(const struct keyring *k, const unsigned char d[DIGEST_SIZE])
 {
     uint64_t first;
-    memcpy(&first, d, sizeof(first));
+    memcpy(&first, d, sizeof first);
     return (size_t)first & k->slot_mask;
 }
 
@@ -67,7 +67,7 @@ static int add_key(struct keyring *k, struct digester *h, const struct conf_key 
     if (!digest_pair(h, salt_of(k), c->key, key->digest)) return ERR_STATE;
     if (find_digest(k, key->digest)) return 0; /* given twice: the first one counts */
     key->name = arena_dup(&k->arena, c->name);
-    key->patterns = arena_zalloc(&k->arena, (c->model_count + 1) * sizeof(*key->patterns));
+    key->patterns = arena_zalloc(&k->arena, (c->model_count + 1) * sizeof *key->patterns);
     key->pattern_count = c->model_count;
     for (size_t i = 0; i < c->model_count; i++)
         key->patterns[i] = arena_dup(&k->arena, c->models[i]);
@@ -80,10 +80,10 @@ static int fill(struct keyring *k, const struct conf *conf)
     size_t slots = 4;
     while (slots < conf->key_count * 2)
         slots *= 2;
-    k->keys = arena_zalloc(&k->arena, (conf->key_count + 1) * sizeof(*k->keys));
-    k->slots = arena_zalloc(&k->arena, slots * sizeof(*k->slots));
+    k->keys = arena_zalloc(&k->arena, (conf->key_count + 1) * sizeof *k->keys);
+    k->slots = arena_zalloc(&k->arena, slots * sizeof *k->slots);
     k->slot_mask = slots - 1;
-    rand_bytes(k->salt, sizeof(k->salt));
+    rand_bytes(k->salt, sizeof k->salt);
 
     struct digester *h = digester_new();
     int err = h ? 0 : ERR_STATE;
@@ -95,7 +95,7 @@ static int fill(struct keyring *k, const struct conf *conf)
 
 int keyring_new(const struct conf *conf, struct keyring **out)
 {
-    struct keyring *k = calloc(1, sizeof(*k));
+    struct keyring *k = calloc(1, sizeof *k);
     if (!k) return -ENOMEM;
     atomic_init(&k->refs, 1);
     arena_init(&k->arena, SIZE_MAX, 4096);

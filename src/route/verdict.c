@@ -83,7 +83,7 @@ static const char intro[] =
 
 int verdict_write_manual(struct buf *out)
 {
-    int err = buf_append(out, str_n(intro, sizeof(intro) - 1));
+    int err = buf_append(out, str_n(intro, sizeof intro - 1));
     for (size_t i = 0; i < VERDICT_COUNT && !err; i++) {
         const struct verdict_row *r = &rows[i];
         err = buf_printf(out, "| %s | `%s` | %s | %s | %s | %s |\n", r->event, r->label,

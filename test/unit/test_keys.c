@@ -76,7 +76,7 @@ static void many_keys_are_found_and_cheap(void **state)
     static struct conf_key keys[MANY];
     static char texts[MANY][40];
     for (size_t i = 0; i < MANY; i++) {
-        int n = snprintf(texts[i], sizeof(texts[i]), "sk-hostler-%024zu", i);
+        int n = snprintf(texts[i], sizeof texts[i], "sk-hostler-%024zu", i);
         keys[i] = (struct conf_key){.name = str_n(texts[i], (size_t)n),
                                     .key = str_n(texts[i], (size_t)n),
                                     .models = all,

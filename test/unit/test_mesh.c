@@ -69,7 +69,7 @@ static void load(struct world *w, const char *yaml)
 
 static struct world *world_new(const char *yaml)
 {
-    struct world *w = calloc(1, sizeof(*w));
+    struct world *w = calloc(1, sizeof *w);
     const struct mesh_hooks hooks = {.ctx = w, .engine_addr = engine_addr, .want = on_want};
     rng_seed(&w->rng, 7);
     task_init(&w->task, on_wake);

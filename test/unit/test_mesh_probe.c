@@ -40,7 +40,7 @@ struct fake_stream {
 static int fake_write(struct stream *s, const struct iovec *iov, unsigned count)
 {
     struct fake_stream *f = CONTAINER_OF(s, struct fake_stream, stream);
-    size_t len = MIN(iov[0].iov_len, sizeof(f->net->request) - 1);
+    size_t len = MIN(iov[0].iov_len, sizeof f->net->request - 1);
     assert_int_equal(count, 1);
     memcpy(f->net->request, iov[0].iov_base, len);
     f->net->request[len] = '\0';
@@ -83,7 +83,7 @@ static void on_reply(struct task *task)
 {
     struct fake_stream *f = CONTAINER_OF(task, struct fake_stream, reply);
     char text[128];
-    int n = snprintf(text, sizeof(text), "HTTP/1.1 %d Whatever\r\ncontent-length: 2\r\n\r\nok",
+    int n = snprintf(text, sizeof text, "HTTP/1.1 %d Whatever\r\ncontent-length: 2\r\n\r\nok",
                      f->net->script);
     stream_tell_data(&f->stream, str_n(text, (size_t)n));
 }
@@ -91,7 +91,7 @@ static void on_reply(struct task *task)
 static int fake_dial(struct net *net, struct loop *l, const struct addr *addr, struct stream **out)
 {
     struct fake_net *n = CONTAINER_OF(net, struct fake_net, net);
-    struct fake_stream *f = calloc(1, sizeof(*f));
+    struct fake_stream *f = calloc(1, sizeof *f);
     (void)addr;
     f->stream = (struct stream){.ops = &fake_ops, .loop = l};
     f->net = n;
@@ -149,7 +149,7 @@ static const char not_probed_here[] = "models:\n"
 static struct world *world_new(int script)
 {
     static const struct h1_limits limits = {.head_max = 16384, .header_max = 100};
-    struct world *w = calloc(1, sizeof(*w));
+    struct world *w = calloc(1, sizeof *w);
     rng_seed(&w->rng, 3);
     w->net = (struct fake_net){.net = {.dial = fake_dial}, .script = script};
     assert_int_equal(loop_new_manual(1000 * SEC, &w->loop), 0);

@@ -215,7 +215,7 @@ static void *act(void *arg)
 
 static struct stage *stage_new(bool chaos, unsigned exchanges, const char *yaml)
 {
-    struct stage *s = calloc(1, sizeof(*s));
+    struct stage *s = calloc(1, sizeof *s);
     s->chaos = chaos;
     pthread_mutex_init(&s->mutex, NULL);
     assert_int_equal(mesh_new(THREADS, NULL, &s->mesh), 0);
