@@ -62,17 +62,6 @@ static inline struct list *list_pop_front(struct list *l)
     return first;
 }
 
-/* Moves all of `from` to the end of `to`; `from` is empty after. */
-static inline void list_splice(struct list *to, struct list *from)
-{
-    if (list_empty(from)) return;
-    from->next->prev = to->prev;
-    to->prev->next = from->next;
-    from->prev->next = to;
-    to->prev = from->prev;
-    list_init(from);
-}
-
 #define LIST_ITEM(link, type, member) CONTAINER_OF(link, type, member)
 
 /* `it` is a struct list *; the body must not remove it (use LIST_EACH_SAFE). */

@@ -2,16 +2,10 @@
 #include "cmd/latency.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { HALF = 1 << LATENCY_SUB_BITS };
 
 #define GREATEST ((UINT64_C(1) << LATENCY_TOP_BIT) - 1)
-
-void latency_init(struct latency *l)
-{
-    memset(l, 0, sizeof *l);
-}
 
 /* Values below 2*HALF have a bucket each; above, bucket (shift, top) holds those whose leading
  * bits are `top`, which lies in HALF..2*HALF-1. */
@@ -38,17 +32,6 @@ void latency_record(struct latency *l, uint64_t us)
     l->count++;
     l->sum_us += us;
     l->buckets[bucket_of(us)]++;
-}
-
-void latency_merge(struct latency *into, const struct latency *from)
-{
-    if (from->count == 0) return;
-    if (into->count == 0 || from->min_us < into->min_us) into->min_us = from->min_us;
-    into->max_us = MAX(into->max_us, from->max_us);
-    into->count += from->count;
-    into->sum_us += from->sum_us;
-    for (size_t i = 0; i < LATENCY_BUCKETS; i++)
-        into->buckets[i] += from->buckets[i];
 }
 
 uint64_t latency_at(const struct latency *l, double q)

@@ -21,9 +21,7 @@ struct latency {
     uint64_t buckets[LATENCY_BUCKETS];
 };
 
-void latency_init(struct latency *l);
 void latency_record(struct latency *l, uint64_t us);
-void latency_merge(struct latency *into, const struct latency *from);
 
 /* The duration that a share q (0..1) of the recorded ones does not exceed: the upper end of its
  * bucket, at most the greatest one recorded. 0 when nothing was recorded. */

@@ -158,9 +158,3 @@ int64_t json_i64_or(const struct json *object, const char *name, int64_t otherwi
     json_to_i64(json_get(object, name), &otherwise);
     return otherwise;
 }
-
-double json_double_or(const struct json *object, const char *name, double otherwise)
-{
-    json_to_double(json_get(object, name), &otherwise);
-    return otherwise;
-}

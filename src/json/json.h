@@ -75,6 +75,5 @@ bool json_to_double(const struct json *v, double *out); /* any finite number */
 struct str json_str_or(const struct json *object, const char *name, struct str otherwise);
 bool json_bool_or(const struct json *object, const char *name, bool otherwise);
 int64_t json_i64_or(const struct json *object, const char *name, int64_t otherwise);
-double json_double_or(const struct json *object, const char *name, double otherwise);
 
 #endif

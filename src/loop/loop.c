@@ -135,11 +135,6 @@ void loop_set_net(struct loop *l, struct net *net)
     l->net = net;
 }
 
-struct net *loop_net(struct loop *l)
-{
-    return l->net;
-}
-
 int loop_dial(struct loop *l, const struct addr *addr, struct stream **out)
 {
     return l->net ? l->net->dial(l->net, l, addr, out) : ERR_UNSUPPORTED;

@@ -78,6 +78,5 @@ void loop_advance(struct loop *l, uint64_t us);
 
 /* The network that loop_dial uses. A real loop has one; a test installs its own. */
 void loop_set_net(struct loop *l, struct net *net);
-struct net *loop_net(struct loop *l);
 
 #endif

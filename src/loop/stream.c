@@ -69,11 +69,6 @@ void stream_close_reset(struct stream *s)
     close_stream(s, true);
 }
 
-struct loop *stream_loop(const struct stream *s)
-{
-    return s->loop;
-}
-
 struct str stream_peer(const struct stream *s)
 {
     return str_of(s->peer);

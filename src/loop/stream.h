@@ -55,8 +55,6 @@ uint64_t stream_drained(const struct stream *s);
 void stream_close(struct stream *s);
 void stream_close_reset(struct stream *s);
 
-struct loop *stream_loop(const struct stream *s);
-
 /* "127.0.0.1:4711" or "unix"; borrowed from the stream. */
 struct str stream_peer(const struct stream *s);
 

@@ -316,18 +316,14 @@ static void serve_locked(struct service_state *s, uint64_t now_us, bool all)
     }
 }
 
-void service__serve(struct service_state *s, uint64_t now_us, bool all)
-{
-    pthread_mutex_lock(&s->mutex);
-    serve_locked(s, now_us, all);
-    pthread_mutex_unlock(&s->mutex);
-}
-
 void service__offer(struct service_state *s, uint64_t now_us, bool all)
 {
     /* Ordered after the change that made room, as the waiter's look is after its count: one of
      * the two sees the other. */
-    if (atomic_load(&s->waiting) > 0) service__serve(s, now_us, all);
+    if (atomic_load(&s->waiting) == 0) return;
+    pthread_mutex_lock(&s->mutex);
+    serve_locked(s, now_us, all);
+    pthread_mutex_unlock(&s->mutex);
 }
 
 void service__set_current(struct service_state *s, const struct service *current, uint64_t now_us)
@@ -379,14 +375,6 @@ uint64_t waiter_retry_after_us(const struct waiter *w)
 {
     assert(w->outcome == WAITER_REFUSED);
     return w->retry_after_us;
-}
-
-size_t waiter_position(const struct waiter *w)
-{
-    pthread_mutex_lock(&w->state->mutex);
-    size_t position = queue_position(&w->state->queue, &w->node);
-    pthread_mutex_unlock(&w->state->mutex);
-    return position;
 }
 
 void admit_take(struct waiter *w, struct grant *out)

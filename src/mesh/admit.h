@@ -71,9 +71,6 @@ enum waiter_state waiter_state(const struct waiter *w);
 /* WAITER_REFUSED: as for ADMIT_NONE. */
 uint64_t waiter_retry_after_us(const struct waiter *w);
 
-/* 1: served next. 0: no longer queued. Takes the queue's mutex and walks. */
-size_t waiter_position(const struct waiter *w);
-
 /* WAITER_GRANTED only: moves the credit to *out and frees the waiter. */
 void admit_take(struct waiter *w, struct grant *out);
 

@@ -81,9 +81,6 @@ size_t service_waiting(const struct service *s);
  * per endpoint, separated by "; ". */
 bool service_ready(const struct service *s, uint64_t now_us, struct buf *reason);
 
-/* Gives free credits to waiters, and refuses those that nothing can serve soon. Any thread. */
-void service_kick(const struct service *s, uint64_t now_us);
-
 /* --- the main thread --- */
 
 /* What the mesh asks of the supervisor. NULL functions: engines are not supported and are down. */

@@ -300,11 +300,6 @@ size_t service_waiting(const struct service *s)
     return atomic_load(&s->state->waiting);
 }
 
-void service_kick(const struct service *s, uint64_t now_us)
-{
-    service__offer(s->state, now_us, true);
-}
-
 /* True while a process that requests wait for is starting, or about to. */
 static bool is_starting(const struct endpoint *e)
 {

@@ -73,7 +73,7 @@ enum log_level log_level_named(struct str name)
     return str_eq(name, STR("error")) ? LOG_ERROR : LOG_INFO;
 }
 
-bool log_enabled(enum log_level level)
+static bool is_enabled(enum log_level level)
 {
     return (int)level >= atomic_load_explicit(&setup.least, memory_order_relaxed);
 }
@@ -148,7 +148,7 @@ void log_begin(struct log_line *l, enum log_level level, const char *event)
 {
     unsigned show = atomic_load_explicit(&setup.show, memory_order_relaxed);
     l->level = level;
-    l->on = log_enabled(level);
+    l->on = is_enabled(level);
     l->truncated = false;
     l->json = show & SHOW_JSON;
     l->len = 0;
@@ -349,7 +349,7 @@ void log_end(struct log_line *l)
 
 void log_note(enum log_level level, const char *event, const char *fmt, ...)
 {
-    if (!log_enabled(level)) return;
+    if (!is_enabled(level)) return;
     char message[MESSAGE_MAX];
     va_list args;
     va_start(args, fmt);

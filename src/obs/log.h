@@ -24,7 +24,6 @@ enum log_level log_level_named(struct str name);
  * not keep up, or is gone, never blocks a caller: lines wait in their threads' 16 KiB and are then dropped and counted. */
 void log_init(int fd, enum log_format format, enum log_level least);
 void log_set(enum log_format format, enum log_level least); /* after a reload */
-bool log_enabled(enum log_level level);
 
 /* Lines are gathered per thread; warnings and errors go out at once, with all before them. Threads with a loop write what they
  * gathered within 100 ms; others call log_flush before they wait or end. */

@@ -47,14 +47,3 @@ struct queue_node *queue_next(const struct queue *q, const struct queue_node *n,
 {
     return live_from(q, n->link.next, now_us);
 }
-
-size_t queue_position(const struct queue *q, const struct queue_node *n)
-{
-    size_t position = 0;
-    LIST_EACH(&q->waiting, it)
-    {
-        position++;
-        if (it == &n->link) return position;
-    }
-    return 0;
-}

@@ -31,7 +31,4 @@ void queue_remove(struct queue *q, struct queue_node *n); /* safe when not in it
 struct queue_node *queue_first(const struct queue *q, uint64_t now_us);
 struct queue_node *queue_next(const struct queue *q, const struct queue_node *n, uint64_t now_us);
 
-/* 1 for the one served next, 0 when not in the queue. Walks the queue. */
-size_t queue_position(const struct queue *q, const struct queue_node *n);
-
 #endif

@@ -223,9 +223,7 @@ static void defaults(void **state)
     assert_true(json_bool_or(v, "n", true));
     assert_int_equal(json_i64_or(v, "i", 1), 7);
     assert_int_equal(json_i64_or(v, "d", 1), 1);
-    assert_true(json_double_or(v, "d", 1) == 0.5);
-    assert_true(json_double_or(v, "i", 1) == 7);
-    assert_true(json_double_or(NULL, "i", 1) == 1);
+    assert_int_equal(json_i64_or(NULL, "i", 1), 1);
 }
 
 /* Dense texts make yyjson grow its values a few times; the cap ends that, never the process. */
