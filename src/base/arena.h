@@ -29,7 +29,8 @@ void arena_fini(struct arena *a);
 /* Runs the cleanups and forgets every allocation; keeps the first block. */
 void arena_reset(struct arena *a);
 
-/* Aligned to 16 bytes, not zeroed. For sizes that we choose: aborts when memory is exhausted, ignores the cap. */
+/* Aligned to 16 bytes, not zeroed. For sizes that we choose: aborts when memory is
+ * exhausted, ignores the cap. */
 void *arena_alloc(struct arena *a, size_t size);
 void *arena_zalloc(struct arena *a, size_t size); /* zeroed */
 

@@ -30,7 +30,8 @@ MUST_CHECK int buf_append(struct buf *b, struct str s);
 MUST_CHECK int buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 MUST_CHECK int buf_vprintf(struct buf *b, const char *fmt, va_list args);
 
-/* Room for n more bytes at *out, contiguous after the unread ones; buf_commit says how many were written. */
+/* Room for n more bytes at *out, contiguous after the unread ones; buf_commit
+ * says how many were written. */
 MUST_CHECK int buf_reserve(struct buf *b, size_t n, char **out);
 void buf_commit(struct buf *b, size_t n);
 

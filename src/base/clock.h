@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Time. Everything that waits uses the loop's clock (loop/loop.h), which tests move by hand; this is its source. */
+/* Time. Everything that waits uses the loop's clock (loop/loop.h), which tests move by
+ * hand; this is its source. */
 #ifndef HOSTLER_BASE_CLOCK_H
 #define HOSTLER_BASE_CLOCK_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Error codes: 0 is success, negative a failure. errno values appear negated, ours lie below -1000. */
+/* Error codes: 0 is success, negative a failure. errno values appear
+ * negated, ours lie below -1000. */
 #ifndef HOSTLER_BASE_ERR_H
 #define HOSTLER_BASE_ERR_H
 

@@ -6,7 +6,8 @@
 #include "base/base.h"
 #include "base/str.h"
 
-/* SipHash-1-3 (Aumasson and Bernstein 2012, reduced rounds) under a key: safe against chosen collisions. */
+/* SipHash-1-3 (Aumasson and Bernstein 2012, reduced rounds) under a key: safe
+ * against chosen collisions. */
 uint64_t hash_sip(struct str s, uint64_t k0, uint64_t k1);
 
 /* hash_sip under a key drawn once per process. */

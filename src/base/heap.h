@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A binary min-heap of nodes embedded in the caller's structs; each node knows its place, so removal is O(log n). */
+/* A binary min-heap of nodes embedded in the caller's structs; each node knows its
+ * place, so removal is O(log n). */
 #ifndef HOSTLER_BASE_HEAP_H
 #define HOSTLER_BASE_HEAP_H
 

@@ -27,7 +27,8 @@ void map_fini(struct map *m);
 /* The value, or NULL. */
 void *map_get(const struct map *m, struct str key);
 
-/* Adds or replaces; the former value, or NULL. The key's ptr must not be NULL, nor value. Aborts when memory is exhausted. */
+/* Adds or replaces; the former value, or NULL. The key's ptr must not be NULL, nor value. Aborts
+ * when memory is exhausted. */
 void *map_put(struct map *m, struct str key, void *value);
 
 /* Takes it out; the value it had, or NULL. */

@@ -16,8 +16,9 @@ size_t utf8_complete(struct str s);
 /* Appends the UTF-8 form of `code` (0..0x10FFFF) to out; the number of bytes written, 1..4. */
 size_t utf8_encode(uint32_t code, char out[4]);
 
-/* Length of the character at p (p < end), 1..4. When it is broken, minus the number of bytes to skip, -1..-3: the
- * longest start of some character (Unicode 3.9, table 3-8), for which one U+FFFD stands. */
+/* Length of the character at p (p < end), 1..4. When it is broken, minus the number of
+ * bytes to skip, -1..-3: the longest start of some character (Unicode 3.9, table 3-8),
+ * for which one U+FFFD stands. */
 static inline int utf8_step(const unsigned char *p, const unsigned char *end)
 {
     unsigned char lead = *p, low = 0x80, high = 0xbf;

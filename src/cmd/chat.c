@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hostler chat: talk to a model in a terminal, or ask it one thing from a script.
  *
- * The happy path: a line comes, it is asked, the answer streams to the terminal, its speed is
- * told, the next line may come. Lines that come while an answer streams wait. Ctrl-C cancels a
- * coming answer; twice without one leaves.
+ * The happy path: a line comes, it is asked, the answer streams to the terminal, its speed is told,
+ * the next line may come. Lines that come while an answer streams wait. Ctrl-C cancels a coming
+ * answer; twice without one leaves.
  *
- * At a terminal the editor waits for a line, and the loop runs only while an answer comes. Lines that a pipe brings are
- * events of the loop. */
+ * At a terminal the editor waits for a line, and the loop runs only while an answer comes. Lines
+ * that a pipe brings are events of the loop. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>

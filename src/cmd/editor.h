@@ -7,7 +7,8 @@
 
 struct editor;
 
-/* For stdin and stdout, which must be the terminal. NULL: it cannot be had. Makes the process's characters UTF-8. */
+/* For stdin and stdout, which must be the terminal. NULL: it cannot be had. Makes the
+ * process's characters UTF-8. */
 struct editor *editor_new(void);
 void editor_free(struct editor *e);
 
@@ -17,12 +18,12 @@ enum editor_end {
     EDITOR_EOF,         /* by Ctrl-D, or the terminal is gone */
 };
 
-/* From here on Ctrl-C is a key for editor_line, which must follow unless editor_free does. One that was pressed before has become
- * a signal by now. */
+/* From here on Ctrl-C is a key for editor_line, which must follow unless editor_free does. One that
+ * was pressed before has become a signal by now. */
 void editor_begin(struct editor *e);
 
-/* Waits for a line; the terminal is as it was before when this returns. `line` is without its newline and valid until the
- * next call. It can be recalled from then on, in this process only. */
+/* Waits for a line; the terminal is as it was before when this returns. `line` is without its
+ * newline and valid until the next call. It can be recalled from then on, in this process only. */
 enum editor_end editor_line(struct editor *e, const char *prompt, struct str *line);
 
 #endif

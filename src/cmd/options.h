@@ -16,7 +16,8 @@
 /* `given` (what -c says, may be NULL) or the default that exists. NULL: there is none. */
 const char *cmd_config_path(const char *given);
 
-/* Loads it. Returns an exit code: 0 with one reference in *out; else stderr was told what is wrong. */
+/* Loads it. Returns an exit code: 0 with one reference in *out; else
+ * stderr was told what is wrong. */
 MUST_CHECK int cmd_config_load(const char *command, const char *given, struct conf **out);
 
 /* One line each: "file:line: setting: text". */

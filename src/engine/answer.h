@@ -49,8 +49,9 @@ MUST_CHECK int answer_whole(const struct answer *a, struct buf *out,
                             const struct answer_usage *usage);
 
 /* Stream frames, "data: {...}\n\n". Chat: the role comes first, once per choice. `text_offset`:
- * characters of the choice's tokens so far, advanced by those of the frame (completions with logprobs; text that is held back
- * for a stop string comes in a later frame than its first token). */
+ * characters of the choice's tokens so far, advanced by those of the frame
+ * (completions with logprobs; text that is held back for a stop string comes in a
+ * later frame than its first token). */
 MUST_CHECK int answer_frame_role(const struct answer *a, struct buf *out, unsigned index);
 MUST_CHECK int answer_frame_text(const struct answer *a, struct buf *out, unsigned index,
                                  const struct answer_choice *part, size_t *text_offset);

@@ -320,7 +320,8 @@ static int read_messages(struct reader *r, struct api_request *out)
     return 0;
 }
 
-/* An answer that the last message begins goes on, unless the request says otherwise; vLLM's two names for it. */
+/* An answer that the last message begins goes on, unless the request says
+ * otherwise; vLLM's two names for it. */
 static int read_goes_on(struct reader *r, struct api_request *out)
 {
     const struct prompt_message *last = &out->messages[out->message_count - 1];

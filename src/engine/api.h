@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenAI dialect, inwards: request bodies checked field by field.
  *
- * Every field has a type and a range; what does not fit is refused naming the field. So is a field that promises what this engine
- * does not do, unless its value asks for nothing (null, false, 0, "", [], {} or what api.c's tables say): nobody shall take text for
- * the shape that he asked for. Other fields are ignored: clients send many that are about them, and not about the answer.
+ * Every field has a type and a range; what does not fit is refused naming the field. So is a field
+ * that promises what this engine does not do, unless its value asks for nothing (null, false, 0,
+ * "", [], {} or what api.c's tables say): nobody shall take text for the shape that he asked for.
+ * Other fields are ignored: clients send many that are about them, and not about the answer.
  * Parsed requests borrow from the arena that they were parsed on. */
 #ifndef HOSTLER_ENGINE_API_H
 #define HOSTLER_ENGINE_API_H

@@ -21,7 +21,8 @@ enum {
     ROUNDS = 3, /* the fastest counts: whatever else runs only makes one slower */
 };
 
-/* How much faster it has to be to be called so: a real step also pays for going from one back end to the other and back. */
+/* How much faster it has to be to be called so: a real step also pays for going from one back
+ * end to the other and back. */
 static const double GAIN_LEAST = 1.1;
 
 /* A weight matrix: `rows` of `width` elements. */
@@ -173,8 +174,8 @@ static void (*find_set_threads(void))(int)
     return set;
 }
 
-/* Threads that do not even help the CPU kernels lack a core at the moment, and their times say nothing: then what is true of
- * one thread, with a margin. */
+/* Threads that do not even help the CPU kernels lack a core at the moment, and their times say
+ * nothing: then what is true of one thread, with a margin. */
 static bool lacks_cores(const struct race *one, const struct race *all)
 {
     return all->cpu_many > 0.8 * one->cpu_many;

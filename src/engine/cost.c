@@ -35,8 +35,8 @@ void cost_note(struct cost *c, uint32_t tokens, uint32_t depth, uint64_t us)
     c->token_us[size][deep] = now;
 }
 
-/* How a token's cost changes from one class of depths to another, by the size nearest to `size` that was measured at both; 0:
- * none was. */
+/* How a token's cost changes from one class of depths to another, by the size nearest to `size`
+ * that was measured at both; 0: none was. */
 static double seen_growth(const struct cost *c, int size, int from, int to)
 {
     for (int off = 1; off < COST_SIZES; off++) {
@@ -76,7 +76,8 @@ static double known(const struct cost *c, int size, int deep)
     return 0;
 }
 
-/* From the next smaller size that is known: costs go on falling as they last did. 0: there is none. */
+/* From the next smaller size that is known: costs go on falling as they
+ * last did. 0: there is none. */
 static double from_smaller(const struct cost *c, int size, int deep)
 {
     int s = size - 1;

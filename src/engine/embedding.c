@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An embeddings request: its inputs are prepared, become one job of the worker's (COMPUTING), the answer is written on the preparing
- * thread, vector by vector (WRITING), and goes out. As with other requests the client may leave before the job has ended; the job
- * is then cancelled, and freed when that has been told. */
+/* An embeddings request: its inputs are prepared, become one job of the worker's (COMPUTING), the
+ * answer is written on the preparing thread, vector by vector (WRITING), and goes out. As with
+ * other requests the client may leave before the job has ended; the job is then cancelled, and
+ * freed when that has been told. */
 #include <stdlib.h>
 
 #include "base/err.h"

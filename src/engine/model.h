@@ -84,8 +84,9 @@ const struct model_info *model_info(const struct model *m);
 
 /* --- vocabulary: any thread --- */
 
-/* Tokens of a text. `add_special`: with those that the model wants around a text. `parse_special`: control tokens' names are
- * read as these. ERR_TOO_LARGE: more than `max`; *count then says how many. */
+/* Tokens of a text. `add_special`: with those that the model wants around a text.
+ * `parse_special`: control tokens' names are read as these. ERR_TOO_LARGE: more than `max`;
+ * *count then says how many. */
 MUST_CHECK int model_tokenize(const struct model *m, struct str text, bool add_special,
                               bool parse_special, int32_t *tokens, size_t max, size_t *count);
 
@@ -105,7 +106,8 @@ struct model_special {
     bool strips;  /* read as it, its name takes the white space behind it away */
 };
 
-/* The one whose name `text` begins with, the longest of several; NULL: none. Names of white space do not count. */
+/* The one whose name `text` begins with, the longest of several; NULL: none. Names of
+ * white space do not count. */
 const struct model_special *model_special_at(const struct model *m, struct str text);
 
 struct model_message {

@@ -17,9 +17,8 @@
  *     template T      how chats are rendered: `plain` encloses each message (default); `trims` does it with another token, ends
  *                     it with <|n|> and trims it; `omits` leaves system messages out; `repeats` says everything twice
  *     tokenize_us N   tokenizing sleeps that long per KiB
- * Tokens are bytes (0..255), 256 begins a text, 257 ends an answer, 258 and 259 enclose a message; 260 <turn> is read in any text, 261
- * <|n|> takes the white space behind it away.
- */
+ * Tokens are bytes (0..255), 256 begins a text, 257 ends an answer, 258 and 259 enclose a message;
+ * 260 <turn> is read in any text, 261 <|n|> takes the white space behind it away. */
 #ifndef HOSTLER_ENGINE_MODEL_FAKE_H
 #define HOSTLER_ENGINE_MODEL_FAKE_H
 

@@ -48,7 +48,8 @@ struct model {
     llama_seq_id *seqs;
     llama_seq_id **seq_ptrs;
     int8_t *wants;
-    /* Of a batch that was decoded in pieces: where the last one begins, and the logits before it. */
+    /* Of a batch that was decoded in pieces: where the last one begins,
+     * and the logits before it. */
     size_t last_piece;
     float *kept;
 };
@@ -285,7 +286,8 @@ static bool renders_alike(const char *one, const char *other)
            memcmp(a, b, (size_t)n) == 0;
 }
 
-/* libllama does not tell which of its templates it takes for a file's, so the first that gives the same is found. */
+/* libllama does not tell which of its templates it takes for a file's, so the first
+ * that gives the same is found. */
 static const char *name_template(const char *text)
 {
     const char *names[128];
@@ -368,8 +370,8 @@ static void make_arrays(struct model *m)
         m->kept = must(malloc((size_t)m->info.slots * m->info.vocab * sizeof *m->kept));
 }
 
-/* One step before anybody waits for one: it brings the weights in, and what in the file only fails there, or computes no
- * numbers, is an error of loading still. */
+/* One step before anybody waits for one: it brings the weights in, and what in the file only fails
+ * there, or computes no numbers, is an error of loading still. */
 static int warm_up(struct model *m)
 {
     llama_token bos = llama_vocab_bos(m->vocab);
@@ -384,8 +386,8 @@ static int warm_up(struct model *m)
     return any ? 0 : ERR_INVALID;
 }
 
-/* Small models are read into memory of their own, which can be in large pages; those that would fill the machine are mapped, so
- * that the kernel may take pages back and processes share them. */
+/* Small models are read into memory of their own, which can be in large pages; those that would
+ * fill the machine are mapped, so that the kernel may take pages back and processes share them. */
 static enum llama_load_mode load_mode_for(const char *path)
 {
     struct stat st;
@@ -590,8 +592,9 @@ static size_t keep_logits(struct model *m, size_t first, size_t count, size_t ke
     return kept;
 }
 
-/* Equal pieces that stay below what BLAS takes: of so many tokens that they are computed fastest so, or with logits of so
- * many that it would make plain floats of the output matrix, gigabytes in models with large vocabularies. */
+/* Equal pieces that stay below what BLAS takes: of so many tokens that they are computed fastest
+ * so, or with logits of so many that it would make plain floats of the output matrix, gigabytes in
+ * models with large vocabularies. */
 static size_t pieces_of(const struct model *m, size_t count, size_t wanted)
 {
     size_t most = BLAS_TOKENS_LEAST - 1;

@@ -55,8 +55,8 @@ static uint32_t least_size(const struct plan *p)
     return (MAX(p->options.blas_from, 1u) + PLAN_ROWS - 1) / PLAN_ROWS * PLAN_ROWS;
 }
 
-/* The smallest size whose tokens cost little more than those of the cheapest one, of those that are not too long. The two
- * smallest ones never are: between them lies a cliff. */
+/* The smallest size whose tokens cost little more than those of the cheapest one, of those that are
+ * not too long. The two smallest ones never are: between them lies a cliff. */
 static uint32_t good_size(const struct plan *p, uint32_t depth)
 {
     uint32_t least = least_size(p);
@@ -76,8 +76,9 @@ static uint32_t good_size(const struct plan *p, uint32_t depth)
 
 /* --- whose --- */
 
-/* How much of a prompt goes into a slice that has so much room. A prompt that would not end with it gets a good size or
- * nothing, unless it is the first one; and one that is not much longer is taken whole: a cut costs time. */
+/* How much of a prompt goes into a slice that has so much room. A prompt that would not end with
+ * it gets a good size or nothing, unless it is the first one; and one that is not much longer is
+ * taken whole: a cut costs time. */
 static uint32_t part(const struct plan *p, const struct plan_prompt *q, double us, uint32_t room,
                      bool running, bool first)
 {

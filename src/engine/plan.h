@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What of the waiting prompts is computed in a step: pure decisions, which the scheduler carries out.
+/* What of the waiting prompts is computed in a step: pure decisions, which
+ * the scheduler carries out.
  *
- * How much. While nothing runs, a slice lasts a second at most: only newcomers wait for its end. Beside running sequences
- * prompts get PLAN_SHARE times the time of their steps, as an average: a slice that takes longer makes a debt, which the next
- * steps pay off before another slice comes. So its size is free to be one that computes well: the largest that
- * one step's allowance pays for, or the smallest whose tokens cost little more than the cheapest ones. Cut prompts go in
- * multiples of PLAN_ROWS tokens, never in fewer than a BLAS library needs. When more prompts wait than sequences run, the share
- * grows with their number: to wait costs more than to run a little slower.
+ * How much. While nothing runs, a slice lasts a second at most: only newcomers wait for its end.
+ * Beside running sequences prompts get PLAN_SHARE times the time of their steps, as an average: a
+ * slice that takes longer makes a debt, which the next steps pay off before another slice comes. So
+ * its size is free to be one that computes well: the largest that one step's allowance pays for, or
+ * the smallest whose tokens cost little more than the cheapest ones. Cut prompts go in multiples of
+ * PLAN_ROWS tokens, never in fewer than a BLAS library needs. When more prompts wait than sequences
+ * run, the share grows with their number: to wait costs more than to run a little slower.
  *
- * Whose. Half of the time goes to the prompts that are shortest, by what is left of them for each that waits for it, and half
- * to the oldest one: a short prompt passes a long one, and no prompt waits for ever.
+ * Whose. Half of the time goes to the prompts that are shortest, by what is left of them for
+ * each that waits for it, and half to the oldest one: a short prompt passes a long one, and
+ * no prompt waits for ever.
  *
  * No clock, no model: times are told. The scheduler's thread. */
 #ifndef HOSTLER_ENGINE_PLAN_H
@@ -51,8 +54,8 @@ void plan_ran(struct plan *p, size_t running, size_t prompts, uint64_t us);
 /* True when something besides the running sequences may be computed. */
 bool plan_may(struct plan *p, size_t running);
 
-/* Sets what each prompt, in order of arrival, gets of the next slice; call it after plan_may only. Returns the tokens in all,
- * at least 1 unless there are no prompts. */
+/* Sets what each prompt, in order of arrival, gets of the next slice; call it after plan_may only.
+ * Returns the tokens in all, at least 1 unless there are no prompts. */
 uint32_t plan_slice(const struct plan *p, struct plan_prompt *prompts, size_t count,
                     size_t running);
 
@@ -65,7 +68,8 @@ void plan_charge(struct plan *p, uint64_t us);
 /* Microseconds for other work in one step, beside so many sequences. */
 double plan_budget_us(const struct plan *p, size_t running, size_t prompts);
 
-/* Tokens that can be computed in so many microseconds by what `c` knows: a multiple of PLAN_ROWS, at least one. */
+/* Tokens that can be computed in so many microseconds by what `c` knows: a multiple
+ * of PLAN_ROWS, at least one. */
 uint32_t plan_fit(const struct cost *c, double us, uint32_t depth, uint32_t most);
 
 #endif

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A posted call's way from its body to the tokens of its texts. The happy path: the body comes (BODY), the preparing thread takes it
- * apart and tokenizes (PREPARING), and the call is handed on with the tokens. What can go wrong: a bad body, a text that does not fit
- * (answered here), a client that leaves, a server whose patience ends (503). One that is PREPARING is told when its present piece has
- * ended, which is soon.
+/* A posted call's way from its body to the tokens of its texts. The happy path: the body comes
+ * (BODY), the preparing thread takes it apart and tokenizes (PREPARING), and the call is handed on
+ * with the tokens. What can go wrong: a bad body, a text that does not fit (answered here), a
+ * client that leaves, a server whose patience ends (503). One that is PREPARING is told when its
+ * present piece has ended, which is soon.
  *
  *     BODY --there--> PREPARING --tokens--> on_prepared
  *       |                 |
  *       +-----------------+--gone, refused, cut--> on_refused
  *
- * Embedded in the handler's object, and the server's work as long as that lives. The functions belong to the loop's thread; `read` and
- * `finish` run on the other one, to which all that they touch belongs meanwhile. */
+ * Embedded in the handler's object, and the server's work as long as that lives. The functions
+ * belong to the loop's thread; `read` and `finish` run on the other one, to which all that
+ * they touch belongs meanwhile. */
 #ifndef HOSTLER_ENGINE_PREPARATION_H
 #define HOSTLER_ENGINE_PREPARATION_H
 
@@ -26,7 +28,8 @@ struct preparation;
 /* Work in progress: what a posted call has begun. */
 struct work {
     struct list link;
-    /* The server's patience has ended: answers with the error what has no answer yet, ends what has one, and hurries the rest. */
+    /* The server's patience has ended: answers with the error what has no answer yet, ends what has
+     * one, and hurries the rest. */
     void (*cut)(struct work *work, const struct api_error *error);
 };
 

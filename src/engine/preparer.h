@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The preparing thread: reads bodies, renders chats, tokenizes, writes long answers, so that the loop never waits for that.
+/* The preparing thread: reads bodies, renders chats, tokenizes, writes long answers, so that the
+ * loop never waits for that.
  *
- * Jobs are done in pieces of some milliseconds, by turns: the one with the least left goes first, and every fourth piece is the
- * oldest job's. So a short prompt waits for a piece of a long one and not for its end, and a long one for no more than the short
- * ones before it and three more pieces for each of its own.
+ * Jobs are done in pieces of some milliseconds, by turns: the one with the least left goes first,
+ * and every fourth piece is the oldest job's. So a short prompt waits for a piece of a long one
+ * and not for its end, and a long one for no more than the short ones before it and three more
+ * pieces for each of its own.
  *
- * The functions belong to the loop's thread. A job is the preparer's from preparer_add until its on_prepared, which comes exactly
- * once, also after a cancel. */
+ * The functions belong to the loop's thread. A job is the preparer's from preparer_add until its
+ * on_prepared, which comes exactly once, also after a cancel. */
 #ifndef HOSTLER_ENGINE_PREPARER_H
 #define HOSTLER_ENGINE_PREPARER_H
 

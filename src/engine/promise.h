@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fields of requests that promise what this engine does not do. Leaving one out in silence would be a wrong answer, so each that asks for
- * something is refused by its name. A new one is a row in promise.c. Constant data, any thread. */
+/* Fields of requests that promise what this engine does not do. Leaving one out in silence would be
+ * a wrong answer, so each that asks for something is refused by its name. A new one is a row in
+ * promise.c. Constant data, any thread. */
 #ifndef HOSTLER_ENGINE_PROMISE_H
 #define HOSTLER_ENGINE_PROMISE_H
 

@@ -15,8 +15,8 @@ enum {
     RENDERED_MAX = 64 * 1024 * 1024,
 };
 
-/* A marker stands between two white spaces that no template writes: one that is missing has been trimmed, with what the content
- * has at this end. */
+/* A marker stands between two white spaces that no template writes: one that is missing has been
+ * trimmed, with what the content has at this end. */
 #define MARKER_SPACE '\v'
 static const struct str marker_name = STR_INIT("{content ");
 
@@ -159,8 +159,8 @@ static bool is_guarded(const struct builder *b, struct str name)
     return false;
 }
 
-/* Special tokens that are read in every text are like control tokens where the template uses them: their names in contents are cut in
- * two. ERR_UNSUPPORTED: too many. */
+/* Special tokens that are read in every text are like control tokens where the template uses them:
+ * their names in contents are cut in two. ERR_UNSUPPORTED: too many. */
 static int guard(struct builder *b, struct str rendered)
 {
     const struct model_special *s;
@@ -189,8 +189,9 @@ static const char *marker(struct arena *arena, size_t index)
         .ptr;
 }
 
-/* A content of white space cannot be told from an empty one once it is trimmed, and templates leave empty ones out: it is not
- * marked but shown, and spells nothing. The answer's own beginning is where the prompt ends, so it always is marked. */
+/* A content of white space cannot be told from an empty one once it is trimmed, and templates leave
+ * empty ones out: it is not marked but shown, and spells nothing. The answer's own beginning is
+ * where the prompt ends, so it always is marked. */
 static void mark(struct arena *arena, const struct prompt_message *messages, size_t count,
                  bool goes_on, struct content *contents, struct model_message *marked)
 {
@@ -258,8 +259,8 @@ static int begin(struct prompt *p, const struct model *model, size_t bytes, size
     return 0;
 }
 
-/* Memory for the tokens of what was gathered. A token has a byte and more; tokenizers that write a character out in several
- * are allowed for. */
+/* Memory for the tokens of what was gathered. A token has a byte and more; tokenizers that write a
+ * character out in several are allowed for. */
 static int end(struct builder *b)
 {
     struct prompt *p = b->prompt;
@@ -327,8 +328,8 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80;
 }
 
-/* True where tokenizers end a word: before a space that a word follows, or before a comma or a full stop of writings without
- * spaces. */
+/* True where tokenizers end a word: before a space that a word follows, or before a comma or a full
+ * stop of writings without spaces. */
 static bool ends_word(struct str text, size_t at)
 {
     if (text.ptr[at] == ' ') return is_letter(text.ptr[at - 1]) && is_letter(text.ptr[at + 1]);

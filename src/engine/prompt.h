@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How a request's text becomes the tokens of a prompt, piece by piece.
  *
- * Control tokens (those that open and end turns) come only from who may give them. In a chat that is the template: messages are
- * no more than text, whatever they spell. A text of its own (a raw prompt) is the caller's own template, and may hold them.
+ * Control tokens (those that open and end turns) come only from who may give them. In a chat that
+ * is the template: messages are no more than text, whatever they spell. A text of its own (a raw
+ * prompt) is the caller's own template, and may hold them.
  *
- * A chat is rendered with a marker in the place of each content, so that the template never sees a content, and cut at the
- * markers. What the template wrote is searched for names of control tokens; what lies between two of those, template text and
- * contents alike, is one run, tokenized as text. So an ordinary chat has exactly the tokens of its rendering as a whole.
+ * A chat is rendered with a marker in the place of each content, so that the template never sees a
+ * content, and cut at the markers. What the template wrote is searched for names of control tokens;
+ * what lies between two of those, template text and contents alike, is one run, tokenized as text.
+ * So an ordinary chat has exactly the tokens of its rendering as a whole.
  *
- * Long runs are tokenized in pieces of PROMPT_PIECE bytes, where the model's tokenizer allows it: between two words, where
- * tokens end anyway, or anywhere in a text that has no words. All memory is the arena's. One thread at a time. */
+ * Long runs are tokenized in pieces of PROMPT_PIECE bytes, where the model's tokenizer allows it:
+ * between two words, where tokens end anyway, or anywhere in a text that has no words. All memory
+ * is the arena's. One thread at a time. */
 #ifndef HOSTLER_ENGINE_PROMPT_H
 #define HOSTLER_ENGINE_PROMPT_H
 
@@ -39,21 +42,22 @@ struct prompt_message {
     struct str content;
 };
 
-/* A text of which the caller may be asked for everything: control tokens' names are read as these. `around`: with the tokens
- * that the model wants around a text, unless it begins with their name. Borrows the text until the prompt is done. ERR_TOO_LARGE:
- * it cannot have room; count then says how many tokens it has at least. */
+/* A text of which the caller may be asked for everything: control tokens' names are read as these.
+ * `around`: with the tokens that the model wants around a text, unless it begins with their name.
+ * Borrows the text until the prompt is done. ERR_TOO_LARGE: it cannot have room; count then says
+ * how many tokens it has at least. */
 MUST_CHECK int prompt_of_text(struct prompt *p, struct arena *arena, const struct model *model,
                               struct str text, bool around, size_t room);
 
-/* A chat, up to where the assistant's answer begins; `goes_on`: the last message is the answer's own beginning. ERR_TOO_LARGE as
- * above or for the arena, ERR_INVALID: the template cannot take these messages, ERR_UNSUPPORTED: it leaves one of them out, or says it
- * twice. */
+/* A chat, up to where the assistant's answer begins; `goes_on`: the last message is the answer's
+ * own beginning. ERR_TOO_LARGE as above or for the arena, ERR_INVALID: the template cannot take
+ * these messages, ERR_UNSUPPORTED: it leaves one of them out, or says it twice. */
 MUST_CHECK int prompt_of_chat(struct prompt *p, struct arena *arena, const struct model *model,
                               const struct prompt_message *messages, size_t count, bool goes_on,
                               size_t room);
 
-/* Tokenizes the next piece. 0: all is done. PROMPT_MORE: call again. ERR_TOO_LARGE: more than `room` tokens, at least `count` so far.
- * ERR_INVALID: the text cannot be tokenized. */
+/* Tokenizes the next piece. 0: all is done. PROMPT_MORE: call again. ERR_TOO_LARGE: more than
+ * `room` tokens, at least `count` so far. ERR_INVALID: the text cannot be tokenized. */
 enum { PROMPT_MORE = 1 };
 MUST_CHECK int prompt_step(struct prompt *p);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A chat or completion request. The happy path: it is prepared (PREPARING, see preparation.h), each choice becomes a sequence, whose
- * tokens go out as they come (ANSWERING), until each has ended; then the call ends. What can go wrong: the model fails (500, or an
- * error event in a stream that has begun), the client leaves (its sequences are cancelled), the client reads slowly (they are
+/* A chat or completion request. The happy path: it is prepared (PREPARING, see preparation.h), each
+ * choice becomes a sequence, whose tokens go out as they come (ANSWERING), until each has ended;
+ * then the call ends. What can go wrong: the model fails (500, or an error event in a stream that
+ * has begun), the client leaves (its sequences are cancelled), the client reads slowly (they are
  * paused), the server shuts down (503, or an error event).
  *
  * The call may end before the sequences do; the request lives until both have.
@@ -113,8 +114,8 @@ static void log_request(const struct request *r, const char *outcome)
     log_end(&l);
 }
 
-/* Takes the call off the request, which nobody waits for any more. The task may be woken already, by a write that has found out
- * that the client has left. */
+/* Takes the call off the request, which nobody waits for any more. The task may be woken already,
+ * by a write that has found out that the client has left. */
 static struct http_call *give_up_call(struct request *r)
 {
     struct http_call *call = r->call;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Chooses the next token from a row of logits.
  *
- * In this order: logit_bias, penalties and min_tokens on the logits; top_k, top_p, min_p cut candidates;
- * temperature; a draw. Greedy (temperature 0) is one pass over the row. Nothing sorts the whole
- * vocabulary unless top_p leaves most of it. A sampler belongs to one sequence, a scratch to one
- * thread. */
+ * In this order: logit_bias, penalties and min_tokens on the logits; top_k, top_p, min_p cut
+ * candidates; temperature; a draw. Greedy (temperature 0) is one pass over the row. Nothing
+ * sorts the whole vocabulary unless top_p leaves most of it. A sampler belongs to one
+ * sequence, a scratch to one thread. */
 #ifndef HOSTLER_ENGINE_SAMPLER_H
 #define HOSTLER_ENGINE_SAMPLER_H
 

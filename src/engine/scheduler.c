@@ -265,7 +265,8 @@ static uint32_t common(const struct sequence *q, const struct sequence *other)
     return n;
 }
 
-/* The prompt being computed that will have most of q's tokens, if that is much more than any slot has now. */
+/* The prompt being computed that will have most of q's tokens, if that is much
+ * more than any slot has now. */
 static struct sequence *find_leader(const struct scheduler *s, const struct sequence *q,
                                     uint32_t *shared)
 {

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decides what the model computes next. No thread, no I/O and no clock of its own: worker.c runs
- * it, tests step it.
+/* Decides what the model computes next. No thread, no I/O and no clock of its own:
+ * worker.c runs it, tests step it.
  *
- * A step is: (1) one token for every running sequence, in one decode; then, unless the running sequences are still owed time
- * for the last ones (plan.h), (2) a slice of the waiting prompts and (3) a batch of embeddings. What one part gives goes out
- * before the next is computed, and so do the first tokens of a slice, group by group.
+ * A step is: (1) one token for every running sequence, in one decode; then, unless the running
+ * sequences are still owed time for the last ones (plan.h), (2) a slice of the waiting prompts and
+ * (3) a batch of embeddings. What one part gives goes out before the next is computed, and so do
+ * the first tokens of a slice, group by group.
  *
- * Waiting sequences get slots in the order in which they came, but one whose beginning another one is computing waits for
- * that. A slot keeps its tokens when its sequence has ended; a new prompt goes on in the slot of the conversation that it
- * continues, and copies the longest beginning that any slot holds otherwise, when that is cheaper than computing (slots.h). */
+ * Waiting sequences get slots in the order in which they came, but one whose beginning another one
+ * is computing waits for that. A slot keeps its tokens when its sequence has ended; a new prompt
+ * goes on in the slot of the conversation that it continues, and copies the longest beginning that
+ * any slot holds otherwise, when that is cheaper than computing (slots.h). */
 #ifndef HOSTLER_ENGINE_SCHEDULER_H
 #define HOSTLER_ENGINE_SCHEDULER_H
 

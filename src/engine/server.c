@@ -338,7 +338,8 @@ static void cut_all(struct server *s)
     }
 }
 
-/* Woken when the last request or a connection has gone, and when those that remain have had their time. */
+/* Woken when the last request or a connection has gone, and when those that
+ * remain have had their time. */
 static void on_drain_task(struct task *task)
 {
     struct server *s = CONTAINER_OF(task, struct server, drain_task);

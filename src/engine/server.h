@@ -47,8 +47,8 @@ struct server {
 MUST_CHECK int server_init(struct server *s, struct loop *loop,
                            const struct server_options *options);
 
-/* Takes no new requests and lets those in progress end for at most drain_us. Those that are left have their 503 then, or an error
- * event, and a second to take it. Then it calls on_drained. */
+/* Takes no new requests and lets those in progress end for at most drain_us. Those that are left
+ * have their 503 then, or an error event, and a second to take it. Then it calls on_drained. */
 void server_drain(struct server *s);
 
 /* After on_drained or on_failed, when the loop has stopped; before loop_free. */

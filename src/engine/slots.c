@@ -61,8 +61,8 @@ static uint32_t least_worth(const struct slots *s, uint32_t from, uint32_t to)
     return best;
 }
 
-/* A free slot: an empty one, else one whose holder has not come back for longest. Rather among the busy ones or beside them,
- * since neighbours are decoded together. */
+/* A free slot: an empty one, else one whose holder has not come back for longest. Rather among the
+ * busy ones or beside them, since neighbours are decoded together. */
 static uint32_t place(const struct slots *s)
 {
     uint32_t low = s->count, high = 0;
@@ -95,7 +95,8 @@ static void take(struct slots *s, struct sequence *q, uint32_t slot, uint32_t ke
     q->goal = q->count;
 }
 
-/* The slot that holds most of q's tokens; of several, a free one, and of those the one of least worth. */
+/* The slot that holds most of q's tokens; of several, a free one, and of
+ * those the one of least worth. */
 static uint32_t find_source(const struct slots *s, const struct sequence *q, uint32_t *held)
 {
     uint32_t best = 0;
@@ -118,8 +119,8 @@ uint32_t slots_held(const struct slots *s, const struct sequence *q)
     return held;
 }
 
-/* True when the slot loses next to nothing with all but its first `kept` tokens: a piece of its end, or an answer whose whole
- * prompt stays. */
+/* True when the slot loses next to nothing with all but its first `kept` tokens: a piece of its
+ * end, or an answer whose whole prompt stays. */
 static bool goes_on(const struct slot *slot, uint32_t kept)
 {
     return kept && (kept + 1 >= slot->prompt || slot->count - kept <= slot->count / TAIL_PART);

@@ -30,12 +30,14 @@ void slots_init(struct slots *s, struct model *model);
 void slots_fini(struct slots *s);
 uint32_t slots_busy(const struct slots *s);
 
-/* Most tokens of `q` that one slot holds; never all of them: the last one's logits must be computed. */
+/* Most tokens of `q` that one slot holds; never all of them: the last
+ * one's logits must be computed. */
 uint32_t slots_held(const struct slots *s, const struct sequence *q);
 
-/* Gives `q` a free slot (there must be one), with as much of its tokens as is worth having. A slot is taken in place when
- * `q` goes on where it ends, more or less; otherwise its holder may come back, so `q` gets a copy in another one: an empty
- * one, else the one unused for longest. Sets q->slot, done and goal. `cost` says whether computing is cheaper than copying. */
+/* Gives `q` a free slot (there must be one), with as much of its tokens as is worth having. A slot
+ * is taken in place when `q` goes on where it ends, more or less; otherwise its holder may come
+ * back, so `q` gets a copy in another one: an empty one, else the one unused for longest. Sets
+ * q->slot, done and goal. `cost` says whether computing is cheaper than copying. */
 void slots_take(struct slots *s, struct sequence *q, const struct cost *cost);
 
 /* The slot is free again and remembers q's first `done` tokens: in q->tokens itself when q has

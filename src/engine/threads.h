@@ -50,15 +50,17 @@ unsigned threads_pick(const struct threads *t);
  * (the number of sequences); `units` how much it did (tokens). */
 void threads_note(struct threads *t, uint64_t work, double units, uint64_t us);
 
-/* To be called before any thread is started: sets, unless the environment says otherwise, what libraries read there
- * when they are loaded, before main; so it starts the program anew once. It returns in the second run, or when that
- * is not possible.
- * - libgomp's threads, which ggml computes on, wait at barriers by spinning for a moment only and sleeping then. Its own
- *   default spins for milliseconds, which is ruinous as soon as another process needs a processor.
+/* To be called before any thread is started: sets, unless the environment says otherwise, what
+ * libraries read there when they are loaded, before main; so it starts the program anew once. It
+ * returns in the second run, or when that is not possible.
+ * - libgomp's threads, which ggml computes on, wait at barriers by spinning for a moment only and
+ *   sleeping then. Its own default spins for milliseconds, which is ruinous as soon as another
+ *   process needs a processor.
  * - malloc takes large pages where the kernel offers them. */
 void threads_set_environment(void);
 
-/* Takes over what another kind of work has found in the step just noted, as a start for one's own trials. */
+/* Takes over what another kind of work has found in the step just noted, as a
+ * start for one's own trials. */
 void threads_follow(struct threads *t, const struct threads *other);
 
 /* Processors that this process may use: its affinity, and the control group's quota rounded up. */

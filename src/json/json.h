@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JSON values read from text (RFC 8259): a document on an arena and typed field readers.
  *
- * The only door to yyjson. Values borrow from the arena that the document was parsed on. One thread at a time. */
+ * The only door to yyjson. Values borrow from the arena that the document was parsed
+ * on. One thread at a time. */
 #ifndef HOSTLER_JSON_JSON_H
 #define HOSTLER_JSON_JSON_H
 
@@ -35,17 +36,20 @@ struct json_error {
     const char *text; /* what is wrong, static */
 };
 
-/* Parses the whole text. ERR_SYNTAX, ERR_DEPTH (over JSON_MAX_DEPTH), ERR_UTF8, ERR_TOO_LARGE (beyond the
- * arena's cap); then *error (may be NULL) says where. Memory comes from `arena`; strings are unescaped there.
- * The document takes 4 bytes of arena per byte of a usual text, up to 32 for one of many tiny values.
- * Numbers beyond the range of 64 bits are accepted; json_to_i64 refuses them, json_to_double unless they are finite. */
+/* Parses the whole text. ERR_SYNTAX, ERR_DEPTH (over JSON_MAX_DEPTH), ERR_UTF8, ERR_TOO_LARGE
+ * (beyond the arena's cap); then *error (may be NULL) says where. Memory comes from `arena`;
+ * strings are unescaped there.
+ * The document takes 4 bytes of arena per byte of a usual text, up to 32
+ * for one of many tiny values.
+ * Numbers beyond the range of 64 bits are accepted; json_to_i64 refuses them,
+ * json_to_double unless they are finite. */
 MUST_CHECK int json_parse(struct arena *arena, struct str text, const struct json **out,
                           struct json_error *error);
 
 enum json_type json_type(const struct json *v); /* JSON_NONE for NULL */
 
-/* Member of an object by name; NULL when v is no object or has no such member. Duplicate names: ERR from
- * json_unique, the first one here. */
+/* Member of an object by name; NULL when v is no object or has no such member. Duplicate names: ERR
+ * from json_unique, the first one here. */
 const struct json *json_get(const struct json *v, const char *name);
 
 /* ERR_DUPLICATE when an object has one of the `names` (NULL-terminated) twice; *which names it. */
@@ -65,13 +69,15 @@ bool json_next_member(const struct json *object, struct json_iter *it, struct st
                       const struct json **value);
 bool json_next_item(const struct json *array, struct json_iter *it, const struct json **value);
 
-/* The value in the wanted type. False when it is another type (or NULL, or does not fit); *out is then untouched. */
+/* The value in the wanted type. False when it is another type (or NULL, or does not
+ * fit); *out is then untouched. */
 bool json_to_str(const struct json *v, struct str *out);
 bool json_to_bool(const struct json *v, bool *out);
 bool json_to_i64(const struct json *v, int64_t *out);   /* integers, and reals without fraction */
 bool json_to_double(const struct json *v, double *out); /* any finite number */
 
-/* json_get and json_to_... in one: the default when the member is missing, null or of another type. */
+/* json_get and json_to_... in one: the default when the member is
+ * missing, null or of another type. */
 struct str json_str_or(const struct json *object, const char *name, struct str otherwise);
 bool json_bool_or(const struct json *object, const char *name, bool otherwise);
 int64_t json_i64_or(const struct json *object, const char *name, int64_t otherwise);

@@ -11,10 +11,12 @@
 #include "base/base.h"
 #include "json/json.h"
 
-/* Validates a whole text, whose outermost value may be of any type: what json_parse does before it builds. */
+/* Validates a whole text, whose outermost value may be of any type: what
+ * json_parse does before it builds. */
 MUST_CHECK int json__check(struct str text, struct json_error *error);
 
-/* True for a string as written, with its quotes, that stands for `text`; false for any other, malformed ones too. */
+/* True for a string as written, with its quotes, that stands for `text`; false for any
+ * other, malformed ones too. */
 bool json__string_is(struct str quoted, struct str text);
 
 static inline bool json__is_digit(unsigned char c)
@@ -44,11 +46,13 @@ static inline bool json__whole(double real, int64_t *out)
     return true;
 }
 
-/* The first byte in [p, end) that a JSON string cannot hold as it is or that is not ASCII; `end` when there is none. */
+/* The first byte in [p, end) that a JSON string cannot hold as it is or that is not ASCII;
+ * `end` when there is none. */
 static inline const unsigned char *json__plain_end(const unsigned char *p, const unsigned char *end)
 {
 #ifdef __SSE2__
-    /* Signed comparison: bytes from 0x80 on are negative, so one test finds them and the control characters. */
+    /* Signed comparison: bytes from 0x80 on are negative, so one test finds them
+     * and the control characters. */
     __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), blank = _mm_set1_epi8(' ');
     for (; end - p >= 16; p += 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* yyjson builds the values; what it leaves open (depth, exact reasons) is decided by our own scan before. */
+/* yyjson builds the values; what it leaves open (depth, exact reasons) is
+ * decided by our own scan before. */
 #include <string.h>
 #include <yyjson.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A validator for RFC 8259 with a bit per open level instead of recursion, and an eye on the outermost members.
+/* A validator for RFC 8259 with a bit per open level instead of recursion, and an eye
+ * on the outermost members.
  *
  *   WANT_VALUE --"[" "{"--> WANT_VALUE / WANT_KEY --key ":"--> WANT_VALUE
- *       `--scalar, "]", "}"--> WANT_NEXT --","--> WANT_VALUE / WANT_KEY;  outermost closed: FINISHED
- */
+ *       `--scalar, "]", "}"--> WANT_NEXT --","--> WANT_VALUE / WANT_KEY;  outermost closed: FINISHED */
 #include "json/scan.h"
 
 #include <stdlib.h>
@@ -83,8 +83,8 @@ static bool is_low(int32_t unit)
     return unit >= 0xdc00 && unit < 0xe000;
 }
 
-/* The code point of the \uXXXX at *p, or of two of them for one beyond U+FFFF; *p goes behind it. -1: the digits are missing.
- * A surrogate without its partner is returned as it is. */
+/* The code point of the \uXXXX at *p, or of two of them for one beyond U+FFFF; *p goes behind it.
+ * -1: the digits are missing. A surrogate without its partner is returned as it is. */
 static int32_t take_unicode(const unsigned char **p, const unsigned char *end)
 {
     const unsigned char *at = *p;
@@ -138,7 +138,8 @@ static inline bool continues(unsigned char c)
     return (c & 0xc0) == 0x80;
 }
 
-/* A run of characters beyond ASCII. The common ones of two and three bytes have a short way each. */
+/* A run of characters beyond ASCII. The common ones of two and three
+ * bytes have a short way each. */
 static inline bool scan_wide(struct scanner *s)
 {
     const unsigned char *p = s->p, *end = s->end;
@@ -215,8 +216,8 @@ static bool scan_word(struct scanner *s, struct str word)
     return true;
 }
 
-/* Reads the escape at *p of a string that was validated; the bytes it stands for, 1..4, go to out. 0: half a surrogate
- * pair, which stands for nothing. */
+/* Reads the escape at *p of a string that was validated; the bytes it stands for, 1..4, go to out.
+ * 0: half a surrogate pair, which stands for nothing. */
 static size_t unescape(const unsigned char **p, const unsigned char *end, char out[4])
 {
     static const char letters[] = "bfnrt", meanings[] = "\b\f\n\r\t";
@@ -231,7 +232,8 @@ static size_t unescape(const unsigned char **p, const unsigned char *end, char o
     return 1;
 }
 
-/* The next character of a validated string, unescaped. Returns its bytes in out, 0..4 as unescape does. */
+/* The next character of a validated string, unescaped. Returns its bytes in
+ * out, 0..4 as unescape does. */
 static size_t take_char(const unsigned char **p, const unsigned char *end, char out[4])
 {
     if (**p == '\\') return unescape(p, end, out);
@@ -241,8 +243,9 @@ static size_t take_char(const unsigned char **p, const unsigned char *end, char 
     return n;
 }
 
-/* The small ASCII letter for which a character stands where case is ignored, itself for other ASCII, 0 for the rest. Beyond
- * Unicode's simple folding (long s, Kelvin sign) some libraries take a dotted or dotless i for i. */
+/* The small ASCII letter for which a character stands where case is ignored, itself for other
+ * ASCII, 0 for the rest. Beyond Unicode's simple folding (long s, Kelvin sign) some libraries take
+ * a dotted or dotless i for i. */
 static char folded(struct str c)
 {
     static const struct {
@@ -291,7 +294,8 @@ static inline bool differ(unsigned char a, char b)
     return (a ^ (unsigned char)b) & 0xdf;
 }
 
-/* True when a string cannot be like a name, as its plain characters tell: nearly always, and mostly by the first one. */
+/* True when a string cannot be like a name, as its plain characters tell: nearly always,
+ * and mostly by the first one. */
 static inline bool is_far(struct str raw, struct str name)
 {
     const unsigned char *p = (const unsigned char *)raw.ptr;

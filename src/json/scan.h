@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One pass over a JSON object that validates it and finds a few top-level members, byte-exact.
  *
- * The relay forwards a client's own bytes; this finds what routing needs in them and where the model's
- * name stands, without building a document. No allocation. Any thread. */
+ * The relay forwards a client's own bytes; this finds what routing needs in them and where the
+ * model's name stands, without building a document. No allocation. Any thread. */
 #ifndef HOSTLER_JSON_SCAN_H
 #define HOSTLER_JSON_SCAN_H
 
@@ -18,26 +18,30 @@ struct json_span {
     bool alike;          /* some member's name is this one but for escapes or case, see below */
 };
 
-/* Scans `text`, which must be one object (blanks around it allowed). spans[i] gets the member names[i].
- * ERR_SYNTAX, ERR_TYPE (not an object), ERR_DEPTH (over JSON_MAX_DEPTH), ERR_UTF8, ERR_DUPLICATE (one of `names` twice,
- * however escaped: "mod\u0065l" is "model"). *error (may be NULL) then says where; for ERR_DUPLICATE its text is the member's
- * name, so names have terminators. After a failure the spans mean nothing. Other names may be there twice: the relay does not
- * judge them. An escape that is half a surrogate pair passes: other parsers take it, and only who reads that string need mind.
+/* Scans `text`, which must be one object (blanks around it allowed). spans[i]
+ * gets the member names[i].
+ * ERR_SYNTAX, ERR_TYPE (not an object), ERR_DEPTH (over JSON_MAX_DEPTH), ERR_UTF8, ERR_DUPLICATE
+ * (one of `names` twice, however escaped: "mod\u0065l" is "model"). *error (may be NULL) then
+ * says where; for ERR_DUPLICATE its text is the member's name, so names have terminators. After
+ * a failure the spans mean nothing. Other names may be there twice: the relay does not judge
+ * them. An escape that is half a surrogate pair passes: other parsers take it, and only who
+ * reads that string need mind.
  *
- * Parsers that ignore case (Go's encoding/json, cJSON, System.Text.Json of the web) take "Model" and, by Unicode's folding,
- * "\u017ftream" for members that a scan does not find. `alike` tells of them, so that who decides by a member for such a parser
- * can refuse: it is set when a name in the object equals names[i] without regard to case (of ASCII letters) or is escaped. */
+ * Parsers that ignore case (Go's encoding/json, cJSON, System.Text.Json of the web) take "Model"
+ * and, by Unicode's folding, "\u017ftream" for members that a scan does not find. `alike` tells of
+ * them, so that who decides by a member for such a parser can refuse: it is set when a name in the
+ * object equals names[i] without regard to case (of ASCII letters) or is escaped. */
 MUST_CHECK int json_scan(struct str text, const struct str *names, size_t count,
                          struct json_span *spans, struct json_error *error);
 
-/* Scans the object that a span holds, for nested members such as stream_options.include_usage. ERR_TYPE for any other
- * span, absent ones too. error->offset counts from the span's start. */
+/* Scans the object that a span holds, for nested members such as stream_options.include_usage.
+ * ERR_TYPE for any other span, absent ones too. error->offset counts from the span's start. */
 MUST_CHECK int json_scan_span(const struct json_span *object, const struct str *names, size_t count,
                               struct json_span *spans, struct json_error *error);
 
-/* The span's value. False when it has another type. A string without escapes borrows from the text, one with
- * escapes is unescaped onto `arena` (false as well when that is beyond the arena's cap, or half a surrogate pair is in it). Integers may be written as
- * 1e3 or 2.0, as json_to_i64 has it. */
+/* The span's value. False when it has another type. A string without escapes borrows from the text,
+ * one with escapes is unescaped onto `arena` (false as well when that is beyond the arena's cap, or
+ * half a surrogate pair is in it). Integers may be written as 1e3 or 2.0, as json_to_i64 has it. */
 bool json_span_str(const struct json_span *span, struct arena *arena, struct str *out);
 bool json_span_bool(const struct json_span *span, bool *out);
 bool json_span_i64(const struct json_span *span, int64_t *out);

@@ -5,7 +5,8 @@
 
 #include "json/json_priv.h"
 
-/* Brackets are { } [ ]; with them come the backslash, which is wanted, and the bar, which is passed over. */
+/* Brackets are { } [ ]; with them come the backslash, which is wanted, and the
+ * bar, which is passed over. */
 #ifdef __SSE2__
 static inline uint64_t marks_of_16(const unsigned char *p)
 {
@@ -122,7 +123,8 @@ bool json__member_unescaped_is(const struct json_member *m, struct str name)
     return json__string_is(str_n(m->name.ptr - 1, m->name.len + 2), name);
 }
 
-/* Length of the string or the bracketed value that `text` begins with, 0 when it is not all there. */
+/* Length of the string or the bracketed value that `text` begins with, 0
+ * when it is not all there. */
 static size_t enclosed(struct str text)
 {
     struct json_skim s;
@@ -256,7 +258,8 @@ static void decide(struct json_find *f, unsigned char c)
     }
 }
 
-/* Goes on behind an outermost string or our name's colon, at p, as far as blanks and the colon go. */
+/* Goes on behind an outermost string or our name's colon, at p, as far
+ * as blanks and the colon go. */
 static const unsigned char *pass_colon(struct json_find *f, const unsigned char *p,
                                        const unsigned char *end)
 {
@@ -267,7 +270,8 @@ static const unsigned char *pass_colon(struct json_find *f, const unsigned char 
     return p;
 }
 
-/* The loop runs on copies of what it changes with each mark, which the compiler keeps in registers. */
+/* The loop runs on copies of what it changes with each mark, which the
+ * compiler keeps in registers. */
 void json_find_feed(struct json_find *f, struct str piece)
 {
     struct json_skim s;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Members of text that passes by: a quick walk that tells strings from brackets and validates nothing else.
+/* Members of text that passes by: a quick walk that tells strings from brackets
+ * and validates nothing else.
  *
- * For what runtimes send, where json_scan would cost too much for each event, or where only a piece is there. Text that is no
- * JSON gives members or none, never harm. Any thread. */
+ * For what runtimes send, where json_scan would cost too much for each event, or where only a piece
+ * is there. Text that is no JSON gives members or none, never harm. Any thread. */
 #ifndef HOSTLER_JSON_SKIM_H
 #define HOSTLER_JSON_SKIM_H
 
@@ -32,7 +33,8 @@ struct json_member {
 
 void json_skim_init(struct json_skim *s, struct str text);
 
-/* The next member in the order of the text, those within other members' values too. False: no more. */
+/* The next member in the order of the text, those within other members'
+ * values too. False: no more. */
 bool json_skim_next(struct json_skim *s, struct json_member *m);
 
 bool json__member_unescaped_is(const struct json_member *m, struct str name);
@@ -47,13 +49,15 @@ static inline bool json_member_is(const struct json_member *m, struct str name)
 /* The value that `text` begins with, as far as it is there. JSON_NONE: none begins there. */
 struct json_span json_skim_value(struct str text);
 
-/* The next element of an array: *rest begins as the array's raw text and is shortened. False: no more. */
+/* The next element of an array: *rest begins as the array's raw text and is
+ * shortened. False: no more. */
 bool json_skim_element(struct str *rest, struct json_span *element);
 
 /* True for null, false, "", [] and {} at the beginning of `text`, and for no value at all. */
 bool json_skim_empty(struct str text);
 
-/* True for text that may stand within a string as it is: every quote is escaped, and no escape is cut. */
+/* True for text that may stand within a string as it is: every quote is
+ * escaped, and no escape is cut. */
 bool json_skim_inside(struct str text);
 
 /* --- a text that comes in pieces --- */
@@ -72,15 +76,16 @@ struct json_find {
     char text[64];          /* of the outermost string that is read, with its quotes */
 };
 
-/* `name` must outlive it, and have at most 10 bytes, which escaped fit into `text`. An object of more than value_max bytes is
- * not found. */
+/* `name` must outlive it, and have at most 10 bytes, which escaped fit into `text`. An object of
+ * more than value_max bytes is not found. */
 void json_find_init(struct json_find *f, struct str name, size_t value_max);
 void json_find_fini(struct json_find *f);
 
 /* Takes the next piece. */
 void json_find_feed(struct json_find *f, struct str piece);
 
-/* The object's text; ptr NULL when none has come, or not all of it. Borrowed until the next piece. */
+/* The object's text; ptr NULL when none has come, or not all of it.
+ * Borrowed until the next piece. */
 struct str json_find_value(const struct json_find *f);
 
 #endif

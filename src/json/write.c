@@ -24,7 +24,8 @@ static void put(struct json_writer *w, struct str s)
     if (!w->err) w->err = buf_append(w->out, s);
 }
 
-/* The comma before an element that is not the first of its level; none between a key and its value. */
+/* The comma before an element that is not the first of its level; none
+ * between a key and its value. */
 static void separate(struct json_writer *w)
 {
     if (w->after_key) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writes JSON text into a buf, with commas and escapes set for the caller.
  *
- * The first failure (the buf's maximum, memory) sticks: later calls do nothing, json_write_end reports it. */
+ * The first failure (the buf's maximum, memory) sticks: later calls do nothing,
+ * json_write_end reports it. */
 #ifndef HOSTLER_JSON_WRITE_H
 #define HOSTLER_JSON_WRITE_H
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One thread's event loop: a ready queue, timers, a mailbox, a network to dial.
  *
- * Callbacks of I/O record facts and wake tasks; tasks run only from the ready queue, which is emptied after each
- * I/O callback, each batch of timers and each delivery of mail. So a task never runs inside another one, and bytes
- * that a callback received in the loop's buffer stay valid until the tasks it woke have run.
+ * Callbacks of I/O record facts and wake tasks; tasks run only from the ready queue, which is
+ * emptied after each I/O callback, each batch of timers and each delivery of mail. So a task never
+ * runs inside another one, and bytes that a callback received in the loop's buffer stay valid until
+ * the tasks it woke have run.
  *
- * There are two kinds: loop_new_real (libuv) and loop_new_manual (tests: the clock moves by hand, the network is
- * whatever `struct net` the test installs). Everything but loop_post belongs to the loop's thread. */
+ * There are two kinds: loop_new_real (libuv) and loop_new_manual (tests: the clock moves by
+ * hand, the network is whatever `struct net` the test installs). Everything but loop_post
+ * belongs to the loop's thread. */
 #ifndef HOSTLER_LOOP_LOOP_H
 #define HOSTLER_LOOP_LOOP_H
 
@@ -36,7 +38,8 @@ struct timer {
 
 void timer_init(struct timer *t, struct task *wakes);
 
-/* A message to another thread's loop. The sender hands it over; `deliver` runs on the receiving thread. */
+/* A message to another thread's loop. The sender hands it over; `deliver`
+ * runs on the receiving thread. */
 struct mail {
     struct mail *next;
     void (*deliver)(struct mail *mail);
@@ -46,7 +49,8 @@ struct mail {
 MUST_CHECK int loop_new_real(struct loop **out);
 MUST_CHECK int loop_new_manual(uint64_t start_us, struct loop **out);
 
-/* Runs remaining close callbacks and frees. All streams, timers and handles must have been closed. */
+/* Runs remaining close callbacks and frees. All streams, timers and
+ * handles must have been closed. */
 void loop_free(struct loop *l);
 
 /* Microseconds on the loop's clock: monotonic, refreshed once per event. */
@@ -60,17 +64,20 @@ void timer_start(struct loop *l, struct timer *t, uint64_t due_us);
 void timer_stop(struct loop *l, struct timer *t);
 bool timer_armed(const struct timer *t);
 
-/* Any thread. Delivered in order per sender. Mail posted to a loop that has stopped is delivered by loop_free. */
+/* Any thread. Delivered in order per sender. Mail posted to a loop that has stopped
+ * is delivered by loop_free. */
 void loop_post(struct loop *l, struct mail *mail);
 
 /* Real: runs until loop_stop (from the loop's thread). */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
 
-/* Real: handles what is there (mail, I/O, timers) without waiting. For shutdown, when loop_run has returned. */
+/* Real: handles what is there (mail, I/O, timers) without waiting. For shutdown,
+ * when loop_run has returned. */
 void loop_poll(struct loop *l);
 
-/* Runs all ready tasks now. No effect when called from within a task. For I/O back ends and tests. */
+/* Runs all ready tasks now. No effect when called from within a task.
+ * For I/O back ends and tests. */
 void loop_run_ready(struct loop *l);
 
 /* Manual: moves the clock, firing timers in order of their time and running what they wake. */

@@ -40,24 +40,27 @@ extern struct net loop_real_net;
 /* Refreshes now_us of a real loop; at the start of each callback. */
 void loop__touch(struct loop *l);
 
-/* What a host name stands for, in the resolver's order: they are tried until one can be connected to. */
+/* What a host name stands for, in the resolver's order: they are tried
+ * until one can be connected to. */
 enum { ADDRESSES_MAX = 4 };
 struct addresses {
     unsigned count;
     struct sockaddr_storage all[ADDRESSES_MAX]; /* without port */
 };
 
-/* Somebody who waits for a name's addresses; embedded, zeroed before use, off its list before its memory goes. */
+/* Somebody who waits for a name's addresses; embedded, zeroed before use, off its
+ * list before its memory goes. */
 struct lookup {
     struct list link;
     void (*done)(struct lookup *q, int err, const struct addresses *found);
 };
 
-/* True and the addresses when `host` is a literal address or known well enough. May begin to ask for it anew. */
+/* True and the addresses when `host` is a literal address or known well enough. May
+ * begin to ask for it anew. */
 bool loop__resolve_now(struct loop *l, struct str host, struct addresses *out);
 
-/* Asks for `host`, together with all who do so now. `done` is called once, later, with 0 or ERR_RESOLVE, unless `q` was taken off
- * its list before. */
+/* Asks for `host`, together with all who do so now. `done` is called once, later, with 0 or
+ * ERR_RESOLVE, unless `q` was taken off its list before. */
 MUST_CHECK int loop__resolve(struct loop *l, struct str host, struct lookup *q);
 
 /* Before a loop goes: answers that are still to come find nobody; then what was learnt is freed. */

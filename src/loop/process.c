@@ -3,8 +3,9 @@
  *
  *   RUNNING --the child ends: on_exit--> ENDING, while others of its group live --nobody is left: on_gone--> gone
  *
- * fork by hand, because the child must ask the kernel for a signal when its parent dies, which no library offers. Between
- * fork and exec only async-signal-safe calls are made; a failed exec comes back as an errno through a pipe. */
+ * fork by hand, because the child must ask the kernel for a signal when its parent dies, which no
+ * library offers. Between fork and exec only async-signal-safe calls are made; a failed exec comes
+ * back as an errno through a pipe. */
 #include "loop/process.h"
 
 #include <errno.h>
@@ -44,7 +45,8 @@ struct process {
     void *owner;
 };
 
-/* The file that execvp would run: `name` itself when it has a slash, else the first match in PATH. */
+/* The file that execvp would run: `name` itself when it has a slash,
+ * else the first match in PATH. */
 static int find_program(const char *name, char out[PATH_MAX])
 {
     if (strchr(name, '/'))
@@ -131,7 +133,8 @@ void process_forget(struct process *p)
     uv_close((uv_handle_t *)&p->poll, on_process_closed);
 }
 
-/* Whether the group has members. Those that became our children are reaped first, since zombies count. */
+/* Whether the group has members. Those that became our children are reaped
+ * first, since zombies count. */
 static bool group_lives(const struct process *p)
 {
     while (waitpid(-p->pid, NULL, WNOHANG) > 0) {

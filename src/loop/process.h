@@ -15,22 +15,24 @@ struct process_spec {
     int output_fd;     /* where its stdout and stderr go; -1: ours (stderr) */
     /* Once, when the child has ended: exit status, or signal number when killed. */
     void (*on_exit)(void *owner, int64_t status, int signal);
-    /* Once, later: nobody is left of its process group, which is ended after the child: SIGTERM at once, SIGKILL half a
-     * second later. (What no SIGKILL ends is given up after five more.) The process is dead with this call. */
+    /* Once, later: nobody is left of its process group, which is ended after the child: SIGTERM at
+     * once, SIGKILL half a second later. (What no SIGKILL ends is given up after five more.) The
+     * process is dead with this call. */
     void (*on_gone)(void *owner);
     void *owner;
 };
 
-/* Starts the child in its own process group, with descriptors above 2 closed, and told by the kernel to terminate when
- * our process dies. The callbacks run on the loop's thread. */
+/* Starts the child in its own process group, with descriptors above 2 closed, and told by the
+ * kernel to terminate when our process dies. The callbacks run on the loop's thread. */
 MUST_CHECK int process_start(struct loop *l, const struct process_spec *spec, struct process **out);
 int process_pid(const struct process *p);
 void process_signal(struct process *p, int signum); /* to its process group */
 void process_forget(struct process *p); /* no callback any more, nobody waits for it; `p` is dead */
 
-/* Orphans become our children, here and as PID 1 of a container, and are reaped: what the loop's processes leave behind does
- * not stay as zombies, whoever their next parent would have been. Children that others start must not be waited for by
- * anybody else from now on. Closed with signal_watch_close. */
+/* Orphans become our children, here and as PID 1 of a container, and are reaped: what the
+ * loop's processes leave behind does not stay as zombies, whoever their next parent would
+ * have been. Children that others start must not be waited for by anybody else from now on.
+ * Closed with signal_watch_close. */
 struct signal_watch;
 MUST_CHECK int process_adopt_orphans(struct loop *l, struct signal_watch **out);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Host names to addresses.
  *
- * getaddrinfo blocks for as long as a resolver likes, so each question has a thread of its own, which may outlive the loop:
- * a resolver that hangs delays neither other names nor the end. A loop asks one question per name at a time, whoever waits
- * for it. Answers are fresh for 30 s; for as long again they are used while the name is asked for anew, and for ten
- * minutes when the resolver fails or does not answer. */
+ * getaddrinfo blocks for as long as a resolver likes, so each question has a thread of its own,
+ * which may outlive the loop: a resolver that hangs delays neither other names nor the end. A loop
+ * asks one question per name at a time, whoever waits for it. Answers are fresh for 30 s; for as
+ * long again they are used while the name is asked for anew, and for ten minutes when the resolver
+ * fails or does not answer. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>

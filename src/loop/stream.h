@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A two-way byte stream: TCP, UNIX socket, later TLS or a tunnel, or a test's script.
  *
- * The holder gets facts through a handler and never runs steps inside it (see loop.h). After stream_close no handler is
- * called and the pointer is dead. Belongs to its loop's thread. */
+ * The holder gets facts through a handler and never runs steps inside it (see loop.h). After
+ * stream_close no handler is called and the pointer is dead. Belongs to its loop's thread. */
 #ifndef HOSTLER_LOOP_STREAM_H
 #define HOSTLER_LOOP_STREAM_H
 
@@ -15,40 +15,46 @@
 struct stream;
 
 struct stream_handler {
-    /* Dialled streams only: connected (0) or failed (negative; close it). Exactly once, never from within loop_dial. */
+    /* Dialled streams only: connected (0) or failed (negative; close it). Exactly once,
+     * never from within loop_dial. */
     void (*on_open)(void *owner, int err);
     /* Bytes arrived. Valid until on_settle returns, and until then the holder's to overwrite. */
     void (*on_data)(void *owner, struct str bytes);
-    /* The tasks that on_data woke have run; copy what is still needed. Not called when the stream was closed. */
+    /* The tasks that on_data woke have run; copy what is still needed. Not called
+     * when the stream was closed. */
     void (*on_settle)(void *owner);
     /* No more bytes will come: ERR_EOF, or a negative errno (-ECONNRESET). */
     void (*on_end)(void *owner, int err);
-    /* What was queued by stream_write has fallen to the low mark: all of it has been taken by the kernel, or all but so much. */
+    /* What was queued by stream_write has fallen to the low mark: all of it has been taken by the
+     * kernel, or all but so much. */
     void (*on_drain)(void *owner);
 };
 
 void stream_set_handler(struct stream *s, const struct stream_handler *handler, void *owner);
 
-/* Starts or stops reading. Stopped is the initial state; stop only to hold a sender back, since start and stop
- * cost a system call each. */
+/* Starts or stops reading. Stopped is the initial state; stop only to hold a sender back, since
+ * start and stop cost a system call each. */
 void stream_read(struct stream *s, bool on);
 
-/* The next bytes that arrive are put at `place`, `len` of them at most, and not into the loop's buffer; on_data tells of them there.
- * Good for one on_data. The place must stay until then, or until it is taken back by len 0. */
+/* The next bytes that arrive are put at `place`, `len` of them at most, and not into the loop's
+ * buffer; on_data tells of them there. Good for one on_data. The place must stay until then, or
+ * until it is taken back by len 0. */
 void stream_read_into(struct stream *s, char *place, size_t len);
 
-/* Writes now what the kernel takes, and queues a copy of the rest. Nothing borrowed is kept. A failure is told here
- * or by on_end; the stream can then only be closed. */
+/* Writes now what the kernel takes, and queues a copy of the rest. Nothing borrowed is kept. A
+ * failure is told here or by on_end; the stream can then only be closed. */
 MUST_CHECK int stream_write(struct stream *s, const struct iovec *iov, unsigned count);
 
 /* Bytes queued and not yet taken by the kernel. */
 size_t stream_pending(const struct stream *s);
 
-/* From here on, on_drain is told each time that what is queued has been above `low` and falls to it or less; at first 0. Set it
- * before the bytes that it is to watch are written: of those that are queued already it may be told later. */
+/* From here on, on_drain is told each time that what is queued has been above `low` and falls to it
+ * or less; at first 0. Set it before the bytes that it is to watch are written: of those that are
+ * queued already it may be told later. */
 void stream_set_low_mark(struct stream *s, size_t low);
 
-/* Bytes that the kernel or the queue has taken since the stream began; grows as a reader takes them. */
+/* Bytes that the kernel or the queue has taken since the stream began;
+ * grows as a reader takes them. */
 uint64_t stream_drained(const struct stream *s);
 
 /* Closes at once; what is queued is lost. stream_close_reset also tells a TCP peer by RST. */
@@ -72,23 +78,25 @@ struct net {
     int (*dial)(struct net *net, struct loop *l, const struct addr *addr, struct stream **out);
 };
 
-/* Begins to connect; on_open tells the result. Set the handler before returning to the loop. Host names are resolved outside the
- * loop's thread and remembered (resolve.c); their addresses are tried in order. The caller limits the time of it all. */
+/* Begins to connect; on_open tells the result. Set the handler before returning to the loop. Host
+ * names are resolved outside the loop's thread and remembered (resolve.c); their addresses are
+ * tried in order. The caller limits the time of it all. */
 MUST_CHECK int loop_dial(struct loop *l, const struct addr *addr, struct stream **out);
 
 struct listener;
 
-/* Accepts on `fd` (listening, non-blocking; dup'ed by the caller for each loop), which is taken over unless it fails, and hands each
- * stream to on_accept, which sets the handler and starts reading, or closes it. When descriptors or memory are lacking, clients wait:
- * it pauses for 100 ms, says so in the log, and counts. */
+/* Accepts on `fd` (listening, non-blocking; dup'ed by the caller for each loop), which is taken
+ * over unless it fails, and hands each stream to on_accept, which sets the handler and starts
+ * reading, or closes it. When descriptors or memory are lacking, clients wait: it pauses for 100
+ * ms, says so in the log, and counts. */
 MUST_CHECK int listener_open(struct loop *l, int fd,
                              void (*on_accept)(void *owner, struct stream *s), void *owner,
                              struct listener **out);
 uint64_t listener_pauses(const struct listener *ls); /* any thread; 0 for NULL */
 void listener_close(struct listener *ls);
 
-/* A bound, listening socket: TCP with SO_REUSEPORT when `shared`, UNIX (an old socket file that nobody serves is replaced). The
- * caller closes *fd. *port gets the TCP port chosen. */
+/* A bound, listening socket: TCP with SO_REUSEPORT when `shared`, UNIX (an old socket file that
+ * nobody serves is replaced). The caller closes *fd. *port gets the TCP port chosen. */
 MUST_CHECK int listen_socket(const struct addr *addr, bool shared, int *fd, uint16_t *port);
 
 #endif

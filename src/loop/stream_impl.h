@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For those who implement a kind of stream (tcp.c; the tests' scripted peers): its head and its operations. */
+/* For those who implement a kind of stream (tcp.c; the tests' scripted peers):
+ * its head and its operations. */
 #ifndef HOSTLER_LOOP_STREAM_IMPL_H
 #define HOSTLER_LOOP_STREAM_IMPL_H
 
@@ -28,7 +29,8 @@ struct stream {
     char peer[56];
 };
 
-/* Tells the handler and then runs what it woke. Safe when the handler or a task closes the stream. */
+/* Tells the handler and then runs what it woke. Safe when the handler or
+ * a task closes the stream. */
 void stream_tell_open(struct stream *s, int err);
 void stream_tell_data(struct stream *s, struct str bytes);
 void stream_tell_end(struct stream *s, int err);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streams over TCP and UNIX sockets, on libuv.
  *
- * Happy path: a write goes straight to the kernel (uv_try_write, one system call); reads land in the loop's one
- * receive buffer. Only what the kernel refuses is copied and queued, one uv_write at a time. What can go wrong:
- * connect fails (on_open), the peer ends or resets (on_end), a queued write fails (on_end). */
+ * Happy path: a write goes straight to the kernel (uv_try_write, one system call); reads land in
+ * the loop's one receive buffer. Only what the kernel refuses is copied and queued, one uv_write
+ * at a time. What can go wrong: connect fails (on_open), the peer ends or resets (on_end), a
+ * queued write fails (on_end). */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -48,7 +49,8 @@ struct uv_stream {
     struct dial *dial; /* until it is open */
 };
 
-/* What a stream needs until it is connected: first the addresses of its name, which are then tried one by one. */
+/* What a stream needs until it is connected: first the addresses of its name, which
+ * are then tried one by one. */
 struct dial {
     struct uv_stream *stream;
     struct lookup lookup;
@@ -110,7 +112,8 @@ static void on_written(uv_write_t *req, int status)
     stream_tell_taken(&u->base);
 }
 
-/* libuv tells when it has sent all that it was handed, so it is handed no more than what lies above the low mark. */
+/* libuv tells when it has sent all that it was handed, so it is handed no more than
+ * what lies above the low mark. */
 static void send_queued(struct uv_stream *u)
 {
     if (buf_len(&u->flying) == 0) {
@@ -129,7 +132,8 @@ static void send_queued(struct uv_stream *u)
     (void)err;
 }
 
-/* Copies what lies beyond the first `sent` bytes of iov, which has `total`; memory grows once for all of it. */
+/* Copies what lies beyond the first `sent` bytes of iov, which has `total`; memory
+ * grows once for all of it. */
 static int queue_rest(struct uv_stream *u, const struct iovec *iov, unsigned count, size_t sent,
                       size_t total)
 {
@@ -242,7 +246,8 @@ static void name_peer(struct uv_stream *u)
 
 static void on_reopen(uv_handle_t *handle);
 
-/* Closes the handle and goes on with the next address: one that failed to connect cannot be used again. */
+/* Closes the handle and goes on with the next address: one that failed to
+ * connect cannot be used again. */
 static void reopen(struct uv_stream *u)
 {
     stop_waiting(u->dial);
@@ -389,8 +394,8 @@ static void go_on(struct task *task)
     uv_poll_start(&ls->poll, UV_READABLE, on_acceptable);
 }
 
-/* Nothing can be accepted for want of descriptors or memory. Clients wait in the kernel's queue for a while, where looking again and
- * again would only cost time. */
+/* Nothing can be accepted for want of descriptors or memory. Clients wait in the kernel's queue for
+ * a while, where looking again and again would only cost time. */
 static void pause_accepting(struct listener *ls, int err)
 {
     uint64_t now = ls->loop->now_us;

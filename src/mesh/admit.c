@@ -142,7 +142,8 @@ static bool is_retry(const struct service *s, const struct tried *tried)
     return false;
 }
 
-/* A retry takes no turn: with two endpoints of which one fails, that would be every request's first. */
+/* A retry takes no turn: with two endpoints of which one fails, that would
+ * be every request's first. */
 static uint64_t next_turn(const struct service *s, const struct tried *tried)
 {
     if (s->policy != ROUTE_ROUND_ROBIN) return 0;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Admission: a request gets a credit at an endpoint, waits for one, or learns that none will
- * come.
+/* Admission: a request gets a credit at an endpoint, waits for one, or learns that none will come.
  *
  *   admit_try --ADMIT_OK----> grant --> endpoint_report, endpoint_release
  *      |   \--ADMIT_NONE--> answer 503 with Retry-After, or fall back
@@ -10,10 +9,11 @@
  *                      |                  \-> WAITER_REFUSED --admit_cancel
  *                  admit_cancel (any state)
  *
- * Endpoints that answer badly are left out as long as others are there, full or not; a retry goes to those without recent
- * failures first. Credits are taken with one compare-and-swap against the capacity, so there are never more in
- * flight. The queue's mutex is taken only when requests wait. Waiting costs no polling: whoever
- * frees a credit hands it to the first waiter and posts mail to that waiter's loop. */
+ * Endpoints that answer badly are left out as long as others are there, full or not; a retry goes
+ * to those without recent failures first. Credits are taken with one compare-and-swap against the
+ * capacity, so there are never more in flight. The queue's mutex is taken only when requests
+ * wait. Waiting costs no polling: whoever frees a credit hands it to the first waiter and posts
+ * mail to that waiter's loop. */
 #ifndef HOSTLER_MESH_ADMIT_H
 #define HOSTLER_MESH_ADMIT_H
 
@@ -48,8 +48,8 @@ enum {
 MUST_CHECK int admit_try(const struct service *s, const struct tried *tried, struct rng *rng,
                          uint64_t now_us, struct grant *out, uint64_t *retry_after_us);
 
-/* Whether an endpoint that was not tried could serve a request now, or soon to one that waits. Only a question: takes
- * nothing, starts nothing. */
+/* Whether an endpoint that was not tried could serve a request now, or soon to one that waits. Only
+ * a question: takes nothing, starts nothing. */
 bool admit_hopeful(const struct service *s, const struct tried *tried, uint64_t now_us);
 
 enum waiter_state { WAITER_WAITING, WAITER_GRANTED, WAITER_REFUSED };

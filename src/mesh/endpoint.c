@@ -103,8 +103,8 @@ static void count_failure(struct breaker *b, const struct breaker_rules *rules,
     if (b->tripped && !was_tripped) *change = (struct change){.began = true, .state = state};
 }
 
-/* Under the mutex. A pause that it asked for holds for everybody, but without others only for as long as a first cooldown: one client
- * can provoke it. */
+/* Under the mutex. A pause that it asked for holds for everybody, but without others only for as
+ * long as a first cooldown: one client can provoke it. */
 static void rest(struct endpoint_state *s, uint64_t retry_after_us, uint64_t now_us)
 {
     uint64_t length = MIN(retry_after_us, s->answers_rules.cooldown_us);
@@ -240,8 +240,8 @@ static void tell_key(struct endpoint_state *s, const struct endpoint *e, bool re
     log_end(&l);
 }
 
-/* What the verdict means for the breakers, and what follows for the log and for who waits. Ends the grant's trials. `failure`: of
- * transport, in words; else NULL. */
+/* What the verdict means for the breakers, and what follows for the log and for who waits. Ends the
+ * grant's trials. `failure`: of transport, in words; else NULL. */
 static void conclude(struct grant *g, enum verdict_blame blame, const char *failure,
                      uint64_t retry_after_us, uint64_t now_us, struct rng *rng)
 {

@@ -59,8 +59,8 @@ struct endpoint_state {
 
     _Atomic uint32_t inflight; /* credits taken */
     _Atomic uint32_t phase;    /* enum endpoint_phase */
-    /* What the breakers say, so that healthy requests need no mutex. 0: closed; else no request before this time (UINT64_MAX: a
-     * trial runs). */
+    /* What the breakers say, so that healthy requests need no mutex. 0: closed; else no request
+     * before this time (UINT64_MAX: a trial runs). */
     _Atomic uint64_t closed_until;  /* reachability: nobody goes there */
     _Atomic uint64_t shunned_until; /* answers: others are preferred */
     _Atomic uint64_t
@@ -88,7 +88,8 @@ struct endpoint_state {
     struct attempt_counts *attempts; /* one per worker */
 };
 
-/* The nearest settings: the endpoint's own, its model's, or the common ones. Microseconds; 0: none. */
+/* The nearest settings: the endpoint's own, its model's, or the common
+ * ones. Microseconds; 0: none. */
 struct endpoint_timeouts {
     uint64_t connect_us;
     uint64_t first_byte_us; /* of a stream */
@@ -140,9 +141,9 @@ struct grant {
     bool given_back; /* the credit, by endpoint_give_back */
 };
 
-/* How the try ended: counts it for `worker`, feeds the breakers and logs what changes. Once per grant, before
- * endpoint_release. retry_after_us: from the answer's Retry-After, 0 none. `what`: the failure in words, for /readyz;
- * NULL for none. */
+/* How the try ended: counts it for `worker`, feeds the breakers and logs what changes. Once per
+ * grant, before endpoint_release. retry_after_us: from the answer's Retry-After, 0 none. `what`:
+ * the failure in words, for /readyz; NULL for none. */
 void endpoint_report(struct grant *g, unsigned worker, enum verdict verdict,
                      uint64_t retry_after_us, const char *what, uint64_t now_us, struct rng *rng);
 
@@ -184,11 +185,13 @@ bool endpoint_cooling(const struct endpoint_state *s);
 void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, struct str reason,
                         uint64_t retry_at_us, uint64_t now_us);
 
-/* A probe was answered: up, if it was down, and a cooldown is over. What it answered to others before stays: health
- * paths know nothing of rate limits and broken models. True when that changed something. */
+/* A probe was answered: up, if it was down, and a cooldown is over. What it answered to
+ * others before stays: health paths know nothing of rate limits and broken models. True
+ * when that changed something. */
 bool endpoint_alive(struct endpoint_state *s, uint64_t now_us);
 
-/* A probe found nobody there: cools down at once, or stays so until after the next one. True when it is news. */
+/* A probe found nobody there: cools down at once, or stays so until after the next
+ * one. True when it is news. */
 bool endpoint_absent(struct endpoint_state *s, const char *what, uint64_t now_us, struct rng *rng);
 
 /* One line of the log: an endpoint's health changed. `reason` may be empty. */

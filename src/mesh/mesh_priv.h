@@ -73,8 +73,8 @@ void endpoint__set_rules(struct endpoint_state *s, const struct breaker_rules *r
 /* Takes a credit; false when it is full or not usable after all. `last`: although it is shunned. */
 bool endpoint__take(const struct endpoint *e, bool last, uint64_t now_us, struct grant *out);
 
-/* admit.c: offers free credits to the waiters; takes no lock when nobody waits. `all`: looks at every waiter and refuses
- * those that nothing can serve; else stops when the endpoints are full. */
+/* admit.c: offers free credits to the waiters; takes no lock when nobody waits. `all`: looks at
+ * every waiter and refuses those that nothing can serve; else stops when the endpoints are full. */
 void service__offer(struct service_state *s, uint64_t now_us, bool all);
 
 /* Changes where waiters are served; NULL: the service is gone. */

@@ -15,10 +15,12 @@
 /* First probes are spread over this time, so that a restart does not ask everybody at once. */
 #define SPREAD_US ((uint64_t)200 * USEC_PER_MS)
 
-/* Passing probes at the same time, of endpoints that appear and in all; each may have a connection. */
+/* Passing probes at the same time, of endpoints that appear and in all;
+ * each may have a connection. */
 enum { PASSING_MAX = 64, COOLING_MAX = 1024 };
 
-/* One endpoint that is asked again and again: for good, or in passing, until it is known to be there. */
+/* One endpoint that is asked again and again: for good, or in passing,
+ * until it is known to be there. */
 struct probe {
     struct list link;
     struct prober *prober;
@@ -129,8 +131,8 @@ static void on_checked(struct health_check *c, int status, int err)
     look_at_more(pr);
 }
 
-/* Its health path; without one what every runtime with the API answers, be it by 404. While nothing is wrong with such an endpoint it is only
- * connected to (empty): it need not know of us. */
+/* Its health path; without one what every runtime with the API answers, be it by 404. While nothing
+ * is wrong with such an endpoint it is only connected to (empty): it need not know of us. */
 static struct str path_of(struct probe *p)
 {
     const struct endpoint *e = p->endpoint;

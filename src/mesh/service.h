@@ -69,8 +69,9 @@ struct service_stats *service_stats(const struct service *s, unsigned worker);
 void service_count_request(const struct service *s, unsigned worker, uint64_t now_us);
 bool service_may_retry(const struct service *s, unsigned worker, uint64_t now_us);
 
-/* Until when a request that began to wait at `queued_us` may: queue_timeout, but while a process starts as long as that may
- * take, and then queue_timeout anew, since who waits for a start has not waited for its turn yet. */
+/* Until when a request that began to wait at `queued_us` may: queue_timeout, but while a process
+ * starts as long as that may take, and then queue_timeout anew, since who waits for a start has
+ * not waited for its turn yet. */
 uint64_t service_wait_until(const struct service *s, uint64_t queued_us);
 
 /* Waiting requests now. */

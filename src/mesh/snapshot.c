@@ -320,7 +320,8 @@ uint64_t service_wait_until(const struct service *s, uint64_t queued_us)
     return MAX(until, from + s->queue_timeout_us);
 }
 
-/* A process that stands still is ready when requests may start it, unless it is known why that failed the last time. */
+/* A process that stands still is ready when requests may start it, unless it is known why
+ * that failed the last time. */
 static bool endpoint_ready(const struct endpoint *e, uint64_t now_us)
 {
     char reason[ENDPOINT_REASON_MAX];

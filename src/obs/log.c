@@ -172,7 +172,8 @@ static void end_field(struct log_line *l, size_t start)
     if (l->truncated) l->len = start;
 }
 
-/* Characters that could forge lines, move the cursor or turn the text around on a reader's screen. */
+/* Characters that could forge lines, move the cursor or turn the text
+ * around on a reader's screen. */
 static bool is_dangerous(uint32_t c)
 {
     return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The log: one event per line, an event name and key=value pairs; JSON, or text on a terminal.
  *
- * A line is built on the caller's stack and handed over whole. Lines are gathered per thread and written when 16 KiB are
- * full, when log_flush is called (each loop calls it before it sleeps, at most every 100 ms) or at once for
- * warnings and errors. Secrets and prompt text have no place here: there is no function that prints them.
+ * A line is built on the caller's stack and handed over whole. Lines are gathered per thread and
+ * written when 16 KiB are full, when log_flush is called (each loop calls it before it sleeps, at
+ * most every 100 ms) or at once for warnings and errors. Secrets and prompt text have no place
+ * here: there is no function that prints them.
  * Any thread; log_init before the first other thread starts. */
 #ifndef HOSTLER_OBS_LOG_H
 #define HOSTLER_OBS_LOG_H
@@ -13,20 +14,23 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
-/* AUTO: text when fd is a terminal. Text shows local time, and colours on a terminal unless NO_COLOR is set. */
+/* AUTO: text when fd is a terminal. Text shows local time, and colours on a
+ * terminal unless NO_COLOR is set. */
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* By the names that settings use; AUTO and INFO for any other. */
 enum log_format log_format_named(struct str name);
 enum log_level log_level_named(struct str name);
 
-/* Until it is called, lines from LOG_INFO on go to fd 2 as JSON. The fd stays the caller's and open. A reader that does
- * not keep up, or is gone, never blocks a caller: lines wait in their threads' 16 KiB and are then dropped and counted. */
+/* Until it is called, lines from LOG_INFO on go to fd 2 as JSON. The fd stays the caller's and
+ * open. A reader that does not keep up, or is gone, never blocks a caller: lines wait in their
+ * threads' 16 KiB and are then dropped and counted. */
 void log_init(int fd, enum log_format format, enum log_level least);
 void log_set(enum log_format format, enum log_level least); /* after a reload */
 
-/* Lines are gathered per thread; warnings and errors go out at once, with all before them. Threads with a loop write what they
- * gathered within 100 ms; others call log_flush before they wait or end. */
+/* Lines are gathered per thread; warnings and errors go out at once, with all before
+ * them. Threads with a loop write what they gathered within 100 ms; others call
+ * log_flush before they wait or end. */
 void log_flush(void);
 bool log_gathered(void); /* this thread has lines that were not written yet */
 
@@ -47,8 +51,8 @@ struct log_line {
 /* Starts a line: time, level, event name (a word, our own literal). */
 void log_begin(struct log_line *l, enum log_level level, const char *event);
 
-/* Fields. Values are escaped (control characters, ESC, U+2028, bidi marks; invalid UTF-8 becomes U+FFFD) and cut at 512
- * bytes, which an ellipsis shows. Keys are words, our own literals. */
+/* Fields. Values are escaped (control characters, ESC, U+2028, bidi marks; invalid UTF-8 becomes
+ * U+FFFD) and cut at 512 bytes, which an ellipsis shows. Keys are words, our own literals. */
 void log_str(struct log_line *l, const char *key, struct str value);
 void log_cstr(struct log_line *l, const char *key, const char *value);
 void log_u64(struct log_line *l, const char *key, uint64_t value);
@@ -56,7 +60,8 @@ void log_i64(struct log_line *l, const char *key, int64_t value);
 void log_bool(struct log_line *l, const char *key, bool value);
 void log_end(struct log_line *l);
 
-/* A line with one message: log_note(LOG_INFO, "reload", "12 models") gives event=reload msg="12 models". */
+/* A line with one message: log_note(LOG_INFO, "reload", "12 models") gives
+ * event=reload msg="12 models". */
 void log_note(enum log_level level, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 #endif

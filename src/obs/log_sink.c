@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How a write cannot block depends on what the descriptor is:
- * - a pipe or terminal is opened once more by its name in /proc, because O_NONBLOCK on the inherited description would
- *   hit every process that shares it;
+ * - a pipe or terminal is opened once more by its name in /proc, because O_NONBLOCK on the
+ *   inherited description would hit every process that shares it;
  * - a socket (the journal) takes MSG_DONTWAIT;
- * - a pipe or terminal that cannot be opened again is asked by poll before each piece of PIPE_BUF bytes;
+ * - a pipe or terminal that cannot be opened again is asked by poll before each piece of PIPE_BUF
+ *   bytes;
  * - a file is just written.
- * A line that a pipe took only in part is finished by whichever thread writes next, so lines stay whole. */
+ * A line that a pipe took only in part is finished by whichever thread writes
+ * next, so lines stay whole. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -137,7 +139,8 @@ static size_t end_at_line(const char *lines, size_t len, size_t done)
     return done + sink.rest_len;
 }
 
-/* Gives up what follows the first `done` bytes; a half line is at least ended when writing works again. */
+/* Gives up what follows the first `done` bytes; a half line is at least ended
+ * when writing works again. */
 static void give_up(const char *lines, size_t len, size_t done)
 {
     log__sink_drop(count_lines(lines + done, len - done));

@@ -60,7 +60,8 @@ static void put_text(struct metrics_writer *w, const char *text)
     put(w, str_of(text));
 }
 
-/* The bytes of a label's value: backslash, quote and line feed are escaped, invalid UTF-8 becomes U+FFFD. */
+/* The bytes of a label's value: backslash, quote and line feed are escaped,
+ * invalid UTF-8 becomes U+FFFD. */
 static void put_value(struct metrics_writer *w, struct str value)
 {
     const unsigned char *p = (const unsigned char *)(value.ptr ? value.ptr : ""),

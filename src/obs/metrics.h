@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Counters, gauges and histograms: plain numbers per worker, summed when scraped.
  *
- * Rows stand in metrics.def: METRIC(id, kind, name, unit/labels, help). A metric without labels lives in one
- * array per worker; metrics with labels are kept by their owner (per model, per endpoint: names come from the
- * configuration only, so that series are bounded) and written with the same writer.
+ * Rows stand in metrics.def: METRIC(id, kind, name, unit/labels, help). A metric without
+ * labels lives in one array per worker; metrics with labels are kept by their owner (per
+ * model, per endpoint: names come from the configuration only, so that series are bounded) and
+ * written with the same writer.
  * A set is written by one thread; any thread may read it (relaxed atomics). */
 #ifndef HOSTLER_OBS_METRICS_H
 #define HOSTLER_OBS_METRICS_H
@@ -54,7 +55,8 @@ static inline uint64_t metric_read(const struct metric_cell *c)
     return atomic_load_explicit(&((struct metric_cell *)(uintptr_t)c)->v, memory_order_relaxed);
 }
 
-/* Durations in seconds: upper bounds 0.001, 0.0025, 0.005, 0.01 ... 60, ascending; the last bucket is +Inf. */
+/* Durations in seconds: upper bounds 0.001, 0.0025, 0.005, 0.01 ... 60,
+ * ascending; the last bucket is +Inf. */
 enum { HISTOGRAM_BUCKETS = 16 };
 extern const double histogram_bounds[HISTOGRAM_BUCKETS - 1];
 
@@ -68,14 +70,16 @@ void histogram_observe_us(struct histogram *h, uint64_t us);
 /* Adds `from`, which another thread may be writing, to `into`, the reader's own. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
 
-/* Writing the exposition format (Prometheus text 0.0.4). Metrics with one name must be written together. */
+/* Writing the exposition format (Prometheus text 0.0.4). Metrics with one name
+ * must be written together. */
 struct metrics_writer {
     struct buf *out;
     int err;     /* first failure, sticks */
     int current; /* id whose HELP and TYPE were written last, -1 none */
 };
 
-/* One label; a metric's labels are given in the order of its row, all of them. Values are escaped. */
+/* One label; a metric's labels are given in the order of its row, all of
+ * them. Values are escaped. */
 struct metric_label {
     const char *name;
     struct str value;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A retry budget: retries may be a percentage of the requests of the last 10 seconds, plus a
- * minimum.
+/* A retry budget: retries may be a percentage of the requests of the last
+ * 10 seconds, plus a minimum.
  *
  * So a failing upstream sees at most that much more than was asked for. Each thread counts in a
- * budget of its own, and whoever wants to retry adds all of them up: the budget is one, however many
- * threads there are. Pure; zeroed to begin with. Written by one thread, read by any; threads that
- * ask at the same instant may together take one too many each. */
+ * budget of its own, and whoever wants to retry adds all of them up: the budget is one, however
+ * many threads there are. Pure; zeroed to begin with. Written by one thread, read by any; threads
+ * that ask at the same instant may together take one too many each. */
 #ifndef HOSTLER_ROUTE_RETRY_H
 #define HOSTLER_ROUTE_RETRY_H
 

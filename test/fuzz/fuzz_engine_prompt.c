@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Chats of any contents: the tokens are those that the template's text and the contents, taken as text, are known to have. The first
- * byte chooses the template and whether the last message goes on; a byte 0x1e ends a content. */
+/* Chats of any contents: the tokens are those that the template's text and the contents, taken as
+ * text, are known to have. The first byte chooses the template and whether the last message goes
+ * on; a byte 0x1e ends a content. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The scan against yyjson: both accept the same texts (but for depth, which only the scan limits, and half surrogate pairs,
- * which only yyjson refuses) and find the same values; and json_parse, which uses both, agrees with them. On a valid object the skim finds what the scan finds, whole or in pieces. */
+/* The scan against yyjson: both accept the same texts (but for depth, which only the scan
+ * limits, and half surrogate pairs, which only yyjson refuses) and find the same values; and
+ * json_parse, which uses both, agrees with them. On a valid object the skim finds what the scan
+ * finds, whole or in pieces. */
 #include <stdlib.h>
 #include <string.h>
 #include <yyjson.h>
@@ -54,7 +56,8 @@ static struct str folded(struct arena *arena, struct str name)
     return str_n(to, n);
 }
 
-/* A span is told to have namesakes when there are some but for case; when it is, there is at least one (perhaps by escapes). */
+/* A span is told to have namesakes when there are some but for case; when it is, there is at least
+ * one (perhaps by escapes). */
 static void check_alike(const struct json_span *span, yyjson_val *object, struct str name)
 {
     struct arena arena;
@@ -140,7 +143,8 @@ static void check_skim(struct str text, const struct json_span *spans)
     CHECK(found == there);
 }
 
-/* In pieces as long as the text's own bytes say, or not at all to be trusted: then it only must not break. */
+/* In pieces as long as the text's own bytes say, or not at all to be trusted:
+ * then it only must not break. */
 static void check_find(struct str text, const struct json_span *span)
 {
     struct json_find f;

@@ -166,7 +166,8 @@ static void utf8_all_characters(void **state)
     }
 }
 
-/* A fifth of all sequences of three bytes, spread evenly: utf8_step and utf8_valid agree, and steps never leave the text. */
+/* A fifth of all sequences of three bytes, spread evenly: utf8_step and utf8_valid agree, and
+ * steps never leave the text. */
 static void utf8_short_sequences(void **state)
 {
     (void)state;

@@ -27,7 +27,8 @@ static void fnv_is_the_published_one(void **state)
     assert_true(hash_fnv(STR("foobar")) == 0x85944171f73967e8);
 }
 
-/* The key 00..0f and the texts "", 00, 00 01, ...: SipHash-1-3 as computed by an independent implementation. */
+/* The key 00..0f and the texts "", 00, 00 01, ...: SipHash-1-3 as computed by an
+ * independent implementation. */
 static void sip_is_the_published_one(void **state)
 {
     (void)state;
@@ -137,8 +138,8 @@ static void errors_have_names_and_texts(void **state)
         assert_true(err_text(code) && err_name(code));
 }
 
-/* In a process of its own. `closed`: a bit per descriptor. Returns a bit per descriptor that is /dev/null then, and bit 3 when
- * the next one that is opened is none of the three. */
+/* In a process of its own. `closed`: a bit per descriptor. Returns a bit per descriptor that is
+ * /dev/null then, and bit 3 when the next one that is opened is none of the three. */
 static int claimed(unsigned closed)
 {
     pid_t child = fork();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Plans of prompts on a simulated engine: a curve of costs with the cliffs of real ones, and a clock that it moves. */
+/* Plans of prompts on a simulated engine: a curve of costs with the cliffs of real ones,
+ * and a clock that it moves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +34,8 @@ struct sim {
     double slower;       /* than usual */
 };
 
-/* Like those measured of 135M parameters on two cores: dear below what BLAS takes, dear attention in fewer than 64 rows. */
+/* Like those measured of 135M parameters on two cores: dear below what BLAS takes, dear
+ * attention in fewer than 64 rows. */
 static uint64_t cost_us(const struct sim *s, uint32_t n, uint32_t depth)
 {
     double weights = n < BLAS_FROM ? 2600 * n : 60000 + 1000 * n;
@@ -130,7 +132,8 @@ static void a_short_prompt_passes_a_long_one(void **state)
     struct prompt *shorter = come(s, SHORT);
     until_done(s, longer);
     assert_true(shorter->took_us && shorter->took_us < USEC_PER_SEC);
-    /* And the long one is hardly held up: streams get a quarter of the time, small slices cost a little. */
+    /* And the long one is hardly held up: streams get a quarter of the time,
+     * small slices cost a little. */
     assert_true(longer->took_us < 1.7 * (double)alone_us(LONG));
     free(s);
 }
@@ -207,7 +210,8 @@ static void a_crowd_comes_in_large_slices(void **state)
     free(t);
 }
 
-/* From the first measurement on, whatever it was, sizes become such that a token costs little more than it must. */
+/* From the first measurement on, whatever it was, sizes become such that a token costs
+ * little more than it must. */
 static void sizes_find_the_cheap_side_of_cliffs(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prompts: who may give control tokens, what templates may do to contents, and tokenizing in pieces. On the scripted model,
- * whose tokens are bytes. */
+/* Prompts: who may give control tokens, what templates may do to contents, and tokenizing in
+ * pieces. On the scripted model, whose tokens are bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,7 +106,8 @@ static void contents_are_text(void **state)
     close_model(&f);
 }
 
-/* Tokens that are read in any text are control tokens where the template uses them, and only there. */
+/* Tokens that are read in any text are control tokens where the template
+ * uses them, and only there. */
 static void what_opens_a_turn_is_cut_in_contents(void **state)
 {
     (void)state;
@@ -235,7 +236,8 @@ static void a_space_may_be_the_last_byte(void **state)
     close_model(&f);
 }
 
-/* A text that cannot have room is refused before its first byte is looked at, another one as soon as it has none. */
+/* A text that cannot have room is refused before its first byte is looked at, another
+ * one as soon as it has none. */
 static void what_does_not_fit_is_not_read_to_its_end(void **state)
 {
     (void)state;

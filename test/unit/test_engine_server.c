@@ -328,8 +328,8 @@ static void bad_requests_get_400_and_harm_nobody(void **state)
     world_free(w);
 }
 
-/* What asks for a shape that is not built is refused by its name; what asks for nothing passes, as do fields that are about the
- * client. */
+/* What asks for a shape that is not built is refused by its name; what asks for nothing passes, as
+ * do fields that are about the client. */
 static void promises_are_kept_or_refused(void **state)
 {
     (void)state;
@@ -527,7 +527,8 @@ static void a_model_that_fails_is_told(void **state)
     world_free(w);
 }
 
-/* The error's own write is what finds out that the client has left, while another choice still waits for the slot. */
+/* The error's own write is what finds out that the client has left, while another choice
+ * still waits for the slot. */
 static void a_failure_that_nobody_hears(void **state)
 {
     (void)state;

@@ -83,7 +83,8 @@ static void changing_work_is_not_compared(void **state)
     assert_int_equal(t.choices[t.now], 2);
 }
 
-/* Slices of long prompts take seconds beside a busy core: there must not be a dozen of them on trial. */
+/* Slices of long prompts take seconds beside a busy core: there must not be
+ * a dozen of them on trial. */
 static void a_far_better_rival_wins_early(void **state)
 {
     (void)state;

@@ -16,7 +16,8 @@ static const struct str wanted[] = {STR_INIT("model"), STR_INIT("stream"), STR_I
                                     STR_INIT("stream_options")};
 enum { MODEL, STREAM, MAX_TOKENS, STREAM_OPTIONS, WANTED };
 
-/* Scans a copy that ends exactly at the end of its allocation, so that reading on is an error under ASan. */
+/* Scans a copy that ends exactly at the end of its allocation, so that reading
+ * on is an error under ASan. */
 static int scan(struct str text, struct json_span *spans, struct json_error *error, char **copy)
 {
     *copy = malloc(text.len ? text.len : 1);
@@ -315,7 +316,8 @@ static void refuses_broken_utf8(void **state)
         if (verdict(bad[i]) != ERR_UTF8) fail_msg("not ERR_UTF8: %s", bad[i]);
 }
 
-/* Half an emoji, as clients make it that cut a text at some length. Only who reads the string need refuse it. */
+/* Half an emoji, as clients make it that cut a text at some length. Only who reads
+ * the string need refuse it. */
 static void half_surrogate_pairs_pass_unread(void **state)
 {
     (void)state;
@@ -398,7 +400,8 @@ static void brackets_must_match(void **state)
     }
 }
 
-/* Every byte at every distance from the end of a string: the wide steps and the bytewise rest agree. */
+/* Every byte at every distance from the end of a string: the wide steps
+ * and the bytewise rest agree. */
 static void every_byte_at_every_place(void **state)
 {
     (void)state;

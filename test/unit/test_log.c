@@ -359,8 +359,8 @@ static void sockets_do_not_block(void **state)
     alarm(0);
 }
 
-/* Before log_init, and where a pipe cannot be opened again, poll keeps writes from blocking. Stands first: it needs a
- * process in which log_init was not called. */
+/* Before log_init, and where a pipe cannot be opened again, poll keeps writes from blocking. Stands
+ * first: it needs a process in which log_init was not called. */
 static void works_before_log_init(void **state)
 {
     (void)state;

@@ -540,7 +540,8 @@ static void hold(struct talk *t UNUSED, struct str bytes UNUSED)
 {
 }
 
-/* on_drain comes when so much is left as was asked for, and again at the end once nothing may be left. */
+/* on_drain comes when so much is left as was asked for, and again at the end
+ * once nothing may be left. */
 static void a_low_mark_is_told(void **state)
 {
     (void)state;
@@ -612,7 +613,8 @@ static void bytes_are_read_to_where_they_are_wanted(void **state)
     free(bytes);
 }
 
-/* Who cannot be accepted for want of a descriptor waits, without our asking for it all the time, and is served later. */
+/* Who cannot be accepted for want of a descriptor waits, without our asking for it all the
+ * time, and is served later. */
 static void clients_wait_while_descriptors_are_lacking(void **state)
 {
     (void)state;

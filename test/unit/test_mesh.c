@@ -572,7 +572,8 @@ static void who_answers_badly_is_shunned_while_others_are_there(void **state)
     assert_int_equal(try_admit(w, NULL, &g), ADMIT_WAIT);
     release(w, &full[0]);
     release(w, &full[1]);
-    /* The good one cannot be reached: better the bad one than none, and one good answer is enough for it. */
+    /* The good one cannot be reached: better the bad one than none, and one good
+     * answer is enough for it. */
     end_at(w, 1, 3, VERDICT_UNREACHABLE);
     assert_ptr_equal(take_and_release(w, NULL), bad);
     end_at(w, 0, 1, VERDICT_OK);

@@ -250,7 +250,8 @@ static void success_ends_a_cooldown_of_transport_only(void **state)
     world_free(w);
 }
 
-/* Without a health path nobody asks, but once at the beginning, and each second while it is not there. */
+/* Without a health path nobody asks, but once at the beginning, and each
+ * second while it is not there. */
 static void who_was_never_there_is_looked_for(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counters, histograms and the exposition format. `test-metrics --print` prints all metrics, for promtool. */
+/* Counters, histograms and the exposition format. `test-metrics --print` prints
+ * all metrics, for promtool. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -135,8 +135,8 @@ static void what_cannot_run_fails_at_once(void **state)
     }
 }
 
-/* Its environment is the one given, its output goes where it was told, it has no descriptors but three, default signals, and
- * its own process group. */
+/* Its environment is the one given, its output goes where it was told, it has no descriptors but
+ * three, default signals, and its own process group. */
 static void children_start_clean(void **state)
 {
     (void)state;
@@ -165,7 +165,8 @@ static void children_start_clean(void **state)
     assert_non_null(strstr(text, group));
     const char *ignored = strstr(text, "SigIgn:\t");
     assert_non_null(ignored);
-    /* 32 and 33 are libc's own: nobody can set them, and a parent that came by posix_spawn passes them on ignored. */
+    /* 32 and 33 are libc's own: nobody can set them, and a parent that came by
+     * posix_spawn passes them on ignored. */
     unsigned long long libc_own = 3ULL << 31;
     assert_int_equal(strtoull(ignored + strlen("SigIgn:\t"), NULL, 16) & ~libc_own, 0);
     close(pipes[0]);
@@ -197,7 +198,8 @@ static void signals_go_to_the_whole_group(void **state)
     world_free(w);
 }
 
-/* Who heeds no SIGTERM, and whose parent is dead, is killed, too; and only then the process is gone. */
+/* Who heeds no SIGTERM, and whose parent is dead, is killed, too; and only
+ * then the process is gone. */
 static void nobody_of_the_group_is_left(void **state)
 {
     (void)state;
@@ -228,7 +230,8 @@ static void nobody_of_the_group_is_left(void **state)
     }
 }
 
-/* Orphans end as children of ours and do not stay as zombies; who is waited for keeps the status. */
+/* Orphans end as children of ours and do not stay as zombies; who is
+ * waited for keeps the status. */
 static void orphans_are_reaped(void **state)
 {
     (void)state;

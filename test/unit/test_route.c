@@ -248,7 +248,8 @@ static void retries_stay_within_budget(void **state)
     assert_false(retry(b, 1, now + 200 * SEC, 0));
 }
 
-/* The table says what the design says: nobody takes the last endpoint away for an answer, a timeout is not repeated. */
+/* The table says what the design says: nobody takes the last endpoint away for an answer,
+ * a timeout is not repeated. */
 static void verdicts_are_what_the_table_says(void **state)
 {
     (void)state;
