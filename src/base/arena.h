@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory that is given back all at once, with a cap and a cleanup list.
  *
- * One per exchange or connection, used by one thread. The first block is kept across resets, so the
+ * One owner and one thread at a time. The first block is kept across resets, so the
  * steady state allocates nothing. Under AddressSanitizer each allocation is its own malloc. */
 #ifndef HOSTLER_BASE_ARENA_H
 #define HOSTLER_BASE_ARENA_H
@@ -34,7 +34,7 @@ void arena_reset(struct arena *a);
 void *arena_alloc(struct arena *a, size_t size);
 void *arena_zalloc(struct arena *a, size_t size); /* zeroed */
 
-/* For sizes a peer chooses: NULL beyond the cap or out of memory. */
+/* For sizes that a peer chooses: NULL beyond the cap or out of memory. */
 MUST_CHECK void *arena_try(struct arena *a, size_t size);
 
 /* Copies; the copy has a terminator behind it. */

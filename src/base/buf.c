@@ -86,8 +86,8 @@ int buf_vprintf(struct buf *b, const char *fmt, va_list args)
         err = buf_append(b, str_n(small, (size_t)n));
     } else {
         char *room;
-        err = buf_reserve(b, (size_t)n,
-                          &room); /* each allocation has a byte more for the terminator */
+        /* Each allocation has a byte more, for the terminator. */
+        err = buf_reserve(b, (size_t)n, &room);
         if (!err) {
             vsnprintf(room, (size_t)n + 1, fmt, again);
             buf_commit(b, (size_t)n);

@@ -65,7 +65,7 @@ struct chat {
     const struct json *models;    /* as listed at the start, on the arena; NULL: not asked for */
     int input_fd;                 /* stdin, opened anew where that can be done */
     struct fd_watch *input_watch; /* NULL: a plain file, a terminal, or one message only */
-    struct editor *editor;        /* of the terminal; NULL: there is none */
+    struct editor *editor;        /* the terminal's; NULL: there is none */
     struct signal_watch *interrupt;
     struct task task; /* takes the next line */
     struct buf input; /* read and not yet taken */
@@ -139,7 +139,7 @@ static void on_end(void *owner, const struct talk_result *r)
     if (r->err && r->err != ERR_CANCELLED) {
         print_note(c, "hostler chat: %.*s", STR_ARG(r->why));
     } else if (c->terminal && r->first_us) {
-        /* Of the whole answer: a short one may come in one read. */
+        /* The whole answer counts, as a short one may come in one read. */
         double rate = (double)r->tokens * 1e6 / (double)MAX(r->first_us + r->stream_us, 1);
         print_note(c, "[%s%llu tokens, first after %.0f ms, %.1f tokens/s]",
                    r->err ? "cancelled, " : "", (unsigned long long)r->tokens,

@@ -11,10 +11,10 @@
 
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
-/* "hostler mock: text" on stderr; the code, to be returned. */
-int cli_fail(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3); /* CLI_FAILED */
-int cli_usage(const char *command, const char *fmt, ...)
-    PRINTF_LIKE(2, 3); /* CLI_USAGE, with a hint at --help */
+/* Prints "hostler COMMAND: text" on stderr and returns the exit code. The first returns CLI_FAILED;
+ * the second CLI_USAGE, with a hint at --help. */
+int cli_fail(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
+int cli_usage(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Lets the process open as many files as its hard limit allows, and ignores SIGPIPE. */
 void cli_prepare_process(void);

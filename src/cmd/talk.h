@@ -21,7 +21,7 @@ struct talk_message {
 /* How an answer went. */
 struct talk_result {
     int err;            /* 0, ERR_CANCELLED, or what went wrong */
-    struct str why;     /* err: for people; until the next answer */
+    struct str why;     /* with err: for people; valid until the next answer */
     uint64_t tokens;    /* as usage says, else frames with text */
     uint64_t first_us;  /* from the request to the first text; 0: there was none */
     uint64_t stream_us; /* from the first text to the last */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenAI dialect, outwards: answer objects, stream frames, embedding lists, written into a buf.
  *
- * A first failure (the buf's maximum) is told by answer_* returning it; what was written is then
- * cut. */
+ * Every function returns the first failure (the buf's maximum); what was written is then cut off
+ * somewhere. */
 #ifndef HOSTLER_ENGINE_ANSWER_H
 #define HOSTLER_ENGINE_ANSWER_H
 
@@ -48,10 +48,10 @@ MUST_CHECK int answer_whole(const struct answer *a, struct buf *out,
                             const struct answer_choice *choices, size_t count,
                             const struct answer_usage *usage);
 
-/* Stream frames, "data: {...}\n\n". Chat: the role comes first, once per choice. `text_offset`:
- * characters of the choice's tokens so far, advanced by those of the frame
- * (completions with logprobs; text that is held back for a stop string comes in a
- * later frame than its first token). */
+/* Stream frames, "data: {...}\n\n". Chat: the role comes first, once per choice. `text_offset`, for
+ * completions with logprobs: characters of the choice's tokens so far, advanced by those of the
+ * frame. It is not the text's length: text that is held back for a stop string comes in a later
+ * frame than its first token. */
 MUST_CHECK int answer_frame_role(const struct answer *a, struct buf *out, unsigned index);
 MUST_CHECK int answer_frame_text(const struct answer *a, struct buf *out, unsigned index,
                                  const struct answer_choice *part, size_t *text_offset);

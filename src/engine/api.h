@@ -3,8 +3,8 @@
  *
  * Every field has a type and a range; what does not fit is refused naming the field. So is a field
  * that promises what this engine does not do, unless its value asks for nothing (null, false, 0,
- * "", [], {} or what api.c's tables say): nobody shall take text for the shape that he asked for.
- * Other fields are ignored: clients send many that are about them, and not about the answer.
+ * "", [], {} or what promise.c's tables say): nobody shall take text for the shape that he asked
+ * for. Other fields are ignored: clients send many that are about them, and not about the answer.
  * Parsed requests borrow from the arena that they were parsed on. */
 #ifndef HOSTLER_ENGINE_API_H
 #define HOSTLER_ENGINE_API_H
@@ -18,11 +18,11 @@
 #include "engine/stop.h"
 
 enum {
-    API_CHOICES_MAX = 8,   /* n */
-    API_PROMPTS_MAX = 64,  /* of a completion */
-    API_INPUTS_MAX = 2048, /* of an embedding */
-    API_MESSAGES_MAX = 4096,
-    API_ENDS_MAX = 64, /* stop_token_ids */
+    API_CHOICES_MAX = 8,     /* n */
+    API_PROMPTS_MAX = 64,    /* a completion's */
+    API_INPUTS_MAX = 2048,   /* an embedding's */
+    API_MESSAGES_MAX = 4096, /* a chat's */
+    API_ENDS_MAX = 64,       /* stop_token_ids */
 };
 
 /* An answer that is an error. Strings are static or on the arena. */

@@ -15,14 +15,14 @@
 
 enum {
     TOKENS_MANY = 128,  /* a prompt for which it has to pay */
-    ELEMENTS = 1 << 20, /* of a matrix that is timed */
+    ELEMENTS = 1 << 20, /* in a matrix that is timed */
     MATRICES = 4,       /* one after the other, as in a model, whose weights come from memory */
     WIDTH_MAX = 1 << 17,
     ROUNDS = 3, /* the fastest counts: whatever else runs only makes one slower */
 };
 
-/* How much faster it has to be to be called so: a real step also pays for going from one back
- * end to the other and back. */
+/* How many times faster it has to be to count as faster: a real step also pays for going from one
+ * back end to the other and back. */
 static const double GAIN_LEAST = 1.1;
 
 /* A weight matrix: `rows` of `width` elements. */

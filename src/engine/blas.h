@@ -17,9 +17,10 @@ enum { BLAS_TOKENS_LEAST = 32 };
 
 struct blas {
     bool used;           /* it is registered, so that libllama will use it */
-    uint32_t from;       /* tokens of a batch from which it is faster, or BLAS_NEVER ... */
-    uint32_t from_alone; /* ... with one thread */
-    void (*set_threads)(int count); /* the library's own; ggml's setting does not bind it */
+    uint32_t from;       /* tokens of a batch from which it is faster, or BLAS_NEVER */
+    uint32_t from_alone; /* the same with one thread */
+    /* Sets the library's own threads, which ggml's setting does not bind. */
+    void (*set_threads)(int count);
 };
 
 /* Times ggml's BLAS and CPU back ends, which must be registered, on matrices like the largest one

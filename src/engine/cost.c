@@ -5,11 +5,13 @@
 
 enum { SIZE_FIRST = 16, DEPTH_FIRST = 256 }; /* the lowest class lies below */
 
-static const double keep = 0.6; /* of the old when a new measurement comes */
-static const double larger =
-    0.85; /* a token's cost in twice the size, when nothing else is known */
-static const double steepest = 0.5;  /* ... and the least to believe */
-static const double shallower = 0.7; /* ... in half the depth; in twice the depth it is no dearer */
+static const double keep = 0.6; /* the old value's share when a new measurement comes */
+
+/* Ratios of a token's cost to the one that is known, when nothing else is: in twice the size (and
+ * the least to believe there), and in half the depth. In twice the depth it is taken as equal. */
+static const double larger = 0.85;
+static const double steepest = 0.5;
+static const double shallower = 0.7;
 
 /* 0 below `first`, then one more with each doubling. */
 static int class_of(uint32_t n, uint32_t first, int count)
@@ -49,7 +51,7 @@ static double seen_growth(const struct cost *c, int size, int from, int to)
     return 0;
 }
 
-/* Else from class to class, by whatever was seen there. */
+/* The same, and where no size was measured at both, from class to class, by whatever was seen. */
 static double growth(const struct cost *c, int size, int from, int to)
 {
     int step = to < from ? -1 : 1;
@@ -63,7 +65,7 @@ static double growth(const struct cost *c, int size, int from, int to)
     return all;
 }
 
-/* Of a size that was measured at this depth or another; 0: at none. */
+/* The cost in a size that was measured, at this depth or at another one; 0: it was at none. */
 static double known(const struct cost *c, int size, int deep)
 {
     if (c->token_us[size][deep] > 0) return c->token_us[size][deep];

@@ -43,9 +43,9 @@ static const struct {
 };
 
 struct reader {
-    struct str rest; /* of what there is of the file */
-    uint64_t size;   /* of the whole file */
-    uint64_t at;     /* offset of rest */
+    struct str rest; /* what there is of the file and was not read yet */
+    uint64_t size;   /* the whole file's */
+    uint64_t at;     /* where rest begins in the file */
     uint64_t alignment;
     char *why;
 };
@@ -147,7 +147,7 @@ static int read_pair(struct reader *r)
 /* --- tensors --- */
 
 struct extent {
-    uint64_t end; /* of the furthest tensor, from where the data begins */
+    uint64_t end; /* where the furthest tensor ends, from where the data begins */
     struct str furthest;
 };
 

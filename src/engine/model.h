@@ -41,11 +41,12 @@ struct model_sampling {
     int32_t top_k;
 };
 
-/* What the file says of chats. No file's own template is rendered yet. */
+/* What the file says of chats. A file's own template is never rendered; a built-in one stands in
+ * for it. */
 enum model_template {
     MODEL_TEMPLATE_NONE,    /* nothing: ChatML is used */
     MODEL_TEMPLATE_UNKNOWN, /* a template of no known family: ChatML is used */
-    MODEL_TEMPLATE_FAMILY /* a template of a known family: a built-in one of that family stands in for it */
+    MODEL_TEMPLATE_FAMILY   /* a template of a known family, whose built-in one is used */
 };
 
 struct model_info {
@@ -61,13 +62,13 @@ struct model_info {
     uint32_t batch;
     uint32_t blas_from; /* tokens of a batch from which a BLAS library computes; 0: never */
     uint64_t params;
-    uint64_t bytes;      /* of weights */
-    uint64_t slot_bytes; /* of one slot's KV cache: what copying it moves */
+    uint64_t bytes;      /* the weights' size */
+    uint64_t slot_bytes; /* the size of one slot's KV cache: what copying it moves */
     bool copies;         /* model_copy works */
     enum model_template template_found;
     char chat_template[48]; /* what chats are rendered with, "built-in chatml" */
     int32_t begin;          /* the token that the model wants before a text; -1: none */
-    int32_t end;            /* ... behind it */
+    int32_t end;            /* the token that it wants behind a text; -1: none */
     const int32_t *ends;    /* the tokens that end an answer */
     uint32_t end_count;
     bool cuts_words; /* a text that is cut between two words has the tokens of the whole */
@@ -131,8 +132,8 @@ struct model_item {
     bool logits; /* the next token's logits are wanted */
 };
 
-/* Decodes up to `batch` items. Negative: nothing can be said of the slots in `items`; trim them to
- * 0. */
+/* Decodes up to `batch` items. After a failure nothing is known of the slots in `items`: trim them
+ * to 0. */
 MUST_CHECK int model_decode(struct model *m, const struct model_item *items, size_t count);
 
 /* The logits after items[index] of the last model_decode: `vocab` numbers, the caller's to

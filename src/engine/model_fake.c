@@ -24,7 +24,7 @@ struct model {
     struct model_info info;
     enum fake_mode mode;
     enum fake_template template;
-    char *text; /* of script */
+    char *text; /* what `script` answers */
     uint64_t decode_us, token_us, load_us, tokenize_us;
     uint64_t fail, nan;
     struct fake_slot *slots;

@@ -8,14 +8,15 @@
  *     mode script     answers are the text of `text`
  *     mode random     logits are noise that depends on every token before
  *     text T          for script; \n stands for a line end
- *     decode_us N     a decode sleeps that long, and ...
- *     token_us N      ... that long per token
+ *     decode_us N     a decode sleeps that long
+ *     token_us N      ... and that long for each token
  *     load_us N       loading sleeps that long
  *     context N       what it was "trained" with
  *     fail N          the N-th decode fails
  *     nan N           the N-th decode gives no numbers
- *     template T      how chats are rendered: `plain` encloses each message (default); `trims` does it with another token, ends
- *                     it with <|n|> and trims it; `omits` leaves system messages out; `repeats` says everything twice
+ *     template T      how chats are rendered: `plain` encloses each message (default); `trims`
+ *                     does it with another token, ends it with <|n|> and trims it; `omits` leaves
+ *                     system messages out; `repeats` says everything twice
  *     tokenize_us N   tokenizing sleeps that long per KiB
  * Tokens are bytes (0..255), 256 begins a text, 257 ends an answer, 258 and 259 enclose a message;
  * 260 <turn> is read in any text, 261 <|n|> takes the white space behind it away. */
@@ -36,8 +37,8 @@ enum {
 
 struct model_fake_stats {
     unsigned decodes;
-    unsigned items;      /* of all decodes */
-    unsigned last_items; /* of the last one */
+    unsigned items;      /* in all decodes together */
+    unsigned last_items; /* in the last one */
     unsigned copies;
     unsigned embeds; /* calls */
     unsigned threads;

@@ -34,8 +34,8 @@ struct model {
     struct llama_context *embed_context; /* made at first use */
     unsigned threads;
     struct blas blas;
-    const char *
-        chat_template; /* the file's own, by which libllama chooses a built-in one, or the name of one */
+    /* What libllama chooses a built-in template by: the file's own one, or a name. */
+    const char *chat_template;
     struct model_special *specials; /* longest name first, those of a length by name */
     size_t special_count;
     bool special_starts[256]; /* bytes that their names begin with */
@@ -48,8 +48,7 @@ struct model {
     llama_seq_id *seqs;
     llama_seq_id **seq_ptrs;
     int8_t *wants;
-    /* Of a batch that was decoded in pieces: where the last one begins,
-     * and the logits before it. */
+    /* When a batch was decoded in pieces: where the last one begins, and the logits before it. */
     size_t last_piece;
     float *kept;
 };
@@ -87,7 +86,7 @@ static void on_log(enum ggml_log_level level, const char *text, void *user UNUSE
     if (!loading) log_note(LOG_ERROR, "libllama", "%.*s", STR_ARG(line));
 }
 
-/* Its assertions end the process; while loading, with the line that a bad file deserves. */
+/* libllama's assertions end the process. While loading, a bad file is the cause, and said so. */
 static void on_abort(const char *text)
 {
     fprintf(stderr, "hostler-engine: %s%s%.*s\n", reason.path ? reason.path : "",
@@ -581,7 +580,8 @@ static int decode_piece(struct model *m, size_t first, size_t count)
     return rc == 1 ? ERR_FULL : ERR_INVALID;
 }
 
-/* The next decode overwrites libllama's. Returns how many are kept then. */
+/* Keeps a piece's logits, since the next decode overwrites libllama's. Returns how many are kept
+ * then. */
 static size_t keep_logits(struct model *m, size_t first, size_t count, size_t kept)
 {
     for (size_t i = 0; i < count; i++) {
@@ -592,9 +592,9 @@ static size_t keep_logits(struct model *m, size_t first, size_t count, size_t ke
     return kept;
 }
 
-/* Equal pieces that stay below what BLAS takes: of so many tokens that they are computed fastest
- * so, or with logits of so many that it would make plain floats of the output matrix, gigabytes in
- * models with large vocabularies. */
+/* In how many equal pieces a batch is decoded, so that each stays below what BLAS takes. More than
+ * one where that is faster, and where BLAS would turn the output matrix into plain floats for many
+ * logits: gigabytes in models with large vocabularies. */
 static size_t pieces_of(const struct model *m, size_t count, size_t wanted)
 {
     size_t most = BLAS_TOKENS_LEAST - 1;
@@ -640,7 +640,8 @@ bool model_trim(struct model *m, uint32_t slot, uint32_t length)
     return length == 0;
 }
 
-/* Of the whole, because a partial copy between the streams of a split cache ends the process. */
+/* The whole sequence is copied: libllama ends the process at a partial copy between the streams of
+ * a split cache. */
 bool model_copy(struct model *m, uint32_t from, uint32_t to)
 {
     if (!m->info.copies) return false;

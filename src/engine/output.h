@@ -23,8 +23,8 @@ enum finish {
 struct output {
     struct sequence *sequence;
     struct str text; /* whole characters, maybe none; borrowed for the call */
-    const struct sampler_choice
-        *choices; /* the tokens behind `text`, with logprobs only; borrowed */
+    /* The tokens behind `text`, with logprobs only; borrowed. */
+    const struct sampler_choice *choices;
     unsigned choice_count;
     enum finish finish;
     uint32_t prompt_tokens;
@@ -35,8 +35,8 @@ struct output {
 /* Receives on the worker's thread. */
 struct output_sink {
     void (*on_output)(void *user, const struct output *out);
-    void (*on_embedded)(void *user, struct embed_job *job,
-                        int err); /* the job is the asker's again */
+    /* The job is the asker's again. */
+    void (*on_embedded)(void *user, struct embed_job *job, int err);
     /* A longer computation follows: what was told so far should not wait for its end. */
     void (*on_pause)(void *user);
     void *user;

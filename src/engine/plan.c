@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/plan.h"
 
-static const double dearer = 1.2; /* than the cheapest size: still one that computes well */
+static const double dearer = 1.2; /* times the cheapest size's cost still is computing well */
 static const double smooth = 0.5;
 
 void plan_init(struct plan *p, const struct plan_options *options)
@@ -49,14 +49,14 @@ uint32_t plan_fit(const struct cost *c, double us, uint32_t depth, uint32_t most
     return n;
 }
 
-/* Of a cut prompt. */
+/* The fewest tokens that a cut prompt gets. */
 static uint32_t least_size(const struct plan *p)
 {
     return (MAX(p->options.blas_from, 1u) + PLAN_ROWS - 1) / PLAN_ROWS * PLAN_ROWS;
 }
 
-/* The smallest size whose tokens cost little more than those of the cheapest one, of those that are
- * not too long. The two smallest ones never are: between them lies a cliff. */
+/* The smallest size whose tokens cost little more than those of the cheapest one, among the sizes
+ * that are not too long. The two smallest ones never are: between them lies a cliff. */
 static uint32_t good_size(const struct plan *p, uint32_t depth)
 {
     uint32_t least = least_size(p);
@@ -98,7 +98,7 @@ static bool shorter(const struct plan_prompt *a, const struct plan_prompt *b)
     return (uint64_t)a->rest * (b->waiters + 1) < (uint64_t)b->rest * (a->waiters + 1);
 }
 
-/* Of those that have got nothing yet, the earliest one of the shortest. */
+/* The shortest prompt that has got nothing yet; the earliest one of several. */
 static struct plan_prompt *shortest(struct plan_prompt *prompts, size_t count)
 {
     struct plan_prompt *found = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What of the waiting prompts is computed in a step: pure decisions, which
- * the scheduler carries out.
+/* How much of which waiting prompt is computed in a step: pure decisions, which the scheduler
+ * carries out.
  *
  * How much. While nothing runs, a slice lasts a second at most: only newcomers wait for its end.
  * Beside running sequences prompts get PLAN_SHARE times the time of their steps, as an average: a
@@ -10,9 +10,9 @@
  * PLAN_ROWS tokens, never in fewer than a BLAS library needs. When more prompts wait than sequences
  * run, the share grows with their number: to wait costs more than to run a little slower.
  *
- * Whose. Half of the time goes to the prompts that are shortest, by what is left of them for
- * each that waits for it, and half to the oldest one: a short prompt passes a long one, and
- * no prompt waits for ever.
+ * Whose. Half of the time goes to the shortest prompts (what is left of them, divided by how many
+ * wait for it), and half to the oldest one: a short prompt passes a long one, and no prompt waits
+ * for ever.
  *
  * No clock, no model: times are told. The scheduler's thread. */
 #ifndef HOSTLER_ENGINE_PLAN_H
@@ -35,7 +35,7 @@ struct plan {
     struct cost cost;
     bool charging;   /* slices make debts: something runs beside them */
     double step_us;  /* what a step of the running sequences takes, smoothed */
-    double debt_us;  /* of slices, which steps have yet to make up for */
+    double debt_us;  /* what slices took beyond their share and steps have yet to make up for */
     double ahead_us; /* what the shortest have got beyond the oldest */
 };
 
@@ -43,7 +43,7 @@ struct plan_prompt {
     uint32_t rest;    /* tokens to compute, at least 1 */
     uint32_t depth;   /* tokens before them */
     unsigned waiters; /* others that want what it computes */
-    uint32_t take;    /* of the rest, in this slice: the decision */
+    uint32_t take;    /* tokens of the rest that this slice computes: the decision */
 };
 
 void plan_init(struct plan *p, const struct plan_options *options);

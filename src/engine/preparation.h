@@ -66,11 +66,12 @@ struct preparation {
 
     int err;
     struct api_error error;      /* with err */
-    struct model_tokens *tokens; /* of each text, on the arena */
+    struct model_tokens *tokens; /* each text's, on the arena */
 
-    bool has_read; /* these three: how far it is */
-    size_t next;
-    struct prompt prompt; /* of text `next`, while its model is set */
+    /* How far it is: */
+    bool has_read;        /* `read` has run */
+    size_t next;          /* the text that is tokenized */
+    struct prompt prompt; /* its prompt, while the prompt's model is set */
 };
 
 /* Takes the call over. */

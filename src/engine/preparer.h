@@ -24,10 +24,11 @@ struct prepare_job {
     struct list link; /* the preparer's */
     struct mail mail; /* the preparer's */
     size_t left;      /* what is to do, in bytes of text; set by the asker, then by step */
-    bool (*step)(
-        struct prepare_job *job); /* does a piece, on the thread; false: that was the last one */
+    /* Does a piece, on the preparing thread. False: that was the last one. */
+    bool (*step)(struct prepare_job *job);
     void (*on_prepared)(struct prepare_job *job); /* on the loop */
-    atomic_bool cancelled; /* no more steps; on_prepared may find it set after the last one, too */
+    /* No more steps. on_prepared may find it set although the last step was done. */
+    atomic_bool cancelled;
 };
 
 MUST_CHECK int preparer_start(struct loop *loop, struct preparer **out);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/promise.h"
 
-/* One of them, and which values of it ask for nothing besides null, false, 0 and empty ones. */
+/* A field, and which of its values ask for nothing, besides null, false, 0 and empty ones. */
 struct promise {
     const char *name;
     const char *words[2]; /* these texts, arrays of nothing else, and objects whose `type` is one */
     double number;        /* this number */
     bool truth;           /* true */
-    bool any;             /* not an empty object, which is a shape: any JSON */
+    bool any;             /* an empty object asks for something, too: any JSON */
 };
 
 static const struct promise request_promises[] = {

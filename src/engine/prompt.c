@@ -15,8 +15,8 @@ enum {
     RENDERED_MAX = 64 * 1024 * 1024,
 };
 
-/* A marker stands between two white spaces that no template writes: one that is missing has been
- * trimmed, with what the content has at this end. */
+/* A marker stands between two white spaces that no template writes. Where one of them is missing,
+ * the template has trimmed, and the content is trimmed at that end as well. */
 #define MARKER_SPACE '\v'
 static const struct str marker_name = STR_INIT("{content ");
 
@@ -67,11 +67,11 @@ static bool begins_with_token(const struct model *model, struct str text, int32_
 struct builder {
     struct prompt *prompt;
     struct arena *arena;
-    char *text; /* of all runs, one after the other */
+    char *text; /* all runs, one after the other */
     size_t len;
     size_t run;                      /* where the present run begins */
     size_t cap;                      /* spans */
-    bool full;                       /* the arena is */
+    bool full;                       /* the arena is, and nothing more is added */
     bool trims;                      /* the token before takes the white space behind it away */
     struct str guarded[GUARDED_MAX]; /* names that a run must not hold whole */
     size_t guarded_count;

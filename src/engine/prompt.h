@@ -33,7 +33,7 @@ struct prompt {
     size_t at;   /* its first byte that is not done */
     size_t left; /* bytes still to do, all spans together */
     int32_t *tokens;
-    size_t count; /* of tokens so far; more than `room` when it does not fit */
+    size_t count; /* tokens so far; more than `room` when it does not fit */
     size_t room;
 };
 
@@ -42,7 +42,7 @@ struct prompt_message {
     struct str content;
 };
 
-/* A text of which the caller may be asked for everything: control tokens' names are read as these.
+/* A text that the caller answers for: the names of control tokens in it are read as these tokens.
  * `around`: with the tokens that the model wants around a text, unless it begins with their name.
  * Borrows the text until the prompt is done. ERR_TOO_LARGE: it cannot have room; count then says
  * how many tokens it has at least. */

@@ -29,11 +29,11 @@ enum {
 
 struct choice {
     struct sequence *sequence; /* NULL once it has ended */
-    bool leads; /* its prompt is the one that is counted, of those with the same prompt */
-    bool begun; /* the role was sent */
+    bool leads;                /* the first of those with the same prompt, which counts once */
+    bool begun;                /* the role was sent */
     enum finish finish;
     struct buf text;               /* whole answers */
-    size_t text_offset;            /* of the next token, in characters */
+    size_t text_offset;            /* where the next token begins, in characters */
     struct sampler_choice *tokens; /* whole answers with logprobs */
     unsigned token_count;
     unsigned token_cap;

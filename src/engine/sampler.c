@@ -221,8 +221,7 @@ static size_t reaching(const float *x, uint32_t n, float bar, struct sampler_can
     return m;
 }
 
-/* The number of sorted candidates that hold the share `p` of `total`; 0 when these do not reach it.
- */
+/* How many of the sorted candidates hold the share `p` of `total`; 0 when all do not reach it. */
 static size_t share(const struct sampler_candidate *c, size_t n, float max, double total, float p)
 {
     double sum = 0;
@@ -339,7 +338,8 @@ static int choose(struct sampler *s, struct sampler_scratch *scratch, float *log
 
 /* --- log probabilities --- */
 
-/* What turns a logit of the untouched row into a log probability. */
+/* Notes the most likely tokens of the untouched row. *offset: what a logit is above its log
+ * probability. */
 static int note_top(const struct sampler *s, struct sampler_scratch *scratch, const float *logits,
                     struct sampler_choice *out, float *offset)
 {

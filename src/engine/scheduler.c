@@ -22,7 +22,7 @@ struct part {
     struct sequence *sequence;
     uint32_t count;
     uint32_t last_item;
-    bool oldest; /* of the prompts that wait */
+    bool oldest; /* no other prompt has waited longer */
 };
 
 struct scheduler {
@@ -515,8 +515,8 @@ static void note_slice(struct scheduler *s, const struct part *parts, size_t cou
                    oldest);
 }
 
-/* Goes on where the decoded part of the prompt ends; behind the whole prompt comes the first token.
- */
+/* A part of the prompt was decoded: the rest follows, or behind the
+ * whole prompt the first token. */
 static void end_part(struct scheduler *s, const struct part *part)
 {
     struct sequence *q = part->sequence;

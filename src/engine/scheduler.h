@@ -29,13 +29,13 @@ struct scheduler_stats {
     struct metric_cell waiting;       /* sequences without */
     struct metric_cell cache_used;    /* positions held by sequences with a slot */
     struct metric_cell prompt_tokens; /* computed */
-    struct metric_cell cached_tokens; /* of prompts, found in the cache */
+    struct metric_cell cached_tokens; /* prompt tokens found in the cache */
     struct metric_cell output_tokens;
     struct metric_cell decodes; /* steps that decoded running sequences */
     struct metric_cell failures;
-    struct metric_cell threads; /* of the last decode */
+    struct metric_cell threads; /* that computed the last decode */
     struct histogram decode_seconds;
-    struct histogram prefill_seconds; /* of slices */
+    struct histogram prefill_seconds; /* slices */
     struct histogram wait_seconds;    /* from add to slot */
 };
 
@@ -69,8 +69,7 @@ void scheduler_free(struct scheduler *s);
 void scheduler_add(struct scheduler *s, struct sequence *q);
 void scheduler_embed(struct scheduler *s, struct embed_job *job);
 
-/* Ends it now, reporting FINISH_CANCELLED, unless it has ended. Its slot is free for the next step.
- */
+/* Ends it now with FINISH_CANCELLED, unless it has ended. Its slot is free for the next step. */
 void scheduler_cancel(struct scheduler *s, struct sequence *q);
 void scheduler_cancel_embed(struct scheduler *s, struct embed_job *job);
 void scheduler_cancel_all(struct scheduler *s);

@@ -38,8 +38,8 @@ struct sequence_spec {
     struct sampler_params sampling;
     const struct str *stops;
     unsigned stop_count;
-    struct sequence
-        *leader; /* has the same prompt and was added before: its work is copied; or NULL */
+    /* Has the same prompt and was added before: its work is copied; or NULL. */
+    struct sequence *leader;
 };
 
 struct sequence {
@@ -57,14 +57,14 @@ struct sequence {
     int32_t *ends; /* tokens that end it besides the model's own */
     uint32_t end_count;
     bool paused;             /* the reader is slow: no more tokens for now */
-    struct sequence *leader; /* while this one waits for it ... */
-    uint32_t shared;         /* ... to have so many tokens in its slot, which both begin with */
-    unsigned followers;      /* that wait for this one */
+    struct sequence *leader; /* this one waits until its slot has `shared` tokens */
+    uint32_t shared;         /* tokens that both begin with */
+    unsigned followers;      /* how many wait for this one */
 
     uint32_t slot;      /* in PREFILL and RUNNING */
     uint32_t done;      /* tokens that the slot's cache holds */
     uint32_t goal;      /* tokens to decode before it runs: the prompt, or all when it comes back */
-    uint32_t cached;    /* of the prompt, found in the cache */
+    uint32_t cached;    /* prompt tokens found in the cache */
     uint32_t generated; /* tokens of the answer, with the end token */
     uint64_t queued_us;
 

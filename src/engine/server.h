@@ -26,16 +26,16 @@ struct server {
     struct preparer *preparer;
     struct model *model; /* NULL until loaded */
     const struct model_info *info;
-    struct sampler_params defaults; /* of sampling */
+    struct sampler_params defaults; /* where a request says nothing */
     struct http_server http;
     struct list requests; /* struct work (server_priv.h): with an open call or unfinished work */
     unsigned request_count;
     bool draining;
-    bool cut; /* ... and its patience has ended */
+    bool cut; /* drain_us are over: what is left is cut off */
     struct timer drain_timer;
     struct task drain_task;
     uint64_t started_us;
-    uint64_t created;      /* seconds since 1970, of /v1/models */
+    uint64_t created;      /* what /v1/models says, seconds since 1970 */
     struct histogram ttft; /* from the request's first byte to the first token */
     void (*on_failed)(void *user, const char *why); /* the model could not be loaded */
     void (*on_drained)(void *user);                 /* nothing is in progress any more */

@@ -7,7 +7,7 @@
 enum {
     TAIL_PART = 32, /* a slot may lose this part of what it holds to who takes it in place */
     COPY_BYTES_PER_US = 4000,
-    TOKEN_US = 1000, /* what computing one costs, until something has been measured */
+    TOKEN_US = 1000, /* what computing a token costs, until something has been measured */
 };
 
 void slots_init(struct slots *s, struct model *model)

@@ -15,7 +15,7 @@ struct slot {
     struct sequence *user; /* NULL: free */
     int32_t *tokens;       /* what the cache holds while free; owned */
     uint32_t count;
-    uint32_t prompt;  /* of them, the last one's prompt; more when it was not computed to its end */
+    uint32_t prompt;  /* length of its last user's prompt; above count when that was not finished */
     uint64_t used_us; /* when it was given back */
 };
 

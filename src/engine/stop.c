@@ -62,8 +62,8 @@ static struct str let_out(struct stop *s, size_t n)
 
 enum stop_result stop_feed(struct stop *s, struct str bytes, bool last, struct str *out)
 {
-    if (buf_append(&s->held, bytes))
-        abort(); /* what is held is bounded by the longest stop string */
+    /* What is held is bounded by the longest stop string, so this cannot fail. */
+    if (buf_append(&s->held, bytes)) abort();
     struct str text = buf_str(&s->held);
     ptrdiff_t at = find_stop(s, text);
     if (at >= 0) {

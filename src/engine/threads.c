@@ -17,11 +17,11 @@ enum {
     PAUSE_LEAST_US = 1 * USEC_PER_SEC,
     PAUSE_MOST_US = 8 * USEC_PER_SEC,
     SLOW_STEPS = 3,
-    OTHER_STEPS = 8, /* of other work in a row, after which a trial is given up */
+    OTHER_STEPS = 8, /* a trial is given up after so many steps of other work in a row */
 };
 
 static const double better = 0.97; /* a rival must cost less than this share to win */
-static const double clear = 1.6;   /* one side's cost in the other's that ends a trial early */
+static const double clear = 1.6;   /* times the other side's cost ends a trial early */
 static const double slower = 1.5;  /* a step this much above the usual is slow */
 
 void threads_init(struct threads *t, unsigned fixed, unsigned most)

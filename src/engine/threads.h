@@ -23,7 +23,7 @@ struct threads {
     unsigned rival;                 /* index on trial */
     unsigned kind;                  /* which rival the next trial takes: threads.c, rival_of */
     bool turn;                      /* the rival's turn */
-    unsigned taken;                 /* of what the step takes: samples of both sides */
+    unsigned taken;                 /* samples of both sides so far */
     uint64_t work;                  /* what the trial's steps have in common */
     unsigned others;                /* steps of other work in a row */
     double cost_now[THREADS_PAIRS]; /* microseconds per unit */
@@ -31,11 +31,11 @@ struct threads {
     unsigned count_now;
     unsigned count_rival;
 
-    uint64_t next_trial_us; /* of computing, on our own clock: the sum of the steps */
-    uint64_t busy_us;
-    uint64_t pause_us; /* between trials */
-    bool won;          /* the last step ended a trial that changed `now` */
-    double usual;      /* microseconds per unit at `now`, smoothed */
+    uint64_t busy_us;       /* our own clock: the sum of the steps */
+    uint64_t next_trial_us; /* on that clock */
+    uint64_t pause_us;      /* between trials */
+    bool won;               /* the last step ended a trial that changed `now` */
+    double usual;           /* microseconds per unit at `now`, smoothed */
     uint64_t usual_work;
     unsigned slow; /* steps in a row that were far slower than usual */
 };

@@ -37,7 +37,7 @@ struct commands {
  * own buffers. */
 struct entry {
     struct output out;
-    struct embed_job *job; /* or this, with err */
+    struct embed_job *job; /* instead of `out`, with err; or NULL */
     int err;
     size_t text_at;
     size_t choices_at;
@@ -184,8 +184,8 @@ static void obey(struct scheduler *s, const struct command *c)
     }
 }
 
-/* Takes the commands that have come; waits for some when there is nothing to compute. False: stop.
- */
+/* Takes the commands that have come; when there is nothing to compute it waits for some. False:
+ * stop. */
 static bool take_commands(struct worker *w, struct commands *taken, bool idle)
 {
     if (idle) log_flush();

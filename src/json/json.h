@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "base/str.h"
 
+/* Arrays and objects within each other, in what is read and what is written. */
 enum { JSON_MAX_DEPTH = 64 };
 
 struct json; /* one value of a parsed document */
@@ -37,19 +38,18 @@ struct json_error {
 };
 
 /* Parses the whole text. ERR_SYNTAX, ERR_DEPTH (over JSON_MAX_DEPTH), ERR_UTF8, ERR_TOO_LARGE
- * (beyond the arena's cap); then *error (may be NULL) says where. Memory comes from `arena`;
- * strings are unescaped there.
- * The document takes 4 bytes of arena per byte of a usual text, up to 32
- * for one of many tiny values.
- * Numbers beyond the range of 64 bits are accepted; json_to_i64 refuses them,
- * json_to_double unless they are finite. */
+ * (beyond the arena's cap); then *error (may be NULL) says where.
+ *
+ * The document is made on `arena`, its strings unescaped: 4 bytes per byte of a usual text, up to
+ * 32 for one of many tiny values. Numbers beyond the range of 64 bits are kept; json_to_i64
+ * refuses them, json_to_double only when they are not finite. */
 MUST_CHECK int json_parse(struct arena *arena, struct str text, const struct json **out,
                           struct json_error *error);
 
 enum json_type json_type(const struct json *v); /* JSON_NONE for NULL */
 
-/* Member of an object by name; NULL when v is no object or has no such member. Duplicate names: ERR
- * from json_unique, the first one here. */
+/* Member of an object by name; NULL when v is no object or has no such member. The first one when
+ * there are several: json_unique finds those. */
 const struct json *json_get(const struct json *v, const char *name);
 
 /* ERR_DUPLICATE when an object has one of the `names` (NULL-terminated) twice; *which names it. */
@@ -60,7 +60,7 @@ size_t json_count(const struct json *v); /* members of an array or object; 0 for
 /* NULL beyond the end and for no array. Walks from the start: to visit all, use json_next_item. */
 const struct json *json_at(const struct json *array, size_t index);
 
-/* Iterates over an object: start with a zeroed struct; false at the end. */
+/* Iterates over an object or an array: start with a zeroed struct; false at the end. */
 struct json_iter {
     const void *at;
     size_t index;

@@ -51,8 +51,8 @@ static inline bool json__whole(double real, int64_t *out)
 static inline const unsigned char *json__plain_end(const unsigned char *p, const unsigned char *end)
 {
 #ifdef __SSE2__
-    /* Signed comparison: bytes from 0x80 on are negative, so one test finds them
-     * and the control characters. */
+    /* The comparison is signed: bytes from 0x80 on are negative, so one test finds them and the
+     * control characters. */
     __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), blank = _mm_set1_epi8(' ');
     for (; end - p >= 16; p += 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);

@@ -3,7 +3,8 @@
  * on the outermost members.
  *
  *   WANT_VALUE --"[" "{"--> WANT_VALUE / WANT_KEY --key ":"--> WANT_VALUE
- *       `--scalar, "]", "}"--> WANT_NEXT --","--> WANT_VALUE / WANT_KEY;  outermost closed: FINISHED */
+ *       `--scalar, "]", "}"--> WANT_NEXT --","--> WANT_VALUE / WANT_KEY
+ *                                  `--outermost closed--> FINISHED */
 #include "json/scan.h"
 
 #include <stdlib.h>
@@ -19,16 +20,15 @@ struct scanner {
     const unsigned char *p; /* next byte */
     const unsigned char *end;
     const unsigned char *begin;
-    uint64_t
-        objects;    /* bit 0: the innermost open level is an object, bit 1 the one around it, ... */
-    unsigned depth; /* open levels */
-    bool escaped;   /* the last string has a backslash */
-    bool strict;    /* half a surrogate pair is an error */
+    uint64_t objects; /* a bit per open level, the innermost lowest: it is an object */
+    unsigned depth;   /* open levels */
+    bool escaped;     /* the last string has a backslash */
+    bool strict;      /* half a surrogate pair is an error */
     const struct str *names;
     size_t count;
     struct json_span *spans; /* one per name */
-    struct json_span
-        *current; /* of the member whose value is being read; NULL: nobody asked for it */
+    /* The span for the value that is being read; NULL: nobody asked for it. */
+    struct json_span *current;
     int err;
     struct json_error error;
 };

@@ -15,22 +15,24 @@
 struct json_span {
     enum json_type type; /* JSON_NONE: the member is absent */
     struct str raw;      /* the value as written; strings with their quotes */
-    bool alike;          /* some member's name is this one but for escapes or case, see below */
+    bool alike;          /* some member's name is this one but for escapes or case, see json_scan */
 };
 
 /* Scans `text`, which must be one object (blanks around it allowed). spans[i]
  * gets the member names[i].
+ *
  * ERR_SYNTAX, ERR_TYPE (not an object), ERR_DEPTH (over JSON_MAX_DEPTH), ERR_UTF8, ERR_DUPLICATE
- * (one of `names` twice, however escaped: "mod\u0065l" is "model"). *error (may be NULL) then
- * says where; for ERR_DUPLICATE its text is the member's name, so names have terminators. After
- * a failure the spans mean nothing. Other names may be there twice: the relay does not judge
- * them. An escape that is half a surrogate pair passes: other parsers take it, and only who
- * reads that string need mind.
+ * (one of `names` twice, however escaped: "mod\u0065l" is "model"). *error (may be NULL) then says
+ * where; for ERR_DUPLICATE its text is the member's name, so names need a terminator. After a
+ * failure the spans mean nothing.
+ *
+ * Two things pass, since the relay does not judge them: other names that are there twice, and an
+ * escape that is half a surrogate pair. Whoever reads such a string must refuse it himself.
  *
  * Parsers that ignore case (Go's encoding/json, cJSON, System.Text.Json of the web) take "Model"
- * and, by Unicode's folding, "\u017ftream" for members that a scan does not find. `alike` tells of
- * them, so that who decides by a member for such a parser can refuse: it is set when a name in the
- * object equals names[i] without regard to case (of ASCII letters) or is escaped. */
+ * for "model" and, by Unicode's folding, "\u017ftream" for "stream". A scan does not find these,
+ * but `alike` tells of them: a name in the object is names[i] but for case or escapes. So whoever
+ * decides by a member, for a parser behind him, can refuse. */
 MUST_CHECK int json_scan(struct str text, const struct str *names, size_t count,
                          struct json_span *spans, struct json_error *error);
 

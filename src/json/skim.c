@@ -80,7 +80,7 @@ static inline const unsigned char *string_end(struct json_skim *s, bool *escaped
     return p;
 }
 
-/* Counts a bracket; passes over what else find_mark stops at. */
+/* Counts a bracket; passes over what else next_mark stops at. */
 static inline void count_bracket(unsigned *depth, unsigned char c)
 {
     if (c == '{' || c == '[') ++*depth;

@@ -16,16 +16,16 @@
 
 /* A walk over a text that is all there. */
 struct json_skim {
-    const unsigned char *block; /* of at most 64 bytes */
+    const unsigned char *block; /* the present one, at most 64 bytes */
     const unsigned char *next;  /* behind it */
     const unsigned char *end;
-    uint64_t marks; /* of the block, not passed yet: a bit for each quote, bracket, backslash */
+    uint64_t marks; /* a bit for each quote, bracket and backslash of the block that is to come */
     unsigned depth; /* brackets open */
 };
 
 /* Borrowed from the text. */
 struct json_member {
-    unsigned depth;   /* 1: of the outermost value */
+    unsigned depth;   /* 1: a member of the outermost value */
     bool escaped;     /* the name has escapes */
     struct str name;  /* as written, without its quotes */
     struct str value; /* from its first byte to the end of the whole text */
@@ -73,7 +73,7 @@ struct json_find {
     bool lost;              /* the object is too large: it is passed over */
     bool whole;             /* the object has ended */
     unsigned char text_len; /* bytes in text */
-    char text[64];          /* of the outermost string that is read, with its quotes */
+    char text[64];          /* the outermost string that is read, with its quotes */
 };
 
 /* `name` must outlive it, and have at most 10 bytes, which escaped fit into `text`. An object of

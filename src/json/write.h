@@ -32,13 +32,13 @@ void json_write_key_str(struct json_writer *w, struct str name);
 void json_write_str(struct json_writer *w, struct str s);
 void json_write_i64(struct json_writer *w, int64_t v);
 void json_write_u64(struct json_writer *w, uint64_t v);
-void json_write_double(struct json_writer *w,
-                       double v); /* shortest form that reads back; not finite: null */
+/* The shortest form that reads back as the same number; null when it is not finite. */
+void json_write_double(struct json_writer *w, double v);
 void json_write_bool(struct json_writer *w, bool v);
 void json_write_null(struct json_writer *w);
 void json_write_raw(struct json_writer *w, struct str json); /* a value that is JSON text already */
 
-/* key and value in one */
+/* Key and value in one. */
 void json_write_str_member(struct json_writer *w, const char *name, struct str v);
 void json_write_u64_member(struct json_writer *w, const char *name, uint64_t v);
 void json_write_i64_member(struct json_writer *w, const char *name, int64_t v);

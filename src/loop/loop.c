@@ -226,11 +226,10 @@ int loop_new_real(struct loop **out)
     uv_timer_init(&l->uv, &l->uv_timer);
     uv_prepare_init(&l->uv, &l->uv_prepare);
     l->uv_timer.data = l->uv_prepare.data = l->uv_async.data = l;
-    if (uv_async_init(&l->uv, &l->uv_async, on_uv_async))
-        abort(); /* an eventfd; without one nothing works */
-    signal(
-        SIGPIPE,
-        SIG_IGN); /* writing to a peer that has gone is an error of that write, not the end of us */
+    /* It takes an eventfd; without one nothing works. */
+    if (uv_async_init(&l->uv, &l->uv_async, on_uv_async)) abort();
+    /* Writing to a peer that has gone is an error of that write, not the end of us. */
+    signal(SIGPIPE, SIG_IGN);
     uv_prepare_start(&l->uv_prepare, on_uv_prepare);
     task_init(&l->log_task, on_log_timer);
     timer_init(&l->log_timer, &l->log_task);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Child processes by fork and exec, watched through a pidfd; signals and descriptors through libuv.
  *
- *   RUNNING --the child ends: on_exit--> ENDING, while others of its group live --nobody is left: on_gone--> gone
+ *   RUNNING --the child ends: on_exit--> ENDING, while others of its group live
+ *                                          `--nobody is left: on_gone--> gone
  *
  * fork by hand, because the child must ask the kernel for a signal when its parent dies, which no
  * library offers. Between fork and exec only async-signal-safe calls are made; a failed exec comes
@@ -24,20 +25,21 @@
 #include "loop/loop_priv.h"
 #include "obs/log.h"
 
-#define LOOK_US ((uint64_t)20 * USEC_PER_MS)   /* at what is left of a group */
-#define GRACE_US ((uint64_t)500 * USEC_PER_MS) /* between SIGTERM and SIGKILL for it */
+/* What is left of a group is looked at so often, killed after so long, given up after so long. */
+#define LOOK_US ((uint64_t)20 * USEC_PER_MS)
+#define GRACE_US ((uint64_t)500 * USEC_PER_MS)
 #define PATIENCE_US ((uint64_t)5 * USEC_PER_SEC)
 
 struct process {
-    struct list link; /* of the loop's processes */
+    struct list link; /* on the loop's processes */
     uv_poll_t poll;   /* readable when the child has ended */
     struct loop *loop;
-    pid_t
-        pid; /* and of its group, which keeps the number taken after the child while it has members */
+    /* The child's and its group's. As long as the group has members the number stays taken. */
+    pid_t pid;
     int pidfd;
-    bool ended;        /* the child, which is reaped */
-    bool killed;       /* what is left of the group */
-    uint64_t ended_us; /* then */
+    bool ended;        /* the child has, and was reaped */
+    bool killed;       /* what is left of the group was sent SIGKILL */
+    uint64_t ended_us; /* when the child had */
     struct task task;
     struct timer timer; /* the next look at the group */
     void (*on_exit)(void *owner, int64_t status, int signal);

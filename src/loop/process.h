@@ -27,7 +27,9 @@ struct process_spec {
 MUST_CHECK int process_start(struct loop *l, const struct process_spec *spec, struct process **out);
 int process_pid(const struct process *p);
 void process_signal(struct process *p, int signum); /* to its process group */
-void process_forget(struct process *p); /* no callback any more, nobody waits for it; `p` is dead */
+
+/* No callback comes any more, and nobody waits for it; `p` is dead. */
+void process_forget(struct process *p);
 
 /* Orphans become our children, here and as PID 1 of a container, and are reaped: what the
  * loop's processes leave behind does not stay as zombies, whoever their next parent would

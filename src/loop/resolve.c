@@ -30,7 +30,7 @@ struct question {
     struct mail mail;
     struct loop *loop; /* NULL: nobody is interested any more */
     struct name *name;
-    int status; /* of getaddrinfo */
+    int status; /* what getaddrinfo returned */
     struct addresses found;
     char host[];
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A two-way byte stream: TCP, UNIX socket, later TLS or a tunnel, or a test's script.
+/* A two-way byte stream: TCP, a UNIX socket, or a test's script.
  *
  * The holder gets facts through a handler and never runs steps inside it (see loop.h). After
  * stream_close no handler is called and the pointer is dead. Belongs to its loop's thread. */
@@ -49,12 +49,11 @@ MUST_CHECK int stream_write(struct stream *s, const struct iovec *iov, unsigned 
 size_t stream_pending(const struct stream *s);
 
 /* From here on, on_drain is told each time that what is queued has been above `low` and falls to it
- * or less; at first 0. Set it before the bytes that it is to watch are written: of those that are
- * queued already it may be told later. */
+ * or less; `low` is 0 at first. Set it before the bytes that it is to watch are written: for those
+ * that are queued already, on_drain may come later than that. */
 void stream_set_low_mark(struct stream *s, size_t low);
 
-/* Bytes that the kernel or the queue has taken since the stream began;
- * grows as a reader takes them. */
+/* Bytes that the kernel has taken since the stream began: grows as long as the peer reads. */
 uint64_t stream_drained(const struct stream *s);
 
 /* Closes at once; what is queued is lost. stream_close_reset also tells a TCP peer by RST. */

@@ -20,8 +20,8 @@ struct stream {
     const struct stream_handler *handler;
     void *owner;
     uint64_t written; /* bytes given to stream_write */
-    char *place; /* where the next bytes go, place_len of them at most; 0: where the kind likes */
-    size_t place_len;
+    char *place;      /* where the next bytes go, if place_len is not 0 */
+    size_t place_len; /* at most so many of them; 0: they go where the kind likes */
     size_t low_mark;
     bool above; /* more than low_mark has been queued since on_drain */
     bool reading;

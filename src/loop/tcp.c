@@ -56,7 +56,7 @@ struct dial {
     struct lookup lookup;
     uint16_t port;
     struct addresses found;
-    unsigned tried; /* of them */
+    unsigned tried; /* addresses so far */
     uv_connect_t req;
     bool reopening; /* the handle is being closed for the next address */
     struct task task;

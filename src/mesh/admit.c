@@ -31,7 +31,7 @@ bool tried_has(const struct tried *t, const struct endpoint_state *s)
 enum reach {
     REACH_SOUND,  /* for retries: those without recent failures */
     REACH_LIKED,  /* those that are not shunned */
-    REACH_ANYONE, /* those, too: better a bad answer than none */
+    REACH_ANYONE, /* shunned ones, too: better a bad answer than none */
     REACH_END
 };
 
@@ -39,13 +39,14 @@ enum reach {
 struct survey {
     enum reach reach;
     struct route_candidate candidates[BATCH_MAX];
-    size_t count; /* of candidates, this batch */
+    size_t count; /* candidates of this batch */
     size_t first; /* place of candidates[0] in the service's endpoints */
+
     /* Over all batches: */
     bool soon;   /* one is full, starting, startable or on trial: waiting makes sense */
     bool rests;  /* one asked for a pause, which is over soon, too */
     bool beyond; /* a wider reach has more */
-    /* earliest time at which a cooldown or a failed start may be over; UINT64_MAX: none */
+    /* The earliest time at which a cooldown or a failed start may be over; UINT64_MAX: none. */
     uint64_t better_us;
 };
 

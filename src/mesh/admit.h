@@ -2,8 +2,8 @@
 /* Admission: a request gets a credit at an endpoint, waits for one, or learns that none will come.
  *
  *   admit_try --ADMIT_OK----> grant --> endpoint_report, endpoint_release
- *      |   \--ADMIT_NONE--> answer 503 with Retry-After, or fall back
- *   ADMIT_WAIT
+ *      |   \--ADMIT_NONE--> fall back, or answer 503 with Retry-After
+ *   ADMIT_WAIT, or ADMIT_REST without a fallback
  *      v
  *   admit_wait --> WAITER_WAITING --woken--> WAITER_GRANTED --admit_take--> grant
  *                      |                  \-> WAITER_REFUSED --admit_cancel
@@ -37,7 +37,7 @@ bool tried_has(const struct tried *t, const struct endpoint_state *s);
 
 enum {
     ADMIT_OK = 0,
-    ADMIT_WAIT = 1, /* all usable endpoints are full, or only startable or starting ones are left */
+    ADMIT_WAIT = 1, /* all usable endpoints are full, or have yet to start */
     ADMIT_NONE = 2, /* every endpoint is down, cooling down or tried */
     ADMIT_REST = 3, /* as ADMIT_WAIT, but what is left asked for a pause: a fallback is better */
 };

@@ -241,7 +241,7 @@ static void tell_key(struct endpoint_state *s, const struct endpoint *e, bool re
 }
 
 /* What the verdict means for the breakers, and what follows for the log and for who waits. Ends the
- * grant's trials. `failure`: of transport, in words; else NULL. */
+ * grant's trials. `failure`: why it could not be reached, in words; else NULL. */
 static void conclude(struct grant *g, enum verdict_blame blame, const char *failure,
                      uint64_t retry_after_us, uint64_t now_us, struct rng *rng)
 {

@@ -52,38 +52,37 @@ struct attempt_counts {
 
 /* The changing part. Fields are private to mesh/; read them through the functions below. */
 struct endpoint_state {
-    struct list link;      /* of the mesh's states; main thread */
+    struct list link;      /* on the mesh's endpoints; main thread */
     struct str identity;   /* model, name and URL with separators; owned */
     _Atomic unsigned refs; /* snapshots that name it */
     struct service_state *service;
 
     _Atomic uint32_t inflight; /* credits taken */
     _Atomic uint32_t phase;    /* enum endpoint_phase */
-    /* What the breakers say, so that healthy requests need no mutex. 0: closed; else no request
-     * before this time (UINT64_MAX: a trial runs). */
-    _Atomic uint64_t closed_until;  /* reachability: nobody goes there */
-    _Atomic uint64_t shunned_until; /* answers: others are preferred */
-    _Atomic uint64_t
-        rest_until; /* asked for a pause: even where there are no others, requests wait until then */
-    _Atomic bool troubled;        /* a breaker has failures to forget */
-    _Atomic bool told_key;        /* that it refuses our key was logged */
-    _Atomic uint32_t usage;       /* enum endpoint_usage */
-    _Atomic bool wanted;          /* the hook was called and nothing came of it yet */
-    _Atomic uint64_t released_us; /* when the last credit came back */
-    /* ENDPOINT_DOWN: when it may be better; STARTING: when the start is given up; 0 unknown */
+    /* What the breakers say, so that healthy requests need no mutex. 0: nothing;
+     * UINT64_MAX: a trial runs. */
+    _Atomic uint64_t closed_until;  /* it cannot be reached: no request before */
+    _Atomic uint64_t shunned_until; /* it answers badly: others are preferred before */
+    _Atomic uint64_t rest_until;    /* it asked for a pause: without others, requests wait */
+    _Atomic bool troubled;          /* a breaker has failures to forget */
+    _Atomic bool told_key;          /* that it refuses our key was logged */
+    _Atomic uint32_t usage;         /* enum endpoint_usage */
+    _Atomic bool wanted;            /* the hook was called and nothing came of it yet */
+    _Atomic uint64_t released_us;   /* when the last credit came back */
+    /* ENDPOINT_DOWN: when it may be better; STARTING: when the start is given up; 0: unknown. */
     _Atomic uint64_t retry_at_us;
     _Atomic uint64_t phase_us; /* when the phase began */
     bool checked;              /* the prober has looked whether it is there; main thread */
     bool probing;              /* the prober has a probe for it; main thread */
 
-    /* breakers, rules, reason; never on the path of a healthy request */
+    /* For what follows; never on the path of a healthy request. */
     pthread_mutex_t mutex;
     struct breaker transport; /* is it there? */
     struct breaker answers;   /* does it answer well? */
     struct breaker_rules transport_rules;
     struct breaker_rules answers_rules;
     char reason[ENDPOINT_REASON_MAX];      /* why it is not up; "" when it is */
-    char failure[ENDPOINT_REASON_MAX / 2]; /* the last one of transport */
+    char failure[ENDPOINT_REASON_MAX / 2]; /* why it could not be reached last */
 
     struct attempt_counts *attempts; /* one per worker */
 };
@@ -92,8 +91,8 @@ struct endpoint_state {
  * ones. Microseconds; 0: none. */
 struct endpoint_timeouts {
     uint64_t connect_us;
-    uint64_t first_byte_us; /* of a stream */
-    uint64_t whole_us;      /* of an answer that is not streamed: its first byte */
+    uint64_t first_byte_us; /* until a stream's first byte */
+    uint64_t whole_us;      /* until the first byte of an answer that is not streamed */
     uint64_t between_us;
     uint64_t total_us;
 };
@@ -104,9 +103,9 @@ struct endpoint {
     struct addr addr;    /* where to dial */
     struct str pool_key; /* names the connection pool: equal for equal addresses */
     struct str host;     /* the Host header */
-    /* what stands for the client's "/v1": "/v1", "/openai/v1" ...; never empty, no last slash */
+    /* What stands for the client's "/v1": "/v1", "/openai/v1" ...; never empty, no last slash. */
     struct str prefix;
-    /* the name to put into the body; the service's own when the configuration gives none */
+    /* The name to put into the body; the service's own when the configuration gives none. */
     struct str model;
     struct str authorization; /* "Bearer KEY", or empty; secret */
     const struct conf_pair *labels;
@@ -115,7 +114,7 @@ struct endpoint {
     uint32_t weight;
     enum conf_usage usage; /* whether streams are asked for usage */
     struct endpoint_timeouts timeouts;
-    /* target of the active probe, from the host's root; empty: none */
+    /* The active probe's target, from the host's root; empty: none. */
     struct str health;
     const struct conf_engine *engine; /* supervised process, or NULL */
     const struct service *service;
@@ -133,12 +132,12 @@ struct str endpoint_target(struct arena *arena, const struct endpoint *e, struct
  * endpoint_release. Its owner keeps the snapshot that it came from until then. */
 struct grant {
     const struct endpoint *endpoint; /* NULL: none */
-    /* reference held by a grant that came through the queue; else NULL */
+    /* One reference, if it came through the queue; else NULL. */
     struct snapshot *snapshot;
-    bool trial;      /* the one request of a half-open transport breaker */
-    bool probation;  /* ... of the answers' */
+    bool trial;      /* the one request that tries whether it can be reached again */
+    bool probation;  /* the one request that tries whether it answers well again */
     bool last;       /* taken although it is shunned, as there are no others */
-    bool given_back; /* the credit, by endpoint_give_back */
+    bool given_back; /* the credit was, by endpoint_give_back */
 };
 
 /* How the try ended: counts it for `worker`, feeds the breakers and logs what changes. Once per
@@ -162,12 +161,13 @@ void endpoint_give_back(struct grant *g, uint64_t now_us);
 /* Gives the credit back, where that was not done, and zeroes *g. Legal on a zeroed grant. */
 void endpoint_release(struct grant *g, uint64_t now_us);
 
-/* --- what the prober, the supervisor and the admin view use --- */
+/* --- what the prober, the supervisor and the status pages use --- */
 
 struct str endpoint_model(const struct endpoint_state *s); /* the service's name */
 uint32_t endpoint_inflight(const struct endpoint_state *s);
 enum endpoint_phase endpoint_phase(const struct endpoint_state *s);
-/* time of the last release, 0 never */
+
+/* When the last credit came back; 0: never. */
 uint64_t endpoint_released_at(const struct endpoint_state *s);
 
 /* True when it would take a request now: up, not cooling down. It may be shunned. */
@@ -176,7 +176,7 @@ bool endpoint_usable(const struct endpoint_state *s, uint64_t now_us);
 /* True when others are preferred, as it answers badly or asked for a pause. */
 bool endpoint_shunned(const struct endpoint_state *s, uint64_t now_us);
 
-/* True when it cools down, or tries itself out after: worth a probe. */
+/* True while it cools down, and after that until a trial or a probe has succeeded. */
 bool endpoint_cooling(const struct endpoint_state *s);
 
 /* Changes the phase and the reason shown for it (copied, cut; empty for up), then wakes the

@@ -25,18 +25,18 @@ struct service_worker {
 
 /* The part of a service that outlives snapshots. */
 struct service_state {
-    struct list link; /* of mesh.services; main thread */
+    struct list link; /* on mesh.services; main thread */
     struct mesh *mesh;
     struct str name;       /* owned */
     _Atomic unsigned refs; /* snapshots that name it */
     uint64_t created_s;    /* wall clock */
     struct service_worker *workers;
-    _Atomic uint64_t turn;  /* of round robin */
+    _Atomic uint64_t turn;  /* round robin's running number */
     _Atomic size_t waiting; /* length of queue */
 
-    pthread_mutex_t mutex; /* what follows */
+    pthread_mutex_t mutex; /* for what follows */
     struct queue queue;    /* struct waiter */
-    /* in the mesh's current snapshot; NULL: not configured any more */
+    /* In the mesh's current snapshot; NULL: not configured any more. */
     const struct service *current;
     struct rng rng;
 };

@@ -24,7 +24,7 @@ enum { PASSING_MAX = 64, COOLING_MAX = 1024 };
 struct probe {
     struct list link;
     struct prober *prober;
-    const struct endpoint *endpoint; /* of the prober's snapshot */
+    const struct endpoint *endpoint; /* the prober's snapshot has it */
     struct health_check check;
     struct task task; /* the interval is over */
     struct timer timer;
@@ -38,8 +38,8 @@ struct prober {
     struct mesh *mesh;
     struct snapshot *snapshot; /* one reference */
     struct list probes;
-    unsigned passing;      /* of probes */
-    size_t service, place; /* of the endpoint that is to be looked at for the first time next */
+    unsigned passing;      /* probes in passing */
+    size_t service, place; /* where the next endpoint is that is looked at for the first time */
     struct task tick_task;
     struct timer tick;
     struct rng rng;

@@ -64,8 +64,8 @@ void snapshot_unref(struct snapshot *s); /* any thread; NULL is fine */
 /* Counters of `worker` (0 .. workers-1) for this service; written by that worker's thread only. */
 struct service_stats *service_stats(const struct service *s, unsigned worker);
 
-/* The retry budget of the configuration, one for all workers. request: a first attempt begins;
- * retry: true, and counted, when one more attempt is within budget. */
+/* The retry budget of the configuration, one for all workers. The first tells that a first attempt
+ * begins. The second is true, and has counted it, when one more attempt is within budget. */
 void service_count_request(const struct service *s, unsigned worker, uint64_t now_us);
 bool service_may_retry(const struct service *s, unsigned worker, uint64_t now_us);
 
@@ -77,9 +77,9 @@ uint64_t service_wait_until(const struct service *s, uint64_t queued_us);
 /* Waiting requests now. */
 size_t service_waiting(const struct service *s);
 
-/* True when a request would be served: an endpoint is usable, or its process starts on demand. A
- * process that starts at start must be up. Else `reason` (NULL: not wanted) gets why, one phrase
- * per endpoint, separated by "; ". */
+/* True when a request would be served: an endpoint is usable, or its process starts on demand. One
+ * whose process starts with Hostler must be up. Else `reason` (NULL: not wanted) gets why, one
+ * phrase per endpoint, separated by "; ". */
 bool service_ready(const struct service *s, uint64_t now_us, struct buf *reason);
 
 /* --- the main thread --- */

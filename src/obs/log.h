@@ -2,9 +2,10 @@
 /* The log: one event per line, an event name and key=value pairs; JSON, or text on a terminal.
  *
  * A line is built on the caller's stack and handed over whole. Lines are gathered per thread and
- * written when 16 KiB are full, when log_flush is called (each loop calls it before it sleeps, at
- * most every 100 ms) or at once for warnings and errors. Secrets and prompt text have no place
- * here: there is no function that prints them.
+ * written when 16 KiB are full or log_flush is called; warnings and errors are written at once,
+ * with all before them. Secrets and prompt text have no place here: there is no function that
+ * prints them.
+ *
  * Any thread; log_init before the first other thread starts. */
 #ifndef HOSTLER_OBS_LOG_H
 #define HOSTLER_OBS_LOG_H
@@ -28,9 +29,8 @@ enum log_level log_level_named(struct str name);
 void log_init(int fd, enum log_format format, enum log_level least);
 void log_set(enum log_format format, enum log_level least); /* after a reload */
 
-/* Lines are gathered per thread; warnings and errors go out at once, with all before
- * them. Threads with a loop write what they gathered within 100 ms; others call
- * log_flush before they wait or end. */
+/* Writes what this thread has gathered. Its loop does so within 100 ms; a thread without a loop
+ * calls it before it waits or ends. */
 void log_flush(void);
 bool log_gathered(void); /* this thread has lines that were not written yet */
 

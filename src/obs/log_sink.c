@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a write cannot block depends on what the descriptor is:
+/* How a write is kept from blocking depends on what the descriptor is:
  * - a pipe or terminal is opened once more by its name in /proc, because O_NONBLOCK on the
  *   inherited description would hit every process that shares it;
  * - a socket (the journal) takes MSG_DONTWAIT;
@@ -31,7 +31,7 @@ static struct {
     enum way way;
     size_t rest_len; /* the end of a line whose start was written */
     char rest[LOG_LINE_MAX];
-    uint64_t told; /* of the dropped lines, those that a line in the log told of */
+    uint64_t told; /* dropped lines that the log has told of */
     atomic_uint_fast64_t dropped;
 } sink = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = 2, .way = WAY_POLL};
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Counters, gauges and histograms: plain numbers per worker, summed when scraped.
  *
- * Rows stand in metrics.def: METRIC(id, kind, name, unit/labels, help). A metric without
- * labels lives in one array per worker; metrics with labels are kept by their owner (per
- * model, per endpoint: names come from the configuration only, so that series are bounded) and
- * written with the same writer.
+ * Rows stand in metrics.def: METRIC(id, kind, name, labels, help). A metric without labels lives in
+ * one array per worker; metrics with labels are kept by their owner (per model, per endpoint: names
+ * come from the configuration only, so that series are bounded) and written with the same writer.
  * A set is written by one thread; any thread may read it (relaxed atomics). */
 #ifndef HOSTLER_OBS_METRICS_H
 #define HOSTLER_OBS_METRICS_H

@@ -19,7 +19,7 @@ void digester_free(struct digester *d);
 MUST_CHECK bool digest_pair(struct digester *d, struct str first, struct str second,
                             unsigned char out[DIGEST_SIZE]);
 
-/* In a time that does not depend on the contents. */
+/* True when they are equal; takes a time that does not depend on the contents. */
 bool digest_eq(const unsigned char a[DIGEST_SIZE], const unsigned char b[DIGEST_SIZE]);
 
 #endif

@@ -14,10 +14,9 @@
 #include "base/rand.h"
 
 struct breaker_rules {
-    unsigned failures; /* until the cooldown, at least 1: in a row, or by_rate of late */
-    /* a success does not forget them, it is weighed against them */
-    bool by_rate;
-    uint64_t cooldown_us;     /* the first one; doubles up to the maximum */
+    unsigned failures;    /* that lead to a cooldown, at least 1: in a row, or by_rate of late */
+    bool by_rate;         /* a success does not forget failures, but is weighed against them */
+    uint64_t cooldown_us; /* the first one; doubles up to the maximum */
     uint64_t cooldown_max_us; /* bounds Retry-After too */
 };
 
@@ -52,9 +51,9 @@ void breaker_success(struct breaker *b, const struct breaker_rules *rules, uint6
 /* Forgets everything: it is known to be well. */
 void breaker_reset(struct breaker *b);
 
-/* One more failure. A cooldown that runs is not doubled by stragglers, only lengthened by their
- * Retry-After. retry_after_us > 0 opens at once, for just so long while the failures are too few
- * for a cooldown. Lengths are jittered by up to a tenth upward, Retry-After by nothing downward. */
+/* One more failure. retry_after_us > 0 opens at once, for just so long while the failures are too
+ * few for a cooldown. A cooldown that runs is not doubled by stragglers, only lengthened by their
+ * Retry-After. A cooldown is drawn up to a tenth longer; a Retry-After stays as it is. */
 void breaker_failure(struct breaker *b, const struct breaker_rules *rules, uint64_t retry_after_us,
                      uint64_t now_us, struct rng *rng);
 

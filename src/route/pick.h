@@ -7,8 +7,7 @@
 #include "base/rand.h"
 
 enum route_policy {
-    /* power of two choices: of two random ones the one with less load per share */
-    ROUTE_LEAST_BUSY,
+    ROUTE_LEAST_BUSY,  /* the less busy of two random ones: power of two choices */
     ROUTE_ROUND_ROBIN, /* the turn-th eligible one */
     ROUTE_WEIGHTED,    /* random in proportion to weight */
 };

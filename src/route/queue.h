@@ -11,9 +11,9 @@
 
 struct queue_node {
     struct list link;
-    int priority; /* set before queue_push */
-    /* set before queue_push; a waiter past it is passed over, its owner takes it out */
-    uint64_t deadline_us;
+    /* Both are set before queue_push. */
+    int priority;
+    uint64_t deadline_us; /* a waiter past it is passed over; its owner takes it out */
 };
 
 struct queue {

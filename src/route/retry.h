@@ -25,7 +25,7 @@ struct retry_budget {
     struct retry_slot slots[RETRY_WINDOW_SEC]; /* second modulo the window */
 };
 
-/* Of the last 10 seconds, over the budgets that were added. */
+/* What the budgets that were added have counted in the last 10 seconds. */
 struct retry_sums {
     uint64_t requests;
     uint64_t retries;

@@ -21,28 +21,29 @@ enum verdict_retry { RETRY_NEVER, RETRY_ELSEWHERE };
 
 /* What it says of the endpoint's health. */
 enum verdict_blame {
-    /* nothing bad: the request, the client or we ourselves were the cause */
+    /* Nothing bad: the request, the client or we ourselves were the cause. */
     BLAME_NOBODY,
-    /* it was not there, which no request can bring about: after some in a row it gets
-     * none until it is seen again */
+    /* It was not there, which no request can bring about. After some in a row it gets no requests
+     * until it is seen again. */
     BLAME_TRANSPORT,
-    /* it answers badly, or not: when that is more often than well, others are preferred; it
-     * stays when there are none */
+    /* It answers badly, or not at all. When it does so more often than well, others are preferred;
+     * without others it stays. */
     BLAME_ANSWERS,
-    /* it asked for a pause: others are preferred for so long; without others requests
-     * wait, for a bounded time */
+    /* It asked for a pause. Others are preferred for so long; without others requests wait, for a
+     * bounded time. */
     BLAME_LIMIT,
 };
 
 struct verdict_row {
-    const char *label; /* of the metric */
+    const char *label; /* the metric's `result` */
     enum verdict_retry retry;
     enum verdict_blame blame;
-    int status;       /* of our own answer; 0: the runtime's goes to the client */
-    const char *code; /* of our own answer; NULL */
-    const char *event;
-    const char *client;
-    const char *log;
+    int status;       /* our own answer's; 0: the runtime's goes to the client */
+    const char *code; /* our own answer's; NULL with status 0 */
+    /* For docs/failures.md, in Markdown: */
+    const char *event;  /* what happened */
+    const char *client; /* what the client gets */
+    const char *log;    /* what the log has */
 };
 
 const struct verdict_row *verdict_row(enum verdict v);

@@ -24,7 +24,7 @@ struct world {
     struct engine_output output;
     int writer; /* -1: closed */
     FILE *log;
-    char text[1 << 20]; /* of the log */
+    char text[1 << 20]; /* what the log has */
     struct task stop;
     struct timer timer;
 };

@@ -29,7 +29,7 @@ struct sim {
     size_t running;
     uint64_t step_us;
     uint64_t clock_us;
-    uint64_t ran_us;     /* of the clock, for the running sequences */
+    uint64_t ran_us;     /* time that the running sequences had */
     uint64_t longest_us; /* gap between their steps */
     double slower;       /* than usual */
 };

@@ -342,8 +342,8 @@ static void a_prompt_that_is_not_much_longer_than_a_slice_is_not_cut(void **stat
 {
     (void)state;
     struct bench *b = bench_new("fake:mode echo", 2, 2048, 512);
-    decodes_for(b, "a",
-                190); /* from here on its cost is known: 200 ms alone are 200 tokens at most */
+    /* From here on its cost is known: 200 ms alone are 200 tokens at most. */
+    decodes_for(b, "a", 190);
     assert_int_equal(decodes_for(b, "b", 215), 1);
     assert_int_equal(decodes_for(b, "c", 350), 1);
     assert_int_equal(decodes_for(b, "d", 450), 2);

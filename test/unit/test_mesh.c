@@ -425,8 +425,8 @@ static void failures_lead_to_a_cooldown_and_one_trial(void **state)
     const struct tried none = {0};
     assert_false(admit_hopeful(w->demo, &none, loop_now(w->loop)));
     loop_advance(w->loop, 10 * SEC);
-    assert_true(admit_hopeful(w->demo, &none,
-                              loop_now(w->loop))); /* and the trial is not taken by asking */
+    /* And the trial is not taken by asking. */
+    assert_true(admit_hopeful(w->demo, &none, loop_now(w->loop)));
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
     assert_true(a.trial);
     assert_int_equal(try_admit(w, NULL, &b), ADMIT_WAIT); /* the trial decides soon */

@@ -190,8 +190,8 @@ static void signals_go_to_the_whole_group(void **state)
     process_signal(p, SIGTERM);
     run(w);
     assert_int_equal(w->signal, SIGTERM);
-    assert_int_equal(read(pipes[0], &byte, 1),
-                     0); /* the grandchild, which held the pipe too, is gone */
+    /* The grandchild, which held the pipe too, is gone. */
+    assert_int_equal(read(pipes[0], &byte, 1), 0);
     close(pipes[0]);
     signal_watch_close(reaper);
     prctl(PR_SET_CHILD_SUBREAPER, 0);

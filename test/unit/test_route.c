@@ -237,7 +237,7 @@ static void retries_stay_within_budget(void **state)
     for (unsigned i = 0; i < 100; i++)
         granted += retry(b, i % 2, now + 5 * SEC, 3);
     assert_int_equal(granted, 20);
-    /* Of 80 requests and 20 retries that are left in the window; then of none. */
+    /* The window has 80 requests and 20 retries left; then none. */
     assert_false(retry(b, 0, now + 10 * SEC, 3));
     granted = 0;
     for (unsigned i = 0; i < 100; i++)
