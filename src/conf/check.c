@@ -9,8 +9,8 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "conf/conf_priv.h"
+#include "conf/text.h"
 #include "conf/url.h"
-#include "conf/value.h"
 
 enum { KEY_LENGTH_MIN = 8 };
 
@@ -451,16 +451,15 @@ static void check_limits(struct checker *c)
         conf__finding(c->load, STR("limits.bodies_total"), "is less than limits.body_max");
 }
 
-void conf__check(struct conf__load *l)
+void conf__check(struct conf__load *l, struct conf *conf)
 {
-    struct checker c = {.load = l, .conf = l->conf};
+    struct checker c = {.load = l, .conf = conf};
     map_init(&c.models);
     check_listen(&c);
     check_hosts(&c);
-    if (l->conf->model_count == 0)
-        conf__finding(l, STR("models"), "is empty: add at least one model");
+    if (conf->model_count == 0) conf__finding(l, STR("models"), "is empty: add at least one model");
     collect_names(&c);
-    for (size_t i = 0; i < l->conf->model_count; i++)
+    for (size_t i = 0; i < conf->model_count; i++)
         check_model(&c, i);
     check_keys(&c);
     check_health(&c);

@@ -12,8 +12,12 @@ enum {
     CONF__VALUE_MAX = 1 << 16, /* one value with its references replaced, bytes */
 };
 
+/* What is being filled is a struct that a schema describes: struct conf by conf__root, or a test's own. */
 struct conf__load {
-    struct conf *conf;              /* being filled */
+    const struct conf_group *schema;
+    void *base;                     /* the struct, zeroed before */
+    struct arena *arena;            /* of its values */
+    struct str path;                /* the file, for messages */
     struct conf_problems *problems; /* the caller's */
     struct arena scratch;           /* the tree and names of settings */
     struct node *root;              /* a map; NULL: the file is empty */
@@ -21,6 +25,17 @@ struct conf__load {
     size_t first;                   /* problems that were there before */
     size_t reading_problems;        /* problems->count when checking began */
 };
+
+/* load.c: begins a loading of the file called `path`. */
+void conf__load_init(struct conf__load *l, const struct conf_group *schema, void *base,
+                     struct arena *arena, struct str path, struct conf_problems *problems);
+
+/* The file's text into the struct: its tree, overrides, values. False when nothing could be read, so that there is
+ * nothing to check either. */
+bool conf__load_text(struct conf__load *l, struct str text);
+
+/* Puts the problems in order and wipes what was read. */
+void conf__load_fini(struct conf__load *l);
 
 /* problem.c: adds one. `at` gives line and origin and may be NULL. */
 void conf__problem(struct conf__load *l, const struct node *at, struct str setting, const char *fmt,
@@ -44,7 +59,7 @@ struct str conf__quote(struct conf__load *l, struct str text);
 MUST_CHECK int conf__open_file(const char *path, size_t *size);
 const char *conf__file_error(int err);
 
-/* reference.c: the node's text with ${env.X} and ${file:PATH} replaced, on the conf's arena.
+/* reference.c: the node's text with ${env.X} and ${file:PATH} replaced, on the load's arena.
  * False: a problem was added. */
 bool conf__expand(struct conf__load *l, const struct conf_row *row, const struct node *n,
                   struct str setting, struct str *out);
@@ -55,16 +70,31 @@ void conf__override(struct conf__load *l);
 /* The variable that overrides the row; `prefix` is empty or ends with a dot. On the arena. */
 struct str conf__variable(struct arena *a, struct str prefix, const struct conf_row *row);
 
-/* read.c: defaults, then what the tree says, into conf. */
+/* read.c: defaults, then what the tree says, into the struct. */
 void conf__read(struct conf__load *l);
 
+/* read_value.c: one setting that is no group, from its node. */
+void conf__read_value(struct conf__load *l, const struct conf_row *row, void *base,
+                      const struct node *n, struct str setting);
+void conf__read_texts(struct conf__load *l, const struct conf_row *row, void *base,
+                      const struct node *n, struct str setting);
+void conf__read_pairs(struct conf__load *l, const struct conf_row *row, void *base,
+                      const struct node *n, struct str setting);
+
 /* finish.c: what follows from other settings: the engine's endpoint, names of endpoints. */
-void conf__finish(struct conf__load *l);
+void conf__finish(struct conf__load *l, struct conf *c);
 
 /* check.c: what no single row can tell. */
-void conf__check(struct conf__load *l);
+void conf__check(struct conf__load *l, struct conf *c);
 
-/* Overwrites every secret of the struct that `group` describes. */
-void conf__wipe(const struct conf_group *group, void *base);
+/* compare.c: appends the names of settings that differ and need a restart. */
+MUST_CHECK int conf__compare(const struct conf_group *schema, const void *a, const void *b,
+                             struct buf *names);
+
+/* show.c, manual.c, json_schema.c: what conf_write_... do, for any schema. */
+MUST_CHECK int conf__write_yaml(const struct conf_group *schema, const void *base, struct buf *out);
+MUST_CHECK int conf__write_json(const struct conf_group *schema, const void *base, struct buf *out);
+MUST_CHECK int conf__write_manual(const struct conf_group *schema, struct buf *out);
+MUST_CHECK int conf__write_json_schema(const struct conf_group *schema, struct buf *out);
 
 #endif

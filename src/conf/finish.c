@@ -9,9 +9,9 @@ static void name_endpoint(struct conf__load *l, struct conf_endpoint *e)
     struct url url;
     if (e->name.len || url_parse(e->url, &url)) return;
     if (url.scheme == URL_UNIX)
-        e->name = arena_printf(&l->conf->arena, "unix:%" STR_FMT, STR_ARG(url.path));
+        e->name = arena_printf(l->arena, "unix:%" STR_FMT, STR_ARG(url.path));
     else
-        e->name = arena_printf(&l->conf->arena, "%" STR_FMT ":%u", STR_ARG(url.host), url.port);
+        e->name = arena_printf(l->arena, "%" STR_FMT ":%u", STR_ARG(url.host), url.port);
 }
 
 static struct conf_endpoint engine_endpoint(const struct conf_engine *engine)
@@ -27,7 +27,7 @@ static struct conf_endpoint engine_endpoint(const struct conf_engine *engine)
 
 static void append_engine(struct conf__load *l, struct conf_model *m)
 {
-    struct conf_endpoint *all = arena_alloc(&l->conf->arena, (m->endpoint_count + 1) * sizeof *all);
+    struct conf_endpoint *all = arena_alloc(l->arena, (m->endpoint_count + 1) * sizeof *all);
     for (size_t i = 0; i < m->endpoint_count; i++)
         all[i] = m->endpoints[i];
     all[m->endpoint_count++] = engine_endpoint(m->engine);
@@ -41,19 +41,19 @@ static void finish_own_timeouts(struct conf_timeouts *t)
     if (t && t->whole_us == CONF_UNSET) t->whole_us = t->first_byte_us;
 }
 
-static void finish_timeouts(struct conf__load *l)
+static void finish_timeouts(struct conf__load *l, struct conf *c)
 {
     const struct node *group = tree_get(l->root, STR("timeouts"));
     const struct node *written = group ? tree_get(group, STR("first_byte")) : NULL;
-    if (l->conf->timeouts.whole_us != CONF_UNSET) return;
-    l->conf->timeouts.whole_us = written ? l->conf->timeouts.first_byte_us : CONF_WHOLE_STANDARD_US;
+    if (c->timeouts.whole_us != CONF_UNSET) return;
+    c->timeouts.whole_us = written ? c->timeouts.first_byte_us : CONF_WHOLE_STANDARD_US;
 }
 
-void conf__finish(struct conf__load *l)
+void conf__finish(struct conf__load *l, struct conf *c)
 {
-    finish_timeouts(l);
-    for (size_t i = 0; i < l->conf->model_count; i++) {
-        struct conf_model *m = &l->conf->models[i];
+    finish_timeouts(l, c);
+    for (size_t i = 0; i < c->model_count; i++) {
+        struct conf_model *m = &c->models[i];
         struct str setting = arena_printf(&l->scratch, "models[%zu]", i);
         m->line = tree_find(l->root, setting)->line;
         for (size_t j = 0; j < m->endpoint_count; j++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The schema table as a reference manual in Markdown. */
 #include "conf/conf_priv.h"
-#include "conf/value.h"
+#include "conf/types.h"
 
 struct manual {
     struct buf *out;
@@ -66,17 +66,7 @@ static void indented(struct manual *m, const char *text)
 
 static struct str value_text(struct manual *m, const struct conf_row *row)
 {
-    struct arena *a = &m->arena;
     switch (row->type) {
-    case CONF_TEXT: return row->flags & CONF_SECRET ? STR("secret text") : STR("text");
-    case CONF_WORD:
-    case CONF_ENUM: return conf__words_text(a, row);
-    case CONF_BOOL: return STR("true or false");
-    case CONF_DURATION: return arena_printf(a, "duration: %s", conf__range_text(a, row).ptr);
-    case CONF_SIZE:
-        return arena_printf(a, "%s: %s", row->unit ? "count" : "size",
-                            conf__range_text(a, row).ptr);
-    case CONF_COUNT: return conf__range_text(a, row);
     case CONF_TEXTS: return STR("list of texts");
     case CONF_ADDRESSES: return STR("list of addresses");
     case CONF_PAIRS:
@@ -84,8 +74,8 @@ static struct str value_text(struct manual *m, const struct conf_row *row)
     case CONF_LIST: return STR("list");
     case CONF_GROUP:
     case CONF_OPTIONAL: return STR("group");
+    default: return conf__kind(row->type)->describe(&m->arena, row);
     }
-    return STR("");
 }
 
 static void write_row(struct manual *m, const struct conf_row *row)
@@ -120,12 +110,17 @@ static void write_group(struct manual *m, const struct conf_group *group)
         if (group->rows[i].group) write_group(m, group->rows[i].group);
 }
 
-int conf_write_manual(struct buf *out)
+int conf__write_manual(const struct conf_group *schema, struct buf *out)
 {
     struct manual m = {.out = out};
     arena_init(&m.arena, SIZE_MAX, 1024);
     put(&m, introduction);
-    write_group(&m, &conf__root);
+    write_group(&m, schema);
     arena_fini(&m.arena);
     return m.err;
+}
+
+int conf_write_manual(struct buf *out)
+{
+    return conf__write_manual(&conf__root, out);
 }

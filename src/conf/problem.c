@@ -6,9 +6,9 @@
 
 #include "base/utf8.h"
 #include "conf/conf_priv.h"
-#include "conf/value.h"
+#include "conf/text.h"
 
-enum { TEXT_MAX = 1024, QUOTE_MAX = 80 };
+enum { TEXT_MAX = 1024 };
 
 void conf_problems_init(struct conf_problems *p)
 {
@@ -57,7 +57,7 @@ static void addv(struct conf__load *l, const struct node *at, struct str setting
     if (conf__problems_full(l)) return;
     if (p->count - l->first == CONF_PROBLEMS_MAX - 1) {
         *add(p) = (struct conf_problem){
-            .file = arena_dup(&p->arena, l->conf->path),
+            .file = arena_dup(&p->arena, l->path),
             .line = UINT32_MAX,
             .text = STR("more problems follow; they are left out"),
         };
@@ -66,7 +66,7 @@ static void addv(struct conf__load *l, const struct node *at, struct str setting
     vsnprintf(text, sizeof text, fmt, args);
     bool variable = at && at->variable;
     *add(p) = (struct conf_problem){
-        .file = arena_dup(&p->arena, variable ? STR("environment") : l->conf->path),
+        .file = arena_dup(&p->arena, variable ? STR("environment") : l->path),
         .line = at && !variable ? at->line : 0,
         .setting = printable(&p->arena, variable ? str_of(at->variable) : setting),
         .text = printable(&p->arena, str_n(text, utf8_complete(str_of(text)))),
@@ -117,8 +117,5 @@ void conf__problems_sort(struct conf_problems *p, size_t first)
 
 struct str conf__quote(struct conf__load *l, struct str text)
 {
-    if (text.len <= QUOTE_MAX) return arena_printf(&l->scratch, "\"%" STR_FMT "\"", STR_ARG(text));
-    struct str cut = str_sub(text, 0, QUOTE_MAX);
-    cut.len = utf8_complete(cut);
-    return arena_printf(&l->scratch, "\"%" STR_FMT "...\"", STR_ARG(cut));
+    return conf__quoted(&l->scratch, text);
 }

@@ -126,7 +126,7 @@ static bool expand_piece(struct expansion *x, struct str *rest)
 bool conf__expand(struct conf__load *l, const struct conf_row *row, const struct node *n,
                   struct str setting, struct str *out)
 {
-    struct arena *arena = &l->conf->arena;
+    struct arena *arena = l->arena;
     if (n->variable || str_find(n->text, STR("${")) < 0) {
         *out = arena_dup(arena, n->text);
         return true;

@@ -2,7 +2,8 @@
 /* The schema table: one row per setting, grouped as the file nests them.
  *
  * The loader, the environment overrides, the JSON Schema, the manual and `hostler config show` walk
- * these rows; a setting is added by a field in conf.h and a row here. Constant data, any thread. */
+ * these rows; a setting is added by a field in conf.h and a row in schema.c or schema_model.c. Constant data,
+ * any thread. */
 #ifndef HOSTLER_CONF_SCHEMA_H
 #define HOSTLER_CONF_SCHEMA_H
 
@@ -10,13 +11,16 @@
 #include "base/str.h"
 
 enum conf_type {
-    CONF_TEXT,      /* struct str */
-    CONF_WORD,      /* struct str, one of `words` */
-    CONF_ENUM,      /* enum, the index into `words` */
-    CONF_BOOL,      /* bool */
-    CONF_COUNT,     /* uint64_t */
-    CONF_SIZE,      /* uint64_t: "64KiB", "32k" */
-    CONF_DURATION,  /* uint64_t, microseconds: "500ms", "30s" */
+    /* one value, whose type has a kind in conf/types.h */
+    CONF_TEXT,     /* struct str */
+    CONF_WORD,     /* struct str, one of `words` */
+    CONF_ENUM,     /* enum, the index into `words` */
+    CONF_BOOL,     /* bool */
+    CONF_COUNT,    /* uint64_t */
+    CONF_SIZE,     /* uint64_t: "64KiB", "32k" */
+    CONF_DURATION, /* uint64_t, microseconds: "500ms", "30s" */
+
+    /* how values are nested */
     CONF_TEXTS,     /* struct str *, and a count */
     CONF_ADDRESSES, /* struct conf_listen *, and a count */
     CONF_PAIRS,     /* struct conf_pair *, and a count */
@@ -41,11 +45,12 @@ struct conf_group;
 struct conf_row {
     const char *name;
     enum conf_type type;
-    unsigned flags;           /* of enum conf_flag */
-    size_t offset;            /* of the field in the group's struct */
-    size_t count_offset;      /* of its count: texts, addresses, pairs, lists */
-    uint64_t min;             /* numbers: the least value; 0 is fine besides when `zero` names it */
-    uint64_t max;             /* numbers: the greatest; texts: most bytes; lists: most items */
+    unsigned flags;      /* of enum conf_flag */
+    size_t offset;       /* of the field in the group's struct */
+    size_t count_offset; /* of its count: texts, addresses, pairs, lists */
+    size_t added_offset; /* lists: of a bool, true when the last item was not written; 0: none */
+    uint64_t min;        /* numbers: the least value; 0 is fine besides when `zero` names it */
+    uint64_t max;        /* numbers: the greatest; texts: most bytes; lists: most items */
     const char *const *words; /* allowed words, NULL at the end */
     const char *zero;         /* the word that stands for 0: "auto", "none" */
     const char
@@ -68,21 +73,13 @@ struct conf_group {
 
 extern const struct conf_group conf__root;
 
-/* The field that `row` describes in the struct at `base`. */
-static inline void *conf__field(const struct conf_row *row, const void *base)
-{
-    return (char *)(uintptr_t)base + row->offset;
-}
-
-/* Items in the list, texts, pairs or addresses field; an engine's endpoint is not counted. */
-size_t conf__count(const struct conf_row *row, const void *base);
-
-const struct conf_row *conf__row(const struct conf_group *group, struct str name);
-
 /* The rows of `models[].engine`. */
 extern const struct conf_group conf__engine;
 
 /* True for types whose value is one text in the file. */
-bool conf__scalar(enum conf_type type);
+static inline bool conf__scalar(enum conf_type type)
+{
+    return type < CONF_TEXTS;
+}
 
 #endif

@@ -1,99 +1,124 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The effective configuration as YAML or JSON. Secrets have no way through here. */
-#include <string.h>
-
+/* The effective configuration as YAML or JSON: structs become a tree again, and that is printed. Secrets have no way
+ * through here, since no kind prints them. */
 #include "base/err.h"
 #include "conf/conf_priv.h"
-#include "conf/value.h"
+#include "conf/group.h"
+#include "conf/types.h"
 #include "json/write.h"
 
-static const struct str redacted = STR_INIT("[redacted]");
+/* What is written for a group's struct. */
 
-static bool is_placeholder(const struct conf_row *row, struct str rest)
+static struct node *group_node(struct arena *a, const struct conf_group *group, const void *base);
+
+static struct node *value_node(struct arena *a, const struct conf_row *row, enum conf_type type,
+                               const void *field)
 {
-    return (row->flags & CONF_PLACES) &&
-           (str_starts(rest, STR("${socket}")) || str_starts(rest, STR("${port}")));
+    const struct conf_kind *kind = conf__kind(type);
+    struct node *n = tree_new(a, NODE_SCALAR, 0);
+    n->text = kind->print(a, row, field);
+    n->quoted = kind->quoted;
+    n->plain = kind->plain;
+    return n;
 }
 
-/* The text as the file would write it: a secret's stand-in, ${ as $${; on the arena or borrowed. */
-static struct str written(struct arena *a, const struct conf_row *row, struct str text)
+static struct node *texts_node(struct arena *a, const struct conf_row *row, const void *base)
 {
-    size_t n = 0;
-    if ((row->flags & CONF_SECRET) && text.len) return redacted;
-    if (str_find(text, STR("${")) < 0) return text;
-    char *out = arena_alloc(a, text.len * 2);
-    for (size_t i = 0; i < text.len; i++) {
-        struct str rest = str_skip(text, i);
-        if (str_starts(rest, STR("${")) && !is_placeholder(row, rest)) out[n++] = '$';
-        out[n++] = text.ptr[i];
+    const struct str *texts = conf__items(row, base);
+    struct node *list = tree_new(a, NODE_LIST, 0);
+    for (size_t i = 0; i < conf__count(row, base); i++)
+        tree_append(list, value_node(a, row, CONF_TEXT, &texts[i]));
+    return list;
+}
+
+static struct node *addresses_node(struct arena *a, const struct conf_row *row, const void *base)
+{
+    const struct conf_listen *listen = conf__items(row, base);
+    struct node *list = tree_new(a, NODE_LIST, 0);
+    for (size_t i = 0; i < conf__count(row, base); i++)
+        tree_append(list, value_node(a, row, CONF_TEXT, &listen[i].text));
+    return list;
+}
+
+static struct node *pairs_node(struct arena *a, const struct conf_row *row, const void *base)
+{
+    const struct conf_pair *pairs = conf__items(row, base);
+    struct node *map = tree_new(a, NODE_MAP, 0);
+    map->quoted = true;
+    for (size_t i = 0; i < conf__count(row, base); i++) {
+        struct node *n = value_node(a, row, CONF_TEXT, &pairs[i].value);
+        n->name = pairs[i].name;
+        tree_append(map, n);
     }
-    return str_n(out, n);
+    return map;
 }
 
-/* A scalar as the file writes it, on the arena or borrowed. *quoted: it is a text. */
-static struct str scalar_text(struct arena *a, const struct conf_row *row, const void *base,
-                              bool *quoted)
+static struct node *list_node(struct arena *a, const struct conf_row *row, const void *base)
 {
-    const void *field = conf__field(row, base);
-    *quoted = row->type == CONF_TEXT;
+    struct node *list = tree_new(a, NODE_LIST, 0);
+    for (size_t i = 0; i < conf__count(row, base); i++)
+        tree_append(list, group_node(a, row->group, conf__item(row, base, i)));
+    return list;
+}
+
+static struct node *row_node(struct arena *a, const struct conf_row *row, const void *base)
+{
     switch (row->type) {
-    case CONF_TEXT:
-    case CONF_WORD: return written(a, row, *(const struct str *)field);
-    case CONF_ENUM: return str_of(row->words[*(const unsigned *)field]);
-    case CONF_BOOL: return *(const bool *)field ? STR("true") : STR("false");
-    default: return conf__number_text(a, row, *(const uint64_t *)field);
+    case CONF_TEXTS: return texts_node(a, row, base);
+    case CONF_ADDRESSES: return addresses_node(a, row, base);
+    case CONF_PAIRS: return pairs_node(a, row, base);
+    case CONF_LIST: return list_node(a, row, base);
+    case CONF_GROUP: return group_node(a, row->group, conf__field(row, base));
+    case CONF_OPTIONAL: return group_node(a, row->group, conf__item(row, base, 0));
+    default: return value_node(a, row, row->type, conf__field(row, base));
     }
 }
 
-/* Text i of a list of texts or addresses. */
-static struct str item_text(struct arena *a, const struct conf_row *row, const void *base, size_t i)
-{
-    const void *items = *(void **)conf__field(row, base);
-    if (row->type == CONF_ADDRESSES)
-        return written(a, row, ((const struct conf_listen *)items)[i].text);
-    return written(a, row, ((const struct str *)items)[i]);
-}
-
-/* True when nothing was written for the row and there is nothing to show. */
-static bool empty(const struct conf_row *row, const void *base)
+/* Lists of groups are shown when they are empty, too. */
+static bool hidden(const struct conf_row *row, const void *base)
 {
     if (row->flags & CONF_OF_FILE && ((const struct conf_engine *)base)->file.len == 0) return true;
-    if (row->flags & CONF_INHERIT) return *(const uint64_t *)conf__field(row, base) == CONF_UNSET;
-    switch (row->type) {
-    case CONF_TEXT: return ((const struct str *)conf__field(row, base))->len == 0;
-    case CONF_OPTIONAL: return *(void **)conf__field(row, base) == NULL;
-    case CONF_TEXTS:
-    case CONF_PAIRS: return conf__count(row, base) == 0;
-    default: return false;
+    return row->type != CONF_LIST && conf__empty(row, base);
+}
+
+static struct node *group_node(struct arena *a, const struct conf_group *group, const void *base)
+{
+    struct node *map = tree_new(a, NODE_MAP, 0);
+    for (size_t i = 0; i < group->row_count; i++) {
+        const struct conf_row *row = &group->rows[i];
+        if (hidden(row, base)) continue;
+        struct node *n = row_node(a, row, base);
+        n->name = str_of(row->name);
+        tree_append(map, n);
     }
+    return map;
 }
 
 /* YAML */
 
 struct yaml_out {
     struct buf *out;
-    struct arena arena;
     int err;
 };
 
-static void put(struct yaml_out *y, const char *text)
+static void put_str(struct yaml_out *y, struct str text)
 {
-    if (!y->err) y->err = buf_append(y->out, str_of(text));
+    if (!y->err) y->err = buf_append(y->out, text);
 }
 
-static void put_quoted(struct yaml_out *y, struct str text)
+static void put(struct yaml_out *y, const char *text)
 {
-    put(y, "\"");
-    if (!y->err) y->err = json_escape(y->out, text);
-    put(y, "\"");
+    put_str(y, str_of(text));
 }
 
 static void put_text(struct yaml_out *y, struct str text, bool quoted)
 {
-    if (quoted)
-        put_quoted(y, text);
+    if (quoted) put(y, "\"");
+    if (!quoted)
+        put_str(y, text);
     else if (!y->err)
-        y->err = buf_append(y->out, text);
+        y->err = json_escape(y->out, text);
+    if (quoted) put(y, "\"");
 }
 
 static void indent(struct yaml_out *y, unsigned depth)
@@ -102,174 +127,120 @@ static void indent(struct yaml_out *y, unsigned depth)
         put(y, "  ");
 }
 
-static void yaml_group(struct yaml_out *y, const struct conf_group *group, const void *base,
-                       unsigned depth, bool in_item);
+static bool all_scalars(const struct node *list)
+{
+    for (const struct node *n = list->first; n; n = n->next)
+        if (n->kind != NODE_SCALAR) return false;
+    return true;
+}
 
-static void yaml_texts(struct yaml_out *y, const struct conf_row *row, const void *base)
+static void yaml_map(struct yaml_out *y, const struct node *map, unsigned depth, bool in_item);
+
+/* [a, b] */
+static void yaml_line(struct yaml_out *y, const struct node *list)
 {
     put(y, " [");
-    for (size_t i = 0; i < conf__count(row, base); i++) {
-        if (i) put(y, ", ");
-        put_quoted(y, item_text(&y->arena, row, base, i));
+    for (const struct node *n = list->first; n; n = n->next) {
+        put_text(y, n->text, n->quoted);
+        if (n->next) put(y, ", ");
     }
     put(y, "]\n");
 }
 
-static void yaml_pairs(struct yaml_out *y, const struct conf_row *row, const void *base,
-                       unsigned depth)
+static void yaml_list(struct yaml_out *y, const struct node *list, unsigned depth)
 {
-    const struct conf_pair *pairs = *(struct conf_pair **)conf__field(row, base);
     put(y, "\n");
-    for (size_t i = 0; i < conf__count(row, base); i++) {
-        indent(y, depth + 1);
-        put_quoted(y, pairs[i].name);
-        put(y, ": ");
-        put_quoted(y, written(&y->arena, row, pairs[i].value));
-        put(y, "\n");
+    for (const struct node *n = list->first; n; n = n->next) {
+        indent(y, depth);
+        put(y, "-");
+        if (n->kind == NODE_MAP && n->count) {
+            put(y, " ");
+            yaml_map(y, n, depth + 1, true);
+        } else {
+            put(y, " ");
+            put_text(y, n->kind == NODE_MAP ? STR("{}") : n->text, n->quoted);
+            put(y, "\n");
+        }
     }
 }
 
-static void yaml_list(struct yaml_out *y, const struct conf_row *row, const void *base,
-                      unsigned depth)
+/* What stands behind "name:". */
+static void yaml_value(struct yaml_out *y, const struct node *n, unsigned depth)
 {
-    const char *items = *(char **)conf__field(row, base);
-    size_t count = conf__count(row, base);
-    put(y, count ? "\n" : " []\n");
-    for (size_t i = 0; i < count; i++) {
-        indent(y, depth + 1);
-        put(y, "- ");
-        yaml_group(y, row->group, items + i * row->group->size, depth + 2, true);
-    }
-}
-
-static void yaml_row(struct yaml_out *y, const struct conf_row *row, const void *base,
-                     unsigned depth)
-{
-    bool quoted;
-    put(y, row->name);
-    put(y, ":");
-    switch (row->type) {
-    case CONF_TEXTS:
-    case CONF_ADDRESSES: yaml_texts(y, row, base); break;
-    case CONF_PAIRS: yaml_pairs(y, row, base, depth); break;
-    case CONF_LIST: yaml_list(y, row, base, depth); break;
-    case CONF_GROUP:
-    case CONF_OPTIONAL: {
-        const void *field = conf__field(row, base);
+    if (n->kind == NODE_LIST && all_scalars(n)) {
+        yaml_line(y, n);
+    } else if (n->kind == NODE_LIST) {
+        yaml_list(y, n, depth);
+    } else if (n->kind == NODE_MAP && n->count) {
         put(y, "\n");
-        yaml_group(y, row->group, row->type == CONF_GROUP ? field : *(void *const *)field,
-                   depth + 1, false);
-        break;
-    }
-    default:
+        yaml_map(y, n, depth, false);
+    } else {
         put(y, " ");
-        struct str text = scalar_text(&y->arena, row, base, &quoted);
-        put_text(y, text, quoted);
+        put_text(y, n->kind == NODE_MAP ? STR("{}") : n->text, n->quoted);
         put(y, "\n");
-        break;
     }
 }
 
 /* `in_item`: the first line stands behind "- " already. */
-static void yaml_group(struct yaml_out *y, const struct conf_group *group, const void *base,
-                       unsigned depth, bool in_item)
+static void yaml_map(struct yaml_out *y, const struct node *map, unsigned depth, bool in_item)
 {
-    for (size_t i = 0; i < group->row_count; i++) {
-        const struct conf_row *row = &group->rows[i];
-        if (empty(row, base)) continue;
+    for (const struct node *n = map->first; n; n = n->next) {
         if (!in_item) indent(y, depth);
         in_item = false;
-        yaml_row(y, row, base, depth);
+        put_text(y, n->name, map->quoted);
+        put(y, ":");
+        yaml_value(y, n, depth + 1);
     }
+}
+
+int conf__write_yaml(const struct conf_group *schema, const void *base, struct buf *out)
+{
+    struct yaml_out y = {.out = out};
+    struct arena a;
+    arena_init(&a, SIZE_MAX, 1024);
+    yaml_map(&y, group_node(&a, schema, base), 0, false);
+    arena_fini(&a);
+    return y.err;
 }
 
 int conf_write_yaml(const struct conf *c, struct buf *out)
 {
-    struct yaml_out y = {.out = out};
-    arena_init(&y.arena, SIZE_MAX, 1024);
-    yaml_group(&y, &conf__root, c, 0, false);
-    arena_fini(&y.arena);
-    return y.err;
+    return conf__write_yaml(&conf__root, c, out);
 }
 
 /* JSON: durations and sizes as the file writes them, plain numbers as numbers. */
 
-struct json_out {
-    struct json_writer w;
-    struct arena arena;
-};
-
-static void json_group(struct json_out *j, const struct conf_group *group, const void *base);
-
-static void json_scalar(struct json_out *j, const struct conf_row *row, const void *base)
+static void json_node(struct json_writer *w, const struct node *n)
 {
-    bool quoted;
-    struct str text = scalar_text(&j->arena, row, base, &quoted);
-    bool number = row->type == CONF_COUNT || row->type == CONF_SIZE;
-    uint64_t value;
-    if (row->type == CONF_BOOL)
-        json_write_bool(&j->w, *(const bool *)conf__field(row, base));
-    else if (number && !str_to_u64(text, &value))
-        json_write_u64(&j->w, value);
-    else
-        json_write_str(&j->w, text);
-}
-
-static void json_texts(struct json_out *j, const struct conf_row *row, const void *base)
-{
-    json_write_array(&j->w);
-    for (size_t i = 0; i < conf__count(row, base); i++)
-        json_write_str(&j->w, item_text(&j->arena, row, base, i));
-    json_write_array_end(&j->w);
-}
-
-static void json_pairs(struct json_out *j, const struct conf_row *row, const void *base)
-{
-    const struct conf_pair *pairs = *(struct conf_pair **)conf__field(row, base);
-    json_write_object(&j->w);
-    for (size_t i = 0; i < conf__count(row, base); i++) {
-        json_write_key_str(&j->w, pairs[i].name);
-        json_write_str(&j->w, written(&j->arena, row, pairs[i].value));
-    }
-    json_write_object_end(&j->w);
-}
-
-static void json_list(struct json_out *j, const struct conf_row *row, const void *base)
-{
-    const char *items = *(char **)conf__field(row, base);
-    json_write_array(&j->w);
-    for (size_t i = 0; i < conf__count(row, base); i++)
-        json_group(j, row->group, items + i * row->group->size);
-    json_write_array_end(&j->w);
-}
-
-static void json_group(struct json_out *j, const struct conf_group *group, const void *base)
-{
-    json_write_object(&j->w);
-    for (size_t i = 0; i < group->row_count; i++) {
-        const struct conf_row *row = &group->rows[i];
-        const void *field = conf__field(row, base);
-        if (empty(row, base)) continue;
-        json_write_key(&j->w, row->name);
-        switch (row->type) {
-        case CONF_TEXTS:
-        case CONF_ADDRESSES: json_texts(j, row, base); break;
-        case CONF_PAIRS: json_pairs(j, row, base); break;
-        case CONF_LIST: json_list(j, row, base); break;
-        case CONF_GROUP: json_group(j, row->group, field); break;
-        case CONF_OPTIONAL: json_group(j, row->group, *(void *const *)field); break;
-        default: json_scalar(j, row, base); break;
+    if (n->kind == NODE_SCALAR) {
+        conf__write_value(w, n->plain, n->text);
+    } else if (n->kind == NODE_LIST) {
+        json_write_array(w);
+        for (const struct node *item = n->first; item; item = item->next)
+            json_node(w, item);
+        json_write_array_end(w);
+    } else {
+        json_write_object(w);
+        for (const struct node *item = n->first; item; item = item->next) {
+            json_write_key_str(w, item->name);
+            json_node(w, item);
         }
+        json_write_object_end(w);
     }
-    json_write_object_end(&j->w);
+}
+
+int conf__write_json(const struct conf_group *schema, const void *base, struct buf *out)
+{
+    struct json_writer w;
+    struct arena a;
+    json_write_init(&w, out);
+    arena_init(&a, SIZE_MAX, 1024);
+    json_node(&w, group_node(&a, schema, base));
+    arena_fini(&a);
+    return json_write_end(&w);
 }
 
 int conf_write_json(const struct conf *c, struct buf *out)
 {
-    struct json_out j;
-    json_write_init(&j.w, out);
-    arena_init(&j.arena, SIZE_MAX, 1024);
-    json_group(&j, &conf__root, c);
-    arena_fini(&j.arena);
-    return json_write_end(&j.w);
+    return conf__write_json(&conf__root, c, out);
 }

@@ -29,6 +29,8 @@ struct node {
     struct node *next;   /* in the parent */
     struct node **items; /* a list that was read: the children once more, by place */
     size_t count;        /* children */
+    bool quoted;         /* when shown: the text, or a map's names, stand in quotes in YAML */
+    bool plain;          /* when shown: a number or boolean stands for itself in JSON */
 };
 
 struct tree_error {

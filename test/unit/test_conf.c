@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "conf/conf_priv.h"
+#include "conf/group.h"
 
 /* The least that is in order, to which tests add. */
 #define MODELS      \
