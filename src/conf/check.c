@@ -48,23 +48,25 @@ static void check_address(struct checker *c, size_t i)
     const struct conf_listen *listen = &c->conf->listen[i];
     struct str at = AT(c, "listen[%zu]", i);
     struct url url;
-    int err = url_parse_listen(listen->text, &url);
-    if (err == ERR_RANGE) {
+    int err = url_parse_listen(listen->address, &url);
+    if (listen->address.len == 0) {
+        conf__finding(c->load, at, "is empty");
+    } else if (err == ERR_RANGE) {
         conf__finding(c->load, at,
                       "the socket path is longer than the 107 bytes that UNIX sockets allow");
     } else if (err) {
         conf__finding(c->load, at,
                       "%s is no address: write HOST:PORT, [V6]:PORT, :PORT or unix:PATH",
-                      QUOTE(c, listen->text));
+                      QUOTE(c, listen->address));
     } else if (c->conf->key_count == 0 && !url_is_loopback(&url)) {
         conf__finding(c->load, at,
                       "no keys configured: loopback listeners only; add `keys` or listen on "
                       "127.0.0.1:%u instead of %s",
-                      url.port, QUOTE(c, listen->text));
+                      url.port, QUOTE(c, listen->address));
     }
     for (size_t j = 0; j < i; j++)
-        if (listen->text.len && str_eq(listen->text, c->conf->listen[j].text))
-            conf__finding(c->load, at, "%s is given twice", QUOTE(c, listen->text));
+        if (listen->address.len && str_eq(listen->address, c->conf->listen[j].address))
+            conf__finding(c->load, at, "%s is given twice", QUOTE(c, listen->address));
 }
 
 static void check_listen(struct checker *c)

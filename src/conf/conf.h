@@ -100,8 +100,8 @@ struct conf_key {
 };
 
 struct conf_listen {
-    struct str text; /* as written: 127.0.0.1:8080, [::1]:8080, unix:/run/hostler.sock */
-    unsigned line;
+    struct str address; /* as written: 127.0.0.1:8080, [::1]:8080, unix:/run/hostler.sock */
+    unsigned line;      /* in the file, 0: not from there */
 };
 
 struct conf {

@@ -34,6 +34,9 @@ void conf__load_init(struct conf__load *l, const struct conf_group *schema, void
  * nothing to check either. */
 bool conf__load_text(struct conf__load *l, struct str text);
 
+/* Sets the zeroed struct of a group to its defaults. */
+void conf__defaults(const struct conf_group *group, struct arena *arena, void *base);
+
 /* Puts the problems in order and wipes what was read. */
 void conf__load_fini(struct conf__load *l);
 
@@ -70,7 +73,7 @@ void conf__override(struct conf__load *l);
 /* The variable that overrides the row; `prefix` is empty or ends with a dot. On the arena. */
 struct str conf__variable(struct arena *a, struct str prefix, const struct conf_row *row);
 
-/* read.c: defaults, then what the tree says, into the struct. */
+/* read.c: defaults, then what the tree says if there is one, into the struct. */
 void conf__read(struct conf__load *l);
 
 /* read_value.c: one setting that is no group, from its node. */

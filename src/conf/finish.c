@@ -54,8 +54,6 @@ void conf__finish(struct conf__load *l, struct conf *c)
     finish_timeouts(l, c);
     for (size_t i = 0; i < c->model_count; i++) {
         struct conf_model *m = &c->models[i];
-        struct str setting = arena_printf(&l->scratch, "models[%zu]", i);
-        m->line = tree_find(l->root, setting)->line;
         for (size_t j = 0; j < m->endpoint_count; j++) {
             name_endpoint(l, &m->endpoints[j]);
             finish_own_timeouts(m->endpoints[j].timeouts);

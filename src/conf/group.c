@@ -43,7 +43,6 @@ bool conf__empty(const struct conf_row *row, const void *base)
     case CONF_GROUP: return false;
     case CONF_OPTIONAL: return conf__item(row, base, 0) == NULL;
     case CONF_TEXTS:
-    case CONF_ADDRESSES:
     case CONF_PAIRS:
     case CONF_LIST: return conf__count(row, base) == 0;
     default: break;
@@ -65,13 +64,6 @@ static bool texts_equal(const struct str *a, const struct str *b, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (!str_eq(a[i], b[i])) return false;
-    return true;
-}
-
-static bool addresses_equal(const struct conf_listen *a, const struct conf_listen *b, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!str_eq(a[i].text, b[i].text)) return false;
     return true;
 }
 
@@ -107,7 +99,6 @@ bool conf__equal(const struct conf_row *row, const void *a, const void *b)
     y = conf__items(row, b);
     if (row->type == CONF_LIST) return lists_equal(row, a, b, count);
     if (row->type == CONF_PAIRS) return pairs_equal(x, y, count);
-    if (row->type == CONF_ADDRESSES) return addresses_equal(x, y, count);
     return texts_equal(x, y, count);
 }
 

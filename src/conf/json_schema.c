@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The schema table as JSON Schema (draft 2020-12), for editors. */
 #include "conf/conf_priv.h"
+#include "conf/group.h"
 #include "conf/types.h"
 #include "json/write.h"
 
@@ -64,24 +65,69 @@ static void write_pairs(struct json_writer *w, const struct conf_row *row)
     write_text(w, row);
 }
 
-static void write_list(struct json_writer *w, const struct conf_row *row)
+static void write_object(struct json_writer *w, const struct conf_group *group)
+{
+    json_write_object(w);
+    write_group(w, group);
+    json_write_object_end(w);
+}
+
+/* Elements of an open array: a group's short form and the group itself. */
+static void write_forms(struct json_writer *w, const struct conf_group *group)
+{
+    const struct conf_row *text = conf__row(group, str_of(group->text_row));
+    json_write_object(w);
+    conf__kind(text->type)->schema(w, text);
+    json_write_object_end(w);
+    write_object(w, group);
+}
+
+/* Members of an open object. */
+static void write_inner(struct json_writer *w, const struct conf_group *group)
+{
+    if (!group->text_row) {
+        write_group(w, group);
+        return;
+    }
+    json_write_key(w, "anyOf");
+    json_write_array(w);
+    write_forms(w, group);
+    json_write_array_end(w);
+}
+
+static void write_items(struct json_writer *w, const struct conf_group *group)
 {
     member(w, "type", "array");
     json_write_key(w, "items");
     json_write_object(w);
-    write_group(w, row->group);
+    write_inner(w, group);
     json_write_object_end(w);
+}
+
+/* Where an item has a short form, one may stand in place of the list. */
+static void write_list(struct json_writer *w, const struct conf_group *group)
+{
+    if (!group->text_row) {
+        write_items(w, group);
+        return;
+    }
+    json_write_key(w, "anyOf");
+    json_write_array(w);
+    write_forms(w, group);
+    json_write_object(w);
+    write_items(w, group);
+    json_write_object_end(w);
+    json_write_array_end(w);
 }
 
 static void write_type(struct json_writer *w, const struct conf_row *row)
 {
     switch (row->type) {
-    case CONF_TEXTS:
-    case CONF_ADDRESSES: write_texts(w, row); break;
+    case CONF_TEXTS: write_texts(w, row); break;
     case CONF_PAIRS: write_pairs(w, row); break;
-    case CONF_LIST: write_list(w, row); break;
+    case CONF_LIST: write_list(w, row->group); break;
     case CONF_GROUP:
-    case CONF_OPTIONAL: write_group(w, row->group); break;
+    case CONF_OPTIONAL: write_inner(w, row->group); break;
     default: conf__kind(row->type)->schema(w, row); break;
     }
 }

@@ -57,6 +57,18 @@ bool conf__load_text(struct conf__load *l, struct str text)
     return l->root->kind == NODE_MAP;
 }
 
+void conf__defaults(const struct conf_group *group, struct arena *arena, void *base)
+{
+    struct conf_problems none;
+    struct conf__load l = {.schema = group, .base = base, .arena = arena, .problems = &none};
+    conf_problems_init(&none);
+    arena_init(&l.scratch, SIZE_MAX, ARENA_BLOCK);
+    conf__read(&l);
+    assert(none.count == 0);
+    arena_fini(&l.scratch);
+    conf_problems_fini(&none);
+}
+
 void conf__load_fini(struct conf__load *l)
 {
     conf__problems_sort(l->problems, l->first);

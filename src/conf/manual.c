@@ -32,7 +32,9 @@ static const char introduction[] =
     "- **Sizes** are bytes: `65536`, `64KiB`, `16k`, `10M` count in 1024s, `64KB`, `10MB` in "
     "1000s. Token counts may be\n"
     "  written the same way: `8k` is 8192.\n"
-    "- **Lists** of texts may be a single value: `listen: 127.0.0.1:8080`.\n"
+    "- **Lists** of texts may be a single value: `aliases: gpt-4o-mini`.\n"
+    "- **Groups** with one main setting have a short form: `listen: 127.0.0.1:8080` is `listen: [{ address: "
+    "127.0.0.1:8080 }]`.\n"
     "- **References** stand anywhere in a value: `${env.NAME}` is an environment variable, "
     "`${file:PATH}` the content of a\n"
     "  file without the line end (relative paths start at the configuration's folder). Quote "
@@ -68,12 +70,11 @@ static struct str value_text(struct manual *m, const struct conf_row *row)
 {
     switch (row->type) {
     case CONF_TEXTS: return STR("list of texts");
-    case CONF_ADDRESSES: return STR("list of addresses");
     case CONF_PAIRS:
         return row->flags & CONF_SECRET ? STR("names and secret texts") : STR("names and texts");
-    case CONF_LIST: return STR("list");
+    case CONF_LIST: return row->group->text_row ? STR("text, group, or list of them") : STR("list");
     case CONF_GROUP:
-    case CONF_OPTIONAL: return STR("group");
+    case CONF_OPTIONAL: return row->group->text_row ? STR("text or group") : STR("group");
     default: return conf__kind(row->type)->describe(&m->arena, row);
     }
 }
@@ -105,6 +106,8 @@ static void write_group(struct manual *m, const struct conf_group *group)
     else
         put(m, "\n## The file\n\n");
     indented(m, group->example);
+    if (group->text_row)
+        PUTF(m, "\nOne text in place of the settings below is the `%s`.\n", group->text_row);
     write_table(m, group);
     for (size_t i = 0; i < group->row_count; i++)
         if (group->rows[i].group) write_group(m, group->rows[i].group);

@@ -16,48 +16,62 @@ static bool is_map(struct conf__load *l, const struct conf_group *group, const s
     return false;
 }
 
+/* A group as a map, or as the one text that is its short form. */
+static void read_inner(struct conf__load *l, const struct conf_group *group, void *base,
+                       const struct node *n, struct str setting)
+{
+    struct node empty = *n;
+    if (group->text_row && n->kind == NODE_NULL) empty.kind = NODE_SCALAR;
+    if (group->text_row && empty.kind == NODE_SCALAR)
+        n = tree_wrap(&l->scratch, &empty, str_of(group->text_row));
+    read_group(l, group, base, is_map(l, group, n, setting) ? n : NULL, setting);
+}
+
+/* Whether `n` is a list, or one item that may stand in place of a list. */
+static bool is_list(struct conf__load *l, const struct conf_row *row, const struct node *n,
+                    struct str setting)
+{
+    if (n->kind == NODE_LIST || row->group->text_row) return true;
+    conf__problem(l, n, setting, "is %s; a list is expected, each item of it begins with \"- %s:\"",
+                  node_kind_text(n->kind), row->group->rows[0].name);
+    return false;
+}
+
 static void read_list(struct conf__load *l, const struct conf_row *row, void *base,
                       const struct node *n, struct str setting)
 {
-    const struct conf_group *group = row->group;
-    if (n->kind != NODE_LIST) {
-        conf__problem(l, n, setting,
-                      "is %s; a list is expected, each item of it begins with \"- %s:\"",
-                      node_kind_text(n->kind), group->rows[0].name);
-        return;
-    }
-    if (n->count > row->max) {
+    if (!is_list(l, row, n, setting)) return;
+    size_t count = n->kind == NODE_LIST ? n->count : 1;
+    if (count > row->max) {
         conf__problem(l, n, setting, "has more than %zu items", (size_t)row->max);
         return;
     }
-    char *items = n->count ? arena_zalloc(l->arena, n->count * group->size) : NULL;
-    const struct node *item = n->first;
-    conf__set_items(row, base, items, n->count);
-    for (size_t i = 0; i < n->count; i++, item = item->next) {
+    conf__set_items(row, base, count ? arena_zalloc(l->arena, count * row->group->size) : NULL,
+                    count);
+    const struct node *item = n->kind == NODE_LIST ? n->first : n;
+    for (size_t i = 0; i < count; i++, item = item->next) {
         struct str path = arena_printf(&l->scratch, "%" STR_FMT "[%zu]", STR_ARG(setting), i);
-        read_group(l, group, items + i * group->size, is_map(l, group, item, path) ? item : NULL,
-                   path);
+        read_inner(l, row->group, conf__item(row, base, i), item, path);
     }
+}
+
+static void read_optional(struct conf__load *l, const struct conf_row *row, void *base,
+                          const struct node *n, struct str setting)
+{
+    void *inner = arena_zalloc(l->arena, row->group->size);
+    read_inner(l, row->group, inner, n, setting);
+    *(void **)conf__field(row, base) = inner;
 }
 
 static void read_row(struct conf__load *l, const struct conf_row *row, void *base,
                      const struct node *n, struct str setting)
 {
-    void *field = conf__field(row, base);
     switch (row->type) {
-    case CONF_TEXTS:
-    case CONF_ADDRESSES: conf__read_texts(l, row, base, n, setting); break;
+    case CONF_TEXTS: conf__read_texts(l, row, base, n, setting); break;
     case CONF_PAIRS: conf__read_pairs(l, row, base, n, setting); break;
     case CONF_LIST: read_list(l, row, base, n, setting); break;
-    case CONF_GROUP:
-        if (is_map(l, row->group, n, setting)) read_group(l, row->group, field, n, setting);
-        break;
-    case CONF_OPTIONAL: {
-        void *inner = arena_zalloc(l->arena, row->group->size);
-        read_group(l, row->group, inner, is_map(l, row->group, n, setting) ? n : NULL, setting);
-        *(void **)field = inner;
-        break;
-    }
+    case CONF_GROUP: read_inner(l, row->group, conf__field(row, base), n, setting); break;
+    case CONF_OPTIONAL: read_optional(l, row, base, n, setting); break;
     default: conf__read_value(l, row, base, n, setting); break;
     }
 }
@@ -118,9 +132,10 @@ static void read_group(struct conf__load *l, const struct conf_group *group, voi
     for (size_t i = 0; i < group->row_count; i++)
         set_default(l, &group->rows[i], base);
     if (!map) return;
+    if (group->line_offset) *(unsigned *)(void *)((char *)base + group->line_offset) = map->line;
     for (const struct node *n = map->first; n; n = n->next) {
         const struct conf_row *row = conf__row(group, n->name);
-        struct str setting = join(l, path, n->name);
+        struct str setting = n->unnamed ? path : join(l, path, n->name);
         if (!row)
             unknown(l, group, n, setting);
         else if (n->kind != NODE_NULL)
@@ -131,5 +146,6 @@ static void read_group(struct conf__load *l, const struct conf_group *group, voi
 
 void conf__read(struct conf__load *l)
 {
-    if (is_map(l, l->schema, l->root, STR(""))) read_group(l, l->schema, l->base, l->root, STR(""));
+    if (!l->root || is_map(l, l->schema, l->root, STR("")))
+        read_group(l, l->schema, l->base, l->root, STR(""));
 }

@@ -71,26 +71,18 @@ void conf__read_texts(struct conf__load *l, const struct conf_row *row, void *ba
                       const struct node *n, struct str setting)
 {
     bool single = n->kind == NODE_SCALAR;
-    bool addresses = row->type == CONF_ADDRESSES;
     if (!single && n->kind != NODE_LIST) {
         conf__problem(l, n, setting, "is %s; a list such as [a, b] is expected",
                       node_kind_text(n->kind));
         return;
     }
     size_t count = single ? 1 : n->count;
-    size_t size = addresses ? sizeof(struct conf_listen) : sizeof(struct str);
-    char *items = count ? arena_zalloc(l->arena, count * size) : NULL;
+    struct str *items = count ? arena_zalloc(l->arena, count * sizeof *items) : NULL;
     const struct node *item = single ? n : n->first;
     for (size_t i = 0; i < count; i++, item = item->next) {
         struct str path = arena_printf(&l->scratch, "%" STR_FMT "[%zu]", STR_ARG(setting), i);
-        struct str text = STR_NULL;
-        if (take_text(l, row, item, path, &text) && text.len == 0)
+        if (take_text(l, row, item, path, &items[i]) && items[i].len == 0)
             conf__problem(l, item, path, "is empty");
-        if (addresses)
-            *(struct conf_listen *)(void *)(items + i * size) =
-                (struct conf_listen){text, item->line};
-        else
-            *(struct str *)(void *)(items + i * size) = text;
     }
     conf__set_items(row, base, items, count);
 }

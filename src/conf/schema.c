@@ -8,6 +8,23 @@ static const char *const level_words[] = {"debug", "info", "warn", "error", NULL
 /* A row reads best as few lines of its own choice. */
 /* clang-format off */
 
+/* listen[] */
+static const struct conf_row listen_rows[] = {
+    {.name = "address", .type = CONF_TEXT, ROW(conf_listen, address), .max = NAME_MAX_BYTES,
+     .flags = CONF_REQUIRED, .wanted = "HOST:PORT, [V6]:PORT, :PORT or unix:PATH",
+     .doc = "`HOST:PORT`, `[V6]:PORT`, `:PORT` for all interfaces, or `unix:PATH`."},
+};
+
+static const struct conf_group listen_group = {
+    .name = "listen[]",
+    .size = sizeof(struct conf_listen),
+    .line_offset = offsetof(struct conf_listen, line),
+    .text_row = "address",
+    GROUP_ROWS(listen_rows),
+    .doc = "Addresses at which Hostler listens.",
+    .example = "listen: [127.0.0.1:8080, \"unix:/run/hostler.sock\"]\n",
+};
+
 /* keys[] */
 static const struct conf_row key_rows[] = {
     {.name = "name", .type = CONF_TEXT, ROW(conf_key, name), .max = NAME_MAX_BYTES,
@@ -194,9 +211,9 @@ static const struct conf_group pool_group = {
 
 /* the file itself */
 static const struct conf_row root_rows[] = {
-    {.name = "listen", .type = CONF_ADDRESSES, ROWS(conf, listen, listen_count),
-     .max = NAME_MAX_BYTES, .flags = CONF_RESTART, .standard = "127.0.0.1:8080",
-     .doc = "Addresses: `HOST:PORT`, `[V6]:PORT`, `:PORT` for all interfaces, `unix:PATH`."},
+    {.name = "listen", .type = CONF_LIST, ROWS(conf, listen, listen_count), .max = LIST_MAX,
+     .group = &listen_group, .flags = CONF_RESTART, .standard = "127.0.0.1:8080",
+     .doc = "Where clients reach Hostler, see below."},
     {.name = "workers", .type = CONF_COUNT, ROW(conf, workers), .max = 1024, .zero = "auto",
      .standard = "auto", .unit = "threads", .flags = CONF_RESTART,
      .doc = "Threads that serve requests; `auto` is one per core."},

@@ -21,12 +21,11 @@ enum conf_type {
     CONF_DURATION, /* uint64_t, microseconds: "500ms", "30s" */
 
     /* how values are nested */
-    CONF_TEXTS,     /* struct str *, and a count */
-    CONF_ADDRESSES, /* struct conf_listen *, and a count */
-    CONF_PAIRS,     /* struct conf_pair *, and a count */
-    CONF_GROUP,     /* a struct within the struct */
-    CONF_OPTIONAL,  /* pointer to a struct, NULL when not written */
-    CONF_LIST,      /* pointer to structs, and a count */
+    CONF_TEXTS,    /* struct str *, and a count */
+    CONF_PAIRS,    /* struct conf_pair *, and a count */
+    CONF_GROUP,    /* a struct within the struct */
+    CONF_OPTIONAL, /* pointer to a struct, NULL when not written */
+    CONF_LIST,     /* pointer to structs, and a count */
 };
 
 enum conf_flag {
@@ -47,7 +46,7 @@ struct conf_row {
     enum conf_type type;
     unsigned flags;      /* of enum conf_flag */
     size_t offset;       /* of the field in the group's struct */
-    size_t count_offset; /* of its count: texts, addresses, pairs, lists */
+    size_t count_offset; /* of its count: texts, pairs, lists */
     size_t added_offset; /* lists: of a bool, true when the last item was not written; 0: none */
     uint64_t min;        /* numbers: the least value; 0 is fine besides when `zero` names it */
     uint64_t max;        /* numbers: the greatest; texts: most bytes; lists: most items */
@@ -67,6 +66,10 @@ struct conf_group {
     size_t size;      /* of its struct */
     const struct conf_row *rows;
     size_t row_count;
+    const char *
+        text_row; /* its short form: one text in place of the group is this row's value; NULL: none */
+    size_t
+        line_offset; /* of an unsigned that gets the line in the file, 0 for none; 0: there is none */
     const char *doc;
     const char *example; /* YAML */
 };

@@ -239,6 +239,7 @@ static const struct conf_row model_rows[] = {
 const struct conf_group conf__models = {
     .name = "models[]",
     .size = sizeof(struct conf_model),
+    .line_offset = offsetof(struct conf_model, line),
     GROUP_ROWS(model_rows),
     .doc = "What clients can call. Each model has `endpoints`, an `engine`, or both.",
     .example = "models:\n"

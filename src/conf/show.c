@@ -31,15 +31,6 @@ static struct node *texts_node(struct arena *a, const struct conf_row *row, cons
     return list;
 }
 
-static struct node *addresses_node(struct arena *a, const struct conf_row *row, const void *base)
-{
-    const struct conf_listen *listen = conf__items(row, base);
-    struct node *list = tree_new(a, NODE_LIST, 0);
-    for (size_t i = 0; i < conf__count(row, base); i++)
-        tree_append(list, value_node(a, row, CONF_TEXT, &listen[i].text));
-    return list;
-}
-
 static struct node *pairs_node(struct arena *a, const struct conf_row *row, const void *base)
 {
     const struct conf_pair *pairs = conf__items(row, base);
@@ -65,7 +56,6 @@ static struct node *row_node(struct arena *a, const struct conf_row *row, const 
 {
     switch (row->type) {
     case CONF_TEXTS: return texts_node(a, row, base);
-    case CONF_ADDRESSES: return addresses_node(a, row, base);
     case CONF_PAIRS: return pairs_node(a, row, base);
     case CONF_LIST: return list_node(a, row, base);
     case CONF_GROUP: return group_node(a, row->group, conf__field(row, base));
@@ -81,8 +71,25 @@ static bool hidden(const struct conf_row *row, const void *base)
     return row->type != CONF_LIST && conf__empty(row, base);
 }
 
+/* The row that says all there is to say, or NULL. */
+static const struct conf_row *short_form(struct arena *a, const struct conf_group *group,
+                                         const void *base)
+{
+    if (!group->text_row) return NULL;
+    const struct conf_row *text = conf__row(group, str_of(group->text_row));
+    void *defaults = arena_zalloc(a, group->size);
+    conf__defaults(group, a, defaults);
+    for (size_t i = 0; i < group->row_count; i++) {
+        const struct conf_row *row = &group->rows[i];
+        if (row != text && !conf__equal(row, base, defaults)) return NULL;
+    }
+    return conf__empty(text, base) ? NULL : text;
+}
+
 static struct node *group_node(struct arena *a, const struct conf_group *group, const void *base)
 {
+    const struct conf_row *text = short_form(a, group, base);
+    if (text) return row_node(a, text, base);
     struct node *map = tree_new(a, NODE_MAP, 0);
     for (size_t i = 0; i < group->row_count; i++) {
         const struct conf_row *row = &group->rows[i];

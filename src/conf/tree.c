@@ -37,6 +37,18 @@ void tree_append(struct node *parent, struct node *child)
     parent->count++;
 }
 
+struct node *tree_wrap(struct arena *a, const struct node *n, struct str name)
+{
+    struct node *map = tree_new(a, NODE_MAP, n->line);
+    struct node *member = tree_new(a, n->kind, n->line);
+    *member = *n;
+    member->name = name;
+    member->unnamed = true;
+    map->variable = n->variable;
+    tree_append(map, member);
+    return map;
+}
+
 struct node *tree_get(const struct node *map, struct str name)
 {
     if (!map || map->kind != NODE_MAP) return NULL;

@@ -23,6 +23,7 @@ struct node {
     unsigned line;        /* from 1 */
     struct str text;      /* scalar: its value */
     struct str name;      /* in a map: what it is called */
+    bool unnamed;         /* in a map: the name is not written in the file, see tree_wrap */
     const char *variable; /* environment variable that it came from, or NULL: the file */
     struct node *first;   /* list and map: children in order */
     struct node *last;
@@ -44,6 +45,9 @@ MUST_CHECK int tree_parse(struct arena *a, struct str text, struct node **root,
 
 struct node *tree_new(struct arena *a, enum node_kind kind, unsigned line);
 void tree_append(struct node *parent, struct node *child);
+
+/* A map with `n` as its only member, unnamed but found by `name`. The two share their text. */
+struct node *tree_wrap(struct arena *a, const struct node *n, struct str name);
 
 /* The member called `name`, or NULL. */
 struct node *tree_get(const struct node *map, struct str name);

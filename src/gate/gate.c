@@ -514,7 +514,7 @@ static int start_workers(struct gate *g, struct keyring *keyring)
         if (!w->listeners) abort();
     }
     for (size_t i = 0; i < g->conf->listen_count && !err; i++)
-        err = listen_at(g, g->conf->listen[i].text);
+        err = listen_at(g, g->conf->listen[i].address);
     for (unsigned i = 0; i < g->worker_count && !err; i++) {
         struct gate_worker *w = &g->workers[i];
         w->ended.deliver = on_worker_ended;

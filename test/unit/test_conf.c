@@ -103,7 +103,7 @@ static void fills_in_defaults(void **state)
     struct conf *c = load(MODELS);
     assert_str(c->path, "test.yaml");
     assert_int_equal(c->listen_count, 1);
-    assert_str(c->listen[0].text, "127.0.0.1:8080");
+    assert_str(c->listen[0].address, "127.0.0.1:8080");
     assert_int_equal(c->workers, 0);
     assert_str(c->log.format, "auto");
     assert_str(c->log.level, "info");
@@ -164,7 +164,7 @@ static void reads_what_is_written(void **state)
                           "limits: { body_max: 1M }\n"
                           "timeouts: { total: none, connect: 250ms }\n");
     assert_int_equal(c->listen_count, 2);
-    assert_str(c->listen[1].text, "unix:/run/h");
+    assert_str(c->listen[1].address, "unix:/run/h");
     assert_int_equal(c->listen[1].line, 1);
     assert_int_equal(c->workers, 3);
     const struct conf_model *m = &c->models[0];
@@ -347,7 +347,7 @@ static void environment_wins(void **state)
     assert_int_equal(c->timeouts.idle_us, 9000000);
     assert_str(c->log.level, "debug");
     assert_int_equal(c->listen_count, 2);
-    assert_str(c->listen[1].text, "unix:/run/x");
+    assert_str(c->listen[1].address, "unix:/run/x");
     assert_int_equal(c->workers, 2);
     conf_unref(c);
     setenv("HOSTLER_LISTEN", "0.0.0.0:1", 1);
@@ -454,6 +454,12 @@ static void checks_addresses(void **state)
     (void)state;
     assert_problems("listen: []\n" MODELS, "1: listen\n");
     assert_problems("listen: 8080\n" MODELS, "1: listen[0]\n");
+    assert_problem_text("listen: ['']\n" MODELS, "is empty");
+    assert_problem_text("listen: [~]\n" MODELS, "is empty");
+    assert_problems("listen: { adress: ':1' }\n" MODELS,
+                    "1: listen[0].adress\n1: listen[0].address\n");
+    conf_unref(load("listen: { address: 127.0.0.1:80 }\n" MODELS));
+    conf_unref(load("listen: [{ address: 127.0.0.1:80 }, 127.0.0.1:81]\n" MODELS));
     assert_problems("listen:\n  - 127.0.0.1:1\n  - 127.0.0.1:1\n" MODELS, "3: listen[1]\n");
     assert_problem_text("listen: 0.0.0.0:80\n" MODELS,
                         "no keys configured: loopback listeners only");

@@ -171,10 +171,153 @@ static void a_setting_is_one_row(void **state)
     arena_fini(&a);
 }
 
+/* --- a group with a short form --- */
+
+struct post {
+    struct str place;
+    uint64_t floor;
+    unsigned line;
+};
+
+struct office {
+    struct post desk;
+    struct post *safe;
+    struct post *doors;
+    size_t door_count;
+};
+
+static const struct conf_row post_rows[] = {
+    {.name = "floor",
+     .type = CONF_COUNT,
+     ROW(post, floor),
+     .max = 9,
+     .standard = "1",
+     .doc = "How high."},
+    {.name = "place",
+     .type = CONF_TEXT,
+     ROW(post, place),
+     .flags = CONF_REQUIRED,
+     .wanted = "where it is",
+     .doc = "Where."},
+};
+static const struct conf_group post = {
+    .name = "post",
+    .size = sizeof(struct post),
+    .line_offset = offsetof(struct post, line),
+    .text_row = "place",
+    ROWS(post_rows),
+    .doc = "",
+    .example = "",
+};
+static const struct conf_row office_rows[] = {
+    {.name = "desk", .type = CONF_GROUP, ROW(office, desk), .group = &post, .doc = "One."},
+    {.name = "safe", .type = CONF_OPTIONAL, ROW(office, safe), .group = &post, .doc = "Perhaps."},
+    {.name = "doors",
+     .type = CONF_LIST,
+     ROW(office, doors),
+     .count_offset = offsetof(struct office, door_count),
+     .max = 3,
+     .group = &post,
+     .flags = CONF_RESTART,
+     .standard = "front",
+     .doc = "Some."},
+};
+static const struct conf_group office = {
+    .name = "", .size = sizeof(struct office), ROWS(office_rows), .doc = "", .example = ""};
+
+/* What is shown is as short as it can be. */
+static void a_text_may_stand_for_a_group(void **state)
+{
+    (void)state;
+    struct office o;
+    struct arena a = read_good(&office, &o, "desk: here\nsafe:\n  there\ndoors: back\n");
+    assert_str(o.desk.place, "here");
+    assert_int_equal(o.desk.floor, 1);
+    assert_str(o.safe->place, "there");
+    assert_int_equal(o.safe->line, 3);
+    assert_int_equal(o.door_count, 1);
+    assert_str(o.doors[0].place, "back");
+    assert_int_equal(o.doors[0].line, 4);
+    arena_fini(&a);
+    assert_reads_as(&office, &o, "desk: { place: a, floor: 1 }\ndoors: { place: b }\n",
+                    "desk: \"a\"\ndoors: [\"b\"]\n", "{\"desk\":\"a\",\"doors\":[\"b\"]}");
+    assert_reads_as(&office, &o, "desk: { floor: 2, place: a }\ndoors: [b, { floor: 3, place: c }]",
+                    "desk:\n  floor: 2\n  place: \"a\"\ndoors:\n  - \"b\"\n  - floor: 3\n"
+                    "    place: \"c\"\n",
+                    "{\"desk\":{\"floor\":2,\"place\":\"a\"},\"doors\":[\"b\",{\"floor\":3,"
+                    "\"place\":\"c\"}]}");
+    assert_reads_as(&office, &o, "desk: a\ndoors: []\n", "desk: \"a\"\ndoors: []\n",
+                    "{\"desk\":\"a\",\"doors\":[]}");
+}
+
+static void problems_of_short_forms_name_what_was_written(void **state)
+{
+    (void)state;
+    struct office o;
+    assert_problems(&office, &o, "desk: \"\\x01\"\ndoors: [b, [c]]\n",
+                    "1: desk: has a control character in it or is not UTF-8\n"
+                    "2: doors[1]: is a list; settings such as `floor:` are expected below it\n");
+    assert_problems(&office, &o, "desk: { floor: 3 }\nsafe: { place: a, floor: x }\n",
+                    "1: desk.place: is missing: write where it is\n"
+                    "2: safe.floor: \"x\" is not a whole number\n");
+    assert_problems(&office, &o, "doors: [a, b, c, d]\n", "1: doors: has more than 3 items\n");
+}
+
+static void a_variable_may_hold_short_forms(void **state)
+{
+    (void)state;
+    struct office o, other;
+    setenv("HOSTLER_DOORS", "a, b", 1);
+    setenv("HOSTLER_SAFE", "c", 1);
+    setenv("HOSTLER_DESK_FLOOR", "4", 1);
+    struct arena a = read_good(&office, &o, "desk: here\ndoors: back\n");
+    assert_shown(&office, &o,
+                 "desk:\n  floor: 4\n  place: \"here\"\nsafe: \"c\"\ndoors: [\"a\", \"b\"]\n",
+                 "{\"desk\":{\"floor\":4,\"place\":\"here\"},\"safe\":\"c\",\"doors\":[\"a\","
+                 "\"b\"]}");
+    setenv("HOSTLER_DESK", "there", 1);
+    setenv("HOSTLER_DESK_FLOOR", "x", 1);
+    assert_problems(&office, &other, "", "0: HOSTLER_DESK_FLOOR: \"x\" is not a whole number\n");
+    unsetenv("HOSTLER_DOORS");
+    unsetenv("HOSTLER_SAFE");
+    unsetenv("HOSTLER_DESK");
+    unsetenv("HOSTLER_DESK_FLOOR");
+    struct arena b = read_good(&office, &other, "desk: here\ndoors: [a, { place: b }]\n");
+    assert_differ(&office, &o, &other, "");
+    arena_fini(&b);
+    b = read_good(&office, &other, "desk: here\ndoors: [a, { place: b, floor: 2 }]\n");
+    assert_differ(&office, &o, &other, "doors");
+    arena_fini(&b);
+    arena_fini(&a);
+}
+
+static void both_forms_are_documented(void **state)
+{
+    (void)state;
+    static const char object[] =
+        "{\"type\":\"object\",\"additionalProperties\":false,\"required\":["
+        "\"place\"],\"properties\":{\"floor\":{";
+    static const char text[] = "\"anyOf\":[{\"type\":[\"string\",\"number\",\"boolean\"]},";
+    char expected[512];
+    assert_has(conf__write_manual, &office, "| `safe` | text or group |  | Perhaps. |\n");
+    assert_has(conf__write_manual, &office, "| `doors` | text, group, or list of them | `front` |");
+    assert_has(conf__write_manual, &office,
+               "One text in place of the settings below is the `place`.\n");
+    snprintf(expected, sizeof expected, "\"safe\":{\"description\":\"Perhaps.\",%s%s", text,
+             object);
+    assert_has(conf__write_json_schema, &office, expected);
+    snprintf(expected, sizeof expected, "{\"type\":\"array\",\"items\":{%s%s", text, object);
+    assert_has(conf__write_json_schema, &office, expected);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_setting_is_one_row),
+        cmocka_unit_test(a_text_may_stand_for_a_group),
+        cmocka_unit_test(problems_of_short_forms_name_what_was_written),
+        cmocka_unit_test(a_variable_may_hold_short_forms),
+        cmocka_unit_test(both_forms_are_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

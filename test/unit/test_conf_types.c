@@ -220,6 +220,8 @@ static void check_group(const struct conf_group *group)
         assert_ptr_equal(conf__row(group, str_of(row->name)), row);
         if (row->group) check_group(row->group);
     }
+    const struct conf_row *text = conf__row(group, str_of(group->text_row));
+    assert_true(!group->text_row || (text && conf__scalar(text->type)));
 }
 
 static void rows_are_sound(void **state)
