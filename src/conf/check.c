@@ -251,19 +251,6 @@ static void check_placeholders(struct checker *c, const struct conf_engine *e, s
         conf__finding(c->load, setting, "${socket} has no meaning beside an http:// `url`");
 }
 
-/* What tells Hostler's own engine how to run a file; a command has arguments of its own. */
-static void check_file_settings(struct checker *c, struct str at)
-{
-    const struct node *engine = tree_find(c->load->root, at);
-    for (size_t i = 0; i < conf__engine.row_count; i++) {
-        const struct conf_row *row = &conf__engine.rows[i];
-        const struct node *n = tree_get(engine, str_of(row->name));
-        if (row->flags & CONF_OF_FILE && n && n->kind != NODE_NULL)
-            conf__finding(c->load, AT(c, "%" STR_FMT ".%s", STR_ARG(at), row->name),
-                          "belongs to `file`, not to `command`: say it in the command's arguments");
-    }
-}
-
 static void check_command(struct checker *c, const struct conf_engine *e, struct str at)
 {
     struct str setting = AT(c, "%" STR_FMT ".command", STR_ARG(at));
@@ -273,25 +260,13 @@ static void check_command(struct checker *c, const struct conf_engine *e, struct
                       "[llama-server, -m, model.gguf]");
     if (e->url.len) check_url(c, e->url, AT(c, "%" STR_FMT ".url", STR_ARG(at)));
     check_placeholders(c, e, setting);
-    check_file_settings(c, at);
 }
 
 static void check_engine(struct checker *c, const struct conf_engine *e, size_t i)
 {
     struct str at = AT(c, "models[%zu].engine", i);
-    bool file = e->file.len > 0;
-    bool command = e->command_count > 0;
-    if (file == command)
-        conf__finding(c->load, at,
-                      file ? "has both `file` and `command`: keep one"
-                           : "needs `file` (a GGUF file) or `command` (another runtime)");
-    else if (file)
-        check_engine_file(c, e->file, AT(c, "%" STR_FMT ".file", STR_ARG(at)));
-    else
-        check_command(c, e, at);
-    if (file && !command && e->url.len)
-        conf__finding(c->load, AT(c, "%" STR_FMT ".url", STR_ARG(at)),
-                      "belongs to `command`, not to `file`");
+    if (e->file.len) check_engine_file(c, e->file, AT(c, "%" STR_FMT ".file", STR_ARG(at)));
+    if (e->command_count) check_command(c, e, at);
     check_path(c, e->health, AT(c, "%" STR_FMT ".health", STR_ARG(at)));
     if (e->health.len == 0)
         conf__finding(c->load, AT(c, "%" STR_FMT ".health", STR_ARG(at)),

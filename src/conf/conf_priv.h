@@ -23,7 +23,7 @@ struct conf__load {
     struct node *root;              /* a map; NULL: the file is empty */
     struct str folder;              /* of the file, absolute; on scratch */
     size_t first;                   /* problems that were there before */
-    size_t reading_problems;        /* problems->count when checking began */
+    size_t reading_problems;        /* problems->count when what was read was looked at */
 };
 
 /* load.c: begins a loading of the file called `path`. */
@@ -44,10 +44,13 @@ void conf__load_fini(struct conf__load *l);
 void conf__problem(struct conf__load *l, const struct node *at, struct str setting, const char *fmt,
                    ...) PRINTF_LIKE(4, 5);
 
-/* The same for a finding of check.c, whose line is looked up. Left out when reading that setting, a
+/* The same for what is found once values are read; the line is looked up. Left out when reading that setting, a
  * part of it or what it is part of failed already, which is then the cause. */
 void conf__finding(struct conf__load *l, struct str setting, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
+
+/* "PATH.NAME", shortened; on scratch. */
+struct str conf__setting(struct conf__load *l, struct str path, struct str name);
 
 /* True when nothing more is added, so that nobody need look for words. */
 bool conf__problems_full(const struct conf__load *l);
@@ -75,6 +78,10 @@ struct str conf__variable(struct arena *a, struct str prefix, const struct conf_
 
 /* read.c: defaults, then what the tree says if there is one, into the struct. */
 void conf__read(struct conf__load *l);
+
+/* choice.c: whether the group that `map` was read into says one of its alternatives. */
+void conf__choices(struct conf__load *l, const struct conf_group *group, const void *base,
+                   const struct node *map, struct str path);
 
 /* read_value.c: one setting that is no group, from its node. */
 void conf__read_value(struct conf__load *l, const struct conf_row *row, void *base,

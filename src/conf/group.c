@@ -11,6 +11,15 @@ const struct conf_row *conf__row(const struct conf_group *group, struct str name
     return NULL;
 }
 
+const struct conf_row *conf__alternative(const struct conf_group *group, unsigned choice,
+                                         const struct conf_row *after)
+{
+    const struct conf_row *end = group->rows + group->row_count;
+    for (const struct conf_row *row = after ? after + 1 : group->rows; row < end; row++)
+        if (row->choice == choice) return row;
+    return NULL;
+}
+
 size_t conf__count(const struct conf_row *row, const void *base)
 {
     const char *bytes = base;

@@ -14,6 +14,10 @@ static inline void *conf__field(const struct conf_row *row, const void *base)
 /* The row called so, or NULL. */
 const struct conf_row *conf__row(const struct conf_group *group, struct str name);
 
+/* The first row of the choice behind `after`, or the first of all where that is NULL. NULL: there is none. */
+const struct conf_row *conf__alternative(const struct conf_group *group, unsigned choice,
+                                         const struct conf_row *after);
+
 /* Texts, pairs, lists: how many there are, one that was not written left out. */
 size_t conf__count(const struct conf_row *row, const void *base);
 

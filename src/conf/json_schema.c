@@ -137,8 +137,81 @@ static void write_required(struct json_writer *w, const struct conf_group *group
     json_write_key(w, "required");
     json_write_array(w);
     for (size_t i = 0; i < group->row_count; i++)
-        if (group->rows[i].flags & CONF_REQUIRED) json_write_str(w, str_of(group->rows[i].name));
+        if (group->rows[i].flags & CONF_REQUIRED && !group->rows[i].choice)
+            json_write_str(w, str_of(group->rows[i].name));
     json_write_array_end(w);
+}
+
+/* An element of an open array: {"required": [NAME]} */
+static void write_presence(struct json_writer *w, const struct conf_row *row)
+{
+    json_write_object(w);
+    json_write_key(w, "required");
+    json_write_array(w);
+    json_write_str(w, str_of(row->name));
+    json_write_array_end(w);
+    json_write_object_end(w);
+}
+
+static void write_presences(struct json_writer *w, const struct conf_group *group, unsigned choice)
+{
+    const struct conf_row *row = NULL;
+    while ((row = conf__alternative(group, choice, row)))
+        write_presence(w, row);
+}
+
+/* {"oneOf": [one is there, another is, none is]}, the last where that is fine. */
+static void write_choice(struct json_writer *w, const struct conf_group *group,
+                         const struct conf_row *first)
+{
+    json_write_object(w);
+    json_write_key(w, "oneOf");
+    json_write_array(w);
+    write_presences(w, group, first->choice);
+    if (!(first->flags & CONF_REQUIRED)) {
+        json_write_object(w);
+        json_write_key(w, "not");
+        json_write_object(w);
+        json_write_key(w, "anyOf");
+        json_write_array(w);
+        write_presences(w, group, first->choice);
+        json_write_array_end(w);
+        json_write_object_end(w);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+    json_write_object_end(w);
+}
+
+static void write_choices(struct json_writer *w, const struct conf_group *group)
+{
+    bool any = false;
+    for (size_t i = 0; i < group->row_count; i++) {
+        const struct conf_row *row = &group->rows[i];
+        if (!row->choice || row != conf__alternative(group, row->choice, NULL)) continue;
+        if (!any) json_write_key(w, "allOf");
+        if (!any) json_write_array(w);
+        any = true;
+        write_choice(w, group, row);
+    }
+    if (any) json_write_array_end(w);
+}
+
+/* Rows that belong to another come with it. */
+static void write_belongings(struct json_writer *w, const struct conf_group *group)
+{
+    bool any = false;
+    for (size_t i = 0; i < group->row_count; i++) {
+        if (!group->rows[i].of) continue;
+        if (!any) json_write_key(w, "dependentRequired");
+        if (!any) json_write_object(w);
+        any = true;
+        json_write_key(w, group->rows[i].name);
+        json_write_array(w);
+        json_write_str(w, str_of(group->rows[i].of));
+        json_write_array_end(w);
+    }
+    if (any) json_write_object_end(w);
 }
 
 /* Numbers and booleans as themselves, so that validators compare them with `type`. */
@@ -166,6 +239,8 @@ static void write_group(struct json_writer *w, const struct conf_group *group)
     member(w, "type", "object");
     json_write_bool_member(w, "additionalProperties", false);
     write_required(w, group);
+    write_choices(w, group);
+    write_belongings(w, group);
     json_write_key(w, "properties");
     json_write_object(w);
     for (size_t i = 0; i < group->row_count; i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The schema table as a reference manual in Markdown. */
 #include "conf/conf_priv.h"
+#include "conf/group.h"
 #include "conf/types.h"
 
 struct manual {
@@ -79,16 +80,39 @@ static struct str value_text(struct manual *m, const struct conf_row *row)
     }
 }
 
-static void write_row(struct manual *m, const struct conf_row *row)
+/* The other alternatives of the row's choice: "`command`", "`url` or `select`" */
+static struct str others(struct manual *m, const struct conf_group *group,
+                         const struct conf_row *row)
+{
+    const struct conf_row *other = NULL;
+    struct str text = STR("");
+    while ((other = conf__alternative(group, row->choice, other)))
+        if (other != row)
+            text = arena_printf(&m->arena, "%" STR_FMT "%s`%s`", STR_ARG(text),
+                                text.len ? " or " : "", other->name);
+    return text;
+}
+
+/* What holds where the row is not written. */
+static struct str standard(struct manual *m, const struct conf_group *group,
+                           const struct conf_row *row)
+{
+    if (row->choice && row->flags & CONF_REQUIRED)
+        return arena_printf(&m->arena, "%s is needed", others(m, group, row).ptr);
+    if (row->flags & CONF_REQUIRED) return STR("required");
+    if (row->standard) return arena_printf(&m->arena, "`%s`", row->standard);
+    return str_of(row->implied ? row->implied : "");
+}
+
+static void write_row(struct manual *m, const struct conf_group *group, const struct conf_row *row)
 {
     struct str value = value_text(m, row);
-    const char *tick = row->standard ? "`" : "";
-    const char *standard = row->flags & CONF_REQUIRED ? "required"
-                           : row->standard            ? row->standard
-                           : row->implied             ? row->implied
-                                                      : "";
-    PUTF(m, "| `%s` | %" STR_FMT " | %s%s%s | %s%s |\n", row->name, STR_ARG(value), tick, standard,
-         tick, row->doc, row->flags & CONF_RESTART ? " Takes effect after a restart." : "");
+    PUTF(m, "| `%s` | %" STR_FMT " | %" STR_FMT " | %s", row->name, STR_ARG(value),
+         STR_ARG(standard(m, group, row)), row->doc);
+    if (row->choice) PUTF(m, " Not beside %s.", others(m, group, row).ptr);
+    if (row->of) PUTF(m, " Belongs to `%s`.", row->of);
+    if (row->flags & CONF_RESTART) put(m, " Takes effect after a restart.");
+    put(m, " |\n");
 }
 
 /* Rows of the groups within the root stand in their own table. */
@@ -96,7 +120,7 @@ static void write_table(struct manual *m, const struct conf_group *group)
 {
     put(m, "\n| Setting | Value | Default | Meaning |\n|---|---|---|---|\n");
     for (size_t i = 0; i < group->row_count; i++)
-        if (group->rows[i].type != CONF_GROUP) write_row(m, &group->rows[i]);
+        if (group->rows[i].type != CONF_GROUP) write_row(m, group, &group->rows[i]);
 }
 
 static void write_group(struct manual *m, const struct conf_group *group)

@@ -115,6 +115,12 @@ void conf__problems_sort(struct conf_problems *p, size_t first)
         if (p->items[i].line == UINT32_MAX) p->items[i].line = 0;
 }
 
+struct str conf__setting(struct conf__load *l, struct str path, struct str name)
+{
+    return arena_printf(&l->scratch, "%" STR_FMT "%s%" STR_FMT, STR_ARG(path), path.len ? "." : "",
+                        STR_ARG(str_sub(name, 0, 64)));
+}
+
 struct str conf__quote(struct conf__load *l, struct str text)
 {
     return conf__quoted(&l->scratch, text);

@@ -107,21 +107,16 @@ static void unknown(struct conf__load *l, const struct conf_group *group, const 
     conf__problem(l, n, setting, "unknown setting; known here are %" STR_FMT, STR_ARG(known));
 }
 
-static struct str join(struct conf__load *l, struct str path, struct str name)
-{
-    return arena_printf(&l->scratch, "%" STR_FMT "%s%" STR_FMT, STR_ARG(path), path.len ? "." : "",
-                        STR_ARG(str_sub(name, 0, 64)));
-}
-
 static void require(struct conf__load *l, const struct conf_group *group, const struct node *map,
                     struct str path)
 {
     for (size_t i = 0; i < group->row_count; i++) {
         const struct conf_row *row = &group->rows[i];
         const struct node *n = tree_get(map, str_of(row->name));
-        if (!(row->flags & CONF_REQUIRED) || (n && n->kind != NODE_NULL)) continue;
-        conf__problem(l, n ? n : map, join(l, path, str_of(row->name)), "is missing: write %s",
-                      row->wanted);
+        bool required = (row->flags & CONF_REQUIRED) && !row->choice;
+        if (!required || (n && n->kind != NODE_NULL)) continue;
+        conf__problem(l, n ? n : map, conf__setting(l, path, str_of(row->name)),
+                      "is missing: write %s", row->wanted);
     }
 }
 
@@ -135,13 +130,14 @@ static void read_group(struct conf__load *l, const struct conf_group *group, voi
     if (group->line_offset) *(unsigned *)(void *)((char *)base + group->line_offset) = map->line;
     for (const struct node *n = map->first; n; n = n->next) {
         const struct conf_row *row = conf__row(group, n->name);
-        struct str setting = n->unnamed ? path : join(l, path, n->name);
+        struct str setting = n->unnamed ? path : conf__setting(l, path, n->name);
         if (!row)
             unknown(l, group, n, setting);
         else if (n->kind != NODE_NULL)
             read_row(l, row, base, n, setting);
     }
     require(l, group, map, path);
+    conf__choices(l, group, base, map, path);
 }
 
 void conf__read(struct conf__load *l)

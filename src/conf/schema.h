@@ -29,36 +29,43 @@ enum conf_type {
 };
 
 enum conf_flag {
-    CONF_REQUIRED = 1,  /* must be written */
+    CONF_REQUIRED = 1,  /* must be written; of a choice: one of its rows */
     CONF_SECRET = 2,    /* never shown, wiped at the end */
     CONF_RESTART = 4,   /* a reload does not change it */
     CONF_MULTILINE = 8, /* may hold line breaks and tabs */
     CONF_PATH = 16,     /* a relative one is against the file's folder */
     CONF_PLACES = 32,   /* ${socket} and ${port} stay in it */
-    CONF_INHERIT = 128, /* not written: CONF_UNSET, another place decides */
-    CONF_OF_FILE = 64,  /* of an engine's `file`; without meaning beside `command` */
+    CONF_INHERIT = 64,  /* not written: CONF_UNSET, another place decides */
 };
 
 struct conf_group;
 
 struct conf_row {
     const char *name;
+    const char *doc; /* what it does, a sentence or two */
     enum conf_type type;
     unsigned flags;      /* of enum conf_flag */
     size_t offset;       /* of the field in the group's struct */
     size_t count_offset; /* of its count: texts, pairs, lists */
     size_t added_offset; /* lists: of a bool, true when the last item was not written; 0: none */
-    uint64_t min;        /* numbers: the least value; 0 is fine besides when `zero` names it */
-    uint64_t max;        /* numbers: the greatest; texts: most bytes; lists: most items */
+    const struct conf_group *group; /* groups and lists of them */
+
+    /* values */
+    uint64_t min;             /* numbers: the least value; 0 is fine besides when `zero` names it */
+    uint64_t max;             /* numbers: the greatest; texts: most bytes; lists: most items */
     const char *const *words; /* allowed words, NULL at the end */
     const char *zero;         /* the word that stands for 0: "auto", "none" */
-    const char
-        *standard; /* the default as the file would write it; NULL: empty; lists: comma-separated */
-    const char *unit;               /* of a count or size, when it is not bytes */
-    const char *wanted;             /* what to write, where a required setting is missing */
-    const char *implied;            /* what an unwritten setting means, where no default says it */
-    const struct conf_group *group; /* groups and lists of them */
-    const char *doc;                /* what it does, a sentence or two */
+    const char *unit;         /* of a count or size, when it is not bytes */
+
+    /* not written */
+    const char *standard; /* the default as the file would write it; NULL: empty */
+    const char *implied;  /* what it means then, where no default says it */
+    const char *wanted;   /* required ones: what to write; of a choice: what it is */
+
+    /* alternatives */
+    unsigned choice;     /* at most one of the group's rows with this number is written; 0: free */
+    const char *of;      /* the row of a choice that it belongs to: no meaning beside another */
+    const char *instead; /* of a choice: what to do with rows that belong to another, or NULL */
 };
 
 struct conf_group {
@@ -66,18 +73,18 @@ struct conf_group {
     size_t size;      /* of its struct */
     const struct conf_row *rows;
     size_t row_count;
-    const char *
-        text_row; /* its short form: one text in place of the group is this row's value; NULL: none */
-    size_t
-        line_offset; /* of an unsigned that gets the line in the file, 0 for none; 0: there is none */
+
+    /* Its short form: one text in place of the group is this row's value. NULL: none. */
+    const char *text_row;
+
+    /* Of an unsigned that gets the group's line in the file, 0 where it is not from there. 0: none. */
+    size_t line_offset;
+
     const char *doc;
     const char *example; /* YAML */
 };
 
 extern const struct conf_group conf__root;
-
-/* The rows of `models[].engine`. */
-extern const struct conf_group conf__engine;
 
 /* True for types whose value is one text in the file. */
 static inline bool conf__scalar(enum conf_type type)

@@ -30,16 +30,16 @@ static const char *const blas_words[] = {"auto", "off", NULL};
 /* models[].engine */
 static const struct conf_row engine_rows[] = {
     {.name = "file", .type = CONF_TEXT, ROW(conf_engine, file), .max = TEXT_MAX_BYTES,
-     .flags = CONF_PATH, .implied = "`command` is needed",
+     .flags = CONF_PATH | CONF_REQUIRED, .choice = 1, .wanted = "a GGUF file",
      .doc = "GGUF file that Hostler's own engine loads. A relative path starts at the folder of "
             "this configuration file."},
     {.name = "command", .type = CONF_TEXTS, ROWS(conf_engine, command, command_count),
-     .max = TEXT_MAX_BYTES * 4, .flags = CONF_MULTILINE | CONF_PLACES,
-     .implied = "`file` is needed",
+     .max = TEXT_MAX_BYTES * 4, .flags = CONF_MULTILINE | CONF_PLACES | CONF_REQUIRED, .choice = 1,
+     .wanted = "another runtime", .instead = "say it in the command's arguments",
      .doc = "Program and arguments of another runtime that Hostler starts instead, one list item "
             "each. `${socket}` and `${port}` in it are replaced by what `url` says, `${socket}` "
             "without `url` by a path of Hostler's choice."},
-    {.name = "url", .type = CONF_TEXT, ROW(conf_engine, url), .max = TEXT_MAX_BYTES,
+    {.name = "url", .type = CONF_TEXT, ROW(conf_engine, url), .max = TEXT_MAX_BYTES, .of = "command",
      .implied = "a UNIX socket of Hostler's choice, `${socket}`",
      .doc = "Where `command` listens: `unix:/PATH` or `http://HOST:PORT`."},
     {.name = "model", .type = CONF_TEXT, ROW(conf_engine, model), .max = NAME_MAX_BYTES,
@@ -50,27 +50,27 @@ static const struct conf_row engine_rows[] = {
      .doc = "Variables added to the process's environment."},
     {.name = "context", .type = CONF_SIZE, ROW(conf_engine, context), .max = 16 * MIB,
      .zero = "model", .standard = "model", .unit = "tokens",
-     .flags = CONF_OF_FILE,
+     .of = "file",
      .doc = "Context length of each sequence; `model` takes what the file says, at most 4096."},
     {.name = "slots", .type = CONF_COUNT, ROW(conf_engine, slots), .min = 1, .max = 128,
-     .standard = "4", .unit = "sequences", .flags = CONF_OF_FILE,
+     .standard = "4", .unit = "sequences", .of = "file",
      .doc = "Sequences that are decoded at once."},
     {.name = "capacity", .type = CONF_COUNT, ROW(conf_engine, capacity), .max = 100000,
      .zero = "auto", .standard = "auto", .unit = "requests",
      .doc = "Requests in flight at most; more wait in the model's queue. `auto` is `slots` with "
             "`file` and no limit with `command`."},
     {.name = "threads", .type = CONF_COUNT, ROW(conf_engine, threads), .max = 1024,
-     .zero = "auto", .standard = "auto", .unit = "threads", .flags = CONF_OF_FILE,
+     .zero = "auto", .standard = "auto", .unit = "threads", .of = "file",
      .doc = "Threads that compute; `auto` adapts to what else the machine does."},
     {.name = "batch", .type = CONF_COUNT, ROW(conf_engine, batch), .min = 32, .max = 8192,
-     .standard = "512", .unit = "tokens", .flags = CONF_OF_FILE,
+     .standard = "512", .unit = "tokens", .of = "file",
      .doc = "Most prompt tokens computed between two decode steps: larger is faster for long "
             "prompts, smaller keeps running streams smooth."},
     {.name = "kv_type", .type = CONF_WORD, ROW(conf_engine, kv_type), .words = kv_words,
-     .standard = "f16", .flags = CONF_OF_FILE,
+     .standard = "f16", .of = "file",
      .doc = "Number format of the KV cache; the quantised ones save memory."},
     {.name = "blas", .type = CONF_WORD, ROW(conf_engine, blas), .words = blas_words,
-     .standard = "auto", .flags = CONF_OF_FILE,
+     .standard = "auto", .of = "file",
      .doc = "A BLAS library for long prompts: `auto` takes it where, timed at the start, it is faster "
             "than the engine's own kernels."},
     {.name = "start", .type = CONF_ENUM, ROW(conf_engine, start), .words = start_words,
@@ -89,14 +89,13 @@ static const struct conf_row engine_rows[] = {
      .standard = "/health", .doc = "Path that is probed until it answers 200."},
 };
 
-const struct conf_group conf__engine = {
+static const struct conf_group engine_group = {
     .name = "models[].engine",
     .size = sizeof(struct conf_engine),
     GROUP_ROWS(engine_rows),
     .doc = "A process that Hostler starts, watches and stops for the model: its own engine on a "
            "GGUF `file`, or the `command` of another runtime. It is one more endpoint of the "
-           "model, named `engine`. `context`, `slots`, `threads`, `batch`, `kv_type` and `blas` "
-           "belong to `file`.",
+           "model, named `engine`.",
     .example = "models:\n"
                "  - name: qwen\n"
                "    engine:\n"
@@ -212,7 +211,7 @@ static const struct conf_row model_rows[] = {
     {.name = "endpoints", .type = CONF_LIST, ROWS(conf_model, endpoints, endpoint_count),
      .added_offset = offsetof(struct conf_model, has_engine_endpoint), .max = LIST_MAX, .group = &endpoint_group, .implied = "`engine` is needed",
      .doc = "Runtimes that serve it, see below."},
-    {.name = "engine", .type = CONF_OPTIONAL, ROW(conf_model, engine), .group = &conf__engine,
+    {.name = "engine", .type = CONF_OPTIONAL, ROW(conf_model, engine), .group = &engine_group,
      .implied = "`endpoints` are needed",
      .doc = "A process that Hostler starts for it, see below."},
     {.name = "policy", .type = CONF_ENUM, ROW(conf_model, policy), .words = policy_words,

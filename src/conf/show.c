@@ -64,11 +64,11 @@ static struct node *row_node(struct arena *a, const struct conf_row *row, const 
     }
 }
 
-/* Lists of groups are shown when they are empty, too. */
-static bool hidden(const struct conf_row *row, const void *base)
+/* Lists of groups are shown when they are empty, too; what belongs to another alternative is not. */
+static bool hidden(const struct conf_group *group, const struct conf_row *row, const void *base)
 {
-    if (row->flags & CONF_OF_FILE && ((const struct conf_engine *)base)->file.len == 0) return true;
-    return row->type != CONF_LIST && conf__empty(row, base);
+    if (row->of && conf__empty(conf__row(group, str_of(row->of)), base)) return true;
+    return conf__empty(row, base) && (row->type != CONF_LIST || row->choice);
 }
 
 /* The row that says all there is to say, or NULL. */
@@ -93,7 +93,7 @@ static struct node *group_node(struct arena *a, const struct conf_group *group, 
     struct node *map = tree_new(a, NODE_MAP, 0);
     for (size_t i = 0; i < group->row_count; i++) {
         const struct conf_row *row = &group->rows[i];
-        if (hidden(row, base)) continue;
+        if (hidden(group, row, base)) continue;
         struct node *n = row_node(a, row, base);
         n->name = str_of(row->name);
         tree_append(map, n);

@@ -537,6 +537,15 @@ static void checks_engines(void **state)
 {
     (void)state;
     assert_problems("models: [{ name: a, engine: {} }]\n", "1: models[0].engine\n");
+    assert_problem_text("models: [{ name: a, engine: {} }]\n",
+                        "needs `file` (a GGUF file) or `command` (another runtime)");
+    assert_problem_text("models: [{ name: a, engine: { file: /, command: [x] } }]\n",
+                        "has both `file` and `command`: keep one");
+    assert_problem_text(
+        "models: [{ name: a, engine: { command: [x, \"${socket}\"], slots: 1 } }]\n",
+        "belongs to `file`, not to `command`: say it in the command's arguments");
+    assert_problems("models: [{ name: a, engine: { file: /, url: \"unix:/x\" } }]\n",
+                    "1: models[0].engine.url\n1: models[0].engine.file\n");
     assert_problems("models: [{ name: a, engine: x }]\n", "1: models[0].engine\n");
     assert_problems("models: [{ name: a, engine: { file: /, command: [x] } }]\n",
                     "1: models[0].engine\n");

@@ -212,11 +212,25 @@ static void check_row(const struct conf_row *row)
     if (scalar && row->standard) check_standard(row);
 }
 
+static void check_alternatives(const struct conf_group *group, const struct conf_row *row)
+{
+    const struct conf_row *owner = conf__row(group, str_of(row->of));
+    assert_true(!row->of || (owner && owner->choice));
+    if (!row->choice) return;
+    const struct conf_row *first = conf__alternative(group, row->choice, NULL);
+    assert_null(row->standard);
+    assert_true(row->type != CONF_GROUP &&
+                (!conf__scalar(row->type) || conf__kind(row->type)->empty));
+    assert_int_equal(row->flags & CONF_REQUIRED, first->flags & CONF_REQUIRED);
+    if (row->flags & CONF_REQUIRED) assert_non_null(row->wanted);
+}
+
 static void check_group(const struct conf_group *group)
 {
     for (size_t i = 0; i < group->row_count; i++) {
         const struct conf_row *row = &group->rows[i];
         check_row(row);
+        check_alternatives(group, row);
         assert_ptr_equal(conf__row(group, str_of(row->name)), row);
         if (row->group) check_group(row->group);
     }
