@@ -57,7 +57,7 @@ bool conf__empty(const struct conf_row *row, const void *base)
     default: break;
     }
     const struct conf_kind *kind = conf__kind(row->type);
-    return kind->empty && kind->empty(field);
+    return kind->empty && !row->zero && kind->empty(field);
 }
 
 /* comparing */

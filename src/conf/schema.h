@@ -19,6 +19,7 @@ enum conf_type {
     CONF_COUNT,    /* uint64_t */
     CONF_SIZE,     /* uint64_t: "64KiB", "32k" */
     CONF_DURATION, /* uint64_t, microseconds: "500ms", "30s" */
+    CONF_TIME,     /* uint64_t, microseconds since 1970, 0: not written: "2026-12-31T23:59:59Z" */
 
     /* how values are nested */
     CONF_TEXTS,    /* struct str *, and a count */

@@ -10,7 +10,7 @@ static const struct conf_kind *const kinds[] = {
     [CONF_TEXT] = &conf__kind_text,         [CONF_WORD] = &conf__kind_word,
     [CONF_ENUM] = &conf__kind_enum,         [CONF_BOOL] = &conf__kind_bool,
     [CONF_COUNT] = &conf__kind_count,       [CONF_SIZE] = &conf__kind_size,
-    [CONF_DURATION] = &conf__kind_duration,
+    [CONF_DURATION] = &conf__kind_duration, [CONF_TIME] = &conf__kind_time,
 };
 
 const struct conf_kind *conf__kind(enum conf_type type)

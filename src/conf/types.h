@@ -54,10 +54,12 @@ struct conf_kind {
     const struct conf_def *def; /* NULL: the JSON Schema needs none */
 };
 
-extern const struct conf_kind conf__kind_text, conf__kind_word, conf__kind_enum,
-    conf__kind_bool; /* type_text.c */
-extern const struct conf_kind conf__kind_count, conf__kind_size,
-    conf__kind_duration; /* type_number.c */
+/* type_text.c */
+extern const struct conf_kind conf__kind_text, conf__kind_word, conf__kind_enum, conf__kind_bool;
+/* type_number.c */
+extern const struct conf_kind conf__kind_count, conf__kind_size, conf__kind_duration;
+/* type_time.c */
+extern const struct conf_kind conf__kind_time;
 
 /* The kind of a type that conf__scalar is true for. */
 const struct conf_kind *conf__kind(enum conf_type type);

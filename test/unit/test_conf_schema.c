@@ -441,6 +441,54 @@ static void alternatives_are_documented(void **state)
         "\"key\":[\"url\"],\"share\":[\"select\"],\"towns\":[\"far\"]}");
 }
 
+/* --- points in time --- */
+
+struct ticket {
+    uint64_t until_us;
+    uint64_t renewed_us;
+};
+
+static const struct conf_row ticket_rows[] = {
+    {.name = "until",
+     .type = CONF_TIME,
+     ROW(ticket, until_us),
+     .zero = "never",
+     .standard = "never",
+     .flags = CONF_RESTART,
+     .doc = "Its end."},
+    {.name = "renewed", .type = CONF_TIME, ROW(ticket, renewed_us), .doc = "Its last begin."},
+};
+static const struct conf_group ticket = {
+    .name = "", .size = sizeof(struct ticket), ROWS(ticket_rows), .doc = "", .example = ""};
+
+static void a_time_is_a_type_of_value(void **state)
+{
+    (void)state;
+    struct ticket t, other;
+    assert_reads_as(&ticket, &t, "{}", "until: \"never\"\n", "{\"until\":\"never\"}");
+    assert_reads_as(&ticket, &t, "until: 2027-01-01T01:00:00+01:00\nrenewed: 2026-01-01\n",
+                    "until: \"2027-01-01T00:00:00Z\"\nrenewed: \"2026-01-01T00:00:00Z\"\n",
+                    "{\"until\":\"2027-01-01T00:00:00Z\",\"renewed\":\"2026-01-01T00:00:00Z\"}");
+    assert_int_equal(t.until_us, 1798761600000000);
+    assert_problems(&ticket, &other, "until: tomorrow\n",
+                    "1: until: \"tomorrow\" is no point in time such as 2026-12-31T23:59:59Z or "
+                    "2026-12-31 nor the word never\n");
+    assert_has(conf__write_manual, &ticket,
+               "| `until` | never, or point in time | `never` | Its end.");
+    assert_has(conf__write_manual, &ticket, "| `renewed` | point in time |  | Its last begin. |");
+    assert_has(conf__write_json_schema, &ticket, "\"format\":\"date-time\"");
+    assert_has(conf__write_json_schema, &ticket,
+               "\"description\":\"Its end.\",\"anyOf\":[{\"$ref\":\"#/$defs/time\"},");
+    setenv("HOSTLER_UNTIL", "2027-01-01", 1);
+    struct arena a = read_good(&ticket, &other, "renewed: 2026-02-01\n");
+    unsetenv("HOSTLER_UNTIL");
+    assert_differ(&ticket, &t, &other, "");
+    arena_fini(&a);
+    a = read_good(&ticket, &other, "until: 2027-01-02\n");
+    assert_differ(&ticket, &t, &other, "until");
+    arena_fini(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,6 +500,7 @@ int main(void)
         cmocka_unit_test(alternatives_are_shown_alone),
         cmocka_unit_test(one_alternative_is_written),
         cmocka_unit_test(alternatives_are_documented),
+        cmocka_unit_test(a_time_is_a_type_of_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

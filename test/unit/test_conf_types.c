@@ -115,6 +115,90 @@ static void reads_booleans(void **state)
     arena_fini(&a);
 }
 
+static void reads_times(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t us;
+    } good[] = {
+        {"2026-12-31T23:59:59Z", 1798761599000000},
+        {"2026-12-31t23:59:59z", 1798761599000000},
+        {"2026-12-31 23:59:59Z", 1798761599000000},
+        {"2027-01-01T00:59:59+01:00", 1798761599000000},
+        {"2026-12-31T18:29:59-05:30", 1798761599000000},
+        {"2026-12-31T23:59:59.5Z", 1798761599500000},
+        {"2026-12-31T23:59:59.0000019Z", 1798761599000001},
+        {"2026-12-31T23:59:60Z", 1798761600000000},
+        {"2027-01-01", 1798761600000000},
+        {"2024-02-29", 1709164800000000},
+        {"2000-02-29", 951782400000000},
+        {"1970-01-01T00:00:01Z", 1000000},
+        {"9999-12-31T23:59:59Z", 253402300799000000},
+    };
+    static const char *const bad[] = {
+        "",
+        "soon",
+        "2026",
+        "2026-12",
+        "2026-13-01",
+        "2026-00-01",
+        "2026-12-00",
+        "2026-04-31",
+        "2025-02-29",
+        "2100-02-29",
+        "26-12-31",
+        "2026-12-31T",
+        "2026-12-31T23:59Z",
+        "2026-12-31T23:59:59",
+        "2026-12-31T24:00:00Z",
+        "2026-12-31T23:60:00Z",
+        "2026-12-31T23:59:61Z",
+        "2026-12-31T23:59:59.Z",
+        "2026-12-31T23:59:59+1:00",
+        "2026-12-31T23:59:59+24:00",
+        "2026-12-31T23:59:59Zx",
+        "2026-12-31x",
+        "-026-12-31",
+        "10000-01-01",
+    };
+    static const struct conf_row row = {.type = CONF_TIME};
+    static const struct conf_row never = {.type = CONF_TIME, .zero = "never"};
+    for (size_t i = 0; i < ARRAY_LEN(good); i++)
+        assert_number(&row, good[i].text, good[i].us);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_refused(&row, bad[i], "is no point in time such as 2026-12-31T23:59:59Z");
+    assert_refused(&row, "1969-12-31", "is not after 1970-01-01");
+    assert_refused(&row, "1970-01-01T00:30:00+01:00", "is not after 1970-01-01");
+    assert_refused(&row, "0000-01-01", "is not after 1970-01-01");
+    assert_number(&never, "never", 0);
+    assert_refused(&never, "nie", "nor the word never");
+}
+
+/* In UTC, and without a fraction that is none. */
+static void writes_times(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t us;
+        const char *text;
+    } cases[] = {
+        {1798761599000000, "2026-12-31T23:59:59Z"},
+        {1798761599500000, "2026-12-31T23:59:59.500000Z"},
+        {1, "1970-01-01T00:00:00.000001Z"},
+        {0, "never"},
+    };
+    static const struct conf_row row = {.type = CONF_TIME, .zero = "never"};
+    struct arena a;
+    arena_init(&a, SIZE_MAX, 1024);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct str text = conf__kind(CONF_TIME)->print(&a, &row, &cases[i].us);
+        assert_true(str_eq(text, str_of(cases[i].text)));
+        assert_number(&row, cases[i].text, cases[i].us);
+    }
+    arena_fini(&a);
+}
+
 /* What is written for a number reads back as that number. */
 static void numbers_survive_writing(void **state)
 {
@@ -206,7 +290,7 @@ static void check_row(const struct conf_row *row)
         assert_int_equal(row->type, CONF_DURATION); /* CONF_UNSET is none */
         assert_non_null(row->implied);
         assert_null(row->standard);
-    } else if (scalar && !conf__kind(row->type)->empty) {
+    } else if (scalar && (row->zero || !conf__kind(row->type)->empty)) {
         assert_non_null(row->standard);
     }
     if (scalar && row->standard) check_standard(row);
@@ -247,10 +331,16 @@ static void rows_are_sound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_durations),          cmocka_unit_test(reads_sizes),
-        cmocka_unit_test(counts_have_a_range),      cmocka_unit_test(reads_booleans),
-        cmocka_unit_test(numbers_survive_writing),  cmocka_unit_test(kinds_are_whole),
-        cmocka_unit_test(suggests_near_names_only), cmocka_unit_test(rows_are_sound),
+        cmocka_unit_test(reads_durations),
+        cmocka_unit_test(reads_sizes),
+        cmocka_unit_test(counts_have_a_range),
+        cmocka_unit_test(reads_booleans),
+        cmocka_unit_test(reads_times),
+        cmocka_unit_test(writes_times),
+        cmocka_unit_test(numbers_survive_writing),
+        cmocka_unit_test(kinds_are_whole),
+        cmocka_unit_test(suggests_near_names_only),
+        cmocka_unit_test(rows_are_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
