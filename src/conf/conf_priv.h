@@ -20,7 +20,7 @@ struct conf__load {
     struct str path;                /* the file, for messages */
     struct conf_problems *problems; /* the caller's */
     struct arena scratch;           /* the tree and names of settings */
-    struct node *root;              /* a map; NULL: the file is empty */
+    struct node *root;              /* a map; NULL: nothing was read */
     struct str folder;              /* of the file, absolute; on scratch */
     size_t first;                   /* problems that were there before */
     size_t reading_problems;        /* problems->count when what was read was looked at */

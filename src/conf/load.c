@@ -43,8 +43,13 @@ static bool parse(struct conf__load *l, struct str text)
         conf__problem(l, NULL, STR(""), "is larger than 8 MiB");
         return false;
     }
-    if (!tree_parse(&l->scratch, text, &l->root, &error)) return true;
-    conf__problem(l, &(struct node){.line = error.line}, STR(""), "%s", error.text);
+    if (tree_parse(&l->scratch, text, &l->root, &error)) {
+        conf__problem(l, &(struct node){.line = error.line}, STR(""), "%s", error.text);
+        return false;
+    }
+    /* More likely a file that is being written than one that is meant. */
+    if (l->root && l->root->kind != NODE_NULL) return true;
+    conf__problem(l, l->root, STR(""), "has nothing in it: write at least `models: []`");
     return false;
 }
 

@@ -83,6 +83,5 @@ static void override_group(struct conf__load *l, const struct conf_group *group,
 
 void conf__override(struct conf__load *l)
 {
-    if (!l->root || l->root->kind == NODE_NULL) l->root = tree_new(&l->scratch, NODE_MAP, 0);
     if (l->root->kind == NODE_MAP) override_group(l, l->schema, l->root, STR(""));
 }

@@ -373,15 +373,12 @@ static void write_process(const struct gate *g, struct metrics_writer *w)
     struct metric_label version[] = {{"version", STR(HOSTLER_VERSION)}};
     struct metric_label ok[] = {{"result", STR("ok")}}, failed[] = {{"result", STR("failed")}};
     struct snapshot *snapshot = mesh_current(g->mesh);
-    size_t count, ready = 0;
-    const struct service *services = snapshot_services(snapshot, &count);
-    for (size_t i = 0; i < count; i++)
-        ready += service_ready(&services[i], loop_now(g->loop), NULL);
+    bool ready = snapshot_ready(snapshot, loop_now(g->loop)) && !gate_draining(g);
     snapshot_unref(snapshot);
     metrics_write_u64(w, METRIC_BUILD_INFO, version, 1, 1);
     metrics_write_u64(w, METRIC_UPTIME, NULL, 0,
                       (loop_now(g->loop) - g->started_us) / USEC_PER_SEC);
-    metrics_write_u64(w, METRIC_READY, NULL, 0, ready > 0 && !gate_draining(g));
+    metrics_write_u64(w, METRIC_READY, NULL, 0, ready);
     metrics_write_u64(w, METRIC_CONFIG_RELOADS, ok, 1, metric_read(&g->reloads_ok));
     metrics_write_u64(w, METRIC_CONFIG_RELOADS, failed, 1, metric_read(&g->reloads_failed));
     metrics_write_u64(w, METRIC_LOG_DROPPED, NULL, 0, log_dropped());

@@ -73,19 +73,17 @@ static enum step show_model(struct exchange *x)
                            "model", "model_not_found", 0);
 }
 
-/* Ready: not shutting down, and at least one model would be served. With keys, what there is and what is wrong with it
- * is for those who present one; the status is for every probe. */
+/* Ready: not shutting down, and at least one model would be served, or there is none yet. With keys, what there is and
+ * what is wrong with it is for those who present one; the status is for every probe. */
 static enum step show_ready(struct exchange *x)
 {
-    size_t count, ready = 0;
+    size_t count;
     uint64_t now = loop_now(x->worker->loop);
     const struct service *services = snapshot_services(x->snapshot, &count);
     bool draining = gate_draining(x->worker->gate);
     struct buf body, reason;
     struct json_writer w;
-    for (size_t i = 0; i < count; i++)
-        ready += service_ready(&services[i], now, NULL);
-    bool ok = ready > 0 && !draining;
+    bool ok = snapshot_ready(x->snapshot, now) && !draining;
     buf_init(&body, ANSWER_MAX);
     buf_init(&reason, 4096);
     json_write_init(&w, &body);
@@ -93,6 +91,8 @@ static enum step show_ready(struct exchange *x)
     json_write_str_member(&w, "status", ok ? STR("ready") : STR("not ready"));
     if (draining) json_write_str_member(&w, "reason", STR("shutting down"));
     bool details = !keyring_required(x->keyring) || x->key;
+    if (ok && details && count == 0)
+        json_write_str_member(&w, "reason", STR("no models are configured yet"));
     if (details) {
         json_write_key(&w, "models");
         json_write_array(&w);

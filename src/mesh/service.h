@@ -82,6 +82,9 @@ size_t service_waiting(const struct service *s);
  * phrase per endpoint, separated by "; ". */
 bool service_ready(const struct service *s, uint64_t now_us, struct buf *reason);
 
+/* True when at least one of its services is ready, or it has none at all, which is what was asked for. */
+bool snapshot_ready(const struct snapshot *s, uint64_t now_us);
+
 /* --- the main thread --- */
 
 /* What the mesh asks of the supervisor. NULL functions: engines are not supported and are down. */

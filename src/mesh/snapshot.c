@@ -354,3 +354,10 @@ bool service_ready(const struct service *s, uint64_t now_us, struct buf *reason)
         append_reason(&s->endpoints[i], now_us, i == 0, reason);
     return false;
 }
+
+bool snapshot_ready(const struct snapshot *s, uint64_t now_us)
+{
+    for (size_t i = 0; i < s->service_count; i++)
+        if (service_ready(&s->services[i], now_us, NULL)) return true;
+    return s->service_count == 0;
+}

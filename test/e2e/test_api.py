@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from harness import chat_body, model_of
+from harness import chat_body, config_of, model_of, until
 
 KEYS = [
     {"name": "all", "key": "sk-all-0123456789"},
@@ -126,6 +126,22 @@ def test_probes(shared_gate):
     assert shared_gate.get("/healthz").json() == {"status": "ok"}
     ready = shared_gate.get("/readyz")
     assert ready.status == 200 and ready.json() == {"status": "ready", "models": [{"model": "m", "ready": True}]}
+
+
+def test_no_models(processes, mock):
+    gate = processes.gate([])
+    ready = gate.get("/readyz")
+    assert ready.status == 200
+    assert ready.json() == {"status": "ready", "reason": "no models are configured yet", "models": []}
+    assert gate.metric("hostler_ready") == 1
+    assert gate.get("/v1/models").json() == {"object": "list", "data": []}
+    refused = gate.chat(model="m")
+    assert refused.status == 404 and refused.error()["code"] == "model_not_found"
+    gate.reload(config_of(mock))
+    until(lambda: gate.chat().status == 200, "the model is served")
+    gate.reload(config_of([], keys=[{"name": "k", "key": "sk-k-0123456789", "models": ["m"]}]))
+    until(lambda: gate.get("/readyz").json() == {"status": "ready"}, "what there is, is for those who have a key")
+    assert gate.get("/readyz", headers=bearer("sk-k-0123456789")).json()["models"] == []
 
 
 # --- request ids ---

@@ -106,7 +106,7 @@ def test_schema(tmp_path):
     jsonschema.Draft202012Validator.check_schema(schema)
     good = config_of([model_of("http://127.0.0.1:1/v1")])
     validator.validate(good)
-    for bad in ({}, {**good, "nonsense": 1}, {**good, "workers": 5000}, {**good, "models": [{"name": {}}]},
+    for bad in ({**good, "nonsense": 1}, {**good, "workers": 5000}, {**good, "models": [{"name": {}}]},
                 {**good, "retry": {"attempts_max": 0}}, {**good, "models": [{**good["models"][0], "policy": "random"}]}):
         assert not validator.is_valid(bad), bad
         path = tmp_path / "bad.yaml"

@@ -414,8 +414,9 @@ static void refuses_what_is_too_much(void **state)
 static void names_line_and_setting(void **state)
 {
     (void)state;
-    assert_problems("", "0: models\n");
-    assert_problems("models: []\n", "1: models\n");
+    assert_problems("", "0: \n");
+    assert_problems("# models: []\n", "0: \n");
+    assert_problems("~\n", "1: \n");
     assert_problems("models: {}\n", "1: models\n");
     assert_problems("models: [a]\n", "1: models[0]\n");
     assert_problems("models:\n  - endpoints: [{ url: \"http://h\" }]\n", "2: models[0].name\n");
@@ -440,7 +441,6 @@ static void names_line_and_setting(void **state)
     assert_problem_text(MODELS "workers: -1\n", "auto, or 1 to 1024 threads");
     assert_problem_text(MODELS "timeouts: { connect: -1s }\n", "10ms to 1d");
     assert_problem_text(MODELS "workers: -x\n", "is not a whole number");
-    assert_problem_text("workers: 1\n", "is missing: write a list of models");
     assert_problem_text("models: [{ endpoints: [{ url: \"http://h\" }] }]\n",
                         "is missing: write what clients");
     assert_problem_text("models: [{ name: a, endpoints: [{ weight: 1 }] }]\n",
@@ -698,6 +698,27 @@ static void loads_many_endpoints(void **state)
     }
 }
 
+/* A gateway may begin with nothing, and keys may be there before the models are. */
+static void needs_no_models(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{}\n",
+        "models: []\n",
+        "models:\n",
+        "keys: [{ name: k, key: 12345678 }]\n",
+        "keys: [{ name: k, key: 12345678, models: ['*', a, 'b*', ''] }]\n",
+    };
+    for (size_t i = 0; i + 1 < ARRAY_LEN(texts); i++) {
+        struct conf *c = load(texts[i]);
+        assert_int_equal(c->model_count, 0);
+        conf_unref(c);
+    }
+    assert_problem_text(texts[ARRAY_LEN(texts) - 1], "is empty");
+    assert_problem_text("keys: [{ name: k, key: 12345678, models: ['*a'] }]\n",
+                        "may only stand at the end");
+}
+
 /* Keys whose patterns match nothing are told, and those that match something are not. */
 static void patterns_are_prefixes(void **state)
 {
@@ -762,6 +783,7 @@ int main(void)
         cmocka_unit_test(reads_regular_files_only),
         cmocka_unit_test(loads_many_endpoints),
         cmocka_unit_test(patterns_are_prefixes),
+        cmocka_unit_test(needs_no_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

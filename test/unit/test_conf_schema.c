@@ -277,7 +277,7 @@ static void a_variable_may_hold_short_forms(void **state)
                  "\"b\"]}");
     setenv("HOSTLER_DESK", "there", 1);
     setenv("HOSTLER_DESK_FLOOR", "x", 1);
-    assert_problems(&office, &other, "", "0: HOSTLER_DESK_FLOOR: \"x\" is not a whole number\n");
+    assert_problems(&office, &other, "{}", "0: HOSTLER_DESK_FLOOR: \"x\" is not a whole number\n");
     unsetenv("HOSTLER_DOORS");
     unsetenv("HOSTLER_SAFE");
     unsetenv("HOSTLER_DESK");
