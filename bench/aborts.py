@@ -13,7 +13,7 @@ import time
 from harness import KEY, Stage, metric_values, mock_stats, note
 
 CONFIG = """
-workers: 1
+threads: 1
 models:
   - name: mock
     endpoints:

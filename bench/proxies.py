@@ -11,7 +11,7 @@ from harness import (KEY, Process, Stage, Unmeasured, bench_result, http, in_tur
                      mock_stats, note, start_bench)
 
 CONFIG = """
-workers: 1
+threads: 1
 models:
   - name: mock
     endpoints:

@@ -494,7 +494,7 @@ def config_of(models, **settings):
         models = [models]
     if models and not isinstance(models[0], dict):
         models = [model_of(*models)]
-    return {"listen": "127.0.0.1:0", "workers": 2, "models": models, **settings}
+    return {"listen": "127.0.0.1:0", "threads": 2, "models": models, **settings}
 
 
 def model_of(*mocks, name="m", **settings):

@@ -30,7 +30,7 @@ OPTIONS = {"asan": harness.SANITIZERS,
 def configuration(steady, flapping, script, turn):
     """Every reload changes something else."""
     return {
-        "workers": 3,
+        "threads": 3,
         "models": [
             {"name": "steady", "endpoints": [{"name": "s", "url": steady.url}]},
             {"name": "flapping", "aliases": [f"alias-{turn % 3}"], "fallback": ["steady"] if turn % 2 else [],

@@ -25,7 +25,7 @@ static void print_help(void)
            "Reads a configuration as `hostler serve` would and tells all that is wrong with it.\n"
            "\n" CMD_CONFIG_HELP "      --json         print one JSON object\n"
            "\n"
-           "Exit codes: 0 in order, 1 problems found, 2 wrong usage.\n"
+           "Exit codes: 0 in order (there may be warnings), 1 problems found, 2 wrong usage.\n"
            "\n"
            "Examples:\n"
            "  hostler check -c examples/team.yaml\n"
@@ -42,22 +42,33 @@ static size_t count_endpoints(const struct conf *c)
     return count;
 }
 
+/* "1 key", "2 keys" */
+static void print_count(const char *before, size_t count, const char *what)
+{
+    printf("%s%zu %s%s", before, count, what, count == 1 ? "" : "s");
+}
+
 static int print_text(const struct verdict *v)
 {
-    cmd_problems_print(stdout, &v->problems);
-    if (v->conf)
-        printf("%s: ok, %zu model%s, %zu endpoint%s, %zu key%s\n", v->path, v->conf->model_count,
-               v->conf->model_count == 1 ? "" : "s", count_endpoints(v->conf),
-               count_endpoints(v->conf) == 1 ? "" : "s", v->conf->key_count,
-               v->conf->key_count == 1 ? "" : "s");
-    else
-        printf("%zu problem%s\n", v->problems.count, v->problems.count == 1 ? "" : "s");
+    cmd_problems_print(stdout, "", &v->problems);
+    if (v->conf) {
+        cmd_problems_print(stdout, "warning: ", &v->conf->warnings);
+        printf("%s: ok", v->path);
+        print_count(", ", v->conf->model_count, "model");
+        print_count(", ", count_endpoints(v->conf), "endpoint");
+        print_count(", ", v->conf->key_count, "key");
+        if (v->conf->warnings.count) print_count(", ", v->conf->warnings.count, "warning");
+    } else {
+        print_count("", v->problems.count, "problem");
+    }
+    printf("\n");
     return CLI_OK;
 }
 
-static void write_problems(struct json_writer *w, const struct conf_problems *problems)
+static void write_problems(struct json_writer *w, const char *name,
+                           const struct conf_problems *problems)
 {
-    json_write_key(w, "problems");
+    json_write_key(w, name);
     json_write_array(w);
     for (size_t i = 0; i < problems->count; i++) {
         const struct conf_problem *p = &problems->items[i];
@@ -88,7 +99,8 @@ static int print_json(const struct verdict *v)
         json_write_u64_member(&w, "endpoints", count_endpoints(v->conf));
         json_write_u64_member(&w, "keys", v->conf->key_count);
     }
-    write_problems(&w, &v->problems);
+    write_problems(&w, "problems", &v->problems);
+    if (v->conf) write_problems(&w, "warnings", &v->conf->warnings);
     json_write_object_end(&w);
     int err = json_write_end(&w);
     if (!err) err = buf_append(&out, STR("\n"));

@@ -14,7 +14,7 @@
 #include "cmd/mock_serve.h"
 #include "loop/process.h"
 
-enum { LISTEN_MAX = 16, WORKERS_MAX = 64, KNOBS_MAX = 64, RECORD_MAX = 10000 };
+enum { LISTEN_MAX = 16, THREADS_MAX = 64, KNOBS_MAX = 64, RECORD_MAX = 10000 };
 
 static const char command[] = "mock";
 
@@ -22,7 +22,7 @@ struct settings {
     const char *listen[LISTEN_MAX];
     size_t listen_count;
     const char *models;
-    uint64_t workers;
+    uint64_t thread_count;
     uint64_t record;
     uint64_t seed;
     struct mock_knobs knobs;
@@ -38,7 +38,7 @@ static void print_help(void)
         "\n"
         "  --listen ADDR     HOST:PORT or unix:PATH; may be repeated (127.0.0.1:8090)\n"
         "  --models LIST     names, comma-separated, or a number N for model-0 ... (any name is served)\n"
-        "  --workers N       threads (1)\n"
+        "  --threads N       threads that serve (1)\n"
         "  --record N        keep the last N requests for GET /mock/requests (0)\n"
         "  --seed N          of the random choices (1)\n"
         "\n"
@@ -68,8 +68,9 @@ static const struct option *options(char names[KNOBS_MAX][32])
 {
     static const struct option fixed[] = {
         {"listen", required_argument, NULL, 'l'},  {"models", required_argument, NULL, 'm'},
-        {"workers", required_argument, NULL, 'w'}, {"record", required_argument, NULL, 'r'},
+        {"threads", required_argument, NULL, 't'}, {"record", required_argument, NULL, 'r'},
         {"seed", required_argument, NULL, 's'},    {"help", no_argument, NULL, 'h'},
+        {"workers", required_argument, NULL, 't'}, /* its old name */
     };
     static struct option all[ARRAY_LEN(fixed) + KNOBS_MAX + 1];
     memcpy(all, fixed, sizeof fixed);
@@ -93,7 +94,7 @@ static bool set_option(struct settings *s, int opt, const char *value)
         s->listen[s->listen_count++] = value;
         return true;
     case 'm': s->models = value; return true;
-    case 'w': return cli_count(value, 1, WORKERS_MAX, &s->workers);
+    case 't': return cli_count(value, 1, THREADS_MAX, &s->thread_count);
     case 'r': return cli_count(value, 0, RECORD_MAX, &s->record);
     case 's': return cli_count(value, 0, UINT64_MAX, &s->seed);
     default:
@@ -153,7 +154,7 @@ static void on_signal(void *owner, int signum)
 {
     struct program *p = owner;
     (void)signum;
-    for (size_t i = 1; i < p->settings->workers; i++) {
+    for (size_t i = 1; i < p->settings->thread_count; i++) {
         if (p->threads[i].started) loop_post(p->threads[i].worker.loop, &p->threads[i].stop);
     }
     loop_stop(p->threads[0].worker.loop);
@@ -226,7 +227,7 @@ static int serve(struct program *p)
     struct signal_watch *watches[2] = {NULL, NULL};
     int err = signal_watch_open(main_loop, SIGINT, on_signal, p, &watches[0]);
     if (!err) err = signal_watch_open(main_loop, SIGTERM, on_signal, p, &watches[1]);
-    for (size_t i = 1; !err && i < p->settings->workers; i++) {
+    for (size_t i = 1; !err && i < p->settings->thread_count; i++) {
         err = -pthread_create(&p->threads[i].id, NULL, run_thread, &p->threads[i]);
         p->threads[i].started = err == 0;
     }
@@ -236,7 +237,7 @@ static int serve(struct program *p)
     } else {
         on_signal(p, SIGTERM);
     }
-    for (size_t i = 1; i < p->settings->workers; i++) {
+    for (size_t i = 1; i < p->settings->thread_count; i++) {
         if (p->threads[i].started) pthread_join(p->threads[i].id, NULL);
     }
     for (size_t i = 0; i < ARRAY_LEN(watches); i++) {
@@ -256,21 +257,21 @@ static void remove_sockets(const struct program *p)
 
 int cmd_mock(int argc, char **argv)
 {
-    struct settings s = {.models = "", .workers = 1, .seed = 1};
+    struct settings s = {.models = "", .thread_count = 1, .seed = 1};
     mock_knobs_init(&s.knobs);
     int code = parse(argc, argv, &s);
     if (code >= 0) return code;
     cli_prepare_process();
     struct program p = {.settings = &s};
-    p.threads = calloc(s.workers, sizeof *p.threads);
+    p.threads = calloc(s.thread_count, sizeof *p.threads);
     if (!p.threads) abort();
     mock_init(&p.mock, &s.knobs, str_of(s.models), s.record);
     int err = open_sockets(&p);
     bool told = err != 0;
-    for (size_t i = 0; !err && i < s.workers; i++)
+    for (size_t i = 0; !err && i < s.thread_count; i++)
         err = open_thread(&p, &p.threads[i], s.seed + i);
     if (!err) err = serve(&p);
-    for (size_t i = 0; i < s.workers; i++)
+    for (size_t i = 0; i < s.thread_count; i++)
         close_thread(&p.threads[i]);
     remove_sockets(&p);
     mock_fini(&p.mock);

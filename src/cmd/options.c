@@ -28,19 +28,19 @@ int cmd_config_load(const char *command, const char *given, struct conf **out)
                                  "./hostler.yaml or /etc/hostler/hostler.yaml");
     conf_problems_init(&problems);
     int err = conf_load(path, out, &problems);
-    if (err) cmd_problems_print(stderr, &problems);
+    if (err) cmd_problems_print(stderr, "", &problems);
     conf_problems_fini(&problems);
     return err ? CLI_FAILED : CLI_OK;
 }
 
-void cmd_problems_print(FILE *to, const struct conf_problems *problems)
+void cmd_problems_print(FILE *to, const char *mark, const struct conf_problems *problems)
 {
     for (size_t i = 0; i < problems->count; i++) {
         const struct conf_problem *p = &problems->items[i];
         fprintf(to, "%" STR_FMT ":", STR_ARG(p->file));
         if (p->line) fprintf(to, "%u:", p->line);
         if (p->setting.len) fprintf(to, " %" STR_FMT ":", STR_ARG(p->setting));
-        fprintf(to, " %" STR_FMT "\n", STR_ARG(p->text));
+        fprintf(to, " %s%" STR_FMT "\n", mark, STR_ARG(p->text));
     }
 }
 

@@ -20,8 +20,8 @@ const char *cmd_config_path(const char *given);
  * stderr was told what is wrong. */
 MUST_CHECK int cmd_config_load(const char *command, const char *given, struct conf **out);
 
-/* One line each: "file:line: setting: text". */
-void cmd_problems_print(FILE *to, const struct conf_problems *problems);
+/* One line each: "file:line: setting: text", with `mark` before the text. */
+void cmd_problems_print(FILE *to, const char *mark, const struct conf_problems *problems);
 
 /* The whole of `text` to stdout. Returns an exit code: 1 when it cannot be written, or `err` (of
  * making it) is set. */

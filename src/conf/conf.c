@@ -19,6 +19,7 @@ static struct conf *conf_new(struct str path)
     if (!c) abort();
     arena_init(&c->arena, SIZE_MAX, ARENA_BLOCK);
     atomic_init(&c->refs, 1);
+    conf_problems_init(&c->warnings);
     c->path = arena_dup(&c->arena, path);
     return c;
 }
@@ -33,6 +34,7 @@ void conf_unref(struct conf *c)
 {
     if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1) return;
     conf__wipe(&conf__root, c);
+    conf_problems_fini(&c->warnings);
     arena_fini(&c->arena);
     free(c);
 }
@@ -41,7 +43,7 @@ int conf_parse(struct str text, const char *path, struct conf **out, struct conf
 {
     struct conf *c = conf_new(str_of(path));
     struct conf__load l;
-    conf__load_init(&l, &conf__root, c, &c->arena, c->path, problems);
+    conf__load_init(&l, &conf__root, c, &c->arena, c->path, problems, &c->warnings);
     if (conf__load_text(&l, text)) {
         conf__finish(&l, c);
         conf__check(&l, c);

@@ -39,7 +39,7 @@ struct conf_engine {
     uint64_t context;          /* tokens per sequence; 0: the model's own */
     uint64_t slots;            /* sequences decoded at once */
     uint64_t capacity;         /* requests in flight at most; 0: see endpoint */
-    uint64_t threads;          /* 0: auto */
+    uint64_t threads;          /* that compute; 0: auto */
     uint64_t batch;            /* most tokens per prefill slice */
     struct str kv_type;        /* f16, f32, q8_0 ... */
     struct str blas;           /* auto, off */
@@ -104,14 +104,32 @@ struct conf_listen {
     unsigned line;      /* in the file, 0: not from there */
 };
 
+/* One thing wrong in a file; they are collected, not only the first. */
+struct conf_problem {
+    struct str file;
+    unsigned line;      /* 0: not of one line */
+    struct str setting; /* "models[0].endpoints[1].capacity" */
+    struct str text;    /* what is wrong and what to do; never a secret's value */
+};
+
+struct conf_problems {
+    struct arena arena;
+    struct conf_problem *items;
+    size_t count;
+    size_t cap;
+};
+
 struct conf {
     struct arena arena;
     _Atomic unsigned refs;
     struct str path; /* the file it came from */
 
+    /* What is still read but should be written in another way. */
+    struct conf_problems warnings;
+
     struct conf_listen *listen;
     size_t listen_count;
-    uint64_t workers; /* threads; 0: one per core */
+    uint64_t threads; /* that serve requests; 0: one per core */
     struct conf_model *models;
     size_t model_count;
     struct conf_key *keys;
@@ -130,7 +148,7 @@ struct conf {
         uint64_t bodies_total; /* all that are held at once */
         uint64_t head_max;     /* request head, bytes */
         uint64_t header_count_max;
-        uint64_t connections_max; /* client connections per worker */
+        uint64_t connections_max; /* client connections per thread */
         uint64_t stream_buffer;   /* bytes held for a slow reader before the upstream read pauses */
         uint64_t upstream_head_max;
     } limits;
@@ -164,23 +182,8 @@ struct conf {
     } health;
 
     struct {
-        uint64_t idle_max; /* idle connections kept per endpoint and worker */
+        uint64_t idle_max; /* idle connections kept per endpoint and thread */
     } pool;
-};
-
-/* One thing wrong in a file; they are collected, not only the first. */
-struct conf_problem {
-    struct str file;
-    unsigned line;      /* 0: not of one line */
-    struct str setting; /* "models[0].endpoints[1].capacity" */
-    struct str text;    /* what is wrong and what to do; never a secret's value */
-};
-
-struct conf_problems {
-    struct arena arena;
-    struct conf_problem *items;
-    size_t count;
-    size_t cap;
 };
 
 enum { CONF_PROBLEMS_MAX = 100 }; /* what comes after is left out, which the last one says */
@@ -189,7 +192,7 @@ void conf_problems_init(struct conf_problems *p);
 void conf_problems_fini(struct conf_problems *p);
 
 /* Reads, resolves ${env.X} and ${file:PATH}, applies HOSTLER_<PATH> overrides, checks. 0: *out has
- * one reference. ERR_INVALID: `problems` says what, in order of lines; *out untouched. */
+ * one reference; it may have warnings. ERR_INVALID: `problems` says what, in order of lines; *out untouched. */
 MUST_CHECK int conf_load(const char *path, struct conf **out, struct conf_problems *problems);
 
 /* The same from text (tests, fuzzing); `path` names it in messages and anchors relative files. */
@@ -199,7 +202,7 @@ MUST_CHECK int conf_parse(struct str text, const char *path, struct conf **out,
 struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf *c); /* wipes secrets with the last reference */
 
-/* Settings that differ and do not take effect by a reload (listen, workers): their names are
+/* Settings that differ and do not take effect by a reload (listen, threads): their names are
  * appended to *names, separated by ", "; it stays empty when nothing differs. */
 MUST_CHECK int conf_needs_restart(const struct conf *running, const struct conf *loaded,
                                   struct buf *names);

@@ -19,6 +19,7 @@ struct conf__load {
     struct arena *arena;            /* of its values */
     struct str path;                /* the file, for messages */
     struct conf_problems *problems; /* the caller's */
+    struct conf_problems *warnings; /* likewise: what is no problem yet */
     struct arena scratch;           /* the tree and names of settings */
     struct node *root;              /* a map; NULL: nothing was read */
     struct str folder;              /* of the file, absolute; on scratch */
@@ -28,7 +29,8 @@ struct conf__load {
 
 /* load.c: begins a loading of the file called `path`. */
 void conf__load_init(struct conf__load *l, const struct conf_group *schema, void *base,
-                     struct arena *arena, struct str path, struct conf_problems *problems);
+                     struct arena *arena, struct str path, struct conf_problems *problems,
+                     struct conf_problems *warnings);
 
 /* The file's text into the struct: its tree, overrides, values. False when nothing could be read, so that there is
  * nothing to check either. */
@@ -37,12 +39,16 @@ bool conf__load_text(struct conf__load *l, struct str text);
 /* Sets the zeroed struct of a group to its defaults. */
 void conf__defaults(const struct conf_group *group, struct arena *arena, void *base);
 
-/* Puts the problems in order and wipes what was read. */
+/* Puts problems and warnings in order and wipes what was read. */
 void conf__load_fini(struct conf__load *l);
 
 /* problem.c: adds one. `at` gives line and origin and may be NULL. */
 void conf__problem(struct conf__load *l, const struct node *at, struct str setting, const char *fmt,
                    ...) PRINTF_LIKE(4, 5);
+
+/* The same for a warning. */
+void conf__warn(struct conf__load *l, const struct node *at, struct str setting, const char *fmt,
+                ...) PRINTF_LIKE(4, 5);
 
 /* The same for what is found once values are read; the line is looked up. Left out when reading that setting, a
  * part of it or what it is part of failed already, which is then the cause. */
@@ -70,11 +76,11 @@ const char *conf__file_error(int err);
 bool conf__expand(struct conf__load *l, const struct conf_row *row, const struct node *n,
                   struct str setting, struct str *out);
 
+/* former.c: gives what has an old name in the tree its new one. */
+void conf__former_names(struct conf__load *l);
+
 /* override.c: HOSTLER_<PATH> variables take the place of what the tree says. */
 void conf__override(struct conf__load *l);
-
-/* The variable that overrides the row; `prefix` is empty or ends with a dot. On the arena. */
-struct str conf__variable(struct arena *a, struct str prefix, const struct conf_row *row);
 
 /* read.c: defaults, then what the tree says if there is one, into the struct. */
 void conf__read(struct conf__load *l);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The schema table as JSON Schema (draft 2020-12), for editors. */
+#include <stdio.h>
+
 #include "conf/conf_priv.h"
 #include "conf/group.h"
 #include "conf/types.h"
@@ -233,6 +235,19 @@ static void write_row(struct json_writer *w, const struct conf_row *row)
     json_write_object_end(w);
 }
 
+/* The old name of a row, which editors strike out. */
+static void write_former(struct json_writer *w, const struct conf_row *row)
+{
+    char doc[128];
+    snprintf(doc, sizeof doc, "The old name of `%s`.", row->name);
+    json_write_key(w, row->former);
+    json_write_object(w);
+    member(w, "description", doc);
+    json_write_bool_member(w, "deprecated", true);
+    write_type(w, row);
+    json_write_object_end(w);
+}
+
 /* Members of an object schema that the caller opened. */
 static void write_group(struct json_writer *w, const struct conf_group *group)
 {
@@ -245,6 +260,8 @@ static void write_group(struct json_writer *w, const struct conf_group *group)
     json_write_object(w);
     for (size_t i = 0; i < group->row_count; i++)
         write_row(w, &group->rows[i]);
+    for (size_t i = 0; i < group->row_count; i++)
+        if (group->rows[i].former) write_former(w, &group->rows[i]);
     json_write_object_end(w);
 }
 

@@ -21,7 +21,8 @@ static struct str folder_of(struct arena *a, struct str path)
 }
 
 void conf__load_init(struct conf__load *l, const struct conf_group *schema, void *base,
-                     struct arena *arena, struct str path, struct conf_problems *problems)
+                     struct arena *arena, struct str path, struct conf_problems *problems,
+                     struct conf_problems *warnings)
 {
     *l = (struct conf__load){
         .schema = schema,
@@ -29,6 +30,7 @@ void conf__load_init(struct conf__load *l, const struct conf_group *schema, void
         .arena = arena,
         .path = path,
         .problems = problems,
+        .warnings = warnings,
         .first = problems->count,
         .reading_problems = problems->count,
     };
@@ -56,6 +58,7 @@ static bool parse(struct conf__load *l, struct str text)
 bool conf__load_text(struct conf__load *l, struct str text)
 {
     if (!parse(l, text)) return false;
+    conf__former_names(l);
     conf__override(l);
     conf__read(l);
     l->reading_problems = l->problems->count;
@@ -65,7 +68,8 @@ bool conf__load_text(struct conf__load *l, struct str text)
 void conf__defaults(const struct conf_group *group, struct arena *arena, void *base)
 {
     struct conf_problems none;
-    struct conf__load l = {.schema = group, .base = base, .arena = arena, .problems = &none};
+    struct conf__load l = {
+        .schema = group, .base = base, .arena = arena, .problems = &none, .warnings = &none};
     conf_problems_init(&none);
     arena_init(&l.scratch, SIZE_MAX, ARENA_BLOCK);
     conf__read(&l);
@@ -77,6 +81,7 @@ void conf__defaults(const struct conf_group *group, struct arena *arena, void *b
 void conf__load_fini(struct conf__load *l)
 {
     conf__problems_sort(l->problems, l->first);
+    conf__problems_sort(l->warnings, 0);
     tree_wipe(l->root);
     arena_fini(&l->scratch);
 }

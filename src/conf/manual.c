@@ -111,6 +111,7 @@ static void write_row(struct manual *m, const struct conf_group *group, const st
          STR_ARG(standard(m, group, row)), row->doc);
     if (row->choice) PUTF(m, " Not beside %s.", others(m, group, row).ptr);
     if (row->of) PUTF(m, " Belongs to `%s`.", row->of);
+    if (row->former) PUTF(m, " Was called `%s`, which is still read.", row->former);
     if (row->flags & CONF_RESTART) put(m, " Takes effect after a restart.");
     put(m, " |\n");
 }

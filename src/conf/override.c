@@ -4,14 +4,39 @@
 
 #include "conf/conf_priv.h"
 
-struct str conf__variable(struct arena *a, struct str prefix, const struct conf_row *row)
+/* The variable that overrides a row of this name; `prefix` is empty or ends with a dot. */
+static const char *variable_of(struct conf__load *l, struct str prefix, const char *row)
 {
-    struct str name = arena_printf(a, "HOSTLER_%" STR_FMT "%s", STR_ARG(prefix), row->name);
+    struct str name = arena_printf(&l->scratch, "HOSTLER_%" STR_FMT "%s", STR_ARG(prefix), row);
     for (char *c = (char *)(uintptr_t)name.ptr; *c; c++) {
         if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 'a' + 'A');
         if (*c == '.') *c = '_';
     }
-    return name;
+    return name.ptr;
+}
+
+/* The variable's text, NULL where it is not set. */
+static const char *text_of(const char *variable)
+{
+    const char *text = getenv(variable);
+    return text && *text ? text : NULL;
+}
+
+/* The variable that is set for the row, or NULL. The one of its old name counts as well. */
+static const char *find_variable(struct conf__load *l, struct str prefix,
+                                 const struct conf_row *row)
+{
+    const char *variable = variable_of(l, prefix, row->name);
+    const char *old = row->former ? variable_of(l, prefix, row->former) : NULL;
+    const struct node at = {.variable = old};
+    if (!old || !text_of(old)) return text_of(variable) ? variable : NULL;
+    if (!text_of(variable)) {
+        conf__warn(l, &at, STR(""), "has a new name: set %s", variable);
+        return old;
+    }
+    conf__problem(l, &at, STR(""), "is the old name of %s, which is set too: keep %s", variable,
+                  variable);
+    return variable;
 }
 
 static struct node *scalar(struct conf__load *l, const char *variable, struct str text)
@@ -64,11 +89,10 @@ static void override_row(struct conf__load *l, const struct conf_row *row, struc
                          struct str prefix)
 {
     if (!conf__scalar(row->type) && !(row->group && row->group->text_row)) return;
-    const char *variable = conf__variable(&l->scratch, prefix, row).ptr;
-    const char *value = getenv(variable);
-    if (!value || !*value) return;
-    struct node *n = row->type == CONF_LIST ? list(l, variable, str_of(value))
-                                            : scalar(l, variable, str_of(value));
+    const char *variable = find_variable(l, prefix, row);
+    if (!variable) return;
+    struct str text = str_of(text_of(variable));
+    struct node *n = row->type == CONF_LIST ? list(l, variable, text) : scalar(l, variable, text);
     tree_put(map, str_of(row->name), n);
 }
 

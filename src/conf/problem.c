@@ -49,13 +49,13 @@ bool conf__problems_full(const struct conf__load *l)
     return l->problems->count - l->first >= CONF_PROBLEMS_MAX;
 }
 
-static void addv(struct conf__load *l, const struct node *at, struct str setting, const char *fmt,
-                 va_list args)
+/* To `p`, of which `first` are of earlier loadings. */
+static void addv(struct conf__load *l, struct conf_problems *p, size_t first, const struct node *at,
+                 struct str setting, const char *fmt, va_list args)
 {
-    struct conf_problems *p = l->problems;
     char text[TEXT_MAX];
-    if (conf__problems_full(l)) return;
-    if (p->count - l->first == CONF_PROBLEMS_MAX - 1) {
+    if (p->count - first >= CONF_PROBLEMS_MAX) return;
+    if (p->count - first == CONF_PROBLEMS_MAX - 1) {
         *add(p) = (struct conf_problem){
             .file = arena_dup(&p->arena, l->path),
             .line = UINT32_MAX,
@@ -78,7 +78,16 @@ void conf__problem(struct conf__load *l, const struct node *at, struct str setti
 {
     va_list args;
     va_start(args, fmt);
-    addv(l, at, setting, fmt, args);
+    addv(l, l->problems, l->first, at, setting, fmt, args);
+    va_end(args);
+}
+
+void conf__warn(struct conf__load *l, const struct node *at, struct str setting, const char *fmt,
+                ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    addv(l, l->warnings, 0, at, setting, fmt, args);
     va_end(args);
 }
 
@@ -97,7 +106,7 @@ void conf__finding(struct conf__load *l, struct str setting, const char *fmt, ..
         if (related(l->problems->items[i].setting, setting)) return;
     va_list args;
     va_start(args, fmt);
-    addv(l, tree_find(l->root, setting), setting, fmt, args);
+    addv(l, l->problems, l->first, tree_find(l->root, setting), setting, fmt, args);
     va_end(args);
 }
 

@@ -85,7 +85,7 @@ static const struct conf_row limits_rows[] = {
      .doc = "Headers of one request; more are answered 431."},
     {.name = "connections_max", .type = CONF_COUNT, ROW(conf, limits.connections_max), .min = 1,
      .max = 1000000, .standard = "8192", .unit = "connections",
-     .doc = "Client connections of each worker; one more is closed at once. Lowered at the start to "
+     .doc = "Client connections of each thread; one more is closed at once. Lowered at the start to "
             "half of the files that may be open (ulimit -n), less a reserve."},
     {.name = "stream_buffer", .type = CONF_SIZE, ROW(conf, limits.stream_buffer), .min = 4 * KIB,
      .max = 16 * MIB, .standard = "64KiB",
@@ -199,7 +199,7 @@ static const struct conf_group health_group = {
 static const struct conf_row pool_rows[] = {
     {.name = "idle_max", .type = CONF_COUNT, ROW(conf, pool.idle_max), .max = 10000,
      .standard = "1024", .unit = "connections",
-     .doc = "Unused connections kept per endpoint and worker."},
+     .doc = "Unused connections kept per endpoint and thread."},
 };
 
 static const struct conf_group pool_group = {
@@ -214,9 +214,10 @@ static const struct conf_row root_rows[] = {
     {.name = "listen", .type = CONF_LIST, ROWS(conf, listen, listen_count), .max = LIST_MAX,
      .group = &listen_group, .flags = CONF_RESTART, .standard = "127.0.0.1:8080",
      .doc = "Where clients reach Hostler, see below."},
-    {.name = "workers", .type = CONF_COUNT, ROW(conf, workers), .max = 1024, .zero = "auto",
-     .standard = "auto", .unit = "threads", .flags = CONF_RESTART,
-     .doc = "Threads that serve requests; `auto` is one per core."},
+    {.name = "threads", .former = "workers", .type = CONF_COUNT, ROW(conf, threads), .max = 1024,
+     .zero = "auto", .standard = "auto", .unit = "threads", .flags = CONF_RESTART,
+     .doc = "Threads that serve requests; `auto` is one per core. What computes models is `models[].engine`, which has "
+            "`threads` of its own."},
     {.name = "models", .type = CONF_LIST, ROWS(conf, models, model_count), .max = LIST_MAX,
      .group = &conf__models, .implied = "none yet",
      .doc = "What clients can call, see below."},

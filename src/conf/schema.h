@@ -43,7 +43,8 @@ struct conf_group;
 
 struct conf_row {
     const char *name;
-    const char *doc; /* what it does, a sentence or two */
+    const char *former; /* its old name, which is still read, or NULL */
+    const char *doc;    /* what it does, a sentence or two */
     enum conf_type type;
     unsigned flags;      /* of enum conf_flag */
     size_t offset;       /* of the field in the group's struct */

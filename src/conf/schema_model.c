@@ -61,7 +61,7 @@ static const struct conf_row engine_rows[] = {
             "`file` and no limit with `command`."},
     {.name = "threads", .type = CONF_COUNT, ROW(conf_engine, threads), .max = 1024,
      .zero = "auto", .standard = "auto", .unit = "threads", .of = "file",
-     .doc = "Threads that compute; `auto` adapts to what else the machine does."},
+     .doc = "Threads that compute, beside those that serve requests; `auto` adapts to what else the machine does."},
     {.name = "batch", .type = CONF_COUNT, ROW(conf_engine, batch), .min = 32, .max = 8192,
      .standard = "512", .unit = "tokens", .of = "file",
      .doc = "Most prompt tokens computed between two decode steps: larger is faster for long "

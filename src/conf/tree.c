@@ -71,6 +71,19 @@ void tree_put(struct node *map, struct str name, struct node *child)
     old->next = next;
 }
 
+void tree_remove(struct node *parent, const struct node *child)
+{
+    struct node *before = NULL;
+    for (struct node *n = parent->first; n != child; n = n->next)
+        before = n;
+    if (before)
+        before->next = child->next;
+    else
+        parent->first = child->next;
+    if (parent->last == child) parent->last = before;
+    parent->count--;
+}
+
 static const struct node *nth(const struct node *list, struct str index)
 {
     uint64_t i;

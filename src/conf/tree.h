@@ -55,6 +55,9 @@ struct node *tree_get(const struct node *map, struct str name);
 /* Adds `child` to the map, in place of a member of the same name. */
 void tree_put(struct node *map, struct str name, struct node *child);
 
+/* Takes a child out of its map or list. */
+void tree_remove(struct node *parent, const struct node *child);
+
 /* The node at a path such as "models[0].endpoints[1].url", or the deepest one on the way to it. */
 const struct node *tree_find(const struct node *root, struct str path);
 

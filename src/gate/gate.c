@@ -215,12 +215,13 @@ static void apply_log(const struct conf *c)
     log_set(log_format_named(c->log.format), log_level_named(c->log.level));
 }
 
-static void log_problems(const struct conf_problems *problems)
+static void log_problems(enum log_level level, const char *event,
+                         const struct conf_problems *problems)
 {
     for (size_t i = 0; i < problems->count; i++) {
         const struct conf_problem *p = &problems->items[i];
         struct log_line l;
-        log_begin(&l, LOG_ERROR, "config_problem");
+        log_begin(&l, level, event);
         log_str(&l, "file", p->file);
         log_u64(&l, "line", p->line);
         log_str(&l, "setting", p->setting);
@@ -278,7 +279,7 @@ static int reload(struct gate *g)
     path[g->conf->path.len] = '\0';
     conf_problems_init(&problems);
     int err = conf_load(path, &conf, &problems);
-    if (err) log_problems(&problems);
+    if (err) log_problems(LOG_ERROR, "config_problem", &problems);
     conf_problems_fini(&problems);
     if (err) return err;
     if (g->reachable && conf->key_count == 0) {
@@ -288,6 +289,7 @@ static int reload(struct gate *g)
         conf_unref(conf);
         return ERR_STATE;
     }
+    log_problems(LOG_WARN, "config_warning", &conf->warnings);
     warn_of_restart(g, conf);
     fit_connections(conf, g->worker_count);
     err = load(g, conf, &keyring);
@@ -534,7 +536,7 @@ static int watch_signals(struct gate *g)
 static unsigned worker_count_of(const struct conf *c)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return c->workers ? (unsigned)c->workers : cores > 0 ? (unsigned)cores : 1;
+    return c->threads ? (unsigned)c->threads : cores > 0 ? (unsigned)cores : 1;
 }
 
 static int start(struct gate *g)
@@ -543,6 +545,7 @@ static int start(struct gate *g)
     struct h1_limits limits = {.head_max = c->limits.upstream_head_max,
                                .header_max = (unsigned)c->limits.header_count_max};
     struct keyring *keyring = NULL;
+    log_problems(LOG_WARN, "config_warning", &c->warnings);
     fit_connections(g->conf, g->worker_count);
     http_client_init(&g->client, g->loop, &limits, 2, c->timeouts.upstream_idle_us);
     int err = supervisor_new(g->loop, &g->client, &g->supervisor);

@@ -220,7 +220,7 @@ def test_a_half_closed_client(gate, mock):
 
 
 def test_hundreds_at_once(start_gate, start_mock):
-    mock = start_mock("--workers", 2)
+    mock = start_mock("--threads", 2)
     gate = start_gate([model_of(mock, capacity=60, queue_max=1000)])
     conns = []
     for i in range(200):

@@ -106,12 +106,43 @@ def test_schema(tmp_path):
     jsonschema.Draft202012Validator.check_schema(schema)
     good = config_of([model_of("http://127.0.0.1:1/v1")])
     validator.validate(good)
-    for bad in ({**good, "nonsense": 1}, {**good, "workers": 5000}, {**good, "models": [{"name": {}}]},
+    for bad in ({**good, "nonsense": 1}, {**good, "threads": 5000}, {**good, "models": [{"name": {}}]},
                 {**good, "retry": {"attempts_max": 0}}, {**good, "models": [{**good["models"][0], "policy": "random"}]}):
         assert not validator.is_valid(bad), bad
         path = tmp_path / "bad.yaml"
         path.write_text(yaml.safe_dump(bad))
         assert run_cli("check", "-c", path).returncode == 1, bad
+
+
+def test_check_warns(tmp_path):
+    path = tmp_path / "old.yaml"
+    path.write_text("workers: 2\nmodels: []\n")
+    done = run_cli("check", "-c", path)
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [f"{path}:1: workers: warning: has a new name: write `threads`",
+                                        f"{path}: ok, 0 models, 0 endpoints, 0 keys, 1 warning"]
+    verdict = json.loads(run_cli("check", "-c", path, "--json").stdout)
+    assert verdict["ok"] and verdict["problems"] == []
+    assert [w["setting"] for w in verdict["warnings"]] == ["workers"]
+    both = run_cli("check", "-c", path, env={"HOSTLER_THREADS": "2", "HOSTLER_WORKERS": "3"})
+    assert both.returncode == 1 and "HOSTLER_WORKERS: is the old name of HOSTLER_THREADS" in both.stdout
+
+
+def test_schema_of_forms(tmp_path):
+    """What `check` takes and refuses beside the common forms, the schema does, too."""
+    validator = jsonschema.Draft202012Validator(json.loads(run_cli("config", "schema").stdout))
+    engine = {"command": ["x", "${socket}"]}
+    for good, config in ((True, {"listen": "127.0.0.1:1"}), (True, {"listen": {"address": "127.0.0.1:1"}}),
+                         (True, {"listen": ["127.0.0.1:1", {"address": "127.0.0.1:2"}]}), (False, {"listen": {"port": 1}}),
+                         (True, {"models": [{"name": "m", "engine": engine}]}),
+                         (False, {"models": [{"name": "m", "engine": {}}]}),
+                         (False, {"models": [{"name": "m", "engine": {**engine, "file": "/dev/null"}}]}),
+                         (False, {"models": [{"name": "m", "engine": {**engine, "slots": 2}}]}),
+                         (True, {"workers": 2}), (True, {"models": []})):
+        assert validator.is_valid(config) == good, config
+        path = tmp_path / "c.yaml"
+        path.write_text(yaml.safe_dump(config))
+        assert (run_cli("check", "-c", path).returncode == 0) == good, config
 
 
 def test_show_leaves_secrets_out(tmp_path):

@@ -37,7 +37,7 @@ def talk(address, seed, count, failures):
 
 
 def test_no_answer_goes_astray(start_gate, start_mock):
-    mocks = [start_mock("--echo"), start_mock("--echo", "--workers", 2)]
+    mocks = [start_mock("--echo"), start_mock("--echo", "--threads", 2)]
     gate = start_gate([model_of(*mocks, capacity=6)], log={"requests": False})
     failures = []
     threads = [threading.Thread(target=talk, args=(gate.address, seed, 250, failures)) for seed in range(12)]

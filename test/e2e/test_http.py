@@ -336,7 +336,7 @@ def test_slow_heads_and_bodies_are_cut(start_gate, mock):
 
 
 def test_connections_max(start_gate, mock):
-    gate = start_gate(mock, workers=1, limits={"connections_max": 3})
+    gate = start_gate(mock, threads=1, limits={"connections_max": 3})
     conns = [gate.connect() for _ in range(3)]
     for conn in conns:
         conn.request("GET", "/livez")
@@ -359,7 +359,7 @@ def test_connections_max_fits_the_limit_of_open_files(processes, mock, monkeypat
     limited.write_text(f'#!/bin/sh\nulimit -n 400\nexec {harness.HOSTLER} "$@"\n')
     limited.chmod(0o755)
     monkeypatch.setattr(harness, "HOSTLER", str(limited))
-    gate = processes.gate(mock, workers=2, limits={"connections_max": 100000})
+    gate = processes.gate(mock, threads=2, limits={"connections_max": 100000})
     assert "lowered to 87" in next(l["msg"] for l in gate.log() if l["event"] == "connections_max")
     assert gate.chat().status == 200
 

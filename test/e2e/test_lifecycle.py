@@ -131,8 +131,20 @@ def logged(gate, answer):
 
 
 def test_settings_that_need_a_restart_are_named(gate, mock):
-    lines = gate.reload(config_of(mock, workers=3))
-    assert any("workers" in l.get("msg", "") and l["level"] == "warn" for l in lines)
+    lines = gate.reload(config_of(mock, threads=3))
+    assert any("threads" in l.get("msg", "") and l["level"] == "warn" for l in lines)
+
+
+def test_an_old_name_is_warned_of_once(processes, mock):
+    config = config_of(mock)
+    config["workers"] = config.pop("threads")
+    config = json.dumps(config)
+    gate = processes.gate(config)
+    warnings = [l for l in gate.log() if l["event"] == "config_warning"]
+    assert [(l["level"], l["setting"]) for l in warnings] == [("warn", "workers")] and "threads" in warnings[0]["problem"]
+    lines = gate.reload(config)
+    assert len([l for l in lines if l["event"] == "config_warning"]) == 1
+    assert gate.chat().status == 200
 
 
 def test_many_reloads_under_load(gate, mock):
@@ -205,7 +217,7 @@ def test_a_waiting_request_is_finished_too(start_gate, mock):
 
 def test_a_slow_reader_gets_the_rest_of_its_answer(start_gate, mock):
     """The exchange has ended, but its last bytes wait here for the client."""
-    gate = start_gate(mock, workers=1, limits={"stream_buffer": "16MiB"})
+    gate = start_gate(mock, threads=1, limits={"stream_buffer": "16MiB"})
     tokens = 2_000  # 8 MB
     with gate.connect(receive_buffer=4096) as slow:
         gate.stream(slow, headers={"x-request-id": "slow"}, max_tokens=tokens, mock={"tokens": tokens, "pad": 4000})
@@ -337,7 +349,7 @@ def test_closed_standard_descriptors_are_nobodys(processes, mock):
 def test_starts_with_too_few_descriptors_fail_in_order(tmp_path, mock):
     """Whatever cannot be opened: it says so and ends; nothing is taken down that was not there yet."""
     path = tmp_path / "few.yaml"
-    path.write_text(f"listen: [127.0.0.1:0, 'unix:{tmp_path}/few.sock']\nworkers: 4\n"
+    path.write_text(f"listen: [127.0.0.1:0, 'unix:{tmp_path}/few.sock']\nthreads: 4\n"
                     f"models: [{{ name: m, endpoints: [{{ url: '{mock.url}' }}] }}]\n")
     for count in range(8, 200):  # libuv itself aborts below
         with open(tmp_path / "err", "w+") as err:

@@ -173,7 +173,7 @@ def test_nonsense_from_upstream(processes, answer):
 
 def test_bytes_after_an_answer_taint_the_connection(processes):
     seen = []
-    gate = processes.gate(canned(processes, whole(b"{}") + [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nevil!"], seen), workers=1)
+    gate = processes.gate(canned(processes, whole(b"{}") + [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nevil!"], seen), threads=1)
     for _ in range(5):
         answer = gate.chat()
         assert (answer.status, answer.body) == (200, b"{}")

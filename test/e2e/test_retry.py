@@ -133,7 +133,7 @@ def test_attempts_max(start_gate, start_mock):
 
 def test_retry_budget(start_gate, start_mock):
     mocks = [start_mock("--status", 500) for _ in range(3)]
-    gate = start_gate([model_of(*mocks)], workers=1, retry={"budget_percent": 20, "budget_min": 3}, health={"failures": 1000})
+    gate = start_gate([model_of(*mocks)], threads=1, retry={"budget_percent": 20, "budget_min": 3}, health={"failures": 1000})
     with gate.connect() as conn:
         for _ in range(100):
             conn.request("POST", "/v1/chat/completions", chat_body())
@@ -286,7 +286,7 @@ def test_active_probes(start_gate, start_mock):
 
 
 def test_connections_are_reused(start_gate, mock):
-    gate = start_gate(mock, workers=1)
+    gate = start_gate(mock, threads=1)
     for i in range(20):
         assert gate.chat(stream=bool(i % 2)).status == 200
     assert gate.metric("hostler_upstream_connects_total") == 1
@@ -297,7 +297,7 @@ def test_connections_are_reused(start_gate, mock):
 def test_a_stale_connection_is_replaced(processes, how):
     if how == "restart":
         first = processes.mock()
-        gate = processes.gate([model_of(f"http://127.0.0.1:{first.address}/v1")], workers=1)
+        gate = processes.gate([model_of(f"http://127.0.0.1:{first.address}/v1")], threads=1)
         assert gate.chat().status == 200
         first.kill()
         processes.mock(listen=f"127.0.0.1:{first.address}")
@@ -306,7 +306,7 @@ def test_a_stale_connection_is_replaced(processes, how):
             read_request(conn)
             conn.sendall(whole(b"{}")[0])
             conn.recv(1)
-        gate = processes.gate(processes.script(handler), workers=1)
+        gate = processes.gate(processes.script(handler), threads=1)
         assert gate.chat().status == 200
     for _ in range(3):
         answer = gate.chat()

@@ -95,7 +95,7 @@ def test_done_ends_the_answer_though_the_body_goes_on(processes):
         body = EVENT + b"data: [DONE]\n\n"
         conn.sendall(sse(b"")[0] + b"%x\r\n%s\r\n" % (len(body), body))
         conn.recv(1)  # until the gateway closes
-    gate = processes.gate(processes.script(handler), workers=1)
+    gate = processes.gate(processes.script(handler), threads=1)
     begun = time.monotonic()
     for _ in range(2):
         assert gate.chat(stream=True).body == EVENT + b"data: [DONE]\n\n"
@@ -187,7 +187,7 @@ PAD = 4000
 
 
 def test_a_slow_reader_holds_the_upstream_back(start_gate, mock):
-    gate = start_gate(mock, workers=1, limits={"stream_buffer": "64KiB"})
+    gate = start_gate(mock, threads=1, limits={"stream_buffer": "64KiB"})
     gate.chat()
     before = gate.memory()
     tokens = 8_000  # 32 MB
@@ -221,7 +221,7 @@ def test_a_reader_that_stopped_is_cut(start_gate, mock):
 
 
 def test_a_slow_reader_of_a_whole_answer(start_gate, mock):
-    gate = start_gate(mock, workers=1)
+    gate = start_gate(mock, threads=1)
     gate.chat()
     before = gate.memory()
     with gate.connect(receive_buffer=4096) as slow:
@@ -236,7 +236,7 @@ def test_a_slow_reader_of_a_whole_answer(start_gate, mock):
 
 
 def test_many_slow_readers(start_gate, mock):
-    gate = start_gate(mock, workers=1)
+    gate = start_gate(mock, threads=1)
     gate.chat()
     before = gate.memory()
     conns = [gate.connect(receive_buffer=4096) for _ in range(50)]
@@ -266,7 +266,7 @@ def test_an_event_that_never_ends(processes):
         conn.sendall(sse(b"")[0] + b"ffffffff\r\n" + b"data: ")
         for _ in range(300):
             conn.sendall(b"x" * 65536)
-    gate = processes.gate(processes.script(handler), workers=1)
+    gate = processes.gate(processes.script(handler), threads=1)
     gate.get("/livez")
     before = gate.memory()
     with gate.connect() as conn:

@@ -39,7 +39,7 @@ def test_no_data_race_under_load(start_mock, start_gate, monkeypatch):
     assert pathlib.Path(TSAN).exists(), f"{TSAN} is missing: scripts/build tsan"
     mock = start_mock()
     monkeypatch.setattr(harness, "HOSTLER", TSAN)
-    gate = start_gate(models(mock), workers=3, env={"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"})
+    gate = start_gate(models(mock), threads=3, env={"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"})
     counts = [0] * 12
     until = time.monotonic() + SECONDS
     threads = [threading.Thread(target=worker, args=(gate, i, until, counts)) for i in range(len(counts))]

@@ -104,7 +104,7 @@ static void fills_in_defaults(void **state)
     assert_str(c->path, "test.yaml");
     assert_int_equal(c->listen_count, 1);
     assert_str(c->listen[0].address, "127.0.0.1:8080");
-    assert_int_equal(c->workers, 0);
+    assert_int_equal(c->threads, 0);
     assert_str(c->log.format, "auto");
     assert_str(c->log.level, "info");
     assert_true(c->log.requests);
@@ -139,7 +139,7 @@ static void reads_what_is_written(void **state)
 {
     (void)state;
     struct conf *c = load("listen: [\"127.0.0.1:1\", \"unix:/run/h\"]\n"
-                          "workers: 3\n"
+                          "threads: 3\n"
                           "models:\n"
                           "  - name: org/model:7b\n"
                           "    aliases: [x, 12]\n"
@@ -166,7 +166,7 @@ static void reads_what_is_written(void **state)
     assert_int_equal(c->listen_count, 2);
     assert_str(c->listen[1].address, "unix:/run/h");
     assert_int_equal(c->listen[1].line, 1);
-    assert_int_equal(c->workers, 3);
+    assert_int_equal(c->threads, 3);
     const struct conf_model *m = &c->models[0];
     assert_str(m->name, "org/model:7b");
     assert_str(m->aliases[1], "12");
@@ -313,9 +313,9 @@ static void tells_broken_references(void **state)
                         "\"/nonexistent/x\" cannot be read");
     assert_problem_text(MODELS "keys: [{ name: n, key: \"${file:/dev/zero}\" }]\n",
                         "not a regular file");
-    assert_problem_text(MODELS "workers: ${socket}\n", "${socket} is no reference");
-    assert_problem_text(MODELS "workers: ${env.}\n", "is no reference");
-    assert_problem_text(MODELS "workers: ${env.X\n", "without its }");
+    assert_problem_text(MODELS "threads: ${socket}\n", "${socket} is no reference");
+    assert_problem_text(MODELS "threads: ${env.}\n", "is no reference");
+    assert_problem_text(MODELS "threads: ${env.X\n", "without its }");
 }
 
 /* What no Host header could equal would only be refused in silence later. */
@@ -339,16 +339,16 @@ static void environment_wins(void **state)
     setenv("HOSTLER_TIMEOUTS_CONNECT", "77ms", 1);
     setenv("HOSTLER_LOG_LEVEL", "debug", 1);
     setenv("HOSTLER_LISTEN", "127.0.0.1:1, unix:/run/x", 1);
-    setenv("HOSTLER_WORKERS", "", 1);
+    setenv("HOSTLER_THREADS", "", 1);
     setenv("HOSTLER_NO_SUCH_SETTING", "1", 1);
-    struct conf *c = load("workers: 2\n"
+    struct conf *c = load("threads: 2\n"
                           "timeouts: { connect: 1s, idle: 9s }\n" MODELS);
     assert_int_equal(c->timeouts.connect_us, 77000);
     assert_int_equal(c->timeouts.idle_us, 9000000);
     assert_str(c->log.level, "debug");
     assert_int_equal(c->listen_count, 2);
     assert_str(c->listen[1].address, "unix:/run/x");
-    assert_int_equal(c->workers, 2);
+    assert_int_equal(c->threads, 2);
     conf_unref(c);
     setenv("HOSTLER_LISTEN", "0.0.0.0:1", 1);
     setenv("HOSTLER_TIMEOUTS_CONNECT", "soon", 1);
@@ -356,7 +356,7 @@ static void environment_wins(void **state)
     unsetenv("HOSTLER_TIMEOUTS_CONNECT");
     unsetenv("HOSTLER_LOG_LEVEL");
     unsetenv("HOSTLER_LISTEN");
-    unsetenv("HOSTLER_WORKERS");
+    unsetenv("HOSTLER_THREADS");
     unsetenv("HOSTLER_NO_SUCH_SETTING");
 }
 
@@ -367,12 +367,12 @@ static void refuses_bad_yaml(void **state)
     assert_problems("models: &x []\n", "1: \n");
     assert_problems("models: !!seq []\n", "1: \n");
     assert_problems(MODELS "---\n" MODELS, "4: \n");
-    assert_problems(MODELS "workers: 1\nworkers: 2\n", "5: \n");
+    assert_problems(MODELS "threads: 1\nthreads: 2\n", "5: \n");
     assert_problems("? [a]\n: b\n", "1: \n");
     assert_problems("- a\n", "1: \n");
     assert_problems("text\n", "1: \n");
     assert_problems("a: \xff\n", "1: \n");
-    assert_problem_text(MODELS "workers: 0\n", "say \"auto\", or a number");
+    assert_problem_text(MODELS "threads: 0\n", "say \"auto\", or a number");
     assert_problem_text(MODELS "timeouts: { total: 0s }\n", "say \"none\", or a number");
     assert_problem_text("models:\n\t- name: a\n", "indented with spaces, not tabs");
     assert_problem_text("models:\n  - name: a\n\tengine: {}\n", "indented with spaces, not tabs");
@@ -423,24 +423,24 @@ static void names_line_and_setting(void **state)
     assert_problems("models:\n  - name: a\n", "2: models[0]\n");
     assert_problems("models:\n  - name: a\n    endpoints:\n      - weight: 0\n",
                     "4: models[0].endpoints[0].weight\n4: models[0].endpoints[0].url\n");
-    assert_problems(MODELS "wrokers: 1\n", "4: wrokers\n");
+    assert_problems(MODELS "thraeds: 1\n", "4: thraeds\n");
     assert_problems(MODELS "timeouts:\n  conect: 1s\n", "5: timeouts.conect\n");
     assert_problems(MODELS "timeouts: 3s\n", "4: timeouts\n");
-    assert_problems(MODELS "workers: [1]\n", "4: workers\n");
-    assert_problems(MODELS "workers: -1\n", "4: workers\n");
-    assert_problems(MODELS "workers: 1025\n", "4: workers\n");
+    assert_problems(MODELS "threads: [1]\n", "4: threads\n");
+    assert_problems(MODELS "threads: -1\n", "4: threads\n");
+    assert_problems(MODELS "threads: 1025\n", "4: threads\n");
     assert_problems(MODELS "timeouts: { connect: 0 }\n", "4: timeouts.connect\n");
     assert_problems(MODELS "log: { level: loud, requests: maybe }\n",
                     "4: log.level\n4: log.requests\n");
     assert_problems(MODELS "health: { cooldown: 10m }\n", "4: health.cooldown\n");
     assert_problems(MODELS "limits: { bodies_total: 1MiB }\n", "4: limits.bodies_total\n");
-    assert_problem_text(MODELS "wrokers: 1\n", "did you mean \"workers\"?");
+    assert_problem_text(MODELS "thraeds: 1\n", "did you mean \"threads\"?");
     assert_problem_text(MODELS "log: { level: inf }\n", "did you mean \"info\"?");
     assert_problem_text(MODELS "pool: { zebra: 1 }\n", "known here are idle_max");
-    assert_problem_text(MODELS "workers: 1025\n", "auto, or 1 to 1024 threads");
-    assert_problem_text(MODELS "workers: -1\n", "auto, or 1 to 1024 threads");
+    assert_problem_text(MODELS "threads: 1025\n", "auto, or 1 to 1024 threads");
+    assert_problem_text(MODELS "threads: -1\n", "auto, or 1 to 1024 threads");
     assert_problem_text(MODELS "timeouts: { connect: -1s }\n", "10ms to 1d");
-    assert_problem_text(MODELS "workers: -x\n", "is not a whole number");
+    assert_problem_text(MODELS "threads: -x\n", "is not a whole number");
     assert_problem_text("models: [{ endpoints: [{ url: \"http://h\" }] }]\n",
                         "is missing: write what clients");
     assert_problem_text("models: [{ name: a, endpoints: [{ weight: 1 }] }]\n",
@@ -600,7 +600,7 @@ static void keeps_secrets_out_of_messages(void **state)
         MODELS "keys: [{ name: n, key: \"hush\\nhush\" }]\n",
         MODELS "keys: [{ name: n, key: hushhush }, { name: m, key: hushhush }]\n",
         MODELS "keys: [{ name: n, key: [hushhush] }]\n",
-        MODELS "workers: ${env.CONF_TEST_SECRET}\n",
+        MODELS "threads: ${env.CONF_TEST_SECRET}\n",
         "models: [{ name: a, endpoints: [{ url: \"http://a:hush@h\" }] }]\n",
         "models: [{ name: a, endpoints: [{ url: \"http://h\", key: \"hush\\u0007\" }] }]\n",
         "models: [{ name: a, engine: { command: [\"${socket}\"], env: { A: \"hush\\0\" } } }]\n",
@@ -641,12 +641,12 @@ static void tells_what_needs_a_restart(void **state)
     (void)state;
     struct buf names;
     struct conf *a = load(MODELS "timeouts: { connect: 1s }\n");
-    struct conf *b = load(MODELS "listen: 127.0.0.1:9\nworkers: 7\n");
+    struct conf *b = load(MODELS "listen: 127.0.0.1:9\nthreads: 7\n");
     buf_init(&names, 1024);
     assert_int_equal(conf_needs_restart(a, conf_ref(a), &names), 0);
     assert_int_equal(buf_len(&names), 0);
     assert_int_equal(conf_needs_restart(a, b, &names), 0);
-    assert_str(buf_str(&names), "listen, workers");
+    assert_str(buf_str(&names), "listen, threads");
     conf_unref(a);
     conf_unref(a);
     conf_unref(b);
@@ -696,6 +696,19 @@ static void loads_many_endpoints(void **state)
         }
         buf_fini(&text);
     }
+}
+
+static void carries_warnings(void **state)
+{
+    (void)state;
+    struct conf *c = load("workers: 3\n" MODELS);
+    assert_int_equal(c->threads, 3);
+    assert_int_equal(c->warnings.count, 1);
+    assert_int_equal(c->warnings.items[0].line, 1);
+    assert_str(c->warnings.items[0].setting, "workers");
+    assert_str(c->warnings.items[0].text, "has a new name: write `threads`");
+    conf_unref(c);
+    assert_problems("workers: 3\nthreads: 3\n" MODELS, "1: workers\n");
 }
 
 /* A gateway may begin with nothing, and keys may be there before the models are. */
@@ -784,6 +797,7 @@ int main(void)
         cmocka_unit_test(loads_many_endpoints),
         cmocka_unit_test(patterns_are_prefixes),
         cmocka_unit_test(needs_no_models),
+        cmocka_unit_test(carries_warnings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,10 +18,11 @@ enum { OUTPUT_MAX = 1 << 20 };
 #define ROW(owner, field) .offset = offsetof(struct owner, field)
 #define ROWS(table) .rows = table, .row_count = ARRAY_LEN(table)
 
-/* One reading of a text by a schema; `problems` has a line for each: "line: setting: words". */
+/* One reading of a text by a schema; `problems` and `warnings` have a line for each: "line: setting: words". */
 struct reading {
     struct arena arena;
     char problems[2048];
+    char warnings[2048];
 };
 
 static void list_problems(char *out, size_t size, const struct conf_problems *p)
@@ -37,15 +38,18 @@ static struct reading reading_of(const struct conf_group *schema, void *base, co
 {
     struct reading r;
     struct conf__load l;
-    struct conf_problems problems;
+    struct conf_problems problems, warnings;
     memset(base, 0, schema->size);
     arena_init(&r.arena, SIZE_MAX, 1024);
     conf_problems_init(&problems);
-    conf__load_init(&l, schema, base, &r.arena, STR("test.yaml"), &problems);
+    conf_problems_init(&warnings);
+    conf__load_init(&l, schema, base, &r.arena, STR("test.yaml"), &problems, &warnings);
     (void)conf__load_text(&l, str_of(text));
     conf__load_fini(&l);
     list_problems(r.problems, sizeof r.problems, &problems);
+    list_problems(r.warnings, sizeof r.warnings, &warnings);
     conf_problems_fini(&problems);
+    conf_problems_fini(&warnings);
     return r;
 }
 
@@ -54,6 +58,7 @@ static struct arena read_good(const struct conf_group *schema, void *base, const
 {
     struct reading r = reading_of(schema, base, text);
     assert_string_equal(r.problems, "");
+    assert_string_equal(r.warnings, "");
     return r.arena;
 }
 
@@ -489,6 +494,96 @@ static void a_time_is_a_type_of_value(void **state)
     arena_fini(&a);
 }
 
+/* --- former names --- */
+
+struct tower {
+    struct str colour;
+};
+
+struct town {
+    uint64_t height;
+    struct tower *towers;
+    size_t tower_count;
+};
+
+static const struct conf_row tower_rows[] = {
+    {.name = "colour", .former = "color", .type = CONF_TEXT, ROW(tower, colour), .doc = "Looks."},
+};
+static const struct conf_group tower = {
+    .name = "towers[]", .size = sizeof(struct tower), ROWS(tower_rows), .doc = "", .example = ""};
+static const struct conf_row town_rows[] = {
+    {.name = "height",
+     .former = "size",
+     .type = CONF_COUNT,
+     ROW(town, height),
+     .max = 99,
+     .standard = "1",
+     .doc = "How high."},
+    {.name = "towers",
+     .former = "spires",
+     .type = CONF_LIST,
+     ROW(town, towers),
+     .count_offset = offsetof(struct town, tower_count),
+     .max = 9,
+     .group = &tower,
+     .doc = "Some."},
+};
+static const struct conf_group town = {
+    .name = "", .size = sizeof(struct town), ROWS(town_rows), .doc = "", .example = ""};
+
+static void assert_warned(struct town *t, const char *text, const char *warnings)
+{
+    struct reading r = reading_of(&town, t, text);
+    assert_string_equal(r.problems, "");
+    assert_string_equal(r.warnings, warnings);
+    arena_fini(&r.arena);
+}
+
+static void an_old_name_is_read_with_a_warning(void **state)
+{
+    (void)state;
+    struct town t;
+    assert_warned(&t, "towers: [{}]\nsize: 7\n", "2: size: has a new name: write `height`\n");
+    assert_int_equal(t.height, 7);
+    assert_warned(&t, "spires: [{ colour: a }, { color: b }]\n",
+                  "1: spires: has a new name: write `towers`\n"
+                  "1: towers[1].color: has a new name: write `colour`\n");
+    assert_int_equal(t.tower_count, 2);
+    assert_problems(&town, &t, "size: 7\nheight: 8\n",
+                    "1: size: is the old name of `height`, which is written too: keep `height`\n");
+    assert_problems(&town, &t, "siz: 7\n",
+                    "1: siz: unknown setting; known here are height, towers\n");
+}
+
+static void so_is_a_variable_of_an_old_name(void **state)
+{
+    (void)state;
+    static const char warning[] = "0: HOSTLER_SIZE: has a new name: set HOSTLER_HEIGHT\n";
+    struct town t;
+    setenv("HOSTLER_SIZE", "9", 1);
+    assert_warned(&t, "{}", warning);
+    assert_int_equal(t.height, 9);
+    assert_warned(&t, "height: 3\n", warning);
+    assert_int_equal(t.height, 9);
+    setenv("HOSTLER_HEIGHT", "8", 1);
+    assert_problems(&town, &t, "{}",
+                    "0: HOSTLER_SIZE: is the old name of HOSTLER_HEIGHT, which is set too: keep "
+                    "HOSTLER_HEIGHT\n");
+    unsetenv("HOSTLER_SIZE");
+    assert_warned(&t, "size: 3\n", "1: size: has a new name: write `height`\n");
+    assert_int_equal(t.height, 8);
+    unsetenv("HOSTLER_HEIGHT");
+}
+
+static void an_old_name_is_documented(void **state)
+{
+    (void)state;
+    assert_has(conf__write_manual, &town,
+               "| How high. Was called `size`, which is still read. |\n");
+    assert_has(conf__write_json_schema, &town,
+               "\"size\":{\"description\":\"The old name of `height`.\",\"deprecated\":true,");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -501,6 +596,9 @@ int main(void)
         cmocka_unit_test(one_alternative_is_written),
         cmocka_unit_test(alternatives_are_documented),
         cmocka_unit_test(a_time_is_a_type_of_value),
+        cmocka_unit_test(an_old_name_is_read_with_a_warning),
+        cmocka_unit_test(so_is_a_variable_of_an_old_name),
+        cmocka_unit_test(an_old_name_is_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

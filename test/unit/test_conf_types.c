@@ -316,6 +316,7 @@ static void check_group(const struct conf_group *group)
         check_row(row);
         check_alternatives(group, row);
         assert_ptr_equal(conf__row(group, str_of(row->name)), row);
+        assert_null(conf__row(group, str_of(row->former)));
         if (row->group) check_group(row->group);
     }
     const struct conf_row *text = conf__row(group, str_of(group->text_row));
