@@ -56,15 +56,16 @@ static void check_choice(const struct chooser *c, unsigned choice, bool required
 
 static void check_belonging(const struct chooser *c, const struct conf_row *row)
 {
-    const struct conf_row *owner = conf__row(c->group, str_of(row->of));
+    const struct conf_row *owner = conf__row(c->group, str_of(row->belongs_to));
     if (written(c, owner) || !written(c, row)) return;
     const struct conf_row *other = next_written(c, owner->choice, NULL);
     struct str setting = conf__setting(c->load, c->path, str_of(row->name));
     if (other)
-        conf__finding(c->load, setting, "belongs to `%s`, not to `%s`%s%s", row->of, other->name,
-                      other->instead ? ": " : "", other->instead ? other->instead : "");
+        conf__finding(c->load, setting, "belongs to `%s`, not to `%s`%s%s", row->belongs_to,
+                      other->name, other->instead ? ": " : "",
+                      other->instead ? other->instead : "");
     else if (!(owner->flags & CONF_REQUIRED))
-        conf__finding(c->load, setting, "belongs to `%s`, which is not written", row->of);
+        conf__finding(c->load, setting, "belongs to `%s`, which is not written", row->belongs_to);
 }
 
 void conf__choices(struct conf__load *l, const struct conf_group *group, const void *base,
@@ -76,6 +77,6 @@ void conf__choices(struct conf__load *l, const struct conf_group *group, const v
         const struct conf_row *row = &group->rows[i];
         if (row->choice && row == conf__alternative(group, row->choice, NULL))
             check_choice(&c, row->choice, row->flags & CONF_REQUIRED);
-        if (row->of) check_belonging(&c, row);
+        if (row->belongs_to) check_belonging(&c, row);
     }
 }

@@ -16,13 +16,13 @@ enum {
 struct conf__load {
     const struct conf_group *schema;
     void *base;                     /* the struct, zeroed before */
-    struct arena *arena;            /* of its values */
+    struct arena *arena;            /* where its values live */
     struct str path;                /* the file, for messages */
     struct conf_problems *problems; /* the caller's */
     struct conf_problems *warnings; /* likewise: what is no problem yet */
     struct arena scratch;           /* the tree and names of settings */
     struct node *root;              /* a map; NULL: nothing was read */
-    struct str folder;              /* of the file, absolute; on scratch */
+    struct str folder;              /* the file's, absolute; on scratch */
     size_t first;                   /* problems that were there before */
     size_t reading_problems;        /* problems->count when what was read was looked at */
 };

@@ -204,13 +204,13 @@ static void write_belongings(struct json_writer *w, const struct conf_group *gro
 {
     bool any = false;
     for (size_t i = 0; i < group->row_count; i++) {
-        if (!group->rows[i].of) continue;
+        if (!group->rows[i].belongs_to) continue;
         if (!any) json_write_key(w, "dependentRequired");
         if (!any) json_write_object(w);
         any = true;
         json_write_key(w, group->rows[i].name);
         json_write_array(w);
-        json_write_str(w, str_of(group->rows[i].of));
+        json_write_str(w, str_of(group->rows[i].belongs_to));
         json_write_array_end(w);
     }
     if (any) json_write_object_end(w);

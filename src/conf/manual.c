@@ -110,7 +110,7 @@ static void write_row(struct manual *m, const struct conf_group *group, const st
     PUTF(m, "| `%s` | %" STR_FMT " | %" STR_FMT " | %s", row->name, STR_ARG(value),
          STR_ARG(standard(m, group, row)), row->doc);
     if (row->choice) PUTF(m, " Not beside %s.", others(m, group, row).ptr);
-    if (row->of) PUTF(m, " Belongs to `%s`.", row->of);
+    if (row->belongs_to) PUTF(m, " Belongs to `%s`.", row->belongs_to);
     if (row->former) PUTF(m, " Was called `%s`, which is still read.", row->former);
     if (row->flags & CONF_RESTART) put(m, " Takes effect after a restart.");
     put(m, " |\n");

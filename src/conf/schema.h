@@ -30,7 +30,7 @@ enum conf_type {
 };
 
 enum conf_flag {
-    CONF_REQUIRED = 1,  /* must be written; of a choice: one of its rows */
+    CONF_REQUIRED = 1,  /* must be written; alternatives: one of them must */
     CONF_SECRET = 2,    /* never shown, wiped at the end */
     CONF_RESTART = 4,   /* a reload does not change it */
     CONF_MULTILINE = 8, /* may hold line breaks and tabs */
@@ -46,10 +46,10 @@ struct conf_row {
     const char *former; /* its old name, which is still read, or NULL */
     const char *doc;    /* what it does, a sentence or two */
     enum conf_type type;
-    unsigned flags;      /* of enum conf_flag */
-    size_t offset;       /* of the field in the group's struct */
-    size_t count_offset; /* of its count: texts, pairs, lists */
-    size_t added_offset; /* lists: of a bool, true when the last item was not written; 0: none */
+    unsigned flags;      /* enum conf_flag */
+    size_t offset;       /* where the field is in the group's struct */
+    size_t count_offset; /* texts, pairs, lists: where their count is */
+    size_t added_offset; /* lists: where a bool tells that the last was not written; 0: nowhere */
     const struct conf_group *group; /* groups and lists of them */
 
     /* values */
@@ -57,29 +57,29 @@ struct conf_row {
     uint64_t max;             /* numbers: the greatest; texts: most bytes; lists: most items */
     const char *const *words; /* allowed words, NULL at the end */
     const char *zero;         /* the word that stands for 0: "auto", "none" */
-    const char *unit;         /* of a count or size, when it is not bytes */
+    const char *unit;         /* what a count or size counts, when not bytes */
 
     /* not written */
     const char *standard; /* the default as the file would write it; NULL: empty */
     const char *implied;  /* what it means then, where no default says it */
-    const char *wanted;   /* required ones: what to write; of a choice: what it is */
+    const char *wanted;   /* required ones: what to write; alternatives: what it is */
 
     /* alternatives */
-    unsigned choice;     /* at most one of the group's rows with this number is written; 0: free */
-    const char *of;      /* the row of a choice that it belongs to: no meaning beside another */
-    const char *instead; /* of a choice: what to do with rows that belong to another, or NULL */
+    unsigned choice; /* at most one of the group's rows with this number is written; 0: free */
+    const char *belongs_to; /* the alternative that it has a meaning with; NULL: with any */
+    const char *instead; /* an alternative: what to do with rows that belong to another, or NULL */
 };
 
 struct conf_group {
     const char *name; /* how the manual calls it: "models[].engine" */
-    size_t size;      /* of its struct */
+    size_t size;      /* its struct's, bytes */
     const struct conf_row *rows;
     size_t row_count;
 
     /* Its short form: one text in place of the group is this row's value. NULL: none. */
     const char *text_row;
 
-    /* Of an unsigned that gets the group's line in the file, 0 where it is not from there. 0: none. */
+    /* Where an unsigned gets the group's line in the file, 0 where it is not from there. 0: nowhere. */
     size_t line_offset;
 
     const char *doc;

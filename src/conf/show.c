@@ -67,7 +67,8 @@ static struct node *row_node(struct arena *a, const struct conf_row *row, const 
 /* Lists of groups are shown when they are empty, too; what belongs to another alternative is not. */
 static bool hidden(const struct conf_group *group, const struct conf_row *row, const void *base)
 {
-    if (row->of && conf__empty(conf__row(group, str_of(row->of)), base)) return true;
+    if (row->belongs_to && conf__empty(conf__row(group, str_of(row->belongs_to)), base))
+        return true;
     return conf__empty(row, base) && (row->type != CONF_LIST || row->choice);
 }
 

@@ -9,7 +9,7 @@
 /* The parts of "2026-12-31T23:59:59.5+01:00". */
 struct moment {
     unsigned year, month, day, hour, minute, second, us;
-    int offset_s; /* of its clock from UTC */
+    int offset_s; /* its clock is so far ahead of UTC */
 };
 
 /* reading */

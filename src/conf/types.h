@@ -25,12 +25,12 @@ struct conf_input {
 struct conf_def {
     const char *name;
     const char *doc;
-    const char *pattern; /* of ECMA-262; NULL: none */
-    const char *format;  /* of JSON Schema; NULL: none */
+    const char *pattern; /* a regular expression of ECMA-262; NULL: none */
+    const char *format;  /* as JSON Schema calls it; NULL: none */
 };
 
 struct conf_kind {
-    size_t size; /* of the field, bytes */
+    size_t size; /* the field's, bytes */
 
     /* What may be written, for the manual: "duration: 10ms to 1d". On the arena or constant. */
     struct str (*describe)(struct arena *a, const struct conf_row *row);

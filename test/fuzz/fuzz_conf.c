@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "conf/conf.h"
+#include "conf/types.h"
 #include "conf/url.h"
 
 enum { OUTPUT_MAX = 16 << 20 };
@@ -44,12 +45,29 @@ static void read_back(const struct conf *c)
     buf_fini(&first);
 }
 
+/* No product setting is a point in time yet. */
+static void read_time(struct str text)
+{
+    static const struct conf_row row = {.type = CONF_TIME};
+    const struct conf_kind *kind = conf__kind(CONF_TIME);
+    struct arena a;
+    uint64_t first, second;
+    arena_init(&a, SIZE_MAX, 256);
+    struct conf_input in = {.text = text, .written = text, .arena = &a};
+    if (kind->parse(&row, &in, &first)) {
+        in.text = kind->print(&a, &row, &first);
+        assert(kind->parse(&row, &in, &second) && first == second);
+    }
+    arena_fini(&a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str text = str_n((const char *)data, size);
     struct url url;
     if (!url_parse(text, &url)) (void)url_is_loopback(&url);
     if (!url_parse_listen(text, &url)) (void)url_is_loopback(&url);
+    read_time(text);
     struct conf *c = parse(text);
     if (c) read_back(c);
     conf_unref(c);

@@ -298,8 +298,8 @@ static void check_row(const struct conf_row *row)
 
 static void check_alternatives(const struct conf_group *group, const struct conf_row *row)
 {
-    const struct conf_row *owner = conf__row(group, str_of(row->of));
-    assert_true(!row->of || (owner && owner->choice));
+    const struct conf_row *owner = conf__row(group, str_of(row->belongs_to));
+    assert_true(!row->belongs_to || (owner && owner->choice));
     if (!row->choice) return;
     const struct conf_row *first = conf__alternative(group, row->choice, NULL);
     assert_null(row->standard);

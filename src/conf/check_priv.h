@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One check of a configuration that was read, shared by check.c and check_model.c. */
+#ifndef HOSTLER_CONF_CHECK_PRIV_H
+#define HOSTLER_CONF_CHECK_PRIV_H
+
+#include "base/map.h"
+#include "conf/conf_priv.h"
+
+struct checker {
+    struct conf__load *load;
+    const struct conf *conf;
+    struct map models; /* names and aliases to struct conf_model */
+    struct str *names; /* those in order, on scratch; NULL until a pattern wants them */
+};
+
+#define AT(c, ...) arena_printf(&(c)->load->scratch, __VA_ARGS__)
+#define QUOTE(c, text) conf__quote((c)->load, text).ptr
+
+bool check__has_blank(struct str s);
+
+/* Whether `name` may stand in logs, labels, headers and patterns. False: it was told at `setting`. */
+bool check__name_ok(struct checker *c, struct str name, struct str setting);
+
+/* "; did you mean ...?" with the model whose name is near, or "". */
+const char *check__suggest(struct checker *c, struct str name);
+
+/* Model i: its endpoints, engine and fallbacks. Aliases among these are replaced by names. */
+void check__model(struct checker *c, size_t i);
+
+#endif
