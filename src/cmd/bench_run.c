@@ -39,10 +39,9 @@ struct session {
     struct fetch fetch;
     struct load *load;
     struct arena arena; /* response head */
-    struct buf head;
-    struct buf body; /* request */
-    struct str request[2];
-    struct buf answer; /* objects and errors */
+    struct buf body;    /* of the request */
+    struct str sent;    /* what it holds */
+    struct buf answer;  /* objects and errors */
     struct sse sse;
     uint64_t due_us;
     uint64_t first_us; /* first text; 0: none yet */
@@ -64,7 +63,8 @@ struct load {
     struct http_client client;
     struct bench_words words;
     struct rng rng;
-    struct buf prefix; /* request head up to the body's length */
+    struct arena arena;          /* of the request's strings */
+    struct http_request request; /* but for the body */
     struct list active;
     struct list free;
     uint64_t in_flight;
@@ -150,7 +150,6 @@ static struct session *session_take(struct load *ld)
         s->load = ld;
         task_init(&s->task, run_session);
         arena_init(&s->arena, BODY_MAX, ARENA_BLOCK);
-        buf_init(&s->head, 64 * 1024);
         buf_init(&s->body, BODY_MAX);
         buf_init(&s->answer, BODY_MAX);
         sse_init(&s->sse, BODY_MAX);
@@ -181,7 +180,6 @@ static void sessions_free(struct list *sessions)
         fetch_end(&s->fetch);
         task_cancel(&s->task);
         arena_fini(&s->arena);
-        buf_fini(&s->head);
         buf_fini(&s->body);
         buf_fini(&s->answer);
         sse_fini(&s->sse);
@@ -216,20 +214,12 @@ static int write_body(struct session *s)
     return err ? err : buf_append(b, STR("}"));
 }
 
-static int write_head(struct session *s)
-{
-    buf_clear(&s->head);
-    int err = buf_append(&s->head, buf_str(&s->load->prefix));
-    return err ? err : buf_printf(&s->head, "%zu\r\n\r\n", buf_len(&s->body));
-}
-
 static void send_request(struct session *s, bool fresh)
 {
-    s->fetch = (struct fetch){.arena = &s->arena,
-                              .task = &s->task,
-                              .request = s->request,
-                              .request_count = 2,
-                              .no_reuse = fresh};
+    s->fetch = (struct fetch){
+        .arena = &s->arena, .task = &s->task, .request = s->load->request, .no_reuse = fresh};
+    s->fetch.request.body = &s->sent;
+    s->fetch.request.body_count = 1;
     remote_aim(&s->load->spec->remote, &s->fetch, &s->load->client);
     fetch_start(&s->fetch);
 }
@@ -238,7 +228,7 @@ static void dispatch(struct load *ld, uint64_t due_us)
 {
     struct session *s = session_take(ld);
     uint64_t now_us = loop_now(ld->loop);
-    if (write_body(s) || write_head(s)) abort(); /* our own sizes */
+    if (write_body(s)) abort(); /* our own sizes */
     s->due_us = due_us;
     s->measured = due_us >= ld->warm_us;
     s->first_us = s->last_us = s->frames = s->announced = s->prompt_tokens = s->next_index = 0;
@@ -247,8 +237,7 @@ static void dispatch(struct load *ld, uint64_t due_us)
     buf_clear(&s->answer);
     sse_fini(&s->sse);
     sse_init(&s->sse, BODY_MAX);
-    s->request[0] = buf_str(&s->head);
-    s->request[1] = buf_str(&s->body);
+    s->sent = buf_str(&s->body);
     ld->issued++;
     if (s->measured) {
         ld->result->started++;
@@ -609,18 +598,6 @@ static void on_interrupt(void *owner, int signum)
 
 /* --- the run --- */
 
-static int make_prefix(struct load *ld)
-{
-    const struct str end = STR("0\r\n\r\n");
-    const char *path = ld->spec->api == BENCH_CHAT ? "/chat/completions" : "/completions";
-    buf_init(&ld->prefix, 64 * 1024);
-    int err = remote_head(&ld->spec->remote, &ld->prefix, "POST", path, 0);
-    if (err) return err;
-    assert(str_ends(buf_str(&ld->prefix), end));
-    ld->prefix.end -= end.len;
-    return 0;
-}
-
 static int open_load(struct load *ld)
 {
     const struct bench_spec *spec = ld->spec;
@@ -631,8 +608,10 @@ static int open_load(struct load *ld)
     task_init(&ld->tick_task, on_tick);
     timer_init(&ld->tick, &ld->tick_task);
     ld->timer_fd = -1;
-    int err = make_prefix(ld);
-    if (!err) err = loop_new_real(&ld->loop);
+    arena_init(&ld->arena, BODY_MAX, ARENA_BLOCK);
+    ld->request = remote_request(&spec->remote, &ld->arena, METHOD_POST,
+                                 spec->api == BENCH_CHAT ? "/chat/completions" : "/completions");
+    int err = loop_new_real(&ld->loop);
     if (err) return err;
     remote_client_init(&ld->client, ld->loop, 100000);
     err = signal_watch_open(ld->loop, SIGINT, on_interrupt, ld, &ld->interrupt);
@@ -656,7 +635,7 @@ static void close_load(struct load *ld)
         loop_free(ld->loop);
     }
     free(ld->queue);
-    buf_fini(&ld->prefix);
+    arena_fini(&ld->arena);
     bench_words_fini(&ld->words);
 }
 

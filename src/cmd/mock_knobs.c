@@ -188,8 +188,8 @@ const char *mock_knobs_unknown(struct arena *arena, struct str json)
 int mock_knobs_set_headers(struct mock_knobs *k, const struct http_head *head)
 {
     const struct str prefix = STR("x-mock-");
-    for (unsigned i = 0; i < head->header_count; i++) {
-        const struct http_header *h = &head->headers[i];
+    for (unsigned i = 0; i < head->field_count; i++) {
+        const struct http_field *h = &head->fields[i];
         if (h->id != HDR_OTHER || !str_starts_nocase(h->name, prefix)) continue;
         int err = mock_knobs_set(k, str_skip(h->name, prefix.len), h->value);
         if (err && err != ERR_NOT_FOUND) return err;

@@ -21,7 +21,7 @@ static void reply_written(struct http_call *c, struct mock_stats *s, struct str 
     if (write(s, &b)) {
         mock__reply_error(c, 500, NULL, "the list is too long");
     } else {
-        struct http_field field = {STR("content-type"), type};
+        struct http_field field = HTTP_FIELD(CONTENT_TYPE, type);
         call_reply(c, 200, &field, 1, buf_str(&b));
     }
     buf_fini(&b);
@@ -162,7 +162,9 @@ static void on_call(void *user, struct http_call *c)
     struct mock_worker *w = user;
     struct str path = c->head->path;
     if (str_starts(path, STR("/v1/"))) path = str_skip(path, strlen("/v1"));
-    if (c->head->method == METHOD_POST)
+    if (c->refused)
+        mock__reply_error(c, c->refused, NULL, c->refused_why);
+    else if (c->head->method == METHOD_POST)
         on_post(w, c, path);
     else if (c->head->method == METHOD_GET || c->head->method == METHOD_HEAD)
         on_get(w, c, path);

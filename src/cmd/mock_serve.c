@@ -45,11 +45,11 @@ struct request {
     uint64_t last_write_us; /* for comments */
 };
 
-static const struct http_field json_type_field = {STR_INIT("content-type"),
-                                                  STR_INIT("application/json")};
+static const struct http_field json_type_field =
+    HTTP_FIELD(CONTENT_TYPE, STR_INIT("application/json"));
 static const struct http_field stream_fields[] = {
-    {STR_INIT("content-type"), STR_INIT("text/event-stream; charset=utf-8")},
-    {STR_INIT("cache-control"), STR_INIT("no-cache")},
+    HTTP_FIELD(CONTENT_TYPE, STR_INIT("text/event-stream; charset=utf-8")),
+    HTTP_FIELD(CACHE_CONTROL, STR_INIT("no-cache")),
 };
 
 /* --- small answers --- */
@@ -90,7 +90,7 @@ static void fail(struct request *r, int status, const char *code, const char *me
     unsigned count = 1;
     if (r->knobs.retry_after > 0) {
         int len = snprintf(seconds, sizeof seconds, "%g", r->knobs.retry_after);
-        fields[count++] = (struct http_field){STR("retry-after"), str_n(seconds, (size_t)len)};
+        fields[count++] = (struct http_field)HTTP_FIELD(RETRY_AFTER, str_n(seconds, (size_t)len));
     }
     mock_count(&m->stats.errors);
     leave(r);
@@ -120,7 +120,7 @@ static void begin_stream(struct request *r)
 {
     if (r->begun) return;
     r->begun = true;
-    call_begin(r->call, 200, stream_fields, ARRAY_LEN(stream_fields), HTTP_CHUNKED, 0);
+    call_begin(r->call, 200, stream_fields, ARRAY_LEN(stream_fields), HTTP_LENGTH_UNKNOWN);
 }
 
 /* When token `index` is due; UINT64_MAX: never. */
@@ -246,7 +246,7 @@ static void die_in_object(struct request *r)
 {
     struct str body = mock_answer_object(&r->answer, r->call->arena);
     struct str half = str_sub(body, 0, body.len / 2);
-    call_begin(r->call, 200, &json_type_field, 1, HTTP_LENGTH, body.len);
+    call_begin(r->call, 200, &json_type_field, 1, body.len);
     call_write(r->call, &half, 1, false);
     die(r);
 }

@@ -144,10 +144,10 @@ static void write_record(struct buf *out, const struct http_head *head, struct s
     json_write_str_member(&w, "target", head->target);
     json_write_key(&w, "headers");
     json_write_array(&w);
-    for (unsigned i = 0; i < head->header_count; i++) {
+    for (unsigned i = 0; i < head->field_count; i++) {
         json_write_array(&w);
-        json_write_str(&w, head->headers[i].name);
-        json_write_str(&w, head->headers[i].value);
+        json_write_str(&w, head->fields[i].name);
+        json_write_str(&w, head->fields[i].value);
         json_write_array_end(&w);
     }
     json_write_array_end(&w);

@@ -51,19 +51,26 @@ int remote_init(struct remote *r, const char *command, const char *url, const ch
     return 0;
 }
 
-int remote_head(const struct remote *r, struct buf *out, const char *method, const char *path,
-                size_t body_len)
+struct http_request remote_request(const struct remote *r, struct arena *arena,
+                                   enum http_method method, const char *path)
 {
-    const bool has_version = str_ends(r->url.base, STR("/v1"));
-    int err = buf_printf(
-        out, "%s %.*s%s%s HTTP/1.1\r\nhost: %.*s\r\nuser-agent: hostler/" HOSTLER_VERSION "\r\n",
-        method, STR_ARG(r->url.base), has_version ? "" : "/v1", path, STR_ARG(r->host));
-    if (!err && r->key.len)
-        err = buf_printf(out, "authorization: Bearer %.*s\r\n", STR_ARG(r->key));
-    if (!err && strcmp(method, "GET") != 0)
-        err =
-            buf_printf(out, "content-type: application/json\r\ncontent-length: %zu\r\n", body_len);
-    return err ? err : buf_append(out, STR("\r\n"));
+    bool has_version = str_ends(r->url.base, STR("/v1"));
+    struct http_field *fields = arena_alloc(arena, 3 * sizeof *fields);
+    unsigned n = 0;
+    fields[n++] = (struct http_field)HTTP_FIELD(USER_AGENT, STR("hostler/" HOSTLER_VERSION));
+    if (r->key.len)
+        fields[n++] = (struct http_field)HTTP_FIELD(
+            AUTHORIZATION, arena_printf(arena, "Bearer %" STR_FMT, STR_ARG(r->key)));
+    if (method != METHOD_GET)
+        fields[n++] = (struct http_field)HTTP_FIELD(CONTENT_TYPE, STR("application/json"));
+    return (struct http_request){
+        .method = method,
+        .target = arena_printf(arena, "%" STR_FMT "%s%s", STR_ARG(r->url.base),
+                               has_version ? "" : "/v1", path),
+        .authority = r->host,
+        .fields = fields,
+        .field_count = n,
+    };
 }
 
 void remote_aim(const struct remote *r, struct fetch *f, struct http_client *client)
@@ -159,24 +166,17 @@ int remote_get(const struct remote *r, struct loop *loop, struct arena *arena, c
 {
     struct http_client client;
     struct get g = {.loop = loop, .due_us = clock_mono_us() + timeout_us};
-    struct buf head;
-    buf_init(&head, 64 * 1024);
     buf_init(&g.body, BODY_MAX);
     remote_client_init(&client, loop, 0);
     task_init(&g.task, on_wake);
     timer_init(&g.timer, &g.task);
-    g.err = remote_head(r, &head, "GET", path, 0);
-    struct str request = buf_str(&head);
     remote_aim(r, &g.fetch, &client);
     g.fetch.arena = arena;
     g.fetch.task = &g.task;
-    g.fetch.request = &request;
-    g.fetch.request_count = 1;
-    if (!g.err) {
-        fetch_start(&g.fetch);
-        timer_start(loop, &g.timer, g.due_us);
-        loop_run(loop);
-    }
+    g.fetch.request = remote_request(r, arena, METHOD_GET, path);
+    fetch_start(&g.fetch);
+    timer_start(loop, &g.timer, g.due_us);
+    loop_run(loop);
     timer_stop(loop, &g.timer);
     task_cancel(&g.task);
     if (!g.err) {
@@ -186,7 +186,6 @@ int remote_get(const struct remote *r, struct loop *loop, struct arena *arena, c
     fetch_end(&g.fetch);
     http_client_fini(&client);
     buf_fini(&g.body);
-    buf_fini(&head);
     return g.err;
 }
 

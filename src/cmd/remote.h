@@ -18,7 +18,7 @@ struct remote {
     const char *text; /* the URL as given */
     struct url url;
     struct addr addr;
-    struct str host; /* for the Host header: "name:port" */
+    struct str host; /* as authority of requests: "name:port" */
     struct str key;  /* API key; empty: none */
     char host_text[300];
 };
@@ -29,10 +29,9 @@ struct remote {
  * is none of ours or the key cannot stand in a header. */
 MUST_CHECK int remote_init(struct remote *r, const char *command, const char *url, const char *key);
 
-/* Appends a request's head to `out`. `path` is below /v1 ("/models"); the URL's base is put
- * before it. `body_len` is ignored for GET. */
-MUST_CHECK int remote_head(const struct remote *r, struct buf *out, const char *method,
-                           const char *path, size_t body_len);
+/* A request but for its body, on the arena. `path` is below /v1 ("/models"); the URL's base is put before it. */
+struct http_request remote_request(const struct remote *r, struct arena *arena,
+                                   enum http_method method, const char *path);
 
 /* Fills the parts of `f` that say where to; the rest is the caller's. */
 void remote_aim(const struct remote *r, struct fetch *f, struct http_client *client);

@@ -113,19 +113,6 @@ int talk_write(const struct talk *t, struct buf *out, bool as_request)
 
 /* --- asking --- */
 
-static int write_request(struct talk *t)
-{
-    struct buf body;
-    buf_init(&body, TEXT_MAX);
-    buf_clear(&t->request);
-    int err = talk_write(t, &body, true);
-    if (!err)
-        err = remote_head(t->remote, &t->request, "POST", "/chat/completions", buf_len(&body));
-    if (!err) err = buf_append(&t->request, buf_str(&body));
-    buf_fini(&body);
-    return err;
-}
-
 void talk_ask(struct talk *t, struct str text)
 {
     assert(!t->busy);
@@ -139,11 +126,14 @@ void talk_ask(struct talk *t, struct str text)
     sse_fini(&t->sse);
     sse_init(&t->sse, TEXT_MAX);
     arena_reset(&t->arena);
-    t->fetch = (struct fetch){
-        .arena = &t->arena, .task = &t->task, .request = t->slices, .request_count = 1};
+    buf_clear(&t->request);
+    int err = talk_write(t, &t->request, true);
+    t->body = buf_str(&t->request);
+    t->fetch = (struct fetch){.arena = &t->arena, .task = &t->task};
+    t->fetch.request = remote_request(t->remote, &t->arena, METHOD_POST, "/chat/completions");
+    t->fetch.request.body = &t->body;
+    t->fetch.request.body_count = 1;
     remote_aim(t->remote, &t->fetch, &t->client);
-    int err = write_request(t);
-    t->slices[0] = buf_str(&t->request);
     if (err) {
         t->fetch.state = FETCH_FAILED;
         t->fetch.err = err;

@@ -50,7 +50,7 @@ struct talk {
     struct arena arena; /* the head, and what went wrong */
     struct arena frame; /* one frame's document */
     struct buf request;
-    struct str slices[1];
+    struct str body; /* what the request holds */
     struct sse sse;
     struct buf answer; /* text so far; of errors: the body */
     uint64_t asked_us;

@@ -62,8 +62,8 @@ struct request {
 };
 
 static const struct http_field stream_fields[] = {
-    {STR_INIT("content-type"), STR_INIT("text/event-stream; charset=utf-8")},
-    {STR_INIT("cache-control"), STR_INIT("no-cache")},
+    HTTP_FIELD(CONTENT_TYPE, STR_INIT("text/event-stream; charset=utf-8")),
+    HTTP_FIELD(CACHE_CONTROL, STR_INIT("no-cache")),
 };
 
 static void *must(void *ptr)
@@ -326,7 +326,7 @@ static void begin_answer(struct request *r)
     r->first_us = loop_now(r->server->loop);
     histogram_observe_us(&r->server->ttft, r->first_us - r->started_us);
     if (r->stream)
-        call_begin(r->call, 200, stream_fields, ARRAY_LEN(stream_fields), HTTP_CHUNKED, 0);
+        call_begin(r->call, 200, stream_fields, ARRAY_LEN(stream_fields), HTTP_LENGTH_UNKNOWN);
 }
 
 static void take_output(struct request *r, const struct output *out, unsigned index)

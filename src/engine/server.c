@@ -18,8 +18,7 @@ enum {
     CUT_US = USEC_PER_SEC, /* to take the answers of those that are cut off */
 };
 
-static const struct http_field json_field = {STR_INIT("content-type"),
-                                             STR_INIT("application/json")};
+static const struct http_field json_field = HTTP_FIELD(CONTENT_TYPE, STR_INIT("application/json"));
 
 /* --- small answers --- */
 
@@ -30,7 +29,7 @@ void server__reply_json(struct http_call *c, int status, struct str body)
 
 void server__reply_error(struct http_call *c, const struct api_error *error)
 {
-    const struct http_field fields[] = {json_field, {STR("retry-after"), STR("1")}};
+    const struct http_field fields[] = {json_field, HTTP_FIELD(RETRY_AFTER, STR("1"))};
     unsigned count = error->status == 503 ? 2 : 1;
     call_reply(c, error->status, fields, count, api_error_body(c->arena, error));
 }
@@ -176,8 +175,8 @@ static void get_health(struct server *s, struct http_call *c)
 
 static void get_metrics(struct server *s, struct http_call *c)
 {
-    const struct http_field type = {STR("content-type"),
-                                    STR("text/plain; version=0.0.4; charset=utf-8")};
+    const struct http_field type =
+        HTTP_FIELD(CONTENT_TYPE, STR("text/plain; version=0.0.4; charset=utf-8"));
     struct buf b;
     buf_init(&b, SMALL_ANSWER_MAX);
     if (server__metrics(s, &b))
@@ -227,7 +226,7 @@ static const struct route *find_route(struct str path)
 static void refuse_method(const struct route *route, struct http_call *c)
 {
     struct str allow = route->post ? STR("POST") : STR("GET, HEAD");
-    const struct http_field fields[] = {json_field, {STR("allow"), allow}};
+    const struct http_field fields[] = {json_field, HTTP_FIELD(ALLOW, allow)};
     const struct api_error error = {
         .status = 405,
         .type = "invalid_request_error",
@@ -255,6 +254,11 @@ static bool can_work(struct server *s, struct http_call *c)
 static void on_call(void *user, struct http_call *c)
 {
     struct server *s = user;
+    if (c->refused) {
+        refuse(c, c->refused, c->refused < 500 ? "invalid_request_error" : "server_error", NULL,
+               str_of(c->refused_why));
+        return;
+    }
     const struct route *route = find_route(c->head->path);
     enum http_method method = c->head->method;
     bool got = method == METHOD_GET || method == METHOD_HEAD;
@@ -264,20 +268,6 @@ static void on_call(void *user, struct http_call *c)
         refuse_method(route, c);
     else if (!route->post || can_work(s, c))
         route->run(s, c);
-}
-
-static void write_error(void *user UNUSED, struct buf *body, int status, const char *text)
-{
-    struct arena arena;
-    const struct api_error error = {
-        .status = status,
-        .type = status >= 500 ? "server_error" : "invalid_request_error",
-        .message = str_of(text),
-    };
-    arena_init(&arena, HEAD_MAX, 4096);
-    struct str json = api_error_body(&arena, &error);
-    if (buf_append(body, json)) buf_clear(body);
-    arena_fini(&arena);
 }
 
 /* --- the worker's news --- */
@@ -376,7 +366,6 @@ int server_init(struct server *s, struct loop *loop, const struct server_options
     http_server_init(&s->http, loop, &limits);
     s->http.on_call = on_call;
     s->http.quiet = &s->drain_task;
-    s->http.write_error = write_error;
     s->http.user = s;
     int err = preparer_start(loop, &s->preparer);
     return err ? err : worker_start(loop, &options->worker, &handler, s, &s->worker);

@@ -50,6 +50,7 @@ static void log_exchange(const struct exchange *x, uint64_t now)
     log_i64(&l, "status", x->status);
     log_cstr(&l, "outcome", outcome_name(x->outcome));
     if (x->error_code) log_cstr(&l, "code", x->error_code);
+    if (x->call->refused) log_cstr(&l, "reason", x->call->refused_why);
     if (x->outcome == OUTCOME_CLIENT_GONE) log_cstr(&l, "state", exchange_state_name(x->state));
     if (x->key) log_str(&l, "key", key_name(x->key));
     log_model(&l, x);

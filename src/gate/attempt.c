@@ -138,22 +138,18 @@ enum step exchange__send(struct exchange *x)
     x->sent_us = exchange__now(x);
     exchange__set_total(x, e->timeouts.total_us);
     x->asked_usage = wants_usage(x, e);
-    unsigned n = api_splice(&x->request, x->call->body, e->model, x->asked_usage, x->call->arena,
-                            x->slices + 1);
-    size_t body_len = 0;
-    for (unsigned i = 1; i <= n; i++)
-        body_len += x->slices[i].len;
-    x->slices[0] = forward_request_head(x, e, body_len);
     x->fetch = (struct fetch){
         .client = &x->worker->client,
         .arena = x->call->arena,
         .task = &x->task,
         .addr = e->addr,
         .key = e->pool_key,
-        .request = x->slices,
-        .request_count = n + 1,
         .no_reuse = x->fresh,
     };
+    forward_request(x, e, &x->fetch.request);
+    x->fetch.request.body = x->slices;
+    x->fetch.request.body_count =
+        api_splice(&x->request, x->call->body, e->model, x->asked_usage, x->call->arena, x->slices);
     x->again = x->fresh = false;
     fetch_start(&x->fetch);
     return exchange__go(x, EXCHANGE_AWAIT);

@@ -4,7 +4,7 @@
 #include "base/err.h"
 
 /* The API key in a header, empty for none. */
-static struct str key_of(const struct http_header *h)
+static struct str key_of(const struct http_field *h)
 {
     switch (h->id) {
     case HDR_AUTHORIZATION:
@@ -19,8 +19,8 @@ static struct str key_of(const struct http_header *h)
 int caller_key(const struct http_head *head, struct str *out)
 {
     struct str found = STR_NULL;
-    for (unsigned i = 0; i < head->header_count; i++) {
-        struct str key = key_of(&head->headers[i]);
+    for (unsigned i = 0; i < head->field_count; i++) {
+        struct str key = key_of(&head->fields[i]);
         if (key.len == 0) continue;
         if (found.len && !str_eq(found, key)) return ERR_DUPLICATE;
         found = key;
@@ -71,7 +71,7 @@ static bool is_local_origin(struct str origin, const struct str *hosts, size_t h
 
 bool caller_is_local(const struct http_call *call, const struct str *hosts, size_t host_count)
 {
-    struct str host = http_head_get(call->head, HDR_HOST), origin;
+    struct str host = call->head->authority, origin;
     if (str_eq(call->peer, STR("unix"))) return true;
     if (host.len && !is_local_name(host, hosts, host_count)) return false;
     for (unsigned at = 0; http_head_next(call->head, HDR_ORIGIN, &at, &origin);)

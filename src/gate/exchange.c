@@ -109,12 +109,12 @@ static unsigned own_fields(struct exchange *x, struct http_field fields[4], stru
                            uint64_t retry_after_us)
 {
     unsigned n = 0;
-    fields[n++] = (struct http_field){STR("content-type"), content_type};
-    fields[n++] = (struct http_field){STR("x-request-id"), str_of(x->id)};
+    fields[n++] = (struct http_field)HTTP_FIELD(CONTENT_TYPE, content_type);
+    fields[n++] = (struct http_field)HTTP_FIELD(X_REQUEST_ID, str_of(x->id));
     if (retry_after_us) {
         uint64_t seconds = (retry_after_us + USEC_PER_SEC - 1) / USEC_PER_SEC;
-        fields[n++] = (struct http_field){
-            STR("retry-after"), arena_printf(x->call->arena, "%llu", (unsigned long long)seconds)};
+        fields[n++] = (struct http_field)HTTP_FIELD(
+            RETRY_AFTER, arena_printf(x->call->arena, "%llu", (unsigned long long)seconds));
     }
     return n;
 }
@@ -125,7 +125,7 @@ enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
     struct http_field fields[4];
     unsigned n = own_fields(x, fields, content_type, 0);
     x->status = status;
-    call_begin(x->call, status, fields, n, HTTP_LENGTH, body.len);
+    call_begin(x->call, status, fields, n, body.len);
     call_write(x->call, &body, 1, true);
     return exchange__finish(x, outcome);
 }
@@ -135,9 +135,9 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, 
 {
     struct http_field fields[6];
     unsigned n = own_fields(x, fields, STR("application/json"), retry_after_us);
-    if (x->retry_denied) fields[n++] = (struct http_field){STR("x-should-retry"), STR("false")};
-    if (status == 405) fields[n++] = (struct http_field){STR("allow"), x->match.allow};
-    if (status == 401) fields[n++] = (struct http_field){STR("www-authenticate"), STR("Bearer")};
+    if (x->retry_denied) fields[n++] = (struct http_field)HTTP_FIELD(X_SHOULD_RETRY, STR("false"));
+    if (status == 405) fields[n++] = (struct http_field)HTTP_FIELD(ALLOW, x->match.allow);
+    if (status == 401) fields[n++] = (struct http_field)HTTP_FIELD(WWW_AUTHENTICATE, STR("Bearer"));
     struct buf body;
     buf_init(&body, 16384);
     if (x->match.ollama)
@@ -146,7 +146,7 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, 
         api_write_error(&body, status, message, param, code);
     x->status = status;
     x->error_code = code;
-    call_begin(x->call, status, fields, n, HTTP_LENGTH, buf_len(&body));
+    call_begin(x->call, status, fields, n, buf_len(&body));
     struct str text = buf_str(&body);
     call_write(x->call, &text, 1, true);
     buf_fini(&body);
@@ -176,6 +176,9 @@ static enum step refuse_unknown(struct exchange *x)
 static enum step step_identify(struct exchange *x)
 {
     const struct http_head *head = x->call->head;
+    if (x->call->refused)
+        return exchange_refuse(x, OUTCOME_BAD_REQUEST, x->call->refused,
+                               str_of(x->call->refused_why), NULL, NULL, 0);
     api_match(head, x->call->arena, &x->match);
     bool keys = keyring_required(x->keyring);
     if (!keys && !caller_is_local(x->call, exchange__conf(x)->hosts, exchange__conf(x)->host_count))
@@ -185,10 +188,10 @@ static enum step step_identify(struct exchange *x)
                 "'keys', or 'hosts: [NAME]' behind a proxy that lets in only who may."),
             NULL, "foreign_host", 0);
     if (head->method == METHOD_OPTIONS && x->match.route != API_UNKNOWN) {
-        struct http_field fields[] = {{STR("allow"), x->match.allow},
-                                      {STR("x-request-id"), str_of(x->id)}};
+        struct http_field fields[] = {HTTP_FIELD(ALLOW, x->match.allow),
+                                      HTTP_FIELD(X_REQUEST_ID, str_of(x->id))};
         x->status = 204;
-        call_begin(x->call, 204, fields, 2, HTTP_NO_BODY, 0);
+        call_begin(x->call, 204, fields, 2, 0);
         call_write(x->call, NULL, 0, true);
         return exchange__finish(x, OUTCOME_OK);
     }

@@ -22,7 +22,7 @@ enum exchange_state {
         EXCHANGE_STATE_COUNT
 };
 
-enum { FETCH_SLICES = API_SLICES_MAX + 1, EXCHANGE_HELD_MAX = 64 * 1024 };
+enum { EXCHANGE_HELD_MAX = 64 * 1024 };
 
 /* Lives on the call's arena. One thread's. */
 struct exchange {
@@ -55,7 +55,7 @@ struct exchange {
     bool asked_usage;  /* the attempt asks for usage that the client did not ask for */
     bool no_usage;     /* the endpoint seems to refuse that */
     struct fetch fetch;
-    struct str slices[FETCH_SLICES];
+    struct str slices[API_SLICES_MAX]; /* the body as it is sent */
     struct relay relay;
     struct buf held; /* HOLD: what came of a stream before its answer began */
     bool began;      /* something of an answer came with this attempt */

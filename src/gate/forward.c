@@ -66,7 +66,7 @@ static const struct family {
     {STR_INIT("x-xss-"), STAYS},        {STR_INIT("x-"), UP | DOWN},
 };
 
-static unsigned ways_of(const struct http_header *h)
+static unsigned ways_of(const struct http_field *h)
 {
     if (h->id != HDR_OTHER) return numbered[h->id];
     for (size_t i = 0; i < ARRAY_LEN(families); i++)
@@ -95,12 +95,17 @@ static bool named_by_connection(const struct http_head *head, struct str name)
 
 /* --- loops --- */
 
-/* An entry of a Via header is "1.1 name (comment)". */
-static bool names_via(struct str entry, struct str via)
+/* What follows the protocol in an entry of a Via header, which is "1.1 name (comment)". */
+static struct str after_protocol(struct str entry)
 {
     ptrdiff_t blank = str_find_char(entry, ' ');
-    struct str name = str_trim(str_skip(entry, blank < 0 ? entry.len : (size_t)blank));
-    return str_starts_nocase(name, via) && (name.len == via.len || name.ptr[via.len] == ' ');
+    return str_trim(str_skip(entry, blank < 0 ? entry.len : (size_t)blank));
+}
+
+static bool names_via(struct str entry, struct str via)
+{
+    struct str name = after_protocol(entry), ours = after_protocol(via);
+    return str_starts_nocase(name, ours) && (name.len == ours.len || name.ptr[ours.len] == ' ');
 }
 
 bool forward_loops(const struct http_head *head, struct str via)
@@ -113,66 +118,43 @@ bool forward_loops(const struct http_head *head, struct str via)
     return false;
 }
 
-/* --- writing --- */
+/* --- choosing --- */
 
-static size_t headers_size(const struct http_head *head)
-{
-    size_t size = 0;
-    for (unsigned i = 0; i < head->header_count; i++)
-        size += head->headers[i].name.len + head->headers[i].value.len + 4;
-    return size;
-}
-
-static char *put(char *at, struct str s)
-{
-    memcpy(at, s.ptr, s.len);
-    return at + s.len;
-}
-
-static char *put_header(char *at, struct str name, struct str value)
-{
-    at = put(at, name);
-    at = put(at, STR(": "));
-    if (value.len) at = put(at, value);
-    return put(at, STR("\r\n"));
-}
-
-static char *put_headers(char *at, const struct http_head *head, unsigned ways)
+/* Adds what may pass to the fields. Returns how many there are then. */
+static unsigned choose(const struct http_head *head, unsigned ways, struct http_field *fields,
+                       unsigned n)
 {
     bool named = has_named(head);
-    for (unsigned i = 0; i < head->header_count; i++) {
-        const struct http_header *h = &head->headers[i];
-        if ((ways_of(h) & ways) && !(named && named_by_connection(head, h->name)))
-            at = put_header(at, h->name, h->value);
+    for (unsigned i = 0; i < head->field_count; i++) {
+        const struct http_field *f = &head->fields[i];
+        if ((ways_of(f) & ways) && !(named && named_by_connection(head, f->name))) fields[n++] = *f;
     }
-    return at;
+    return n;
 }
 
-struct str forward_request_head(struct exchange *x, const struct endpoint *e, size_t body_len)
+void forward_request(struct exchange *x, const struct endpoint *e, struct http_request *r)
 {
-    static const struct str own =
-        STR_INIT("accept-encoding: identity\r\ncontent-type: application/json\r\nvia: 1.1 ");
+    const struct http_field own[] = {
+        HTTP_FIELD(ACCEPT_ENCODING, STR("identity")),
+        HTTP_FIELD(CONTENT_TYPE, STR("application/json")),
+        HTTP_FIELD(VIA, gate_via(x->worker->gate)),
+        HTTP_FIELD(X_REQUEST_ID, str_of(x->id)),
+        HTTP_FIELD(AUTHORIZATION, e->authorization),
+    };
     struct arena *arena = x->call->arena;
-    struct str target = endpoint_target(arena, e, x->match.rest), id = str_of(x->id);
-    struct str via = gate_via(x->worker->gate);
-    char digits[STR_U64_ROOM];
-    struct str length = str_of_u64(body_len, 10, digits);
-    char *head =
-        arena_alloc(arena, headers_size(x->call->head) + target.len + e->host.len + own.len +
-                               via.len + e->authorization.len + id.len + length.len + 128);
-    char *at = put(head, STR("POST "));
-    at = put(at, target);
-    at = put(at, STR(" HTTP/1.1\r\n"));
-    at = put_header(at, STR("host"), e->host);
-    at = put_headers(at, x->call->head, UP);
-    at = put(at, own);
-    at = put(at, via);
-    at = put(at, STR("\r\n"));
-    at = put_header(at, STR("x-request-id"), id);
-    if (e->authorization.len) at = put_header(at, STR("authorization"), e->authorization);
-    at = put_header(at, STR("content-length"), length);
-    at = put(at, STR("\r\n"));
-    return str_n(head, (size_t)(at - head));
+    const struct http_head *head = x->call->head;
+    struct http_field *fields =
+        arena_alloc(arena, (head->field_count + ARRAY_LEN(own)) * sizeof *fields);
+    unsigned own_count = ARRAY_LEN(own) - (e->authorization.len == 0);
+    unsigned n = choose(head, UP, fields, 0);
+    memcpy(fields + n, own, own_count * sizeof *fields);
+    *r = (struct http_request){
+        .method = METHOD_POST,
+        .target = endpoint_target(arena, e, x->match.rest),
+        .authority = e->host,
+        .fields = fields,
+        .field_count = n + own_count,
+    };
 }
 
 static bool is_event_stream(const struct http_head *head)
@@ -206,25 +188,18 @@ bool forward_starts_stream(struct exchange *x, const struct http_head *head)
 
 void forward_response_head(struct exchange *x, const struct http_head *head)
 {
-    static const struct str unbuffered =
-        STR_INIT("cache-control: no-cache, no-transform\r\nx-accel-buffering: no\r\n");
-    struct str id = str_of(x->id);
+    static const struct http_field unbuffered[] = {
+        HTTP_FIELD(CACHE_CONTROL, STR_INIT("no-cache, no-transform")),
+        HTTP_FIELD(X_ACCEL_BUFFERING, STR_INIT("no")),
+    };
     bool is_sse = x->relay.is_sse;
-    struct str date = http_head_get(head, HDR_DATE).ptr ? STR_NULL : http_date();
-    char *lines =
-        arena_alloc(x->call->arena, headers_size(head) + unbuffered.len + id.len + date.len + 64);
-    char *at = put_headers(lines, head, is_sse ? DOWN : DOWN | WHOLE);
-    if (is_sse) at = put(at, unbuffered);
-    if (date.len) at = put_header(at, STR("date"), date); /* RFC 9110 section 6.6.1 */
-    at = put_header(at, STR("x-request-id"), id);
-    enum http_framing framing = HTTP_CHUNKED;
-    uint64_t length = 0;
-    if (head->status == 204 || head->status == 304) {
-        framing = HTTP_NO_BODY;
-    } else if (head->has_length && !is_sse) {
-        framing = HTTP_LENGTH;
-        length = head->length;
-    }
+    struct http_field *fields = arena_alloc(
+        x->call->arena, (head->field_count + ARRAY_LEN(unbuffered) + 1) * sizeof *fields);
+    unsigned n = choose(head, is_sse ? DOWN : DOWN | WHOLE, fields, 0);
+    for (unsigned i = 0; is_sse && i < ARRAY_LEN(unbuffered); i++)
+        fields[n++] = unbuffered[i];
+    fields[n++] = (struct http_field)HTTP_FIELD(X_REQUEST_ID, str_of(x->id));
     x->status = head->status;
-    call_begin_raw(x->call, head->status, str_n(lines, (size_t)(at - lines)), framing, length);
+    call_begin(x->call, head->status, fields, n,
+               head->has_length && !is_sse ? head->length : HTTP_LENGTH_UNKNOWN);
 }

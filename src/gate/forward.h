@@ -13,13 +13,13 @@
 /* More gateways than that on a request's way make a loop (RFC 9110 section 7.6.3 leaves the number open). */
 enum { FORWARD_HOPS_MAX = 10 };
 
-/* True when a request has passed `via` before (gate_via: this process in Via headers), or too many gateways. */
+/* True when a request has passed `via` before (gate_via: this process's entry in Via headers), or too many gateways. */
 bool forward_loops(const struct http_head *head, struct str via);
 
-/* The request head for an endpoint, on the call's arena: what may pass of the client's headers, JSON as the content type (the body
- * was read as that), no content coding accepted (the relay reads the answer), our x-request-id and Via, the endpoint's own key.
- * body_len bytes of body follow. */
-struct str forward_request_head(struct exchange *x, const struct endpoint *e, size_t body_len);
+/* The request for an endpoint but for its body; the fields are on the call's arena: what may pass of the client's, JSON as the content
+ * type (the body was read as that), no content coding accepted (the relay reads the answer), our x-request-id and Via, the endpoint's
+ * own key. */
+void forward_request(struct exchange *x, const struct endpoint *e, struct http_request *r);
 
 /* False when the answer under this head cannot be relayed, since we cannot tell what its bytes are: an event stream in a content
  * coding, or content types that differ. *why is then what the runtime does, for "The runtime 'x' ...". */

@@ -55,7 +55,7 @@ struct gate {
     enum gate_phase phase;
     bool cut;       /* a second signal came: nobody is waited for */
     bool reachable; /* a listener is open to other machines */
-    char via[sizeof "hostler-0123456789abcdef"];
+    char via[sizeof "1.1 hostler-0123456789abcdef"];
     _Atomic bool draining;
     _Atomic uint64_t bodies; /* bytes of request bodies that the workers hold */
     struct metric_cell reloads_ok;
@@ -610,7 +610,7 @@ int gate_run(struct conf *conf)
     g->started_us = loop_now(g->loop);
     uint64_t seed;
     rand_bytes(&seed, sizeof seed);
-    snprintf(g->via, sizeof g->via, "hostler-%016llx", (unsigned long long)seed);
+    snprintf(g->via, sizeof g->via, "1.1 hostler-%016llx", (unsigned long long)seed);
     err = start(g);
     if (!err) {
         loop_run(g->loop);

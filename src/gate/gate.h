@@ -22,7 +22,7 @@ MUST_CHECK int gate_run(struct conf *conf);
 bool gate_draining(const struct gate *g);
 struct loop *gate_loop(struct gate *g); /* the main thread's */
 
-/* This process in Via headers (RFC 9110 section 7.6.3): a pseudonym that it has for its life and nobody else has. */
+/* This process's entry in Via headers (RFC 9110 section 7.6.3), "1.1 NAME": the name is a pseudonym that it has for its life and nobody else has. */
 struct str gate_via(const struct gate *g);
 
 /* --- the main thread --- */

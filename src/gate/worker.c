@@ -32,27 +32,6 @@ void worker_new_id(struct worker *w, char id[REQUEST_ID_MAX + 1])
     id[36] = '\0';
 }
 
-static void write_error_lines(void *user, struct buf *lines)
-{
-    struct worker *w = user;
-    worker_new_id(w, w->error_id);
-    if (buf_printf(lines, "x-request-id: %s\r\n", w->error_id)) buf_clear(lines);
-}
-
-static void write_parse_error(void *user, struct buf *body, int status, const char *text)
-{
-    struct worker *w = user;
-    metric_add(&w->stats.codes[service_code(status)], 1);
-    metric_add(&w->stats.outcomes[OUTCOME_BAD_REQUEST], 1);
-    struct log_line line;
-    log_begin(&line, LOG_INFO, "bad_request");
-    log_cstr(&line, "request_id", w->error_id);
-    log_i64(&line, "status", status);
-    log_cstr(&line, "reason", text);
-    log_end(&line);
-    api_write_error(body, status, str_of(text), NULL, NULL);
-}
-
 static struct http_server_limits server_limits(const struct conf *c)
 {
     return (struct http_server_limits){
@@ -92,8 +71,6 @@ int worker_init(struct worker *w, struct gate *gate, unsigned index, struct loop
     struct h1_limits client = client_limits(c);
     http_server_init(&w->server, loop, &server);
     w->server.on_call = on_call;
-    w->server.error_lines = write_error_lines;
-    w->server.write_error = write_parse_error;
     w->server.user = w;
     http_client_init(&w->client, loop, &client, (unsigned)c->pool.idle_max,
                      c->timeouts.upstream_idle_us);

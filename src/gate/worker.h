@@ -59,7 +59,6 @@ struct worker {
     uint64_t lack_told_us; /* when a lack of our own was logged last; 0: never */
     uint64_t last_id;      /* of request ids */
     uint64_t id_seed;
-    char error_id[REQUEST_ID_MAX + 1]; /* of the request that could not be parsed */
 };
 
 /* Sets up everything but listeners, on `loop`. Takes over one reference of each of snapshot and keyring. After a failure, too,

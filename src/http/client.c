@@ -14,8 +14,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-
-enum { REQUEST_SLICES_MAX = 16 };
+#include "http/gather.h"
 
 #define BODY_HELD_MAX ((size_t)1 << 20)
 
@@ -159,21 +158,37 @@ static void break_off(struct http_upstream *u, int err)
     fail(f, err);
 }
 
+/* A method that carries a body says how long it is, even of none (RFC 9110 section 8.6). */
+static struct h1_start start_of(const struct fetch *f)
+{
+    const struct http_request *r = &f->request;
+    bool carries = r->method == METHOD_POST || r->method == METHOD_PUT || r->method == METHOD_PATCH;
+    uint64_t length = 0;
+    for (unsigned i = 0; i < r->body_count; i++)
+        length += r->body[i].len;
+    return (struct h1_start){
+        .framing = carries || length ? H1_LENGTH : H1_NONE,
+        .length = length,
+        .persistence = f->no_keep ? H1_SAY_CLOSE : H1_DEFAULT,
+    };
+}
+
 static void send_request(struct http_upstream *u)
 {
     struct fetch *f = u->fetch;
-    struct iovec iov[REQUEST_SLICES_MAX];
-    assert(f->request_count <= REQUEST_SLICES_MAX);
-    unsigned n = 0;
-    for (unsigned i = 0; i < f->request_count; i++)
-        if (f->request[i].len)
-            iov[n++] = (struct iovec){(char *)(uintptr_t)f->request[i].ptr, f->request[i].len};
+    const struct http_request *r = &f->request;
+    struct h1_start start = start_of(f);
+    struct gather g;
+    gather_init(&g, u->stream);
+    gather_add(&g, h1_write_request(f->arena, r, &start));
+    for (unsigned i = 0; i < r->body_count; i++)
+        gather_add(&g, r->body[i]);
     f->state = FETCH_AWAIT;
     f->sent = true;
     f->last_read_us = loop_now(f->client->loop);
-    h1_begin(u->parser, f->arena, f->head_request);
-    int err = stream_write(u->stream, iov, n);
-    if (err) break_off(u, err);
+    h1_begin(u->parser, f->arena, r->method == METHOD_HEAD);
+    gather_flush(&g);
+    if (g.err) break_off(u, g.err);
 }
 
 /* Puts the pieces of a body that one read brought next to each other. */
@@ -218,7 +233,7 @@ static void put_idle(struct http_upstream *u);
 /* After a whole response: the connection may serve another request. */
 static bool reusable(const struct http_upstream *u)
 {
-    return h1_head(u->parser)->keep_alive && !u->tainted && stream_pending(u->stream) == 0 &&
+    return h1_facts(u->parser)->keep_alive && !u->tainted && stream_pending(u->stream) == 0 &&
            u->client->idle_max > 0;
 }
 

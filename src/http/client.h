@@ -6,8 +6,6 @@
 #ifndef HOSTLER_HTTP_CLIENT_H
 #define HOSTLER_HTTP_CLIENT_H
 
-#include <sys/uio.h>
-
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/list.h"
@@ -56,20 +54,18 @@ enum fetch_state {
 struct fetch {
     /* set by the owner */
     struct http_client *client;
-    struct arena *arena; /* gets the response head */
-    struct task *task;   /* woken when a fact changes */
-    struct addr addr;    /* where; strings live as long as the fetch */
-    struct str key;      /* names the pool: equal for equal addresses */
-    /* slices: head and body; sent in one go when connected; must live until state > CONNECTING */
-    const struct str *request;
-    unsigned request_count;
-    bool head_request; /* a HEAD request: the response has no body */
-    bool no_reuse;     /* dial a new connection */
+    struct arena *arena;         /* gets the response head */
+    struct task *task;           /* woken when a fact changes */
+    struct addr addr;            /* where; strings live as long as the fetch */
+    struct str key;              /* names the pool: equal for equal addresses */
+    struct http_request request; /* sent when connected; must live until state > CONNECTING */
+    bool no_reuse;               /* dial a new connection */
+    bool no_keep;                /* and ask the peer not to keep it for another request */
 
     /* facts */
     enum fetch_state state;
-    const char
-        *why; /* FETCH_FAILED by what the peer sent: which rule it breaks; static; else NULL */
+    /* FETCH_FAILED by what the peer sent: which rule it breaks; static; else NULL */
+    const char *why;
     int err; /* FETCH_FAILED: ERR_EOF, ERR_PROTOCOL, ERR_TOO_LARGE, -ECONNREFUSED, ERR_RESOLVE ... */
     bool reused;   /* on a pooled connection */
     bool sent;     /* the request was given to a connected stream */

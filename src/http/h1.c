@@ -29,6 +29,7 @@ struct h1 {
     struct h1_limits limits;
     struct arena *arena;
     struct http_head head;
+    struct h1_facts facts;
     unsigned header_cap;
     size_t head_bytes; /* of start line and fields so far, and of what else is no body */
     size_t beside;     /* bytes since the last body byte: chunk lines, trailer */
@@ -76,18 +77,17 @@ static int add_piece(struct h1 *p, struct str *s, const char *at, size_t len)
     return 0;
 }
 
-static struct http_header *new_header(struct h1 *p)
+static struct http_field *new_header(struct h1 *p)
 {
-    if (p->head.header_count == p->header_cap) {
+    if (p->head.field_count == p->header_cap) {
         unsigned cap = p->header_cap ? p->header_cap * 2 : HEADERS_FIRST;
-        struct http_header *grown = arena_alloc(p->arena, cap * sizeof *grown);
-        if (p->head.header_count)
-            memcpy(grown, p->head.headers, p->head.header_count * sizeof *grown);
-        p->head.headers = grown;
+        struct http_field *grown = arena_alloc(p->arena, cap * sizeof *grown);
+        if (p->head.field_count) memcpy(grown, p->head.fields, p->head.field_count * sizeof *grown);
+        p->head.fields = grown;
         p->header_cap = cap;
     }
-    struct http_header *h = &p->head.headers[p->head.header_count++];
-    *h = (struct http_header){.name = STR_INIT(""), .value = STR_INIT("")};
+    struct http_field *h = &p->head.fields[p->head.field_count++];
+    *h = (struct http_field){.name = STR_INIT(""), .value = STR_INIT("")};
     return h;
 }
 
@@ -137,13 +137,13 @@ static int on_header_field(llhttp_t *ll, const char *at, size_t len)
 {
     struct h1 *p = of(ll);
     if (p->head_done) return 0;
-    if (p->in_value || p->head.header_count == 0) {
-        if (p->head.header_count >= p->limits.header_max)
+    if (p->in_value || p->head.field_count == 0) {
+        if (p->head.field_count >= p->limits.header_max)
             return fail(p, 431, "more header fields than the limit");
         new_header(p);
         p->in_value = false;
     }
-    return add_piece(p, &p->head.headers[p->head.header_count - 1].name, at, len);
+    return add_piece(p, &p->head.fields[p->head.field_count - 1].name, at, len);
 }
 
 static int on_header_value(llhttp_t *ll, const char *at, size_t len)
@@ -151,7 +151,7 @@ static int on_header_value(llhttp_t *ll, const char *at, size_t len)
     struct h1 *p = of(ll);
     if (p->head_done) return 0;
     p->in_value = true;
-    return add_piece(p, &p->head.headers[p->head.header_count - 1].value, at, len);
+    return add_piece(p, &p->head.fields[p->head.field_count - 1].value, at, len);
 }
 
 static int on_header_value_complete(llhttp_t *ll)
@@ -159,48 +159,20 @@ static int on_header_value_complete(llhttp_t *ll)
     struct h1 *p = of(ll);
     if (p->head_done) return 0;
     p->in_value = true;
-    struct http_header *h = &p->head.headers[p->head.header_count - 1];
+    struct http_field *h = &p->head.fields[p->head.field_count - 1];
     h->value = str_trim(h->value);
     h->id = http_header_id(h->name);
     return 0;
 }
 
-static enum http_method method_of(struct str name)
+static struct http_field *find_field(struct h1 *p, enum http_header_id id)
 {
-    static const struct {
-        struct str name;
-        enum http_method method;
-    } rows[] = {
-        {STR_INIT("POST"), METHOD_POST},     {STR_INIT("GET"), METHOD_GET},
-        {STR_INIT("HEAD"), METHOD_HEAD},     {STR_INIT("OPTIONS"), METHOD_OPTIONS},
-        {STR_INIT("DELETE"), METHOD_DELETE}, {STR_INIT("PUT"), METHOD_PUT},
-        {STR_INIT("PATCH"), METHOD_PATCH},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (str_eq(rows[i].name, name)) return rows[i].method;
-    return METHOD_OTHER;
-}
-
-static struct http_header *find_field(struct h1 *p, enum http_header_id id)
-{
-    for (unsigned i = 0; i < p->head.header_count; i++)
-        if (p->head.headers[i].id == id) return &p->head.headers[i];
+    for (unsigned i = 0; i < p->head.field_count; i++)
+        if (p->head.fields[i].id == id) return &p->head.fields[i];
     return NULL;
 }
 
-/* What an absolute target says of the host takes the place of what the Host field said (RFC 9112 section 3.2.2). */
-static void replace_host(struct h1 *p, struct str authority)
-{
-    struct http_header *h = find_field(p, HDR_HOST);
-    if (!h) { /* HTTP/1.0 */
-        h = new_header(p);
-        h->id = HDR_HOST;
-        h->name = STR("Host");
-    }
-    h->value = authority;
-}
-
-/* Takes scheme and authority off an absolute target. */
+/* Takes scheme and authority off an absolute target; its host takes the place of what the Host field said (RFC 9112 section 3.2.2). */
 static int read_absolute(struct h1 *p, struct str *target)
 {
     static const struct str schemes[] = {STR_INIT("http://"), STR_INIT("https://")};
@@ -214,7 +186,7 @@ static int read_absolute(struct h1 *p, struct str *target)
         len++;
     struct str authority = str_sub(rest, 0, len);
     if (!http_host_ok(authority)) return fail(p, 400, "the request target names no valid host");
-    replace_host(p, authority);
+    p->head.authority = authority;
     rest = str_skip(rest, len);
     if (rest.len == 0 || rest.ptr[0] == '?') rest = arena_cat(p->arena, STR("/"), rest);
     *target = rest;
@@ -240,14 +212,15 @@ static int read_target(struct h1 *p)
 static int check_host(struct h1 *p)
 {
     unsigned hosts = 0;
-    for (unsigned i = 0; i < p->head.header_count; i++) {
-        const struct http_header *h = &p->head.headers[i];
+    for (unsigned i = 0; i < p->head.field_count; i++) {
+        const struct http_field *h = &p->head.fields[i];
         if (h->id != HDR_HOST) continue;
         hosts++;
         if (h->value.len && !http_host_ok(h->value))
             return fail(p, 400, "the Host header names no valid host");
+        p->head.authority = h->value;
     }
-    if (hosts > 1 || (hosts == 0 && p->head.minor == 1))
+    if (hosts > 1 || (hosts == 0 && p->facts.minor == 1))
         return fail(p, 400, "a request needs exactly one Host header");
     return 0;
 }
@@ -255,20 +228,21 @@ static int check_host(struct h1 *p)
 static int check_fields(struct h1 *p)
 {
     unsigned codings = 0;
-    for (unsigned i = 0; i < p->head.header_count; i++) {
-        const struct http_header *h = &p->head.headers[i];
+    for (unsigned i = 0; i < p->head.field_count; i++) {
+        const struct http_field *h = &p->head.fields[i];
         if (h->id == HDR_TRANSFER_ENCODING && codings++)
             return fail(p, 400, "Transfer-Encoding is given twice");
         if (h->id == HDR_TRANSFER_ENCODING && !str_eq_nocase(h->value, STR("chunked")))
             return fail(p, 501, "only the transfer coding chunked is supported");
-        if (h->id == HDR_TRANSFER_ENCODING && p->head.minor == 0)
+        if (h->id == HDR_TRANSFER_ENCODING && p->facts.minor == 0)
             return fail(p, 400, "HTTP/1.0 has no transfer codings");
-        if (h->id == HDR_TRANSFER_ENCODING && !p->head.chunked) /* to llhttp a tab is no blank */
+        if (h->id == HDR_TRANSFER_ENCODING && !p->facts.chunked) /* to llhttp a tab is no blank */
             return fail(p, 400, "Transfer-Encoding has something after \"chunked\"");
         if (h->id == HDR_EXPECT && p->ll.type == HTTP_REQUEST) {
             if (!str_eq_nocase(h->value, STR("100-continue")))
                 return fail(p, 417, "unknown expectation");
-            p->head.expect_continue = p->head.minor > 0; /* else ignored: RFC 9110 section 10.1.1 */
+            p->facts.expect_continue =
+                p->facts.minor > 0; /* else ignored: RFC 9110 section 10.1.1 */
         }
     }
     return 0;
@@ -279,15 +253,14 @@ static int on_headers_complete(llhttp_t *ll)
     struct h1 *p = of(ll);
     struct http_head *head = &p->head;
     p->head_done = true;
-    head->minor = ll->http_minor;
-    head->chunked = ll->flags & F_CHUNKED;
+    p->facts.minor = ll->http_minor;
+    p->facts.chunked = ll->flags & F_CHUNKED;
     head->has_length = ll->flags & F_CONTENT_LENGTH;
     head->length = head->has_length ? ll->content_length : 0;
-    head->upgrade = ll->upgrade;
     ll->upgrade = 0; /* nothing is upgraded: the message ends where its framing says */
     if (ll->http_major != 1) return fail(p, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
     if (ll->type == HTTP_REQUEST) {
-        head->method = method_of(head->method_name);
+        head->method = http_method_of(head->method_name);
         if (check_host(p) || read_target(p)) return HPE_USER;
     } else {
         head->status = ll->status_code;
@@ -298,7 +271,7 @@ static int on_headers_complete(llhttp_t *ll)
             return fail(p, 400, "too many interim responses");
         if (p->head_request || p->interim) ll->flags |= F_SKIPBODY;
     }
-    head->keep_alive = llhttp_should_keep_alive(ll);
+    p->facts.keep_alive = llhttp_should_keep_alive(ll);
     int err = check_fields(p);
     if (err) return err;
     if (p->interim) return 0;
@@ -355,6 +328,7 @@ static void forget_head(struct h1 *p)
 {
     llhttp_reset(&p->ll);
     p->head = (struct http_head){0};
+    p->facts = (struct h1_facts){0};
     p->header_cap = 0;
     p->in_version = p->version_ok = p->in_value = false;
     p->head_done = p->paused = p->interim = false;
@@ -489,6 +463,11 @@ enum h1_event h1_finish(struct h1 *p)
 const struct http_head *h1_head(const struct h1 *p)
 {
     return &p->head;
+}
+
+const struct h1_facts *h1_facts(const struct h1 *p)
+{
+    return &p->facts;
 }
 
 int h1_error(const struct h1 *p, int *status, const char **text)

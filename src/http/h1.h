@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP/1.1 framing: bytes in, one message's head and body out, strictly (RFC 9112). The only door to llhttp.
+/* HTTP/1.1: bytes in, one message's head and body out, strictly (RFC 9112), and heads into bytes. The only door to llhttp, and the only
+ * place that knows how HTTP/1.1 is written.
  *
  * A parser handles one message at a time and stops at its end, so that what follows (a pipelined request) stays with
  * the caller. Refused: both Content-Length and Transfer-Encoding, repeated or malformed lengths, obsolete line
@@ -16,6 +17,14 @@ struct h1_limits {
     /* bytes of start line, headers and all else that is no body: interim responses, trailer, chunk extensions */
     size_t head_max;
     unsigned header_max; /* number of fields */
+};
+
+/* What concerns a message of HTTP/1.1 and nobody above it. */
+struct h1_facts {
+    unsigned minor;  /* HTTP/1.minor */
+    bool keep_alive; /* the connection may serve another message after this one */
+    bool chunked;
+    bool expect_continue;
 };
 
 enum h1_event {
@@ -42,12 +51,42 @@ enum h1_event h1_next(struct h1 *p, struct str *input, struct str *body);
 /* The peer closed: H1_END when the message is complete by that (a response without length), else H1_ERROR. */
 enum h1_event h1_finish(struct h1 *p);
 
-const struct http_head *h1_head(const struct h1 *p); /* after H1_HEAD, until h1_begin */
+/* After H1_HEAD, until h1_begin. */
+const struct http_head *h1_head(const struct h1 *p);
+const struct h1_facts *h1_facts(const struct h1 *p);
 
 /* After H1_ERROR: the status to answer to a request (400, 417, 431, 501, 505), and which rule the message breaks, in words, static. */
 int h1_error(const struct h1 *p, int *status, const char **text);
 
 /* True when any byte of a message has been seen since h1_begin. */
 bool h1_started(const struct h1 *p);
+
+/* --- h1_write.c --- */
+
+/* How the end of a body is told. */
+enum h1_framing {
+    H1_NONE,   /* there is no body, or nothing is said of it */
+    H1_LENGTH, /* Content-Length */
+    H1_CHUNKED,
+    H1_CLOSE, /* by the end of the connection */
+};
+
+/* What a message says of its connection. */
+enum h1_persistence { H1_DEFAULT, H1_SAY_CLOSE, H1_SAY_KEEP_ALIVE };
+
+/* What leads a message but for its fields. */
+struct h1_start {
+    enum h1_framing framing;
+    uint64_t length; /* H1_LENGTH */
+    enum h1_persistence persistence;
+};
+
+/* The head of a request, on the arena; `start` says what its body's slices are. */
+struct str h1_write_request(struct arena *arena, const struct http_request *r,
+                            const struct h1_start *start);
+
+/* The head of a response, on the arena. Adds the date unless a field has it (RFC 9110 section 6.6.1). */
+struct str h1_write_response(struct arena *arena, int status, const struct http_field *fields,
+                             unsigned count, const struct h1_start *start);
 
 #endif

@@ -33,25 +33,44 @@ struct str http_header_name(enum http_header_id id)
     return header_names[id];
 }
 
+static const struct str method_names[] = {
+    [METHOD_GET] = STR_INIT("GET"),       [METHOD_HEAD] = STR_INIT("HEAD"),
+    [METHOD_POST] = STR_INIT("POST"),     [METHOD_PUT] = STR_INIT("PUT"),
+    [METHOD_DELETE] = STR_INIT("DELETE"), [METHOD_OPTIONS] = STR_INIT("OPTIONS"),
+    [METHOD_PATCH] = STR_INIT("PATCH"),   [METHOD_OTHER] = STR_INIT(""),
+};
+
+struct str http_method_name(enum http_method method)
+{
+    return method_names[method];
+}
+
+enum http_method http_method_of(struct str name)
+{
+    for (unsigned i = 0; i < METHOD_OTHER; i++)
+        if (str_eq(method_names[i], name)) return (enum http_method)i;
+    return METHOD_OTHER;
+}
+
 struct str http_head_get(const struct http_head *head, enum http_header_id id)
 {
-    for (unsigned i = 0; i < head->header_count; i++)
-        if (head->headers[i].id == id) return head->headers[i].value;
+    for (unsigned i = 0; i < head->field_count; i++)
+        if (head->fields[i].id == id) return head->fields[i].value;
     return STR_NULL;
 }
 
 struct str http_head_get_name(const struct http_head *head, struct str lower_name)
 {
-    for (unsigned i = 0; i < head->header_count; i++)
-        if (str_eq_nocase(head->headers[i].name, lower_name)) return head->headers[i].value;
+    for (unsigned i = 0; i < head->field_count; i++)
+        if (str_eq_nocase(head->fields[i].name, lower_name)) return head->fields[i].value;
     return STR_NULL;
 }
 
 bool http_head_next(const struct http_head *head, enum http_header_id id, unsigned *at,
                     struct str *value)
 {
-    while (*at < head->header_count) {
-        const struct http_header *h = &head->headers[(*at)++];
+    while (*at < head->field_count) {
+        const struct http_field *h = &head->fields[(*at)++];
         if (h->id != id) continue;
         *value = h->value;
         return true;

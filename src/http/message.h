@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP heads: methods, interned header names, the head of a request or response (RFC 9110, 9112). */
+/* HTTP messages as they mean, whatever carries them: methods, header fields with interned names, heads (RFC 9110).
+ *
+ * How a connection writes and frames them is its own affair (http/h1.h). */
 #ifndef HOSTLER_HTTP_MESSAGE_H
 #define HOSTLER_HTTP_MESSAGE_H
 
@@ -27,33 +29,46 @@ enum http_header_id {
     HDR_COUNT
 };
 
-enum http_header_id http_header_id(struct str name); /* any case */
-struct str http_header_name(enum http_header_id id); /* lower case */
+enum http_header_id http_header_id(struct str name);  /* any case */
+struct str http_header_name(enum http_header_id id);  /* lower case */
+struct str http_method_name(enum http_method method); /* empty for METHOD_OTHER */
+enum http_method http_method_of(struct str name);     /* case counts */
 
-struct http_header {
+/* A header field, received or to be sent. Neither name nor value of one to be sent has a line break in it. */
+struct http_field {
     enum http_header_id id;
-    struct str name; /* as received */
+    struct str name; /* as received; empty: what the id says */
     struct str value;
 };
 
-/* A parsed head. Strings borrow from the arena that the parser was given. */
+/* The initialiser of a field to be sent: HTTP_FIELD(CONTENT_TYPE, STR("text/plain")). */
+#define HTTP_FIELD(header, text) {.id = HDR_##header, .value = text}
+
+/* A received head. Strings borrow from the arena that the parser was given. */
 struct http_head {
     enum http_method method;
     struct str method_name;
     struct str target; /* as received */
-    struct str
-        path; /* target up to '?'; for absolute-form without scheme and host, which is in the Host header then */
-    struct str query; /* after '?', in the same bytes as path; or empty */
-    int status;       /* responses */
-    unsigned minor;   /* HTTP/1.minor */
-    bool keep_alive;  /* the connection may serve another message after this one */
-    bool chunked;
+    /* target up to '?'; of an absolute one without scheme and host, which are in authority then */
+    struct str path;
+    struct str query;     /* after '?', in the same bytes as path; or empty */
+    struct str authority; /* requests: host and perhaps port; ptr NULL: the client named none */
+    int status;           /* responses */
     bool has_length;
-    bool expect_continue;
-    bool upgrade;
-    uint64_t length; /* Content-Length, when has_length */
-    struct http_header *headers;
-    unsigned header_count;
+    uint64_t length; /* of the body in bytes, when has_length */
+    struct http_field *fields;
+    unsigned field_count;
+};
+
+/* A request to be sent. Borrows everything. */
+struct http_request {
+    enum http_method method; /* not METHOD_OTHER */
+    struct str target;
+    struct str authority;
+    const struct http_field *fields; /* without host and what frames the body */
+    unsigned field_count;
+    const struct str *body; /* slices, sent one after the other */
+    unsigned body_count;
 };
 
 /* The first header with that id, its value; ptr NULL when absent. */

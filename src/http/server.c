@@ -13,12 +13,12 @@
 #include "http/server.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "http/gather.h"
 #include "obs/log.h"
 
 enum {
@@ -32,7 +32,6 @@ enum {
     REFUSED_TELL_US = 10 * USEC_PER_SEC, /* between two log lines */
     IN_PLACE_MIN =
         16384, /* of a body's rest: copying less costs no more than a read that finds nothing */
-    SLICES_MAX = 8,
 };
 
 enum conn_state { CONN_IDLE, CONN_HEAD, CONN_CALL, CONN_LINGER };
@@ -64,10 +63,9 @@ struct http_conn {
     bool message_end; /* the request has been parsed to its end */
 
     struct str out_head; /* waits for the first body bytes */
-    enum http_framing framing;
-    uint64_t left; /* HTTP_LENGTH: body bytes still to come */
+    enum h1_framing framing;
+    uint64_t left; /* H1_LENGTH: body bytes still to come */
     bool begun;    /* call_begin was called */
-    bool chunked;  /* the body goes out in chunks */
     bool silent;   /* HEAD, 204, 304: no body bytes */
     bool complete; /* the answer is whole */
     bool close_after;
@@ -295,58 +293,54 @@ static void parse_body(struct http_conn *conn)
     }
 }
 
-static void answer_parse_error(struct http_conn *conn)
-{
-    int status;
-    const char *text;
-    h1_error(conn->parser, &status, &text);
-    struct http_server *s = conn->server;
-    struct buf body, lines;
-    buf_init(&body, 4096);
-    buf_init(&lines, 1024);
-    if (s->error_lines) s->error_lines(s->user, &lines);
-    if (s->write_error)
-        s->write_error(s->user, &body, status, text);
-    else if (buf_printf(&body, "%s\n", text))
-        buf_clear(&body);
-    struct str reason = http_reason(status), date = http_date();
-    struct buf out;
-    buf_init(&out, 8192);
-    int err = buf_printf(&out,
-                         "HTTP/1.1 %d %" STR_FMT "\r\ndate: %" STR_FMT
-                         "\r\ncontent-type: %s\r\ncontent-length: %zu\r\n"
-                         "%" STR_FMT "connection: close\r\n\r\n%" STR_FMT,
-                         status, STR_ARG(reason), STR_ARG(date),
-                         s->write_error ? "application/json" : "text/plain", buf_len(&body),
-                         STR_ARG(buf_str(&lines)), STR_ARG(buf_str(&body)));
-    struct iovec iov = {(char *)(uintptr_t)buf_str(&out).ptr, buf_len(&out)};
-    if (!err && conn->stream) err = stream_write(conn->stream, &iov, 1);
-    buf_fini(&out);
-    buf_fini(&lines);
-    buf_fini(&body);
-    conn->input = STR_NULL;
-    conn->message_end = false; /* who knows where it ends */
-    if (err)
-        client_gone(conn, err);
-    else
-        enter(conn, CONN_LINGER);
-}
-
-static void start_call(struct http_conn *conn)
+static void begin_call(struct http_conn *conn, const struct http_head *head)
 {
     struct http_server *s = conn->server;
-    const struct http_head *head = h1_head(conn->parser);
     conn->call = (struct http_call){.server = s,
                                     .arena = &conn->arena,
                                     .head = head,
                                     .peer = stream_peer(conn->stream),
                                     .started_us = conn->since_us};
-    conn->begun = conn->chunked = conn->silent = conn->complete = false;
+    conn->begun = conn->silent = conn->complete = false;
     conn->body_wanted = conn->message_end = false;
     conn->body_arena = NULL;
     conn->out_head = STR_NULL;
-    conn->close_after = !head->keep_alive || s->draining;
-    if (!head->chunked && head->length == 0) { /* no body: nothing to wait for */
+    conn->close_after = s->draining;
+}
+
+static void hand_over(struct http_conn *conn)
+{
+    enter(conn, CONN_CALL);
+    conn->server->on_call(conn->server->user, &conn->call);
+}
+
+/* A head that breaks a rule: the handler writes the answer, after which the connection closes, since nobody knows where the message
+ * ends. */
+static void refuse_head(struct http_conn *conn)
+{
+    static const struct http_head empty = {
+        .method = METHOD_OTHER,
+        .method_name = STR_INIT(""),
+        .target = STR_INIT(""),
+        .path = STR_INIT(""),
+        .query = STR_INIT(""),
+    };
+    struct http_call *c = &conn->call;
+    begin_call(conn, &empty);
+    h1_error(conn->parser, &c->refused, &c->refused_why);
+    c->body_err = ERR_PROTOCOL;
+    c->body_why = c->refused_why;
+    conn->body_wanted = conn->close_after = true;
+    conn->input = STR_NULL;
+    hand_over(conn);
+}
+
+static void start_call(struct http_conn *conn)
+{
+    const struct http_head *head = h1_head(conn->parser);
+    begin_call(conn, head);
+    if (!h1_facts(conn->parser)->keep_alive) conn->close_after = true;
+    if (!h1_facts(conn->parser)->chunked && head->length == 0) { /* no body: nothing to wait for */
         struct str none;
         enum h1_event end = h1_next(conn->parser, &conn->input, &none);
         assert(end == H1_END);
@@ -354,8 +348,7 @@ static void start_call(struct http_conn *conn)
         conn->message_end = true;
         conn->call.body = STR("");
     }
-    enter(conn, CONN_CALL);
-    s->on_call(s->user, &conn->call);
+    hand_over(conn);
 }
 
 static void parse_head(struct http_conn *conn)
@@ -369,7 +362,7 @@ static void parse_head(struct http_conn *conn)
     }
     switch (h1_next(conn->parser, &conn->input, &none)) {
     case H1_HEAD: start_call(conn); break;
-    case H1_ERROR: answer_parse_error(conn); break;
+    case H1_ERROR: refuse_head(conn); break;
     default: break;
     }
 }
@@ -624,7 +617,7 @@ void call_read_body(struct http_call *c, size_t max)
         conn->body_arena = arena_alloc(&conn->arena, head->length + 1);
     else if (head->has_length && make_room(conn, head->length))
         return;
-    if (head->expect_continue && conn->input.len == 0) {
+    if (h1_facts(conn->parser)->expect_continue && conn->input.len == 0) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         struct iovec iov = {(char *)(uintptr_t)go_on, sizeof go_on - 1};
         int err = stream_write(conn->stream, &iov, 1);
@@ -643,95 +636,48 @@ void call_read_body(struct http_call *c, size_t max)
 
 /* --- calls: answering --- */
 
-static void copy_str(char **at, struct str s)
+/* Statuses whose answers have no body (RFC 9110 section 6.4.1). */
+static bool is_bodiless(int status)
 {
-    if (s.len) memcpy(*at, s.ptr, s.len);
-    *at += s.len;
+    return status < 200 || status == 204 || status == 304;
 }
 
-/* The pieces of the framing header; `digits` holds the length. */
-static unsigned put_framing(struct http_conn *conn, struct str out[3], uint64_t length,
-                            char digits[STR_U64_ROOM])
+static enum h1_framing framing_of(const struct http_conn *conn, int status, uint64_t length)
 {
-    if (conn->framing == HTTP_NO_BODY) return 0;
-    if (conn->framing == HTTP_CHUNKED) { /* else until close */
-        out[0] = conn->chunked ? STR("transfer-encoding: chunked\r\n") : STR("");
-        return 1;
-    }
-    out[0] = STR("content-length: ");
-    out[1] = str_of_u64(length, 10, digits);
-    out[2] = STR("\r\n");
-    return 3;
+    if (is_bodiless(status)) return H1_NONE;
+    if (length != HTTP_LENGTH_UNKNOWN) return H1_LENGTH;
+    return h1_facts(conn->parser)->minor ? H1_CHUNKED : H1_CLOSE;
 }
 
-static struct str connection_line(const struct http_conn *conn)
+static enum h1_persistence persistence_of(const struct http_conn *conn)
 {
-    if (conn->close_after) return STR("connection: close\r\n");
-    return conn->call.head->minor == 0 ? STR("connection: keep-alive\r\n") : STR_NULL;
+    if (conn->close_after) return H1_SAY_CLOSE;
+    return h1_facts(conn->parser)->minor ? H1_DEFAULT : H1_SAY_KEEP_ALIVE;
 }
 
-void call_begin_raw(struct http_call *c, int status, struct str lines, enum http_framing framing,
-                    uint64_t length)
+void call_begin(struct http_call *c, int status, const struct http_field *fields, unsigned count,
+                uint64_t length)
 {
     struct http_conn *conn = conn_of(c);
     assert(!conn->begun);
     conn->begun = true;
-    conn->framing = framing;
-    conn->left = framing == HTTP_LENGTH ? length : 0;
-    conn->chunked = framing == HTTP_CHUNKED && c->head->minor > 0;
-    conn->silent = framing == HTTP_NO_BODY || c->head->method == METHOD_HEAD;
-    if (framing == HTTP_CHUNKED && !conn->chunked) conn->close_after = true;
-    if (!conn->message_end || conn->server->draining) conn->close_after = true;
-
-    char code[STR_U64_ROOM], digits[STR_U64_ROOM];
-    struct str pieces[12] = {STR("HTTP/1.1 "), str_of_u64((uint64_t)status, 10, code),
-                             STR(" "),         http_reason(status),
-                             STR("\r\n"),      lines};
-    unsigned n = 6;
-    n += put_framing(conn, pieces + n, length, digits);
-    pieces[n++] = connection_line(conn);
-    pieces[n++] = STR("\r\n");
-    size_t size = 0;
-    for (unsigned i = 0; i < n; i++)
-        size += pieces[i].len;
-    char *head = arena_alloc(c->arena, size), *at = head;
-    for (unsigned i = 0; i < n; i++)
-        copy_str(&at, pieces[i]);
-    conn->out_head = str_n(head, size);
+    conn->framing = framing_of(conn, status, length);
+    conn->left = conn->framing == H1_LENGTH ? length : 0;
+    conn->silent = conn->framing == H1_NONE || c->head->method == METHOD_HEAD;
+    if (conn->framing == H1_CLOSE || !conn->message_end || conn->server->draining)
+        conn->close_after = true;
+    struct h1_start start = {conn->framing, length, persistence_of(conn)};
+    conn->out_head = h1_write_response(c->arena, status, fields, count, &start);
 }
 
-void call_begin(struct http_call *c, int status, const struct http_field *fields, unsigned count,
-                enum http_framing framing, uint64_t length)
+/* What the stream takes now or keeps. */
+static void send(struct http_conn *conn, struct gather *g)
 {
-    struct str date = http_date();
-    size_t size = 8 + date.len;
-    for (unsigned i = 0; i < count; i++)
-        size += fields[i].name.len + fields[i].value.len + 4;
-    char *lines = arena_alloc(c->arena, size);
-    char *at = lines;
-    copy_str(&at, STR("date: "));
-    copy_str(&at, date);
-    copy_str(&at, STR("\r\n"));
-    for (unsigned i = 0; i < count; i++) {
-        copy_str(&at, fields[i].name);
-        copy_str(&at, STR(": "));
-        copy_str(&at, fields[i].value);
-        copy_str(&at, STR("\r\n"));
-    }
-    call_begin_raw(c, status, str_n(lines, (size_t)(at - lines)), framing, length);
-}
-
-static void add_iov(struct iovec *iov, unsigned *n, struct str s)
-{
-    if (s.len) iov[(*n)++] = (struct iovec){(char *)(uintptr_t)s.ptr, s.len};
-}
-
-static void send_iov(struct http_conn *conn, const struct iovec *iov, unsigned n)
-{
+    if (g->count == 0) return;
     bool blocked = stream_pending(conn->stream) > 0;
-    int err = stream_write(conn->stream, iov, n);
-    if (err) {
-        client_gone(conn, err);
+    gather_flush(g);
+    if (g->err) {
+        client_gone(conn, g->err);
         return;
     }
     conn->call.head_sent = true;
@@ -740,41 +686,54 @@ static void send_iov(struct http_conn *conn, const struct iovec *iov, unsigned n
     watch(conn);
 }
 
+/* The slices as the framing has them; `digits` holds the chunk's length. */
+static void add_body_pieces(const struct http_conn *conn, struct gather *g,
+                            const struct str *slices, unsigned count, size_t total, bool last,
+                            char digits[STR_U64_ROOM])
+{
+    bool chunked = conn->framing == H1_CHUNKED;
+    if (chunked && total) {
+        gather_add(g, str_of_u64(total, 16, digits));
+        gather_add(g, STR("\r\n"));
+    }
+    for (unsigned i = 0; i < count; i++)
+        gather_add(g, slices[i]);
+    if (chunked && total) gather_add(g, last ? STR("\r\n0\r\n\r\n") : STR("\r\n"));
+    if (chunked && !total && last) gather_add(g, STR("0\r\n\r\n"));
+}
+
+/* Counts what is about to leave. */
+static void count_out(struct http_conn *conn, size_t total, bool last)
+{
+    conn->complete = last;
+    if (conn->silent) return;
+    if (conn->framing == H1_LENGTH) {
+        assert(total <= conn->left);
+        conn->left -= total;
+        if (conn->left) conn->complete = false; /* call_end will close */
+    }
+}
+
 void call_write(struct http_call *c, const struct str *slices, unsigned count, bool last)
 {
     struct http_conn *conn = conn_of(c);
-    struct iovec iov[SLICES_MAX + 5];
-    unsigned n = 0;
     char digits[STR_U64_ROOM];
     size_t total = 0;
-    assert(conn->begun && count <= SLICES_MAX && !conn->complete);
+    assert(conn->begun && !conn->complete);
     for (unsigned i = 0; i < count; i++)
         total += slices[i].len;
-    if (last) conn->complete = true;
-    if (conn->framing == HTTP_LENGTH) {
-        assert(conn->silent || total <= conn->left);
-        conn->left -= conn->silent ? 0 : total;
-        if (last && !conn->silent && conn->left) conn->complete = false; /* call_end will close */
-    }
+    count_out(conn, total, last);
     if (c->gone || !conn->stream) return;
-    add_iov(iov, &n, conn->out_head);
+    struct gather g;
+    gather_init(&g, conn->stream);
+    gather_add(&g, conn->out_head);
     conn->out_head = STR_NULL;
     if (!conn->silent) {
-        if (conn->chunked && total) {
-            add_iov(iov, &n, str_of_u64(total, 16, digits));
-            add_iov(iov, &n, STR("\r\n"));
-        }
-        for (unsigned i = 0; i < count; i++)
-            add_iov(iov, &n, slices[i]);
-        if (conn->chunked)
-            add_iov(iov, &n,
-                    last    ? (total ? STR("\r\n0\r\n\r\n") : STR("0\r\n\r\n"))
-                    : total ? STR("\r\n")
-                            : STR(""));
+        add_body_pieces(conn, &g, slices, count, total, last, digits);
         c->bytes_out += total;
         metric_add(&conn->server->bytes_out, total);
     }
-    if (n) send_iov(conn, iov, n);
+    send(conn, &g);
 }
 
 void call_flush(struct http_call *c)
@@ -806,7 +765,7 @@ void call_end(struct http_call *c)
     assert(!c->ended);
     c->task = NULL; /* the handler is done; a write that fails now is nobody's news */
     if (conn->begun && !conn->complete && !c->gone &&
-        (conn->silent || (conn->framing == HTTP_LENGTH && conn->left == 0)))
+        (conn->silent || (conn->framing == H1_LENGTH && conn->left == 0)))
         call_write(c, NULL, 0, true);
     if (c->gone || !conn->stream || !conn->complete) {
         call_abort(c);
@@ -821,8 +780,7 @@ void call_abort(struct http_call *c)
     struct http_conn *conn = conn_of(c);
     assert(!c->ended);
     c->ended = true;
-    bool until_close =
-        conn->begun && conn->framing == HTTP_CHUNKED && !conn->chunked && !conn->complete;
+    bool until_close = conn->begun && conn->framing == H1_CLOSE && !conn->complete;
     if (until_close) reset_stream(conn); /* a mere close would be the body's regular end */
     conn_free(conn);
 }
@@ -837,7 +795,7 @@ void call_reply(struct http_call *c, int status, const struct http_field *fields
                 struct str body)
 {
     c->task = NULL;
-    call_begin(c, status, fields, count, body.ptr ? HTTP_LENGTH : HTTP_NO_BODY, body.len);
+    call_begin(c, status, fields, count, body.len);
     call_write(c, &body, 1, true);
     call_end(c);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server side of HTTP/1.1: connections, and the calls (request and answer) on them.
+/* The server side of HTTP: connections, and the calls (request and answer) on them.
  *
  * A handler gets each call when its head is complete, reads the body when it wants it, and answers. Calls of one
  * connection are handled one after the other, so pipelined requests are answered in order. Facts are told by waking
@@ -36,12 +36,8 @@ struct http_server_limits {
 struct http_server {
     struct loop *loop;
     struct http_server_limits limits; /* may be changed between events */
-    void (*on_call)(void *user,
-                    struct http_call *call); /* head complete; runs from the ready queue */
-    /* A request that could not be parsed; NULL: a plain-text answer. Appends the answer's JSON body to `body`. */
-    void (*write_error)(void *user, struct buf *body, int status, const char *text);
-    void (*error_lines)(
-        void *user, struct buf *lines); /* called before it; appends header lines; may be NULL */
+    /* A head is complete, or cannot be read (call->refused); runs from the ready queue. */
+    void (*on_call)(void *user, struct http_call *call);
     void *user;
     struct list conns; /* struct http_conn */
     struct list dead;  /* closed, freed by reap: nobody is inside them any more then */
@@ -84,15 +80,17 @@ void http_server_close_all(struct http_server *s);
 /* One request and its answer. Handlers read the fields; only server.c writes those above `user`. */
 struct http_call {
     struct http_server *server;
-    struct arena *arena; /* lives until the call has ended; recycled per connection */
-    const struct http_head *head;
-    struct str peer; /* client address, for logs */
-    struct str body; /* what has arrived; contiguous */
-    bool body_done;  /* the whole body is there */
+    struct arena *arena;          /* lives until the call has ended; recycled per connection */
+    const struct http_head *head; /* refused: an empty one */
+    int refused; /* the head breaks a rule: answer with this status and end; 0: it does not */
+    const char *refused_why; /* which rule; static */
+    struct str peer;         /* client address, for logs */
+    struct str body;         /* what has arrived; contiguous */
+    bool body_done;          /* the whole body is there */
     int body_err; /* 0, ERR_TOO_LARGE, ERR_PROTOCOL, ERR_TIMEOUT, ERR_FULL, -ENOMEM: answer and end */
     const char *body_why; /* ERR_PROTOCOL: which rule was broken; static */
-    bool
-        gone; /* the client has left (or a write failed, or took too long); only call_end or call_abort remain */
+    /* the client has left (or a write failed, or took too long); only call_end or call_abort remain */
+    bool gone;
     bool ending;         /* the server closes all at once: a last word, or none */
     int gone_why;        /* ERR_EOF, -ECONNRESET, ERR_TIMEOUT (write) ... */
     bool head_sent;      /* part of the answer has been given to the stream */
@@ -100,8 +98,8 @@ struct http_call {
     uint64_t started_us; /* first byte of the request */
     uint64_t bytes_out;  /* body bytes given to the stream */
     void *user;          /* the handler's */
-    struct task *task; /* woken when a fact above changes, and when queued output has drained below
-                                     the low mark; set by the handler in on_call */
+    /* woken when a fact above changes, and when queued output has drained below the low mark; set by the handler in on_call */
+    struct task *task;
 };
 
 /* Starts reading the body, at most `max` bytes; answers Expect: 100-continue. Facts: body, body_done, body_err. */
@@ -109,28 +107,17 @@ void call_read_body(struct http_call *c, size_t max);
 
 /* --- answering --- */
 
-/* One answer header. */
-struct http_field {
-    struct str name;
-    struct str value;
-};
+/* The length of a body that ends where call_write says so. */
+#define HTTP_LENGTH_UNKNOWN UINT64_MAX
 
-enum http_framing {
-    HTTP_LENGTH,  /* Content-Length: `length` */
-    HTTP_CHUNKED, /* or until close for an HTTP/1.0 client */
-    HTTP_NO_BODY, /* 204, 304 */
-};
-
-/* Builds the head. It leaves with the first call_write, call_end or call_flush. Adds date, connection and framing; the fields are
- * copied. For HEAD requests bodies are left out by the writer itself. */
+/* Builds the head of an answer with a body of `length` bytes. It leaves with the first call_write, call_end or call_flush. Adds what
+ * frames the body, and a date unless the fields have one; the fields are copied. 204 and 304 have no body; the one that answers a HEAD
+ * request is left out by call_write itself. */
 void call_begin(struct http_call *c, int status, const struct http_field *fields, unsigned count,
-                enum http_framing framing, uint64_t length);
+                uint64_t length);
 
-/* The same with the header lines written already (each "name: value\r\n"), for relayed heads. */
-void call_begin_raw(struct http_call *c, int status, struct str lines, enum http_framing framing,
-                    uint64_t length);
-
-/* Sends body bytes, all slices as one chunk; with `last` also the end. One system call. Nothing borrowed is kept. */
+/* Sends body bytes, all slices as one chunk; with `last` also the end. One system call, unless there are very many slices. Nothing
+ * borrowed is kept. */
 void call_write(struct http_call *c, const struct str *slices, unsigned count, bool last);
 
 void call_flush(struct http_call *c); /* sends a head that waits */

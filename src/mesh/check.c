@@ -23,17 +23,6 @@ void health_check_fini(struct health_check *c)
     arena_fini(&c->arena);
 }
 
-static struct str request_for(struct arena *arena, const struct endpoint *e, struct str path)
-{
-    bool key = e->authorization.len > 0;
-    return arena_printf(arena,
-                        "GET %" STR_FMT " HTTP/1.1\r\nhost: %" STR_FMT
-                        "\r\nuser-agent: hostler\r\naccept: */*\r\n"
-                        "%s%" STR_FMT "%sconnection: close\r\n\r\n",
-                        STR_ARG(path), STR_ARG(e->host), key ? "authorization: " : "",
-                        STR_ARG(e->authorization), key ? "\r\n" : "");
-}
-
 static void on_bare_open(void *owner, int err)
 {
     struct health_check *c = owner;
@@ -64,16 +53,26 @@ static void start_bare(struct health_check *c, const struct addr *addr)
 
 static void start_fetch(struct health_check *c, const struct endpoint *e, struct str path)
 {
-    c->request = request_for(&c->arena, e, path);
+    unsigned key = e->authorization.len > 0;
+    c->fields[0] = (struct http_field)HTTP_FIELD(USER_AGENT, STR("hostler"));
+    c->fields[1] = (struct http_field)HTTP_FIELD(ACCEPT, STR("*/*"));
+    c->fields[2] = (struct http_field)HTTP_FIELD(AUTHORIZATION, e->authorization);
     c->fetch = (struct fetch){
         .client = c->client,
         .arena = &c->arena,
         .task = &c->task,
         .addr = e->addr,
         .key = e->pool_key,
-        .request = &c->request,
-        .request_count = 1,
+        .request =
+            {
+                .method = METHOD_GET,
+                .target = arena_dup(&c->arena, path),
+                .authority = e->host,
+                .fields = c->fields,
+                .field_count = 2 + key,
+            },
         .no_reuse = true,
+        .no_keep = true,
     };
     fetch_start(&c->fetch);
 }

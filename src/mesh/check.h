@@ -22,8 +22,8 @@ struct health_check {
     struct http_client *client;
     struct arena arena;
     struct fetch fetch;
-    struct str request;
-    struct stream *bare; /* only to connect; else NULL */
+    struct http_field fields[3]; /* of the request */
+    struct stream *bare;         /* only to connect; else NULL */
     int bare_err;
     bool bare_open; /* bare_err is known */
     struct task task;

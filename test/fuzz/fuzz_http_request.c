@@ -51,19 +51,19 @@ static void answer(struct echo *e)
     struct str text = arena_printf(c->arena, "%" STR_FMT " %" STR_FMT " %zu [%" STR_FMT "]",
                                    STR_ARG(head->method_name), STR_ARG(head->path), c->body.len,
                                    STR_ARG(c->body));
-    struct http_field field = {STR("content-type"), STR("text/plain")};
+    struct http_field field = HTTP_FIELD(CONTENT_TYPE, STR("text/plain"));
     struct str slices[3] = {STR("<"), text, STR(">")};
     end(e);
     switch (head->path.len > 1 ? head->path.ptr[1] : 0) {
     case 'c': /* in chunks */
-        call_begin(c, 200, &field, 1, HTTP_CHUNKED, 0);
+        call_begin(c, 200, &field, 1, HTTP_LENGTH_UNKNOWN);
         call_flush(c);
         call_write(c, slices, 3, false);
         call_write(c, NULL, 0, true);
         call_end(c);
         break;
     case 'a': /* not whole */
-        call_begin(c, 200, &field, 1, HTTP_LENGTH, text.len + 10);
+        call_begin(c, 200, &field, 1, text.len + 10);
         call_write(c, &text, 1, false);
         call_end(c);
         break;
@@ -97,12 +97,13 @@ static void check_head(const struct http_head *head)
     CHECK(head->query.len == 0 || head->query.ptr == head->path.ptr + head->path.len + 1);
     for (size_t i = 0; i < head->path.len + (head->query.len ? head->query.len + 1 : 0); i++)
         CHECK(head->path.ptr[i] > ' ' && head->path.ptr[i] != '#' && head->path.ptr[i] != 0x7f);
-    for (unsigned i = 0; i < head->header_count; i++) {
-        if (head->headers[i].id != HDR_HOST) continue;
+    for (unsigned i = 0; i < head->field_count; i++) {
+        if (head->fields[i].id != HDR_HOST) continue;
         hosts++;
-        CHECK(head->headers[i].value.len == 0 || http_host_ok(head->headers[i].value));
+        CHECK(head->fields[i].value.len == 0 || http_host_ok(head->fields[i].value));
     }
-    CHECK(hosts == 1 || (hosts == 0 && head->minor == 0));
+    CHECK(hosts <= 1);
+    CHECK(head->authority.len == 0 || http_host_ok(head->authority));
 }
 
 /* A host that is taken has no byte that ends one or means something else elsewhere. */
@@ -120,6 +121,12 @@ static void on_call(void *user, struct http_call *call)
     struct world *w = user;
     struct echo *e = arena_zalloc(call->arena, sizeof *e);
     w->begun++;
+    if (call->refused) {
+        w->ended++;
+        CHECK(call->refused >= 400 && call->refused_why);
+        call_reply(call, call->refused, NULL, 0, str_of(call->refused_why));
+        return;
+    }
     check_head(call->head);
     e->call = call;
     e->world = w;

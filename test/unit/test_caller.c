@@ -34,9 +34,10 @@ static void hosts_count_as_this_machine(void **state)
         {"[fd00::1", NULL, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct http_header headers[] = {{HDR_HOST, STR("host"), str_of(rows[i].host)},
-                                        {HDR_ORIGIN, STR("origin"), str_of(rows[i].origin)}};
-        struct http_head head = {.headers = headers, .header_count = rows[i].origin ? 2 : 1};
+        struct http_field origin = HTTP_FIELD(ORIGIN, str_of(rows[i].origin));
+        struct http_head head = {.authority = str_of(rows[i].host),
+                                 .fields = &origin,
+                                 .field_count = rows[i].origin != NULL};
         struct http_call call = {.head = &head, .peer = STR("127.0.0.1")};
         if (caller_is_local(&call, hosts, ARRAY_LEN(hosts)) != rows[i].local)
             fail_msg("%s %s", rows[i].host, rows[i].origin ? rows[i].origin : "");
@@ -49,15 +50,15 @@ static void hosts_count_as_this_machine(void **state)
 static void keys_must_agree(void **state)
 {
     (void)state;
-    static const struct http_header a = {HDR_AUTHORIZATION, STR_INIT("Authorization"),
-                                         STR_INIT("bearer  one")},
-                                    basic = {HDR_AUTHORIZATION, STR_INIT("Authorization"),
-                                             STR_INIT("Basic two")},
-                                    b = {HDR_X_API_KEY, STR_INIT("x-api-key"), STR_INIT("one")},
-                                    none = {HDR_API_KEY, STR_INIT("api-key"), STR_INIT("")},
-                                    other = {HDR_API_KEY, STR_INIT("api-key"), STR_INIT("two")};
+    static const struct http_field a = {HDR_AUTHORIZATION, STR_INIT("Authorization"),
+                                        STR_INIT("bearer  one")},
+                                   basic = {HDR_AUTHORIZATION, STR_INIT("Authorization"),
+                                            STR_INIT("Basic two")},
+                                   b = {HDR_X_API_KEY, STR_INIT("x-api-key"), STR_INIT("one")},
+                                   none = {HDR_API_KEY, STR_INIT("api-key"), STR_INIT("")},
+                                   other = {HDR_API_KEY, STR_INIT("api-key"), STR_INIT("two")};
     static const struct {
-        struct http_header headers[3];
+        struct http_field headers[3];
         int err;
         const char *key;
     } rows[] = {
@@ -70,8 +71,8 @@ static void keys_must_agree(void **state)
         {{other, b}, ERR_DUPLICATE, "untouched"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct http_head head = {.headers = (struct http_header *)(uintptr_t)rows[i].headers,
-                                 .header_count = 3};
+        struct http_head head = {.fields = (struct http_field *)(uintptr_t)rows[i].headers,
+                                 .field_count = 3};
         struct str key = STR("untouched");
         assert_int_equal(caller_key(&head, &key), rows[i].err);
         assert_true(str_eq(key, str_of(rows[i].key)));

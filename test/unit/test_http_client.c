@@ -20,9 +20,14 @@
 
 enum { IDLE_MAX = 3, FETCHES = 8 };
 
-static const struct str request[] = {
-    STR_INIT("POST /x HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\n"), STR_INIT("h"),
-    STR_INIT(""), STR_INIT("i")};
+static const struct str request_body[] = {STR_INIT("h"), STR_INIT(""), STR_INIT("i")};
+static const struct http_request request = {
+    .method = METHOD_POST,
+    .target = STR_INIT("/x"),
+    .authority = STR_INIT("h"),
+    .body = request_body,
+    .body_count = ARRAY_LEN(request_body),
+};
 
 struct one {
     struct task task;
@@ -73,8 +78,7 @@ static struct fetch *start_at(struct world *w, int i, const char *key)
                         .task = &w->one[i].task,
                         .addr = {.host = str_of(key), .port = 80},
                         .key = str_of(key),
-                        .request = request,
-                        .request_count = ARRAY_LEN(request)};
+                        .request = request};
     fetch_start(f);
     sim_run(w->sim);
     return f;
@@ -274,15 +278,41 @@ static void an_answer_to_head_has_no_body(void **state)
                         .arena = &w->arena,
                         .task = &w->one[0].task,
                         .key = STR("h"),
-                        .request = request,
-                        .request_count = 1,
-                        .head_request = true};
+                        .request = request};
+    f->request.method = METHOD_HEAD;
     fetch_start(f);
     sim_run(w->sim);
     sim_send_text(sim_dialled(w->sim, 0), "HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\n");
     assert_int_equal(f->state, FETCH_DONE);
     fetch_end(f);
     assert_false(sim_dialled(w->sim, 0)->closed);
+    world_free(w);
+}
+
+/* However many slices a body has, they arrive in order, and what is said of their length is right. */
+static void a_body_may_have_many_slices(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct fetch *f = &w->one[0].f;
+    struct str slices[100];
+    for (size_t i = 0; i < ARRAY_LEN(slices); i++)
+        slices[i] = STR("ab");
+    *f = (struct fetch){.client = &w->client,
+                        .arena = &w->arena,
+                        .task = &w->one[0].task,
+                        .key = STR("h"),
+                        .request = request,
+                        .no_keep = true};
+    f->request.body = slices;
+    f->request.body_count = ARRAY_LEN(slices);
+    fetch_start(f);
+    sim_run(w->sim);
+    struct str got = sim_got(sim_dialled(w->sim, 0));
+    assert_true(str_starts(got, STR("POST /x HTTP/1.1\r\nhost: h\r\ncontent-length: 200\r\n"
+                                    "connection: close\r\n\r\nabab")));
+    assert_int_equal(got.len - (size_t)str_find(got, STR("\r\n\r\n")) - 4, 200);
+    fetch_end(f);
     world_free(w);
 }
 
@@ -540,6 +570,7 @@ int main(void)
         cmocka_unit_test(an_idle_connection_that_speaks_or_ends_is_dropped),
         cmocka_unit_test(only_clean_connections_are_used_again),
         cmocka_unit_test(an_answer_to_head_has_no_body),
+        cmocka_unit_test(a_body_may_have_many_slices),
         cmocka_unit_test(no_connection_is_a_failure_told_later),
         cmocka_unit_test(breaks_are_failures),
         cmocka_unit_test(a_stale_connection_is_told_apart),

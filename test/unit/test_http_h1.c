@@ -61,11 +61,13 @@ static const struct row good[] = {
     {REQUEST, "POST /p HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
      "POST /p ?  close [Expect=100-continue|Content-Length=1] length 1 'x' END"},
     {REQUEST, "GET http://other:80/a/b?c HTTP/1.1\r\n" H "\r\n",
-     "GET /a/b ? c keep [Host=other:80] END"},
-    {REQUEST, "GET http://other HTTP/1.1\r\n" H "\r\n", "GET / ?  keep [Host=other] END"},
-    {REQUEST, "GET HTTPS://[::1]:8/ HTTP/1.1\r\nHost:\r\n\r\n", "GET / ?  keep [Host=[::1]:8] END"},
-    {REQUEST, "GET http://other?a=/x HTTP/1.1\r\n" H "\r\n", "GET / ? a=/x keep [Host=other] END"},
-    {REQUEST, "GET http://other/?a HTTP/1.0\r\n\r\n", "GET / ? a close [Host=other] END"},
+     "GET /a/b ? c @other:80 keep [Host=h] END"},
+    {REQUEST, "GET http://other HTTP/1.1\r\n" H "\r\n", "GET / ?  @other keep [Host=h] END"},
+    {REQUEST, "GET HTTPS://[::1]:8/ HTTP/1.1\r\nHost:\r\n\r\n",
+     "GET / ?  @[::1]:8 keep [Host=] END"},
+    {REQUEST, "GET http://other?a=/x HTTP/1.1\r\n" H "\r\n",
+     "GET / ? a=/x @other keep [Host=h] END"},
+    {REQUEST, "GET http://other/?a HTTP/1.0\r\n\r\n", "GET / ? a @other close [] END"},
     {REQUEST, "GET / HTTP/1.1\r\nHost:\r\n\r\n", "GET / ?  keep [Host=] END"},
     {REQUEST, "GET //h/a?b?c HTTP/1.1\r\n" H "\r\n", "GET //h/a ? b?c keep [Host=h] END"},
     {REQUEST, "CONNECT h:80 HTTP/1.1\r\n" H "\r\n", "CONNECT h:80 ?  keep [Host=h] END"},
@@ -265,21 +267,25 @@ static void add(struct buf *out, const char *fmt, ...)
     va_end(args);
 }
 
-static void write_head(struct buf *out, const struct http_head *head)
+static void write_head(struct buf *out, const struct h1 *p)
 {
+    const struct http_head *head = h1_head(p);
+    const struct h1_facts *facts = h1_facts(p);
+    struct str host = http_head_get(head, HDR_HOST);
     if (head->status)
         add(out, "%d", head->status);
     else
         add(out, "%" STR_FMT " %" STR_FMT " ? %" STR_FMT, STR_ARG(head->method_name),
             STR_ARG(head->path), STR_ARG(head->query));
-    add(out, head->keep_alive ? " keep [" : " close [");
-    for (unsigned i = 0; i < head->header_count; i++)
-        add(out, "%s%" STR_FMT "=%" STR_FMT, i ? "|" : "", STR_ARG(head->headers[i].name),
-            STR_ARG(head->headers[i].value));
+    if (!str_eq(head->authority, host)) add(out, " @%" STR_FMT, STR_ARG(head->authority));
+    add(out, facts->keep_alive ? " keep [" : " close [");
+    for (unsigned i = 0; i < head->field_count; i++)
+        add(out, "%s%" STR_FMT "=%" STR_FMT, i ? "|" : "", STR_ARG(head->fields[i].name),
+            STR_ARG(head->fields[i].value));
     add(out, "]");
     if (head->has_length) add(out, " length %llu", (unsigned long long)head->length);
-    if (head->chunked) add(out, " chunked");
-    if (head->expect_continue) add(out, " expects");
+    if (facts->chunked) add(out, " chunked");
+    if (facts->expect_continue) add(out, " expects");
 }
 
 struct reading {
@@ -306,9 +312,9 @@ static void feed(struct reading *r, struct str piece)
     while (!r->over) {
         enum h1_event event = h1_next(r->p, &in, &body);
         if (event == H1_MORE) break;
-        if (event == H1_HEAD) write_head(&r->told, h1_head(r->p));
-        if (event == H1_HEAD) r->fields = h1_head(r->p)->header_count;
-        if (event == H1_END) assert_int_equal(h1_head(r->p)->header_count, r->fields);
+        if (event == H1_HEAD) write_head(&r->told, r->p);
+        if (event == H1_HEAD) r->fields = h1_head(r->p)->field_count;
+        if (event == H1_END) assert_int_equal(h1_head(r->p)->field_count, r->fields);
         if (event == H1_BODY) assert_int_equal(buf_append(&r->body, body), 0);
         if (event == H1_END) end_body(r);
         if (event == H1_END) add(&r->told, " END");
@@ -582,6 +588,71 @@ static void a_slow_head_takes_no_more_memory(void **state)
     arena_fini(&arena);
 }
 
+/* --- writing --- */
+
+static void a_request_is_written(void **state)
+{
+    (void)state;
+    static const struct http_field fields[] = {
+        HTTP_FIELD(ACCEPT, STR_INIT("*/*")),
+        {.name = STR_INIT("X-Own"), .value = STR_INIT("")},
+        {.id = HDR_USER_AGENT, .name = STR_INIT("User-Agent"), .value = STR_INIT("x y")},
+    };
+    static const struct {
+        enum http_method method;
+        struct h1_start start;
+        const char *text;
+    } rows[] = {
+        {METHOD_GET,
+         {H1_NONE, 0, H1_SAY_CLOSE},
+         "GET /a?b HTTP/1.1\r\nhost: h:1\r\n#connection: close\r\n\r\n"},
+        {METHOD_HEAD, {H1_NONE, 0, H1_DEFAULT}, "HEAD /a?b HTTP/1.1\r\nhost: h:1\r\n#\r\n"},
+        {METHOD_POST,
+         {H1_LENGTH, 0, H1_DEFAULT},
+         "POST /a?b HTTP/1.1\r\nhost: h:1\r\n#content-length: 0\r\n\r\n"},
+        {METHOD_PUT,
+         {H1_LENGTH, UINT64_MAX, H1_SAY_KEEP_ALIVE},
+         "PUT /a?b HTTP/1.1\r\nhost: h:1\r\n#content-length: 18446744073709551615\r\nconnection: keep-alive\r\n\r\n"},
+        {METHOD_PATCH,
+         {H1_CHUNKED, 0, H1_DEFAULT},
+         "PATCH /a?b HTTP/1.1\r\nhost: h:1\r\n#transfer-encoding: chunked\r\n\r\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct http_request r = {.method = rows[i].method,
+                                 .target = STR("/a?b"),
+                                 .authority = STR("h:1"),
+                                 .fields = fields,
+                                 .field_count = ARRAY_LEN(fields)};
+        struct arena arena;
+        arena_init(&arena, SIZE_MAX, 1024);
+        struct str rest = str_of(rows[i].text), begin;
+        assert_true(str_cut(&rest, '#', &begin));
+        struct str wanted = arena_printf(
+            &arena, "%" STR_FMT "accept: */*\r\nX-Own: \r\nUser-Agent: x y\r\n%" STR_FMT,
+            STR_ARG(begin), STR_ARG(rest));
+        struct str got = h1_write_request(&arena, &r, &rows[i].start);
+        if (!str_eq(got, wanted)) fail_msg("%.*s", STR_ARG(got));
+        arena_fini(&arena);
+    }
+}
+
+static void a_response_is_written_and_dated_once(void **state)
+{
+    (void)state;
+    static const struct http_field dated[] = {
+        {.id = HDR_DATE, .name = STR_INIT("Date"), .value = STR_INIT("then")}};
+    static const struct http_field plain[] = {HTTP_FIELD(ALLOW, STR_INIT("GET"))};
+    const struct h1_start closing = {H1_CLOSE, 0, H1_SAY_CLOSE}, none = {0};
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX, 1024);
+    assert_true(str_eq(h1_write_response(&arena, 200, dated, 1, &closing),
+                       STR("HTTP/1.1 200 OK\r\nDate: then\r\nconnection: close\r\n\r\n")));
+    struct str got = h1_write_response(&arena, 999, plain, 1, &none);
+    assert_true(str_starts(got, STR("HTTP/1.1 999 Unknown\r\ndate: ")));
+    assert_true(str_ends(got, STR(" GMT\r\nallow: GET\r\n\r\n")));
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -593,6 +664,8 @@ int main(void)
         cmocka_unit_test(an_early_end_is_an_error),
         cmocka_unit_test(one_parser_reads_message_after_message),
         cmocka_unit_test(a_slow_head_takes_no_more_memory),
+        cmocka_unit_test(a_request_is_written),
+        cmocka_unit_test(a_response_is_written_and_dated_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

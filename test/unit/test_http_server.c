@@ -42,6 +42,7 @@ struct world {
     struct seen calls[CALLS];
     unsigned count;
     bool read_body; /* each call's at once */
+    bool later;     /* refused heads are not answered at once */
 };
 
 static void on_fact(struct task *task)
@@ -57,7 +58,10 @@ static void on_call(void *user, struct http_call *call)
     *s = (struct seen){.call = call};
     task_init(&s->task, on_fact);
     call->task = &s->task;
-    if (w->read_body) call_read_body(call, limits.body_max);
+    if (call->refused && !w->later)
+        call_reply(call, call->refused, NULL, 0, str_of(call->refused_why));
+    else if (w->read_body)
+        call_read_body(call, limits.body_max);
 }
 
 static struct world *world_new(void)
@@ -95,7 +99,7 @@ static struct http_call *call(struct world *w, unsigned n)
 
 static void reply(struct world *w, unsigned n, const char *text)
 {
-    struct http_field field = {STR("content-type"), STR("text/plain")};
+    struct http_field field = HTTP_FIELD(CONTENT_TYPE, STR("text/plain"));
     call_reply(call(w, n), 200, &field, 1, str_of(text));
     task_cancel(&w->calls[n].task);
     sim_run(w->sim);
@@ -323,6 +327,30 @@ static void a_flood_is_held_back(void **state)
     world_free(w);
 }
 
+/* The answer to a head that nobody can read may take its time; what the client sends meanwhile is nobody's. */
+static void a_refusal_may_come_later(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct sim_peer *c = client(w);
+    w->later = true;
+    sim_send_text(c, "GET / HTTP/1.1\r\nbad\r\n\r\n");
+    assert_int_equal(call(w, 0)->refused, 400);
+    assert_non_null(call(w, 0)->refused_why);
+    assert_int_equal(call(w, 0)->head->field_count, 0);
+    assert_int_equal(call(w, 0)->body_err, ERR_PROTOCOL);
+    sim_send_text(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_int_equal(w->count, 1);
+    reply(w, 0, "no");
+    assert_true(sim_has(c, "connection: close\r\n"));
+    check_answer(c, SIM_WHOLE, 200, "no");
+    sim_fin(c);
+    sim_run(w->sim);
+    assert_true(c->closed);
+    assert_int_equal(w->count, 1);
+    world_free(w);
+}
+
 static void malformed_requests_are_answered_and_closed(void **state)
 {
     (void)state;
@@ -469,7 +497,7 @@ static void answers_leave_in_one_write_per_step(void **state)
     struct sim_peer *c = client(w);
     static const struct str slices[] = {STR_INIT("ab"), STR_INIT(""), STR_INIT("cde")};
     sim_send_text(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    call_begin(call(w, 0), 200, NULL, 0, HTTP_CHUNKED, 0);
+    call_begin(call(w, 0), 200, NULL, 0, HTTP_LENGTH_UNKNOWN);
     assert_int_equal(c->writes, 0);
     assert_false(call(w, 0)->head_sent);
     call_write(call(w, 0), slices, 3, false);
@@ -495,7 +523,7 @@ static void an_answer_that_is_not_whole_closes(void **state)
         struct sim_peer *c = client(w);
         struct str text = STR("abc");
         sim_send_text(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-        if (how > 0) call_begin(call(w, 0), 200, NULL, 0, how < 3 ? HTTP_LENGTH : HTTP_CHUNKED, 4);
+        if (how > 0) call_begin(call(w, 0), 200, NULL, 0, how < 3 ? 4 : HTTP_LENGTH_UNKNOWN);
         if (how > 1) call_write(call(w, 0), &text, 1, how == 2);
         if (how == 4)
             call_abort_reset(call(w, 0));
@@ -516,7 +544,7 @@ static void a_length_that_is_met_completes(void **state)
     struct sim_peer *c = client(w);
     struct str text = STR("abc");
     sim_send_text(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    call_begin(call(w, 0), 200, NULL, 0, HTTP_LENGTH, 3);
+    call_begin(call(w, 0), 200, NULL, 0, 3);
     call_write(call(w, 0), &text, 1, false);
     end(w, 0);
     check_answer(c, SIM_WHOLE, 200, "abc");
@@ -535,7 +563,7 @@ static void some_answers_have_no_body(void **state)
     assert_true(sim_has(c, "content-length: 5\r\n") && str_ends(sim_got(c), STR("\r\n\r\n")));
     sim_forget(c);
     sim_send_text(c, "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n");
-    call_begin(call(w, 1), 200, NULL, 0, HTTP_CHUNKED, 0);
+    call_begin(call(w, 1), 200, NULL, 0, HTTP_LENGTH_UNKNOWN);
     call_write(call(w, 1), &text, 1, false);
     end(w, 1);
     assert_true(str_ends(sim_got(c), STR("\r\n\r\n")));
@@ -560,7 +588,7 @@ static void old_clients_get_their_answers(void **state)
     assert_true(sim_has(c, "connection: keep-alive\r\n"));
     check_answer(c, SIM_WHOLE, 200, "one");
     sim_send_text(c, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
-    call_begin(call(w, 1), 200, NULL, 0, HTTP_CHUNKED, 0);
+    call_begin(call(w, 1), 200, NULL, 0, HTTP_LENGTH_UNKNOWN);
     call_write(call(w, 1), &text, 1, false);
     call_write(call(w, 1), NULL, 0, true);
     assert_true(sim_has(c, "connection: close\r\n") && !sim_has(c, "chunked"));
@@ -578,7 +606,7 @@ static void a_cut_answer_to_an_old_client_is_a_reset(void **state)
     struct sim_peer *c = client(w);
     struct str text = STR("hello");
     sim_send_text(c, "GET / HTTP/1.0\r\n\r\n");
-    call_begin(call(w, 0), 200, NULL, 0, HTTP_CHUNKED, 0);
+    call_begin(call(w, 0), 200, NULL, 0, HTTP_LENGTH_UNKNOWN);
     call_write(call(w, 0), &text, 1, false);
     end(w, 0);
     assert_true(c->closed && c->closed_by_reset);
@@ -614,7 +642,7 @@ static void a_failed_write_is_told_to_the_call(void **state)
     struct sim_peer *c = client(w);
     struct str text = STR("x");
     sim_send_text(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    call_begin(call(w, 0), 200, NULL, 0, HTTP_CHUNKED, 0);
+    call_begin(call(w, 0), 200, NULL, 0, HTTP_LENGTH_UNKNOWN);
     sim_break(c);
     call_write(call(w, 0), &text, 1, false);
     assert_true(call(w, 0)->gone);
@@ -676,7 +704,7 @@ static void a_client_that_reads_nothing_is_given_up(void **state)
     c->window = 1000;
     sim_send_text(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     struct str s = str_of(text);
-    call_begin(call(w, 0), 200, NULL, 0, HTTP_CHUNKED, 0);
+    call_begin(call(w, 0), 200, NULL, 0, HTTP_LENGTH_UNKNOWN);
     call_write(call(w, 0), &s, 1, false);
     assert_true(call_pending(call(w, 0)) > 90000);
     for (int i = 0; i < 5; i++) { /* as long as it takes something it may stay */
@@ -710,7 +738,7 @@ static void a_client_that_only_sends_is_given_up(void **state)
             c->window = 1000;
             sim_advance(w->sim, 12 * SEC);
             sim_send_text(c, requests[i]);
-            call_begin(call(w, 0), 200, NULL, 0, HTTP_LENGTH, 100000);
+            call_begin(call(w, 0), 200, NULL, 0, 100000);
             call_write(call(w, 0), &s, 1, true);
             if (ended) end(w, 0);
             sim_advance(w->sim, 60 * SEC);
@@ -735,7 +763,7 @@ static void a_late_answer_may_wait_as_long_as_any(void **state)
     sim_advance(w->sim, 1 * SEC);
     sim_send_text(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     sim_advance(w->sim, 12 * SEC);
-    call_begin(call(w, 0), 200, NULL, 0, HTTP_CHUNKED, 0);
+    call_begin(call(w, 0), 200, NULL, 0, HTTP_LENGTH_UNKNOWN);
     call_write(call(w, 0), &text, 1, false);
     sim_advance(w->sim, 8 * SEC);
     assert_false(call(w, 0)->gone);
@@ -755,7 +783,7 @@ static void output_at_the_low_mark_wakes_the_call(void **state)
     struct str s = str_n(memset(text, 'x', sizeof text), sizeof text);
     c->window = 0;
     sim_send_text(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    call_begin(call(w, 0), 200, NULL, 0, HTTP_CHUNKED, 0);
+    call_begin(call(w, 0), 200, NULL, 0, HTTP_LENGTH_UNKNOWN);
     call_set_low_mark(call(w, 0), 400);
     for (unsigned round = 0; round < 3; round++) {
         call_write(call(w, 0), &s, 1, false);
@@ -783,7 +811,7 @@ static void drained_output_wakes_the_call(void **state)
     struct str text = STR("0123456789");
     c->window = 0;
     sim_send_text(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    call_begin(call(w, 0), 200, NULL, 0, HTTP_CHUNKED, 0);
+    call_begin(call(w, 0), 200, NULL, 0, HTTP_LENGTH_UNKNOWN);
     call_write(call(w, 0), &text, 1, false);
     unsigned before = w->calls[0].wakes;
     sim_take(c, 10000);
@@ -894,6 +922,7 @@ int main(void)
         cmocka_unit_test(a_long_body_may_be_refused_on_its_way),
         cmocka_unit_test(pipelined_requests_wait_for_their_turn),
         cmocka_unit_test(a_flood_is_held_back),
+        cmocka_unit_test(a_refusal_may_come_later),
         cmocka_unit_test(malformed_requests_are_answered_and_closed),
         cmocka_unit_test(bodies_over_the_limit_are_refused),
         cmocka_unit_test(a_refused_body_is_read_for_a_while),

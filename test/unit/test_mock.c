@@ -86,12 +86,12 @@ static void knobs_from_an_object(void **state)
 static void knobs_from_headers(void **state)
 {
     (void)state;
-    struct http_header headers[] = {
+    struct http_field headers[] = {
         {HDR_HOST, STR("host"), STR("x")},
         {HDR_OTHER, STR("X-Mock-Die-After"), STR("4")},
         {HDR_OTHER, STR("x-mock-id"), STR("abc")},
     };
-    struct http_head head = {.headers = headers, .header_count = 3};
+    struct http_head head = {.fields = headers, .field_count = 3};
     assert_int_equal(mock_knobs_set_headers(&knobs, &head), 0);
     assert_int_equal(knobs.die_after, 4);
     headers[1].value = STR("four");

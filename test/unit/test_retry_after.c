@@ -14,14 +14,14 @@
 
 static uint64_t wait_of(const char *ms, const char *seconds)
 {
-    struct http_header headers[2];
-    struct http_head head = {.headers = headers};
+    struct http_field headers[2];
+    struct http_head head = {.fields = headers};
     if (seconds)
-        headers[head.header_count++] =
-            (struct http_header){HDR_RETRY_AFTER, STR("Retry-After"), str_of(seconds)};
+        headers[head.field_count++] =
+            (struct http_field){HDR_RETRY_AFTER, STR("Retry-After"), str_of(seconds)};
     if (ms)
-        headers[head.header_count++] =
-            (struct http_header){HDR_RETRY_AFTER_MS, STR("retry-after-ms"), str_of(ms)};
+        headers[head.field_count++] =
+            (struct http_field){HDR_RETRY_AFTER_MS, STR("retry-after-ms"), str_of(ms)};
     return http_retry_after(&head, NOW);
 }
 
