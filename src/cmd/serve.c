@@ -8,7 +8,7 @@
 #include "cmd/cli.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
-#include "gate/gate.h"
+#include "node/node.h"
 #include "obs/log.h"
 
 static const char command[] = "serve";
@@ -51,6 +51,6 @@ int cmd_serve(int argc, char **argv)
     if (code) return code;
     cli_prepare_process();
     log_init(STDERR_FILENO, log_format_named(conf->log.format), log_level_named(conf->log.level));
-    int err = gate_run(conf);
+    int err = node_run(conf);
     return err ? cli_fail(command, "could not start: %s", err_text(err)) : CLI_OK;
 }

@@ -1,96 +1,99 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The happy path: IDENTIFY finds the key, BODY waits for the body, PERMIT reads it and finds the model, ADMIT gets a
- * credit at an endpoint (QUEUE waits for one), SEND writes the request, AWAIT waits for the response head (HOLD, of a stream, for the
- * first event with content), RELAY passes the body on, and finish settles.
+/* The happy path: IDENTIFY finds route and key, BODY waits for the body, PERMIT reads it and finds the model, HANDLE is the route's
+ * handler (gate/model_call.c for what a runtime answers), and finish settles.
  *
- * What can go wrong: the client leaves (any state: the upstream connection is closed, which cancels it), the body is broken
- * (400, 413), nobody can serve (503, 429), an attempt fails before the first byte to the client (another endpoint, a
- * fallback model, else 502 or 504), it fails after (an error event in a stream, else the connection is cut), time
- * runs out (504, or as after the first byte).
+ * What can go wrong: the client leaves (any state), the head or the body is broken (400, 413, 431), nobody may ask that (401, 403, 404),
+ * time runs out (504).
  *
- *   IDENTIFY -> BODY -> PERMIT -> ADMIT -> SEND -> AWAIT -> HOLD -> RELAY -> finish
- *       |                          |  ^               |       |
- *       v                          v  |  failed       |       |
- *     LOCAL                      QUEUE+---------------+-------+
+ *   IDENTIFY --model--> BODY -> PERMIT -> HANDLE -> finish
+ *       +------------page-----------------^
  *
- * Callbacks only store facts in call, fetch and waiter and wake the task. run() looks at the facts that end everything first,
- * then calls the state's step. */
+ * Callbacks only store facts in the call and in what the handler has, and wake the task. run() looks at the facts that end everything
+ * first, then calls the state's step. */
+#include "gate/exchange.h"
+
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/machine.h"
+#include "gate/account.h"
 #include "gate/caller.h"
-#include "gate/exchange_priv.h"
-#include "gate/forward.h"
-#include "gate/gate.h"
-#include "obs/log.h"
 
-enum { EXCHANGE_MAGIC = 0x48455843 };
+enum { EXCHANGE_MAGIC = 0x48455843, EXCHANGE_STATES = EXCHANGE_HANDLE + 1 };
 
-static const char *const state_names[] = {
-#define X(name) #name,
-    EXCHANGE_STATES(X)
-#undef X
+static const char *const state_names[EXCHANGE_STATES] = {
+    [EXCHANGE_IDENTIFY] = "IDENTIFY",
+    [EXCHANGE_BODY] = "BODY",
+    [EXCHANGE_PERMIT] = "PERMIT",
+    [EXCHANGE_HANDLE] = "HANDLE",
 };
 
-const char *exchange_state_name(enum exchange_state s)
+static const struct machine machine = {
+    .name = "exchange",
+    .count = EXCHANGE_STATES,
+    .names = state_names,
+    .moves =
+        (const uint32_t[]){
+            [EXCHANGE_IDENTIFY] = MACHINE_BIT(EXCHANGE_BODY) | MACHINE_BIT(EXCHANGE_HANDLE),
+            [EXCHANGE_BODY] = MACHINE_BIT(EXCHANGE_PERMIT),
+            [EXCHANGE_PERMIT] = MACHINE_BIT(EXCHANGE_HANDLE),
+            [EXCHANGE_HANDLE] = 0,
+        },
+};
+
+static enum step go(struct exchange *x, enum exchange_state state)
 {
-    return state_names[s];
+    x->state = machine_move(&machine, x->state, state);
+    return STEP_NEXT;
+}
+
+/* The handler, once it has begun; else NULL. */
+static const struct handler *handler_of(const struct exchange *x)
+{
+    return x->state == EXCHANGE_HANDLE ? x->match.route->handler : NULL;
+}
+
+static enum step hand_over(struct exchange *x)
+{
+    const struct handler *h = x->match.route->handler;
+    if (h->begin) h->begin(x);
+    return go(x, EXCHANGE_HANDLE);
+}
+
+static const char *state_name(const struct exchange *x)
+{
+    const struct handler *h = handler_of(x);
+    return h && h->state_name ? h->state_name(x) : state_names[x->state];
 }
 
 /* --- the end --- */
 
-void exchange__end_attempt(struct exchange *x)
-{
-    fetch_end(&x->fetch);
-    if (x->grant.endpoint) endpoint_release(&x->grant, exchange__now(x));
-}
-
-void exchange__report(struct exchange *x, enum verdict verdict, uint64_t retry_after_us,
-                      const char *what)
-{
-    if (!x->grant.endpoint || x->reported) return;
-    x->reported = true;
-    endpoint_report(&x->grant, x->worker->index, verdict, retry_after_us, what, exchange__now(x),
-                    &x->worker->rng);
-}
-
-void exchange__leave_queue(struct exchange *x)
-{
-    admit_cancel(x->waiter, exchange__now(x));
-    x->waiter = NULL;
-}
-
 /* SETTLE: on every path exactly once. */
 static void settle(struct exchange *x)
 {
-    struct worker *w = x->worker;
+    const struct handler *h = handler_of(x);
     assert(!x->settled);
     x->settled = true;
-    exchange_account(x);
-    exchange__report(x, VERDICT_CANCELLED, 0, NULL);
-    exchange__end_attempt(x);
-    exchange__leave_queue(x);
-    relay_fini(&x->relay);
-    buf_fini(&x->held);
-    timer_stop(w->loop, &x->timer);
+    account(x, h, state_name(x));
+    if (h && h->settle) h->settle(x);
+    timer_stop(x->lane->loop, &x->timer);
     task_cancel(&x->task);
     list_remove(&x->link);
-    local_forget(x);
     snapshot_unref(x->snapshot);
     keyring_unref(x->keyring);
     x->magic = 0;
 }
 
-enum step exchange__finish(struct exchange *x, enum outcome outcome)
+enum step exchange_finish(struct exchange *x, enum outcome outcome)
 {
     struct http_call *call = x->call;
-    struct worker *w = x->worker;
+    struct lane *lane = x->lane;
     x->outcome = outcome;
     settle(x);
     call_end(call);
     /* Only now, so that a connection with unsent bytes counts as lingering before. */
-    metric_sub(&w->stats.active, 1);
+    metric_sub(&lane->stats.active, 1);
     return STEP_DONE;
 }
 
@@ -101,7 +104,7 @@ static enum step finish_gone(struct exchange *x)
                            : why == ERR_CANCELLED ? OUTCOME_CANCELLED
                                                   : OUTCOME_CLIENT_GONE;
     if (!x->status) x->status = 499;
-    return exchange__finish(x, outcome);
+    return exchange_finish(x, outcome);
 }
 
 /* The common headers of our own answers. */
@@ -127,7 +130,7 @@ enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
     x->status = status;
     call_begin(x->call, status, fields, n, body.len);
     call_write(x->call, &body, 1, true);
-    return exchange__finish(x, outcome);
+    return exchange_finish(x, outcome);
 }
 
 enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, struct str message,
@@ -135,7 +138,7 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, 
 {
     struct http_field fields[6];
     unsigned n = own_fields(x, fields, STR("application/json"), retry_after_us);
-    if (x->retry_denied) fields[n++] = (struct http_field)HTTP_FIELD(X_SHOULD_RETRY, STR("false"));
+    if (x->no_retry) fields[n++] = (struct http_field)HTTP_FIELD(X_SHOULD_RETRY, STR("false"));
     if (status == 405) fields[n++] = (struct http_field)HTTP_FIELD(ALLOW, x->match.allow);
     if (status == 401) fields[n++] = (struct http_field)HTTP_FIELD(WWW_AUTHENTICATE, STR("Bearer"));
     struct buf body;
@@ -150,20 +153,16 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, 
     struct str text = buf_str(&body);
     call_write(x->call, &text, 1, true);
     buf_fini(&body);
-    return exchange__finish(x, outcome);
+    return exchange_finish(x, outcome);
 }
 
 /* --- IDENTIFY --- */
 
-static bool is_probe(enum api_route route)
-{
-    return route == API_LIVEZ || route == API_READYZ || route == API_HEALTHZ;
-}
-
 static enum step refuse_unknown(struct exchange *x)
 {
     const struct http_head *head = x->call->head;
-    struct str hint = api_suggest(x->call->arena, head->path);
+    struct str hint = routes_suggest(x->lane->home->routes, x->lane->home->route_count,
+                                     x->call->arena, head->path);
     return exchange_refuse(
         x, OUTCOME_NOT_FOUND, 404,
         arena_printf(x->call->arena,
@@ -173,63 +172,84 @@ static enum step refuse_unknown(struct exchange *x)
         NULL, "unknown_url", 0);
 }
 
-static enum step step_identify(struct exchange *x)
+static enum step refuse_method(struct exchange *x)
 {
-    const struct http_head *head = x->call->head;
-    if (x->call->refused)
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, x->call->refused,
-                               str_of(x->call->refused_why), NULL, NULL, 0);
-    api_match(head, x->call->arena, &x->match);
-    bool keys = keyring_required(x->keyring);
-    if (!keys && !caller_is_local(x->call, exchange__conf(x)->hosts, exchange__conf(x)->host_count))
+    return exchange_refuse(x, OUTCOME_BAD_REQUEST, 405,
+                           arena_printf(x->call->arena, "Method %" STR_FMT " is not allowed here.",
+                                        STR_ARG(x->call->head->method_name)),
+                           NULL, "method_not_allowed", 0);
+}
+
+static enum step refuse_foreign(struct exchange *x)
+{
+    return exchange_refuse(
+        x, OUTCOME_FORBIDDEN, 403,
+        STR("Without API keys, only requests to localhost and from local pages are answered. To serve others, configure "
+            "'keys', or 'hosts: [NAME]' behind a proxy that lets in only who may."),
+        NULL, "foreign_host", 0);
+}
+
+/* What a path can do, to whoever asks. */
+static enum step answer_options(struct exchange *x)
+{
+    struct http_field fields[] = {HTTP_FIELD(ALLOW, x->match.allow),
+                                  HTTP_FIELD(X_REQUEST_ID, str_of(x->id))};
+    x->status = 204;
+    call_begin(x->call, 204, fields, ARRAY_LEN(fields), 0);
+    call_write(x->call, NULL, 0, true);
+    return exchange_finish(x, OUTCOME_OK);
+}
+
+/* Finds the key that the client presents. STEP_NEXT: it is good, or none is needed. */
+static enum step check_key(struct exchange *x)
+{
+    struct str secret;
+    if (caller_key(x->call->head, &secret))
         return exchange_refuse(
-            x, OUTCOME_FORBIDDEN, 403,
-            STR("Without API keys, only requests to localhost and from local pages are answered. To serve others, configure "
-                "'keys', or 'hosts: [NAME]' behind a proxy that lets in only who may."),
-            NULL, "foreign_host", 0);
-    if (head->method == METHOD_OPTIONS && x->match.route != API_UNKNOWN) {
-        struct http_field fields[] = {HTTP_FIELD(ALLOW, x->match.allow),
-                                      HTTP_FIELD(X_REQUEST_ID, str_of(x->id))};
-        x->status = 204;
-        call_begin(x->call, 204, fields, 2, 0);
-        call_write(x->call, NULL, 0, true);
-        return exchange__finish(x, OUTCOME_OK);
-    }
-    if (keys) {
-        struct str secret;
-        if (caller_key(head, &secret))
-            return exchange_refuse(
-                x, OUTCOME_BAD_REQUEST, 400,
-                STR("The request presents different API keys in several headers. Send one."), NULL,
-                "ambiguous_api_key", 0);
-        if (secret.len) x->key = keyring_find(x->keyring, x->worker->digester, secret);
-        if (!x->key && !is_probe(x->match.route)) {
-            metric_add(&x->worker->stats.auth_failures, 1);
-            return exchange_refuse(
-                x, OUTCOME_UNAUTHORIZED, 401,
-                secret.len ? STR("Incorrect API key provided.")
-                           : STR("No API key provided. Send it as 'Authorization: Bearer KEY'."),
-                NULL, "invalid_api_key", 0);
-        }
-    }
-    if (x->match.route == API_UNKNOWN) return refuse_unknown(x);
-    if (!x->match.method_ok)
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 405,
-                               arena_printf(x->call->arena,
-                                            "Method %" STR_FMT " is not allowed here.",
-                                            STR_ARG(head->method_name)),
-                               NULL, "method_not_allowed", 0);
-    if (!api_is_inference(x->match.route)) return exchange__go(x, EXCHANGE_LOCAL);
-    if (forward_loops(head, gate_via(x->worker->gate)))
+            x, OUTCOME_BAD_REQUEST, 400,
+            STR("The request presents different API keys in several headers. Send one."), NULL,
+            "ambiguous_api_key", 0);
+    if (secret.len) x->key = keyring_find(x->keyring, x->lane->digester, secret);
+    if (x->key || route_is(&x->match, ROUTE_OPEN)) return STEP_NEXT;
+    metric_add(&x->lane->stats.auth_failures, 1);
+    return exchange_refuse(
+        x, OUTCOME_UNAUTHORIZED, 401,
+        secret.len ? STR("Incorrect API key provided.")
+                   : STR("No API key provided. Send it as 'Authorization: Bearer KEY'."),
+        NULL, "invalid_api_key", 0);
+}
+
+/* A request for a runtime, whose body is wanted. */
+static enum step await_body(struct exchange *x)
+{
+    if (caller_loops(x->call->head, x->lane->home->via))
         return exchange_refuse(
             x, OUTCOME_BAD_REQUEST, 508,
             STR("This request has come here before, or through more than 10 gateways: an endpoint leads in a circle."),
             NULL, "loop_detected", 0);
-    if (x->worker->draining)
-        return exchange_refuse(x, OUTCOME_DRAINING, 503, STR("The server is shutting down."), NULL,
-                               "draining", 1 * USEC_PER_SEC);
-    call_read_body(x->call, exchange__conf(x)->limits.body_max);
-    return exchange__go(x, EXCHANGE_BODY);
+    if (x->lane->draining) return exchange_refuse_cut(x, CUT_DRAIN);
+    call_read_body(x->call, exchange_conf(x)->limits.body_max);
+    return go(x, EXCHANGE_BODY);
+}
+
+static enum step step_identify(struct exchange *x)
+{
+    const struct http_call *call = x->call;
+    const struct lane_home *home = x->lane->home;
+    const struct conf *c = exchange_conf(x);
+    if (call->refused)
+        return exchange_refuse(x, OUTCOME_BAD_REQUEST, call->refused, str_of(call->refused_why),
+                               NULL, NULL, 0);
+    routes_match(home->routes, home->route_count, call->head, call->arena, &x->match);
+    bool keys = keyring_required(x->keyring);
+    if (!keys && !caller_is_local(call, c->hosts, c->host_count)) return refuse_foreign(x);
+    if (call->head->method == METHOD_OPTIONS && x->match.route) return answer_options(x);
+    if (keys && check_key(x) == STEP_DONE) return STEP_DONE;
+    if (!x->match.route) return refuse_unknown(x);
+    if (!x->match.method_ok) return refuse_method(x);
+    if (route_is(&x->match, ROUTE_MODEL)) return await_body(x);
+    x->deadline_us = 0;
+    return hand_over(x);
 }
 
 /* --- BODY --- */
@@ -241,7 +261,7 @@ static enum step refuse_body(struct exchange *x)
         return exchange_refuse(
             x, OUTCOME_BAD_REQUEST, 413,
             arena_printf(x->call->arena, "The request body is larger than the limit of %llu bytes.",
-                         (unsigned long long)exchange__conf(x)->limits.body_max),
+                         (unsigned long long)exchange_conf(x)->limits.body_max),
             NULL, "request_too_large", 0);
     case ERR_TIMEOUT:
         return exchange_refuse(x, OUTCOME_TIMEOUT, 408,
@@ -267,8 +287,8 @@ static enum step step_body(struct exchange *x)
 {
     if (x->call->body_err) return refuse_body(x);
     if (!x->call->body_done) return STEP_WAIT;
-    x->body_us = exchange__now(x);
-    return exchange__go(x, EXCHANGE_PERMIT);
+    x->body_us = exchange_now(x);
+    return go(x, EXCHANGE_PERMIT);
 }
 
 /* --- PERMIT --- */
@@ -276,6 +296,13 @@ static enum step step_body(struct exchange *x)
 bool exchange_may_ask(const struct exchange *x, struct str name, const struct service *s)
 {
     return key_allows(x->key, name) || key_allows(x->key, s->name);
+}
+
+bool exchange_may_use(const struct exchange *x, const struct service *s)
+{
+    for (size_t i = 0; i < s->name_count; i++)
+        if (key_allows(x->key, s->names[i].id)) return true;
+    return false;
 }
 
 static enum step step_permit(struct exchange *x)
@@ -303,100 +330,61 @@ static enum step step_permit(struct exchange *x)
                                             STR_ARG(str_sub(model, 0, 200))),
                                "model", "model_not_allowed", 0);
     }
-    x->service = x->asked;
-    struct service_stats *stats = service_stats(x->asked, x->worker->index);
-    metric_add(&stats->active, 1);
-    service_count_request(x->asked, x->worker->index, exchange__now(x));
-    exchange__set_total(x, x->service->total_us);
-    return exchange__go(x, EXCHANGE_ADMIT);
+    metric_add(&service_stats(x->asked, x->lane->index)->active, 1);
+    service_count_request(x->asked, x->lane->index, exchange_now(x));
+    exchange_set_total(x, x->asked->total_us);
+    return hand_over(x);
 }
 
 /* --- running --- */
 
-/* The states in which a fetch is on its way. */
-static bool is_attempt(enum exchange_state s)
+static enum step step_handle(struct exchange *x)
 {
-    return s == EXCHANGE_AWAIT || s == EXCHANGE_HOLD || s == EXCHANGE_RELAY;
+    return x->match.route->handler->step(x);
 }
 
-uint64_t exchange__first_byte_deadline(const struct exchange *x)
-{
-    const struct endpoint_timeouts *t = &x->grant.endpoint->timeouts;
-    return x->sent_us + (x->request.stream ? t->first_byte_us : t->whole_us);
-}
-
-uint64_t exchange__phase_deadline(const struct exchange *x)
-{
-    if (x->state == EXCHANGE_QUEUE) return service_wait_until(x->service, x->queued_us);
-    if (!is_attempt(x->state)) return 0;
-    const struct endpoint_timeouts *t = &x->grant.endpoint->timeouts;
-    if (x->fetch.state == FETCH_CONNECTING) return x->sent_us + t->connect_us;
-    if (x->paused) return 0; /* the server watches slow clients */
-    if (x->first_us) return x->fetch.last_read_us + t->between_us;
-    uint64_t first = exchange__first_byte_deadline(x);
-    return x->state == EXCHANGE_HOLD ? MIN(first, x->head_us + EXCHANGE_HOLD_US) : first;
-}
-
-static enum step (*const steps[EXCHANGE_STATE_COUNT])(struct exchange *x) = {
-    [EXCHANGE_IDENTIFY] = step_identify, [EXCHANGE_BODY] = step_body,
-    [EXCHANGE_PERMIT] = step_permit,     [EXCHANGE_ADMIT] = exchange__admit,
-    [EXCHANGE_QUEUE] = exchange__queue,  [EXCHANGE_SEND] = exchange__send,
-    [EXCHANGE_AWAIT] = exchange__await,  [EXCHANGE_HOLD] = exchange__hold,
-    [EXCHANGE_RELAY] = exchange__relay,  [EXCHANGE_LOCAL] = exchange_local,
+static enum step (*const steps[EXCHANGE_STATES])(struct exchange *x) = {
+    [EXCHANGE_IDENTIFY] = step_identify,
+    [EXCHANGE_BODY] = step_body,
+    [EXCHANGE_PERMIT] = step_permit,
+    [EXCHANGE_HANDLE] = step_handle,
 };
 
-/* The whole exchange took too long. That is the endpoint's fault only when our own time is over: a client in a hurry
- * must not take an endpoint from the others. */
-static enum step out_of_time(struct exchange *x)
+enum step exchange_refuse_cut(struct exchange *x, enum cut why)
 {
-    bool ours = x->total_us && exchange__now(x) >= x->call->started_us + x->total_us;
-    bool relaying = x->state == EXCHANGE_RELAY;
-    enum verdict verdict = !ours ? VERDICT_CANCELLED : relaying ? VERDICT_STALLED : VERDICT_TIMEOUT;
-    if (relaying) return exchange__break_answer(x, verdict, OUTCOME_TIMEOUT, "ran out of time");
-    exchange__report(x, is_attempt(x->state) ? verdict : VERDICT_CANCELLED, 0, NULL);
-    exchange__end_attempt(x);
+    if (why == CUT_DRAIN)
+        return exchange_refuse(x, OUTCOME_DRAINING, 503, STR("The server is shutting down."), NULL,
+                               "draining", 1 * USEC_PER_SEC);
     return exchange_refuse(x, OUTCOME_TIMEOUT, 504,
                            STR("The request was not answered before its deadline."), NULL,
                            "deadline_exceeded", 0);
 }
 
-/* The drain is over before the exchange is. */
-static enum step out_of_drain(struct exchange *x)
+static enum step cut(struct exchange *x, enum cut why)
 {
-    if (x->state == EXCHANGE_RELAY)
-        return exchange__break_answer(x, VERDICT_CANCELLED, OUTCOME_DRAINING, "was not waited for");
-    exchange__report(x, VERDICT_CANCELLED, 0, NULL);
-    exchange__end_attempt(x);
-    return exchange_refuse(x, OUTCOME_DRAINING, 503, STR("The server is shutting down."), NULL,
-                           "draining", 1 * USEC_PER_SEC);
+    const struct handler *h = handler_of(x);
+    return h && h->cut ? h->cut(x, why) : exchange_refuse_cut(x, why);
 }
 
-/* The deadline of the whole; 0: none. What the client says it will wait ends with the first byte of a stream: its SDK means
- * the time until then. */
-static uint64_t total_deadline(const struct exchange *x)
+static enum step out_of_time(struct exchange *x)
 {
-    if (x->state == EXCHANGE_LOCAL) return 0;
-    if (!x->request.stream || !x->first_us) return x->deadline_us;
-    return x->total_us ? x->call->started_us + x->total_us : 0;
+    bool ours = x->total_us && exchange_now(x) >= x->call->started_us + x->total_us;
+    return cut(x, ours ? CUT_TIME : CUT_PATIENCE);
 }
 
 static bool past_deadline(const struct exchange *x)
 {
-    uint64_t due = total_deadline(x);
-    return due && exchange__now(x) >= due;
+    return x->deadline_us && exchange_now(x) >= x->deadline_us;
 }
 
 static void arm(struct exchange *x)
 {
-    uint64_t due = exchange__phase_deadline(x);
-    /* Nobody wakes us when the connection is made: then other times hold. */
-    if (x->state == EXCHANGE_AWAIT && x->fetch.state == FETCH_CONNECTING)
-        due = MIN(due, exchange__first_byte_deadline(x));
-    uint64_t total = total_deadline(x);
-    if (total) due = due ? MIN(due, total) : total;
+    const struct handler *h = handler_of(x);
+    uint64_t due = h && h->due ? h->due(x) : 0;
+    if (x->deadline_us) due = due ? MIN(due, x->deadline_us) : x->deadline_us;
     if (due == 0) return;
     if (!timer_armed(&x->timer) || x->timer.due_us > due)
-        timer_start(x->worker->loop, &x->timer, due);
+        timer_start(x->lane->loop, &x->timer, due);
 }
 
 static void run(struct task *task)
@@ -405,7 +393,7 @@ static void run(struct task *task)
     assert(x->magic == EXCHANGE_MAGIC);
     for (;;) {
         enum step step = x->call->gone      ? finish_gone(x)
-                         : x->call->ending  ? out_of_drain(x)
+                         : x->call->ending  ? cut(x, CUT_DRAIN)
                          : past_deadline(x) ? out_of_time(x)
                                             : steps[x->state](x);
         if (step == STEP_DONE) return;
@@ -434,7 +422,7 @@ static void set_id(struct exchange *x)
         x->id[given.len] = '\0';
         return;
     }
-    worker_new_id(x->worker, x->id);
+    lane_new_id(x->lane, x->id);
 }
 
 /* What an OpenAI SDK says it will wait, 0: nothing usable. Node sends whole seconds; Python the time between two reads, perhaps with
@@ -451,7 +439,7 @@ static uint64_t client_patience(const struct http_head *head)
     return 0;
 }
 
-void exchange__set_total(struct exchange *x, uint64_t total_us)
+void exchange_set_total(struct exchange *x, uint64_t total_us)
 {
     uint64_t wish = x->patience_us;
     uint64_t most = !wish ? total_us : total_us ? MIN(total_us, wish) : wish;
@@ -459,23 +447,28 @@ void exchange__set_total(struct exchange *x, uint64_t total_us)
     x->deadline_us = most ? x->call->started_us + most : 0;
 }
 
-void exchange_start(struct worker *w, struct http_call *call)
+void exchange_end_patience(struct exchange *x)
+{
+    x->patience_us = 0;
+    exchange_set_total(x, x->total_us);
+}
+
+void exchange_start(struct lane *l, struct http_call *call)
 {
     struct exchange *x = arena_zalloc(call->arena, sizeof *x);
     x->magic = EXCHANGE_MAGIC;
-    x->worker = w;
+    x->lane = l;
     x->call = call;
-    x->snapshot = snapshot_ref(w->snapshot);
-    x->keyring = keyring_ref(w->keyring);
+    x->snapshot = snapshot_ref(l->snapshot);
+    x->keyring = keyring_ref(l->keyring);
     task_init(&x->task, run);
     timer_init(&x->timer, &x->task);
-    list_push_back(&w->exchanges, &x->link);
-    metric_add(&w->stats.active, 1);
-    buf_init(&x->held, EXCHANGE_HELD_MAX);
+    list_push_back(&l->exchanges, &x->link);
+    metric_add(&l->stats.active, 1);
     call->user = x;
     call->task = &x->task;
     set_id(x);
     x->patience_us = client_patience(call->head);
-    exchange__set_total(x, exchange__conf(x)->timeouts.total_us);
-    loop_wake(w->loop, &x->task);
+    exchange_set_total(x, exchange_conf(x)->timeouts.total_us);
+    loop_wake(l->loop, &x->task);
 }

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "gate/gate.h"
-
 /* --- what may pass --- */
 
 enum way {
@@ -93,31 +91,6 @@ static bool named_by_connection(const struct http_head *head, struct str name)
     return false;
 }
 
-/* --- loops --- */
-
-/* What follows the protocol in an entry of a Via header, which is "1.1 name (comment)". */
-static struct str after_protocol(struct str entry)
-{
-    ptrdiff_t blank = str_find_char(entry, ' ');
-    return str_trim(str_skip(entry, blank < 0 ? entry.len : (size_t)blank));
-}
-
-static bool names_via(struct str entry, struct str via)
-{
-    struct str name = after_protocol(entry), ours = after_protocol(via);
-    return str_starts_nocase(name, ours) && (name.len == ours.len || name.ptr[ours.len] == ' ');
-}
-
-bool forward_loops(const struct http_head *head, struct str via)
-{
-    unsigned hops = 0;
-    struct str value, entry;
-    for (unsigned at = 0; http_head_next(head, HDR_VIA, &at, &value);)
-        while (str_cut(&value, ',', &entry))
-            if (++hops > FORWARD_HOPS_MAX || names_via(str_trim(entry), via)) return true;
-    return false;
-}
-
 /* --- choosing --- */
 
 /* Adds what may pass to the fields. Returns how many there are then. */
@@ -137,7 +110,7 @@ void forward_request(struct exchange *x, const struct endpoint *e, struct http_r
     const struct http_field own[] = {
         HTTP_FIELD(ACCEPT_ENCODING, STR("identity")),
         HTTP_FIELD(CONTENT_TYPE, STR("application/json")),
-        HTTP_FIELD(VIA, gate_via(x->worker->gate)),
+        HTTP_FIELD(VIA, x->lane->home->via),
         HTTP_FIELD(X_REQUEST_ID, str_of(x->id)),
         HTTP_FIELD(AUTHORIZATION, e->authorization),
     };
@@ -178,28 +151,24 @@ bool forward_readable(const struct http_head *head, const char **why)
     return true;
 }
 
-bool forward_starts_stream(struct exchange *x, const struct http_head *head)
+bool forward_is_stream(const struct http_head *head)
 {
-    bool is_sse = head->status < 400 && is_event_stream(head); /* an error is one text */
-    relay_fini(&x->relay);                                     /* of an attempt before */
-    relay_init(&x->relay, is_sse, x->request.stream && !x->request.asks_usage);
-    return is_sse;
+    return head->status < 400 && is_event_stream(head); /* an error is one text */
 }
 
-void forward_response_head(struct exchange *x, const struct http_head *head)
+void forward_response_head(struct exchange *x, const struct http_head *head, bool is_stream)
 {
     static const struct http_field unbuffered[] = {
         HTTP_FIELD(CACHE_CONTROL, STR_INIT("no-cache, no-transform")),
         HTTP_FIELD(X_ACCEL_BUFFERING, STR_INIT("no")),
     };
-    bool is_sse = x->relay.is_sse;
     struct http_field *fields = arena_alloc(
         x->call->arena, (head->field_count + ARRAY_LEN(unbuffered) + 1) * sizeof *fields);
-    unsigned n = choose(head, is_sse ? DOWN : DOWN | WHOLE, fields, 0);
-    for (unsigned i = 0; is_sse && i < ARRAY_LEN(unbuffered); i++)
+    unsigned n = choose(head, is_stream ? DOWN : DOWN | WHOLE, fields, 0);
+    for (unsigned i = 0; is_stream && i < ARRAY_LEN(unbuffered); i++)
         fields[n++] = unbuffered[i];
     fields[n++] = (struct http_field)HTTP_FIELD(X_REQUEST_ID, str_of(x->id));
     x->status = head->status;
     call_begin(x->call, head->status, fields, n,
-               head->has_length && !is_sse ? head->length : HTTP_LENGTH_UNKNOWN);
+               head->has_length && !is_stream ? head->length : HTTP_LENGTH_UNKNOWN);
 }

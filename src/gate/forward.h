@@ -8,13 +8,7 @@
 
 #include "base/base.h"
 #include "base/str.h"
-#include "gate/exchange.h"
-
-/* More gateways than that on a request's way make a loop (RFC 9110 section 7.6.3 leaves the number open). */
-enum { FORWARD_HOPS_MAX = 10 };
-
-/* True when a request has passed `via` before (gate_via: this process's entry in Via headers), or too many gateways. */
-bool forward_loops(const struct http_head *head, struct str via);
+#include "gate/handler.h"
 
 /* The request for an endpoint but for its body; the fields are on the call's arena: what may pass of the client's, JSON as the content
  * type (the body was read as that), no content coding accepted (the relay reads the answer), our x-request-id and Via, the endpoint's
@@ -25,11 +19,10 @@ void forward_request(struct exchange *x, const struct endpoint *e, struct http_r
  * coding, or content types that differ. *why is then what the runtime does, for "The runtime 'x' ...". */
 bool forward_readable(const struct http_head *head, const char **why);
 
-/* Sets up the relay for what follows this head. True for an event stream. */
-bool forward_starts_stream(struct exchange *x, const struct http_head *head);
+/* Whether what follows this head is a stream of events. */
+bool forward_is_stream(const struct http_head *head);
 
-/* Begins the client's answer with the upstream's head, for which the relay was set up. Streams also tell proxies on the way not to
- * gather them. */
-void forward_response_head(struct exchange *x, const struct http_head *head);
+/* Begins the client's answer with the upstream's head. Streams also tell proxies on the way not to gather them. */
+void forward_response_head(struct exchange *x, const struct http_head *head, bool is_stream);
 
 #endif

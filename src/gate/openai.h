@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The OpenAI dialect: its routes, what the gateway reads in a request body, how the body is passed on, its errors.
+/* The OpenAI dialect: what the gateway reads in a request body, how the body is passed on, its errors.
  *
  * Pure functions, no I/O (OpenAI API reference 2.3.0; errors as the SDKs parse them). */
 #ifndef HOSTLER_GATE_OPENAI_H
@@ -11,39 +11,6 @@
 #include "base/str.h"
 #include "http/message.h"
 #include "json/scan.h"
-
-enum api_route {
-    API_UNKNOWN,
-    API_CHAT,
-    API_COMPLETIONS,
-    API_EMBEDDINGS,
-    API_MODELS, /* the list */
-    API_MODEL,  /* one; api_match.arg is its id */
-    API_LIVEZ,
-    API_READYZ,
-    API_HEALTHZ,
-    API_METRICS,
-};
-
-struct api_match {
-    enum api_route route;
-    bool method_ok;   /* else 405 with `allow` */
-    struct str allow; /* for the Allow header */
-    struct str rest;  /* of the path, behind /v1; the query stays here, nobody has read it */
-    struct str arg;   /* decoded id of API_MODEL */
-    bool ollama;      /* under /api/: its clients read errors in Ollama's shape */
-};
-
-/* Finds the route. /v1/x, /openai/v1/x and /x are the same. Strings borrow from the head or the arena. */
-void api_match(const struct http_head *head, struct arena *arena, struct api_match *out);
-
-/* For an unknown path: the one that was probably meant ("/v1/chat/completions" for "//v1/v1/chat/completions/"), or ptr NULL. */
-struct str api_suggest(struct arena *arena, struct str path);
-
-/* True for the routes that a runtime answers (chat, completions, embeddings). */
-bool api_is_inference(enum api_route route);
-
-const char *api_route_name(enum api_route route); /* "chat" ...; for logs */
 
 /* What routing needs of a request body. Spans borrow from the body. */
 struct api_request {

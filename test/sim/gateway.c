@@ -8,29 +8,11 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "gate/gate.h"
+#include "node/routes.h"
 
-/* --- the gateway as a whole, of which a worker asks four things --- */
-
-bool gate_draining(const struct gate *g)
+static void write_metrics(void *owner, struct buf *out)
 {
-    return ((const struct gateway *)(const void *)g)->worker.draining;
-}
-
-struct loop *gate_loop(struct gate *g)
-{
-    return ((struct gateway *)(void *)g)->sim->loop;
-}
-
-struct str gate_via(const struct gate *g)
-{
-    (void)g;
-    return STR("hostler-0123");
-}
-
-void gate_write_metrics(struct gate *g, struct buf *out)
-{
-    (void)g;
+    (void)owner;
     assert_int_equal(buf_append(out, STR("# metrics\n")), 0);
 }
 
@@ -61,9 +43,12 @@ struct gateway *gateway_new(const char *models)
     assert_int_equal(keyring_new(conf, &keyring), 0);
     conf_unref(conf);
     g->snapshot = mesh_current(g->mesh);
-    assert_int_equal(worker_init(&g->worker, (struct gate *)(void *)g, 0, g->sim->loop,
-                                 mesh_current(g->mesh), keyring),
-                     0);
+    g->home = (struct lane_home){
+        .loop = g->sim->loop, .via = STR("1.1 hostler-0123"), .write_metrics = write_metrics};
+    g->home.routes = node_routes(&g->home.route_count);
+    assert_int_equal(
+        worker_init(&g->worker, &g->home, 0, g->sim->loop, mesh_current(g->mesh), keyring, NULL),
+        0);
     return g;
 }
 
@@ -71,7 +56,7 @@ unsigned gateway_settled(struct gateway *g)
 {
     uint64_t n = 0;
     for (unsigned i = 0; i < OUTCOME_COUNT; i++)
-        n += metric_read(&g->worker.stats.outcomes[i]);
+        n += metric_read(&g->worker.lane.stats.outcomes[i]);
     return (unsigned)n;
 }
 
@@ -81,7 +66,7 @@ const char *gateway_outcomes(struct gateway *g)
     size_t len = 0;
     text[0] = '\0';
     for (unsigned i = 0; i < OUTCOME_COUNT; i++) {
-        uint64_t n = metric_read(&g->worker.stats.outcomes[i]);
+        uint64_t n = metric_read(&g->worker.lane.stats.outcomes[i]);
         const char *name = outcome_name((enum outcome)i), *space = len ? " " : "";
         if (n == 1) len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", space, name);
         if (n > 1)
@@ -117,7 +102,7 @@ static void check_models(struct gateway *g, unsigned exchanges)
     uint64_t codes = 0;
     const struct service *services = snapshot_services(g->snapshot, &count);
     for (unsigned c = 0; c < SERVICE_CODE_COUNT; c++)
-        codes += metric_read(&g->worker.stats.codes[c]);
+        codes += metric_read(&g->worker.lane.stats.codes[c]);
     for (size_t i = 0; i < count; i++) {
         const struct service_stats *stats = service_stats(&services[i], 0);
         assert_int_equal(metric_read(&stats->active), 0);
@@ -130,7 +115,7 @@ static void check_models(struct gateway *g, unsigned exchanges)
 static unsigned pooled(struct gateway *g)
 {
     unsigned n = 0;
-    LIST_EACH(&g->worker.client.all, it)
+    LIST_EACH(&g->worker.lane.client.all, it)
     n++;
     return n;
 }
@@ -138,20 +123,20 @@ static unsigned pooled(struct gateway *g)
 void gateway_stop(struct gateway *g)
 {
     worker_fini(&g->worker);
-    g->worker.loop = NULL;
+    g->worker.lane.loop = NULL;
     sim_run(g->sim);
 }
 
 void gateway_free(struct gateway *g, unsigned exchanges)
 {
-    if (g->worker.loop) {
-        assert_true(list_empty(&g->worker.exchanges));
+    if (g->worker.lane.loop) {
+        assert_true(list_empty(&g->worker.lane.exchanges));
         assert_int_equal(pooled(g), sim_open_count(g->sim));
         gateway_stop(g);
     }
     if (gateway_settled(g) != exchanges)
         fail_msg("settled %u, want %u: %s", gateway_settled(g), exchanges, gateway_outcomes(g));
-    assert_int_equal(metric_read(&g->worker.stats.active), 0);
+    assert_int_equal(metric_read(&g->worker.lane.stats.active), 0);
     assert_int_equal(gateway_inflight(g), 0);
     assert_int_equal(gateway_waiting(g), 0);
     assert_int_equal(sim_open_count(g->sim), 0);

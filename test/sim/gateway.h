@@ -4,9 +4,8 @@
 #define HOSTLER_TEST_GATEWAY_H
 
 #include "base/clock.h"
-#include "gate/exchange.h"
-#include "gate/worker.h"
 #include "mesh/service.h"
+#include "node/worker.h"
 #include "sim.h"
 
 #define SEC ((uint64_t)USEC_PER_SEC)
@@ -18,6 +17,7 @@ struct gateway {
     struct sim *sim;
     struct mesh *mesh;
     struct snapshot *snapshot;
+    struct lane_home home;
     struct worker worker;
 };
 

@@ -258,7 +258,7 @@ static void round_of(uint64_t seed)
     struct world *w = calloc(1, sizeof *w);
     rng_seed(&w->rng, seed);
     w->g = gateway_new(models);
-    rng_seed(&w->g->worker.rng, seed);
+    rng_seed(&w->g->worker.lane.rng, seed);
     for (int i = 0; i < STEPS && w->g->sim->dials < SIM_PEERS - 40; i++) {
         act(w);
         if (i % 10 == 9) look(w, seed, i);
@@ -267,7 +267,7 @@ static void round_of(uint64_t seed)
         w->g->sim->on_dial = SIM_STALL;
         sim_advance(w->g->sim, 2000 * SEC);
         look(w, seed, STEPS);
-        if (!list_empty(&w->g->worker.exchanges) || gateway_inflight(w->g) ||
+        if (!list_empty(&w->g->worker.lane.exchanges) || gateway_inflight(w->g) ||
             sim_open_count(w->g->sim))
             fail_msg("HOSTLER_SIM_SEED=%llu: something goes on for ever", (unsigned long long)seed);
     } else {

@@ -44,7 +44,7 @@ static void a_failure_before_the_answer_goes_elsewhere(void **state)
         serve(g, 1);
         assert_true(same(answer_of(c, 200), JSON_TEXT));
         assert_string_equal(gateway_outcomes(g), "ok");
-        assert_int_equal(metric_read(&g->worker.stats.retries), 1);
+        assert_int_equal(metric_read(&g->worker.lane.stats.retries), 1);
         gateway_free(g, 1);
     }
 }
@@ -258,7 +258,7 @@ static void retries_are_budgeted(void **state)
             assert_true(same(answer_of(c, 500), "{\"first\":1}"));
         }
     }
-    assert_int_equal(metric_read(&g->worker.stats.retries_denied), 2);
+    assert_int_equal(metric_read(&g->worker.lane.stats.retries_denied), 2);
     gateway_free(g, 4);
 }
 
@@ -303,7 +303,7 @@ static void a_fallback_needs_no_retry_budget(void **state)
     serve(g, 1);
     answer_of(c, 200);
     assert_true(holds(sim_got(c), "\r\ndate: ")); /* which the runtime did not send */
-    assert_int_equal(metric_read(&g->worker.stats.retries_denied), 0);
+    assert_int_equal(metric_read(&g->worker.lane.stats.retries_denied), 0);
     gateway_free(g, 1);
 }
 
@@ -397,7 +397,7 @@ static void a_stale_connection_is_replaced(void **state)
         serve(g, 1);
         answer_of(c, 200);
         assert_string_equal(gateway_outcomes(g), "ok*2");
-        assert_int_equal(metric_read(&g->worker.stats.retries), 0);
+        assert_int_equal(metric_read(&g->worker.lane.stats.retries), 0);
         gateway_free(g, 2);
     }
 }
@@ -528,7 +528,7 @@ static void the_only_endpoint_leaves_retries_to_the_client(void **state)
     sim_fin(up_of(g, 0));
     answer_of(c, 502);
     assert_false(holds(sim_got(c), "x-should-retry"));
-    assert_int_equal(metric_read(&g->worker.stats.retries_denied), 0);
+    assert_int_equal(metric_read(&g->worker.lane.stats.retries_denied), 0);
     gateway_free(g, 1);
 }
 

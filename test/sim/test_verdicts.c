@@ -168,11 +168,11 @@ static void an_only_endpoint_is_never_taken_away_for_answers(void **state)
             struct sim_peer *c = gateway_client(g);
             unsigned dials = g->sim->dials;
             g->sim->on_dial = parts[v].on_dial;
-            http_client_close_idle(&g->worker.client);
+            http_client_close_idle(&g->worker.lane.client);
             gateway_ask(c, "", parts[v].stream ? ASK_STREAM : ASK_PLAIN);
             play(g, c, dials, &parts[v]);
         }
-        http_client_close_idle(&g->worker.client);
+        http_client_close_idle(&g->worker.lane.client);
         struct sim_peer *c = gateway_client(g);
         unsigned dials = g->sim->dials;
         gateway_ask(c, "", ASK_PLAIN);
@@ -205,7 +205,7 @@ static void a_runtime_that_refuses_to_be_asked_for_usage_is_not_asked(void **sta
     assert_true(sim_has(up, ASK_STREAM) && !sim_has(up, "include_usage"));
     up_json(up, 422, "", "{\"mine\":1}"); /* about something else */
     assert_true(same(answer_of(d, 422), "{\"mine\":1}"));
-    assert_int_equal(metric_read(&g->worker.stats.retries), 0);
+    assert_int_equal(metric_read(&g->worker.lane.stats.retries), 0);
     gateway_free(g, 2);
 }
 

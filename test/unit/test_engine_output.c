@@ -15,7 +15,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "gate/engine_output.h"
+#include "node/engine_output.h"
 #include "obs/log.h"
 
 /* The pipe stands between a writer, which is the test, and the log, which is a file. */

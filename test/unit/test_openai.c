@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gate: the OpenAI dialect's routes, bodies and errors. */
+/* gate: the OpenAI dialect's bodies and errors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,111 +14,6 @@
 #include "gate/openai.h"
 #include "json/json.h"
 #include "json/write.h"
-
-/* --- routes --- */
-
-static void routes_are_found(void **state)
-{
-    (void)state;
-    static const struct {
-        enum http_method method;
-        const char *path;
-        const char *query;
-        enum api_route route;
-        bool method_ok;
-        const char *rest;
-        const char *arg;
-    } rows[] = {
-        {METHOD_POST, "/v1/chat/completions", "", API_CHAT, true, "/chat/completions", ""},
-        {METHOD_POST, "/chat/completions", "", API_CHAT, true, "/chat/completions", ""},
-        {METHOD_POST, "/openai/v1/chat/completions", "", API_CHAT, true, "/chat/completions", ""},
-        {METHOD_POST, "/v1/chat/completions", "a=b", API_CHAT, true, "/chat/completions", ""},
-        {METHOD_GET, "/v1/chat/completions", "", API_CHAT, false, "/chat/completions", ""},
-        {METHOD_POST, "/v1/completions", "", API_COMPLETIONS, true, "/completions", ""},
-        {METHOD_POST, "/v1/embeddings", "", API_EMBEDDINGS, true, "/embeddings", ""},
-        {METHOD_GET, "/v1/models", "", API_MODELS, true, "/models", ""},
-        {METHOD_HEAD, "/v1/models", "", API_MODELS, true, "/models", ""},
-        {METHOD_POST, "/v1/models", "", API_MODELS, false, "/models", ""},
-        {METHOD_GET, "/v1/models/a", "", API_MODEL, true, "/models/a", "a"},
-        {METHOD_GET, "/v1/models/org/name", "", API_MODEL, true, "/models/org/name", "org/name"},
-        {METHOD_GET, "/v1/models/org%2Fname%3a", "", API_MODEL, true, "/models/org%2Fname%3a",
-         "org/name:"},
-        {METHOD_GET, "/v1/models/%zz", "", API_UNKNOWN, false, "/models/%zz", ""},
-        {METHOD_GET, "/v1/models/", "", API_UNKNOWN, false, "/models/", ""},
-        {METHOD_GET, "/livez", "", API_LIVEZ, true, "/livez", ""},
-        {METHOD_GET, "/readyz", "verbose", API_READYZ, true, "/readyz", ""},
-        {METHOD_GET, "/health", "", API_HEALTHZ, true, "/health", ""},
-        {METHOD_GET, "/healthz", "", API_HEALTHZ, true, "/healthz", ""},
-        {METHOD_GET, "/metrics", "", API_METRICS, true, "/metrics", ""},
-        {METHOD_GET, "/v1/metrics", "", API_UNKNOWN, false, "/metrics", ""},
-        {METHOD_GET, "/", "", API_UNKNOWN, false, "/", ""},
-        {METHOD_GET, "", "", API_UNKNOWN, false, "", ""},
-        {METHOD_GET, "/v1", "", API_UNKNOWN, false, "/v1", ""},
-        {METHOD_GET, "/v1/", "", API_UNKNOWN, false, "/", ""},
-        {METHOD_POST, "/v1/chat/completions/", "", API_UNKNOWN, false, "/chat/completions/", ""},
-        {METHOD_POST, "/V1/chat/completions", "", API_UNKNOWN, false, "/V1/chat/completions", ""},
-        {METHOD_POST, "/v1/v1/chat/completions", "", API_UNKNOWN, false, "/v1/chat/completions",
-         ""},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct arena arena;
-        struct api_match m;
-        char target[200];
-        arena_init(&arena, SIZE_MAX, 256);
-        snprintf(target, sizeof target, "%s%s%s", rows[i].path, rows[i].query[0] ? "?" : "",
-                 rows[i].query);
-        size_t path_len = strlen(rows[i].path);
-        struct http_head head = {.method = rows[i].method,
-                                 .target = str_of(target),
-                                 .path = str_n(target, path_len),
-                                 .query =
-                                     rows[i].query[0] ? str_of(target + path_len + 1) : STR("")};
-        api_match(&head, &arena, &m);
-        if (m.route != rows[i].route || m.method_ok != rows[i].method_ok)
-            fail_msg("%s: route %d, method %d", target, (int)m.route, m.method_ok);
-        if (!str_eq(m.rest, str_of(rows[i].rest)))
-            fail_msg("%s: rest %" STR_FMT, target, STR_ARG(m.rest));
-        if (!str_eq(m.arg, str_of(rows[i].arg)))
-            fail_msg("%s: arg %" STR_FMT, target, STR_ARG(m.arg));
-        if (m.route != API_UNKNOWN) assert_true(m.allow.len > 0);
-        arena_fini(&arena);
-    }
-}
-
-static void a_path_that_was_meant_is_told(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *path;
-        const char *meant; /* NULL: no idea */
-    } rows[] = {
-        {"/v1/v1/chat/completions", "/v1/chat/completions"},
-        {"//v1/chat/completions", "/v1/chat/completions"},
-        {"/v1/chat//completions/", "/v1/chat/completions"},
-        {"/V1/Chat/Completions", "/v1/chat/completions"},
-        {"/api/v1/completions", "/v1/completions"},
-        {"/v1/embeddings//", "/v1/embeddings"},
-        {"/v1/models/", "/v1/models"},
-        {"/v1/metrics", "/metrics"},
-        {"/readyz/", "/readyz"},
-        {"/", NULL},
-        {"", NULL},
-        {"/v1", NULL},
-        {"/v1/chat", NULL},
-        {"/api/chat", NULL},
-        {"/v1/xcompletions", NULL},
-        {"/v1/responses", NULL},
-    };
-    struct arena arena;
-    arena_init(&arena, SIZE_MAX, 256);
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct str meant = api_suggest(&arena, str_of(rows[i].path));
-        if (!str_eq(meant, str_of(rows[i].meant)))
-            fail_msg("%s: %" STR_FMT, rows[i].path, STR_ARG(meant));
-        assert_true(rows[i].meant || !meant.ptr);
-    }
-    arena_fini(&arena);
-}
 
 /* --- bodies --- */
 
@@ -396,8 +291,6 @@ static void errors_are_whole_or_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(routes_are_found),
-        cmocka_unit_test(a_path_that_was_meant_is_told),
         cmocka_unit_test(bodies_are_read),
         cmocka_unit_test(splices_change_the_model_and_the_usage_only),
         cmocka_unit_test(errors_have_the_dialects_shape),

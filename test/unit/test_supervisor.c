@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "gate/supervisor.h"
+#include "node/supervisor.h"
 #include "mesh/admit.h"
 
 #define SEC ((uint64_t)USEC_PER_SEC)

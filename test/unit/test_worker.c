@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "gate/worker.h"
+#include "node/worker.h"
 #include "mesh/service.h"
 
 /* libcrypto's own header is visible in one folder of src/ only. */
@@ -57,7 +57,7 @@ static void what_cannot_be_set_up_can_be_let_go(void **state)
         assert_int_equal(keyring_new(conf, &keyring), 0);
         assert_int_equal(loop_new_real(&loop), 0);
         left = n;
-        err = worker_init(&w, NULL, 0, loop, mesh_current(mesh), keyring);
+        err = worker_init(&w, NULL, 0, loop, mesh_current(mesh), keyring, NULL);
         left = ULONG_MAX;
         failures += err != 0;
         worker_fini(&w);

@@ -15,8 +15,8 @@
  * BACKOFF are starting (requests wait, and know when the start is given up), READY is up, FAILED is
  * down with the reason. A process takes its group with it: nothing starts, and STOPPING does not
  * end, before the last member has. Belongs to the main thread's loop. */
-#ifndef HOSTLER_GATE_SUPERVISOR_H
-#define HOSTLER_GATE_SUPERVISOR_H
+#ifndef HOSTLER_NODE_SUPERVISOR_H
+#define HOSTLER_NODE_SUPERVISOR_H
 
 #include "base/base.h"
 #include "base/buf.h"
@@ -41,7 +41,7 @@ enum engine_state {
 
 const char *engine_state_name(enum engine_state s); /* "stopped" ...; static */
 
-/* Makes a private folder for sockets (gate/engine_folder.h). `client` belongs to `loop`. */
+/* Makes a private folder for sockets (node/engine_folder.h). `client` belongs to `loop`. */
 MUST_CHECK int supervisor_new(struct loop *loop, struct http_client *client,
                               struct supervisor **out);
 

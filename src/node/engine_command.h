@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How an engine process is started: its program, arguments and environment. */
-#ifndef HOSTLER_GATE_ENGINE_COMMAND_H
-#define HOSTLER_GATE_ENGINE_COMMAND_H
+#ifndef HOSTLER_NODE_ENGINE_COMMAND_H
+#define HOSTLER_NODE_ENGINE_COMMAND_H
 
 #include "base/arena.h"
 #include "base/base.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gate/engine_output.h"
+#include "node/engine_output.h"
 
 #include <errno.h>
 #include <fcntl.h>

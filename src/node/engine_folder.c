@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gate/engine_folder.h"
+#include "node/engine_folder.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
  * is kept for those who ask, the next start is later than the last one, and a quick failure too
  * many makes the model unavailable for a while. When our own engine gives the cause itself, it is
  * unavailable at once. */
-#include "gate/supervisor.h"
+#include "node/supervisor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,9 +19,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/map.h"
-#include "gate/engine_command.h"
-#include "gate/engine_folder.h"
-#include "gate/engine_output.h"
+#include "node/engine_command.h"
+#include "node/engine_folder.h"
+#include "node/engine_output.h"
 #include "loop/process.h"
 #include "mesh/check.h"
 #include "obs/log.h"

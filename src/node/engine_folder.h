@@ -4,8 +4,8 @@
  *
  * Those who sweep old files may take it or a socket in it; it comes back under the same name. It is locked (flock), which
  * systemd's cleaner respects, and by which the next start knows that nobody owns a folder any more. Main thread. */
-#ifndef HOSTLER_GATE_ENGINE_FOLDER_H
-#define HOSTLER_GATE_ENGINE_FOLDER_H
+#ifndef HOSTLER_NODE_ENGINE_FOLDER_H
+#define HOSTLER_NODE_ENGINE_FOLDER_H
 
 #include "base/base.h"
 #include "base/str.h"

@@ -5,8 +5,8 @@
  * and theirs; any other text, whatever it looks like, as the field `line` of event "engine_output". So a log stays readable by
  * machines, and an event of ours is true, whatever a runtime prints. What is more than ENGINE_OUTPUT_LINES or
  * ENGINE_OUTPUT_BYTES in a second is left out, and counted in one line at the second's end. Belongs to one loop's thread. */
-#ifndef HOSTLER_GATE_ENGINE_OUTPUT_H
-#define HOSTLER_GATE_ENGINE_OUTPUT_H
+#ifndef HOSTLER_NODE_ENGINE_OUTPUT_H
+#define HOSTLER_NODE_ENGINE_OUTPUT_H
 
 #include "base/arena.h"
 #include "base/base.h"

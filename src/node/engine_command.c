@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "gate/engine_command.h"
+#include "node/engine_command.h"
 
 #include <limits.h>
 #include <stdlib.h>

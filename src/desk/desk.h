@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The desk: what the gateway answers itself, one file per subject. Each is a handler in a row of the process's routes. */
+#ifndef HOSTLER_DESK_DESK_H
+#define HOSTLER_DESK_DESK_H
+
+#include "gate/exchange.h"
+#include "json/write.h"
+
+extern const struct handler desk_models;  /* models.c: the list */
+extern const struct handler desk_model;   /* one of them, the route's argument */
+extern const struct handler desk_alive;   /* probes.c */
+extern const struct handler desk_ready;   /* whether requests would be served */
+extern const struct handler desk_metrics; /* metrics_page.c */
+
+/* --- reply.c, for the others --- */
+
+/* A JSON answer in the making. */
+struct desk_page {
+    struct buf body;
+    struct json_writer w;
+};
+
+void desk_page_init(struct desk_page *p);
+
+/* Sends what was written and ends the exchange. */
+enum step desk_page_reply(struct exchange *x, int status, struct desk_page *p);
+
+#endif

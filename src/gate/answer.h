@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The answer of an attempt on its way to the client. */
+#ifndef HOSTLER_GATE_ANSWER_H
+#define HOSTLER_GATE_ANSWER_H
+
+#include "gate/attempt.h"
+
+/* Begins the client's answer with the runtime's head, for which the relay was set up. */
+void answer_begin(struct attempt *a);
+
+/* Relays what has come since the last time. */
+enum step answer_relay(struct attempt *a);
+
+/* Passes what the relay gave on to the client, and ends the answer where it ends. */
+enum step answer_pass(struct attempt *a, const struct str *out, unsigned n);
+
+/* The answer cannot be completed: tells a stream's client in its own dialect, cuts everything else. */
+enum step answer_break(struct attempt *a, enum verdict verdict, enum outcome outcome,
+                       const char *what);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An attempt: one request to an endpoint on a credit, and what comes back. */
+#ifndef HOSTLER_GATE_ATTEMPT_H
+#define HOSTLER_GATE_ATTEMPT_H
+
+#include "gate/exchange.h"
+#include "gate/relay.h"
+#include "http/client.h"
+#include "mesh/admit.h"
+
+/* Embedded in who makes attempts, one after the other. What stands below `grant` is of the last one. */
+struct attempt {
+    struct exchange *x;
+    unsigned count; /* attempts begun */
+    bool again;     /* the next one is the last one again, at the same endpoint */
+    bool fresh;     /* ... on a new connection */
+    bool no_usage;  /* the endpoint seems to refuse to be asked for usage */
+
+    struct grant grant;       /* the credit; endpoint NULL: none is held */
+    struct str endpoint_name; /* for messages; on the call's arena */
+    struct fetch fetch;
+    struct str slices[API_SLICES_MAX]; /* the body as it is sent */
+    struct relay relay;
+    bool asked_usage;  /* it asks for usage that the client did not ask for */
+    bool began;        /* something of an answer came with it */
+    bool reported;     /* endpoint_report was called for it */
+    bool paused;       /* the client is slow, the upstream is held back */
+    uint64_t sent_us;  /* times on the loop's clock, 0: not reached: it began */
+    uint64_t head_us;  /* response head */
+    uint64_t first_us; /* first byte of the answer that is relayed */
+};
+
+/* Sends the request to the endpoint of the grant. */
+void attempt_start(struct attempt *a);
+
+/* The verdict on it, once: the first one counts. `what`: the failure in words, or NULL. */
+void attempt_report(struct attempt *a, enum verdict verdict, uint64_t retry_after_us,
+                    const char *what);
+
+/* Gives back connection and credit. Its verdict must have been reported, or none is due. */
+void attempt_end(struct attempt *a);
+
+/* When it must have brought its first byte. */
+uint64_t attempt_first_byte_due(const struct attempt *a);
+
+/* When its current phase has taken too long; 0: never. */
+uint64_t attempt_due(const struct attempt *a);
+
+/* Sets up the relay for what follows the response head. True for a stream. */
+bool attempt_read_as(struct attempt *a, const struct http_head *head);
+
+/* Feeds the relay. `last`: no more bytes will come. */
+unsigned attempt_feed(struct attempt *a, struct str bytes, bool last, struct str out[RELAY_SLICES]);
+
+/* The first byte of what is relayed has come. */
+void attempt_note_first(struct attempt *a);
+
+/* The first piece of an answer is there. */
+void attempt_note_begin(struct attempt *a);
+
+/* Where it failed by what the runtime sent: says which rule that breaks, in a line of the log. */
+void attempt_log_protocol(const struct attempt *a);
+
+#endif

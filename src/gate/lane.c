@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/lane.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+static const char *const outcome_names[OUTCOME_COUNT] = {
+#define OUTCOME(name, text) [OUTCOME_##name] = text,
+#include "gate/outcome.def"
+#undef OUTCOME
+};
+
+const char *outcome_name(enum outcome o)
+{
+    return outcome_names[o];
+}
+
+void lane_new_id(struct lane *l, char id[REQUEST_ID_MAX + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t words[2] = {l->id_seed, ++l->last_id ^ rng_next(&l->rng)};
+    memcpy(id, "req_", 4);
+    for (unsigned i = 0; i < 32; i++)
+        id[4 + i] = digits[words[i / 16] >> (60 - 4 * (i % 16)) & 15];
+    id[36] = '\0';
+}
+
+static struct h1_limits client_limits(const struct conf *c)
+{
+    return (struct h1_limits){.head_max = c->limits.upstream_head_max,
+                              .header_max = (unsigned)c->limits.header_count_max};
+}
+
+int lane_init(struct lane *l, const struct lane_home *home, unsigned index, struct loop *loop,
+              struct snapshot *snapshot, struct keyring *keyring)
+{
+    const struct conf *c = snapshot_conf(snapshot);
+    struct h1_limits limits = client_limits(c);
+    *l = (struct lane){
+        .home = home, .index = index, .loop = loop, .snapshot = snapshot, .keyring = keyring};
+    list_init(&l->exchanges);
+    rng_seed_random(&l->rng);
+    l->id_seed = rng_next(&l->rng);
+    http_client_init(&l->client, loop, &limits, (unsigned)c->pool.idle_max,
+                     c->timeouts.upstream_idle_us);
+    l->digester = digester_new();
+    return l->digester ? 0 : ERR_STATE;
+}
+
+void lane_apply(struct lane *l, struct snapshot *snapshot, struct keyring *keyring)
+{
+    const struct conf *c = snapshot_conf(snapshot);
+    snapshot_unref(l->snapshot);
+    keyring_unref(l->keyring);
+    l->snapshot = snapshot;
+    l->keyring = keyring;
+    l->client.limits = client_limits(c);
+    l->client.idle_max = (unsigned)c->pool.idle_max;
+    l->client.idle_us = c->timeouts.upstream_idle_us;
+}
+
+void lane_fini(struct lane *l)
+{
+    if (!l->loop) return;
+    http_client_fini(&l->client);
+    digester_free(l->digester);
+    snapshot_unref(l->snapshot);
+    keyring_unref(l->keyring);
+}

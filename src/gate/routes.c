@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gate/routes.h"
+
+const char *route_name(const struct route_match *m)
+{
+    return m->route ? m->route->name : "unknown";
+}
+
+bool route_is(const struct route_match *m, enum route_flag flag)
+{
+    return m->route && (m->route->flags & flag);
+}
+
+/* Takes /v1 or /openai/v1 off the front of a path. */
+static struct str without_version(struct str path)
+{
+    if (str_starts(path, STR("/openai/v1/"))) return str_skip(path, sizeof "/openai/v1" - 1);
+    if (str_starts(path, STR("/v1/"))) return str_skip(path, sizeof "/v1" - 1);
+    return path;
+}
+
+static bool fits(const struct route *r, struct str path, struct arena *arena, struct str *arg)
+{
+    if (!(r->flags & ROUTE_REST)) return str_eq(path, r->path);
+    return str_starts(path, r->path) && path.len > r->path.len &&
+           http_percent_decode(arena, str_skip(path, r->path.len), arg) == 0;
+}
+
+static void found(const struct route *r, const struct http_head *head, struct route_match *out)
+{
+    bool post = r->flags & ROUTE_POST;
+    out->route = r;
+    out->allow = post ? STR("POST, OPTIONS") : STR("GET, HEAD, OPTIONS");
+    out->method_ok = post ? head->method == METHOD_POST
+                          : head->method == METHOD_GET || head->method == METHOD_HEAD;
+}
+
+void routes_match(const struct route *routes, size_t count, const struct http_head *head,
+                  struct arena *arena, struct route_match *out)
+{
+    *out = (struct route_match){.rest = without_version(head->path),
+                                .ollama = str_starts(head->path, STR("/api/"))};
+    for (size_t i = 0; i < count; i++) {
+        const struct route *r = &routes[i];
+        if (!fits(r, r->flags & ROUTE_API ? out->rest : head->path, arena, &out->arg)) continue;
+        found(r, head, out);
+        return;
+    }
+}
+
+/* A path in small letters, with one slash where there are several and none at its end. */
+static struct str tidied(struct arena *arena, struct str path)
+{
+    char *to = arena_alloc(arena, path.len + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < path.len; i++) {
+        char c = path.ptr[i];
+        if (c == '/' && n && to[n - 1] == '/') continue;
+        to[n++] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+    }
+    while (n && to[n - 1] == '/')
+        n--;
+    return str_n(to, n);
+}
+
+struct str routes_suggest(const struct route *routes, size_t count, struct arena *arena,
+                          struct str path)
+{
+    struct str tidy = tidied(arena, path);
+    for (size_t i = 0; i < count; i++)
+        if (str_ends(tidy, routes[i].path))
+            return routes[i].flags & ROUTE_API ? arena_cat(arena, STR("/v1"), routes[i].path)
+                                               : routes[i].path;
+    return STR_NULL;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Routes: which handler answers which method and path. One table for the whole process; its rows are the process's (node/routes.c). */
+#ifndef HOSTLER_GATE_ROUTES_H
+#define HOSTLER_GATE_ROUTES_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/str.h"
+#include "http/message.h"
+
+struct handler; /* gate/handler.h */
+
+enum route_flag {
+    ROUTE_API = 1,   /* below /v1 and /openai/v1, and at the root */
+    ROUTE_POST = 2,  /* POST only; else GET and HEAD */
+    ROUTE_REST = 4,  /* what follows the path is the route's argument */
+    ROUTE_MODEL = 8, /* a runtime answers: has a body that names a model */
+    ROUTE_OPEN = 16, /* nobody needs a key */
+    ROUTE_QUIET = 32 /* of no interest in the log when it goes well */
+};
+
+/* What is asked of a runtime. */
+enum operation { OPERATION_NONE, OPERATION_CHAT, OPERATION_COMPLETIONS, OPERATION_EMBEDDINGS };
+
+/* A row. Constant data. */
+struct route {
+    struct str path;  /* "/models"; of the API's without /v1 */
+    const char *name; /* for logs */
+    unsigned flags;   /* of enum route_flag */
+    enum operation operation;
+    const struct handler *handler;
+};
+
+struct route_match {
+    const struct route *route; /* NULL: there is none */
+    bool method_ok;            /* else 405 with `allow` */
+    struct str allow;          /* for the Allow header */
+    struct str rest; /* of the path, behind /v1; the query stays here, nobody has read it */
+    struct str arg;  /* ROUTE_REST: decoded */
+    bool ollama;     /* under /api/: its clients read errors in Ollama's shape */
+};
+
+/* Finds the route. /v1/x, /openai/v1/x and /x are the same. Strings borrow from the head or the arena. */
+void routes_match(const struct route *routes, size_t count, const struct http_head *head,
+                  struct arena *arena, struct route_match *out);
+
+/* For an unknown path: the one that was probably meant ("/v1/chat/completions" for "//v1/v1/chat/completions/"), or ptr NULL. */
+struct str routes_suggest(const struct route *routes, size_t count, struct arena *arena,
+                          struct str path);
+
+/* "unknown" without a route. */
+const char *route_name(const struct route_match *m);
+bool route_is(const struct route_match *m, enum route_flag flag);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opens what the configuration lists under `listen`, for all workers. */
+#ifndef HOSTLER_NODE_LISTEN_H
+#define HOSTLER_NODE_LISTEN_H
+
+#include "conf/conf.h"
+#include "node/workers.h"
+
+/* *reachable becomes true when an address is open to other machines. An error was logged. Main thread, before the workers start. */
+MUST_CHECK int listen_all(struct workers *ws, const struct conf *c, bool *reachable);
+
+#endif

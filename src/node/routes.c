@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/routes.h"
+
+#include "desk/desk.h"
+#include "gate/model_call.h"
+
+enum { MODEL = ROUTE_API | ROUTE_POST | ROUTE_MODEL, PROBE = ROUTE_OPEN | ROUTE_QUIET };
+
+/* A row reads best as one line. */
+/* clang-format off */
+static const struct route routes[] = {
+    {STR_INIT("/chat/completions"), "chat", MODEL, OPERATION_CHAT, &model_call_handler},
+    {STR_INIT("/completions"), "completions", MODEL, OPERATION_COMPLETIONS, &model_call_handler},
+    {STR_INIT("/embeddings"), "embeddings", MODEL, OPERATION_EMBEDDINGS, &model_call_handler},
+    {STR_INIT("/models"), "models", ROUTE_API, OPERATION_NONE, &desk_models},
+    {STR_INIT("/models/"), "model", ROUTE_API | ROUTE_REST, OPERATION_NONE, &desk_model},
+    {STR_INIT("/livez"), "livez", PROBE, OPERATION_NONE, &desk_alive},
+    {STR_INIT("/readyz"), "readyz", PROBE, OPERATION_NONE, &desk_ready},
+    {STR_INIT("/healthz"), "healthz", PROBE, OPERATION_NONE, &desk_alive},
+    {STR_INIT("/health"), "healthz", PROBE, OPERATION_NONE, &desk_alive},
+    {STR_INIT("/metrics"), "metrics", ROUTE_QUIET, OPERATION_NONE, &desk_metrics},
+};
+/* clang-format on */
+
+const struct route *node_routes(size_t *count)
+{
+    *count = ARRAY_LEN(routes);
+    return routes;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/worker.h"
+
+#include <stdlib.h>
+
+#include "gate/exchange.h"
+#include "obs/log.h"
+
+static struct http_server_limits server_limits(const struct conf *c)
+{
+    return (struct http_server_limits){
+        .head = {.head_max = c->limits.head_max,
+                 .header_max = (unsigned)c->limits.header_count_max},
+        .body_max = c->limits.body_max,
+        .bodies_max = c->limits.bodies_total,
+        .connections_max = (unsigned)c->limits.connections_max,
+        .head_timeout_us = c->timeouts.head_us,
+        .body_timeout_us = c->timeouts.body_us,
+        .idle_timeout_us = c->timeouts.idle_us,
+        .write_timeout_us = c->timeouts.write_us,
+    };
+}
+
+static void on_call(void *user, struct http_call *call)
+{
+    struct worker *w = user;
+    exchange_start(&w->lane, call);
+}
+
+int worker_init(struct worker *w, const struct lane_home *home, unsigned index, struct loop *loop,
+                struct snapshot *snapshot, struct keyring *keyring, _Atomic uint64_t *bodies)
+{
+    struct http_server_limits limits = server_limits(snapshot_conf(snapshot));
+    *w = (struct worker){0};
+    http_server_init(&w->server, loop, &limits);
+    w->server.on_call = on_call;
+    w->server.user = w;
+    w->server.bodies = bodies;
+    return lane_init(&w->lane, home, index, loop, snapshot, keyring);
+}
+
+void worker_apply(struct worker *w, struct snapshot *snapshot, struct keyring *keyring)
+{
+    w->server.limits = server_limits(snapshot_conf(snapshot));
+    lane_apply(&w->lane, snapshot, keyring);
+}
+
+void worker_drain(struct worker *w)
+{
+    w->lane.draining = true;
+    http_server_drain(&w->server);
+}
+
+int worker_listen(struct worker *w, int fd)
+{
+    struct listener **grown =
+        realloc(w->listeners, (w->listener_count + 1) * sizeof(struct listener *));
+    if (!grown) abort();
+    w->listeners = grown;
+    int err = listener_open(w->lane.loop, fd, http_server_accept, &w->server,
+                            &w->listeners[w->listener_count]);
+    w->listener_count += !err;
+    return err;
+}
+
+static void *thread_main(void *arg)
+{
+    struct worker *w = arg;
+    struct loop *main_loop = w->lane.home->loop;
+    loop_run(w->lane.loop);
+    worker_fini(w);
+    loop_post(main_loop, &w->ended);
+    return NULL;
+}
+
+int worker_start(struct worker *w)
+{
+    int err = -pthread_create(&w->thread, NULL, thread_main, w);
+    w->started = !err;
+    return err;
+}
+
+void worker_fini(struct worker *w)
+{
+    if (!w->lane.loop) return;
+    for (size_t i = 0; i < w->listener_count; i++)
+        listener_close(w->listeners[i]);
+    free(w->listeners);
+    w->listeners = NULL;
+    w->listener_count = 0; /* metrics may still be asked for */
+    http_server_finish(&w->server);
+    loop_run_ready(w->lane.loop); /* exchanges say so to their clients */
+    http_server_close_all(&w->server);
+    loop_run_ready(w->lane.loop); /* exchanges see that their clients are gone, and settle */
+    http_server_fini(&w->server);
+    lane_fini(&w->lane);
+    log_flush();
+}

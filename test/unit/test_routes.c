@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* node, gate: which route a request takes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "node/routes.h"
+
+static void routes_are_found(void **state)
+{
+    (void)state;
+    static const struct {
+        enum http_method method;
+        const char *path;
+        const char *query;
+        const char *route;
+        bool method_ok;
+        const char *rest;
+        const char *arg;
+    } rows[] = {
+        {METHOD_POST, "/v1/chat/completions", "", "chat", true, "/chat/completions", ""},
+        {METHOD_POST, "/chat/completions", "", "chat", true, "/chat/completions", ""},
+        {METHOD_POST, "/openai/v1/chat/completions", "", "chat", true, "/chat/completions", ""},
+        {METHOD_POST, "/v1/chat/completions", "a=b", "chat", true, "/chat/completions", ""},
+        {METHOD_GET, "/v1/chat/completions", "", "chat", false, "/chat/completions", ""},
+        {METHOD_POST, "/v1/completions", "", "completions", true, "/completions", ""},
+        {METHOD_POST, "/v1/embeddings", "", "embeddings", true, "/embeddings", ""},
+        {METHOD_GET, "/v1/models", "", "models", true, "/models", ""},
+        {METHOD_HEAD, "/v1/models", "", "models", true, "/models", ""},
+        {METHOD_POST, "/v1/models", "", "models", false, "/models", ""},
+        {METHOD_GET, "/v1/models/a", "", "model", true, "/models/a", "a"},
+        {METHOD_GET, "/v1/models/org/name", "", "model", true, "/models/org/name", "org/name"},
+        {METHOD_GET, "/v1/models/org%2Fname%3a", "", "model", true, "/models/org%2Fname%3a",
+         "org/name:"},
+        {METHOD_GET, "/v1/models/%zz", "", "unknown", false, "/models/%zz", ""},
+        {METHOD_GET, "/v1/models/", "", "unknown", false, "/models/", ""},
+        {METHOD_GET, "/livez", "", "livez", true, "/livez", ""},
+        {METHOD_GET, "/readyz", "verbose", "readyz", true, "/readyz", ""},
+        {METHOD_GET, "/health", "", "healthz", true, "/health", ""},
+        {METHOD_GET, "/healthz", "", "healthz", true, "/healthz", ""},
+        {METHOD_GET, "/metrics", "", "metrics", true, "/metrics", ""},
+        {METHOD_GET, "/v1/metrics", "", "unknown", false, "/metrics", ""},
+        {METHOD_GET, "/", "", "unknown", false, "/", ""},
+        {METHOD_GET, "", "", "unknown", false, "", ""},
+        {METHOD_GET, "/v1", "", "unknown", false, "/v1", ""},
+        {METHOD_GET, "/v1/", "", "unknown", false, "/", ""},
+        {METHOD_POST, "/v1/chat/completions/", "", "unknown", false, "/chat/completions/", ""},
+        {METHOD_POST, "/V1/chat/completions", "", "unknown", false, "/V1/chat/completions", ""},
+        {METHOD_POST, "/v1/v1/chat/completions", "", "unknown", false, "/v1/chat/completions", ""},
+    };
+    size_t count;
+    const struct route *routes = node_routes(&count);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct arena arena;
+        struct route_match m;
+        char target[200];
+        arena_init(&arena, SIZE_MAX, 256);
+        snprintf(target, sizeof target, "%s%s%s", rows[i].path, rows[i].query[0] ? "?" : "",
+                 rows[i].query);
+        size_t path_len = strlen(rows[i].path);
+        struct http_head head = {.method = rows[i].method,
+                                 .target = str_of(target),
+                                 .path = str_n(target, path_len),
+                                 .query =
+                                     rows[i].query[0] ? str_of(target + path_len + 1) : STR("")};
+        routes_match(routes, count, &head, &arena, &m);
+        if (strcmp(route_name(&m), rows[i].route) || m.method_ok != rows[i].method_ok)
+            fail_msg("%s: route %s, method %d", target, route_name(&m), m.method_ok);
+        if (!str_eq(m.rest, str_of(rows[i].rest)))
+            fail_msg("%s: rest %" STR_FMT, target, STR_ARG(m.rest));
+        if (!str_eq(m.arg, str_of(rows[i].arg)))
+            fail_msg("%s: arg %" STR_FMT, target, STR_ARG(m.arg));
+        if (m.route) assert_true(m.allow.len > 0);
+        arena_fini(&arena);
+    }
+}
+
+static void a_path_that_was_meant_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        const char *meant; /* NULL: no idea */
+    } rows[] = {
+        {"/v1/v1/chat/completions", "/v1/chat/completions"},
+        {"//v1/chat/completions", "/v1/chat/completions"},
+        {"/v1/chat//completions/", "/v1/chat/completions"},
+        {"/V1/Chat/Completions", "/v1/chat/completions"},
+        {"/api/v1/completions", "/v1/completions"},
+        {"/v1/embeddings//", "/v1/embeddings"},
+        {"/v1/models/", "/v1/models"},
+        {"/v1/metrics", "/metrics"},
+        {"/readyz/", "/readyz"},
+        {"/", NULL},
+        {"", NULL},
+        {"/v1", NULL},
+        {"/v1/chat", NULL},
+        {"/api/chat", NULL},
+        {"/v1/xcompletions", NULL},
+        {"/v1/responses", NULL},
+    };
+    size_t count;
+    const struct route *routes = node_routes(&count);
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX, 256);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct str meant = routes_suggest(routes, count, &arena, str_of(rows[i].path));
+        if (!str_eq(meant, str_of(rows[i].meant)))
+            fail_msg("%s: %" STR_FMT, rows[i].path, STR_ARG(meant));
+        assert_true(rows[i].meant || !meant.ptr);
+    }
+    arena_fini(&arena);
+}
+
+/* Every row can be reached, and says what handles it. */
+static void rows_are_whole(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct route *routes = node_routes(&count);
+    for (size_t i = 0; i < count; i++) {
+        const struct route *r = &routes[i];
+        assert_non_null(r->handler);
+        assert_true(str_starts(r->path, STR("/")) && r->name[0]);
+        assert_true(!(r->flags & ROUTE_MODEL) == (r->operation == OPERATION_NONE));
+        for (size_t k = 0; k < i; k++)
+            assert_false(str_eq(routes[k].path, r->path));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(routes_are_found),
+        cmocka_unit_test(a_path_that_was_meant_is_told),
+        cmocka_unit_test(rows_are_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
