@@ -28,7 +28,7 @@ test: ## set up, build with sanitizers and run every suite; ends with `N passed,
 lint: ## layout, layers, static checks, and a build in which warnings are errors
 	@exec scripts/lint
 
-bench: ## measure against nginx and llama-server; prints a table and writes JSON into build/bench
+bench: ## measure against nginx, HAProxy and llama-server; prints a table and writes JSON into build/bench
 	@scripts/setup --for bench
 	@scripts/setup --for models
 	@scripts/build release

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -84,11 +85,12 @@ def command_line_version(program: str, flag: str) -> str:
 
 # --- ports and folders ---
 
-_ports = iter(range(18100, 18200))
+PORTS = range(18100, 18200)
+_ports = itertools.cycle(PORTS)
 
 
 def free_port() -> int:
-    for port in _ports:
+    for port in itertools.islice(_ports, len(PORTS)):
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
@@ -194,63 +196,14 @@ class Stage:
         wait_for(p, port, "/health")
         return p, port
 
-    def hostler(self, config: str, on: set[int] | None = None) -> tuple[Process, int]:
+    def hostler(self, config: str) -> tuple[Process, int]:
         """`hostler serve` on `config`, a YAML text without `listen`."""
         port = free_port()
         path = self.dir / f"hostler-{port}.yaml"
         path.write_text(f"listen: 127.0.0.1:{port}\n" + config)
-        p = self.start("hostler", [HOSTLER, "serve", "-c", path], on or proxy_cores())
+        p = self.start("hostler", [HOSTLER, "serve", "-c", path], proxy_cores())
         wait_for(p, port, "/livez")
         return p, port
-
-    def nginx(self, upstream_port: int) -> tuple[Process, int]:
-        if not shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"):
-            raise Unmeasured("nginx is not installed; `scripts/setup --for bench` installs it")
-        port = free_port()
-        path = self.dir / "nginx.conf"
-        path.write_text(NGINX.format(dir=self.dir, port=port, upstream=upstream_port,
-                                     user="user root;" if os.geteuid() == 0 else ""))
-        p = self.start("nginx", ["nginx", "-p", self.dir, "-c", path], proxy_cores(),
-                       {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
-        wait_for(p, port, "/health")
-        return p, port
-
-
-# A plain proxy: keep-alive on both sides, nothing buffered, nothing logged.
-NGINX = """
-worker_processes 1;
-daemon off;
-{user}
-pid {dir}/nginx.pid;
-error_log {dir}/nginx-error.log crit;
-worker_rlimit_nofile 65536;
-events {{ worker_connections 16384; }}
-http {{
-    access_log off;
-    client_body_temp_path {dir}/body;
-    proxy_temp_path {dir}/proxy;
-    fastcgi_temp_path {dir}/fastcgi;
-    uwsgi_temp_path {dir}/uwsgi;
-    scgi_temp_path {dir}/scgi;
-    keepalive_requests 1000000000;
-    upstream runtime {{
-        server 127.0.0.1:{upstream};
-        keepalive 1024;
-        keepalive_requests 1000000000;
-    }}
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location / {{
-            client_max_body_size 32m;
-            proxy_pass http://runtime;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_buffering off;
-            proxy_read_timeout 600s;
-        }}
-    }}
-}}
-"""
 
 
 def wait_for(p: Process, port: int, path: str, seconds: float = 30) -> None:
@@ -271,10 +224,9 @@ def wait_for(p: Process, port: int, path: str, seconds: float = 30) -> None:
 
 # --- control requests ---
 
-def http(port: int, path: str, body: dict | None = None, timeout: float = 10) -> tuple[int, str]:
+def http(port: int, path: str, body: dict | None = None, timeout: float = 10, key: str = KEY) -> tuple[int, str]:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=data,
-                                     headers={"authorization": f"Bearer {KEY}"})
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=data, headers={"authorization": f"Bearer {key}"})
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             return answer.status, answer.read().decode()
@@ -298,12 +250,9 @@ def metric_values(port: int, name: str) -> dict[str, float]:
 
 # --- loads ---
 
-def bench_args(url: str, *options: object) -> list:
-    return [HOSTLER, "bench", url, "--key", KEY, "--model", "mock", "--json", *map(str, options)]
-
-
 def start_bench(stage: Stage, url: str, *options: object, on: set[int] | None = None) -> Process:
-    return stage.start("bench", bench_args(url, *options), on or load_cores())
+    args = [HOSTLER, "bench", url, "--key", KEY, "--model", "mock", "--json", *options]
+    return stage.start("bench", args, on or load_cores())
 
 
 def bench_result(p: Process, seconds: float) -> dict:

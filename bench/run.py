@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Measures Hostler against nginx and llama-server and prints a table; `make bench` calls it.
+"""Measures Hostler against nginx, HAProxy and llama-server and prints a table; `make bench` calls it.
 
 Everything is started on ports 18100-18199 and stopped again. Proxies run on one core, load and mock runtime on the others.
 Rounds of the peers alternate, and each ratio is the median of the rounds' ratios. Results go to build/bench/*.json.
@@ -22,6 +22,7 @@ import aborts
 import company
 import engines
 import faults
+import peers
 import proxies
 from harness import HOSTLER, ROOT, Unmeasured, command_line_version, machine, note
 
@@ -64,7 +65,7 @@ def print_table(results: list[dict]) -> None:
         lines += [(str(r["figure"]), row["what"], row["value"], row["bound"], verdict(row)) for row in r["rows"]]
         if "unmeasured" in r:
             lines.append((str(r["figure"]), r["title"], "not measured: " + r["unmeasured"], "", "MISSING"))
-    widths = [min(60, max(len(line[i]) for line in lines)) for i in range(5)]
+    widths = [min(80, max(len(line[i]) for line in lines)) for i in range(5)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
     for r in results:
@@ -142,7 +143,8 @@ def main() -> int:
     args.json.write_text(json.dumps({
         "machine": box,
         "hostler": command_line_version(str(HOSTLER), "version"),
-        "nginx": command_line_version("/usr/sbin/nginx", "-v"),
+        "nginx": peers.version("nginx"),
+        "haproxy": peers.version("haproxy"),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "figures": results,
     }, indent=1) + "\n")
