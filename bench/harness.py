@@ -73,6 +73,12 @@ def machine() -> dict:
     }
 
 
+def describe(box: dict) -> str:
+    """What machine() found, in a line."""
+    return (f"{box['cpu']}, {box['cores']} cores{' (virtual)' if box['virtual'] else ''}, {box['memory_gib']} GiB, "
+            f"Linux {box['kernel']}, {box['system']}")
+
+
 def command_line_version(program: str, flag: str) -> str:
     """The first line that `program flag` prints, or ''."""
     try:
@@ -166,10 +172,24 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
 
 
-class Stage:
-    """The processes of one figure, in a folder of their own. Leaving it stops them all."""
+def _leave(signum: int, _: object) -> None:
+    for s in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(s, signal.SIG_IGN)
+    sys.exit(128 + signum)
 
-    def __init__(self) -> None:
+
+def stop_in_order() -> None:
+    """From now on a signal ends this program as an exception would: stages stop what they started, and a second signal does not
+    keep them from it."""
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, _leave)
+
+
+class Stage:
+    """The processes of one figure, in a folder of their own. Leaving it stops them all. Mock runtimes and loads are of `program`."""
+
+    def __init__(self, program: Path = HOSTLER) -> None:
+        self.program = program
         self.dir = Path(tempfile.mkdtemp(prefix="hostler-bench-"))
         self.processes: list[Process] = []
 
@@ -192,16 +212,16 @@ class Stage:
 
     def mock(self, *options: str) -> tuple[Process, int]:
         port = free_port()
-        p = self.start("mock", [HOSTLER, "mock", "--listen", f"127.0.0.1:{port}", *options], load_cores())
+        p = self.start("mock", [self.program, "mock", "--listen", f"127.0.0.1:{port}", *options], load_cores())
         wait_for(p, port, "/health")
         return p, port
 
-    def hostler(self, config: str) -> tuple[Process, int]:
-        """`hostler serve` on `config`, a YAML text without `listen`."""
+    def hostler(self, config: str, program: Path | None = None, under: tuple = ()) -> tuple[Process, int]:
+        """`hostler serve` on `config`, a YAML text without `listen`; `under` a command that runs it."""
         port = free_port()
         path = self.dir / f"hostler-{port}.yaml"
         path.write_text(f"listen: 127.0.0.1:{port}\n" + config)
-        p = self.start("hostler", [HOSTLER, "serve", "-c", path], proxy_cores())
+        p = self.start("hostler", [*under, program or self.program, "serve", "-c", path], proxy_cores())
         wait_for(p, port, "/livez")
         return p, port
 
@@ -251,7 +271,7 @@ def metric_values(port: int, name: str) -> dict[str, float]:
 # --- loads ---
 
 def start_bench(stage: Stage, url: str, *options: object, on: set[int] | None = None) -> Process:
-    args = [HOSTLER, "bench", url, "--key", KEY, "--model", "mock", "--json", *options]
+    args = [stage.program, "bench", url, "--key", KEY, "--model", "mock", "--json", *options]
     return stage.start("bench", args, on or load_cores())
 
 

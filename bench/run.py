@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import time
 from pathlib import Path
@@ -24,7 +23,7 @@ import engines
 import faults
 import peers
 import proxies
-from harness import HOSTLER, ROOT, Unmeasured, command_line_version, machine, note
+from harness import HOSTLER, ROOT, Unmeasured, command_line_version, describe, machine, note, stop_in_order
 
 DOCS = ROOT / "docs" / "benchmarks.md"
 COMMAND = "make bench"
@@ -100,11 +99,6 @@ def update_docs(text: str) -> None:
     DOCS.write_text(f"{head}{begin}{text}\n{end}{tail}")
 
 
-def describe(box: dict) -> str:
-    return (f"{box['cpu']}, {box['cores']} cores{' (virtual)' if box['virtual'] else ''}, {box['memory_gib']} GiB, "
-            f"Linux {box['kernel']}, {box['system']}")
-
-
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--figure", type=int, choices=sorted(FIGURES), action="append", help="only this one (repeatable)")
@@ -116,20 +110,12 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def leave(signum: int, _: object) -> None:
-    """Stages stop what they started; a second signal does not keep them from it."""
-    for s in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(s, signal.SIG_IGN)
-    sys.exit(128 + signum)
-
-
 def main() -> int:
     args = parse()
     if not HOSTLER.exists():
         print("bench: build/hostler is missing; `make` builds it", file=sys.stderr)
         return 2
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, leave)
+    stop_in_order()
     box = machine()
     args.json.parent.mkdir(parents=True, exist_ok=True)
     results = []
