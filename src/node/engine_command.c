@@ -45,7 +45,7 @@ static void add_number(struct strings *s, const char *name, uint64_t value)
 static struct str own_folder(struct arena *arena)
 {
     char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path);
     while (n > 0 && path[n - 1] != '/')
         n--;
     return n > 0 ? arena_dup(arena, str_n(path, (size_t)n)) : STR("");

@@ -142,7 +142,7 @@ static void take_line(struct engine_output *o, struct str line)
     if (line.len == 0) return;
     bool complaint = o->own && str_starts(line, own); /* the engine's last words */
     if (complaint)
-        snprintf(o->reason, sizeof(o->reason), "%" STR_FMT, STR_ARG(str_skip(line, own.len)));
+        snprintf(o->reason, sizeof o->reason, "%" STR_FMT, STR_ARG(str_skip(line, own.len)));
     if (take_share(o, line.len) && !log_as_own(o, line)) log_text(o, line, complaint);
 }
 
@@ -153,10 +153,10 @@ static void take_bytes(struct engine_output *o, struct str bytes)
         ptrdiff_t end = str_find_char(bytes, '\n');
         piece = end < 0 ? bytes : str_sub(bytes, 0, (size_t)end);
         bytes = str_skip(bytes, piece.len + (end >= 0));
-        size_t n = MIN(piece.len, sizeof(o->text) - o->len);
+        size_t n = MIN(piece.len, sizeof o->text - o->len);
         memcpy(o->text + o->len, piece.ptr, n);
         o->len += n;
-        bool full = o->len == sizeof(o->text);
+        bool full = o->len == sizeof o->text;
         if ((full || end >= 0) && !o->cutting) take_line(o, str_n(o->text, o->len));
         if (full || end >= 0) o->len = 0;
         o->cutting = end < 0 && (o->cutting || full);
@@ -177,7 +177,7 @@ static size_t read_some(struct engine_output *o)
     char bytes[READ_MAX];
     ssize_t n;
     do
-        n = read(o->fd, bytes, sizeof(bytes));
+        n = read(o->fd, bytes, sizeof bytes);
     while (n < 0 && errno == EINTR);
     if (n > 0) {
         take_bytes(o, str_n(bytes, (size_t)n));

@@ -31,7 +31,7 @@ static int listen_at(const char *path)
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 8)) exit(9);
+    if (bind(fd, (struct sockaddr *)&addr, sizeof addr) || listen(fd, 8)) exit(9);
     return fd;
 }
 
@@ -40,7 +40,7 @@ static void answer(int fd, bool healthy)
     char head[1024];
     const char *text = healthy ? "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
                                : "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
-    if (read(fd, head, sizeof(head)) > 0) (void)!write(fd, text, strlen(text));
+    if (read(fd, head, sizeof head) > 0) (void)!write(fd, text, strlen(text));
     close(fd);
 }
 
@@ -166,12 +166,12 @@ static void load_text(struct world *w, const char *yaml)
     struct conf_problems problems;
     struct conf *conf;
     conf_problems_init(&problems);
-    int rc = conf_parse(str_of(yaml), "test.yaml", &conf, &problems);
+    int err = conf_parse(str_of(yaml), "test.yaml", &conf, &problems);
     for (size_t i = 0; i < problems.count; i++)
         print_message("%" STR_FMT ": %" STR_FMT "\n", STR_ARG(problems.items[i].setting),
                       STR_ARG(problems.items[i].text));
     conf_problems_fini(&problems);
-    assert_int_equal(rc, 0);
+    assert_int_equal(err, 0);
     assert_int_equal(mesh_load(w->mesh, conf, loop_now(w->loop)), 0);
     conf_unref(conf);
     snapshot_unref(w->snapshot);
@@ -184,7 +184,7 @@ static void load_text(struct world *w, const char *yaml)
 static void load(struct world *w, const char *mode, const char *more)
 {
     char yaml[8192];
-    snprintf(yaml, sizeof(yaml),
+    snprintf(yaml, sizeof yaml,
              "models:\n"
              "  - name: demo\n"
              "    engine: { command: ['%s', serve, '${socket}', %s], stop_timeout: 200ms, %s }\n",
@@ -195,7 +195,7 @@ static void load(struct world *w, const char *mode, const char *more)
 static struct world *world_new(const char *mode, const char *more)
 {
     static const struct h1_limits limits = {.head_max = 16384, .header_max = 100};
-    struct world *w = calloc(1, sizeof(*w));
+    struct world *w = calloc(1, sizeof *w);
     rng_seed(&w->rng, 1);
     task_init(&w->drained_task, on_drained);
     task_init(&w->waiter_task, on_waiter);
@@ -340,7 +340,7 @@ static void a_refusal_is_told_at_once(void **state)
     struct world *w = world_new("ok", "idle_stop: 1h");
     char yaml[8192];
     setenv("HOSTLER_ENGINE", program, 1);
-    snprintf(yaml, sizeof(yaml), "models: [{ name: demo, engine: { file: '%s', slots: 1 } }]",
+    snprintf(yaml, sizeof yaml, "models: [{ name: demo, engine: { file: '%s', slots: 1 } }]",
              program);
     load_text(w, yaml);
     first = wait_admit(w);
@@ -375,13 +375,13 @@ static void a_deaf_process_is_overdue(void **state)
 static void a_missing_program_is_told(void **state)
 {
     (void)state;
-    char saved[sizeof(program)];
-    memcpy(saved, program, sizeof(saved));
-    snprintf(program, sizeof(program), "/nonexistent/runtime");
+    char saved[sizeof program];
+    memcpy(saved, program, sizeof saved);
+    snprintf(program, sizeof program, "/nonexistent/runtime");
     struct world *w = world_new("ok", "start: at_start");
     assert_int_equal(state_of(w), ENGINE_FAILED); /* trying again would not help */
     assert_reason(w, "/nonexistent/runtime cannot be started");
-    memcpy(program, saved, sizeof(program));
+    memcpy(program, saved, sizeof program);
     world_free(w);
 }
 
@@ -390,11 +390,11 @@ static pid_t pid_of(struct world *w)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     struct ucred peer;
-    socklen_t len = sizeof(peer);
+    socklen_t len = sizeof peer;
     snprintf(addr.sun_path, sizeof(addr.sun_path), "%" STR_FMT,
              STR_ARG(w->demo->endpoints[0].addr.path));
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof addr), 0);
     assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len), 0);
     close(fd);
     return peer.pid;
@@ -644,7 +644,7 @@ int main(int argc, char **argv)
     if (argc == 4 && strcmp(argv[1], "serve") == 0) return serve(argv[2], argv[3]);
     if (argc > 1 && strcmp(argv[1], "--model") == 0) return refuse();
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* whoever is PID 1 here may not reap orphans */
-    ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
     if (n < 0) return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(starts_on_demand_and_stops_when_idle),
