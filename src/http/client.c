@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/machine.h"
 #include "http/gather.h"
 
 #define BODY_HELD_MAX ((size_t)1 << 20)
@@ -126,6 +127,34 @@ static struct http_pool *pool_for(struct http_client *c, struct str key)
 
 /* --- facts --- */
 
+static const struct machine machine = {
+    .name = "fetch",
+    .count = FETCH_FAILED + 1,
+    .names =
+        (const char *const[]){
+            [FETCH_NONE] = "NONE",
+            [FETCH_CONNECTING] = "CONNECTING",
+            [FETCH_AWAIT] = "AWAIT",
+            [FETCH_BODY] = "BODY",
+            [FETCH_DONE] = "DONE",
+            [FETCH_FAILED] = "FAILED",
+        },
+    .moves =
+        (const uint32_t[]){
+            [FETCH_NONE] = MACHINE_BIT(FETCH_CONNECTING),
+            [FETCH_CONNECTING] = MACHINE_BIT(FETCH_AWAIT) | MACHINE_BIT(FETCH_FAILED),
+            [FETCH_AWAIT] = MACHINE_BIT(FETCH_BODY) | MACHINE_BIT(FETCH_FAILED),
+            [FETCH_BODY] = MACHINE_BIT(FETCH_DONE) | MACHINE_BIT(FETCH_FAILED),
+            [FETCH_DONE] = 0,
+            [FETCH_FAILED] = 0,
+        },
+};
+
+static void move(struct fetch *f, enum fetch_state state)
+{
+    f->state = machine_move(&machine, f->state, state);
+}
+
 static void tell(struct fetch *f)
 {
     loop_wake(f->client->loop, f->task);
@@ -133,7 +162,7 @@ static void tell(struct fetch *f)
 
 static void fail(struct fetch *f, int err)
 {
-    f->state = FETCH_FAILED;
+    move(f, FETCH_FAILED);
     f->err = err;
     tell(f);
 }
@@ -183,7 +212,7 @@ static void send_request(struct http_upstream *u)
     gather_add(&g, h1_write_request(f->arena, r, &start));
     for (unsigned i = 0; i < r->body_count; i++)
         gather_add(&g, r->body[i]);
-    f->state = FETCH_AWAIT;
+    move(f, FETCH_AWAIT);
     f->sent = true;
     f->last_read_us = loop_now(f->client->loop);
     h1_begin(u->parser, f->arena, r->method == METHOD_HEAD);
@@ -279,14 +308,14 @@ static void on_data(void *owner, struct str bytes)
         switch (h1_next(u->parser, &bytes, &piece)) {
         case H1_HEAD:
             f->head = keep_head(f->arena, h1_head(u->parser));
-            f->state = FETCH_BODY;
+            move(f, FETCH_BODY);
             continue;
         case H1_BODY:
             if (add_body(u, piece) == 0) continue;
             break_off(u, ERR_TOO_LARGE);
             return;
         case H1_END:
-            f->state = FETCH_DONE;
+            move(f, FETCH_DONE);
             u->tainted = bytes.len > 0;
             tell(f);
             return;
@@ -319,7 +348,7 @@ static void on_end(void *owner, int err)
     u->tainted = true;
     if (f->state == FETCH_DONE) return;
     if (err == ERR_EOF && f->state == FETCH_BODY && h1_finish(u->parser) == H1_END) {
-        f->state = FETCH_DONE;
+        move(f, FETCH_DONE);
         tell(f);
         return;
     }
@@ -378,7 +407,7 @@ void fetch_start(struct fetch *f)
     struct http_client *c = f->client;
     struct http_pool *pool = pool_for(c, f->key);
     assert(f->state == FETCH_NONE);
-    f->state = FETCH_CONNECTING;
+    move(f, FETCH_CONNECTING);
     struct http_upstream *u = f->no_reuse ? NULL : take_idle(pool);
     if (!u) {
         int err = dial(f, pool);

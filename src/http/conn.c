@@ -3,8 +3,22 @@
 #include "http/conn_priv.h"
 
 #include "base/clock.h"
+#include "base/machine.h"
 
 enum { LINGER_US = 1 * USEC_PER_SEC, LINGER_MAX_US = 30 * USEC_PER_SEC };
+
+static const struct machine machine = {
+    .name = "connection",
+    .count = CONN_LINGER + 1,
+    .names = (const char *const[]){"IDLE", "HEAD", "CALL", "LINGER"},
+    .moves =
+        (const uint32_t[]){
+            [CONN_IDLE] = MACHINE_BIT(CONN_HEAD) | MACHINE_BIT(CONN_LINGER),
+            [CONN_HEAD] = MACHINE_BIT(CONN_CALL),
+            [CONN_CALL] = MACHINE_BIT(CONN_IDLE) | MACHINE_BIT(CONN_LINGER),
+            [CONN_LINGER] = 0,
+        },
+};
 
 struct http_conn *conn__of(const struct http_call *c)
 {
@@ -74,13 +88,23 @@ void conn__progress(struct http_conn *conn)
     if (conn->stream) conn->drained = stream_drained(conn->stream);
 }
 
-void conn__enter(struct http_conn *conn, enum conn_state state)
+void conn__move(struct http_conn *conn, enum conn_state state)
 {
-    if (state == CONN_LINGER && conn->state != CONN_LINGER) metric_add(&conn->server->lingering, 1);
-    conn->state = state;
+    conn->state = machine_move(&machine, conn->state, state);
+    if (state == CONN_LINGER) metric_add(&conn->server->lingering, 1);
+}
+
+void conn__be_patient(struct http_conn *conn)
+{
     conn->linger_end_us = loop_now(conn->server->loop) + LINGER_MAX_US;
     conn__progress(conn);
     conn__watch(conn);
+}
+
+void conn__enter(struct http_conn *conn, enum conn_state state)
+{
+    conn__move(conn, state);
+    conn__be_patient(conn);
 }
 
 void conn__tell(struct http_conn *conn)

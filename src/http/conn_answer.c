@@ -123,7 +123,7 @@ static void next_call(struct http_conn *conn)
         loop_wake(conn->server->loop, &conn->task);
         return;
     }
-    conn->state = CONN_IDLE;
+    conn__move(conn, CONN_IDLE);
     conn__progress(conn);
     conn__watch(conn);
     if (conn->input.len) loop_wake(conn->server->loop, &conn->task);

@@ -61,9 +61,14 @@ uint64_t conn__deadline(const struct http_conn *conn);
 /* Sets the timer if it would fire too late; one that fires early looks again. */
 void conn__watch(struct http_conn *conn);
 
-/* The patience begins anew. */
+/* Something has moved: the time is taken from here on. */
 void conn__progress(struct http_conn *conn);
 
+/* The patience of the state begins anew, with the timer set. */
+void conn__be_patient(struct http_conn *conn);
+
+/* To another state, where that is allowed; conn__enter also lets the patience begin anew. */
+void conn__move(struct http_conn *conn, enum conn_state state);
 void conn__enter(struct http_conn *conn, enum conn_state state);
 
 /* Wakes the handler of the call in progress, if there is one. */

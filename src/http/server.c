@@ -116,7 +116,7 @@ static void parse_head(struct http_conn *conn)
         if (conn->input.len == 0) return;
         h1_begin(conn->parser, &conn->arena, false);
         conn->since_us = loop_now(conn->server->loop);
-        conn->state = CONN_HEAD;
+        conn__move(conn, CONN_HEAD);
     }
     switch (h1_next(conn->parser, &conn->input, &none)) {
     case H1_HEAD: start_call(conn); break;
@@ -244,7 +244,7 @@ static void on_end(void *owner, int err)
 static void on_drain(void *owner)
 {
     struct http_conn *conn = owner;
-    conn__enter(conn, conn->state);
+    conn__be_patient(conn);
     conn__tell(conn);
     loop_wake(conn->server->loop, &conn->task);
 }
@@ -294,7 +294,7 @@ void http_server_accept(void *server, struct stream *stream)
     metric_add(&s->accepted, 1);
     metric_add(&s->connections, 1);
     stream_set_handler(stream, &conn_handler, conn);
-    conn__enter(conn, CONN_IDLE);
+    conn__be_patient(conn);
     stream_read(stream, true);
 }
 
