@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "cmd/mock_knobs.h"
+#include "dialect/openai/write.h"
 #include "json/json.h"
 #include "json/write.h"
 
@@ -244,22 +245,10 @@ unsigned mock_frames_token(const struct mock_frames *f, uint32_t index, unsigned
 
 /* --- errors --- */
 
-static const char *error_type(int status)
-{
-    switch (status) {
-    case 401: return "authentication_error";
-    case 403: return "permission_error";
-    case 429: return "rate_limit_error";
-    default: return status >= 500 ? "server_error" : "invalid_request_error";
-    }
-}
-
 struct str mock_error_body(struct arena *arena, int status, const char *code, const char *message)
 {
-    const char *quote = code ? "\"" : "";
-    return arena_printf(
-        arena, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":%s%s%s}}",
-        message, error_type(status), quote, code ? code : "null", quote);
+    const struct refusal why = {.status = status, .message = str_of(message), .code = code};
+    return openai_error_body(arena, &why);
 }
 
 /* --- embeddings --- */

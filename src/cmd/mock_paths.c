@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/mock_priv.h"
+#include "dialect/openai/write.h"
 #include "json/write.h"
 
 enum { OUT_MAX = 64 * 1024 * 1024, MODELS_MAX = 100000 };
@@ -40,11 +41,7 @@ static void reply_model(struct mock *m, struct http_call *c, struct str name)
     struct json_writer w;
     buf_init(&b, OUT_MAX);
     json_write_init(&w, &b);
-    json_write_object(&w);
-    json_write_str_member(&w, "id", *known);
-    json_write_str_member(&w, "object", STR("model"));
-    json_write_u64_member(&w, "created", m->started_s);
-    json_write_str_member(&w, "owned_by", STR("mock"));
+    openai_begin_model(&w, *known, m->started_s, STR("mock"));
     json_write_object_end(&w);
     if (!json_write_end(&w)) mock__reply_json(c, 200, buf_str(&b));
     buf_fini(&b);
@@ -192,11 +189,7 @@ static void write_model_list(struct mock *m)
     json_write_key(&w, "data");
     json_write_array(&w);
     for (size_t i = 0; i < m->model_count; i++) {
-        json_write_object(&w);
-        json_write_str_member(&w, "id", m->models[i]);
-        json_write_str_member(&w, "object", STR("model"));
-        json_write_u64_member(&w, "created", m->started_s);
-        json_write_str_member(&w, "owned_by", STR("mock"));
+        openai_begin_model(&w, m->models[i], m->started_s, STR("mock"));
         json_write_object_end(&w);
     }
     json_write_array_end(&w);

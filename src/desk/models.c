@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The models that a key may use. */
 #include "desk/desk.h"
+#include "dialect/openai/write.h"
 
 static void write_model(struct json_writer *w, const struct service_name *name)
 {
-    json_write_object(w);
-    json_write_str_member(w, "id", name->id);
-    json_write_str_member(w, "object", STR("model"));
-    json_write_u64_member(w, "created", name->service->created_s);
-    json_write_str_member(w, "owned_by", STR("hostler"));
+    openai_begin_model(w, name->id, name->service->created_s, STR("hostler"));
     json_write_object_end(w);
 }
 

@@ -14,7 +14,7 @@
 struct reader {
     struct arena *arena;
     const struct json *body;
-    struct api_error *error;
+    struct refusal *error;
     uint32_t vocab;
 };
 
@@ -57,7 +57,7 @@ static const char *const read_fields[] = {
     NULL,
 };
 
-int api_refuse(struct arena *arena, struct api_error *error, const char *param, const char *code,
+int api_refuse(struct arena *arena, struct refusal *error, const char *param, const char *code,
                const char *fmt, ...)
 {
     char text[512];
@@ -65,7 +65,7 @@ int api_refuse(struct arena *arena, struct api_error *error, const char *param, 
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    *error = (struct api_error){
+    *error = (struct refusal){
         .status = 400,
         .type = "invalid_request_error",
         .code = code,
@@ -73,32 +73,6 @@ int api_refuse(struct arena *arena, struct api_error *error, const char *param, 
         .message = arena_dup(arena, str_of(text)),
     };
     return ERR_INVALID;
-}
-
-struct str api_error_body(struct arena *arena, const struct api_error *error)
-{
-    struct buf b;
-    struct json_writer w;
-    buf_init(&b, 16 * 1024);
-    json_write_init(&w, &b);
-    json_write_object(&w);
-    json_write_key(&w, "error");
-    json_write_object(&w);
-    json_write_str_member(&w, "message", error->message);
-    json_write_str_member(&w, "type", str_of(error->type));
-    if (error->param)
-        json_write_str_member(&w, "param", str_of(error->param));
-    else
-        json_write_null_member(&w, "param");
-    if (error->code)
-        json_write_str_member(&w, "code", str_of(error->code));
-    else
-        json_write_null_member(&w, "code");
-    json_write_object_end(&w);
-    json_write_object_end(&w);
-    struct str body = json_write_end(&w) ? STR("{}") : arena_dup(arena, buf_str(&b));
-    buf_fini(&b);
-    return body;
 }
 
 /* --- fields --- */
@@ -471,7 +445,7 @@ static int read_completion_logprobs(struct reader *r, struct sampler_params *p)
 /* --- requests --- */
 
 static int begin(struct reader *r, struct arena *arena, struct str body, uint32_t vocab,
-                 struct api_error *error)
+                 struct refusal *error)
 {
     struct json_error where = {0};
     const char *twice = NULL;
@@ -543,7 +517,7 @@ static int read_common(struct reader *r, struct api_request *out)
 }
 
 int api_parse_chat(struct arena *arena, struct str body, const struct sampler_params *defaults,
-                   uint32_t vocab, struct api_request *out, struct api_error *error)
+                   uint32_t vocab, struct api_request *out, struct refusal *error)
 {
     struct reader r;
     *out = (struct api_request){.kind = API_CHAT, .sampling = *defaults};
@@ -556,7 +530,7 @@ int api_parse_chat(struct arena *arena, struct str body, const struct sampler_pa
 
 int api_parse_completion(struct arena *arena, struct str body,
                          const struct sampler_params *defaults, uint32_t vocab,
-                         struct api_request *out, struct api_error *error)
+                         struct api_request *out, struct refusal *error)
 {
     struct reader r;
     bool echo = false;
@@ -582,7 +556,7 @@ int api_parse_completion(struct arena *arena, struct str body,
 }
 
 int api_parse_embedding(struct arena *arena, struct str body, uint32_t vocab,
-                        struct api_embedding *out, struct api_error *error)
+                        struct api_embedding *out, struct refusal *error)
 {
     struct reader r;
     struct str format = STR("float");
@@ -603,7 +577,7 @@ int api_parse_embedding(struct arena *arena, struct str body, uint32_t vocab,
 }
 
 int api_parse_tokenize(struct arena *arena, struct str body, struct str *content, bool *add_special,
-                       struct api_error *error)
+                       struct refusal *error)
 {
     struct reader r;
     *content = STR_NULL;
@@ -617,7 +591,7 @@ int api_parse_tokenize(struct arena *arena, struct str body, struct str *content
 }
 
 int api_parse_detokenize(struct arena *arena, struct str body, uint32_t vocab,
-                         struct api_prompt *out, struct api_error *error)
+                         struct api_prompt *out, struct refusal *error)
 {
     struct reader r;
     int err = begin(&r, arena, body, vocab, error);

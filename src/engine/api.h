@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/str.h"
+#include "dialect/openai/write.h"
 #include "engine/model.h"
 #include "engine/prompt.h"
 #include "engine/sampler.h"
@@ -23,15 +24,6 @@ enum {
     API_INPUTS_MAX = 2048,   /* an embedding's */
     API_MESSAGES_MAX = 4096, /* a chat's */
     API_ENDS_MAX = 64,       /* stop_token_ids */
-};
-
-/* An answer that is an error. Strings are static or on the arena. */
-struct api_error {
-    int status;
-    const char *type;  /* "invalid_request_error" ... */
-    const char *code;  /* NULL: null */
-    const char *param; /* NULL: null */
-    struct str message;
 };
 
 /* Text, or tokens that the client has made itself. */
@@ -77,22 +69,19 @@ struct sampler_params api_defaults(const struct model_sampling *recommended);
 /* 0, or ERR_INVALID and *error. `vocab` bounds token ids. */
 MUST_CHECK int api_parse_chat(struct arena *arena, struct str body,
                               const struct sampler_params *defaults, uint32_t vocab,
-                              struct api_request *out, struct api_error *error);
+                              struct api_request *out, struct refusal *error);
 MUST_CHECK int api_parse_completion(struct arena *arena, struct str body,
                                     const struct sampler_params *defaults, uint32_t vocab,
-                                    struct api_request *out, struct api_error *error);
+                                    struct api_request *out, struct refusal *error);
 MUST_CHECK int api_parse_embedding(struct arena *arena, struct str body, uint32_t vocab,
-                                   struct api_embedding *out, struct api_error *error);
+                                   struct api_embedding *out, struct refusal *error);
 MUST_CHECK int api_parse_tokenize(struct arena *arena, struct str body, struct str *content,
-                                  bool *add_special, struct api_error *error);
+                                  bool *add_special, struct refusal *error);
 MUST_CHECK int api_parse_detokenize(struct arena *arena, struct str body, uint32_t vocab,
-                                    struct api_prompt *out, struct api_error *error);
-
-/* The error's JSON body, on the arena. */
-struct str api_error_body(struct arena *arena, const struct api_error *error);
+                                    struct api_prompt *out, struct refusal *error);
 
 /* Fills *error and returns ERR_INVALID. `param` may be NULL. */
-int api_refuse(struct arena *arena, struct api_error *error, const char *param, const char *code,
+int api_refuse(struct arena *arena, struct refusal *error, const char *param, const char *code,
                const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 #endif

@@ -62,7 +62,7 @@ static struct http_call *give_up_call(struct embedding *e)
     return call;
 }
 
-static void fail(struct embedding *e, const struct api_error *error)
+static void fail(struct embedding *e, const struct refusal *error)
 {
     server__reply_error(give_up_call(e), error);
 }
@@ -97,7 +97,7 @@ static void run(struct task *task)
     free_if_done(e);
 }
 
-static void cut(struct work *work, const struct api_error *error)
+static void cut(struct work *work, const struct refusal *error)
 {
     struct embedding *e = CONTAINER_OF(work, struct embedding, preparation.work);
     if (e->call) fail(e, error);
@@ -159,8 +159,8 @@ static bool write_some(struct prepare_job *writing)
 static void on_written(struct prepare_job *writing)
 {
     struct embedding *e = CONTAINER_OF(writing, struct embedding, writing);
-    const struct api_error too_large = {500, "server_error", NULL, NULL,
-                                        STR("The answer is too large.")};
+    const struct refusal too_large = {
+        .status = 500, .type = "server_error", .message = STR("The answer is too large.")};
     e->writes = false;
     dispose(e);
     if (e->call && e->write_err)
@@ -192,9 +192,10 @@ void embedding_on_done(struct server *s UNUSED, struct embed_job *job, int err)
     }
     dispose(e);
     if (e->call) {
-        const struct api_error error = {500, "server_error", NULL, NULL,
-                                        err == ERR_CANCELLED
-                                            ? STR("The engine is shutting down.")
+        const struct refusal error = {
+            .status = 500,
+            .type = "server_error",
+            .message = err == ERR_CANCELLED ? STR("The engine is shutting down.")
                                             : STR("The model failed to compute embeddings.")};
         fail(e, &error);
     }

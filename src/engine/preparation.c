@@ -94,7 +94,7 @@ static bool step(struct prepare_job *job)
 
 /* --- on the loop --- */
 
-static void refuse(struct preparation *p, const struct api_error *error)
+static void refuse(struct preparation *p, const struct refusal *error)
 {
     task_cancel(&p->task);
     server__reply_error(p->call, error);
@@ -110,9 +110,9 @@ static void leave(struct preparation *p)
 
 static void refuse_body(struct preparation *p)
 {
-    struct api_error error = {.status = 400,
-                              .type = "invalid_request_error",
-                              .message = STR("The body did not arrive whole.")};
+    struct refusal error = {.status = 400,
+                            .type = "invalid_request_error",
+                            .message = STR("The body did not arrive whole.")};
     if (p->call->body_err == ERR_TOO_LARGE) {
         error.status = 413;
         error.message = STR("The body is larger than this engine takes.");
@@ -159,7 +159,7 @@ static void run(struct task *task)
         prepare(p);
 }
 
-static void cut(struct work *work, const struct api_error *error)
+static void cut(struct work *work, const struct refusal *error)
 {
     struct preparation *p = CONTAINER_OF(work, struct preparation, work);
     if (!p->preparing) {

@@ -30,7 +30,7 @@ struct work {
     struct list link;
     /* The server's patience has ended: answers with the error what has no answer yet, ends what has
      * one, and hurries the rest. */
-    void (*cut)(struct work *work, const struct api_error *error);
+    void (*cut)(struct work *work, const struct refusal *error);
 };
 
 struct preparation_handler {
@@ -51,7 +51,7 @@ struct preparation {
     struct http_call *call;
     const struct preparation_handler *handler;
     bool preparing;
-    const struct api_error *cut_by; /* what to answer when it was cut while PREPARING */
+    const struct refusal *cut_by; /* what to answer when it was cut while PREPARING */
     struct prepare_job job;
     struct arena arena;
 
@@ -65,7 +65,7 @@ struct preparation {
     const struct api_request *chat; /* instead of texts; count is 1 */
 
     int err;
-    struct api_error error;      /* with err */
+    struct refusal error;        /* with err */
     struct model_tokens *tokens; /* each text's, on the arena */
 
     /* How far it is: */

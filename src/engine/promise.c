@@ -108,7 +108,7 @@ static bool asks_for_nothing(const struct promise *p, const struct json *v)
 
 /* Refuses the first one of the table that asks for something. */
 static int refuse(const struct json *object, const struct promise *promises, size_t count,
-                  const char *param, const char *what, struct arena *arena, struct api_error *error)
+                  const char *param, const char *what, struct arena *arena, struct refusal *error)
 {
     for (size_t i = 0; i < count; i++) {
         const struct promise *p = &promises[i];
@@ -119,12 +119,12 @@ static int refuse(const struct json *object, const struct promise *promises, siz
     return 0;
 }
 
-int promise_check_request(const struct json *body, struct arena *arena, struct api_error *error)
+int promise_check_request(const struct json *body, struct arena *arena, struct refusal *error)
 {
     return refuse(body, request_promises, ARRAY_LEN(request_promises), NULL, "value", arena, error);
 }
 
-int promise_check_message(const struct json *message, struct arena *arena, struct api_error *error)
+int promise_check_message(const struct json *message, struct arena *arena, struct refusal *error)
 {
     return refuse(message, message_promises, ARRAY_LEN(message_promises), "messages",
                   "value in a message", arena, error);

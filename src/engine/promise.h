@@ -12,10 +12,10 @@
 
 /* 0, or ERR_INVALID and *error, whose `param` is the field. */
 MUST_CHECK int promise_check_request(const struct json *body, struct arena *arena,
-                                     struct api_error *error);
+                                     struct refusal *error);
 
 /* The same of one of a chat's messages; `param` is "messages". */
 MUST_CHECK int promise_check_message(const struct json *message, struct arena *arena,
-                                     struct api_error *error);
+                                     struct refusal *error);
 
 #endif

@@ -136,14 +136,15 @@ static void orphan(struct request *r)
 }
 
 /* Ends with an error: as an answer, or as the stream's last event when it has begun. */
-static void fail(struct request *r, const struct api_error *error)
+static void fail(struct request *r, const struct refusal *error)
 {
     if (r->state == REQUEST_ANSWERING) log_request(r, error->status >= 500 ? "failed" : "refused");
     struct http_call *call = give_up_call(r);
     if (!call->head_sent && !(r->stream && r->first_us)) {
         server__reply_error(call, error);
     } else {
-        const struct str frame[] = {STR("data: "), api_error_body(call->arena, error), STR("\n\n")};
+        const struct str frame[] = {STR("data: "), openai_error_body(call->arena, error),
+                                    STR("\n\n")};
         call_write(call, frame, ARRAY_LEN(frame), true);
         call_end(call);
     }
@@ -245,15 +246,15 @@ static void resume(struct request *r)
     }
 }
 
-static const struct api_error model_failed = {
-    .status = 500,
-    .type = "server_error",
-    .message = STR_INIT("The model failed to compute an answer.")};
-static const struct api_error too_long = {
+static const struct refusal model_failed = {.status = 500,
+                                            .type = "server_error",
+                                            .message =
+                                                STR_INIT("The model failed to compute an answer.")};
+static const struct refusal too_long = {
     .status = 500,
     .type = "server_error",
     .message = STR_INIT("The answer is larger than this engine can give.")};
-static const struct api_error shutting_down = {
+static const struct refusal shutting_down = {
     .status = 503, .type = "server_error", .message = STR_INIT("The engine is shutting down.")};
 
 static int frame_output(struct request *r, struct choice *c, unsigned index,
@@ -376,7 +377,7 @@ static void run(struct task *task)
     free_if_done(r);
 }
 
-static void cut(struct work *work, const struct api_error *error)
+static void cut(struct work *work, const struct refusal *error)
 {
     struct request *r = CONTAINER_OF(work, struct request, preparation.work);
     if (r->state == REQUEST_ANSWERING) fail(r, error);

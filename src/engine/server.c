@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "dialect/openai/write.h"
 #include "engine/server_priv.h"
 #include "json/write.h"
 #include "obs/log.h"
@@ -27,18 +28,17 @@ void server__reply_json(struct http_call *c, int status, struct str body)
     call_reply(c, status, &json_field, 1, body);
 }
 
-void server__reply_error(struct http_call *c, const struct api_error *error)
+void server__reply_error(struct http_call *c, const struct refusal *error)
 {
     const struct http_field fields[] = {json_field, HTTP_FIELD(RETRY_AFTER, STR("1"))};
     unsigned count = error->status == 503 ? 2 : 1;
-    call_reply(c, error->status, fields, count, api_error_body(c->arena, error));
+    call_reply(c, error->status, fields, count, openai_error_body(c->arena, error));
 }
 
 static void refuse(struct http_call *c, int status, const char *type, const char *code,
                    struct str message)
 {
-    const struct api_error error = {
-        .status = status, .type = type, .code = code, .message = message};
+    const struct refusal error = {.status = status, .type = type, .code = code, .message = message};
     server__reply_error(c, &error);
 }
 
@@ -70,7 +70,7 @@ void server__leave(struct server *s, struct work *work)
 }
 
 int server__check_model(const struct server *s, struct arena *arena, struct str name,
-                        struct api_error *error)
+                        struct refusal *error)
 {
     if (!name.len || str_eq(name, str_of(s->options.alias))) return 0;
     (void)api_refuse(arena, error, "model", "model_not_found",
@@ -95,11 +95,7 @@ static const char *template_found(const struct model_info *info)
 
 static void write_model(struct json_writer *w, const struct server *s)
 {
-    json_write_object(w);
-    json_write_str_member(w, "id", str_of(s->options.alias));
-    json_write_str_member(w, "object", STR("model"));
-    json_write_u64_member(w, "created", s->created);
-    json_write_str_member(w, "owned_by", STR("hostler"));
+    openai_begin_model(w, str_of(s->options.alias), s->created, STR("hostler"));
     if (s->info) {
         json_write_u64_member(w, "context_length", s->info->context);
         json_write_key(w, "meta");
@@ -227,13 +223,13 @@ static void refuse_method(const struct route *route, struct http_call *c)
 {
     struct str allow = route->post ? STR("POST") : STR("GET, HEAD");
     const struct http_field fields[] = {json_field, HTTP_FIELD(ALLOW, allow)};
-    const struct api_error error = {
+    const struct refusal error = {
         .status = 405,
         .type = "invalid_request_error",
         .message = arena_printf(c->arena, "%.*s %.*s is not known here, only %.*s.",
                                 STR_ARG(c->head->method_name),
                                 STR_ARG(str_sub(c->head->path, 0, 200)), STR_ARG(allow))};
-    call_reply(c, 405, fields, ARRAY_LEN(fields), api_error_body(c->arena, &error));
+    call_reply(c, 405, fields, ARRAY_LEN(fields), openai_error_body(c->arena, &error));
 }
 
 /* False: the answer has been given. */
@@ -313,7 +309,7 @@ static void on_embedded(void *user, struct embed_job *job, int err)
 
 /* --- life --- */
 
-static const struct api_error shutting_down = {
+static const struct refusal shutting_down = {
     .status = 503, .type = "server_error", .message = STR_INIT("The engine is shutting down.")};
 
 static void cut_all(struct server *s)

@@ -14,14 +14,14 @@ enum {
 };
 
 void server__reply_json(struct http_call *c, int status, struct str body);
-void server__reply_error(struct http_call *c, const struct api_error *error);
+void server__reply_error(struct http_call *c, const struct refusal *error);
 
 /* Counts work in progress, and tells when a draining server has none left. */
 void server__enter(struct server *s, struct work *work);
 void server__leave(struct server *s, struct work *work);
 
 MUST_CHECK int server__check_model(const struct server *s, struct arena *arena, struct str name,
-                                   struct api_error *error);
+                                   struct refusal *error);
 
 /* request.c: chat and completions. Takes the call over. */
 void request_begin(struct server *s, struct http_call *call, enum api_kind kind);

@@ -23,17 +23,21 @@ static enum step relay_whole(struct attempt *a, const struct str *out, unsigned 
 static void write_last_words(const struct attempt *a, struct buf *event, enum verdict verdict,
                              enum outcome outcome, const char *what)
 {
+    const struct dialect *dialect = a->x->match.dialect;
     if (outcome == OUTCOME_DRAINING) {
-        api_write_error_event(event, 503, STR("The server is shutting down."), "draining");
+        dialect->write_error_event(event,
+                                   &(struct refusal){.status = 503,
+                                                     .message = STR("The server is shutting down."),
+                                                     .code = "draining"});
         return;
     }
     /* A verdict without an answer of its own: the client's time is over. */
     const struct verdict_row *row =
         verdict_row(verdict == VERDICT_CANCELLED ? VERDICT_STALLED : verdict);
-    api_write_error_event(event, row->status,
-                          arena_printf(a->x->call->arena, "The runtime '%" STR_FMT "' %s.",
-                                       STR_ARG(a->endpoint_name), what),
-                          row->code);
+    struct str message = arena_printf(a->x->call->arena, "The runtime '%" STR_FMT "' %s.",
+                                      STR_ARG(a->endpoint_name), what);
+    dialect->write_error_event(
+        event, &(struct refusal){.status = row->status, .message = message, .code = row->code});
 }
 
 enum step answer_break(struct attempt *a, enum verdict verdict, enum outcome outcome,

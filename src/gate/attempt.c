@@ -8,8 +8,7 @@
 static bool wants_usage(const struct attempt *a, const struct endpoint *e)
 {
     const struct exchange *x = a->x;
-    if (x->match.route->operation == OPERATION_EMBEDDINGS || !x->request.stream ||
-        x->request.asks_usage)
+    if (x->match.route->operation == OPERATION_EMBEDDINGS || !x->ask.stream || x->ask.asks_usage)
         return false;
     if (e->usage == CONF_USAGE_AUTO)
         return !a->no_usage && endpoint_usage(e->state) != ENDPOINT_USAGE_REFUSED;
@@ -36,8 +35,9 @@ void attempt_start(struct attempt *a)
     };
     forward_request(x, e, &a->fetch.request);
     a->fetch.request.body = a->slices;
+    struct edits edits = {.model = e->model, .ask_usage = a->asked_usage};
     a->fetch.request.body_count =
-        api_splice(&x->request, x->call->body, e->model, a->asked_usage, x->call->arena, a->slices);
+        x->match.dialect->splice(&x->ask, x->call->body, &edits, x->call->arena, a->slices);
     a->again = a->fresh = false;
     fetch_start(&a->fetch);
 }
@@ -61,7 +61,7 @@ void attempt_end(struct attempt *a)
 uint64_t attempt_first_byte_due(const struct attempt *a)
 {
     const struct endpoint_timeouts *t = &a->grant.endpoint->timeouts;
-    return a->sent_us + (a->x->request.stream ? t->first_byte_us : t->whole_us);
+    return a->sent_us + (a->x->ask.stream ? t->first_byte_us : t->whole_us);
 }
 
 uint64_t attempt_due(const struct attempt *a)
@@ -77,14 +77,16 @@ bool attempt_read_as(struct attempt *a, const struct http_head *head)
 {
     bool is_stream = forward_is_stream(head);
     relay_fini(&a->relay); /* of an attempt before */
-    relay_init(&a->relay, is_stream, a->x->request.stream && !a->x->request.asks_usage);
+    relay_init(&a->relay, a->x->match.dialect->reader, is_stream,
+               a->x->ask.stream && !a->x->ask.asks_usage);
     return is_stream;
 }
 
 unsigned attempt_feed(struct attempt *a, struct str bytes, bool last, struct str out[RELAY_SLICES])
 {
     /* Without [DONE] a stream is whole when all that was asked for has ended. */
-    if (last && a->relay.is_sse && !a->relay.done) a->relay.wanted = api_choices(a->x->call->body);
+    if (last && a->relay.is_sse && !a->relay.done)
+        a->relay.wanted = a->x->match.dialect->choices(a->x->call->body);
     return relay_feed(&a->relay, bytes, last, out);
 }
 
@@ -101,7 +103,7 @@ static void learn_usage(const struct attempt *a)
 void attempt_note_first(struct attempt *a)
 {
     a->first_us = exchange_now(a->x);
-    if (a->x->request.stream) exchange_end_patience(a->x);
+    if (a->x->ask.stream) exchange_end_patience(a->x);
 }
 
 void attempt_note_begin(struct attempt *a)

@@ -19,7 +19,7 @@ struct attempt {
     struct grant grant;       /* the credit; endpoint NULL: none is held */
     struct str endpoint_name; /* for messages; on the call's arena */
     struct fetch fetch;
-    struct str slices[API_SLICES_MAX]; /* the body as it is sent */
+    struct str slices[DIALECT_SLICES_MAX]; /* the body as it is sent */
     struct relay relay;
     bool asked_usage;  /* it asks for usage that the client did not ask for */
     bool began;        /* something of an answer came with it */

@@ -143,10 +143,9 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, 
     if (status == 401) fields[n++] = (struct http_field)HTTP_FIELD(WWW_AUTHENTICATE, STR("Bearer"));
     struct buf body;
     buf_init(&body, 16384);
-    if (x->match.ollama)
-        api_write_ollama_error(&body, message);
-    else
-        api_write_error(&body, status, message, param, code);
+    x->match.dialect->write_error(
+        &body,
+        &(struct refusal){.status = status, .message = message, .param = param, .code = code});
     x->status = status;
     x->error_code = code;
     call_begin(x->call, status, fields, n, buf_len(&body));
@@ -305,17 +304,19 @@ bool exchange_may_use(const struct exchange *x, const struct service *s)
     return false;
 }
 
+static enum step refuse_request(struct exchange *x, const struct refusal *why)
+{
+    return exchange_refuse(x, OUTCOME_BAD_REQUEST, why->status, why->message, why->param, why->code,
+                           0);
+}
+
 static enum step step_permit(struct exchange *x)
 {
     struct arena *arena = x->call->arena;
-    struct api_problem problem;
-    if (api_check_media(x->call->head, &problem))
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 415, problem.message, problem.param,
-                               problem.code, 0);
-    if (api_read_body(arena, x->call->body, &x->request, &problem))
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 400, problem.message, problem.param,
-                               problem.code, 0);
-    struct str model = x->request.model;
+    struct refusal why;
+    if (dialect_check_media(x->call->head, &why)) return refuse_request(x, &why);
+    if (x->match.dialect->peek(arena, x->call->body, &x->ask, &why)) return refuse_request(x, &why);
+    struct str model = x->ask.model;
     x->asked = snapshot_service(x->snapshot, model);
     if (!x->asked)
         return exchange_refuse(x, OUTCOME_NOT_FOUND, 404,
@@ -457,6 +458,7 @@ void exchange_start(struct lane *l, struct http_call *call)
 {
     struct exchange *x = arena_zalloc(call->arena, sizeof *x);
     x->magic = EXCHANGE_MAGIC;
+    x->match.dialect = &dialect_openai; /* until a route is found */
     x->lane = l;
     x->call = call;
     x->snapshot = snapshot_ref(l->snapshot);

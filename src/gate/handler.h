@@ -7,7 +7,7 @@
 
 #include "base/base.h"
 #include "gate/lane.h"
-#include "gate/openai.h"
+#include "dialect/dialect.h"
 #include "gate/routes.h"
 #include "http/server.h"
 #include "obs/log.h"
@@ -59,7 +59,7 @@ struct exchange {
     char id[REQUEST_ID_MAX + 1];
 
     struct route_match match;
-    struct api_request request;
+    struct ask ask;
     const struct service *asked; /* the service of the model's name; NULL: none yet */
     void *mine;                  /* the handler's own state, on the call's arena */
 

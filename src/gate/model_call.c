@@ -545,7 +545,7 @@ static void log_call(const struct model_call *m, struct log_line *l)
     if (m->service != m->x->asked) log_str(l, "fallback", m->service->name);
     if (a->endpoint_name.len) log_str(l, "endpoint", a->endpoint_name);
     if (a->count) log_u64(l, "attempts", a->count);
-    if (m->x->request.stream) log_bool(l, "stream", true);
+    if (m->x->ask.stream) log_bool(l, "stream", true);
     if (m->waited_us) log_u64(l, "queue_us", m->waited_us);
     log_phase(l, "await_us", a->sent_us, a->head_us);
     log_phase(l, "ttft_us", m->x->call->started_us, a->first_us);

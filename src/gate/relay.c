@@ -3,14 +3,16 @@
 
 #include <string.h>
 
-void relay_init(struct relay *r, bool is_sse, bool strip_usage)
+#include "json/skim.h"
+
+void relay_init(struct relay *r, const struct answer_reader *reader, bool is_sse, bool strip_usage)
 {
-    *r = (struct relay){.is_sse = is_sse, .strip_usage = strip_usage && is_sse};
+    *r = (struct relay){.reader = reader, .is_sse = is_sse, .strip_usage = strip_usage && is_sse};
     sse_init(&r->sse, RELAY_EVENT_MAX);
     buf_init(&r->like, RELAY_LIKE_MAX);
     buf_init(&r->joined, RELAY_EVENT_MAX);
     buf_init(&r->made, RELAY_EVENT_MAX + 16);
-    json_find_init(&r->find, STR("usage"), RELAY_USAGE_MAX);
+    json_find_init(&r->find, reader->usage_member, RELAY_USAGE_MAX);
 }
 
 void relay_fini(struct relay *r)
@@ -22,28 +24,6 @@ void relay_fini(struct relay *r)
     json_find_fini(&r->find);
 }
 
-/* --- usage --- */
-
-static uint64_t read_count(const struct json_span *span)
-{
-    int64_t n;
-    return json_span_i64(span, &n) && n > 0 ? (uint64_t)n : 0;
-}
-
-/* Reads a usage object. */
-static void read_usage(struct usage *u, struct str object)
-{
-    static const struct str names[] = {STR_INIT("prompt_tokens"), STR_INIT("completion_tokens"),
-                                       STR_INIT("prompt_tokens_details")};
-    static const struct str details[] = {STR_INIT("cached_tokens")};
-    struct json_span fields[ARRAY_LEN(names)], cached[1];
-    if (json_scan(object, names, ARRAY_LEN(names), fields, NULL)) return;
-    *u = (struct usage){
-        .known = true, .prompt = read_count(&fields[0]), .completion = read_count(&fields[1])};
-    if (fields[2].type == JSON_OBJECT && json_scan_span(&fields[2], details, 1, cached, NULL) == 0)
-        u->cached = read_count(&cached[0]);
-}
-
 void relay_estimate(struct relay *r, size_t request_bytes)
 {
     if (r->usage.known || r->deltas == 0) return;
@@ -52,143 +32,10 @@ void relay_estimate(struct relay *r, size_t request_bytes)
         .prompt = request_bytes / 4, .completion = r->deltas, .known = true, .estimated = true};
 }
 
-/* --- what an event says --- */
-
-/* What an event says, as far as it matters. Borrowed from its data. */
-struct look {
-    struct str hole;  /* to be left out */
-    struct str list;  /* the choices' value and what follows it; ptr NULL: no such member */
-    struct str piece; /* of the answer: from a string's opening quote on; ptr NULL: none */
-    bool choice;      /* one at least is there */
-    bool usage;       /* a usage object */
-    bool error;       /* an error */
-    bool ends;        /* a choice has its finish_reason */
-    bool content;     /* a choice has something of an answer */
-};
-
-/* The bytes of the member `m`, whose value has `len` bytes, with a comma. Empty when it has none. */
-static struct str hole_of(struct str data, const struct json_member *m, size_t len)
-{
-    const char *from = m->name.ptr - 1, *to = m->value.ptr + len, *end = data.ptr + data.len;
-    const char *before = from, *behind = to;
-    while (before > data.ptr && json_is_blank((unsigned char)before[-1]))
-        before--;
-    while (behind < end && json_is_blank((unsigned char)*behind))
-        behind++;
-    if (before > data.ptr && before[-1] == ',') return str_n(before - 1, (size_t)(to - before + 1));
-    if (behind < end && *behind == ',') return str_n(from, (size_t)(behind + 1 - from));
-    return STR_NULL;
-}
-
-static void see_usage(struct relay *r, struct str data, const struct json_member *m,
-                      struct look *look)
-{
-    struct json_span value = json_skim_value(m->value);
-    if (value.type == JSON_NULL && r->strip_usage) look->hole = hole_of(data, m, value.raw.len);
-    if (value.type != JSON_OBJECT) return;
-    look->usage = true;
-    read_usage(&r->usage, value.raw);
-}
-
-static void see_error(struct relay *r, const struct json_member *m, struct look *look)
-{
-    static const struct str names[] = {STR_INIT("message")};
-    if (json_skim_empty(m->value)) return;
-    struct json_span value = json_skim_value(m->value), message[1];
-    look->error = true;
-    if (value.type == JSON_OBJECT && json_scan_span(&value, names, 1, message, NULL) == 0)
-        value = message[0];
-    if (value.type == JSON_STRING) r->error_message = value;
-}
-
-/* The bit of the choice with the index that `value` begins with. */
-static uint64_t choice_bit(struct str value)
-{
-    unsigned index = 0;
-    for (size_t i = 0; i < value.len && value.ptr[i] >= '0' && value.ptr[i] <= '9'; i++)
-        index = MIN(index * 10 + (unsigned)(value.ptr[i] - '0'), (unsigned)RELAY_CHOICES_MAX);
-    return UINT64_C(1) << index;
-}
-
-/* Takes note of the choices that have their finish_reason in this event. */
-static void see_ends(struct relay *r, struct str choices)
-{
-    struct str rest = json_skim_value(choices).raw;
-    struct json_span choice;
-    while (json_skim_element(&rest, &choice)) {
-        struct json_skim s;
-        struct json_member m;
-        uint64_t bit = 1;
-        bool ends = false;
-        json_skim_init(&s, choice.raw);
-        while (json_skim_next(&s, &m)) {
-            if (m.depth != 1) continue;
-            if (json_member_is(&m, STR("index"))) bit = choice_bit(m.value);
-            if (json_member_is(&m, STR("finish_reason"))) ends = !json_skim_empty(m.value);
-        }
-        if (ends && bit >> RELAY_CHOICES_MAX == 0) r->ended |= bit;
-    }
-}
-
-/* An outermost member. */
-static void see_member(struct relay *r, struct str data, const struct json_member *m,
-                       struct look *look)
-{
-    if (json_member_is(m, STR("choices"))) {
-        look->list = m->value;
-        look->choice = !json_skim_empty(m->value);
-    } else if (json_member_is(m, STR("usage"))) {
-        see_usage(r, data, m, look);
-    } else if (json_member_is(m, STR("error"))) {
-        see_error(r, m, look);
-    }
-}
-
-/* A member of a choice that has something of the answer, if it has anything. */
-static void see_piece(const struct json_member *m, struct look *look)
-{
-    if (json_skim_empty(m->value)) return;
-    look->content = true;
-    if (m->value.ptr[0] == '"') look->piece = m->value;
-}
-
-static void see_choice(struct relay *r, const struct json_member *m, struct look *look)
-{
-    if (json_member_is(m, STR("index"))) {
-        r->begun |= choice_bit(m->value);
-    } else if (json_member_is(m, STR("finish_reason"))) {
-        if (!json_skim_empty(m->value)) look->ends = look->content = true;
-    } else if (json_member_is(m, STR("text")) || json_member_is(m, STR("message"))) {
-        see_piece(m, look);
-    }
-}
-
-static struct look look_into(struct relay *r, struct str data)
-{
-    struct look look = {0};
-    struct json_skim s;
-    struct json_member m;
-    bool in_choices = false, in_delta = false;
-    json_skim_init(&s, data);
-    while (json_skim_next(&s, &m)) {
-        if (m.depth == 1) {
-            see_member(r, data, &m, &look);
-            in_choices = look.list.ptr && look.list.ptr == m.value.ptr;
-        } else if (in_choices && m.depth == 3) {
-            see_choice(r, &m, &look);
-            in_delta = json_member_is(&m, STR("delta"));
-        } else if (in_choices && in_delta && m.depth == 4) {
-            if (!json_member_is(&m, STR("role"))) see_piece(&m, &look);
-        }
-    }
-    if (look.ends) see_ends(r, look.list);
-    return look;
-}
-
 /* --- events that say nothing new --- */
 
 /* Remembers an event that only brings a piece of the answer. */
-static void remember(struct relay *r, struct str data, const struct look *look)
+static void remember(struct relay *r, struct str data, const struct event_facts *look)
 {
     struct str piece = json_skim_value(look->piece).raw;
     buf_clear(&r->like);
@@ -215,26 +62,32 @@ static bool same_again(const struct relay *r, struct str data)
            json_skim_inside(str_n(data.ptr + before, (size_t)(behind - data.ptr) - before));
 }
 
-static bool is_done(struct str data)
+/* Adds what an event says to what is known of the answer. */
+static void take_note(struct relay *r, const struct event_facts *facts)
 {
-    return str_starts(data, STR("[DONE]")) && str_trim(data).len == 6;
+    r->begun |= facts->begun;
+    r->ended |= facts->ended;
+    if (facts->usage.known) r->usage = facts->usage;
+    if (facts->error_message.type != JSON_NONE) r->error_message = facts->error_message;
 }
 
 /* Looks into data, of an event that is called an error or not. False when it is to be left out. *hole: of the data, to be left out. */
 static bool pass_news(struct relay *r, struct str data, bool error, struct str *hole)
 {
-    struct look look = look_into(r, data);
+    struct event_facts look = {0};
+    r->reader->read_event(data, r->strip_usage, &look);
+    take_note(r, &look);
     if (look.error || error) {
         r->error = true;
         return true;
     }
-    if (look.usage && !look.choice) { /* an event of its own */
+    if (look.has_usage && !look.choice) { /* an event of its own */
         r->content = true;
         return !r->strip_usage;
     }
-    if (look.content || !look.list.ptr) r->content = true;
+    if (look.content || !look.answer) r->content = true;
     if (r->content && !look.ends) r->deltas++;
-    if (look.piece.ptr && !look.ends && !look.usage) remember(r, data, &look);
+    if (look.piece.ptr && !look.ends && !look.has_usage) remember(r, data, &look);
     *hole = look.hole;
     return true;
 }
@@ -252,7 +105,7 @@ static bool pass_data(struct relay *r, const struct sse_event *event, struct str
 {
     struct str data = r->error ? event->data : data_of(r, event);
     r->data = true;
-    if (is_done(data)) {
+    if (r->reader->is_last(data)) {
         r->done = r->content = true;
         return true;
     }
@@ -326,6 +179,25 @@ static void add_event(struct relay *r, struct str out[RELAY_SLICES], unsigned *n
     add_slice(out, n, str_n(behind, (size_t)(raw.ptr + raw.len - behind)));
 }
 
+/* Part of an event that is too large to be looked into as a whole: as far as anybody can tell it is a piece of the answer, and its usage
+ * is found wherever it stands. */
+static void see_large(struct relay *r, struct str part)
+{
+    bool begins = !r->large;
+    r->data = r->content = r->large = true;
+    if (begins) {
+        json_find_fini(&r->find);
+        json_find_init(&r->find, r->reader->usage_member, RELAY_USAGE_MAX);
+        part = str_skip(part, (size_t)MAX(str_find_char(part, '{'), 0));
+    }
+    json_find_feed(&r->find, part);
+    if (relay_inside(r)) return;
+    struct str usage = json_find_value(&r->find);
+    if (usage.len) r->reader->read_usage(usage, &r->usage);
+    r->large = false;
+    r->deltas++;
+}
+
 static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY_SLICES])
 {
     struct sse_event event;
@@ -336,7 +208,7 @@ static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY
         if (got == 0) break;
         if (got < 0) {
             sse_skip(&r->sse, &in, &event.raw);
-            r->data = r->content = true; /* as far as anybody can tell */
+            see_large(r, event.raw);
             add_slice(out, &n, event.raw);
         } else if (pass_event(r, &event, &hole)) {
             add_event(r, out, &n, event.raw, hole);
@@ -349,7 +221,7 @@ static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY
 static bool is_whole(struct relay *r, const struct sse_event *event)
 {
     struct str data = data_of(r, event);
-    return is_done(data) || json_scan(data, NULL, 0, NULL, NULL) == 0;
+    return r->reader->is_last(data) || json_scan(data, NULL, 0, NULL, NULL) == 0;
 }
 
 /* The bytes have ended. What is left is an event if it is a whole one. */
@@ -363,7 +235,7 @@ static unsigned end_events(struct relay *r, struct str out[RELAY_SLICES], unsign
     }
     if (r->ended && !r->done && !r->error && !relay_cut(r)) {
         r->done = true;
-        out[n++] = STR("data: [DONE]\n\n");
+        out[n++] = r->reader->last_event;
     }
     return n;
 }
@@ -378,7 +250,7 @@ unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RE
     out[0] = in;
     if (in.len) json_find_feed(&r->find, in);
     struct str usage = last ? json_find_value(&r->find) : STR_NULL;
-    if (usage.len) read_usage(&r->usage, usage);
+    if (usage.len) r->reader->read_usage(usage, &r->usage);
     return in.len ? 1 : 0;
 }
 

@@ -9,18 +9,12 @@
 
 #include "base/base.h"
 #include "base/str.h"
+#include "dialect/reader.h"
 #include "http/sse.h"
 #include "json/skim.h"
 
-struct usage {
-    uint64_t prompt; /* tokens */
-    uint64_t completion;
-    uint64_t cached; /* of prompt */
-    bool known;
-    bool estimated; /* the runtime did not say: see relay_estimate */
-};
-
 struct relay {
+    const struct answer_reader *reader;
     bool is_sse;
     bool strip_usage; /* leave out usage where it has an event to itself or is null */
     bool
@@ -28,6 +22,7 @@ struct relay {
     bool done;   /* [DONE] went through; nothing behind it does */
     bool error;  /* an error event went through */
     bool data;   /* an event with data went through */
+    bool large;  /* in the middle of an event that is too large to be looked into as a whole */
     uint64_t events; /* passed on */
     uint64_t deltas; /* of them, with a piece of the answer: about as many tokens */
     uint64_t begun;  /* choices by index, a bit each */
@@ -44,18 +39,18 @@ struct relay {
     size_t like_hole_len;
     struct buf joined;     /* the data of an event with several lines */
     struct buf made;       /* an event that was made of a body which is none */
-    struct json_find find; /* usage in a JSON body */
+    struct json_find find; /* usage in a JSON body, or in a large event */
 };
 
 enum {
     RELAY_SLICES = 8,
     RELAY_LIKE_MAX = 4096,
     RELAY_EVENT_MAX = 1 << 20, /* a larger event passes without being looked into */
-    RELAY_USAGE_MAX = 4096,    /* a larger usage object of a JSON body is not read */
-    RELAY_CHOICES_MAX = 63,    /* choices beyond are never seen to end */
+    RELAY_USAGE_MAX = 65536,   /* a larger usage object of a JSON body is not read */
 };
 
-void relay_init(struct relay *r, bool is_sse, bool strip_usage);
+/* `reader`: of the dialect in which the runtime answers. */
+void relay_init(struct relay *r, const struct answer_reader *reader, bool is_sse, bool strip_usage);
 void relay_fini(struct relay *r);
 
 /* Filters one read's bytes into slices, borrowed from `in` and from the relay until the next call. Returns how many slices. Where there

@@ -26,10 +26,17 @@ static bool fits(const struct route *r, struct str path, struct arena *arena, st
            http_percent_decode(arena, str_skip(path, r->path.len), arg) == 0;
 }
 
+/* Of clients that call what is not served. */
+static const struct dialect *probable_dialect(struct str path)
+{
+    return str_starts(path, STR("/api/")) ? &dialect_ollama : &dialect_openai;
+}
+
 static void found(const struct route *r, const struct http_head *head, struct route_match *out)
 {
     bool post = r->flags & ROUTE_POST;
     out->route = r;
+    out->dialect = r->dialect;
     out->allow = post ? STR("POST, OPTIONS") : STR("GET, HEAD, OPTIONS");
     out->method_ok = post ? head->method == METHOD_POST
                           : head->method == METHOD_GET || head->method == METHOD_HEAD;
@@ -39,7 +46,7 @@ void routes_match(const struct route *routes, size_t count, const struct http_he
                   struct arena *arena, struct route_match *out)
 {
     *out = (struct route_match){.rest = without_version(head->path),
-                                .ollama = str_starts(head->path, STR("/api/"))};
+                                .dialect = probable_dialect(head->path)};
     for (size_t i = 0; i < count; i++) {
         const struct route *r = &routes[i];
         if (!fits(r, r->flags & ROUTE_API ? out->rest : head->path, arena, &out->arg)) continue;

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/str.h"
+#include "dialect/dialect.h"
 #include "http/message.h"
 
 struct handler; /* gate/handler.h */
@@ -19,15 +20,13 @@ enum route_flag {
     ROUTE_QUIET = 32 /* of no interest in the log when it goes well */
 };
 
-/* What is asked of a runtime. */
-enum operation { OPERATION_NONE, OPERATION_CHAT, OPERATION_COMPLETIONS, OPERATION_EMBEDDINGS };
-
 /* A row. Constant data. */
 struct route {
-    struct str path;  /* "/models"; of the API's without /v1 */
-    const char *name; /* for logs */
-    unsigned flags;   /* of enum route_flag */
-    enum operation operation;
+    struct str path;               /* "/models"; of the API's without /v1 */
+    const char *name;              /* for logs */
+    unsigned flags;                /* of enum route_flag */
+    enum operation operation;      /* ROUTE_MODEL: what is asked of the runtime */
+    const struct dialect *dialect; /* of request and answer, and of what we say ourselves */
     const struct handler *handler;
 };
 
@@ -37,7 +36,8 @@ struct route_match {
     struct str allow;          /* for the Allow header */
     struct str rest; /* of the path, behind /v1; the query stays here, nobody has read it */
     struct str arg;  /* ROUTE_REST: decoded */
-    bool ollama;     /* under /api/: its clients read errors in Ollama's shape */
+    const struct dialect
+        *dialect; /* the route's; without one, that in which the client probably reads */
 };
 
 /* Finds the route. /v1/x, /openai/v1/x and /x are the same. Strings borrow from the head or the arena. */

@@ -9,16 +9,16 @@ enum { MODEL = ROUTE_API | ROUTE_POST | ROUTE_MODEL, PROBE = ROUTE_OPEN | ROUTE_
 /* A row reads best as one line. */
 /* clang-format off */
 static const struct route routes[] = {
-    {STR_INIT("/chat/completions"), "chat", MODEL, OPERATION_CHAT, &model_call_handler},
-    {STR_INIT("/completions"), "completions", MODEL, OPERATION_COMPLETIONS, &model_call_handler},
-    {STR_INIT("/embeddings"), "embeddings", MODEL, OPERATION_EMBEDDINGS, &model_call_handler},
-    {STR_INIT("/models"), "models", ROUTE_API, OPERATION_NONE, &desk_models},
-    {STR_INIT("/models/"), "model", ROUTE_API | ROUTE_REST, OPERATION_NONE, &desk_model},
-    {STR_INIT("/livez"), "livez", PROBE, OPERATION_NONE, &desk_alive},
-    {STR_INIT("/readyz"), "readyz", PROBE, OPERATION_NONE, &desk_ready},
-    {STR_INIT("/healthz"), "healthz", PROBE, OPERATION_NONE, &desk_alive},
-    {STR_INIT("/health"), "healthz", PROBE, OPERATION_NONE, &desk_alive},
-    {STR_INIT("/metrics"), "metrics", ROUTE_QUIET, OPERATION_NONE, &desk_metrics},
+    {STR_INIT("/chat/completions"), "chat", MODEL, OPERATION_CHAT, &dialect_openai, &model_call_handler},
+    {STR_INIT("/completions"), "completions", MODEL, OPERATION_COMPLETIONS, &dialect_openai, &model_call_handler},
+    {STR_INIT("/embeddings"), "embeddings", MODEL, OPERATION_EMBEDDINGS, &dialect_openai, &model_call_handler},
+    {STR_INIT("/models"), "models", ROUTE_API, OPERATION_NONE, &dialect_openai, &desk_models},
+    {STR_INIT("/models/"), "model", ROUTE_API | ROUTE_REST, OPERATION_NONE, &dialect_openai, &desk_model},
+    {STR_INIT("/livez"), "livez", PROBE, OPERATION_NONE, &dialect_openai, &desk_alive},
+    {STR_INIT("/readyz"), "readyz", PROBE, OPERATION_NONE, &dialect_openai, &desk_ready},
+    {STR_INIT("/healthz"), "healthz", PROBE, OPERATION_NONE, &dialect_openai, &desk_alive},
+    {STR_INIT("/health"), "healthz", PROBE, OPERATION_NONE, &dialect_openai, &desk_alive},
+    {STR_INIT("/metrics"), "metrics", ROUTE_QUIET, OPERATION_NONE, &dialect_openai, &desk_metrics},
 };
 /* clang-format on */
 

@@ -14,11 +14,11 @@ static void must(bool holds)
     if (!holds) abort();
 }
 
-static void check_error(struct arena *arena, const struct api_error *error)
+static void check_error(struct arena *arena, const struct refusal *error)
 {
     const struct json *v;
     must(error->status == 400);
-    must(!json_parse(arena, api_error_body(arena, error), &v, NULL));
+    must(!json_parse(arena, openai_error_body(arena, error), &v, NULL));
     must(json_type(json_get(json_get(v, "error"), "message")) == JSON_STRING);
 }
 
@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct model_sampling none = {-1, -1, -1, -1, -1};
     struct sampler_params defaults = api_defaults(&none);
     struct arena arena;
-    struct api_error error;
+    struct refusal error;
     struct api_request request;
     struct api_embedding embedding;
     struct api_prompt prompt;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "dialect/dialect.h"
 #include "gate/relay.h"
 
 #define CHECK(fact) ((fact) ? (void)0 : abort())
@@ -71,7 +72,7 @@ static void relay(struct str text, struct str cuts, bool is_sse, bool forgetful,
 {
     struct str slices[RELAY_SLICES];
     size_t turn = 0;
-    relay_init(r, is_sse, true);
+    relay_init(r, dialect_openai.reader, is_sse, true);
     for (size_t at = 0; at < text.len;) {
         struct str piece = str_sub(text, at, piece_of(cuts, &turn));
         char *copy = copy_of(piece);

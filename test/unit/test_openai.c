@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gate: the OpenAI dialect's bodies and errors. */
+/* dialect: OpenAI's bodies and errors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "gate/openai.h"
+#include "dialect/dialect.h"
 #include "json/json.h"
 #include "json/write.h"
 
@@ -74,10 +74,10 @@ static void bodies_are_read(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct arena arena;
-        struct api_request r;
-        struct api_problem problem = {0};
+        struct ask r;
+        struct refusal problem = {0};
         arena_init(&arena, SIZE_MAX, 256);
-        int err = api_read_body(&arena, str_of(rows[i].body), &r, &problem);
+        int err = dialect_openai.peek(&arena, str_of(rows[i].body), &r, &problem);
         if (err != (rows[i].model ? 0 : ERR_INVALID)) fail_msg("%s: %d", rows[i].body, err);
         if (rows[i].model) {
             assert_true(str_eq(r.model, str_of(rows[i].model)));
@@ -158,14 +158,14 @@ static void check_rest_is_the_same(struct arena *arena, struct str before, struc
     buf_fini(&b);
 }
 
-static struct str spliced(struct arena *arena, const struct api_request *r, struct str body,
+static struct str spliced(struct arena *arena, const struct ask *r, struct str body,
                           const char *model, bool ask)
 {
-    struct str slices[API_SLICES_MAX];
+    struct str slices[DIALECT_SLICES_MAX];
     struct buf out;
     buf_init(&out, 1 << 16);
-    unsigned n = api_splice(r, body, str_of(model), ask, arena, slices);
-    assert_in_range(n, 1, API_SLICES_MAX);
+    unsigned n = dialect_openai.splice(r, body, &(struct edits){str_of(model), ask}, arena, slices);
+    assert_in_range(n, 1, DIALECT_SLICES_MAX);
     for (unsigned i = 0; i < n; i++)
         assert_int_equal(buf_append(&out, slices[i]), 0);
     struct str text = arena_dup(arena, buf_str(&out));
@@ -176,11 +176,11 @@ static struct str spliced(struct arena *arena, const struct api_request *r, stru
 static void check_splice(const char *text, const char *model, bool ask)
 {
     struct arena arena;
-    struct api_request r;
-    struct api_problem problem = {0};
+    struct ask r;
+    struct refusal problem = {0};
     struct str body = str_of(text);
     arena_init(&arena, SIZE_MAX, 4096);
-    if (api_read_body(&arena, body, &r, &problem))
+    if (dialect_openai.peek(&arena, body, &r, &problem))
         fail_msg("%s: %" STR_FMT, text, STR_ARG(problem.message));
     struct str after = spliced(&arena, &r, body, model, ask);
     const struct json *v = parse(&arena, after), *before = parse(&arena, body);
@@ -251,19 +251,24 @@ static void errors_have_the_dialects_shape(void **state)
         arena_init(&arena, SIZE_MAX, 4096);
         buf_init(&out, 4096);
         buf_init(&event, 4096);
-        api_write_error(&out, rows[i].status, STR("say \"what\"\n"), i % 2 ? "model" : NULL,
-                        i % 2 ? NULL : "code");
+        struct refusal why = {.status = rows[i].status,
+                              .message = STR("say \"what\"\n"),
+                              .param = i % 2 ? "model" : NULL,
+                              .code = i % 2 ? NULL : "code"};
+        dialect_openai.write_error(&out, &why);
         const struct json *error = json_get(parse(&arena, buf_str(&out)), "error");
         assert_true(str_eq(json_str_or(error, "message", STR("")), STR("say \"what\"\n")));
         assert_true(str_eq(json_str_or(error, "type", STR("")), str_of(rows[i].type)));
         assert_int_equal(json_type(json_get(error, "param")), i % 2 ? JSON_STRING : JSON_NULL);
         assert_int_equal(json_type(json_get(error, "code")), i % 2 ? JSON_NULL : JSON_STRING);
-        api_write_error_event(&event, rows[i].status, STR("line\nbreak"), "c");
+        why.message = STR("line\nbreak");
+        dialect_openai.write_error_event(&event, &why);
         struct str text = buf_str(&event);
         assert_true(str_starts(text, STR("data: {")) && str_ends(text, STR("}\n\n")));
         assert_int_equal(str_find_char(text, '\n'), (ptrdiff_t)text.len - 2);
         buf_clear(&out);
-        api_write_ollama_error(&out, STR("say \"what\"\n"));
+        why.message = STR("say \"what\"\n");
+        dialect_ollama.write_error(&out, &why);
         assert_true(str_eq(buf_str(&out), STR("{\"error\":\"say \\\"what\\\"\\n\"}")));
         buf_fini(&out);
         buf_fini(&event);
@@ -275,12 +280,16 @@ static void errors_have_the_dialects_shape(void **state)
 static void errors_are_whole_or_empty(void **state)
 {
     (void)state;
+    const struct refusal why = {.status = 500,
+                                .message = STR("a message of some length"),
+                                .param = "param",
+                                .code = "code"};
     for (size_t max = 0; max < 150; max++) {
         struct buf out, event;
         buf_init(&out, max);
         buf_init(&event, max);
-        api_write_error(&out, 500, STR("a message of some length"), "param", "code");
-        api_write_error_event(&event, 500, STR("a message of some length"), "code");
+        dialect_openai.write_error(&out, &why);
+        dialect_openai.write_error_event(&event, &why);
         assert_true(buf_len(&out) == 0 || str_ends(buf_str(&out), STR("}}")));
         assert_true(buf_len(&event) == 0 || str_ends(buf_str(&event), STR("}}\n\n")));
         buf_fini(&out);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dialect/dialect.h"
 #include "gate/relay.h"
 
 #define CHUNK(text) \
@@ -48,7 +49,7 @@ static void check_stream(bool strip, struct str text, struct str want, size_t cu
 {
     struct relay r;
     struct buf out;
-    relay_init(&r, true, strip);
+    relay_init(&r, dialect_openai.reader, true, strip);
     buf_init(&out, 1 << 20);
     run(&r, text, cut, step, &out);
     if (!str_eq(buf_str(&out), want))
@@ -179,7 +180,7 @@ static void usage_of_our_asking_is_left_out_and_counted(void **state)
         for (size_t cut = 0; cut <= s.len; cut++) {
             struct relay r;
             struct buf out;
-            relay_init(&r, true, true);
+            relay_init(&r, dialect_openai.reader, true, true);
             buf_init(&out, 4096);
             run(&r, s, cut, s.len + 1, &out);
             if (!str_eq(buf_str(&out), want) || !r.usage.known || r.usage.prompt != 7 ||
@@ -191,7 +192,7 @@ static void usage_of_our_asking_is_left_out_and_counted(void **state)
         (void)snprintf(text, sizeof text, "\xef\xbb\xbf%s" DONE, rows[i]);
         struct relay r;
         struct buf out;
-        relay_init(&r, true, true);
+        relay_init(&r, dialect_openai.reader, true, true);
         buf_init(&out, 4096);
         run(&r, str_of(text), 1, 7, &out);
         assert_true(str_eq(buf_str(&out), STR(DONE)) && r.usage.known);
@@ -222,7 +223,7 @@ static void many_holes_lose_nothing(void **state)
         for (size_t step = 1; step < buf_len(&text) + 100; step += 97) {
             struct relay r;
             struct buf out;
-            relay_init(&r, true, true);
+            relay_init(&r, dialect_openai.reader, true, true);
             buf_init(&out, 1 << 20);
             run(&r, buf_str(&text), 0, step, &out);
             assert_true(str_eq(buf_str(&out), buf_str(&want)));
@@ -250,7 +251,7 @@ static void a_huge_event_passes(void **state)
     for (size_t step = 4000; step < buf_len(&text); step *= 3) {
         struct relay r;
         struct buf out;
-        relay_init(&r, true, true);
+        relay_init(&r, dialect_openai.reader, true, true);
         buf_init(&out, 4 << 20);
         run(&r, buf_str(&text), 0, step, &out);
         assert_true(r.done && !relay_inside(&r) && r.usage.known);
@@ -259,6 +260,37 @@ static void a_huge_event_passes(void **state)
         buf_fini(&out);
     }
     buf_fini(&text);
+}
+
+/* Where the usage stands in a huge event, and how it is cut, makes no difference. */
+static void usage_is_read_in_a_huge_event(void **state)
+{
+    (void)state;
+    static const char usage[] = "\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":5}";
+    for (int last = 0; last < 2; last++) {
+        struct buf text, out;
+        buf_init(&text, 4 << 20);
+        add(&text, STR("data: {"));
+        if (!last) add(&text, str_of(usage));
+        add(&text, last ? STR("\"x\":{\"usage\":{}},\"y\":\"") : STR(",\"y\":\""));
+        for (int i = 0; i < RELAY_EVENT_MAX / 16 + 100; i++)
+            add(&text, STR("0123456789abcdef"));
+        add(&text, last ? STR("\",") : STR("\""));
+        if (last) add(&text, str_of(usage));
+        add(&text, STR("}\n\n" DONE));
+        for (size_t step = 4001; step < buf_len(&text); step *= 5) {
+            struct relay r;
+            relay_init(&r, dialect_openai.reader, true, true);
+            buf_init(&out, 4 << 20);
+            run(&r, buf_str(&text), 0, step, &out);
+            assert_true(r.done && r.usage.known && !r.usage.estimated);
+            assert_int_equal(r.usage.prompt, 7);
+            assert_int_equal(r.usage.completion, 5);
+            relay_fini(&r);
+            buf_fini(&out);
+        }
+        buf_fini(&text);
+    }
 }
 
 /* Whoever is in such an event when the bytes end has not seen the answer's end. */
@@ -272,7 +304,7 @@ static void a_stream_that_ends_in_a_huge_event_is_cut(void **state)
     add(&text, STR("data: "));
     for (int i = 0; i < RELAY_EVENT_MAX / 16 + 100; i++)
         add(&text, STR("0123456789abcdef"));
-    relay_init(&r, true, true);
+    relay_init(&r, dialect_openai.reader, true, true);
     run(&r, buf_str(&text), 0, 65536, &out);
     assert_true(relay_inside(&r) && relay_cut(&r));
     feed(&r, STR("\n\n"), false, &out);
@@ -338,7 +370,7 @@ static void a_stream_is_cut_before_its_end(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct relay r;
         struct buf out;
-        relay_init(&r, true, false);
+        relay_init(&r, dialect_openai.reader, true, false);
         buf_init(&out, 4096);
         run(&r, str_of(rows[i].text), 0, 7, &out);
         if (relay_cut(&r) != rows[i].cut) fail_msg("%s: %d", rows[i].text, relay_cut(&r));
@@ -365,7 +397,7 @@ static void a_bare_json_body_becomes_an_event(void **state)
         for (size_t step = 1; step < 50; step++) {
             struct relay r;
             struct buf out;
-            relay_init(&r, true, true);
+            relay_init(&r, dialect_openai.reader, true, true);
             buf_init(&out, 4096);
             run(&r, str_of(rows[i][0]), 0, step, &out);
             if (!rows[i][0][0]) feed(&r, STR_NULL, true, &out);
@@ -409,7 +441,7 @@ static void content_is_what_carries_some_of_the_answer(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct relay r;
         struct buf out;
-        relay_init(&r, true, false);
+        relay_init(&r, dialect_openai.reader, true, false);
         buf_init(&out, 4096);
         run(&r, str_of(rows[i].text), 3, 5, &out);
         if (r.content != rows[i].content) fail_msg("%s: %d", rows[i].text, r.content);
@@ -423,7 +455,7 @@ static void an_end_without_usage_is_estimated(void **state)
     (void)state;
     struct relay r;
     struct buf out;
-    relay_init(&r, true, true);
+    relay_init(&r, dialect_openai.reader, true, true);
     buf_init(&out, 4096);
     run(&r, STR(CHUNK("") CHUNK("a") CHUNK("b") ": x\n\n" CHUNK("c") END("0", "stop")), 0, 9, &out);
     relay_estimate(&r, 400);
@@ -431,13 +463,13 @@ static void an_end_without_usage_is_estimated(void **state)
     assert_int_equal(r.usage.completion, 3);
     assert_int_equal(r.usage.prompt, 100);
     relay_fini(&r);
-    relay_init(&r, true, true);
+    relay_init(&r, dialect_openai.reader, true, true);
     run(&r, STR(CHUNK("a") USAGE), 0, 9, &out);
     relay_estimate(&r, 400);
     assert_true(r.usage.known && !r.usage.estimated);
     assert_int_equal(r.usage.completion, 5);
     relay_fini(&r);
-    relay_init(&r, true, true);
+    relay_init(&r, dialect_openai.reader, true, true);
     relay_estimate(&r, 400);
     assert_false(r.usage.known);
     relay_fini(&r);
@@ -449,7 +481,7 @@ static void an_error_event_is_noticed(void **state)
     (void)state;
     struct relay r;
     struct buf out;
-    relay_init(&r, true, true);
+    relay_init(&r, dialect_openai.reader, true, true);
     buf_init(&out, 4096);
     struct str slices[RELAY_SLICES];
     struct str text = STR("data: {\"error\":{\"message\":\"x\"}}\n\n");
@@ -458,7 +490,7 @@ static void an_error_event_is_noticed(void **state)
     assert_true(r.error && str_eq(r.error_message.raw, STR("\"x\"")));
     relay_fini(&r);
     /* in a read with more behind it, which is not looked into */
-    relay_init(&r, true, true);
+    relay_init(&r, dialect_openai.reader, true, true);
     text = STR(
         "data: {\"error\":\ndata: {\"message\":\"y\"}}\n\n"
         "data: {\"choices\":\ndata: [],\"id\":\"0123456789012345678901234567890123456789\"}\n\n" DONE);
@@ -476,7 +508,7 @@ static void check_json(const char *text, bool known, uint64_t prompt, uint64_t c
     for (size_t step = 1; step <= s.len; step++) {
         struct relay r;
         struct buf out;
-        relay_init(&r, false, false);
+        relay_init(&r, dialect_openai.reader, false, false);
         buf_init(&out, 1 << 20);
         run(&r, s, 0, step, &out);
         assert_true(str_eq(buf_str(&out), s));
@@ -522,7 +554,7 @@ static void check_long(const char *head, const char *tail)
     for (size_t step = 50; step < 40000; step += 1111) {
         struct relay r;
         struct buf out;
-        relay_init(&r, false, false);
+        relay_init(&r, dialect_openai.reader, false, false);
         buf_init(&out, 1 << 20);
         run(&r, buf_str(&text), 0, step, &out);
         assert_true(str_eq(buf_str(&out), buf_str(&text)));
@@ -552,6 +584,7 @@ int main(void)
         cmocka_unit_test(usage_of_our_asking_is_left_out_and_counted),
         cmocka_unit_test(many_holes_lose_nothing),
         cmocka_unit_test(a_huge_event_passes),
+        cmocka_unit_test(usage_is_read_in_a_huge_event),
         cmocka_unit_test(a_stream_that_ends_in_a_huge_event_is_cut),
         cmocka_unit_test(a_stream_is_cut_before_its_end),
         cmocka_unit_test(a_bare_json_body_becomes_an_event),

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dialects: the shapes in which APIs say the same. A dialect is a table of functions; who relays, serves or pretends to be a runtime
+ * goes through it, and a further dialect is a further table.
+ *
+ * Pure functions, no I/O, any thread. */
+#ifndef HOSTLER_DIALECT_DIALECT_H
+#define HOSTLER_DIALECT_DIALECT_H
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "dialect/reader.h"
+#include "http/message.h"
+#include "json/scan.h"
+
+/* What is asked of a runtime. */
+enum operation { OPERATION_NONE, OPERATION_CHAT, OPERATION_COMPLETIONS, OPERATION_EMBEDDINGS };
+
+/* What routing needs of a request body. Spans borrow from the body. */
+struct ask {
+    struct str model; /* unescaped */
+    bool stream;
+    bool asks_usage; /* the client wants the usage of its stream */
+    struct json_span model_span;
+    struct json_span options_span; /* what has usage_span in it */
+    struct json_span usage_span;   /* where it says so */
+};
+
+/* Why a request is not answered. All strings are static or on an arena. */
+struct refusal {
+    int status;
+    struct str message; /* a sentence for people */
+    const char *param;  /* the field that is at fault, or NULL */
+    const char *code;   /* for programs, or NULL */
+    const char *type;   /* NULL: as the status says */
+};
+
+/* What is to be changed in a body on its way to a runtime. */
+struct edits {
+    struct str model; /* the name by which the runtime knows it */
+    bool ask_usage;   /* asks for the usage of a stream where the client does not */
+};
+
+enum { DIALECT_SLICES_MAX = 8 };
+
+struct dialect {
+    const char *name;
+
+    /* Validates the body of a request and reads it. ERR_INVALID: *why says what is wrong. */
+    int (*peek)(struct arena *arena, struct str body, struct ask *out, struct refusal *why);
+
+    /* The body as slices for a runtime of the same dialect: the client's own bytes but for the edits. Returns how many slices. */
+    unsigned (*splice)(const struct ask *ask, struct str body, const struct edits *edits,
+                       struct arena *arena, struct str slices[DIALECT_SLICES_MAX]);
+
+    /* How many answers (choices) a body asks for. Scans the body: for rare occasions. */
+    unsigned (*choices)(struct str body);
+
+    const struct answer_reader *reader;
+
+    /* Appends a refusal as the body of an answer, or nothing where there is no room. */
+    void (*write_error)(struct buf *out, const struct refusal *why);
+
+    /* The same as the last event of a stream. */
+    void (*write_error_event)(struct buf *out, const struct refusal *why);
+};
+
+extern const struct dialect dialect_openai; /* openai/openai.c */
+extern const struct dialect dialect_ollama; /* ollama.c: its errors, so far */
+
+/* media.c: judges what a head says of a JSON body. JSON may go by any media type or none (curl's -d calls it a form), since it is read
+ * as JSON and passed on as that; but another charset than UTF-8 or a content coding would make other text of it. ERR_INVALID: *why says
+ * what is wrong, with status 415. */
+MUST_CHECK int dialect_check_media(const struct http_head *head, struct refusal *why);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Errors, as the SDKs parse them. */
+#include "dialect/openai/openai_priv.h"
+#include "json/write.h"
+
+static const char *error_type(int status)
+{
+    switch (status) {
+    case 401: return "authentication_error";
+    case 403: return "permission_error";
+    case 429: return "rate_limit_error";
+    default: return status >= 500 ? "server_error" : "invalid_request_error";
+    }
+}
+
+static void write_nullable(struct json_writer *w, const char *name, const char *value)
+{
+    if (value)
+        json_write_str_member(w, name, str_of(value));
+    else
+        json_write_null_member(w, name);
+}
+
+void openai__write_error(struct buf *out, const struct refusal *why)
+{
+    struct json_writer w;
+    json_write_init(&w, out);
+    json_write_object(&w);
+    json_write_key(&w, "error");
+    json_write_object(&w);
+    json_write_str_member(&w, "message", why->message);
+    json_write_str_member(&w, "type", str_of(why->type ? why->type : error_type(why->status)));
+    write_nullable(&w, "param", why->param);
+    write_nullable(&w, "code", why->code);
+    json_write_object_end(&w);
+    json_write_object_end(&w);
+    if (json_write_end(&w)) buf_clear(out); /* an empty body rather than half of one */
+}
+
+void openai__write_error_event(struct buf *out, const struct refusal *why)
+{
+    if (buf_append(out, STR("data: "))) return;
+    struct buf json;
+    buf_init(&json, 8192);
+    openai__write_error(&json, why);
+    if (buf_append(out, buf_str(&json)) || buf_append(out, STR("\n\n"))) buf_clear(out);
+    buf_fini(&json);
+}
