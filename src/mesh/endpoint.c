@@ -255,7 +255,7 @@ static void conclude(struct grant *g, enum verdict_blame blame, const char *fail
     g->trial = g->probation = g->last = false;
     if (!change.began && !change.ended) return;
     log_change(s, g->endpoint, &change, now_us);
-    service__offer(s->service, now_us, change.began);
+    s->service->offer(s->service, now_us, change.began);
 }
 
 void endpoint_report(struct grant *g, unsigned worker, enum verdict verdict,
@@ -301,7 +301,7 @@ void endpoint_give_back(struct grant *g, uint64_t now_us)
     g->trial = g->probation = g->last = false;
     atomic_store_explicit(&s->released_us, now_us, memory_order_relaxed);
     atomic_fetch_sub(&s->inflight, 1);
-    service__offer(s->service, now_us, false);
+    s->service->offer(s->service, now_us, false);
 }
 
 void endpoint_release(struct grant *g, uint64_t now_us)
@@ -370,7 +370,7 @@ static void change_phase(struct endpoint_state *s, enum endpoint_phase phase, st
     atomic_store(&s->phase, (uint32_t)phase);
     atomic_store(&s->wanted, false);
     pthread_mutex_unlock(&s->mutex);
-    service__offer(s->service, now_us, true);
+    s->service->offer(s->service, now_us, true);
 }
 
 void endpoint_set_phase(struct endpoint_state *s, enum endpoint_phase phase, struct str reason,
@@ -390,7 +390,7 @@ bool endpoint_alive(struct endpoint_state *s, uint64_t now_us)
     if (down)
         change_phase(s, ENDPOINT_UP, STR(""), 0, false, now_us);
     else if (cooling)
-        service__offer(s->service, now_us, true);
+        s->service->offer(s->service, now_us, true);
     return down || cooling;
 }
 
@@ -425,7 +425,7 @@ bool endpoint_retire(struct endpoint_state *s, enum endpoint_phase to, struct st
     }
     atomic_store(&s->phase, ENDPOINT_UP);
     atomic_store(&s->wanted, false);
-    service__offer(s->service, now_us, false);
+    s->service->offer(s->service, now_us, false);
     return false;
 }
 

@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "mesh/mesh_priv.h"
 
@@ -22,88 +20,6 @@ int mesh_new(unsigned workers, const struct mesh_hooks *hooks, struct mesh **out
     *out = m;
     return 0;
 }
-
-/* --- states that outlive snapshots --- */
-
-static NORETURN void out_of_memory(void)
-{
-    abort();
-}
-
-static struct service_state *service_state_new(struct mesh *m, struct str name)
-{
-    struct service_state *s = calloc(1, sizeof *s);
-    if (!s) out_of_memory();
-    size_t size = m->workers * sizeof *s->workers;
-    s->workers = aligned_alloc(_Alignof(struct service_worker), size);
-    if (!s->workers) out_of_memory();
-    memset(s->workers, 0, size);
-    s->mesh = m;
-    s->name = str_n(str_dup(name), name.len);
-    s->created_s = clock_wall_us() / USEC_PER_SEC;
-    queue_init(&s->queue);
-    rng_seed_random(&s->rng);
-    pthread_mutex_init(&s->mutex, NULL);
-    list_push_back(&m->services, &s->link);
-    map_put(&m->by_name, s->name, s);
-    return s;
-}
-
-static void service_state_free(struct service_state *s)
-{
-    assert(s->queue.count == 0);
-    list_remove(&s->link);
-    map_remove(&s->mesh->by_name, s->name);
-    pthread_mutex_destroy(&s->mutex);
-    free((char *)(uintptr_t)s->name.ptr);
-    free(s->workers);
-    free(s);
-}
-
-struct service_state *mesh__service_state(struct mesh *m, struct str name)
-{
-    struct service_state *found = map_get(&m->by_name, name);
-    if (!found) found = service_state_new(m, name);
-    atomic_fetch_add(&found->refs, 1);
-    return found;
-}
-
-struct endpoint_state *mesh__endpoint_state(struct mesh *m, struct service_state *service,
-                                            struct str identity, bool engine)
-{
-    struct endpoint_state *found = map_get(&m->by_identity, identity);
-    assert(!found || found->service == service); /* its name is part of the identity */
-    if (!found) {
-        if (endpoint__new(service, identity, &found)) out_of_memory();
-        if (engine) atomic_store(&found->phase, ENDPOINT_STARTABLE);
-        list_push_back(&m->endpoints, &found->link);
-        map_put(&m->by_identity, found->identity, found);
-    }
-    atomic_fetch_add(&found->refs, 1);
-    return found;
-}
-
-/* Frees the states that no snapshot names. Only the main thread adds references, so none comes
- * back. */
-static void sweep(struct mesh *m)
-{
-    if (!atomic_exchange(&m->stale, false)) return;
-    LIST_EACH_SAFE(&m->endpoints, it, next)
-    {
-        struct endpoint_state *s = LIST_ITEM(it, struct endpoint_state, link);
-        if (atomic_load(&s->refs) > 0) continue;
-        list_remove(&s->link);
-        map_remove(&m->by_identity, s->identity);
-        endpoint__free(s);
-    }
-    LIST_EACH_SAFE(&m->services, it, next)
-    {
-        struct service_state *s = LIST_ITEM(it, struct service_state, link);
-        if (atomic_load(&s->refs) == 0) service_state_free(s);
-    }
-}
-
-/* --- the current snapshot --- */
 
 static void set_rules(const struct snapshot *s)
 {
@@ -145,7 +61,7 @@ int mesh_load(struct mesh *m, struct conf *conf, uint64_t now_us)
     if (err) return err;
     set_rules(s);
     make_current(m, s, now_us);
-    sweep(m);
+    mesh__sweep(m);
     return 0;
 }
 
@@ -160,14 +76,14 @@ void mesh_tick(struct mesh *m, uint64_t now_us)
     {
         service__offer(LIST_ITEM(it, struct service_state, link), now_us, true);
     }
-    sweep(m);
+    mesh__sweep(m);
 }
 
 void mesh_free(struct mesh *m)
 {
     if (!m) return;
     make_current(m, NULL, 0);
-    sweep(m);
+    mesh__sweep(m);
     assert(list_empty(&m->services) && list_empty(&m->endpoints));
     map_fini(&m->by_name);
     map_fini(&m->by_identity);

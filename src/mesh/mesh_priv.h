@@ -34,6 +34,9 @@ struct service_state {
     _Atomic uint64_t turn;  /* round robin's running number */
     _Atomic size_t waiting; /* length of queue */
 
+    /* Hands free credits to those who wait (service__offer); for endpoints, which stand below the queue. */
+    void (*offer)(struct service_state *s, uint64_t now_us, bool all);
+
     pthread_mutex_t mutex; /* for what follows */
     struct queue queue;    /* struct waiter */
     /* In the mesh's current snapshot; NULL: not configured any more. */
@@ -80,12 +83,15 @@ void service__offer(struct service_state *s, uint64_t now_us, bool all);
 /* Changes where waiters are served; NULL: the service is gone. */
 void service__set_current(struct service_state *s, const struct service *current, uint64_t now_us);
 
-/* snapshot.c */
+/* build.c */
 MUST_CHECK int snapshot__build(struct mesh *m, struct conf *conf, struct snapshot **out);
 
-/* mesh.c: the state of that identity, found or made; with one more reference. */
+/* states.c: the state of that identity, found or made; with one more reference. */
 struct service_state *mesh__service_state(struct mesh *m, struct str name);
 struct endpoint_state *mesh__endpoint_state(struct mesh *m, struct service_state *service,
                                             struct str identity, bool engine);
+
+/* Frees the states that no snapshot names. Only the main thread adds references, so none comes back. */
+void mesh__sweep(struct mesh *m);
 
 #endif
