@@ -63,13 +63,11 @@ static const struct machine machine = {
 struct model_call {
     enum state state;
     struct exchange *x;
-    const struct service
-        *service;     /* the one that is tried: the one asked for, or a fallback of it */
-    size_t fallbacks; /* of the one asked for, tried so far */
-    struct tried tried;
-    struct waiter *waiter; /* in QUEUE */
-    uint64_t queued_us;    /* began to wait for a credit */
-    uint64_t waited_us;    /* in queues, altogether */
+    size_t fallbacks;           /* of the one asked for, tried so far */
+    struct admission admission; /* its service: the one asked for, or a fallback of it */
+    struct waiter *waiter;      /* in QUEUE */
+    uint64_t queued_us;         /* began to wait for a credit */
+    uint64_t waited_us;         /* in queues, altogether */
     struct attempt attempt;
     struct buf held; /* HOLD: what came of a stream before its answer began */
 };
@@ -94,7 +92,7 @@ static bool is_attempt(enum state s)
 /* When the state has taken too long; 0: never. */
 static uint64_t due(const struct model_call *m)
 {
-    if (m->state == MODEL_CALL_QUEUE) return service_wait_until(m->service, m->queued_us);
+    if (m->state == MODEL_CALL_QUEUE) return service_wait_until(m->admission.service, m->queued_us);
     if (!is_attempt(m->state)) return 0;
     uint64_t attempt = attempt_due(&m->attempt);
     bool holds = m->state == MODEL_CALL_HOLD && !m->attempt.first_us;
@@ -115,8 +113,8 @@ static bool next_fallback(struct model_call *m)
     while (m->fallbacks < m->x->asked->fallback_count) {
         const struct service *s = m->x->asked->fallback[m->fallbacks++];
         if (!exchange_may_use(m->x, s)) continue;
-        m->service = s;
-        m->tried = (struct tried){0};
+        m->admission.service = s;
+        m->admission.tried = (struct tried){0};
         return true;
     }
     return false;
@@ -128,7 +126,7 @@ static enum step no_endpoint(struct model_call *m, uint64_t retry_after_us)
     if (next_fallback(m)) return go(m, MODEL_CALL_ADMIT);
     struct buf reason;
     buf_init(&reason, 1024);
-    service_ready(m->service, exchange_now(m->x), &reason);
+    service_ready(m->admission.service, exchange_now(m->x), &reason);
     struct str why = arena_dup(m->x->call->arena, buf_str(&reason));
     buf_fini(&reason);
     return exchange_refuse(
@@ -141,7 +139,7 @@ static enum step no_endpoint(struct model_call *m, uint64_t retry_after_us)
 
 static enum step queue_refused(struct model_call *m)
 {
-    metric_add(&service_stats(m->service, m->x->lane->index)->queue_full, 1);
+    metric_add(&service_stats(m->admission.service, m->x->lane->index)->queue_full, 1);
     if (next_fallback(m)) return go(m, MODEL_CALL_ADMIT);
     return exchange_refuse(m->x, OUTCOME_QUEUE_FULL, 429,
                            arena_printf(m->x->call->arena,
@@ -154,13 +152,12 @@ static enum step queue_refused(struct model_call *m)
 static enum step step_admit(struct model_call *m)
 {
     uint64_t retry_after_us = 0, now = exchange_now(m->x);
-    int got =
-        admit_try(m->service, &m->tried, &m->x->lane->rng, now, &m->attempt.grant, &retry_after_us);
+    int got = admit_try(&m->admission, &m->x->lane->rng, now, &m->attempt.grant, &retry_after_us);
     if (got == ADMIT_OK) return go(m, MODEL_CALL_SEND);
     if (got == ADMIT_NONE) return no_endpoint(m, retry_after_us);
     if (got == ADMIT_REST && next_fallback(m)) return STEP_NEXT;
-    uint64_t until = m->x->deadline_us ? m->x->deadline_us : UINT64_MAX;
-    if (admit_wait(m->service, &m->tried, m->x->lane->loop, &m->x->task, 0, until, now, &m->waiter))
+    m->admission.deadline_us = m->x->deadline_us ? m->x->deadline_us : UINT64_MAX;
+    if (admit_wait(&m->admission, m->x->lane->loop, &m->x->task, now, &m->waiter))
         return queue_refused(m);
     m->queued_us = now;
     return go(m, MODEL_CALL_QUEUE);
@@ -169,7 +166,7 @@ static enum step step_admit(struct model_call *m)
 /* The wait is over, one way or the other. */
 static void note_wait(struct model_call *m, uint64_t now)
 {
-    struct service_stats *stats = service_stats(m->service, m->x->lane->index);
+    struct service_stats *stats = service_stats(m->admission.service, m->x->lane->index);
     histogram_observe_us(&stats->queued, now - m->queued_us);
     m->waited_us += now - m->queued_us;
 }
@@ -177,7 +174,7 @@ static void note_wait(struct model_call *m, uint64_t now)
 static enum step step_queue(struct model_call *m)
 {
     uint64_t now = exchange_now(m->x), retry_after_us;
-    struct service_stats *stats = service_stats(m->service, m->x->lane->index);
+    struct service_stats *stats = service_stats(m->admission.service, m->x->lane->index);
     switch (waiter_state(m->waiter)) {
     case WAITER_GRANTED:
         admit_take(m->waiter, &m->attempt.grant);
@@ -227,10 +224,10 @@ enum retry { RETRY_NO, RETRY_FALLBACK, RETRY_HERE };
  * granted), else at a fallback model, which is another runtime and needs none. */
 static enum retry take_retry(struct model_call *m)
 {
-    struct tried tried = m->tried;
+    struct admission next = m->admission;
     if (m->attempt.count >= exchange_conf(m->x)->retry.attempts_max) return RETRY_NO;
-    tried_add(&tried, m->attempt.grant.endpoint);
-    bool here = admit_hopeful(m->service, &tried, exchange_now(m->x));
+    tried_add(&next.tried, m->attempt.grant.endpoint);
+    bool here = admit_hopeful(&next, exchange_now(m->x));
     if (here && service_may_retry(m->x->asked, m->x->lane->index, exchange_now(m->x)))
         return RETRY_HERE;
     if (has_fallback(m)) return RETRY_FALLBACK;
@@ -259,12 +256,12 @@ static enum step attempt_failed(struct model_call *m, enum verdict verdict, uint
     buf_release(&m->held);
     m->attempt.relay.usage = (struct usage){0}; /* nobody got what it counts */
     m->attempt.relay.deltas = 0;
-    tried_add(&m->tried, m->attempt.grant.endpoint);
+    tried_add(&m->admission.tried, m->attempt.grant.endpoint);
     attempt_end(&m->attempt);
     if (retry == RETRY_HERE) {
         uint64_t wait_us = 0;
-        int got = admit_try(m->service, &m->tried, &m->x->lane->rng, exchange_now(m->x),
-                            &m->attempt.grant, &wait_us);
+        int got = admit_try(&m->admission, &m->x->lane->rng, exchange_now(m->x), &m->attempt.grant,
+                            &wait_us);
         if (got == ADMIT_OK) return go(m, MODEL_CALL_SEND);
         if (got != ADMIT_NONE) return go(m, MODEL_CALL_ADMIT);
     }
@@ -334,7 +331,7 @@ static void log_redirect(const struct model_call *m, const struct http_head *hea
     struct log_line l;
     log_begin(&l, LOG_WARN, "endpoint_redirect");
     log_cstr(&l, "request_id", m->x->id);
-    log_str(&l, "model", m->service->name);
+    log_str(&l, "model", m->admission.service->name);
     log_str(&l, "endpoint", m->attempt.endpoint_name);
     log_i64(&l, "status", head->status);
     log_str(&l, "location", str_sub(http_head_get(head, HDR_LOCATION), 0, 256));
@@ -495,7 +492,7 @@ static void on_begin(struct exchange *x)
 {
     struct model_call *m = arena_zalloc(x->call->arena, sizeof *m);
     m->x = m->attempt.x = x;
-    m->service = x->asked;
+    m->admission.service = x->asked;
     buf_init(&m->held, HELD_MAX);
     x->mine = m;
 }
@@ -542,7 +539,7 @@ static void log_call(const struct model_call *m, struct log_line *l)
 {
     const struct attempt *a = &m->attempt;
     const struct usage *usage = &a->relay.usage;
-    if (m->service != m->x->asked) log_str(l, "fallback", m->service->name);
+    if (m->admission.service != m->x->asked) log_str(l, "fallback", m->admission.service->name);
     if (a->endpoint_name.len) log_str(l, "endpoint", a->endpoint_name);
     if (a->count) log_u64(l, "attempts", a->count);
     if (m->x->ask.stream) log_bool(l, "stream", true);

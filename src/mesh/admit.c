@@ -7,10 +7,6 @@
 #include "base/err.h"
 #include "mesh/mesh_priv.h"
 
-/* Endpoints weighed against each other; a service with more of them is looked at in batches that
- * begin anywhere. */
-enum { BATCH_MAX = 64 };
-
 void tried_add(struct tried *t, const struct endpoint *e)
 {
     t->items[t->count++ % TRIED_MAX] = e->state;
@@ -27,208 +23,122 @@ bool tried_has(const struct tried *t, const struct endpoint_state *s)
 
 /* --- choosing --- */
 
-/* Whom a look takes into account; each is a reserve for the one before it. */
-enum reach {
-    REACH_SOUND,  /* for retries: those without recent failures */
-    REACH_LIKED,  /* those that are not shunned */
-    REACH_ANYONE, /* shunned ones, too: better a bad answer than none */
-    REACH_END
+/* Who wants a credit: a service's endpoints as route/choose.h sees them. */
+struct taker {
+    const struct admission *admission;
+    uint64_t now_us;
+    struct grant *out;
 };
 
-/* What a look at a service's endpoints found. */
-struct survey {
-    enum reach reach;
-    struct route_candidate candidates[BATCH_MAX];
-    size_t count; /* candidates of this batch */
-    size_t first; /* place of candidates[0] in the service's endpoints */
-
-    /* Over all batches: */
-    bool soon;   /* one is full, starting, startable or on trial: waiting makes sense */
-    bool rests;  /* one asked for a pause, which is over soon, too */
-    bool beyond; /* a wider reach has more */
-    /* The earliest time at which a cooldown or a failed start may be over; UINT64_MAX: none. */
-    uint64_t better_us;
-};
-
-static const struct endpoint *endpoint_at(const struct service *s, const struct survey *v, size_t i)
+static enum route_phase phase_of(const struct endpoint_state *e)
 {
-    return &s->endpoints[(v->first + i) % s->endpoint_count];
-}
-
-/* Whether `e`, which is up and can be reached, is within the survey's reach, or rests. */
-static bool within_reach(struct survey *v, const struct endpoint_state *e, uint64_t now_us)
-{
-    switch (v->reach) {
-    case REACH_SOUND:
-        if (!atomic_load(&e->troubled)) return true;
-        v->beyond = true;
-        return false;
-    case REACH_LIKED:
-        if (!endpoint_shunned(e, now_us)) return true;
-        v->beyond = true;
-        return false;
-    default: break;
-    }
-    if (now_us >= atomic_load(&e->rest_until)) return true;
-    v->rests = true;
-    return false;
-}
-
-/* Whether `e` may take a request but for its capacity, and what to hope for if not. */
-static bool look_at(struct survey *v, const struct endpoint_state *e, uint64_t now_us)
-{
-    uint64_t until;
     switch (endpoint_phase(e)) {
     case ENDPOINT_STARTABLE:
-    case ENDPOINT_STARTING: v->soon = true; return false;
-    case ENDPOINT_DOWN:
-        until = atomic_load(&e->retry_at_us);
-        if (until) v->better_us = MIN(v->better_us, until);
-        return false;
+    case ENDPOINT_STARTING: return ROUTE_COMING;
+    case ENDPOINT_DOWN: return ROUTE_DOWN;
     case ENDPOINT_UP: break;
     }
-    until = atomic_load(&e->closed_until);
-    if (now_us >= until) return within_reach(v, e, now_us);
-    if (until == UINT64_MAX)
-        v->soon = true;
-    else /* it is probed all the time */
-        v->better_us = MIN(v->better_us, MIN(until, now_us + ENDPOINT_RECOVERY_US));
-    return false;
+    return ROUTE_UP;
 }
 
-static void survey(struct survey *v, const struct service *s, const struct tried *tried,
-                   uint64_t now_us)
+static void view(void *owner, size_t place, struct route_view *out)
 {
-    for (size_t i = 0; i < v->count; i++) {
-        const struct endpoint *e = endpoint_at(s, v, i);
-        struct route_candidate *c = &v->candidates[i];
-        *c = (struct route_candidate){.capacity = e->capacity, .weight = e->weight};
-        if (tried && tried_has(tried, e->state)) continue;
-        c->inflight = atomic_load(&e->state->inflight);
-        c->usable = look_at(v, e->state, now_us);
-        if (c->usable && !route_eligible(c)) v->soon = true;
-    }
+    const struct taker *t = owner;
+    const struct endpoint *e = &t->admission->service->endpoints[place];
+    const struct endpoint_state *s = e->state;
+    *out = (struct route_view){
+        .inflight = atomic_load(&s->inflight),
+        .capacity = e->capacity,
+        .weight = e->weight,
+        .phase = phase_of(s),
+        .tried = tried_has(&t->admission->tried, s),
+        .troubled = atomic_load(&s->troubled),
+        .shunned = endpoint_shunned(s, t->now_us),
+        .retry_at_us = atomic_load(&s->retry_at_us),
+        .closed_until = atomic_load(&s->closed_until),
+        .rest_until = atomic_load(&s->rest_until),
+    };
 }
 
-/* Looks at all endpoints, batch by batch, from `first` on, until `visit` is content. */
-static bool each_batch(struct survey *v, const struct service *s, const struct tried *tried,
-                       size_t first, uint64_t now_us, bool (*visit)(struct survey *v, void *user),
-                       void *user)
+static bool take(void *owner, size_t place, bool last)
 {
-    v->first = first;
-    for (size_t seen = 0; seen < s->endpoint_count; seen += v->count, v->first += v->count) {
-        v->count = MIN(s->endpoint_count - seen, BATCH_MAX);
-        survey(v, s, tried, now_us);
-        if (visit(v, user)) return true;
-    }
-    return false;
+    const struct taker *t = owner;
+    return endpoint__take(&t->admission->service->endpoints[place], last, t->now_us, t->out);
+}
+
+static struct route_source source_of(struct taker *t)
+{
+    return (struct route_source){
+        .owner = t, .count = t->admission->service->endpoint_count, .view = view, .take = take};
 }
 
 /* Calls the hook for each process that could be started, once until its phase changes. */
-static void want_startable(const struct service *s, const struct tried *tried)
+static void want_startable(const struct admission *a)
 {
-    const struct mesh_hooks *hooks = &s->state->mesh->hooks;
-    for (size_t i = 0; hooks->want && i < s->endpoint_count; i++) {
-        struct endpoint_state *e = s->endpoints[i].state;
-        if (endpoint_phase(e) != ENDPOINT_STARTABLE || (tried && tried_has(tried, e))) continue;
+    const struct mesh_hooks *hooks = &a->service->state->mesh->hooks;
+    for (size_t i = 0; hooks->want && i < a->service->endpoint_count; i++) {
+        struct endpoint_state *e = a->service->endpoints[i].state;
+        if (endpoint_phase(e) != ENDPOINT_STARTABLE || tried_has(&a->tried, e)) continue;
         if (!atomic_exchange(&e->wanted, true)) hooks->want(hooks->ctx, e);
     }
 }
 
-static bool is_retry(const struct service *s, const struct tried *tried)
+static bool is_retry(const struct admission *a)
 {
-    if (!tried || tried->count == 0) return false;
-    for (size_t i = 0; i < s->endpoint_count; i++)
-        if (tried_has(tried, s->endpoints[i].state)) return true;
+    if (a->tried.count == 0) return false;
+    for (size_t i = 0; i < a->service->endpoint_count; i++)
+        if (tried_has(&a->tried, a->service->endpoints[i].state)) return true;
     return false;
 }
 
 /* A retry takes no turn: with two endpoints of which one fails, that would
  * be every request's first. */
-static uint64_t next_turn(const struct service *s, const struct tried *tried)
+static uint64_t next_turn(const struct service *s, bool retry)
 {
     if (s->policy != ROUTE_ROUND_ROBIN) return 0;
-    if (is_retry(s, tried)) return atomic_load_explicit(&s->state->turn, memory_order_relaxed);
+    if (retry) return atomic_load_explicit(&s->state->turn, memory_order_relaxed);
     return atomic_fetch_add_explicit(&s->state->turn, 1, memory_order_relaxed);
 }
 
-/* Who wants a credit. */
-struct taker {
-    const struct service *service;
-    struct rng *rng;
-    uint64_t turn;
-    uint64_t now_us;
-    struct grant *out;
-};
-
-/* Takes a credit at one endpoint of the batch; false when all are full or unusable. */
-static bool take_one(struct survey *v, void *user)
-{
-    const struct taker *t = user;
-    const struct service *s = t->service;
-    bool last = v->reach == REACH_ANYONE;
-    size_t place;
-    while ((place = route_pick(s->policy, v->candidates, v->count, t->rng, t->turn)) !=
-           ROUTE_NONE) {
-        if (endpoint__take(endpoint_at(s, v, place), last, t->now_us, t->out)) return true;
-        /* Another thread was faster; whoever took it will give it back. */
-        v->candidates[place].usable = false;
-        v->soon = true;
-    }
-    return false;
-}
-
 /* admit_try without regard to those who wait. */
-static int admit(const struct service *s, const struct tried *tried, struct rng *rng,
-                 uint64_t now_us, struct grant *out, uint64_t *retry_after_us)
+static int admit(const struct admission *a, struct rng *rng, uint64_t now_us, struct grant *out,
+                 uint64_t *retry_after_us)
 {
-    struct taker taker = {s, rng, next_turn(s, tried), now_us, out};
-    size_t first = s->endpoint_count > BATCH_MAX ? rng_below(rng, s->endpoint_count) : 0;
-    struct survey v; /* large, and filled as far as needed */
-    enum reach reach = is_retry(s, tried) ? REACH_SOUND : REACH_LIKED;
-    v.better_us = UINT64_MAX;
-    v.soon = v.rests = false;
-    v.beyond = true;
-    /* Those that are liked but full are waited for; a retry takes what is there. */
-    for (; reach < REACH_END && v.beyond && (!v.soon || reach == REACH_LIKED); reach++) {
-        v.reach = reach;
-        v.soon = v.rests = v.beyond = false;
-        if (each_batch(&v, s, tried, first, now_us, take_one, &taker)) return ADMIT_OK;
+    struct taker taker = {a, now_us, out};
+    struct route_source source = source_of(&taker);
+    bool retry = is_retry(a);
+    struct route_wish wish = {.policy = a->service->policy,
+                              .turn = next_turn(a->service, retry),
+                              .retry = retry,
+                              .rng = rng,
+                              .now_us = now_us};
+    switch (route_choose(&source, &wish, retry_after_us)) {
+    case CHOOSE_TAKEN: return ADMIT_OK;
+    case CHOOSE_WAIT: want_startable(a); return ADMIT_WAIT;
+    case CHOOSE_REST: return ADMIT_REST;
+    default: return ADMIT_NONE;
     }
-    if (v.soon) {
-        want_startable(s, tried);
-        return ADMIT_WAIT;
-    }
-    if (v.rests) return ADMIT_REST;
-    *retry_after_us = v.better_us == UINT64_MAX ? 0 : MAX(v.better_us, now_us + 1) - now_us;
-    return ADMIT_NONE;
 }
 
-int admit_try(const struct service *s, const struct tried *tried, struct rng *rng, uint64_t now_us,
-              struct grant *out, uint64_t *retry_after_us)
+static size_t waiting_for(const struct service *s)
+{
+    return atomic_load_explicit(&s->state->waiting, memory_order_relaxed);
+}
+
+int admit_try(const struct admission *a, struct rng *rng, uint64_t now_us, struct grant *out,
+              uint64_t *retry_after_us)
 {
     /* Nobody overtakes: while others wait, admit_wait decides. */
-    if (atomic_load_explicit(&s->state->waiting, memory_order_relaxed) > 0) return ADMIT_WAIT;
-    return admit(s, tried, rng, now_us, out, retry_after_us);
+    if (waiting_for(a->service) > 0) return ADMIT_WAIT;
+    return admit(a, rng, now_us, out, retry_after_us);
 }
 
-static bool is_any_eligible(struct survey *v, void *user)
+bool admit_hopeful(const struct admission *a, uint64_t now_us)
 {
-    (void)user;
-    for (size_t i = 0; i < v->count; i++)
-        if (route_eligible(&v->candidates[i])) return true;
-    return false;
-}
-
-bool admit_hopeful(const struct service *s, const struct tried *tried, uint64_t now_us)
-{
-    struct survey v;
-    v.reach = REACH_ANYONE;
-    v.better_us = UINT64_MAX;
-    v.soon = v.rests = v.beyond = false;
-    if (each_batch(&v, s, tried, 0, now_us, is_any_eligible, NULL)) return true;
-    return (v.soon || v.rests) &&
-           atomic_load_explicit(&s->state->waiting, memory_order_relaxed) < s->queue_max;
+    struct taker taker = {a, now_us, NULL};
+    struct route_source source = source_of(&taker);
+    bool now, hopeful = route_hopeful(&source, now_us, &now);
+    return now || (hopeful && waiting_for(a->service) < a->service->queue_max);
 }
 
 /* --- waiting --- */
@@ -240,8 +150,8 @@ struct waiter {
     struct queue_node node;
     struct mail mail;
     struct service_state *state;
-    struct snapshot *snapshot; /* reference that keeps `state` */
-    struct tried tried;
+    struct snapshot *snapshot;  /* reference that keeps `state` */
+    struct admission admission; /* its service is of `snapshot` */
     struct loop *loop;
     struct task *task;
     /* under the mutex: left the queue, the mail is on its way or was delivered */
@@ -295,8 +205,10 @@ static int serve_one(struct waiter *w, uint64_t now_us)
     struct service_state *s = w->state;
     struct grant grant;
     uint64_t retry_after_us = 0;
-    int err = s->current ? admit(s->current, &w->tried, &s->rng, now_us, &grant, &retry_after_us)
-                         : ADMIT_NONE;
+    /* What there is now, and not when it began to wait. */
+    struct admission now = w->admission;
+    now.service = s->current;
+    int err = s->current ? admit(&now, &s->rng, now_us, &grant, &retry_after_us) : ADMIT_NONE;
     if (err == ADMIT_REST) err = ADMIT_WAIT;
     if (err != ADMIT_WAIT) settle(w, err == ADMIT_OK ? &grant : NULL, retry_after_us);
     return err;
@@ -312,7 +224,7 @@ static void serve_locked(struct service_state *s, uint64_t now_us, bool all)
     struct waiter *w = waiter_of(queue_first(&s->queue, now_us));
     while (w) {
         struct waiter *next = waiter_of(queue_next(&s->queue, &w->node, now_us));
-        bool picky = w->tried.count > 0;
+        bool picky = w->admission.tried.count > 0;
         if (serve_one(w, now_us) == ADMIT_WAIT && !picky && !all) break;
         w = next;
     }
@@ -336,19 +248,19 @@ void service__set_current(struct service_state *s, const struct service *current
     pthread_mutex_unlock(&s->mutex);
 }
 
-int admit_wait(const struct service *service, const struct tried *tried, struct loop *loop,
-               struct task *task, int priority, uint64_t deadline_us, uint64_t now_us,
+int admit_wait(const struct admission *a, struct loop *loop, struct task *task, uint64_t now_us,
                struct waiter **out)
 {
+    const struct service *service = a->service;
     struct service_state *s = service->state;
     struct waiter *w = calloc(1, sizeof *w);
     if (!w) return -ENOMEM;
-    w->node = (struct queue_node){.priority = priority, .deadline_us = deadline_us};
+    w->node = (struct queue_node){.priority = a->priority, .deadline_us = a->deadline_us};
     w->mail.deliver = on_mail;
     w->state = s;
+    w->admission = *a;
     w->loop = loop;
     w->task = task;
-    if (tried) w->tried = *tried;
 
     pthread_mutex_lock(&s->mutex);
     int err = queue_push(&s->queue, &w->node, service->queue_max);

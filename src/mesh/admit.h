@@ -35,6 +35,14 @@ struct tried {
 void tried_add(struct tried *t, const struct endpoint *e);
 bool tried_has(const struct tried *t, const struct endpoint_state *s);
 
+/* What a request asks for. */
+struct admission {
+    const struct service *service;
+    struct tried tried;   /* endpoints that are not to be tried again */
+    int priority;         /* in the queue: higher first */
+    uint64_t deadline_us; /* on the loop's clock; past it a waiter is passed over */
+};
+
 enum {
     ADMIT_OK = 0,
     ADMIT_WAIT = 1, /* all usable endpoints are full, or have yet to start */
@@ -45,12 +53,12 @@ enum {
 /* Tries to take a credit. ADMIT_OK: *out holds it. ADMIT_WAIT: processes that can be started
  * have been asked for. ADMIT_NONE: *retry_after_us is when the first cooldown ends, from now, 0
  * when no wait would help (all were tried). */
-MUST_CHECK int admit_try(const struct service *s, const struct tried *tried, struct rng *rng,
-                         uint64_t now_us, struct grant *out, uint64_t *retry_after_us);
+MUST_CHECK int admit_try(const struct admission *a, struct rng *rng, uint64_t now_us,
+                         struct grant *out, uint64_t *retry_after_us);
 
 /* Whether an endpoint that was not tried could serve a request now, or soon to one that waits. Only
  * a question: takes nothing, starts nothing. */
-bool admit_hopeful(const struct service *s, const struct tried *tried, uint64_t now_us);
+bool admit_hopeful(const struct admission *a, uint64_t now_us);
 
 enum waiter_state { WAITER_WAITING, WAITER_GRANTED, WAITER_REFUSED };
 
@@ -62,9 +70,8 @@ struct waiter;
  * and `task` is woken on `loop` once, later, when it is granted or refused. The waiter keeps a
  * reference on the service's snapshot. deadline_us: on the loop's clock; past it the waiter is
  * passed over, but its owner must cancel it (there is no timer here). */
-MUST_CHECK int admit_wait(const struct service *s, const struct tried *tried, struct loop *loop,
-                          struct task *task, int priority, uint64_t deadline_us, uint64_t now_us,
-                          struct waiter **out);
+MUST_CHECK int admit_wait(const struct admission *a, struct loop *loop, struct task *task,
+                          uint64_t now_us, struct waiter **out);
 
 enum waiter_state waiter_state(const struct waiter *w);
 

@@ -22,6 +22,7 @@
 #include "obs/log.h"
 #include "obs/metrics.h"
 #include "route/breaker.h"
+#include "route/choose.h"
 #include "route/verdict.h"
 
 struct service;
@@ -43,7 +44,7 @@ enum endpoint_usage { ENDPOINT_USAGE_UNKNOWN, ENDPOINT_USAGE_GIVEN, ENDPOINT_USA
 enum { ENDPOINT_REASON_MAX = 320 };
 
 /* How often an endpoint that cools down is probed. */
-#define ENDPOINT_RECOVERY_US ((uint64_t)1000 * 1000)
+#define ENDPOINT_RECOVERY_US ROUTE_RECOVERY_US
 
 /* What one worker counts; on its own cache line. */
 struct attempt_counts {

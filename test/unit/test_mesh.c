@@ -96,16 +96,32 @@ static void world_free(struct world *w)
     free(w);
 }
 
+static struct admission ask(const struct world *w, const struct tried *tried)
+{
+    struct admission a = {.service = w->demo};
+    if (tried) a.tried = *tried;
+    return a;
+}
+
+static bool is_hopeful(const struct world *w, const struct tried *tried)
+{
+    struct admission a = ask(w, tried);
+    return admit_hopeful(&a, loop_now(w->loop));
+}
+
 static int try_admit(struct world *w, const struct tried *tried, struct grant *g)
 {
-    return admit_try(w->demo, tried, &w->rng, loop_now(w->loop), g, &w->retry_after);
+    struct admission a = ask(w, tried);
+    return admit_try(&a, &w->rng, loop_now(w->loop), g, &w->retry_after);
 }
 
 static struct waiter *wait_admit(struct world *w, const struct tried *tried)
 {
     struct waiter *waiter;
     uint64_t now = loop_now(w->loop);
-    assert_int_equal(admit_wait(w->demo, tried, w->loop, &w->task, 0, UINT64_MAX, now, &waiter), 0);
+    struct admission a = ask(w, tried);
+    a.deadline_us = UINT64_MAX;
+    assert_int_equal(admit_wait(&a, w->loop, &w->task, now, &waiter), 0);
     assert_int_equal(waiter_state(waiter), WAITER_WAITING);
     return waiter;
 }
@@ -224,7 +240,8 @@ static void full_endpoints_make_requests_wait_in_order(void **state)
                   *third = wait_admit(w, NULL);
     struct waiter *fourth = NULL;
     uint64_t now = loop_now(w->loop);
-    assert_int_equal(admit_wait(w->demo, NULL, w->loop, &w->task, 0, now + SEC, now, &fourth),
+    assert_int_equal(admit_wait(&(struct admission){.service = w->demo, .deadline_us = now + SEC},
+                                w->loop, &w->task, now, &fourth),
                      ERR_FULL);
     assert_int_equal(service_waiting(w->demo), 3);
 
@@ -306,7 +323,9 @@ static void expired_waiters_are_passed_over(void **state)
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
     assert_int_equal(try_admit(w, NULL, &b), ADMIT_OK);
     uint64_t now = loop_now(w->loop);
-    assert_int_equal(admit_wait(w->demo, NULL, w->loop, &w->task, 0, now + SEC, now, &early), 0);
+    assert_int_equal(admit_wait(&(struct admission){.service = w->demo, .deadline_us = now + SEC},
+                                w->loop, &w->task, now, &early),
+                     0);
     struct waiter *late = wait_admit(w, NULL);
     loop_advance(w->loop, 2 * SEC);
     release(w, &a);
@@ -336,8 +355,8 @@ static void tried_endpoints_are_left_out(void **state)
     struct waiter *picky = wait_admit(w, &tried), *easy = wait_admit(w, NULL);
     struct tried both = tried;
     tried_add(&both, b.endpoint);
-    assert_true(admit_hopeful(w->demo, &tried, loop_now(w->loop)));
-    assert_false(admit_hopeful(w->demo, &both, loop_now(w->loop)));
+    assert_true(is_hopeful(w, &tried));
+    assert_false(is_hopeful(w, &both));
     release(w, &a);
     loop_run_ready(w->loop);
     assert_int_equal(waiter_state(picky), WAITER_WAITING);
@@ -423,10 +442,10 @@ static void failures_lead_to_a_cooldown_and_one_trial(void **state)
     assert_false(service_ready(w->demo, loop_now(w->loop), NULL));
 
     const struct tried none = {0};
-    assert_false(admit_hopeful(w->demo, &none, loop_now(w->loop)));
+    assert_false(is_hopeful(w, &none));
     loop_advance(w->loop, 10 * SEC);
     /* And the trial is not taken by asking. */
-    assert_true(admit_hopeful(w->demo, &none, loop_now(w->loop)));
+    assert_true(is_hopeful(w, &none));
     assert_int_equal(try_admit(w, NULL, &a), ADMIT_OK);
     assert_true(a.trial);
     assert_int_equal(try_admit(w, NULL, &b), ADMIT_WAIT); /* the trial decides soon */

@@ -186,7 +186,9 @@ static void fail_once(struct world *w, enum verdict result)
 {
     struct grant g;
     uint64_t retry_after, now = loop_now(w->loop);
-    assert_int_equal(admit_try(w->demo, NULL, &w->rng, now, &g, &retry_after), ADMIT_OK);
+    assert_int_equal(
+        admit_try(&(struct admission){.service = w->demo}, &w->rng, now, &g, &retry_after),
+        ADMIT_OK);
     endpoint_report(&g, 0, result, 50 * SEC, NULL, now, &w->rng);
     endpoint_release(&g, now);
 }

@@ -115,7 +115,9 @@ static void begin_waiting(struct exchange *x)
 {
     struct actor *a = x->actor;
     uint64_t now = clock_mono_us();
-    int err = admit_wait(x->service, NULL, a->loop, &x->task, 0, now + 1000 * SEC, now, &x->waiter);
+    int err =
+        admit_wait(&(struct admission){.service = x->service, .deadline_us = now + 1000 * SEC},
+                   a->loop, &x->task, now, &x->waiter);
     if (err) {
         assert_int_equal(err, ERR_FULL);
         refuse(x);
@@ -133,7 +135,8 @@ static void begin(struct exchange *x)
     a->left--;
     x->snapshot = borrow_snapshot(a->stage);
     x->service = snapshot_service(x->snapshot, STR("demo"));
-    switch (admit_try(x->service, NULL, &a->rng, clock_mono_us(), &x->grant, &retry_after)) {
+    switch (admit_try(&(struct admission){.service = x->service}, &a->rng, clock_mono_us(),
+                      &x->grant, &retry_after)) {
     case ADMIT_OK: hold(x); break;
     case ADMIT_WAIT: begin_waiting(x); break;
     default: refuse(x);

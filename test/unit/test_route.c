@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "route/breaker.h"
+#include "route/choose.h"
 #include "route/pick.h"
 #include "route/queue.h"
 #include "route/retry.h"
@@ -307,6 +308,146 @@ static void queue_is_fair_and_bounded(void **state)
     assert_null(queue_first(&q, 30));
 }
 
+/* --- choosing --- */
+
+/* Endpoints that are nothing but what they look like. */
+struct stage {
+    struct route_view views[200];
+    size_t count;
+    size_t taken; /* the place that was taken last; SIZE_MAX: none */
+    bool last;    /* then: although it was shunned */
+    int faster;   /* so many are taken by others just before */
+};
+
+static void stage_view(void *owner, size_t place, struct route_view *out)
+{
+    struct stage *s = owner;
+    assert_in_range(place, 0, s->count - 1);
+    *out = s->views[place];
+}
+
+static bool stage_take(void *owner, size_t place, bool last)
+{
+    struct stage *s = owner;
+    if (s->faster-- > 0) return false;
+    s->taken = place;
+    s->last = last;
+    return true;
+}
+
+static struct route_source stage_source(struct stage *s)
+{
+    return (struct route_source){
+        .owner = s, .count = s->count, .view = stage_view, .take = stage_take};
+}
+
+static int choose(struct stage *s, bool retry, uint64_t now, uint64_t *retry_after)
+{
+    struct rng rng = seeded();
+    struct route_source source = stage_source(s);
+    struct route_wish wish = {.retry = retry, .rng = &rng, .now_us = now};
+    s->taken = SIZE_MAX;
+    *retry_after = 77;
+    return route_choose(&source, &wish, retry_after);
+}
+
+static struct stage stage_of(size_t count)
+{
+    struct stage s = {.count = count};
+    for (size_t i = 0; i < count; i++)
+        s.views[i] = (struct route_view){.capacity = 1, .weight = 1};
+    return s;
+}
+
+static void the_liked_come_before_the_shunned(void **state)
+{
+    (void)state;
+    uint64_t after;
+    struct stage s = stage_of(2);
+    s.views[0].shunned = true;
+    assert_int_equal(choose(&s, false, 10, &after), CHOOSE_TAKEN);
+    assert_int_equal(s.taken, 1);
+    assert_false(s.last);
+    s.views[1].phase = ROUTE_DOWN;
+    assert_int_equal(choose(&s, false, 10, &after), CHOOSE_TAKEN);
+    assert_int_equal(s.taken, 0);
+    assert_true(s.last);
+    s.views[1] = (struct route_view){.capacity = 1, .inflight = 1, .weight = 1};
+    assert_int_equal(choose(&s, false, 10, &after), CHOOSE_WAIT); /* a full one is waited for */
+    s.views[1].tried = true;
+    s.views[0].rest_until = 11;
+    assert_int_equal(choose(&s, false, 10, &after), CHOOSE_REST);
+    assert_int_equal(choose(&s, false, 11, &after), CHOOSE_TAKEN);
+}
+
+static void a_retry_goes_to_the_sound_first_and_takes_what_is_there(void **state)
+{
+    (void)state;
+    uint64_t after;
+    struct stage s = stage_of(3);
+    s.views[0].tried = s.views[1].troubled = true;
+    assert_int_equal(choose(&s, true, 10, &after), CHOOSE_TAKEN);
+    assert_int_equal(s.taken, 2);
+    s.views[2].inflight = 1;
+    assert_int_equal(choose(&s, true, 10, &after), CHOOSE_TAKEN);
+    assert_int_equal(s.taken, 1);
+}
+
+static void where_nobody_is_the_time_is_told(void **state)
+{
+    (void)state;
+    uint64_t after;
+    bool now;
+    struct stage s = stage_of(2);
+    s.views[0].tried = true;
+    s.views[1].phase = ROUTE_DOWN;
+    assert_int_equal(choose(&s, false, 10, &after), CHOOSE_NOBODY);
+    assert_int_equal(after, 0);
+    s.views[1].retry_at_us = 15;
+    assert_int_equal(choose(&s, false, 10, &after), CHOOSE_NOBODY);
+    assert_int_equal(after, 5);
+    assert_int_equal(choose(&s, false, 99, &after), CHOOSE_NOBODY);
+    assert_int_equal(after, 1); /* it may be any moment */
+    s.views[1] = (struct route_view){.weight = 1, .closed_until = 10 + 5 * ROUTE_RECOVERY_US};
+    assert_int_equal(choose(&s, false, 10, &after), CHOOSE_NOBODY);
+    assert_int_equal(after, ROUTE_RECOVERY_US);
+    struct route_source source = stage_source(&s);
+    assert_false(route_hopeful(&source, 10, &now));
+    s.views[1].closed_until = UINT64_MAX; /* a trial runs */
+    assert_int_equal(choose(&s, false, 10, &after), CHOOSE_WAIT);
+    s.views[1] = (struct route_view){.weight = 1, .phase = ROUTE_COMING};
+    assert_int_equal(choose(&s, false, 10, &after), CHOOSE_WAIT);
+    assert_true(route_hopeful(&source, 10, &now) && !now);
+    s.views[1].phase = ROUTE_UP;
+    assert_true(route_hopeful(&source, 10, &now) && now);
+}
+
+static void who_is_overtaken_tries_the_next(void **state)
+{
+    (void)state;
+    uint64_t after;
+    struct stage s = stage_of(3);
+    s.faster = 2;
+    assert_int_equal(choose(&s, false, 10, &after), CHOOSE_TAKEN);
+    s.faster = 3;
+    assert_int_equal(choose(&s, false, 10, &after), CHOOSE_WAIT);
+    assert_int_equal(s.taken, SIZE_MAX);
+}
+
+/* More than are weighed against each other at once: the only free one is found wherever it stands. */
+static void many_are_all_looked_at(void **state)
+{
+    (void)state;
+    uint64_t after;
+    for (size_t free_one = 0; free_one < 200; free_one += 7) {
+        struct stage s = stage_of(200);
+        for (size_t i = 0; i < s.count; i++)
+            s.views[i].inflight = i != free_one;
+        assert_int_equal(choose(&s, false, 10, &after), CHOOSE_TAKEN);
+        assert_int_equal(s.taken, free_one);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +464,11 @@ int main(void)
         cmocka_unit_test(retries_stay_within_budget),
         cmocka_unit_test(verdicts_are_what_the_table_says),
         cmocka_unit_test(queue_is_fair_and_bounded),
+        cmocka_unit_test(the_liked_come_before_the_shunned),
+        cmocka_unit_test(a_retry_goes_to_the_sound_first_and_takes_what_is_there),
+        cmocka_unit_test(where_nobody_is_the_time_is_told),
+        cmocka_unit_test(who_is_overtaken_tries_the_next),
+        cmocka_unit_test(many_are_all_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -241,7 +241,8 @@ static void assert_reason(struct world *w, const char *part)
 
 static int try_admit(struct world *w)
 {
-    return admit_try(w->demo, NULL, &w->rng, loop_now(w->loop), &w->grant, &w->retry_after);
+    return admit_try(&(struct admission){.service = w->demo}, &w->rng, loop_now(w->loop), &w->grant,
+                     &w->retry_after);
 }
 
 static struct waiter *wait_admit(struct world *w)
@@ -250,7 +251,9 @@ static struct waiter *wait_admit(struct world *w)
     uint64_t now = loop_now(w->loop);
     assert_int_equal(try_admit(w), ADMIT_WAIT);
     assert_int_equal(
-        admit_wait(w->demo, NULL, w->loop, &w->waiter_task, 0, now + 60 * SEC, now, &waiter), 0);
+        admit_wait(&(struct admission){.service = w->demo, .deadline_us = now + 60 * SEC}, w->loop,
+                   &w->waiter_task, now, &waiter),
+        0);
     return waiter;
 }
 
