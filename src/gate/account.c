@@ -47,7 +47,7 @@ void account(struct exchange *x, const struct handler *h, const char *state)
     uint64_t now = exchange_now(x);
     struct log_line line = {0};
     count(x, now);
-    if (exchange_conf(x)->log.requests) begin_line(x, state, &line);
+    if (exchange_settings(x)->log_requests) begin_line(x, state, &line);
     if (h && h->account) h->account(x, now, line.on ? &line : NULL);
     if (line.on) end_line(x, now, &line);
 }

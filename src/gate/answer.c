@@ -65,7 +65,7 @@ enum step answer_break(struct attempt *a, enum verdict verdict, enum outcome out
 /* Holds the upstream back while the client has much to read still, and lets it go on. */
 static void adjust_flow(struct attempt *a)
 {
-    size_t max = exchange_conf(a->x)->limits.stream_buffer;
+    size_t max = exchange_settings(a->x)->stream_buffer;
     size_t pending = call_pending(a->x->call);
     if (!a->paused && pending > max) {
         a->paused = true;
@@ -93,7 +93,7 @@ static enum step broke_off(struct attempt *a)
 void answer_begin(struct attempt *a)
 {
     forward_response_head(a->x, a->fetch.head, a->relay.is_sse);
-    call_set_low_mark(a->x->call, exchange_conf(a->x)->limits.stream_buffer / 2);
+    call_set_low_mark(a->x->call, exchange_settings(a->x)->stream_buffer / 2);
 }
 
 enum step answer_pass(struct attempt *a, const struct str *out, unsigned n)

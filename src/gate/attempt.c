@@ -10,9 +10,9 @@ static bool wants_usage(const struct attempt *a, const struct endpoint *e)
     const struct exchange *x = a->x;
     if (x->match.route->operation == OPERATION_EMBEDDINGS || !x->ask.stream || x->ask.asks_usage)
         return false;
-    if (e->usage == CONF_USAGE_AUTO)
+    if (e->usage == USAGE_AUTO)
         return !a->no_usage && endpoint_usage(e->state) != ENDPOINT_USAGE_REFUSED;
-    return e->usage == CONF_USAGE_ASK;
+    return e->usage == USAGE_ASK;
 }
 
 void attempt_start(struct attempt *a)
@@ -93,7 +93,7 @@ unsigned attempt_feed(struct attempt *a, struct str bytes, bool last, struct str
 static void learn_usage(const struct attempt *a)
 {
     const struct endpoint *e = a->grant.endpoint;
-    if (e->usage != CONF_USAGE_AUTO) return;
+    if (e->usage != USAGE_AUTO) return;
     if (a->asked_usage)
         endpoint_note_usage(e->state, ENDPOINT_USAGE_GIVEN);
     else if (a->no_usage)

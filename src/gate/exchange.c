@@ -227,7 +227,7 @@ static enum step await_body(struct exchange *x)
             STR("This request has come here before, or through more than 10 gateways: an endpoint leads in a circle."),
             NULL, "loop_detected", 0);
     if (x->lane->draining) return exchange_refuse_cut(x, CUT_DRAIN);
-    call_read_body(x->call, exchange_conf(x)->limits.body_max);
+    call_read_body(x->call, exchange_settings(x)->server.body_max);
     return go(x, EXCHANGE_BODY);
 }
 
@@ -235,7 +235,7 @@ static enum step step_identify(struct exchange *x)
 {
     const struct http_call *call = x->call;
     const struct lane_home *home = x->lane->home;
-    const struct conf *c = exchange_conf(x);
+    const struct settings *c = exchange_settings(x);
     if (call->refused)
         return exchange_refuse(x, OUTCOME_BAD_REQUEST, call->refused, str_of(call->refused_why),
                                NULL, NULL, 0);
@@ -260,7 +260,7 @@ static enum step refuse_body(struct exchange *x)
         return exchange_refuse(
             x, OUTCOME_BAD_REQUEST, 413,
             arena_printf(x->call->arena, "The request body is larger than the limit of %llu bytes.",
-                         (unsigned long long)exchange_conf(x)->limits.body_max),
+                         (unsigned long long)exchange_settings(x)->server.body_max),
             NULL, "request_too_large", 0);
     case ERR_TIMEOUT:
         return exchange_refuse(x, OUTCOME_TIMEOUT, 408,
@@ -471,6 +471,6 @@ void exchange_start(struct lane *l, struct http_call *call)
     call->task = &x->task;
     set_id(x);
     x->patience_us = client_patience(call->head);
-    exchange_set_total(x, exchange_conf(x)->timeouts.total_us);
+    exchange_set_total(x, exchange_settings(x)->total_us);
     loop_wake(l->loop, &x->task);
 }

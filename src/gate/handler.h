@@ -79,9 +79,9 @@ static inline uint64_t exchange_now(const struct exchange *x)
     return loop_now(x->lane->loop);
 }
 
-static inline const struct conf *exchange_conf(const struct exchange *x)
+static inline const struct settings *exchange_settings(const struct exchange *x)
 {
-    return snapshot_conf(x->snapshot);
+    return snapshot_settings(x->snapshot);
 }
 
 #endif

@@ -26,38 +26,30 @@ void lane_new_id(struct lane *l, char id[REQUEST_ID_MAX + 1])
     id[36] = '\0';
 }
 
-static struct h1_limits client_limits(const struct conf *c)
-{
-    return (struct h1_limits){.head_max = c->limits.upstream_head_max,
-                              .header_max = (unsigned)c->limits.header_count_max};
-}
-
 int lane_init(struct lane *l, const struct lane_home *home, unsigned index, struct loop *loop,
               struct snapshot *snapshot, struct keyring *keyring)
 {
-    const struct conf *c = snapshot_conf(snapshot);
-    struct h1_limits limits = client_limits(c);
+    const struct settings *c = snapshot_settings(snapshot);
     *l = (struct lane){
         .home = home, .index = index, .loop = loop, .snapshot = snapshot, .keyring = keyring};
     list_init(&l->exchanges);
     rng_seed_random(&l->rng);
     l->id_seed = rng_next(&l->rng);
-    http_client_init(&l->client, loop, &limits, (unsigned)c->pool.idle_max,
-                     c->timeouts.upstream_idle_us);
+    http_client_init(&l->client, loop, &c->upstream_head, c->pool_idle_max, c->pool_idle_us);
     l->digester = digester_new();
     return l->digester ? 0 : ERR_STATE;
 }
 
 void lane_apply(struct lane *l, struct snapshot *snapshot, struct keyring *keyring)
 {
-    const struct conf *c = snapshot_conf(snapshot);
+    const struct settings *c = snapshot_settings(snapshot);
     snapshot_unref(l->snapshot);
     keyring_unref(l->keyring);
     l->snapshot = snapshot;
     l->keyring = keyring;
-    l->client.limits = client_limits(c);
-    l->client.idle_max = (unsigned)c->pool.idle_max;
-    l->client.idle_us = c->timeouts.upstream_idle_us;
+    l->client.limits = c->upstream_head;
+    l->client.idle_max = c->pool_idle_max;
+    l->client.idle_us = c->pool_idle_us;
 }
 
 void lane_fini(struct lane *l)

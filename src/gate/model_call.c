@@ -225,7 +225,7 @@ enum retry { RETRY_NO, RETRY_FALLBACK, RETRY_HERE };
 static enum retry take_retry(struct model_call *m)
 {
     struct admission next = m->admission;
-    if (m->attempt.count >= exchange_conf(m->x)->retry.attempts_max) return RETRY_NO;
+    if (m->attempt.count >= exchange_settings(m->x)->attempts_max) return RETRY_NO;
     tried_add(&next.tried, m->attempt.grant.endpoint);
     bool here = admit_hopeful(&next, exchange_now(m->x));
     if (here && service_may_retry(m->x->asked, m->x->lane->index, exchange_now(m->x)))
@@ -322,8 +322,8 @@ static enum step fetch_failed(struct model_call *m)
 static bool may_refuse_usage(const struct model_call *m, int status)
 {
     const struct endpoint *e = m->attempt.grant.endpoint;
-    return (status == 400 || status == 422) && m->attempt.asked_usage &&
-           e->usage == CONF_USAGE_AUTO && endpoint_usage(e->state) == ENDPOINT_USAGE_UNKNOWN;
+    return (status == 400 || status == 422) && m->attempt.asked_usage && e->usage == USAGE_AUTO &&
+           endpoint_usage(e->state) == ENDPOINT_USAGE_UNKNOWN;
 }
 
 static void log_redirect(const struct model_call *m, const struct http_head *head)

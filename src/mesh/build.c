@@ -82,6 +82,11 @@ static struct endpoint_timeouts timeouts_of(const struct conf *conf, const struc
 #undef NEAREST
 }
 
+static enum usage_policy usage_policy_of(enum conf_usage u)
+{
+    return u == CONF_USAGE_ASK ? USAGE_ASK : u == CONF_USAGE_NEVER ? USAGE_NEVER : USAGE_AUTO;
+}
+
 static int build_endpoint(struct snapshot *s, const struct service *service,
                           const struct conf_model *model, const struct conf_endpoint *c,
                           bool engine, struct endpoint *e)
@@ -96,10 +101,12 @@ static int build_endpoint(struct snapshot *s, const struct service *service,
         .label_count = c->label_count,
         .capacity = (uint32_t)MIN(c->capacity, UINT32_MAX),
         .weight = (uint32_t)MIN(c->weight, UINT32_MAX),
-        .usage = c->usage,
+        .usage = usage_policy_of(c->usage),
         .timeouts = timeouts_of(s->conf, model, c),
         .health = c->health,
         .engine = engine ? model->engine : NULL,
+        .starts_on_demand = engine && model->engine->start == CONF_START_ON_DEMAND,
+        .start_timeout_us = engine ? model->engine->start_timeout_us : 0,
         .service = service,
     };
     int err = engine ? place_engine(s->mesh, arena, e, model) : place_at(arena, e, c->url);
@@ -190,6 +197,46 @@ static size_t count_names(const struct conf *conf)
     return n;
 }
 
+static struct http_server_limits server_limits(const struct conf *c)
+{
+    return (struct http_server_limits){
+        .head = {.head_max = c->limits.head_max,
+                 .header_max = (unsigned)c->limits.header_count_max},
+        .body_max = c->limits.body_max,
+        .bodies_max = c->limits.bodies_total,
+        .connections_max = (unsigned)c->limits.connections_max,
+        .head_timeout_us = c->timeouts.head_us,
+        .body_timeout_us = c->timeouts.body_us,
+        .idle_timeout_us = c->timeouts.idle_us,
+        .write_timeout_us = c->timeouts.write_us,
+    };
+}
+
+static struct settings settings_of(const struct conf *c)
+{
+    return (struct settings){
+        .server = server_limits(c),
+        .upstream_head = {.head_max = c->limits.upstream_head_max,
+                          .header_max = (unsigned)c->limits.header_count_max},
+        .pool_idle_max = (unsigned)c->pool.idle_max,
+        .pool_idle_us = c->timeouts.upstream_idle_us,
+        .stream_buffer = c->limits.stream_buffer,
+        .total_us = c->timeouts.total_us,
+        .drain_us = c->timeouts.drain_us,
+        .attempts_max = (unsigned)c->retry.attempts_max,
+        .retry_percent = c->retry.budget_percent,
+        .retry_min = c->retry.budget_min,
+        .breaker = {.failures = (unsigned)c->health.failures,
+                    .cooldown_us = c->health.cooldown_us,
+                    .cooldown_max_us = c->health.cooldown_max_us},
+        .probe_interval_us = c->health.interval_us,
+        .probe_timeout_us = c->health.timeout_us,
+        .log_requests = c->log.requests,
+        .hosts = c->hosts,
+        .host_count = c->host_count,
+    };
+}
+
 int snapshot__build(struct mesh *m, struct conf *conf, struct snapshot **out)
 {
     struct snapshot *s = calloc(1, sizeof *s);
@@ -197,6 +244,7 @@ int snapshot__build(struct mesh *m, struct conf *conf, struct snapshot **out)
     atomic_init(&s->refs, 1);
     s->mesh = m;
     s->conf = conf_ref(conf);
+    s->settings = settings_of(conf);
     arena_init(&s->arena, SIZE_MAX, 4096);
     map_init(&s->by_name);
     s->services = arena_zalloc(&s->arena, (conf->model_count + 1) * sizeof *s->services);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "conf/url.h"
 #include "mesh/mesh_priv.h"
 
 struct addr endpoint_addr(const struct url *u)

@@ -16,8 +16,6 @@
 #include "base/list.h"
 #include "base/rand.h"
 #include "base/str.h"
-#include "conf/conf.h"
-#include "conf/url.h"
 #include "loop/stream.h"
 #include "obs/log.h"
 #include "obs/metrics.h"
@@ -25,9 +23,12 @@
 #include "route/choose.h"
 #include "route/verdict.h"
 
+struct conf_engine;
+struct conf_pair;
 struct service;
 struct service_state;
 struct snapshot;
+struct url;
 
 /* Whether requests may be sent at all; set by the supervisor and the prober, apart from the
  * breaker. */
@@ -37,6 +38,9 @@ enum endpoint_phase {
     ENDPOINT_STARTING,  /* will be up soon, requests wait */
     ENDPOINT_DOWN,      /* probes fail, or its process cannot be started */
 };
+
+/* Whether streams are asked for usage on our own account: if it is not known to refuse that, always, never. */
+enum usage_policy { USAGE_AUTO, USAGE_ASK, USAGE_NEVER };
 
 /* What is known of streams that were asked for usage on our own account. */
 enum endpoint_usage { ENDPOINT_USAGE_UNKNOWN, ENDPOINT_USAGE_GIVEN, ENDPOINT_USAGE_REFUSED };
@@ -113,11 +117,13 @@ struct endpoint {
     size_t label_count;
     uint32_t capacity; /* 0: no limit */
     uint32_t weight;
-    enum conf_usage usage; /* whether streams are asked for usage */
+    enum usage_policy usage;
     struct endpoint_timeouts timeouts;
     /* The active probe's target, from the host's root; empty: none. */
     struct str health;
-    const struct conf_engine *engine; /* supervised process, or NULL */
+    const struct conf_engine *engine; /* supervised process, or NULL; then: */
+    bool starts_on_demand;            /* and not together with Hostler */
+    uint64_t start_timeout_us;
     const struct service *service;
     struct endpoint_state *state;
 };

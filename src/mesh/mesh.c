@@ -23,15 +23,9 @@ int mesh_new(unsigned workers, const struct mesh_hooks *hooks, struct mesh **out
 
 static void set_rules(const struct snapshot *s)
 {
-    const struct conf *conf = s->conf;
-    const struct breaker_rules rules = {
-        .failures = (unsigned)conf->health.failures,
-        .cooldown_us = conf->health.cooldown_us,
-        .cooldown_max_us = conf->health.cooldown_max_us,
-    };
     for (size_t i = 0; i < s->service_count; i++) {
         for (size_t j = 0; j < s->services[i].endpoint_count; j++)
-            endpoint__set_rules(s->services[i].endpoints[j].state, &rules);
+            endpoint__set_rules(s->services[i].endpoints[j].state, &s->settings.breaker);
     }
 }
 

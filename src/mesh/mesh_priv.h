@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/rand.h"
 #include "mesh/admit.h"
+#include "conf/conf.h"
 #include "mesh/service.h"
 #include "route/queue.h"
 #include "route/retry.h"
@@ -47,7 +48,8 @@ struct service_state {
 struct snapshot {
     _Atomic unsigned refs;
     struct mesh *mesh;
-    struct conf *conf; /* one reference */
+    struct conf *conf; /* one reference; its strings are borrowed */
+    struct settings settings;
     struct arena arena;
     struct map by_name; /* struct service */
     struct service *services;

@@ -47,9 +47,9 @@ struct prober {
 
 static void look_at_more(struct prober *pr);
 
-static const struct conf *conf_of(const struct probe *p)
+static const struct settings *settings_of(const struct probe *p)
 {
-    return snapshot_conf(p->prober->snapshot);
+    return snapshot_settings(p->prober->snapshot);
 }
 
 static uint64_t now_of(const struct probe *p)
@@ -66,7 +66,7 @@ static bool is_well(const struct endpoint *e)
  * step. Each second while it is not well. */
 static void arm(struct probe *p)
 {
-    uint64_t interval = conf_of(p)->health.interval_us;
+    uint64_t interval = settings_of(p)->probe_interval_us;
     if (!is_well(p->endpoint)) interval = MIN(interval, ENDPOINT_RECOVERY_US);
     uint64_t wait = interval - interval / 10 + rng_below(&p->prober->rng, interval / 5 + 1);
     timer_start(p->prober->loop, &p->timer, now_of(p) + wait);
@@ -120,7 +120,8 @@ static void on_checked(struct health_check *c, int status, int err)
             endpoint_log(p->endpoint, LOG_INFO, "up", "");
     } else {
         note_absence(p, err);
-        if (!p->passing && ++p->failures >= conf_of(p)->health.failures) take_down(p, status, err);
+        if (!p->passing && ++p->failures >= settings_of(p)->breaker.failures)
+            take_down(p, status, err);
     }
     p->endpoint->state->checked = true;
     if (!p->passing || endpoint_cooling(p->endpoint->state)) {
@@ -143,7 +144,7 @@ static struct str path_of(struct probe *p)
 static void on_due(struct task *task)
 {
     struct probe *p = CONTAINER_OF(task, struct probe, task);
-    health_check_start(&p->check, p->endpoint, path_of(p), conf_of(p)->health.timeout_us);
+    health_check_start(&p->check, p->endpoint, path_of(p), settings_of(p)->probe_timeout_us);
 }
 
 static void probe_new(struct prober *pr, const struct endpoint *e, bool passing)

@@ -16,11 +16,11 @@ void service_count_request(const struct service *s, unsigned worker, uint64_t no
 
 bool service_may_retry(const struct service *s, unsigned worker, uint64_t now_us)
 {
-    const struct conf *conf = s->snapshot->conf;
+    const struct settings *settings = &s->snapshot->settings;
     struct retry_sums sums = {0};
     for (unsigned i = 0; i < s->state->mesh->workers; i++)
         retry_add(&s->state->workers[i].budget, now_us, &sums);
-    if (!retry_allowed(&sums, conf->retry.budget_percent, conf->retry.budget_min)) return false;
+    if (!retry_allowed(&sums, settings->retry_percent, settings->retry_min)) return false;
     retry_count_retry(&s->state->workers[worker].budget, now_us);
     return true;
 }
@@ -43,7 +43,7 @@ uint64_t service_wait_until(const struct service *s, uint64_t queued_us)
     for (size_t i = 0; i < s->endpoint_count; i++) {
         const struct endpoint *e = &s->endpoints[i];
         if (is_starting(e))
-            until = MAX(until, queued_us + e->engine->start_timeout_us);
+            until = MAX(until, queued_us + e->start_timeout_us);
         else if (e->engine)
             from = MAX(from, atomic_load(&e->state->phase_us));
     }
@@ -59,8 +59,8 @@ static bool endpoint_ready(const struct endpoint *e, uint64_t now_us)
     case ENDPOINT_UP: return endpoint_usable(e->state, now_us);
     case ENDPOINT_STARTABLE:
         endpoint_reason(e->state, now_us, reason);
-        return !reason[0] && e->engine && e->engine->start == CONF_START_ON_DEMAND;
-    case ENDPOINT_STARTING: return e->engine && e->engine->start == CONF_START_ON_DEMAND;
+        return !reason[0] && e->starts_on_demand;
+    case ENDPOINT_STARTING: return e->starts_on_demand;
     case ENDPOINT_DOWN: break;
     }
     return false;

@@ -11,12 +11,14 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/str.h"
-#include "conf/conf.h"
 #include "mesh/endpoint.h"
+#include "mesh/settings.h"
 #include "mesh/stats.h"
 #include "obs/metrics.h"
 #include "route/pick.h"
 
+struct conf;
+struct conf_model;
 struct mesh;
 struct snapshot;
 struct service_state;
@@ -56,7 +58,7 @@ const struct service_name *snapshot_names(const struct snapshot *s, size_t *coun
 /* The services, in the order of the configuration. */
 const struct service *snapshot_services(const struct snapshot *s, size_t *count);
 
-const struct conf *snapshot_conf(const struct snapshot *s); /* lives as long as the snapshot */
+const struct settings *snapshot_settings(const struct snapshot *s); /* live as long as it does */
 
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* any thread; NULL is fine */

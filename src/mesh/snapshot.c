@@ -51,7 +51,7 @@ const struct service *snapshot_services(const struct snapshot *s, size_t *count)
     return s->services;
 }
 
-const struct conf *snapshot_conf(const struct snapshot *s)
+const struct settings *snapshot_settings(const struct snapshot *s)
 {
-    return s->conf;
+    return &s->settings;
 }

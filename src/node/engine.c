@@ -275,7 +275,7 @@ void engine__stop(struct engine *e, enum endpoint_phase phase, const char *reaso
 {
     health_check_stop(&e->check);
     e->signalled = false;
-    e->deadline_us = engine__now(e) + snapshot_conf(e->sup->snapshot)->timeouts.drain_us;
+    e->deadline_us = engine__now(e) + snapshot_settings(e->sup->snapshot)->drain_us;
     uint64_t stopped_us = e->deadline_us - engine__now(e) + stop_patience(e);
     engine__enter(e, ENGINE_STOPPING, phase, reason,
                   phase == ENDPOINT_STARTING ? start_deadline(e, stopped_us) : 0);

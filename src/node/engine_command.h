@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "conf/conf.h"
 #include "mesh/endpoint.h"
 
 /* The arguments, NULL-terminated: of our own engine, or of the configured command with ${socket}

@@ -6,21 +6,6 @@
 #include "gate/exchange.h"
 #include "obs/log.h"
 
-static struct http_server_limits server_limits(const struct conf *c)
-{
-    return (struct http_server_limits){
-        .head = {.head_max = c->limits.head_max,
-                 .header_max = (unsigned)c->limits.header_count_max},
-        .body_max = c->limits.body_max,
-        .bodies_max = c->limits.bodies_total,
-        .connections_max = (unsigned)c->limits.connections_max,
-        .head_timeout_us = c->timeouts.head_us,
-        .body_timeout_us = c->timeouts.body_us,
-        .idle_timeout_us = c->timeouts.idle_us,
-        .write_timeout_us = c->timeouts.write_us,
-    };
-}
-
 static void on_call(void *user, struct http_call *call)
 {
     struct worker *w = user;
@@ -30,9 +15,8 @@ static void on_call(void *user, struct http_call *call)
 int worker_init(struct worker *w, const struct lane_home *home, unsigned index, struct loop *loop,
                 struct snapshot *snapshot, struct keyring *keyring, _Atomic uint64_t *bodies)
 {
-    struct http_server_limits limits = server_limits(snapshot_conf(snapshot));
     *w = (struct worker){0};
-    http_server_init(&w->server, loop, &limits);
+    http_server_init(&w->server, loop, &snapshot_settings(snapshot)->server);
     w->server.on_call = on_call;
     w->server.user = w;
     w->server.bodies = bodies;
@@ -41,7 +25,7 @@ int worker_init(struct worker *w, const struct lane_home *home, unsigned index, 
 
 void worker_apply(struct worker *w, struct snapshot *snapshot, struct keyring *keyring)
 {
-    w->server.limits = server_limits(snapshot_conf(snapshot));
+    w->server.limits = snapshot_settings(snapshot)->server;
     lane_apply(&w->lane, snapshot, keyring);
 }
 

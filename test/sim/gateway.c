@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway.h"
+#include "conf/conf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

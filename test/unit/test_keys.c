@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "conf/conf.h"
 #include "policy/keys.h"
 
 static struct str all[] = {STR_INIT("*")};

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "conf/conf.h"
 #include "mesh/admit.h"
 #include "mesh/service.h"
 

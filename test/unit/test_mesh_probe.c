@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "conf/conf.h"
 #include "loop/stream_impl.h"
 #include "mesh/admit.h"
 #include "mesh/probe.h"

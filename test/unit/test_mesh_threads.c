@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "conf/conf.h"
 #include "mesh/admit.h"
 #include "mesh/service.h"
 

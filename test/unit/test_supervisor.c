@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "conf/conf.h"
 #include "node/supervisor.h"
 #include "mesh/admit.h"
 

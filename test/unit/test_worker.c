@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "conf/conf.h"
 #include "node/worker.h"
 #include "mesh/service.h"
 
