@@ -17,6 +17,7 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "loop/stream.h"
+#include "mesh/settings.h"
 #include "obs/log.h"
 #include "obs/metrics.h"
 #include "route/breaker.h"
@@ -38,9 +39,6 @@ enum endpoint_phase {
     ENDPOINT_STARTING,  /* will be up soon, requests wait */
     ENDPOINT_DOWN,      /* probes fail, or its process cannot be started */
 };
-
-/* Whether streams are asked for usage on our own account: if it is not known to refuse that, always, never. */
-enum usage_policy { USAGE_AUTO, USAGE_ASK, USAGE_NEVER };
 
 /* What is known of streams that were asked for usage on our own account. */
 enum endpoint_usage { ENDPOINT_USAGE_UNKNOWN, ENDPOINT_USAGE_GIVEN, ENDPOINT_USAGE_REFUSED };
@@ -90,16 +88,6 @@ struct endpoint_state {
     char failure[ENDPOINT_REASON_MAX / 2]; /* why it could not be reached last */
 
     struct attempt_counts *attempts; /* one per worker */
-};
-
-/* The nearest settings: the endpoint's own, its model's, or the common
- * ones. Microseconds; 0: none. */
-struct endpoint_timeouts {
-    uint64_t connect_us;
-    uint64_t first_byte_us; /* until a stream's first byte */
-    uint64_t whole_us;      /* until the first byte of an answer that is not streamed */
-    uint64_t between_us;
-    uint64_t total_us;
 };
 
 /* What the configuration says. Strings borrow from the snapshot. */

@@ -25,7 +25,7 @@ static void set_rules(const struct snapshot *s)
 {
     for (size_t i = 0; i < s->service_count; i++) {
         for (size_t j = 0; j < s->services[i].endpoint_count; j++)
-            endpoint__set_rules(s->services[i].endpoints[j].state, &s->settings.breaker);
+            endpoint__set_rules(s->services[i].endpoints[j].state, &snapshot_settings(s)->breaker);
     }
 }
 
@@ -48,10 +48,10 @@ static void make_current(struct mesh *m, struct snapshot *s, uint64_t now_us)
     snapshot_unref(old);
 }
 
-int mesh_load(struct mesh *m, struct conf *conf, uint64_t now_us)
+int mesh_load(struct mesh *m, struct catalog *catalog, uint64_t now_us)
 {
     struct snapshot *s = NULL;
-    int err = snapshot__build(m, conf, &s);
+    int err = snapshot__build(m, catalog, &s);
     if (err) return err;
     set_rules(s);
     make_current(m, s, now_us);

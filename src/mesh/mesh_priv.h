@@ -13,7 +13,7 @@
 #include "base/map.h"
 #include "base/rand.h"
 #include "mesh/admit.h"
-#include "conf/conf.h"
+#include "mesh/catalog.h"
 #include "mesh/service.h"
 #include "route/queue.h"
 #include "route/retry.h"
@@ -48,8 +48,7 @@ struct service_state {
 struct snapshot {
     _Atomic unsigned refs;
     struct mesh *mesh;
-    struct conf *conf; /* one reference; its strings are borrowed */
-    struct settings settings;
+    struct catalog *catalog; /* one reference; its strings are borrowed */
     struct arena arena;
     struct map by_name; /* struct service */
     struct service *services;
@@ -86,7 +85,7 @@ void service__offer(struct service_state *s, uint64_t now_us, bool all);
 void service__set_current(struct service_state *s, const struct service *current, uint64_t now_us);
 
 /* build.c */
-MUST_CHECK int snapshot__build(struct mesh *m, struct conf *conf, struct snapshot **out);
+MUST_CHECK int snapshot__build(struct mesh *m, struct catalog *catalog, struct snapshot **out);
 
 /* states.c: the state of that identity, found or made; with one more reference. */
 struct service_state *mesh__service_state(struct mesh *m, struct str name);

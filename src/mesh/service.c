@@ -16,7 +16,7 @@ void service_count_request(const struct service *s, unsigned worker, uint64_t no
 
 bool service_may_retry(const struct service *s, unsigned worker, uint64_t now_us)
 {
-    const struct settings *settings = &s->snapshot->settings;
+    const struct settings *settings = snapshot_settings(s->snapshot);
     struct retry_sums sums = {0};
     for (unsigned i = 0; i < s->state->mesh->workers; i++)
         retry_add(&s->state->workers[i].budget, now_us, &sums);

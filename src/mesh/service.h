@@ -17,8 +17,7 @@
 #include "obs/metrics.h"
 #include "route/pick.h"
 
-struct conf;
-struct conf_model;
+struct catalog;
 struct mesh;
 struct snapshot;
 struct service_state;
@@ -94,8 +93,7 @@ struct mesh_hooks {
     void *ctx;
     /* Where the process of `model` will listen; strings from `arena`. Main thread, while a
      * snapshot is built. */
-    int (*engine_addr)(void *ctx, const struct conf_model *model, struct arena *arena,
-                       struct addr *out);
+    int (*engine_addr)(void *ctx, struct str model, struct arena *arena, struct addr *out);
     /* A request needs the process behind `s`. Any thread, at most once until the phase changes. */
     void (*want)(void *ctx, struct endpoint_state *s);
 };
@@ -104,10 +102,10 @@ struct mesh_hooks {
 MUST_CHECK int mesh_new(unsigned workers, const struct mesh_hooks *hooks, struct mesh **out);
 void mesh_free(struct mesh *m); /* all snapshots but the mesh's own must have been given back */
 
-/* Builds a snapshot (references `conf`) and makes it current: waiters of services that are gone
+/* Builds a snapshot (references `catalog`) and makes it current: waiters of services that are gone
  * are refused, others are tried on the new endpoints. A failure (-ENOMEM, ERR_INVALID for an
  * unusable URL) leaves the old one current. */
-MUST_CHECK int mesh_load(struct mesh *m, struct conf *conf, uint64_t now_us);
+MUST_CHECK int mesh_load(struct mesh *m, struct catalog *catalog, uint64_t now_us);
 
 /* The current snapshot with a new reference; NULL before the first load. Main thread; workers
  * get theirs by mail. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What requests keep to: the part of a configuration that concerns them, for all services alike. Immutable; a snapshot's. */
+/* What requests keep to: the part of a configuration that concerns them. Immutable; a snapshot's. */
 #ifndef HOSTLER_MESH_SETTINGS_H
 #define HOSTLER_MESH_SETTINGS_H
 
@@ -9,6 +9,20 @@
 #include "http/server.h"
 #include "route/breaker.h"
 
+/* Whether streams are asked for usage on our own account: if it is not known to refuse that, always, never. */
+enum usage_policy { USAGE_AUTO, USAGE_ASK, USAGE_NEVER };
+
+/* The nearest settings: the endpoint's own, its model's, or the common
+ * ones. Microseconds; 0: none. */
+struct endpoint_timeouts {
+    uint64_t connect_us;
+    uint64_t first_byte_us; /* until a stream's first byte */
+    uint64_t whole_us;      /* until the first byte of an answer that is not streamed */
+    uint64_t between_us;
+    uint64_t total_us;
+};
+
+/* For all services alike. */
 struct settings {
     struct http_server_limits server;
     struct h1_limits upstream_head;

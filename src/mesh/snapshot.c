@@ -29,7 +29,7 @@ void snapshot_unref(struct snapshot *s)
         drop_states(&s->services[i]);
     map_fini(&s->by_name);
     arena_fini(&s->arena);
-    conf_unref(s->conf);
+    catalog_unref(s->catalog);
     free(s);
     atomic_store(&m->stale, true);
 }
@@ -53,5 +53,5 @@ const struct service *snapshot_services(const struct snapshot *s, size_t *count)
 
 const struct settings *snapshot_settings(const struct snapshot *s)
 {
-    return &s->settings;
+    return catalog_settings(s->catalog);
 }

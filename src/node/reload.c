@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "base/err.h"
+#include "mesh/catalog.h"
 #include "node/node_priv.h"
 #include "obs/log.h"
 
@@ -55,7 +56,7 @@ static int load(struct node *n, struct conf *conf, struct keyring **keyring)
 {
     int err = keyring_new(conf, keyring);
     if (err) return err;
-    err = mesh_load(n->mesh, conf, loop_now(n->loop));
+    err = mesh_load_conf(n->mesh, conf, loop_now(n->loop));
     if (err) {
         keyring_unref(*keyring);
         *keyring = NULL;

@@ -44,10 +44,9 @@ static struct engine *engine_for(struct supervisor *s, struct str model)
 
 /* --- hooks --- */
 
-static int engine_addr(void *ctx, const struct conf_model *model, struct arena *arena,
-                       struct addr *out)
+static int engine_addr(void *ctx, struct str model, struct arena *arena, struct addr *out)
 {
-    struct engine *e = engine_for(ctx, model->name);
+    struct engine *e = engine_for(ctx, model);
     *out = (struct addr){.is_unix = true, .path = arena_dup(arena, e->socket)};
     return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "conf/conf.h"
+#include "mesh/catalog.h"
 #include "mesh/admit.h"
 #include "mesh/service.h"
 
@@ -34,13 +35,11 @@ static void on_wake(struct task *task)
     CONTAINER_OF(task, struct world, task)->wakes++;
 }
 
-static int engine_addr(void *ctx, const struct conf_model *model, struct arena *arena,
-                       struct addr *out)
+static int engine_addr(void *ctx, struct str model, struct arena *arena, struct addr *out)
 {
     (void)ctx;
-    *out =
-        (struct addr){.is_unix = true,
-                      .path = arena_printf(arena, "/run/%" STR_FMT ".sock", STR_ARG(model->name))};
+    *out = (struct addr){.is_unix = true,
+                         .path = arena_printf(arena, "/run/%" STR_FMT ".sock", STR_ARG(model))};
     return 0;
 }
 
@@ -61,7 +60,7 @@ static void load(struct world *w, const char *yaml)
                       STR_ARG(problems.items[i].text));
     conf_problems_fini(&problems);
     assert_int_equal(err, 0);
-    assert_int_equal(mesh_load(w->mesh, conf, loop_now(w->loop)), 0);
+    assert_int_equal(mesh_load_conf(w->mesh, conf, loop_now(w->loop)), 0);
     conf_unref(conf);
     snapshot_unref(w->snapshot);
     w->snapshot = mesh_current(w->mesh);
@@ -814,6 +813,49 @@ static void metrics_sum_the_workers(void **state)
     world_free(w);
 }
 
+/* --- catalogs --- */
+
+static void count_release(void *owner)
+{
+    ++*(int *)owner;
+}
+
+/* Names may come from several who know of them; what each of them lent is given back with the last snapshot. */
+static void a_catalog_takes_services_from_several_sources(void **state)
+{
+    (void)state;
+    static const struct catalog_endpoint there = {
+        .name = STR_INIT("there"), .url = STR_INIT("http://10.0.0.9:80/v1"), .weight = 1};
+    static const struct str fallback[] = {STR_INIT("listed"), STR_INIT("unknown")};
+    struct catalog_service configured = {.name = STR("configured"),
+                                         .endpoints = &there,
+                                         .endpoint_count = 1,
+                                         .fallback = fallback,
+                                         .fallback_count = 2};
+    struct catalog_service listed = {
+        .name = STR("listed"), .endpoints = &there, .endpoint_count = 1};
+    struct settings settings = {.breaker.failures = 1, .attempts_max = 3};
+    struct mesh *mesh;
+    int released = 0;
+    struct catalog *c = catalog_new(&settings);
+    catalog_hold(c, &released, count_release);
+    catalog_add(c, &configured, 1);
+    catalog_hold(c, &released, count_release);
+    catalog_add(c, &listed, 1);
+    assert_int_equal(mesh_new(1, NULL, &mesh), 0);
+    assert_int_equal(mesh_load(mesh, c, 1), 0);
+    catalog_unref(c);
+    struct snapshot *s = mesh_current(mesh);
+    const struct service *found = snapshot_service(s, STR("configured"));
+    assert_int_equal(found->fallback_count, 1);
+    assert_ptr_equal(found->fallback[0], snapshot_service(s, STR("listed")));
+    assert_int_equal(snapshot_settings(s)->attempts_max, 3);
+    snapshot_unref(s);
+    assert_int_equal(released, 0);
+    mesh_free(mesh);
+    assert_int_equal(released, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -823,6 +865,7 @@ int main(void)
         cmocka_unit_test(cancelling_never_loses_a_credit),
         cmocka_unit_test(expired_waiters_are_passed_over),
         cmocka_unit_test(tried_endpoints_are_left_out),
+        cmocka_unit_test(a_catalog_takes_services_from_several_sources),
         cmocka_unit_test(retries_take_no_turn),
         cmocka_unit_test(many_endpoints_are_all_looked_at),
         cmocka_unit_test(failures_lead_to_a_cooldown_and_one_trial),

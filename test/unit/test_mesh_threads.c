@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "conf/conf.h"
+#include "mesh/catalog.h"
 #include "mesh/admit.h"
 #include "mesh/service.h"
 
@@ -75,7 +76,7 @@ static void load(struct stage *s, const char *yaml)
     conf_problems_init(&problems);
     assert_int_equal(conf_parse(str_of(yaml), "test.yaml", &conf, &problems), 0);
     conf_problems_fini(&problems);
-    assert_int_equal(mesh_load(s->mesh, conf, clock_mono_us()), 0);
+    assert_int_equal(mesh_load_conf(s->mesh, conf, clock_mono_us()), 0);
     conf_unref(conf);
     pthread_mutex_lock(&s->mutex);
     struct snapshot *old = s->snapshot;

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a configuration says of services, as a catalog. */
+#include "conf/conf.h"
+#include "mesh/catalog.h"
+#include "mesh/service.h"
+
+static struct http_server_limits server_limits(const struct conf *c)
+{
+    return (struct http_server_limits){
+        .head = {.head_max = c->limits.head_max,
+                 .header_max = (unsigned)c->limits.header_count_max},
+        .body_max = c->limits.body_max,
+        .bodies_max = c->limits.bodies_total,
+        .connections_max = (unsigned)c->limits.connections_max,
+        .head_timeout_us = c->timeouts.head_us,
+        .body_timeout_us = c->timeouts.body_us,
+        .idle_timeout_us = c->timeouts.idle_us,
+        .write_timeout_us = c->timeouts.write_us,
+    };
+}
+
+static struct settings settings_of(const struct conf *c)
+{
+    return (struct settings){
+        .server = server_limits(c),
+        .upstream_head = {.head_max = c->limits.upstream_head_max,
+                          .header_max = (unsigned)c->limits.header_count_max},
+        .pool_idle_max = (unsigned)c->pool.idle_max,
+        .pool_idle_us = c->timeouts.upstream_idle_us,
+        .stream_buffer = c->limits.stream_buffer,
+        .total_us = c->timeouts.total_us,
+        .drain_us = c->timeouts.drain_us,
+        .attempts_max = (unsigned)c->retry.attempts_max,
+        .retry_percent = c->retry.budget_percent,
+        .retry_min = c->retry.budget_min,
+        .breaker = {.failures = (unsigned)c->health.failures,
+                    .cooldown_us = c->health.cooldown_us,
+                    .cooldown_max_us = c->health.cooldown_max_us},
+        .probe_interval_us = c->health.interval_us,
+        .probe_timeout_us = c->health.timeout_us,
+        .log_requests = c->log.requests,
+        .hosts = c->hosts,
+        .host_count = c->host_count,
+    };
+}
+
+/* The nearest of the places where a time may be written. */
+static uint64_t nearest(const uint64_t *endpoint, const uint64_t *model, uint64_t common)
+{
+    if (endpoint && *endpoint != CONF_UNSET) return *endpoint;
+    return model && *model != CONF_UNSET ? *model : common;
+}
+
+static struct endpoint_timeouts timeouts_of(const struct conf *conf, const struct conf_model *model,
+                                            const struct conf_endpoint *endpoint)
+{
+    const struct conf_timeouts *e = endpoint ? endpoint->timeouts : NULL, *m = model->timeouts;
+#define NEAREST(field) \
+    .field = nearest(e ? &e->field : NULL, m ? &m->field : NULL, conf->timeouts.field)
+    return (struct endpoint_timeouts){
+        NEAREST(connect_us), NEAREST(first_byte_us), NEAREST(whole_us),
+        NEAREST(between_us), NEAREST(total_us),
+    };
+#undef NEAREST
+}
+
+static enum usage_policy usage_policy_of(enum conf_usage u)
+{
+    return u == CONF_USAGE_ASK ? USAGE_ASK : u == CONF_USAGE_NEVER ? USAGE_NEVER : USAGE_AUTO;
+}
+
+static enum route_policy policy_of(enum conf_policy p)
+{
+    switch (p) {
+    case CONF_POLICY_ROUND_ROBIN: return ROUTE_ROUND_ROBIN;
+    case CONF_POLICY_WEIGHTED: return ROUTE_WEIGHTED;
+    case CONF_POLICY_LEAST_BUSY: break;
+    }
+    return ROUTE_LEAST_BUSY;
+}
+
+static struct catalog_endpoint endpoint_of(const struct conf *conf, const struct conf_model *model,
+                                           const struct conf_endpoint *c, bool engine)
+{
+    const struct conf_engine *process = engine ? model->engine : NULL;
+    return (struct catalog_endpoint){
+        .name = c->name,
+        .url = process ? process->url : c->url,
+        .model = c->model.len > 0 ? c->model : model->name,
+        .key = c->key,
+        .capacity = (uint32_t)MIN(c->capacity, UINT32_MAX),
+        .weight = (uint32_t)MIN(c->weight, UINT32_MAX),
+        .health = c->health,
+        .usage = usage_policy_of(c->usage),
+        .timeouts = timeouts_of(conf, model, c),
+        .labels = c->labels,
+        .label_count = c->label_count,
+        .engine = process,
+        .starts_on_demand = process && process->start == CONF_START_ON_DEMAND,
+        .start_timeout_us = process ? process->start_timeout_us : 0,
+    };
+}
+
+static struct catalog_service service_of(struct catalog *c, const struct conf *conf,
+                                         const struct conf_model *model)
+{
+    struct catalog_endpoint *endpoints =
+        arena_alloc(catalog_arena(c), (model->endpoint_count + 1) * sizeof *endpoints);
+    for (size_t i = 0; i < model->endpoint_count; i++) {
+        bool engine = model->has_engine_endpoint && i + 1 == model->endpoint_count;
+        endpoints[i] = endpoint_of(conf, model, &model->endpoints[i], engine);
+    }
+    return (struct catalog_service){
+        .name = model->name,
+        .aliases = model->aliases,
+        .alias_count = model->alias_count,
+        .policy = policy_of(model->policy),
+        .fallback = model->fallback,
+        .fallback_count = model->fallback_count,
+        .queue_max = (size_t)model->queue_max,
+        .queue_timeout_us = model->queue_timeout_us,
+        .total_us = timeouts_of(conf, model, NULL).total_us,
+        .endpoints = endpoints,
+        .endpoint_count = model->endpoint_count,
+    };
+}
+
+static void release_conf(void *owner)
+{
+    conf_unref(owner);
+}
+
+struct catalog *catalog_of_conf(struct conf *conf)
+{
+    struct settings settings = settings_of(conf);
+    struct catalog *c = catalog_new(&settings);
+    catalog_hold(c, conf_ref(conf), release_conf);
+    struct catalog_service *services =
+        arena_alloc(catalog_arena(c), (conf->model_count + 1) * sizeof *services);
+    for (size_t i = 0; i < conf->model_count; i++)
+        services[i] = service_of(c, conf, &conf->models[i]);
+    catalog_add(c, services, conf->model_count);
+    return c;
+}
+
+int mesh_load_conf(struct mesh *m, struct conf *conf, uint64_t now_us)
+{
+    struct catalog *catalog = catalog_of_conf(conf);
+    int err = mesh_load(m, catalog, now_us);
+    catalog_unref(catalog);
+    return err;
+}
