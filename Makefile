@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 600
 TORTURE_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all setup run test lint bench fuzz torture install format docs clean help
+.PHONY: all setup run test lint bench fuzz torture crosstalk install format docs clean help
 
 all: ## build the release: build/hostler and build/hostler-engine
 	@scripts/setup --for run
@@ -44,6 +44,10 @@ torture: ## everything at once on sanitized builds, TORTURE_SECONDS (600) for ea
 	@scripts/build asan
 	@scripts/build tsan
 	@exec build/venv/bin/python test/torture.py --seconds $(TORTURE_SECONDS)
+
+crosstalk: all ## a million requests with nonces, many aborted: no answer goes to another client
+	@scripts/setup --for test
+	@exec build/venv/bin/python test/crosstalk.py
 
 install: all ## install into $(DESTDIR)$(prefix)
 	@DESTDIR="$(DESTDIR)" scripts/install "$(prefix)"
