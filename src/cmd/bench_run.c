@@ -666,7 +666,7 @@ int bench_run(const struct bench_spec *spec, struct bench_result *result, struct
         loop_run(ld.loop);
         uint64_t end_us = MIN(ld.end_us, clock_mono_us());
         result->window_us = end_us > ld.warm_us ? end_us - ld.warm_us : 0;
-        result->connects = metric_read(&ld.client.connects);
+        result->connects = metric_read(&ld.client.stats.connects);
         err = ld.err;
         ld.why = err ? ld.why : STR("");
         if (spec->progress) fputs("\r\033[K", stderr);

@@ -39,10 +39,10 @@ int server__metrics(struct server *s, struct buf *out)
     metrics_write_double(&w, METRIC_UPTIME, NULL, 0,
                          (double)(loop_now(s->loop) - s->started_us) / 1e6);
     metrics_write_u64(&w, METRIC_READY, NULL, 0, s->model && !s->draining);
-    put(&w, METRIC_CONNECTIONS, &s->http.connections);
-    put(&w, METRIC_CONNECTIONS_TOTAL, &s->http.accepted);
-    put(&w, METRIC_BYTES_IN, &s->http.bytes_in);
-    put(&w, METRIC_BYTES_OUT, &s->http.bytes_out);
+    put(&w, METRIC_CONNECTIONS, &s->http.stats.connections);
+    put(&w, METRIC_CONNECTIONS_TOTAL, &s->http.stats.accepted);
+    put(&w, METRIC_BYTES_IN, &s->http.stats.bytes_in);
+    put(&w, METRIC_BYTES_OUT, &s->http.stats.bytes_out);
     if (s->model) write_scheduler(&w, s);
     return w.err;
 }

@@ -396,7 +396,7 @@ static int dial(struct fetch *f, struct http_pool *pool)
     list_init(&u->idle_link);
     buf_init(&u->held, BODY_HELD_MAX);
     list_push_back(&c->all, &u->link);
-    metric_add(&c->connects, 1);
+    metric_add(&c->stats.connects, 1);
     stream_set_handler(u->stream, &upstream_handler, u);
     use(u, f);
     return 0;
@@ -414,7 +414,7 @@ void fetch_start(struct fetch *f)
         if (err) fail(f, err);
         return;
     }
-    metric_add(&c->reuses, 1);
+    metric_add(&c->stats.reuses, 1);
     f->reused = true;
     use(u, f);
     send_request(u);

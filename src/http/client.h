@@ -20,6 +20,12 @@
 /* How long a response may go on behind its owner's back. */
 #define HTTP_CLIENT_GRACE_US UINT64_C(1000000)
 
+/* What a client counts; any thread may read it. */
+struct http_client_stats {
+    struct metric_cell connects; /* dialled */
+    struct metric_cell reuses;   /* taken from a pool */
+};
+
 /* One per loop: the idle connections by address. */
 struct http_client {
     struct loop *loop;
@@ -30,8 +36,7 @@ struct http_client {
     struct list all;   /* every connection */
     struct task sweep_task;
     struct timer sweep;
-    struct metric_cell connects; /* dialled; any thread may read these */
-    struct metric_cell reuses;   /* taken from a pool */
+    struct http_client_stats stats;
 };
 
 void http_client_init(struct http_client *c, struct loop *loop, const struct h1_limits *limits,

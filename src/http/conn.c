@@ -51,7 +51,7 @@ void conn__end(struct http_conn *conn)
     list_remove(&conn->link);
     list_push_back(&s->dead, &conn->link);
     s->conn_count--;
-    metric_sub(&s->connections, 1);
+    metric_sub(&s->stats.connections, 1);
     if (s->draining && s->quiet) loop_wake(s->loop, s->quiet);
     loop_wake(s->loop, &s->reap);
 }

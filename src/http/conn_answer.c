@@ -101,7 +101,7 @@ void call_write(struct http_call *c, const struct str *slices, unsigned count, b
     if (!conn->silent) {
         add_body_pieces(conn, &g, slices, count, total, last, digits);
         c->bytes_out += total;
-        metric_add(&conn->server->bytes_out, total);
+        metric_add(&conn->server->stats.bytes_out, total);
     }
     send(conn, &g);
 }

@@ -27,14 +27,14 @@ static bool may_hold(struct http_server *s, size_t more)
     uint64_t before = atomic_fetch_add_explicit(s->bodies, more, memory_order_relaxed);
     if (before <= s->limits.bodies_max && more <= s->limits.bodies_max - before) return true;
     atomic_fetch_sub_explicit(s->bodies, more, memory_order_relaxed);
-    metric_add(&s->bodies_refused, 1);
+    metric_add(&s->stats.bodies_refused, 1);
     return false;
 }
 
 static void add_body(struct http_conn *conn, struct str bytes)
 {
     struct http_call *c = &conn->call;
-    metric_add(&conn->server->bytes_in, bytes.len);
+    metric_add(&conn->server->stats.bytes_in, bytes.len);
     if (c->body_err) return;
     if (bytes.len > conn->body_max || c->body.len > conn->body_max - bytes.len) {
         conn__body_failed(conn, ERR_TOO_LARGE);

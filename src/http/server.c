@@ -260,12 +260,12 @@ static void refuse_connection(struct http_server *s, struct stream *stream)
 {
     uint64_t now = loop_now(s->loop);
     stream_close(stream);
-    metric_add(&s->refused, 1);
+    metric_add(&s->stats.refused, 1);
     if (s->refused_told_us && now - s->refused_told_us < REFUSED_TELL_US) return;
     s->refused_told_us = now;
     log_note(LOG_WARN, "connections_max",
              "%u connections are open; more are closed at once (%llu so far)", s->conn_count,
-             (unsigned long long)metric_read(&s->refused));
+             (unsigned long long)metric_read(&s->stats.refused));
 }
 
 void http_server_accept(void *server, struct stream *stream)
@@ -291,8 +291,8 @@ void http_server_accept(void *server, struct stream *stream)
     buf_init(&conn->body, s->limits.body_max);
     list_push_back(&s->conns, &conn->link);
     s->conn_count++;
-    metric_add(&s->accepted, 1);
-    metric_add(&s->connections, 1);
+    metric_add(&s->stats.accepted, 1);
+    metric_add(&s->stats.connections, 1);
     stream_set_handler(stream, &conn_handler, conn);
     conn__be_patient(conn);
     stream_read(stream, true);

@@ -32,6 +32,16 @@ struct http_server_limits {
     uint64_t write_timeout_us; /* a client that takes nothing */
 };
 
+/* What a server counts; any thread may read it. */
+struct http_server_stats {
+    struct metric_cell connections; /* open */
+    struct metric_cell accepted;    /* since the start */
+    struct metric_cell refused;     /* closed at once: connections_max were open */
+    struct metric_cell bodies_refused;
+    struct metric_cell bytes_in; /* body bytes of all calls */
+    struct metric_cell bytes_out;
+};
+
 /* One per loop. */
 struct http_server {
     struct loop *loop;
@@ -43,19 +53,15 @@ struct http_server {
     struct list dead;  /* closed, freed by reap: nobody is inside them any more then */
     struct task reap;
     unsigned conn_count;
-    bool draining;                  /* answers say connection: close; idle connections are closed */
-    struct metric_cell connections; /* open; these may be read by any thread */
-    struct metric_cell accepted;    /* since the start */
-    struct metric_cell refused;     /* closed at once: connections_max were open */
-    uint64_t refused_told_us;       /* when the log was told of it last */
-    struct metric_cell lingering;   /* open after the last answer, which may not be sent yet */
+    bool draining; /* answers say connection: close; idle connections are closed */
+    struct http_server_stats stats;
+    uint64_t refused_told_us; /* when the log was told of a refused connection last */
+    /* open after the last answer, which may not be sent yet; any thread may read it */
+    struct metric_cell lingering;
     struct task *quiet; /* woken when a connection has gone while draining; NULL: nobody */
     /* Bytes of request bodies that are held, from their arrival to their call's end, by all servers that share it; more than bodies_max
      * is ERR_FULL. Small bodies stand in memory that a connection has anyway and are not counted. NULL: none are. */
     _Atomic uint64_t *bodies;
-    struct metric_cell bodies_refused;
-    struct metric_cell bytes_in; /* body bytes of all calls */
-    struct metric_cell bytes_out;
 };
 
 void http_server_init(struct http_server *s, struct loop *loop,

@@ -16,16 +16,16 @@ static void sum_workers(const struct node *n, struct worker_totals *t)
     *t = (struct worker_totals){.bodies_held = workers_bodies(&n->workers)};
     for (unsigned i = 0; i < n->workers.count; i++) {
         const struct worker *w = &n->workers.items[i];
-        t->connections += metric_read(&w->server.connections);
-        t->accepted += metric_read(&w->server.accepted);
-        t->refused += metric_read(&w->server.refused);
+        t->connections += metric_read(&w->server.stats.connections);
+        t->accepted += metric_read(&w->server.stats.accepted);
+        t->refused += metric_read(&w->server.stats.refused);
         for (size_t k = 0; k < w->listener_count; k++)
             t->pauses += listener_pauses(w->listeners[k]);
-        t->bodies_refused += metric_read(&w->server.bodies_refused);
-        t->bytes_in += metric_read(&w->server.bytes_in);
-        t->bytes_out += metric_read(&w->server.bytes_out);
-        t->connects += metric_read(&w->lane.client.connects);
-        t->reuses += metric_read(&w->lane.client.reuses);
+        t->bodies_refused += metric_read(&w->server.stats.bodies_refused);
+        t->bytes_in += metric_read(&w->server.stats.bytes_in);
+        t->bytes_out += metric_read(&w->server.stats.bytes_out);
+        t->connects += metric_read(&w->lane.client.stats.connects);
+        t->reuses += metric_read(&w->lane.client.stats.reuses);
         t->auth_failures += metric_read(&w->lane.stats.auth_failures);
         t->retries += metric_read(&w->lane.stats.retries);
         t->retries_denied += metric_read(&w->lane.stats.retries_denied);

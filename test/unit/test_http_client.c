@@ -128,7 +128,7 @@ static void a_request_leaves_in_one_write(void **state)
     assert_int_equal(f->state, FETCH_DONE);
     assert_true(str_eq(fetch_take(f), STR("llo")));
     assert_int_equal(fetch_take(f).len, 0);
-    assert_int_equal(metric_read(&w->client.connects), 1);
+    assert_int_equal(metric_read(&w->client.stats.connects), 1);
     world_free(w);
 }
 
@@ -169,7 +169,7 @@ static void the_last_used_connection_is_used_again(void **state)
     assert_int_equal(w->sim->dials, 3);
     assert_int_equal(buf_len(&sim_dialled(w->sim, 2)->got),
                      2 * buf_len(&sim_dialled(w->sim, 0)->got));
-    assert_int_equal(metric_read(&w->client.reuses), 1);
+    assert_int_equal(metric_read(&w->client.stats.reuses), 1);
     serve(w, 3, 2);
     start_at(w, 4, "other");
     assert_int_equal(w->sim->dials, 4);

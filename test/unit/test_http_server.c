@@ -80,7 +80,7 @@ static void world_free(struct world *w)
     http_server_fini(&w->server);
     sim_run(w->sim);
     assert_int_equal(w->server.conn_count, 0);
-    assert_int_equal(metric_read(&w->server.connections), 0);
+    assert_int_equal(metric_read(&w->server.stats.connections), 0);
     sim_free(w->sim);
     free(w);
 }
@@ -241,7 +241,7 @@ static void all_bodies_together_are_limited(void **state)
     sim_send(c[1], str_n(body, 1));
     assert_int_equal(call(w, 1)->body_err, ERR_FULL);
     assert_int_equal(held, 30000);
-    assert_int_equal(metric_read(&w->server.bodies_refused), 1);
+    assert_int_equal(metric_read(&w->server.stats.bodies_refused), 1);
     reply(w, 1, "no");
     assert_int_equal(held, 20000);
     check_answer(c[1], SIM_WHOLE, 200, "no");
@@ -872,8 +872,8 @@ static void connections_are_limited(void **state)
     struct sim_peer *fourth = client(w);
     assert_true(fourth->closed);
     assert_int_equal(w->server.conn_count, 3);
-    assert_int_equal(metric_read(&w->server.refused), 1);
-    assert_int_equal(metric_read(&w->server.accepted), 3);
+    assert_int_equal(metric_read(&w->server.stats.refused), 1);
+    assert_int_equal(metric_read(&w->server.stats.accepted), 3);
     world_free(w);
 }
 
