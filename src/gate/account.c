@@ -6,11 +6,11 @@ static void count(const struct exchange *x, uint64_t now)
     struct lane_stats *own = &x->lane->stats;
     metric_add(&own->outcomes[x->outcome], 1);
     if (!x->asked) {
-        metric_add(&own->codes[service_code(x->status)], 1);
+        metric_add(&own->answers.codes[service_code(x->status)], 1);
         return;
     }
     struct service_stats *stats = service_stats(x->asked, x->lane->index);
-    metric_add(&stats->codes[service_code(x->status)], 1);
+    metric_add(&stats->answers.codes[service_code(x->status)], 1);
     metric_sub(&stats->active, 1);
     histogram_observe_us(&stats->seconds, now - x->call->started_us);
 }

@@ -32,7 +32,7 @@ const char *outcome_name(enum outcome o);
 
 /* What has no model; any thread may read. */
 struct lane_stats {
-    struct metric_cell codes[SERVICE_CODE_COUNT]; /* answers to requests whose model is unknown */
+    struct answer_stats answers; /* to requests whose model is unknown */
     struct metric_cell outcomes[OUTCOME_COUNT];
     struct metric_cell auth_failures;
     struct metric_cell retries;

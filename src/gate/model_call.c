@@ -139,7 +139,7 @@ static enum step no_endpoint(struct model_call *m, uint64_t retry_after_us)
 
 static enum step queue_refused(struct model_call *m)
 {
-    metric_add(&service_stats(m->admission.service, m->x->lane->index)->queue_full, 1);
+    metric_add(&service_stats(m->admission.service, m->x->lane->index)->queue_refused[QUEUE_REFUSAL_FULL], 1);
     if (next_fallback(m)) return go(m, MODEL_CALL_ADMIT);
     return exchange_refuse(m->x, OUTCOME_QUEUE_FULL, 429,
                            arena_printf(m->x->call->arena,
@@ -190,7 +190,7 @@ static enum step step_queue(struct model_call *m)
     }
     if (now < due(m)) return STEP_WAIT;
     leave_queue(m);
-    metric_add(&stats->queue_deadline, 1);
+    metric_add(&stats->queue_refused[QUEUE_REFUSAL_DEADLINE], 1);
     note_wait(m, now);
     if (next_fallback(m)) return go(m, MODEL_CALL_ADMIT);
     return exchange_refuse(

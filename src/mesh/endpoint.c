@@ -27,13 +27,13 @@ int endpoint__new(struct service_state *service, struct str identity, struct end
 {
     struct endpoint_state *s = calloc(1, sizeof *s);
     if (!s) return -ENOMEM;
-    size_t counts = service->mesh->workers * sizeof *s->attempts;
-    s->attempts = aligned_alloc(_Alignof(struct attempt_counts), counts);
-    if (!s->attempts) {
+    size_t size = service->mesh->workers * sizeof *s->workers;
+    s->workers = aligned_alloc(_Alignof(struct endpoint_worker), size);
+    if (!s->workers) {
         free(s);
         return -ENOMEM;
     }
-    memset(s->attempts, 0, counts);
+    memset(s->workers, 0, size);
     s->identity = str_n(str_dup(identity), identity.len);
     s->service = service;
     pthread_mutex_init(&s->mutex, NULL);
@@ -47,7 +47,7 @@ void endpoint__free(struct endpoint_state *s)
     assert(atomic_load(&s->inflight) == 0);
     pthread_mutex_destroy(&s->mutex);
     free((char *)(uintptr_t)s->identity.ptr);
-    free(s->attempts);
+    free(s->workers);
     free(s);
 }
 
@@ -264,7 +264,7 @@ void endpoint_report(struct grant *g, unsigned worker, enum verdict verdict,
 {
     struct endpoint_state *s = g->endpoint->state;
     const struct verdict_row *row = verdict_row(verdict);
-    metric_add(&s->attempts[worker].by[verdict], 1);
+    metric_add(&s->workers[worker].stats.attempts[verdict], 1);
     if (verdict == VERDICT_CANCELLED || verdict == VERDICT_LOCAL) return;
     tell_key(s, g->endpoint, verdict == VERDICT_UNAUTHORIZED);
     if (row->blame == BLAME_NOBODY && !atomic_load_explicit(&s->troubled, memory_order_relaxed))

@@ -48,9 +48,13 @@ enum { ENDPOINT_REASON_MAX = 320 };
 /* How often an endpoint that cools down is probed. */
 #define ENDPOINT_RECOVERY_US ROUTE_RECOVERY_US
 
+struct endpoint_stats {
+    struct metric_cell attempts[VERDICT_COUNT];
+};
+
 /* What one worker counts; on its own cache line. */
-struct attempt_counts {
-    _Alignas(64) struct metric_cell by[VERDICT_COUNT];
+struct endpoint_worker {
+    _Alignas(64) struct endpoint_stats stats;
 };
 
 /* The changing part. Fields are private to mesh/; read them through the functions below. */
@@ -87,7 +91,7 @@ struct endpoint_state {
     char reason[ENDPOINT_REASON_MAX];      /* why it is not up; "" when it is */
     char failure[ENDPOINT_REASON_MAX / 2]; /* why it could not be reached last */
 
-    struct attempt_counts *attempts; /* one per worker */
+    struct endpoint_worker *workers;
 };
 
 /* What the configuration says. Strings borrow from the snapshot. */

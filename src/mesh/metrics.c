@@ -66,7 +66,8 @@ static void write_histogram(const struct rows *r, enum metric_id id, size_t offs
 static void write_codes(const struct rows *r)
 {
     for (enum service_code code = 0; code < SERVICE_CODE_COUNT; code++) {
-        size_t offset = offsetof(struct service_stats, codes) + code * sizeof(struct metric_cell);
+        size_t offset =
+            offsetof(struct service_stats, answers.codes) + code * sizeof(struct metric_cell);
         uint64_t total = sum_cell(r, offset);
         if (total == 0) continue;
         const struct metric_label labels[] = {{"model", r->service->name},
@@ -107,8 +108,10 @@ static void write_queue_refused(const struct rows *r)
     const struct metric_label full[] = {{"model", r->service->name}, {"reason", STR("full")}};
     const struct metric_label deadline[] = {{"model", r->service->name},
                                             {"reason", STR("deadline")}};
-    metrics_write_u64(r->w, METRIC_QUEUE_REFUSED, full, 2, sum_cell(r, CELL(queue_full)));
-    metrics_write_u64(r->w, METRIC_QUEUE_REFUSED, deadline, 2, sum_cell(r, CELL(queue_deadline)));
+    metrics_write_u64(r->w, METRIC_QUEUE_REFUSED, full, 2,
+                      sum_cell(r, CELL(queue_refused[QUEUE_REFUSAL_FULL])));
+    metrics_write_u64(r->w, METRIC_QUEUE_REFUSED, deadline, 2,
+                      sum_cell(r, CELL(queue_refused[QUEUE_REFUSAL_DEADLINE])));
 }
 
 static void write_tokens_prompt(const struct rows *r)
@@ -131,7 +134,7 @@ static void write_attempts_of(const struct rows *r, const struct endpoint *e)
     for (enum verdict v = 0; v < VERDICT_COUNT; v++) {
         uint64_t total = 0;
         for (unsigned i = 0; i < r->workers; i++)
-            total += metric_read(&e->state->attempts[i].by[v]);
+            total += metric_read(&e->state->workers[i].stats.attempts[v]);
         if (total == 0) continue;
         const struct metric_label labels[] = {{"model", r->service->name},
                                               {"endpoint", e->name},

@@ -21,14 +21,21 @@ enum service_code {
     SERVICE_CODE_COUNT
 };
 
+/* Why a queue refuses a request. */
+enum queue_refusal { QUEUE_REFUSAL_FULL, QUEUE_REFUSAL_DEADLINE, QUEUE_REFUSALS };
+
+/* Answers, of a service or to requests that name none. */
+struct answer_stats {
+    struct metric_cell codes[SERVICE_CODE_COUNT];
+};
+
 struct service_stats {
-    struct metric_cell codes[SERVICE_CODE_COUNT]; /* answered, by status */
-    struct metric_cell active;                    /* in progress (a gauge) */
-    struct histogram seconds;                     /* head to last byte */
-    struct histogram ttft;                        /* head to first body byte */
-    struct histogram queued;                      /* only requests that waited */
-    struct metric_cell queue_full;                /* refused: queue_max */
-    struct metric_cell queue_deadline;            /* refused: waited too long */
+    struct answer_stats answers;
+    struct metric_cell active; /* in progress (a gauge) */
+    struct histogram seconds;  /* head to last byte */
+    struct histogram ttft;     /* head to first body byte */
+    struct histogram queued;   /* only requests that waited */
+    struct metric_cell queue_refused[QUEUE_REFUSALS];
     struct metric_cell tokens_prompt;
     struct metric_cell tokens_completion;
     struct metric_cell tokens_cached;

@@ -30,7 +30,7 @@ static void sum_workers(const struct node *n, struct worker_totals *t)
         t->retries += metric_read(&w->lane.stats.retries);
         t->retries_denied += metric_read(&w->lane.stats.retries_denied);
         for (unsigned k = 0; k < SERVICE_CODE_COUNT; k++)
-            t->codes[k] += metric_read(&w->lane.stats.codes[k]);
+            t->codes[k] += metric_read(&w->lane.stats.answers.codes[k]);
         for (unsigned k = 0; k < OUTCOME_COUNT; k++)
             t->outcomes[k] += metric_read(&w->lane.stats.outcomes[k]);
     }
@@ -47,8 +47,9 @@ static void write_process(const struct node *n, struct metrics_writer *w)
     metrics_write_u64(w, METRIC_UPTIME, NULL, 0,
                       (loop_now(n->loop) - n->started_us) / USEC_PER_SEC);
     metrics_write_u64(w, METRIC_READY, NULL, 0, ready);
-    metrics_write_u64(w, METRIC_CONFIG_RELOADS, ok, 1, metric_read(&n->reloads_ok));
-    metrics_write_u64(w, METRIC_CONFIG_RELOADS, failed, 1, metric_read(&n->reloads_failed));
+    metrics_write_u64(w, METRIC_CONFIG_RELOADS, ok, 1, metric_read(&n->stats.reloads[RELOAD_OK]));
+    metrics_write_u64(w, METRIC_CONFIG_RELOADS, failed, 1,
+                      metric_read(&n->stats.reloads[RELOAD_FAILED]));
     metrics_write_u64(w, METRIC_LOG_DROPPED, NULL, 0, log_dropped());
 }
 

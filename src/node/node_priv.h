@@ -16,6 +16,12 @@ enum { NODE_SIGNALS = 4 };
 
 enum node_phase { NODE_RUNNING, NODE_DRAINING, NODE_STOPPING };
 
+enum reload_result { RELOAD_OK, RELOAD_FAILED, RELOAD_RESULTS };
+
+struct node_stats {
+    struct metric_cell reloads[RELOAD_RESULTS];
+};
+
 struct node {
     struct loop *loop;
     struct conf *conf;
@@ -36,8 +42,7 @@ struct node {
     bool cut;       /* a second signal came: nobody is waited for */
     bool reachable; /* a listener is open to other machines */
     char via[sizeof "1.1 hostler-0123456789abcdef"];
-    struct metric_cell reloads_ok;
-    struct metric_cell reloads_failed;
+    struct node_stats stats;
 };
 
 /* --- reload.c --- */

@@ -129,7 +129,7 @@ void node__log_configuration(const struct node *n, const char *event)
 void node__reload(struct node *n)
 {
     int err = reload(n);
-    metric_add(err ? &n->reloads_failed : &n->reloads_ok, 1);
+    metric_add(&n->stats.reloads[err ? RELOAD_FAILED : RELOAD_OK], 1);
     if (err)
         log_note(LOG_ERROR, "reload", "failed (%s); the old configuration stays", err_text(err));
     else

@@ -104,12 +104,12 @@ static void check_models(struct gateway *g, unsigned exchanges)
     uint64_t codes = 0;
     const struct service *services = snapshot_services(g->snapshot, &count);
     for (unsigned c = 0; c < SERVICE_CODE_COUNT; c++)
-        codes += metric_read(&g->worker.lane.stats.codes[c]);
+        codes += metric_read(&g->worker.lane.stats.answers.codes[c]);
     for (size_t i = 0; i < count; i++) {
         const struct service_stats *stats = service_stats(&services[i], 0);
         assert_int_equal(metric_read(&stats->active), 0);
         for (unsigned c = 0; c < SERVICE_CODE_COUNT; c++)
-            codes += metric_read(&stats->codes[c]);
+            codes += metric_read(&stats->answers.codes[c]);
     }
     assert_int_equal(codes, exchanges);
 }

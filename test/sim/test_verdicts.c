@@ -75,7 +75,7 @@ static struct endpoint_state *state_of(struct gateway *g, size_t place)
 
 static uint64_t counted(struct gateway *g, size_t place, enum verdict v)
 {
-    return metric_read(&state_of(g, place)->attempts[0].by[v]);
+    return metric_read(&state_of(g, place)->workers[0].stats.attempts[v]);
 }
 
 static void play(struct gateway *g, struct sim_peer *client, unsigned n, const struct part *p)

@@ -781,8 +781,8 @@ static void metrics_sum_the_workers(void **state)
     endpoint_report(&b, 1, VERDICT_OK, 0, NULL, loop_now(w->loop), &w->rng);
     for (unsigned worker = 0; worker < 2; worker++) {
         struct service_stats *stats = service_stats(w->demo, worker);
-        metric_add(&stats->codes[service_code(200)], 3);
-        metric_add(&stats->codes[service_code(418)], 1);
+        metric_add(&stats->answers.codes[service_code(200)], 3);
+        metric_add(&stats->answers.codes[service_code(418)], 1);
         metric_add(&stats->tokens_prompt, 10);
         histogram_observe_us(&stats->seconds, 20000);
     }
