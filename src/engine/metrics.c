@@ -1,48 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdatomic.h>
+/* The engine's metrics page: its own rows, those of its HTTP side and those of the scheduler. */
+#include "obs/metrics.h"
 
 #include "engine/server_priv.h"
 #include "loop/loop.h"
 
-static void put(struct metrics_writer *w, enum metric_id id, const struct metric_cell *c)
+static void ask_build_info(const struct metric_series *s)
 {
-    metrics_write_u64(w, id, NULL, 0, metric_read(c));
+    series_put_of(s, HOSTLER_VERSION, 1);
 }
 
-static void write_scheduler(struct metrics_writer *w, const struct server *s)
+static void ask_uptime(const struct metric_series *s)
 {
-    const struct scheduler_stats *t = worker_stats(s->worker);
-    double room = (double)s->info->slots * s->info->context;
-    put(w, METRIC_ENGINE_RUNNING, &t->running);
-    put(w, METRIC_ENGINE_WAITING, &t->waiting);
-    metrics_write_u64(w, METRIC_ENGINE_SLOTS, NULL, 0, s->info->slots);
-    metrics_write_double(w, METRIC_ENGINE_CACHE_USAGE, NULL, 0,
-                         (double)metric_read(&t->cache_used) / room);
-    put(w, METRIC_ENGINE_PROMPT_TOKENS, &t->prompt_tokens);
-    put(w, METRIC_ENGINE_CACHED_TOKENS, &t->cached_tokens);
-    put(w, METRIC_ENGINE_OUTPUT_TOKENS, &t->output_tokens);
-    put(w, METRIC_ENGINE_DECODES, &t->decodes);
-    put(w, METRIC_ENGINE_FAILURES, &t->failures);
-    put(w, METRIC_ENGINE_THREADS, &t->threads);
-    metrics_write_histogram(w, METRIC_ENGINE_DECODE_SECONDS, NULL, 0, &t->decode_seconds);
-    metrics_write_histogram(w, METRIC_ENGINE_PREFILL_SECONDS, NULL, 0, &t->prefill_seconds);
-    metrics_write_histogram(w, METRIC_ENGINE_WAIT_SECONDS, NULL, 0, &t->wait_seconds);
-    metrics_write_histogram(w, METRIC_ENGINE_TTFT_SECONDS, NULL, 0, &s->ttft);
+    const struct server *server = s->source->owner;
+    series_put_double(s, (double)(loop_now(server->loop) - server->started_us) / 1e6);
+}
+
+static void ask_ready(const struct metric_series *s)
+{
+    const struct server *server = s->source->owner;
+    series_put(s, server->model && !server->draining);
+}
+
+static void ask_slots(const struct metric_series *s)
+{
+    const struct server *server = s->source->owner;
+    if (server->model) series_put(s, server->info->slots);
+}
+
+static void ask_cache_usage(const struct metric_series *s)
+{
+    const struct server *server = s->source->owner;
+    if (!server->model) return;
+    double room = (double)server->info->slots * server->info->context;
+    series_put_double(s, (double)metric_read(&worker_stats(server->worker)->cache_used) / room);
+}
+
+static const struct metric_row server_rows[] = {
+#define PROCESS_METRIC(...) METRIC_ROW(server_stats, __VA_ARGS__)
+#define ENGINE_SERVER_METRIC(...) METRIC_ROW(server_stats, __VA_ARGS__)
+#include "obs/metrics.def"
+};
+static const struct metric_set server_metrics = METRIC_SET(server_rows);
+
+static const struct metric_row scheduler_rows[] = {
+#define SCHEDULER_METRIC(...) METRIC_ROW(scheduler_stats, __VA_ARGS__)
+#include "obs/metrics.def"
+};
+static const struct metric_set scheduler_metrics = METRIC_SET(scheduler_rows);
+
+static void write_set(struct metrics_writer *w, const struct metric_set *set, const void *stats,
+                      const struct server *s)
+{
+    metrics_write_set(w, set, &(struct metric_source){.first = stats, .count = 1, .owner = s});
 }
 
 int server__metrics(struct server *s, struct buf *out)
 {
     struct metrics_writer w;
-    const struct metric_label version = {"version", STR(HOSTLER_VERSION)};
     metrics_write_init(&w, out);
-    metrics_write_u64(&w, METRIC_BUILD_INFO, &version, 1, 1);
-    metrics_write_double(&w, METRIC_UPTIME, NULL, 0,
-                         (double)(loop_now(s->loop) - s->started_us) / 1e6);
-    metrics_write_u64(&w, METRIC_READY, NULL, 0, s->model && !s->draining);
-    put(&w, METRIC_CONNECTIONS, &s->http.stats.connections);
-    put(&w, METRIC_CONNECTIONS_TOTAL, &s->http.stats.accepted);
-    put(&w, METRIC_BYTES_IN, &s->http.stats.bytes_in);
-    put(&w, METRIC_BYTES_OUT, &s->http.stats.bytes_out);
-    if (s->model) write_scheduler(&w, s);
-    return w.err;
+    write_set(&w, &server_metrics, &s->stats, s);
+    write_set(&w, &http_server_metrics, &s->http.stats, s);
+    if (s->model) write_set(&w, &scheduler_metrics, worker_stats(s->worker), s);
+    return metrics_write_end(&w);
 }

@@ -25,18 +25,9 @@ struct scheduler;
 
 /* Written by the scheduler's thread, read by any. */
 struct scheduler_stats {
-    struct metric_cell running;       /* sequences with a slot */
-    struct metric_cell waiting;       /* sequences without */
-    struct metric_cell cache_used;    /* positions held by sequences with a slot */
-    struct metric_cell prompt_tokens; /* computed */
-    struct metric_cell cached_tokens; /* prompt tokens found in the cache */
-    struct metric_cell output_tokens;
-    struct metric_cell decodes; /* steps that decoded running sequences */
-    struct metric_cell failures;
-    struct metric_cell threads; /* that computed the last decode */
-    struct histogram decode_seconds;
-    struct histogram prefill_seconds; /* slices */
-    struct histogram wait_seconds;    /* from add to slot */
+#define SCHEDULER_METRIC METRIC_MEMBER
+#include "obs/metrics.def"
+    struct metric_cell cache_used; /* positions held by sequences with a slot */
 };
 
 struct scheduler_options {

@@ -19,6 +19,12 @@ struct server_options {
     uint64_t drain_us;  /* how long server_drain lets requests run */
 };
 
+struct server_stats {
+#define PROCESS_METRIC METRIC_MEMBER
+#define ENGINE_SERVER_METRIC METRIC_MEMBER
+#include "obs/metrics.def"
+};
+
 struct server {
     struct loop *loop;
     struct server_options options;
@@ -35,8 +41,8 @@ struct server {
     struct timer drain_timer;
     struct task drain_task;
     uint64_t started_us;
-    uint64_t created;      /* what /v1/models says, seconds since 1970 */
-    struct histogram ttft; /* from the request's first byte to the first token */
+    uint64_t created; /* what /v1/models says, seconds since 1970 */
+    struct server_stats stats;
     void (*on_failed)(void *user, const char *why); /* the model could not be loaded */
     void (*on_drained)(void *user);                 /* nothing is in progress any more */
     void *user;

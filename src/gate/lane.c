@@ -11,6 +11,12 @@ static const char *const outcome_names[OUTCOME_COUNT] = {
 #undef OUTCOME
 };
 
+static const struct metric_row lane_rows[] = {
+#define LANE_METRIC(...) METRIC_ROW(lane_stats, __VA_ARGS__)
+#include "obs/metrics.def"
+};
+const struct metric_set lane_metrics = METRIC_SET(lane_rows);
+
 const char *outcome_name(enum outcome o)
 {
     return outcome_names[o];

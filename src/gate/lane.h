@@ -32,13 +32,13 @@ const char *outcome_name(enum outcome o);
 
 /* What has no model; any thread may read. */
 struct lane_stats {
+#define LANE_METRIC METRIC_MEMBER
+#include "obs/metrics.def"
     struct answer_stats answers; /* to requests whose model is unknown */
-    struct metric_cell outcomes[OUTCOME_COUNT];
-    struct metric_cell auth_failures;
-    struct metric_cell retries;
-    struct metric_cell retries_denied;
-    struct metric_cell active; /* exchanges in progress (a gauge) */
+    struct metric_cell active;   /* exchanges in progress (a gauge) */
 };
+
+extern const struct metric_set lane_metrics;
 
 /* The process that lanes belong to, as they see it. The same for all of them, and constant. */
 struct lane_home {

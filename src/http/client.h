@@ -22,9 +22,11 @@
 
 /* What a client counts; any thread may read it. */
 struct http_client_stats {
-    struct metric_cell connects; /* dialled */
-    struct metric_cell reuses;   /* taken from a pool */
+#define HTTP_CLIENT_METRIC METRIC_MEMBER
+#include "obs/metrics.def"
 };
+
+extern const struct metric_set http_client_metrics;
 
 /* One per loop: the idle connections by address. */
 struct http_client {

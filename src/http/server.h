@@ -34,13 +34,11 @@ struct http_server_limits {
 
 /* What a server counts; any thread may read it. */
 struct http_server_stats {
-    struct metric_cell connections; /* open */
-    struct metric_cell accepted;    /* since the start */
-    struct metric_cell refused;     /* closed at once: connections_max were open */
-    struct metric_cell bodies_refused;
-    struct metric_cell bytes_in; /* body bytes of all calls */
-    struct metric_cell bytes_out;
+#define HTTP_SERVER_METRIC METRIC_MEMBER
+#include "obs/metrics.def"
 };
+
+extern const struct metric_set http_server_metrics;
 
 /* One per loop. */
 struct http_server {

@@ -49,7 +49,8 @@ enum { ENDPOINT_REASON_MAX = 320 };
 #define ENDPOINT_RECOVERY_US ROUTE_RECOVERY_US
 
 struct endpoint_stats {
-    struct metric_cell attempts[VERDICT_COUNT];
+#define ENDPOINT_METRIC METRIC_MEMBER
+#include "obs/metrics.def"
 };
 
 /* What one worker counts; on its own cache line. */

@@ -115,9 +115,9 @@ struct snapshot *mesh_current(struct mesh *m);
  * what no snapshot names. */
 void mesh_tick(struct mesh *m, uint64_t now_us);
 
-/* Rows of metrics.def that belong to services and endpoints: requests, outcomes per model,
- * queue, tokens, attempts, endpoint state. The REQUESTS rows without a model are the caller's,
- * who writes them right before. Main thread or any holder of `s`. */
-void snapshot_write_metrics(const struct snapshot *s, struct metrics_writer *w, uint64_t now_us);
+/* Writes the rows of answers, services and endpoints. `unknown`: answers to requests whose model is unknown, a source of
+ * struct answer_stats that has "" for the model; NULL: none. Main thread or any holder of `s`. */
+void snapshot_write_metrics(const struct snapshot *s, const struct metric_source *unknown,
+                            struct metrics_writer *w, uint64_t now_us);
 
 #endif

@@ -26,19 +26,14 @@ enum queue_refusal { QUEUE_REFUSAL_FULL, QUEUE_REFUSAL_DEADLINE, QUEUE_REFUSALS 
 
 /* Answers, of a service or to requests that name none. */
 struct answer_stats {
-    struct metric_cell codes[SERVICE_CODE_COUNT];
+#define ANSWER_METRIC METRIC_MEMBER
+#include "obs/metrics.def"
 };
 
 struct service_stats {
     struct answer_stats answers;
-    struct metric_cell active; /* in progress (a gauge) */
-    struct histogram seconds;  /* head to last byte */
-    struct histogram ttft;     /* head to first body byte */
-    struct histogram queued;   /* only requests that waited */
-    struct metric_cell queue_refused[QUEUE_REFUSALS];
-    struct metric_cell tokens_prompt;
-    struct metric_cell tokens_completion;
-    struct metric_cell tokens_cached;
+#define SERVICE_METRIC METRIC_MEMBER
+#include "obs/metrics.def"
 };
 
 /* Which cell counts an answer with this status. */

@@ -143,7 +143,7 @@ void engine__start(struct engine *e)
     e->argv = engine_arguments(&e->arena, e->endpoint);
     e->env = engine_environment(&e->arena, e->endpoint->engine);
     unlink(e->socket.ptr);
-    e->starts++;
+    metric_add(&e->stats.starts, 1);
     int err = engine_folder_ensure(&s->folder);
     const char *failed = err ? s->folder.path : e->argv[0];
     if (!err) err = spawn_engine(e);

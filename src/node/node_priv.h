@@ -19,7 +19,9 @@ enum node_phase { NODE_RUNNING, NODE_DRAINING, NODE_STOPPING };
 enum reload_result { RELOAD_OK, RELOAD_FAILED, RELOAD_RESULTS };
 
 struct node_stats {
-    struct metric_cell reloads[RELOAD_RESULTS];
+#define PROCESS_METRIC METRIC_MEMBER
+#define NODE_METRIC METRIC_MEMBER
+#include "obs/metrics.def"
 };
 
 struct node {

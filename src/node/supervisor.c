@@ -159,7 +159,8 @@ static void adjust(struct engine *e)
     } else if (e->state == ENGINE_BACKOFF || e->state == ENGINE_FAILED) {
         e->quick = 0; /* new settings may have cured it */
         engine__look_in(e, 0);
-    } else if (e->state == ENGINE_STOPPED && engine__starts_by_itself(e) && e->starts == 0) {
+    } else if (e->state == ENGINE_STOPPED && engine__starts_by_itself(e) &&
+               metric_read(&e->stats.starts) == 0) {
         engine__start(e);
     } else if (running) {
         engine__look_in(e, 0);
@@ -285,22 +286,29 @@ enum engine_state supervisor_state(const struct supervisor *s, struct str model)
     return e ? e->state : ENGINE_STOPPED;
 }
 
+/* --- metrics --- */
+
+static void ask_state(const struct metric_series *s)
+{
+    const struct engine *e = s->source->owner;
+    for (enum engine_state state = 0; state < ENGINE_STATES; state++)
+        series_put_of(s, engine_state_name(state), e->state == state);
+}
+
+static const struct metric_row engine_rows[] = {
+#define ENGINE_METRIC(...) METRIC_ROW(engine_stats, __VA_ARGS__)
+#include "obs/metrics.def"
+};
+
 void supervisor_write_metrics(const struct supervisor *s, struct metrics_writer *w)
 {
-    LIST_EACH(&s->engines, it)
-    {
-        const struct engine *e = LIST_ITEM(it, struct engine, link);
-        const struct metric_label labels[] = {{"model", e->model}};
-        metrics_write_u64(w, METRIC_ENGINE_STARTS, labels, 1, e->starts);
-    }
-    LIST_EACH(&s->engines, it)
-    {
-        const struct engine *e = LIST_ITEM(it, struct engine, link);
-        for (int state = 0; state < ENGINE_STATES; state++) {
-            const struct metric_label labels[] = {
-                {"model", e->model},
-                {"state", str_of(engine_state_name((enum engine_state)state))}};
-            metrics_write_u64(w, METRIC_ENGINE_STATE, labels, 2, (int)e->state == state);
+    for (size_t i = 0; i < ARRAY_LEN(engine_rows); i++) {
+        LIST_EACH(&s->engines, it)
+        {
+            const struct engine *e = LIST_ITEM(it, struct engine, link);
+            const struct metric_source source = {
+                .first = &e->stats, .count = 1, .labels = &e->model, .label_count = 1, .owner = e};
+            metrics_write_row(w, &engine_rows[i], &source);
         }
     }
 }

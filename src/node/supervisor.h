@@ -63,7 +63,7 @@ void supervisor_drain(struct supervisor *s, struct task *done);
 /* ENGINE_STOPPED when the model has no process here. */
 enum engine_state supervisor_state(const struct supervisor *s, struct str model);
 
-/* ENGINE_STARTS and ENGINE_STATE rows. Main thread. */
+/* Writes the rows of engines. Main thread. */
 void supervisor_write_metrics(const struct supervisor *s, struct metrics_writer *w);
 
 #endif

@@ -14,6 +14,11 @@
 
 struct box;
 
+struct engine_stats {
+#define ENGINE_METRIC METRIC_MEMBER
+#include "obs/metrics.def"
+};
+
 /* A model's process. Lives while the model is configured or the process runs. */
 struct engine {
     struct list link;
@@ -46,7 +51,7 @@ struct engine {
     bool overdue;                  /* STARTING: killed because of start_timeout */
     unsigned quick;                /* quick failures in a row */
     char why[ENDPOINT_REASON_MAX]; /* of the last failure; "": it has been ready since */
-    uint64_t starts;
+    struct engine_stats stats;
 };
 
 struct supervisor {

@@ -8,11 +8,11 @@
 #include "base/utf8.h"
 #include "json/write.h"
 
-const struct metric_row metric_rows[METRIC_COUNT] = {
-#define METRIC(id, kind, name, labels, help) [METRIC_##id] = {kind, name, labels, help},
+static const struct metric_row rows[] = {
+#define METRIC(field, kind, from, name, labels, help) {METRIC_##kind, name, labels, help},
 #include "obs/metrics.def"
-#undef METRIC
 };
+const struct metric_set all_metrics = METRIC_SET(rows);
 
 const double histogram_bounds[HISTOGRAM_BUCKETS - 1] = {
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
@@ -33,16 +33,11 @@ void histogram_observe_us(struct histogram *h, uint64_t us)
     metric_add(&h->sum_us, us);
 }
 
-void histogram_merge(struct histogram *into, const struct histogram *from)
-{
-    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
-        metric_add(&into->bucket[i], metric_read(&from->bucket[i]));
-    metric_add(&into->sum_us, metric_read(&from->sum_us));
-}
+/* --- writing --- */
 
 void metrics_write_init(struct metrics_writer *w, struct buf *out)
 {
-    *w = (struct metrics_writer){.out = out, .current = -1};
+    *w = (struct metrics_writer){.out = out};
 }
 
 int metrics_write_end(struct metrics_writer *w)
@@ -80,59 +75,46 @@ static void put_value(struct metrics_writer *w, struct str value)
     }
 }
 
-static void put_label(struct metrics_writer *w, const char *name, struct str value, bool first)
+static void put_label(struct metrics_writer *w, struct str name, struct str value, bool first)
 {
     put_text(w, first ? "{" : ",");
-    put_text(w, name);
+    put(w, name);
     put_text(w, "=\"");
     put_value(w, value);
     put_text(w, "\"");
 }
 
-/* The name with a suffix, and its labels; `le` is a bucket's bound or NULL. */
-static void put_series(struct metrics_writer *w, enum metric_id id, const char *suffix,
-                       const struct metric_label *labels, size_t count, const char *le)
-{
-    put_text(w, metric_rows[id].name);
-    put_text(w, suffix);
-    for (size_t i = 0; i < count; i++)
-        put_label(w, labels[i].name, labels[i].value, i == 0);
-    if (le) put_label(w, "le", str_of(le), count == 0);
-    put_text(w, count || le ? "} " : " ");
-}
-
-static bool labels_match(const char *due, const struct metric_label *labels, size_t count)
-{
-    struct str rest = *due ? str_of(due) : STR_NULL, name;
-    for (size_t i = 0; i < count; i++)
-        if (!str_cut(&rest, ',', &name) || !str_eq(name, str_of(labels[i].name))) return false;
-    return !rest.ptr;
-}
-
 /* HELP and TYPE come before the first series of a metric. */
-static void begin(struct metrics_writer *w, enum metric_id id, const struct metric_label *labels,
-                  size_t count)
+static void begin(struct metrics_writer *w, const struct metric_row *row)
 {
-    const struct metric_row *row = &metric_rows[id];
-    assert(labels_match(row->labels, labels, count));
-    if (w->err || w->current == (int)id) return;
-    w->current = (int)id;
+    if (w->err || w->current == row) return;
+    w->current = row;
     w->err = buf_printf(w->out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help, row->name,
                         kind_names[row->kind]);
+}
+
+/* The name with a suffix, and its labels; `last` is the value of the last one and `le` a bucket's bound, or NULL. */
+static void put_series(const struct metric_series *s, const char *suffix, const char *last,
+                       const char *le)
+{
+    const struct metric_source *source = s->source;
+    struct str rest = *s->row->labels ? str_of(s->row->labels) : STR_NULL, name;
+    size_t i = 0;
+    begin(s->w, s->row);
+    put_text(s->w, s->row->name);
+    put_text(s->w, suffix);
+    for (; str_cut(&rest, ',', &name); i++) {
+        assert(i < source->label_count + (last != NULL));
+        put_label(s->w, name, i < source->label_count ? source->labels[i] : str_of(last), i == 0);
+    }
+    assert(i == source->label_count + (last != NULL));
+    if (le) put_label(s->w, STR("le"), str_of(le), i == 0);
+    put_text(s->w, i || le ? "} " : " ");
 }
 
 static void put_u64(struct metrics_writer *w, uint64_t value)
 {
     if (!w->err) w->err = buf_printf(w->out, "%llu\n", (unsigned long long)value);
-}
-
-void metrics_write_u64(struct metrics_writer *w, enum metric_id id,
-                       const struct metric_label *labels, size_t count, uint64_t value)
-{
-    assert(metric_rows[id].kind != METRIC_HISTOGRAM);
-    begin(w, id, labels, count);
-    put_series(w, id, "", labels, count, NULL);
-    put_u64(w, value);
 }
 
 static void put_double(struct metrics_writer *w, double value)
@@ -149,36 +131,84 @@ static void put_double(struct metrics_writer *w, double value)
     put_text(w, "\n");
 }
 
-void metrics_write_double(struct metrics_writer *w, enum metric_id id,
-                          const struct metric_label *labels, size_t count, double value)
+void series_put(const struct metric_series *s, uint64_t value)
 {
-    assert(metric_rows[id].kind != METRIC_HISTOGRAM);
-    begin(w, id, labels, count);
-    put_series(w, id, "", labels, count, NULL);
-    put_double(w, value);
+    put_series(s, "", NULL, NULL);
+    put_u64(s->w, value);
 }
 
-void metrics_write_histogram(struct metrics_writer *w, enum metric_id id,
-                             const struct metric_label *labels, size_t count,
-                             const struct histogram *h)
+void series_put_double(const struct metric_series *s, double value)
 {
-    uint64_t total = 0, sum = metric_read(&h->sum_us);
-    assert(metric_rows[id].kind == METRIC_HISTOGRAM);
-    begin(w, id, labels, count);
+    put_series(s, "", NULL, NULL);
+    put_double(s->w, value);
+}
+
+void series_put_of(const struct metric_series *s, const char *label, uint64_t value)
+{
+    put_series(s, "", label, NULL);
+    put_u64(s->w, value);
+}
+
+/* The sum over all threads of the cell that lies at `offset` in a row's number. */
+static uint64_t sum(const struct metric_series *s, size_t offset)
+{
+    const char *first = s->source->first;
+    uint64_t total = 0;
+    for (size_t i = 0; i < s->source->count; i++)
+        total += metric_read(
+            (const struct metric_cell *)(first + i * s->source->stride + s->row->offset + offset));
+    return total;
+}
+
+static void write_values(const struct metric_series *s)
+{
+    for (unsigned i = 0; i < s->row->values; i++) {
+        uint64_t total = sum(s, i * sizeof(struct metric_cell));
+        if (total || !s->row->seen) series_put_of(s, s->row->text(i), total);
+    }
+}
+
+static void write_histogram(const struct metric_series *s)
+{
+    uint64_t total = 0, sum_us = sum(s, offsetof(struct histogram, sum_us));
     for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
         char le[16] = "+Inf";
         if (i < HISTOGRAM_BUCKETS - 1) snprintf(le, sizeof le, "%g", histogram_bounds[i]);
-        total += metric_read(&h->bucket[i]);
-        put_series(w, id, "_bucket", labels, count, le);
-        put_u64(w, total);
+        total += sum(s, offsetof(struct histogram, bucket) + i * sizeof(struct metric_cell));
+        put_series(s, "_bucket", NULL, le);
+        put_u64(s->w, total);
     }
-    put_series(w, id, "_sum", labels, count, NULL);
-    if (!w->err)
-        w->err = buf_printf(w->out, "%llu.%06u\n", (unsigned long long)(sum / USEC_PER_SEC),
-                            (unsigned)(sum % USEC_PER_SEC));
-    put_series(w, id, "_count", labels, count, NULL);
-    put_u64(w, total);
+    put_series(s, "_sum", NULL, NULL);
+    if (!s->w->err)
+        s->w->err =
+            buf_printf(s->w->out, "%llu.%06u\n", (unsigned long long)(sum_us / USEC_PER_SEC),
+                       (unsigned)(sum_us % USEC_PER_SEC));
+    put_series(s, "_count", NULL, NULL);
+    put_u64(s->w, total);
 }
+
+void metrics_write_row(struct metrics_writer *w, const struct metric_row *row,
+                       const struct metric_source *source)
+{
+    const struct metric_series s = {w, row, source};
+    if (row->ask)
+        row->ask(&s);
+    else if (row->text)
+        write_values(&s);
+    else if (row->kind == METRIC_HISTOGRAM)
+        write_histogram(&s);
+    else
+        series_put(&s, sum(&s, 0));
+}
+
+void metrics_write_set(struct metrics_writer *w, const struct metric_set *set,
+                       const struct metric_source *source)
+{
+    for (size_t i = 0; i < set->count; i++)
+        metrics_write_row(w, &set->rows[i], source);
+}
+
+/* --- the manual --- */
 
 static int write_manual_row(struct buf *out, const struct metric_row *row)
 {
@@ -210,7 +240,7 @@ int metrics_write_manual(struct buf *out)
             "the socket that the gateway\n"
             "reaches it by.\n\n"
             "| Name | Kind | Labels | Meaning |\n|---|---|---|---|\n"));
-    for (size_t i = 0; !err && i < METRIC_COUNT; i++)
-        err = write_manual_row(out, &metric_rows[i]);
+    for (size_t i = 0; !err && i < all_metrics.count; i++)
+        err = write_manual_row(out, &all_metrics.rows[i]);
     return err ? err : write_manual_bounds(out);
 }

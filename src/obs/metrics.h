@@ -1,36 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counters, gauges and histograms: plain numbers per worker, summed when scraped.
+/* Counters, gauges and histograms: plain numbers per thread, summed when scraped.
  *
- * Rows stand in metrics.def: METRIC(id, kind, name, labels, help). A metric without labels lives in
- * one array per worker; metrics with labels are kept by their owner (per model, per endpoint: names
- * come from the configuration only, so that series are bounded) and written with the same writer.
- * A set is written by one thread; any thread may read it (relaxed atomics). */
+ * Rows stand in metrics.def, each under the macro of its owner. The rows of one owner are a set: from them come the struct that the
+ * owner counts in, of which each thread has its own, and the table by which all of them are summed and written:
+ *
+ *     struct lane_stats {                                  static const struct metric_row lane_rows[] = {
+ *     #define LANE_METRIC METRIC_MEMBER                    #define LANE_METRIC(...) METRIC_ROW(lane_stats, __VA_ARGS__)
+ *     #include "obs/metrics.def"                           #include "obs/metrics.def"
+ *     };                                                   };
+ *
+ * So a new metric is a row there, and whatever counts it: metric_add(&stats->field, 1).
+ *
+ * A set with labels has one struct per model or endpoint (names come from the configuration only, so that series are bounded). A
+ * struct is written by one thread; any thread may read it (relaxed atomics). */
 #ifndef HOSTLER_OBS_METRICS_H
 #define HOSTLER_OBS_METRICS_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/str.h"
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
-
-enum metric_id {
-#define METRIC(id, kind, name, labels, help) METRIC_##id,
-#include "obs/metrics.def"
-#undef METRIC
-    METRIC_COUNT
-};
-
-struct metric_row {
-    enum metric_kind kind;
-    const char *name;   /* hostler_... with unit and, for counters, _total */
-    const char *labels; /* "model,endpoint" or "" */
-    const char *help;   /* one sentence */
-};
-
-extern const struct metric_row metric_rows[METRIC_COUNT];
 
 /* One number with one writing thread. */
 struct metric_cell {
@@ -66,33 +59,92 @@ struct histogram {
 
 void histogram_observe_us(struct histogram *h, uint64_t us);
 
-/* Adds `from`, which another thread may be writing, to `into`, the reader's own. */
-void histogram_merge(struct histogram *into, const struct histogram *from);
+/* --- sets --- */
 
-/* Writing the exposition format (Prometheus text 0.0.4). Metrics with one name
- * must be written together. */
-struct metrics_writer {
-    struct buf *out;
-    int err;     /* first failure, sticks */
-    int current; /* id whose HELP and TYPE were written last, -1 none */
+/* A member of the struct, for a row of metrics.def. What is asked for takes no room. */
+#define METRIC_MEMBER(field, kind, from, ...) METRIC_TYPE_##kind field METRIC_SIZE_##from;
+#define METRIC_TYPE_COUNTER struct metric_cell
+#define METRIC_TYPE_GAUGE struct metric_cell
+#define METRIC_TYPE_HISTOGRAM struct histogram
+#define METRIC_SIZE_ONE
+#define METRIC_SIZE_EACH(count, text) [count]
+#define METRIC_SIZE_SEEN(count, text) [count]
+#define METRIC_SIZE_ASKED(ask) [0]
+
+/* The same row in the table of `struct set`. */
+#define METRIC_ROW(set, field, kind, from, name, labels, help) \
+    {METRIC_##kind, name, labels, help, offsetof(struct set, field), METRIC_FROM_##from},
+#define METRIC_FROM_ONE .text = NULL
+#define METRIC_FROM_EACH(count, t) .values = (count), .text = (t)
+#define METRIC_FROM_SEEN(count, t) .values = (count), .text = (t), .seen = true
+#define METRIC_FROM_ASKED(function) .ask = (function)
+
+struct metric_series;
+
+struct metric_row {
+    enum metric_kind kind;
+    const char *name;   /* hostler_... with unit and, for counters, _total */
+    const char *labels; /* "model,endpoint" or "" */
+    const char *help;   /* one sentence */
+    size_t offset;      /* in the struct */
+    /* EACH, SEEN: how many numbers, one for each value of the last label, and what the value is */
+    unsigned values;
+    const char *(*text)(unsigned value);
+    bool seen; /* SEEN: those that are 0 are not written */
+    /* ASKED: tells the values by series_put... */
+    void (*ask)(const struct metric_series *s);
 };
 
-/* One label; a metric's labels are given in the order of its row, all of
- * them. Values are escaped. */
-struct metric_label {
-    const char *name;
-    struct str value;
+struct metric_set {
+    const struct metric_row *rows;
+    size_t count;
+};
+
+/* A set that is the array `rows`. */
+#define METRIC_SET(rows) {(rows), ARRAY_LEN(rows)}
+
+/* All rows, in the order of metrics.def. Only their owners' tables know where the numbers are. */
+extern const struct metric_set all_metrics;
+
+/* Where the numbers of a set are: the structs of all threads, which lie `stride` bytes apart. */
+struct metric_source {
+    const void *first;
+    size_t stride;
+    size_t count;
+    const struct str *labels; /* values of the first labels of every row */
+    size_t label_count;
+    const void *owner; /* what ASKED functions look at */
+};
+
+/* --- writing the exposition format (Prometheus text 0.0.4) --- */
+
+struct metrics_writer {
+    struct buf *out;
+    int err;                          /* first failure, sticks */
+    const struct metric_row *current; /* whose HELP and TYPE were written last, NULL: none */
 };
 
 void metrics_write_init(struct metrics_writer *w, struct buf *out);
 MUST_CHECK int metrics_write_end(struct metrics_writer *w); /* the first failure */
-void metrics_write_u64(struct metrics_writer *w, enum metric_id id,
-                       const struct metric_label *labels, size_t count, uint64_t value);
-void metrics_write_double(struct metrics_writer *w, enum metric_id id,
-                          const struct metric_label *labels, size_t count, double value);
-void metrics_write_histogram(struct metrics_writer *w, enum metric_id id,
-                             const struct metric_label *labels, size_t count,
-                             const struct histogram *h);
+
+/* Writes a row: the sums over all threads, or what is told when asked. The sources of one row must be written one after the other. */
+void metrics_write_row(struct metrics_writer *w, const struct metric_row *row,
+                       const struct metric_source *source);
+
+/* Writes all rows of a set that has one source. */
+void metrics_write_set(struct metrics_writer *w, const struct metric_set *set,
+                       const struct metric_source *source);
+
+/* What an ASKED function is called with. It tells no value, one, or one for each value of the last label. */
+struct metric_series {
+    struct metrics_writer *w;
+    const struct metric_row *row;
+    const struct metric_source *source;
+};
+
+void series_put(const struct metric_series *s, uint64_t value);
+void series_put_double(const struct metric_series *s, double value);
+void series_put_of(const struct metric_series *s, const char *label, uint64_t value);
 
 /* docs/metrics.md, generated from the rows. */
 MUST_CHECK int metrics_write_manual(struct buf *out);

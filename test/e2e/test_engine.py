@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from harness import FAKE_ENGINE, HOSTLER, chat_body, config_of, free_port, model_of, text_of, until
+from harness import FAKE_ENGINE, HOSTLER, Server, chat_body, config_of, free_port, model_of, text_of, until
 
 
 def engine_model(processes, name="m", script="", **settings):
@@ -55,6 +56,27 @@ def test_the_first_request_starts_it_and_waits(processes):
     pid = engine_pid(gate)
     assert content(ask(gate, "again")) == "again"
     assert gate.children() == [pid]
+
+
+def families(text):
+    return re.findall(r"^# TYPE (\S+) ", text, re.M)
+
+
+def test_every_metric_is_on_the_page_of_its_program(processes, mock):
+    """Each row of the table is in one set that its program writes. What either program has is in the gateway's rows."""
+    gate = processes.gate([model_of(mock, name="relayed"), engine_model(processes)])
+    for model in ("relayed", "m"):
+        assert ask(gate, model=model).status == 200
+    manual = subprocess.run([HOSTLER, "config", "metrics"], capture_output=True, text=True, check=True).stdout
+    rows = dict(re.findall(r"^\| `(hostler_\w+)` \|.*\| (.+?) \|$", manual, re.M))
+    own = {name for name, meaning in rows.items() if meaning.startswith("Engine: ")}
+    common = {f"hostler_{what}" for what in ("build_info", "uptime_seconds", "ready")} | {n for n in rows if n.startswith("hostler_client_")}
+    page = families(gate.get("/metrics").body.decode())
+    assert sorted(page) == sorted(rows.keys() - own)
+    engine = Server()
+    [engine.address] = [str(p) for p in processes.folder.rglob("*") if p.is_socket()]
+    page = families(engine.get("/metrics").body.decode())
+    assert sorted(page) == sorted(own | common | {"hostler_request_bodies_refused_total"})
 
 
 def test_many_first_requests_start_one(processes):

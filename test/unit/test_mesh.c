@@ -801,7 +801,7 @@ static void metrics_sum_the_workers(void **state)
     struct metrics_writer writer;
     buf_init(&out, 1 << 20);
     metrics_write_init(&writer, &out);
-    snapshot_write_metrics(w->snapshot, &writer, loop_now(w->loop));
+    snapshot_write_metrics(w->snapshot, NULL, &writer, loop_now(w->loop));
     assert_int_equal(writer.err, 0);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (str_find(buf_str(&out), str_of(rows[i])) < 0) fail_msg("no row %s", rows[i]);

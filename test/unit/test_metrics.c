@@ -24,6 +24,73 @@ static void expect(struct buf *out, const char *text)
     buf_clear(out);
 }
 
+/* --- a set of our own --- */
+
+enum { FLAVOURS = 3 };
+
+static const char *flavour_text(unsigned flavour)
+{
+    static const char *const texts[FLAVOURS] = {"sweet", "sour", "bitter"};
+    return texts[flavour];
+}
+
+static void ask_share(const struct metric_series *s)
+{
+    series_put_double(s, *(const double *)s->source->owner);
+}
+
+static void ask_mood(const struct metric_series *s)
+{
+    series_put_of(s, "good", 1);
+    series_put_of(s, "bad", 0);
+}
+
+/* clang-format off */
+#define SHOP_METRICS(METRIC) \
+    METRIC(open, GAUGE, ONE, "shop_open", "shop", "Open doors.") \
+    METRIC(sold, COUNTER, EACH(FLAVOURS, flavour_text), "shop_sold_total", "shop,flavour", "Sold.") \
+    METRIC(returned, COUNTER, SEEN(FLAVOURS, flavour_text), "shop_returned_total", "shop,flavour", "Returned.") \
+    METRIC(seconds, HISTOGRAM, ONE, "shop_seconds", "shop", "Time.") \
+    METRIC(share, GAUGE, ASKED(ask_share), "shop_share", "shop", "Share.") \
+    METRIC(mood, GAUGE, ASKED(ask_mood), "shop_mood", "shop,mood", "Mood.")
+/* clang-format on */
+
+struct shop_stats {
+    SHOP_METRICS(METRIC_MEMBER)
+};
+
+#define SHOP_ROW(...) METRIC_ROW(shop_stats, __VA_ARGS__)
+static const struct metric_row shop_rows[] = {SHOP_METRICS(SHOP_ROW)};
+
+enum { OPEN, SOLD, RETURNED, SECONDS, SHARE, MOOD };
+
+static const struct str corner = {"corner", 6};
+
+static struct metric_source source_of(const struct shop_stats *stats, size_t count)
+{
+    return (struct metric_source){.first = stats,
+                                  .stride = sizeof *stats,
+                                  .count = count,
+                                  .labels = &corner,
+                                  .label_count = 1};
+}
+
+/* The row as it is written, after HELP and TYPE. */
+static void expect_row(unsigned row, const struct metric_source *source, const char *text)
+{
+    struct buf out;
+    struct metrics_writer w;
+    buf_init(&out, OUTPUT_MAX);
+    metrics_write_init(&w, &out);
+    w.current = &shop_rows[row];
+    metrics_write_row(&w, &shop_rows[row], source);
+    assert_int_equal(metrics_write_end(&w), 0);
+    expect(&out, text);
+    buf_fini(&out);
+}
+
+/* --- tests --- */
+
 static void cells(void **state)
 {
     (void)state;
@@ -37,8 +104,8 @@ static void cells(void **state)
 static void rows_follow_the_naming_rules(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < METRIC_COUNT; i++) {
-        const struct metric_row *row = &metric_rows[i];
+    for (size_t i = 0; i < all_metrics.count; i++) {
+        const struct metric_row *row = &all_metrics.rows[i];
         struct str name = str_of(row->name);
         assert_true(str_starts(name, STR("hostler_")));
         assert_int_equal(str_ends(name, STR("_total")), row->kind == METRIC_COUNTER);
@@ -49,51 +116,42 @@ static void rows_follow_the_naming_rules(void **state)
         assert_int_equal(str_find_char(str_of(row->help), '\n'), -1);
         assert_int_equal(str_find_char(str_of(row->help), '\\'), -1);
         for (size_t k = 0; k < i; k++)
-            assert_string_not_equal(row->name, metric_rows[k].name);
+            assert_string_not_equal(row->name, all_metrics.rows[k].name);
     }
 }
 
 static void help_and_type_come_once(void **state)
 {
     (void)state;
+    static const struct str names[] = {{"a", 1}, {"b", 1}};
+    struct shop_stats stats[2] = {0};
     struct buf out;
     struct metrics_writer w;
+    metric_add(&stats[0].open, 12);
+    metric_sub(&stats[1].open, 1);
     buf_init(&out, OUTPUT_MAX);
     metrics_write_init(&w, &out);
-    metrics_write_u64(&w, METRIC_READY, NULL, 0, 1);
-    const struct metric_label a[] = {{"model", STR("a")}, {"code", STR("200")}};
-    const struct metric_label b[] = {{"model", STR("b")}, {"code", STR("503")}};
-    metrics_write_u64(&w, METRIC_REQUESTS, a, 2, 12);
-    metrics_write_u64(&w, METRIC_REQUESTS, b, 2, UINT64_MAX);
+    for (size_t i = 0; i < 2; i++) {
+        struct metric_source source = source_of(&stats[i], 1);
+        source.labels = &names[i];
+        metrics_write_row(&w, &shop_rows[OPEN], &source);
+    }
     assert_int_equal(metrics_write_end(&w), 0);
-    struct str text = buf_str(&out);
-    assert_true(str_starts(text, STR("# HELP hostler_ready 1 when /readyz answers 200.\n"
-                                     "# TYPE hostler_ready gauge\nhostler_ready 1\n"
-                                     "# HELP hostler_requests_total ")));
-    assert_true(str_ends(
-        text, STR("# TYPE hostler_requests_total counter\n"
-                  "hostler_requests_total{model=\"a\",code=\"200\"} 12\n"
-                  "hostler_requests_total{model=\"b\",code=\"503\"} 18446744073709551615\n")));
+    expect(&out, "# HELP shop_open Open doors.\n# TYPE shop_open gauge\n"
+                 "shop_open{shop=\"a\"} 12\nshop_open{shop=\"b\"} 18446744073709551615\n");
     buf_fini(&out);
 }
 
 static void label_values_are_escaped(void **state)
 {
     (void)state;
-    struct buf out;
-    struct metrics_writer w;
-    buf_init(&out, OUTPUT_MAX);
-    metrics_write_init(&w, &out);
-    const struct metric_label first[] = {{"model", STR("x")}};
-    metrics_write_u64(&w, METRIC_REQUESTS_ACTIVE, first, 1, 0);
-    buf_clear(&out);
-    const struct metric_label odd[] = {{"model", STR("a\"b\\c\nd\xc3\xa9\xff{}")}};
-    metrics_write_u64(&w, METRIC_REQUESTS_ACTIVE, odd, 1, 1);
-    expect(&out, "hostler_requests_active{model=\"a\\\"b\\\\c\\nd\xc3\xa9\xef\xbf\xbd{}\"} 1\n");
-    const struct metric_label none[] = {{"model", STR_NULL}};
-    metrics_write_u64(&w, METRIC_REQUESTS_ACTIVE, none, 1, 1);
-    expect(&out, "hostler_requests_active{model=\"\"} 1\n");
-    buf_fini(&out);
+    const struct str odd = STR("a\"b\\c\nd\xc3\xa9\xff{}"), none = STR_NULL;
+    struct shop_stats stats = {0};
+    struct metric_source source = source_of(&stats, 1);
+    source.labels = &odd;
+    expect_row(OPEN, &source, "shop_open{shop=\"a\\\"b\\\\c\\nd\xc3\xa9\xef\xbf\xbd{}\"} 0\n");
+    source.labels = &none;
+    expect_row(OPEN, &source, "shop_open{shop=\"\"} 0\n");
 }
 
 static void doubles(void **state)
@@ -104,18 +162,66 @@ static void doubles(void **state)
         const char *text;
     } cases[] = {{1.5, "1.5"},       {0, "0.0"},          {NAN, "NaN"},
                  {INFINITY, "+Inf"}, {-INFINITY, "-Inf"}, {1e-9, "1e-9"}};
-    struct buf out;
-    struct metrics_writer w;
-    buf_init(&out, OUTPUT_MAX);
-    metrics_write_init(&w, &out);
-    metrics_write_double(&w, METRIC_UPTIME, NULL, 0, 1);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char line[64];
-        buf_clear(&out);
-        metrics_write_double(&w, METRIC_UPTIME, NULL, 0, cases[i].v);
-        snprintf(line, sizeof line, "hostler_uptime_seconds %s\n", cases[i].text);
-        expect(&out, line);
+        struct metric_source source = source_of(NULL, 0);
+        source.owner = &cases[i].v;
+        snprintf(line, sizeof line, "shop_share{shop=\"corner\"} %s\n", cases[i].text);
+        expect_row(SHARE, &source, line);
     }
+}
+
+static void values_of_the_last_label(void **state)
+{
+    (void)state;
+    struct shop_stats stats[3] = {0};
+    struct metric_source source = source_of(stats, ARRAY_LEN(stats));
+    for (unsigned i = 0; i < ARRAY_LEN(stats); i++) {
+        metric_add(&stats[i].sold[1], i + 1);
+        metric_add(&stats[i].returned[2], 10);
+    }
+    expect_row(SOLD, &source,
+               "shop_sold_total{shop=\"corner\",flavour=\"sweet\"} 0\n"
+               "shop_sold_total{shop=\"corner\",flavour=\"sour\"} 6\n"
+               "shop_sold_total{shop=\"corner\",flavour=\"bitter\"} 0\n");
+    expect_row(RETURNED, &source, "shop_returned_total{shop=\"corner\",flavour=\"bitter\"} 30\n");
+    expect_row(
+        MOOD, &source,
+        "shop_mood{shop=\"corner\",mood=\"good\"} 1\nshop_mood{shop=\"corner\",mood=\"bad\"} 0\n");
+}
+
+/* One more row in a table, and a struct has one more number, which is summed and written. */
+static void a_metric_is_one_row(void **state)
+{
+    (void)state;
+#define BIGGER_SHOP_METRICS(METRIC) \
+    SHOP_METRICS(METRIC) METRIC(cats, GAUGE, ONE, "shop_cats", "shop", "Cats that sleep in it.")
+#define BIGGER_SHOP_ROW(...) METRIC_ROW(bigger_shop, __VA_ARGS__)
+    struct bigger_shop {
+        BIGGER_SHOP_METRICS(METRIC_MEMBER)
+    } stats[2] = {0};
+    static const struct metric_row rows[] = {BIGGER_SHOP_METRICS(BIGGER_SHOP_ROW)};
+    const double share = 0.5;
+    const struct metric_source source = {.first = stats,
+                                         .stride = sizeof stats[0],
+                                         .count = 2,
+                                         .labels = &corner,
+                                         .label_count = 1,
+                                         .owner = &share};
+    const struct metric_set set = METRIC_SET(rows);
+    struct buf out;
+    struct metrics_writer w;
+    metric_add(&stats[0].cats, 1);
+    metric_add(&stats[1].cats, 2);
+    buf_init(&out, OUTPUT_MAX);
+    metrics_write_init(&w, &out);
+    metrics_write_set(&w, &set, &source);
+    assert_int_equal(metrics_write_end(&w), 0);
+    assert_int_equal(set.count, ARRAY_LEN(shop_rows) + 1);
+    assert_int_equal(sizeof stats[0], sizeof(struct shop_stats) + sizeof(struct metric_cell));
+    assert_true(str_ends(buf_str(&out), STR("# HELP shop_cats Cats that sleep in it.\n"
+                                            "# TYPE shop_cats gauge\n"
+                                            "shop_cats{shop=\"corner\"} 3\n")));
     buf_fini(&out);
 }
 
@@ -143,29 +249,27 @@ static void observations_fall_into_their_buckets(void **state)
 static void histograms_are_written_cumulative(void **state)
 {
     (void)state;
-    struct histogram a = {0}, b = {0}, sum = {0};
-    histogram_observe_us(&a, 1000);
-    histogram_observe_us(&a, 700000);
-    histogram_observe_us(&b, 70000000);
-    histogram_merge(&sum, &a);
-    histogram_merge(&sum, &b);
+    struct shop_stats stats[2] = {0};
+    const struct metric_source source = source_of(stats, 2);
     struct buf out;
     struct metrics_writer w;
+    histogram_observe_us(&stats[0].seconds, 1000);
+    histogram_observe_us(&stats[0].seconds, 700000);
+    histogram_observe_us(&stats[1].seconds, 70000000);
     buf_init(&out, OUTPUT_MAX);
     metrics_write_init(&w, &out);
-    const struct metric_label labels[] = {{"model", STR("m")}};
-    metrics_write_histogram(&w, METRIC_REQUEST_SECONDS, labels, 1, &sum);
+    metrics_write_row(&w, &shop_rows[SECONDS], &source);
     assert_int_equal(metrics_write_end(&w), 0);
     struct str text = buf_str(&out);
     static const char *const due[] = {
-        "# TYPE hostler_request_duration_seconds histogram\n",
-        "\nhostler_request_duration_seconds_bucket{model=\"m\",le=\"0.001\"} 1\n",
-        "\nhostler_request_duration_seconds_bucket{model=\"m\",le=\"0.5\"} 1\n",
-        "\nhostler_request_duration_seconds_bucket{model=\"m\",le=\"1\"} 2\n",
-        "\nhostler_request_duration_seconds_bucket{model=\"m\",le=\"60\"} 2\n",
-        "\nhostler_request_duration_seconds_bucket{model=\"m\",le=\"+Inf\"} 3\n",
-        "\nhostler_request_duration_seconds_sum{model=\"m\"} 70.701000\n",
-        "\nhostler_request_duration_seconds_count{model=\"m\"} 3\n",
+        "# TYPE shop_seconds histogram\n",
+        "\nshop_seconds_bucket{shop=\"corner\",le=\"0.001\"} 1\n",
+        "\nshop_seconds_bucket{shop=\"corner\",le=\"0.5\"} 1\n",
+        "\nshop_seconds_bucket{shop=\"corner\",le=\"1\"} 2\n",
+        "\nshop_seconds_bucket{shop=\"corner\",le=\"60\"} 2\n",
+        "\nshop_seconds_bucket{shop=\"corner\",le=\"+Inf\"} 3\n",
+        "\nshop_seconds_sum{shop=\"corner\"} 70.701000\n",
+        "\nshop_seconds_count{shop=\"corner\"} 3\n",
     };
     ptrdiff_t last = -1;
     for (size_t i = 0; i < ARRAY_LEN(due); i++) {
@@ -176,25 +280,22 @@ static void histograms_are_written_cumulative(void **state)
     buf_fini(&out);
 }
 
+/* Each row of metrics.def with "x" for each of its labels. */
 static void write_all(struct buf *out)
 {
+    static const struct str values[] = {{"x", 1}, {"x", 1}, {"x", 1}};
+    struct histogram h = {0};
     struct metrics_writer w;
+    histogram_observe_us(&h, 1234);
     metrics_write_init(&w, out);
-    for (int id = 0; id < METRIC_COUNT; id++) {
-        struct metric_label labels[4];
-        char names[4][32];
-        size_t count = 0;
-        struct str rest = *metric_rows[id].labels ? str_of(metric_rows[id].labels) : STR_NULL, name;
-        for (; str_cut(&rest, ',', &name); count++) {
-            snprintf(names[count], sizeof names[count], "%" STR_FMT, STR_ARG(name));
-            labels[count] = (struct metric_label){names[count], STR("x")};
-        }
-        struct histogram h = {0};
-        histogram_observe_us(&h, 1234);
-        if (metric_rows[id].kind == METRIC_HISTOGRAM)
-            metrics_write_histogram(&w, (enum metric_id)id, labels, count, &h);
-        else
-            metrics_write_u64(&w, (enum metric_id)id, labels, count, 1);
+    for (size_t i = 0; i < all_metrics.count; i++) {
+        struct metric_source source = {.first = &h, .count = 1, .labels = values};
+        struct str rest =
+            *all_metrics.rows[i].labels ? str_of(all_metrics.rows[i].labels) : STR_NULL;
+        for (struct str name; str_cut(&rest, ',', &name);)
+            source.label_count++;
+        assert(source.label_count <= ARRAY_LEN(values));
+        metrics_write_row(&w, &all_metrics.rows[i], &source);
     }
     assert(metrics_write_end(&w) == 0);
 }
@@ -205,20 +306,22 @@ static void every_row_can_be_written(void **state)
     struct buf out;
     buf_init(&out, OUTPUT_MAX);
     write_all(&out);
-    for (size_t i = 0; i < METRIC_COUNT; i++)
-        assert_true(str_find(buf_str(&out), str_of(metric_rows[i].name)) > 0);
+    for (size_t i = 0; i < all_metrics.count; i++)
+        assert_true(str_find(buf_str(&out), str_of(all_metrics.rows[i].name)) > 0);
     buf_fini(&out);
 }
 
 static void a_full_buffer_is_reported(void **state)
 {
     (void)state;
+    struct shop_stats stats = {0};
+    const struct metric_source source = source_of(&stats, 1);
     struct buf out;
     struct metrics_writer w;
     buf_init(&out, 100);
     metrics_write_init(&w, &out);
-    metrics_write_double(&w, METRIC_UPTIME, NULL, 0, 1);
-    metrics_write_u64(&w, METRIC_READY, NULL, 0, 1);
+    metrics_write_row(&w, &shop_rows[OPEN], &source);
+    metrics_write_row(&w, &shop_rows[SECONDS], &source);
     assert_int_equal(metrics_write_end(&w), ERR_TOO_LARGE);
     assert_int_equal(metrics_write_manual(&out), ERR_TOO_LARGE);
     buf_fini(&out);
@@ -249,6 +352,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(help_and_type_come_once),
         cmocka_unit_test(label_values_are_escaped),
         cmocka_unit_test(doubles),
+        cmocka_unit_test(values_of_the_last_label),
+        cmocka_unit_test(a_metric_is_one_row),
         cmocka_unit_test(observations_fall_into_their_buckets),
         cmocka_unit_test(histograms_are_written_cumulative),
         cmocka_unit_test(every_row_can_be_written),
