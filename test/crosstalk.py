@@ -73,7 +73,7 @@ def main():
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--processes", type=int, default=3)
     args = parser.parse_args()
-    rounds = max(1, args.requests // (args.processes * THREADS * ROUND))
+    rounds = -(-args.requests // (args.processes * THREADS * ROUND))
     total = rounds * args.processes * THREADS * ROUND
     processes = Processes()
     mocks = [processes.mock("--echo"), processes.mock("--echo", "--threads", 2)]
