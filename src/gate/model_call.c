@@ -139,7 +139,9 @@ static enum step no_endpoint(struct model_call *m, uint64_t retry_after_us)
 
 static enum step queue_refused(struct model_call *m)
 {
-    metric_add(&service_stats(m->admission.service, m->x->lane->index)->queue_refused[QUEUE_REFUSAL_FULL], 1);
+    metric_add(
+        &service_stats(m->admission.service, m->x->lane->index)->queue_refused[QUEUE_REFUSAL_FULL],
+        1);
     if (next_fallback(m)) return go(m, MODEL_CALL_ADMIT);
     return exchange_refuse(m->x, OUTCOME_QUEUE_FULL, 429,
                            arena_printf(m->x->call->arena,
