@@ -353,10 +353,10 @@ class Mock(Program):
 class Gate(Program):
     """A gateway on a configuration."""
 
-    def __init__(self, folder, name, config, env=None):
+    def __init__(self, folder, name, config, env=None, program=None):
         self.path = folder / f"{name}.yaml"
         self.write(config)
-        super().__init__([HOSTLER, "serve", "-c", self.path], folder, name,
+        super().__init__([program or HOSTLER, "serve", "-c", self.path], folder, name,
                          {"HOSTLER_ENGINE": FAKE_ENGINE, "XDG_RUNTIME_DIR": str(folder), **(env or {})})
         self.secrets = []
         self.headers = {}  # what metrics() sends, such as a key

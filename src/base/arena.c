@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #define ONE_MALLOC_EACH 1
 #elif defined(__has_feature)
@@ -15,15 +17,6 @@
 #ifndef ONE_MALLOC_EACH
 #define ONE_MALLOC_EACH 0
 #endif
-
-enum { ALIGN = 16 };
-
-struct arena_block {
-    struct arena_block *next; /* the one allocated before it */
-    size_t size;              /* usable bytes in data */
-    size_t used;
-    _Alignas(ALIGN) char data[];
-};
 
 struct arena_cleanup {
     struct arena_cleanup *next;
@@ -36,9 +29,10 @@ void arena_init(struct arena *a, size_t cap, size_t block_size)
     *a = (struct arena){.cap = cap, .block_size = MAX(block_size, (size_t)64)};
 }
 
-static struct arena_block *block_new(size_t size)
+static struct arena_block *block_new(size_t size, bool must)
 {
-    struct arena_block *block = malloc(sizeof *block + size);
+    size_t whole = sizeof(struct arena_block) + size;
+    struct arena_block *block = must ? mem_must(whole) : mem_try(whole);
     if (block) {
         block->next = NULL;
         block->size = size;
@@ -70,7 +64,7 @@ void arena_reset(struct arena *a)
     }
     a->current = a->first;
     if (a->first) a->first->used = 0;
-    a->used = 0;
+    a->before = 0;
 }
 
 void arena_fini(struct arena *a)
@@ -80,29 +74,29 @@ void arena_fini(struct arena *a)
     a->first = a->current = NULL;
 }
 
-static void *take(struct arena *a, size_t size)
+size_t arena_used(const struct arena *a)
 {
-    size_t need = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    struct arena_block *block = a->current;
-    if (!block || block->size - block->used < need) {
-        size_t room = ONE_MALLOC_EACH ? size : MAX(need, a->block_size);
-        block = block_new(room);
-        if (!block) return NULL;
-        block->next = a->current;
-        a->current = block;
-        if (!a->first) a->first = block;
-    }
-    void *out = block->data + block->used;
-    block->used = ONE_MALLOC_EACH ? block->size : block->used + need;
-    a->used += size;
-    return out;
+    return a->before + (a->current ? a->current->used : 0);
+}
+
+void *arena__take_more(struct arena *a, size_t size, bool must)
+{
+    size_t used = arena_used(a);
+    size_t room = ONE_MALLOC_EACH ? size : ARENA_ROUND(MAX(size, a->block_size));
+    if (!must && (size > a->cap || used > a->cap - size)) return NULL;
+    struct arena_block *block = block_new(room, must);
+    if (!block) return NULL;
+    block->next = a->current;
+    block->used = ONE_MALLOC_EACH ? size : ARENA_ROUND(size);
+    a->current = block;
+    a->before = used;
+    if (!a->first) a->first = block;
+    return block->data;
 }
 
 void *arena_alloc(struct arena *a, size_t size)
 {
-    void *out = take(a, size);
-    if (!out) abort();
-    return out;
+    return arena__take(a, size, true);
 }
 
 void *arena_zalloc(struct arena *a, size_t size)
@@ -110,41 +104,66 @@ void *arena_zalloc(struct arena *a, size_t size)
     return memset(arena_alloc(a, size), 0, size);
 }
 
-void *arena_try(struct arena *a, size_t size)
+void *arena_try_zero(struct arena *a, size_t size)
 {
-    if (size > a->cap || a->used > a->cap - size) return NULL;
-    return take(a, size);
+    void *out = arena_try(a, size);
+    return out ? memset(out, 0, size) : NULL;
+}
+
+/* Both strings and a terminator at `to`, which may be NULL. */
+static struct str join(char *to, struct str first, struct str second)
+{
+    if (!to) return STR_NULL;
+    if (first.len) memcpy(to, first.ptr, first.len);
+    if (second.len) memcpy(to + first.len, second.ptr, second.len);
+    to[first.len + second.len] = '\0';
+    return str_n(to, first.len + second.len);
 }
 
 struct str arena_dup(struct arena *a, struct str s)
 {
-    char *copy = arena_alloc(a, s.len + 1);
-    if (s.len) memcpy(copy, s.ptr, s.len);
-    copy[s.len] = '\0';
-    return str_n(copy, s.len);
+    return join(arena_alloc(a, s.len + 1), s, STR_NULL);
 }
 
-struct str arena_cat(struct arena *a, struct str first, struct str second)
+struct str arena_try_dup(struct arena *a, struct str s)
 {
-    char *joined = arena_alloc(a, first.len + second.len + 1);
-    if (first.len) memcpy(joined, first.ptr, first.len);
-    if (second.len) memcpy(joined + first.len, second.ptr, second.len);
-    joined[first.len + second.len] = '\0';
-    return str_n(joined, first.len + second.len);
+    return join(arena_try(a, s.len + 1), s, STR_NULL);
+}
+
+struct str arena_try_cat(struct arena *a, struct str first, struct str second)
+{
+    return join(arena_try(a, first.len + second.len + 1), first, second);
+}
+
+static struct str vprint(struct arena *a, bool must, const char *fmt, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, fmt, args);
+    assert(n >= 0);
+    size_t size = (size_t)n + 1;
+    char *text = must ? arena_alloc(a, size) : arena_try(a, size);
+    if (text) vsnprintf(text, size, fmt, again);
+    va_end(again);
+    return text ? str_n(text, size - 1) : STR(ARENA_SAY_NOTHING);
 }
 
 struct str arena_printf(struct arena *a, const char *fmt, ...)
 {
-    va_list args, again;
+    va_list args;
     va_start(args, fmt);
-    va_copy(again, args);
-    int n = vsnprintf(NULL, 0, fmt, args);
+    struct str text = vprint(a, true, fmt, args);
     va_end(args);
-    assert(n >= 0);
-    char *text = arena_alloc(a, (size_t)n + 1);
-    vsnprintf(text, (size_t)n + 1, fmt, again);
-    va_end(again);
-    return str_n(text, (size_t)n);
+    return text;
+}
+
+struct str arena_say(struct arena *a, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    struct str text = vprint(a, false, fmt, args);
+    va_end(args);
+    return text;
 }
 
 void arena_on_reset(struct arena *a, void (*fn)(void *), void *ptr)

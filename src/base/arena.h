@@ -11,15 +11,24 @@
 #include "base/base.h"
 #include "base/str.h"
 
-struct arena_block;
 struct arena_cleanup;
+
+enum { ARENA_ALIGN = 16 };
+#define ARENA_ROUND(size) (((size) + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1))
+
+struct arena_block {
+    struct arena_block *next; /* the one allocated before it */
+    size_t size;              /* usable bytes in data */
+    size_t used;
+    _Alignas(ARENA_ALIGN) char data[];
+};
 
 struct arena {
     struct arena_block *first;      /* kept by arena_reset; NULL until the first allocation */
     struct arena_block *current;    /* where the next allocation comes from */
     struct arena_cleanup *cleanups; /* run in reverse order of registration */
-    size_t used;                    /* bytes handed out */
-    size_t cap;                     /* most bytes arena_try may hand out */
+    size_t before;                  /* bytes handed out from the blocks before `current` */
+    size_t cap;                     /* beyond so many bytes, arena_try gets no further block */
     size_t block_size;              /* size of the first block, bytes */
 };
 
@@ -34,15 +43,44 @@ void arena_reset(struct arena *a);
 void *arena_alloc(struct arena *a, size_t size);
 void *arena_zalloc(struct arena *a, size_t size); /* zeroed */
 
-/* For sizes that a peer chooses: NULL beyond the cap or out of memory. */
-MUST_CHECK void *arena_try(struct arena *a, size_t size);
-
-/* Copies; the copy has a terminator behind it. */
+/* Copies, as arena_alloc; the copy has a terminator behind it. */
 struct str arena_dup(struct arena *a, struct str s);
-struct str arena_cat(struct arena *a, struct str first, struct str second);
 struct str arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* For sizes that a peer chooses, and for numbers that it does (whatever each call needs): NULL, or a string without a
+ * pointer, beyond the cap or out of memory. */
+MUST_CHECK static inline void *arena_try(struct arena *a, size_t size);
+MUST_CHECK void *arena_try_zero(struct arena *a, size_t size);
+MUST_CHECK struct str arena_try_dup(struct arena *a, struct str s);
+MUST_CHECK struct str arena_try_cat(struct arena *a, struct str first, struct str second);
+
+/* A text for people: without memory for it, ARENA_SAY_NOTHING. */
+struct str arena_say(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+#define ARENA_SAY_NOTHING "(there is no memory to say more)"
+
+/* Bytes handed out, with what aligning them took. */
+size_t arena_used(const struct arena *a);
 
 /* Calls fn(ptr) at reset or fini. */
 void arena_on_reset(struct arena *a, void (*fn)(void *), void *ptr);
+
+/* --- the rest is inside of it --- */
+
+/* The same from a new block. NULL: only where it need not be. */
+void *arena__take_more(struct arena *a, size_t size, bool must);
+
+static inline void *arena__take(struct arena *a, size_t size, bool must)
+{
+    struct arena_block *block = a->current;
+    if (!block || block->size - block->used < size) return arena__take_more(a, size, must);
+    void *out = block->data + block->used;
+    block->used += ARENA_ROUND(size);
+    return out;
+}
+
+static inline void *arena_try(struct arena *a, size_t size)
+{
+    return arena__take(a, size, false);
+}
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 void buf_init(struct buf *b, size_t max)
 {
@@ -46,7 +47,7 @@ int buf_reserve(struct buf *b, size_t n, char **out)
         size_t cap = b->cap ? b->cap : 64;
         while (cap < need)
             cap *= 2;
-        char *grown = malloc(MIN(cap, MAX(b->max, need)) + 1);
+        char *grown = mem_try(MIN(cap, MAX(b->max, need)) + 1);
         if (!grown) return -ENOMEM;
         if (len) memcpy(grown, b->ptr + b->start, len);
         free(b->ptr);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/heap.h"
 
-#include <stdlib.h>
+#include "base/mem.h"
 
 void heap_init(struct heap *h, bool (*less)(const struct heap_node *, const struct heap_node *))
 {
@@ -50,9 +50,7 @@ void heap_push(struct heap *h, struct heap_node *node)
     assert(node->place == 0);
     if (h->count == h->cap) {
         h->cap = h->cap ? h->cap * 2 : 16;
-        struct heap_node **grown = realloc(h->nodes, h->cap * sizeof *grown);
-        if (!grown) abort();
-        h->nodes = grown;
+        h->nodes = mem_must_grow(h->nodes, h->cap, sizeof(struct heap_node *));
     }
     put(h, h->count++, node);
     sift_up(h, h->count - 1);

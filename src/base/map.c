@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/mem.h"
 
 void map_init(struct map *m)
 {
@@ -34,8 +35,7 @@ static void grow(struct map *m)
 {
     struct map old = *m;
     m->cap = old.cap ? old.cap * 2 : 16;
-    m->slots = calloc(m->cap, sizeof *m->slots);
-    if (!m->slots) abort();
+    m->slots = mem_must_zero(m->cap, sizeof *m->slots);
     for (size_t i = 0; i < old.cap; i++)
         if (old.slots[i].key.ptr)
             m->slots[find_slot(m, old.slots[i].key, old.slots[i].hash)] = old.slots[i];

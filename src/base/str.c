@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 struct str str_of(const char *cstr)
 {
@@ -149,11 +150,20 @@ struct str str_of_u64(uint64_t value, unsigned base, char room[STR_U64_ROOM])
     return str_n(room + at, STR_U64_ROOM - at);
 }
 
-char *str_dup(struct str s)
+static char *copy_to(char *copy, struct str s)
 {
-    char *copy = malloc(s.len + 1);
-    if (!copy) abort();
+    if (!copy) return NULL;
     if (s.len) memcpy(copy, s.ptr, s.len);
     copy[s.len] = '\0';
     return copy;
+}
+
+char *str_dup(struct str s)
+{
+    return copy_to(mem_must(s.len + 1), s);
+}
+
+char *str_try_dup(struct str s)
+{
+    return copy_to(mem_try(s.len + 1), s);
 }

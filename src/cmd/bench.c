@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "cmd/bench_prompt.h"
 #include "cmd/bench_report.h"
 #include "cmd/bench_run.h"
@@ -224,8 +225,7 @@ static int report(const struct settings *s, const struct bench_result *r)
 static int measure(struct settings *s, struct arena *arena)
 {
     if (choose_model(s, arena)) return CLI_FAILED;
-    struct bench_result *r = calloc(1, sizeof *r);
-    if (!r) abort();
+    struct bench_result *r = mem_must_zero(1, sizeof *r);
     struct str why;
     s->spec.progress = isatty(STDERR_FILENO);
     int err = bench_run(&s->spec, r, arena, &why);

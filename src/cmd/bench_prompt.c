@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 enum { WORD_MAX = 8 };
 
 static const char *const words[] = {
@@ -24,8 +26,7 @@ void bench_words_init(struct bench_words *w, uint64_t seed)
     struct rng rng;
     uint32_t end = 0;
     rng_seed(&rng, seed);
-    w->text = malloc((size_t)BENCH_WORDS * WORD_MAX);
-    if (!w->text) abort();
+    w->text = mem_must((size_t)BENCH_WORDS * WORD_MAX);
     for (size_t i = 0; i < BENCH_WORDS; i++) {
         const char *word = words[rng_below(&rng, ARRAY_LEN(words))];
         size_t len = strlen(word);

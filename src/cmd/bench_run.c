@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/list.h"
+#include "base/mem.h"
 #include "base/rand.h"
 #include "cmd/bench_prompt.h"
 #include "http/sse.h"
@@ -115,8 +116,7 @@ static void queue_push(struct load *ld, uint64_t due_us)
 {
     if (ld->queue_count == ld->queue_cap) {
         size_t cap = ld->queue_cap ? ld->queue_cap * 2 : 1024;
-        uint64_t *grown = malloc(cap * sizeof *grown);
-        if (!grown) abort();
+        uint64_t *grown = mem_must(cap * sizeof *grown);
         for (size_t i = 0; i < ld->queue_count; i++)
             grown[i] = ld->queue[(ld->queue_start + i) % ld->queue_cap];
         free(ld->queue);
@@ -145,8 +145,7 @@ static struct session *session_take(struct load *ld)
     struct list *link = list_pop_front(&ld->free);
     struct session *s = link ? LIST_ITEM(link, struct session, link) : NULL;
     if (!s) {
-        s = calloc(1, sizeof *s);
-        if (!s) abort();
+        s = mem_must_zero(1, sizeof *s);
         s->load = ld;
         task_init(&s->task, run_session);
         arena_init(&s->arena, BODY_MAX, ARENA_BLOCK);

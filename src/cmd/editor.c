@@ -11,6 +11,7 @@
 #include <histedit.h>
 
 #include "base/base.h"
+#include "base/mem.h"
 
 enum { HISTORY_MAX = 1000, CTRL_C = 3 };
 
@@ -50,8 +51,7 @@ static int read_character(EditLine *el, wchar_t *out)
 struct editor *editor_new(void)
 {
     HistEvent event;
-    struct editor *e = calloc(1, sizeof *e);
-    if (!e) abort();
+    struct editor *e = mem_must_zero(1, sizeof *e);
     (void)setlocale(LC_CTYPE, "C.UTF-8");
     e->el = el_init("hostler", stdin, stdout, stderr);
     e->history = history_init();

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "cmd/cli.h"
 #include "cmd/cmd.h"
 #include "cmd/mock_serve.h"
@@ -263,8 +264,7 @@ int cmd_mock(int argc, char **argv)
     if (code >= 0) return code;
     cli_prepare_process();
     struct program p = {.settings = &s};
-    p.threads = calloc(s.thread_count, sizeof *p.threads);
-    if (!p.threads) abort();
+    p.threads = mem_must_zero(s.thread_count, sizeof *p.threads);
     mock_init(&p.mock, &s.knobs, str_of(s.models), s.record);
     int err = open_sockets(&p);
     bool told = err != 0;

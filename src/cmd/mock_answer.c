@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/mem.h"
 #include "cmd/mock_knobs.h"
 #include "dialect/openai/write.h"
 #include "json/json.h"
@@ -17,17 +18,11 @@
 
 enum { TOKEN_TEXT_MAX = 8 }; /* "t99999 " */
 
-static void *must(void *ptr)
-{
-    if (!ptr) abort();
-    return ptr;
-}
-
 void mock_text_init(struct mock_text *t)
 {
-    t->bytes = must(malloc((size_t)MOCK_TOKENS_MAX * TOKEN_TEXT_MAX));
-    t->starts = must(malloc((MOCK_TOKENS_MAX + 1) * sizeof *t->starts));
-    t->filler = must(malloc(MOCK_PAD_MAX));
+    t->bytes = mem_must((size_t)MOCK_TOKENS_MAX * TOKEN_TEXT_MAX);
+    t->starts = mem_must((MOCK_TOKENS_MAX + 1) * sizeof *t->starts);
+    t->filler = mem_must(MOCK_PAD_MAX);
     memset(t->filler, 'x', MOCK_PAD_MAX);
     uint32_t end = 0;
     for (unsigned i = 0; i < MOCK_TOKENS_MAX; i++) {

@@ -336,7 +336,8 @@ static int member_id(struct request *r, const struct json_span *mock)
     const struct str name = STR("id");
     struct json_span span;
     int err = json_scan(mock->raw, &name, 1, &span, NULL);
-    if (!err) json_span_str(&span, r->call->arena, &r->id);
+    struct str id;
+    if (!err && json_span_str(&span, r->call->arena, &id) == 0) r->id = id;
     return err;
 }
 
@@ -402,7 +403,7 @@ static const char *plan_model(struct request *r, const struct json_span *span)
 {
     struct mock *m = r->worker->mock;
     struct str name;
-    if (!json_span_str(span, r->call->arena, &name)) return "model is missing";
+    if (json_span_str(span, r->call->arena, &name)) return "model is missing";
     r->answer.model = str_sub(span->raw, 1, span->raw.len - 2);
     return m->any_model || map_get(&m->known, name) ? NULL : "no such model";
 }
@@ -461,7 +462,7 @@ static bool plan(struct request *r)
     r->embed_input = prompt->raw;
     r->dimensions = (unsigned)MIN(MAX(dimensions, (int64_t)1), (int64_t)4096);
     r->base64 =
-        json_span_str(&spans[F_FORMAT], r->call->arena, &format) && str_eq(format, STR("base64"));
+        !json_span_str(&spans[F_FORMAT], r->call->arena, &format) && str_eq(format, STR("base64"));
     plan_tokens(r, spans);
     if (a->kind == MOCK_EMBEDDINGS) a->tokens = 1;
     plan_usage(r, spans, prompt->raw);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "json/write.h"
 
 enum { RECORD_BYTES = 1024 * 1024, RECORD_BODY = 64 * 1024 };
@@ -40,8 +41,7 @@ void mock_stats_init(struct mock_stats *s, size_t record_max)
     map_init(&s->tries);
     s->record_max = record_max;
     if (record_max == 0) return;
-    s->recorded = calloc(record_max, sizeof *s->recorded);
-    if (!s->recorded) abort();
+    s->recorded = mem_must_zero(record_max, sizeof *s->recorded);
     for (size_t i = 0; i < record_max; i++)
         buf_init(&s->recorded[i], RECORD_BYTES);
 }
@@ -106,8 +106,7 @@ void mock_stats_abort(struct mock_stats *s, struct str id, uint64_t at_us, enum 
     pthread_mutex_lock(&s->lock);
     if (s->abort_count == s->abort_cap && s->abort_cap < MOCK_ABORTS_MAX) {
         s->abort_cap = s->abort_cap ? s->abort_cap * 2 : 64;
-        s->aborts = realloc(s->aborts, s->abort_cap * sizeof *s->aborts);
-        if (!s->aborts) abort();
+        s->aborts = mem_must_grow(s->aborts, s->abort_cap, sizeof *s->aborts);
     }
     if (s->abort_count < s->abort_cap) {
         struct mock_abort *a = &s->aborts[s->abort_count++];
@@ -124,8 +123,7 @@ unsigned mock_stats_try(struct mock_stats *s, struct str id)
     if (!id.ptr) id = STR("");
     unsigned *count = map_get(&s->tries, id);
     if (!count) {
-        count = calloc(1, sizeof *count);
-        if (!count) abort();
+        count = mem_must_zero(1, sizeof *count);
         map_put(&s->tries, str_n(str_dup(id), id.len), count);
     }
     unsigned before = (*count)++;

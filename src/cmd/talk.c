@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "json/json.h"
 #include "json/write.h"
 
@@ -62,8 +63,7 @@ static void add_message(struct talk *t, size_t place, const char *role, struct s
 {
     if (t->message_count == t->message_cap) {
         t->message_cap = t->message_cap ? t->message_cap * 2 : 16;
-        t->messages = realloc(t->messages, t->message_cap * sizeof *t->messages);
-        if (!t->messages) abort();
+        t->messages = mem_must_grow(t->messages, t->message_cap, sizeof *t->messages);
     }
     memmove(&t->messages[place + 1], &t->messages[place],
             (t->message_count - place) * sizeof *t->messages);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "conf/conf_priv.h"
 #include "conf/group.h"
 
@@ -15,8 +16,7 @@ enum { ARENA_BLOCK = 4096 };
 
 static struct conf *conf_new(struct str path)
 {
-    struct conf *c = calloc(1, sizeof *c);
-    if (!c) abort();
+    struct conf *c = mem_must_zero(1, sizeof *c);
     arena_init(&c->arena, SIZE_MAX, ARENA_BLOCK);
     atomic_init(&c->refs, 1);
     conf_problems_init(&c->warnings);

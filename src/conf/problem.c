@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/utf8.h"
 #include "conf/conf_priv.h"
 #include "conf/text.h"
@@ -27,9 +28,7 @@ static struct conf_problem *add(struct conf_problems *p)
 {
     if (p->count == p->cap) {
         size_t cap = p->cap ? p->cap * 2 : 8;
-        struct conf_problem *items = realloc(p->items, cap * sizeof *items);
-        if (!items) abort();
-        p->items = items;
+        p->items = mem_must_grow(p->items, cap, sizeof *p->items);
         p->cap = cap;
     }
     return &p->items[p->count++];

@@ -134,13 +134,13 @@ bool conf__expand(struct conf__load *l, const struct conf_row *row, const struct
     struct expansion x = {.load = l, .row = row, .node = n, .setting = setting};
     struct str rest = n->text;
     char *room;
-    bool ok = true;
     buf_init(&x.out, CONF__VALUE_MAX);
-    if (buf_reserve(&x.out, CONF__VALUE_MAX, &room)) abort();
+    bool ok = buf_reserve(&x.out, CONF__VALUE_MAX, &room) == 0;
+    if (!ok) conf__problem(l, n, setting, "there is no memory for it");
     while (ok && rest.len)
         ok = expand_piece(&x, &rest);
     if (ok) *out = arena_dup(arena, buf_str(&x.out));
-    explicit_bzero(x.out.ptr, x.out.cap);
+    if (x.out.ptr) explicit_bzero(x.out.ptr, x.out.cap);
     buf_fini(&x.out);
     return ok;
 }

@@ -14,6 +14,10 @@ extern const struct handler desk_metrics; /* metrics_page.c */
 
 /* --- reply.c, for the others --- */
 
+/* Sends what was written, which ended with `err`, frees it and ends the exchange. */
+enum step desk_reply(struct exchange *x, int status, struct str content_type, struct buf *body,
+                     int err);
+
 /* A JSON answer in the making. */
 struct desk_page {
     struct buf body;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The metrics, which the main thread writes, since engines are its. */
+#include <errno.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "desk/desk.h"
 #include "gate/errand.h"
 
@@ -11,12 +13,13 @@ struct scrape {
     struct errand errand;
     const struct lane_home *home;
     struct buf text;
+    int err; /* of writing it */
 };
 
 static void on_work(struct errand *e)
 {
     struct scrape *s = CONTAINER_OF(e, struct scrape, errand);
-    s->home->write_metrics(s->home->owner, &s->text);
+    s->err = s->home->write_metrics(s->home->owner, &s->text);
 }
 
 static void on_free(struct errand *e)
@@ -26,24 +29,24 @@ static void on_free(struct errand *e)
     free(s);
 }
 
-static void on_begin(struct exchange *x)
+static int on_begin(struct exchange *x)
 {
-    struct scrape *s = calloc(1, sizeof *s);
-    if (!s) abort();
+    struct scrape *s = mem_try_zero(1, sizeof *s);
+    if (!s) return -ENOMEM;
     s->errand.work = on_work;
     s->errand.free = on_free;
     s->home = x->lane->home;
     buf_init(&s->text, PAGE_MAX);
     x->mine = s;
     errand_start(&s->errand, x, s->home->loop);
+    return 0;
 }
 
 static enum step show_metrics(struct exchange *x)
 {
     struct scrape *s = x->mine;
     if (!s->errand.done) return STEP_WAIT;
-    return exchange_reply(x, OUTCOME_OK, 200, STR("text/plain; version=0.0.4; charset=utf-8"),
-                          arena_dup(x->call->arena, buf_str(&s->text)));
+    return desk_reply(x, 200, STR("text/plain; version=0.0.4; charset=utf-8"), &s->text, s->err);
 }
 
 static void on_settle(struct exchange *x)

@@ -40,8 +40,8 @@ static enum step show_model(struct exchange *x)
         return desk_page_reply(x, 200, &p);
     }
     return exchange_refuse(x, OUTCOME_NOT_FOUND, 404,
-                           arena_printf(x->call->arena, "The model '%" STR_FMT "' does not exist.",
-                                        STR_ARG(str_sub(x->match.arg, 0, 200))),
+                           arena_say(x->call->arena, "The model '%" STR_FMT "' does not exist.",
+                                     STR_ARG(str_sub(x->match.arg, 0, 200))),
                            "model", "model_not_found", 0);
 }
 

@@ -47,10 +47,11 @@ enum { DIALECT_SLICES_MAX = 8 };
 struct dialect {
     const char *name;
 
-    /* Validates the body of a request and reads it. ERR_INVALID: *why says what is wrong. */
+    /* Validates the body of a request and reads it. ERR_INVALID: *why says what is wrong. -ENOMEM. */
     int (*peek)(struct arena *arena, struct str body, struct ask *out, struct refusal *why);
 
-    /* The body as slices for a runtime of the same dialect: the client's own bytes but for the edits. Returns how many slices. */
+    /* The body as slices for a runtime of the same dialect: the client's own bytes but for the edits. Returns how many slices; 0: no
+     * memory. */
     unsigned (*splice)(const struct ask *ask, struct str body, const struct edits *edits,
                        struct arena *arena, struct str slices[DIALECT_SLICES_MAX]);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "engine/answer.h"
 #include "engine/server_priv.h"
 #include "obs/log.h"
@@ -107,13 +108,11 @@ static void cut(struct work *work, const struct refusal *error)
 static void start(struct preparation *p)
 {
     struct embedding *e = CONTAINER_OF(p, struct embedding, preparation);
-    struct embed_job *job = calloc(1, sizeof *job);
-    if (!job) abort();
+    struct embed_job *job = mem_must_zero(1, sizeof *job);
     job->owner = e;
     job->inputs = p->tokens;
     job->count = (uint32_t)p->count;
-    job->out = malloc(p->count * p->server->info->embedding * sizeof *job->out);
-    if (!job->out) abort();
+    job->out = mem_must(p->count * p->server->info->embedding * sizeof *job->out);
     for (size_t i = 0; i < p->count; i++)
         e->tokens += p->tokens[i].count;
     task_init(&e->task, run);
@@ -206,7 +205,6 @@ void embedding_begin(struct server *s, struct http_call *call)
 {
     static const struct preparation_handler handler = {
         .read = read_inputs, .on_prepared = start, .on_refused = on_refused};
-    struct embedding *e = calloc(1, sizeof *e);
-    if (!e) abort();
+    struct embedding *e = mem_must_zero(1, sizeof *e);
     preparation_begin(&e->preparation, s, call, &handler);
 }

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/mem.h"
 
 enum fake_mode { FAKE_ECHO, FAKE_SCRIPT, FAKE_RANDOM };
 enum fake_template { FAKE_PLAIN, FAKE_TRIMS, FAKE_OMITS, FAKE_REPEATS };
@@ -35,12 +36,6 @@ struct model {
     void *on_decode_user;
 };
 
-static void *must(void *ptr)
-{
-    if (!ptr) abort();
-    return ptr;
-}
-
 static void nap(uint64_t us)
 {
     struct timespec t = {(time_t)(us / 1000000), (long)(us % 1000000) * 1000};
@@ -63,7 +58,7 @@ static int read_file(const char *path, struct buf *out)
 
 static void set_text(struct model *m, struct str value)
 {
-    char *out = must(malloc(value.len + 1));
+    char *out = mem_must(value.len + 1);
     size_t n = 0;
     for (size_t i = 0; i < value.len; i++) {
         bool line = value.ptr[i] == '\\' && i + 1 < value.len && value.ptr[i + 1] == 'n';
@@ -164,7 +159,7 @@ static const int32_t fake_ends[] = {FAKE_END};
 
 int model_load(const struct model_options *options, struct model **out, char why[MODEL_WHY_MAX])
 {
-    struct model *m = must(calloc(1, sizeof *m));
+    struct model *m = mem_must_zero(1, sizeof *m);
     m->info = (struct model_info){
         .vocab = FAKE_VOCAB,
         .embedding = FAKE_EMBEDDING,
@@ -196,11 +191,11 @@ int model_load(const struct model_options *options, struct model **out, char why
     (void)snprintf(info->description, sizeof info->description, "scripted model");
     info->context = options->context ? options->context
                                      : MIN(info->context_train, (uint32_t)MODEL_CONTEXT_DEFAULT);
-    m->slots = must(calloc(info->slots, sizeof *m->slots));
+    m->slots = mem_must_zero(info->slots, sizeof *m->slots);
     for (uint32_t i = 0; i < info->slots; i++)
-        m->slots[i].tokens = must(calloc(info->context, sizeof *m->slots[i].tokens));
-    m->logits = must(calloc((size_t)info->slots * info->vocab, sizeof *m->logits));
-    m->rows = must(calloc(info->batch, sizeof *m->rows));
+        m->slots[i].tokens = mem_must_zero(info->context, sizeof *m->slots[i].tokens);
+    m->logits = mem_must_zero((size_t)info->slots * info->vocab, sizeof *m->logits);
+    m->rows = mem_must_zero(info->batch, sizeof *m->rows);
     *out = m;
     return 0;
 }

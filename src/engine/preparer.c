@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "obs/log.h"
 
 enum { TURNS = 4 }; /* every one of so many pieces is the oldest job's */
@@ -73,8 +74,7 @@ static void *thread_main(void *arg)
 
 int preparer_start(struct loop *loop, struct preparer **out)
 {
-    struct preparer *p = calloc(1, sizeof *p);
-    if (!p) abort();
+    struct preparer *p = mem_must_zero(1, sizeof *p);
     p->loop = loop;
     list_init(&p->jobs);
     pthread_mutex_init(&p->lock, NULL);

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/rand.h"
 #include "engine/answer.h"
 #include "engine/server_priv.h"
@@ -65,12 +66,6 @@ static const struct http_field stream_fields[] = {
     HTTP_FIELD(CONTENT_TYPE, STR_INIT("text/event-stream; charset=utf-8")),
     HTTP_FIELD(CACHE_CONTROL, STR_INIT("no-cache")),
 };
-
-static void *must(void *ptr)
-{
-    if (!ptr) abort();
-    return ptr;
-}
 
 /* --- its end --- */
 
@@ -280,7 +275,7 @@ static int gather_output(struct choice *c, const struct output *out)
     if (err || !out->choice_count) return err;
     if (c->token_count + out->choice_count > c->token_cap) {
         c->token_cap = MAX(c->token_cap * 2, c->token_count + out->choice_count);
-        c->tokens = must(realloc(c->tokens, c->token_cap * sizeof *c->tokens));
+        c->tokens = mem_must_grow(c->tokens, c->token_cap, sizeof *c->tokens);
     }
     memcpy(c->tokens + c->token_count, out->choices, out->choice_count * sizeof *c->tokens);
     c->token_count += out->choice_count;
@@ -304,7 +299,7 @@ static void finish_stream(struct request *r)
 static void finish_whole(struct request *r)
 {
     struct buf body;
-    struct answer_choice *choices = must(calloc(r->choice_count, sizeof *choices));
+    struct answer_choice *choices = mem_must_zero(r->choice_count, sizeof *choices);
     buf_init(&body, SERVER_ANSWER_MAX);
     for (size_t i = 0; i < r->choice_count; i++) {
         const struct choice *c = &r->choices[i];
@@ -400,7 +395,7 @@ static void start(struct preparation *p)
     r->answer.model = str_of(r->server->options.alias);
     r->answer.include_usage = api->include_usage;
     r->answer.logprobs = api->sampling.logprobs;
-    r->choices = must(calloc(p->count * api->n, sizeof *r->choices));
+    r->choices = mem_must_zero(p->count * api->n, sizeof *r->choices);
     for (size_t i = 0; i < p->count; i++)
         add_choices(r, &p->tokens[i]);
     preparation_release(p);
@@ -418,7 +413,7 @@ void request_begin(struct server *s, struct http_call *call, enum api_kind kind)
 {
     static const struct preparation_handler handler = {
         .read = read_request, .on_prepared = start, .on_refused = on_refused};
-    struct request *r = must(calloc(1, sizeof *r));
+    struct request *r = mem_must_zero(1, sizeof *r);
     r->server = s;
     r->kind = kind;
     r->started_us = call->started_us;

@@ -6,17 +6,12 @@
 #include <string.h>
 
 #include "base/err.h"
-
-static void *must(void *ptr)
-{
-    if (!ptr) abort();
-    return ptr;
-}
+#include "base/mem.h"
 
 void sampler_scratch_init(struct sampler_scratch *s, uint32_t vocab)
 {
     s->vocab = vocab;
-    s->candidates = must(malloc((size_t)vocab * sizeof *s->candidates));
+    s->candidates = mem_must((size_t)vocab * sizeof *s->candidates);
 }
 
 void sampler_scratch_fini(struct sampler_scratch *s)
@@ -40,7 +35,7 @@ static void note_token(struct sampler *s, int32_t token)
     *byte = (uint8_t)(*byte | bit);
     if (s->distinct_count == s->distinct_cap) {
         s->distinct_cap = s->distinct_cap ? s->distinct_cap * 2 : 64;
-        s->distinct = must(realloc(s->distinct, s->distinct_cap * sizeof *s->distinct));
+        s->distinct = mem_must_grow(s->distinct, s->distinct_cap, sizeof *s->distinct);
     }
     s->distinct[s->distinct_count++] = token;
 }
@@ -49,7 +44,7 @@ static void note_token(struct sampler *s, int32_t token)
 static void *copied(const void *all, size_t count, size_t size)
 {
     if (!count) return NULL;
-    return memcpy(must(malloc(count * size)), all, count * size);
+    return memcpy(mem_must(count * size), all, count * size);
 }
 
 void sampler_init(struct sampler *s, const struct sampler_params *params, uint32_t vocab,
@@ -61,8 +56,8 @@ void sampler_init(struct sampler *s, const struct sampler_params *params, uint32
     s->params.bias = copied(params->bias, params->bias_count, sizeof *params->bias);
     s->params.ends = copied(params->ends, s->params.end_count, sizeof *params->ends);
     if (!has_penalties(params)) return;
-    s->counts = must(calloc(vocab, sizeof *s->counts));
-    s->seen = must(calloc(vocab / 8 + 1, 1));
+    s->counts = mem_must_zero(vocab, sizeof *s->counts);
+    s->seen = mem_must_zero(vocab / 8 + 1, 1);
     if (params->repeat_penalty == 1) return;
     for (uint32_t i = 0; i < prompt_count; i++)
         note_token(s, prompt[i]);
@@ -368,7 +363,7 @@ int sampler_next(struct sampler *s, struct sampler_scratch *scratch, float *logi
     if (s->params.logprobs) {
         err = note_top(s, scratch, logits, out, &offset);
         if (err) return err;
-        raw = must(malloc(s->vocab * sizeof *raw));
+        raw = mem_must(s->vocab * sizeof *raw);
         memcpy(raw, logits, s->vocab * sizeof *raw);
     }
     apply_penalties(s, logits);

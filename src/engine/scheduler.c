@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "engine/plan.h"
 #include "engine/slots.h"
 #include "engine/threads.h"
@@ -45,15 +46,9 @@ struct scheduler {
     struct scheduler_stats stats;
 };
 
-static void *must(void *ptr)
-{
-    if (!ptr) abort();
-    return ptr;
-}
-
 struct scheduler *scheduler_new(const struct scheduler_options *options)
 {
-    struct scheduler *s = must(calloc(1, sizeof *s));
+    struct scheduler *s = mem_must_zero(1, sizeof *s);
     s->options = *options;
     if (!s->options.slice_us) s->options.slice_us = SCHEDULER_SLICE_US;
     if (!s->options.slice_alone_us) s->options.slice_alone_us = SCHEDULER_SLICE_ALONE_US;
@@ -65,9 +60,9 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
     list_init(&s->parked);
     list_init(&s->embeds);
     slots_init(&s->slots, s->model);
-    s->items = must(calloc(s->info->batch, sizeof *s->items));
-    s->prompts = must(calloc(s->info->slots, sizeof *s->prompts));
-    s->parts = must(calloc(s->info->slots, sizeof *s->parts));
+    s->items = mem_must_zero(s->info->batch, sizeof *s->items);
+    s->prompts = mem_must_zero(s->info->slots, sizeof *s->prompts);
+    s->parts = mem_must_zero(s->info->slots, sizeof *s->parts);
     sampler_scratch_init(&s->scratch, s->info->vocab);
     threads_init(&s->decode_threads, options->threads, options->threads_most);
     threads_init(&s->prefill_threads, options->threads, options->threads_most);
@@ -314,7 +309,7 @@ static void remember_choice(struct sequence *q, const struct sampler_choice *c)
     if (!q->sampler.params.logprobs) return;
     if (q->pending_count == q->pending_cap) {
         q->pending_cap = q->pending_cap ? q->pending_cap * 2 : 4;
-        q->pending = must(realloc(q->pending, q->pending_cap * sizeof *q->pending));
+        q->pending = mem_must_grow(q->pending, q->pending_cap, sizeof *q->pending);
     }
     q->pending[q->pending_count++] = *c;
 }

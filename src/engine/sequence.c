@@ -4,28 +4,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROOM_FOR_ANSWER = 128 };
+#include "base/mem.h"
 
-static void *must(void *ptr)
-{
-    if (!ptr) abort();
-    return ptr;
-}
+enum { ROOM_FOR_ANSWER = 128 };
 
 struct sequence *sequence_new(const struct sequence_spec *spec, uint32_t vocab)
 {
-    struct sequence *q = must(calloc(1, sizeof *q));
+    struct sequence *q = mem_must_zero(1, sizeof *q);
     assert(spec->prompt_count > 0 && spec->max_tokens > 0);
     list_init(&q->link);
     q->cap = spec->prompt_count + MIN(spec->max_tokens, (uint32_t)ROOM_FOR_ANSWER);
-    q->tokens = must(malloc(q->cap * sizeof *q->tokens));
+    q->tokens = mem_must(q->cap * sizeof *q->tokens);
     memcpy(q->tokens, spec->prompt, spec->prompt_count * sizeof *q->tokens);
     q->count = q->prompt_count = spec->prompt_count;
     q->max_tokens = spec->max_tokens;
     q->ignore_end = spec->ignore_end;
     q->end_count = spec->end_count;
     if (q->end_count) {
-        q->ends = must(malloc(q->end_count * sizeof *q->ends));
+        q->ends = mem_must(q->end_count * sizeof *q->ends);
         memcpy(q->ends, spec->ends, q->end_count * sizeof *q->ends);
     }
     q->leader = spec->leader;
@@ -59,7 +55,7 @@ void sequence_push(struct sequence *q, int32_t token)
 {
     if (q->count == q->cap) {
         q->cap *= 2;
-        q->tokens = must(realloc(q->tokens, q->cap * sizeof *q->tokens));
+        q->tokens = mem_must_grow(q->tokens, q->cap, sizeof *q->tokens);
     }
     q->tokens[q->count++] = token;
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 enum {
     TAIL_PART = 32, /* a slot may lose this part of what it holds to who takes it in place */
     COPY_BYTES_PER_US = 4000,
@@ -13,8 +15,7 @@ enum {
 void slots_init(struct slots *s, struct model *model)
 {
     *s = (struct slots){.model = model, .count = model_info(model)->slots};
-    s->all = calloc(s->count, sizeof *s->all);
-    if (!s->all) abort();
+    s->all = mem_must_zero(s->count, sizeof *s->all);
 }
 
 void slots_fini(struct slots *s)
@@ -164,7 +165,6 @@ void slots_give_back(struct slots *s, struct sequence *q, bool ended, uint64_t n
         return;
     }
     size_t size = (q->done + 1) * sizeof *slot->tokens;
-    slot->tokens = malloc(size);
-    if (!slot->tokens) abort();
+    slot->tokens = mem_must(size);
     memcpy(slot->tokens, q->tokens, q->done * sizeof *slot->tokens);
 }

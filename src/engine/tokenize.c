@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "engine/server_priv.h"
 #include "json/write.h"
 
@@ -106,8 +107,7 @@ static void reply(struct preparation *p)
 static void begin(struct server *s, struct http_call *call,
                   const struct preparation_handler *handler)
 {
-    struct tokenizing *t = calloc(1, sizeof *t);
-    if (!t) abort();
+    struct tokenizing *t = mem_must_zero(1, sizeof *t);
     buf_init(&t->reply, SERVER_ANSWER_MAX);
     preparation_begin(&t->preparation, s, call, handler);
 }

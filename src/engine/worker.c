@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "obs/log.h"
 
 enum command_kind {
@@ -82,18 +83,12 @@ struct worker {
     struct loaded loaded;
 };
 
-static void *must(void *ptr)
-{
-    if (!ptr) abort();
-    return ptr;
-}
-
 /* Room for `more` elements of `size` behind `count`. */
 static void *grown(void *ptr, size_t *cap, size_t count, size_t more, size_t size)
 {
     if (count + more <= *cap) return ptr;
     *cap = MAX(*cap * 2, count + more);
-    return must(realloc(ptr, *cap * size));
+    return mem_must_grow(ptr, *cap, size);
 }
 
 /* --- reports: written on the worker's thread, delivered on the loop's --- */
@@ -126,7 +121,7 @@ static void deliver_report(struct mail *mail)
 static struct entry *add_entry(struct worker *w)
 {
     if (!w->report) {
-        w->report = must(calloc(1, sizeof *w->report));
+        w->report = mem_must_zero(1, sizeof *w->report);
         w->report->mail.deliver = deliver_report;
         w->report->worker = w;
     }
@@ -252,7 +247,7 @@ static void *thread_main(void *arg)
 int worker_start(struct loop *loop, const struct worker_options *options,
                  const struct worker_handler *handler, void *user, struct worker **out)
 {
-    struct worker *w = must(calloc(1, sizeof *w));
+    struct worker *w = mem_must_zero(1, sizeof *w);
     w->loop = loop;
     w->options = *options;
     w->handler = *handler;

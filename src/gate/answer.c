@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/answer.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/err.h"
 #include "gate/forward.h"
@@ -34,8 +36,8 @@ static void write_last_words(const struct attempt *a, struct buf *event, enum ve
     /* A verdict without an answer of its own: the client's time is over. */
     const struct verdict_row *row =
         verdict_row(verdict == VERDICT_CANCELLED ? VERDICT_STALLED : verdict);
-    struct str message = arena_printf(a->x->call->arena, "The runtime '%" STR_FMT "' %s.",
-                                      STR_ARG(a->endpoint_name), what);
+    struct str message = arena_say(a->x->call->arena, "The runtime '%" STR_FMT "' %s.",
+                                   STR_ARG(a->endpoint_name), what);
     dialect->write_error_event(
         event, &(struct refusal){.status = row->status, .message = message, .code = row->code});
 }
@@ -56,7 +58,7 @@ enum step answer_break(struct attempt *a, enum verdict verdict, enum outcome out
         buf_init(&event, 16384);
         write_last_words(a, &event, verdict, outcome, what);
         struct str text = buf_str(&event);
-        call_write(a->x->call, &text, 1, true);
+        if (text.len) call_write(a->x->call, &text, 1, true); /* else the connection is cut */
         buf_fini(&event);
     }
     return exchange_finish(a->x, outcome);
@@ -77,23 +79,29 @@ static void adjust_flow(struct attempt *a)
     }
 }
 
-/* The bytes have ended and the answer has not. */
+/* The bytes have ended and the answer has not, or we cannot go on with it. */
 static enum step broke_off(struct attempt *a)
 {
+    int err = a->relay.starved ? -ENOMEM : a->fetch.state == FETCH_FAILED ? a->fetch.err : 0;
+    if (err && verdict_of_error(err, true) == VERDICT_LOCAL)
+        return answer_break(a, VERDICT_LOCAL, OUTCOME_OVERLOADED,
+                            "was given up: the gateway is out of memory");
     const char *what = a->relay.data ? "ended the stream before the answer was whole"
                                      : "sent no event in the stream that it began";
     if (a->fetch.state == FETCH_FAILED)
-        what = arena_printf(a->x->call->arena, "broke off in the middle of the answer: %s",
-                            fetch_error_text(&a->fetch))
+        what = arena_say(a->x->call->arena, "broke off in the middle of the answer: %s",
+                         fetch_error_text(&a->fetch))
                    .ptr;
     attempt_log_protocol(a);
     return answer_break(a, VERDICT_CUT, OUTCOME_UPSTREAM_BROKEN, what);
 }
 
-void answer_begin(struct attempt *a)
+int answer_begin(struct attempt *a)
 {
-    forward_response_head(a->x, a->fetch.head, a->relay.is_sse);
+    int err = forward_response_head(a->x, a->fetch.head, a->relay.is_sse);
+    if (err) return err;
     call_set_low_mark(a->x->call, exchange_settings(a->x)->stream_buffer / 2);
+    return 0;
 }
 
 enum step answer_pass(struct attempt *a, const struct str *out, unsigned n)
@@ -101,7 +109,8 @@ enum step answer_pass(struct attempt *a, const struct str *out, unsigned n)
     bool ended = fetch_ended(&a->fetch);
     /* How the bytes ended does not matter to a stream: it is whole with its [DONE] (or the runtime's own error), or with the
      * finish_reason of every choice. Behind [DONE] nothing comes, even where the bytes go on. */
-    bool broken = a->relay.is_sse ? ended && relay_cut(&a->relay) : a->fetch.state == FETCH_FAILED;
+    bool broken = a->relay.starved || (a->relay.is_sse ? ended && relay_cut(&a->relay)
+                                                       : a->fetch.state == FETCH_FAILED);
     if (!broken && (ended || a->relay.done)) return relay_whole(a, out, n);
     if (n)
         call_write(a->x->call, out, n, false);

@@ -5,8 +5,8 @@
 
 #include "gate/attempt.h"
 
-/* Begins the client's answer with the runtime's head, for which the relay was set up. */
-void answer_begin(struct attempt *a);
+/* Begins the client's answer with the runtime's head, for which the relay was set up. -ENOMEM. */
+MUST_CHECK int answer_begin(struct attempt *a);
 
 /* Relays what has come since the last time. */
 enum step answer_relay(struct attempt *a);

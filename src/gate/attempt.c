@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/attempt.h"
 
+#include <errno.h>
+
 #include "gate/forward.h"
 #include "obs/log.h"
 
@@ -15,11 +17,11 @@ static bool wants_usage(const struct attempt *a, const struct endpoint *e)
     return e->usage == USAGE_ASK;
 }
 
-void attempt_start(struct attempt *a)
+int attempt_start(struct attempt *a)
 {
     struct exchange *x = a->x;
     const struct endpoint *e = a->grant.endpoint;
-    a->endpoint_name = arena_dup(x->call->arena, e->name);
+    a->endpoint_name = arena_try_dup(x->call->arena, e->name);
     if (!a->again && a->count++ > 0) metric_add(&x->lane->stats.retries, 1);
     a->reported = a->began = false;
     a->sent_us = exchange_now(x);
@@ -33,13 +35,15 @@ void attempt_start(struct attempt *a)
         .key = e->pool_key,
         .no_reuse = a->fresh,
     };
-    forward_request(x, e, &a->fetch.request);
+    int err = forward_request(x, e, &a->fetch.request);
     a->fetch.request.body = a->slices;
     struct edits edits = {.model = e->model, .ask_usage = a->asked_usage};
     a->fetch.request.body_count =
         x->match.dialect->splice(&x->ask, x->call->body, &edits, x->call->arena, a->slices);
     a->again = a->fresh = false;
+    if (err || !a->endpoint_name.ptr || !a->fetch.request.body_count) return -ENOMEM;
     fetch_start(&a->fetch);
+    return 0;
 }
 
 void attempt_report(struct attempt *a, enum verdict verdict, uint64_t retry_after_us,

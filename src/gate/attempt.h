@@ -30,8 +30,8 @@ struct attempt {
     uint64_t first_us; /* first byte of the answer that is relayed */
 };
 
-/* Sends the request to the endpoint of the grant. */
-void attempt_start(struct attempt *a);
+/* Sends the request to the endpoint of the grant. -ENOMEM: nothing was sent. */
+MUST_CHECK int attempt_start(struct attempt *a);
 
 /* The verdict on it, once: the first one counts. `what`: the failure in words, or NULL. */
 void attempt_report(struct attempt *a, enum verdict verdict, uint64_t retry_after_us,

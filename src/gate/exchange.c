@@ -12,6 +12,7 @@
  * first, then calls the state's step. */
 #include "gate/exchange.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -57,7 +58,7 @@ static const struct handler *handler_of(const struct exchange *x)
 static enum step hand_over(struct exchange *x)
 {
     const struct handler *h = x->match.route->handler;
-    if (h->begin) h->begin(x);
+    if (h->begin && h->begin(x)) return exchange_lack_memory(x);
     return go(x, EXCHANGE_HANDLE);
 }
 
@@ -100,7 +101,8 @@ enum step exchange_finish(struct exchange *x, enum outcome outcome)
 static enum step finish_gone(struct exchange *x)
 {
     int why = x->call->gone_why;
-    enum outcome outcome = why == ERR_TIMEOUT     ? OUTCOME_CLIENT_SLOW
+    enum outcome outcome = why == -ENOMEM         ? OUTCOME_OVERLOADED
+                           : why == ERR_TIMEOUT   ? OUTCOME_CLIENT_SLOW
                            : why == ERR_CANCELLED ? OUTCOME_CANCELLED
                                                   : OUTCOME_CLIENT_GONE;
     if (!x->status) x->status = 499;
@@ -117,7 +119,7 @@ static unsigned own_fields(struct exchange *x, struct http_field fields[4], stru
     if (retry_after_us) {
         uint64_t seconds = (retry_after_us + USEC_PER_SEC - 1) / USEC_PER_SEC;
         fields[n++] = (struct http_field)HTTP_FIELD(
-            RETRY_AFTER, arena_printf(x->call->arena, "%llu", (unsigned long long)seconds));
+            RETRY_AFTER, arena_say(x->call->arena, "%llu", (unsigned long long)seconds));
     }
     return n;
 }
@@ -155,6 +157,12 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, 
     return exchange_finish(x, outcome);
 }
 
+enum step exchange_lack_memory(struct exchange *x)
+{
+    return exchange_refuse(x, OUTCOME_OVERLOADED, 503, STR("The gateway is out of memory."), NULL,
+                           "overloaded", 1 * USEC_PER_SEC);
+}
+
 /* --- IDENTIFY --- */
 
 static enum step refuse_unknown(struct exchange *x)
@@ -164,18 +172,17 @@ static enum step refuse_unknown(struct exchange *x)
                                      x->call->arena, head->path);
     return exchange_refuse(
         x, OUTCOME_NOT_FOUND, 404,
-        arena_printf(x->call->arena,
-                     "Unknown request URL: %" STR_FMT " %" STR_FMT ".%s%" STR_FMT "%s",
-                     STR_ARG(head->method_name), STR_ARG(str_sub(head->path, 0, 200)),
-                     hint.len ? " Did you mean " : "", STR_ARG(hint), hint.len ? "?" : ""),
+        arena_say(x->call->arena, "Unknown request URL: %" STR_FMT " %" STR_FMT ".%s%" STR_FMT "%s",
+                  STR_ARG(head->method_name), STR_ARG(str_sub(head->path, 0, 200)),
+                  hint.len ? " Did you mean " : "", STR_ARG(hint), hint.len ? "?" : ""),
         NULL, "unknown_url", 0);
 }
 
 static enum step refuse_method(struct exchange *x)
 {
     return exchange_refuse(x, OUTCOME_BAD_REQUEST, 405,
-                           arena_printf(x->call->arena, "Method %" STR_FMT " is not allowed here.",
-                                        STR_ARG(x->call->head->method_name)),
+                           arena_say(x->call->arena, "Method %" STR_FMT " is not allowed here.",
+                                     STR_ARG(x->call->head->method_name)),
                            NULL, "method_not_allowed", 0);
 }
 
@@ -208,7 +215,8 @@ static enum step check_key(struct exchange *x)
             x, OUTCOME_BAD_REQUEST, 400,
             STR("The request presents different API keys in several headers. Send one."), NULL,
             "ambiguous_api_key", 0);
-    if (secret.len) x->key = keyring_find(x->keyring, x->lane->digester, secret);
+    if (keyring_find(x->keyring, x->lane->digester, secret, &x->key))
+        return exchange_lack_memory(x);
     if (x->key || route_is(&x->match, ROUTE_OPEN)) return STEP_NEXT;
     metric_add(&x->lane->stats.auth_failures, 1);
     return exchange_refuse(
@@ -236,10 +244,12 @@ static enum step step_identify(struct exchange *x)
     const struct http_call *call = x->call;
     const struct lane_home *home = x->lane->home;
     const struct settings *c = exchange_settings(x);
+    if (call->refused == 503) return exchange_lack_memory(x);
     if (call->refused)
         return exchange_refuse(x, OUTCOME_BAD_REQUEST, call->refused, str_of(call->refused_why),
                                NULL, NULL, 0);
-    routes_match(home->routes, home->route_count, call->head, call->arena, &x->match);
+    if (routes_match(home->routes, home->route_count, call->head, call->arena, &x->match))
+        return exchange_lack_memory(x);
     bool keys = keyring_required(x->keyring);
     if (!keys && !caller_is_local(call, c->hosts, c->host_count)) return refuse_foreign(x);
     if (call->head->method == METHOD_OPTIONS && x->match.route) return answer_options(x);
@@ -257,28 +267,26 @@ static enum step refuse_body(struct exchange *x)
 {
     switch (x->call->body_err) {
     case ERR_TOO_LARGE:
-        return exchange_refuse(
-            x, OUTCOME_BAD_REQUEST, 413,
-            arena_printf(x->call->arena, "The request body is larger than the limit of %llu bytes.",
-                         (unsigned long long)exchange_settings(x)->server.body_max),
-            NULL, "request_too_large", 0);
+        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 413,
+                               arena_say(x->call->arena,
+                                         "The request body is larger than the limit of %llu bytes.",
+                                         (unsigned long long)exchange_settings(x)->server.body_max),
+                               NULL, "request_too_large", 0);
     case ERR_TIMEOUT:
         return exchange_refuse(x, OUTCOME_TIMEOUT, 408,
                                STR("The request body did not arrive in time."), NULL,
                                "request_timeout", 0);
     case ERR_PROTOCOL:
         return exchange_refuse(x, OUTCOME_BAD_REQUEST, 400,
-                               arena_printf(x->call->arena,
-                                            "The request body is not well-formed HTTP: %s.",
-                                            x->call->body_why),
+                               arena_say(x->call->arena,
+                                         "The request body is not well-formed HTTP: %s.",
+                                         x->call->body_why),
                                NULL, "bad_framing", 0);
     case ERR_FULL:
         return exchange_refuse(x, OUTCOME_OVERLOADED, 503,
                                STR("Too many request bodies are held at this moment. Retry later."),
                                NULL, "overloaded", 1 * USEC_PER_SEC);
-    default:
-        return exchange_refuse(x, OUTCOME_OVERLOADED, 503, STR("Out of memory."), NULL,
-                               "overloaded", 1 * USEC_PER_SEC);
+    default: return exchange_lack_memory(x);
     }
 }
 
@@ -315,20 +323,22 @@ static enum step step_permit(struct exchange *x)
     struct arena *arena = x->call->arena;
     struct refusal why;
     if (dialect_check_media(x->call->head, &why)) return refuse_request(x, &why);
-    if (x->match.dialect->peek(arena, x->call->body, &x->ask, &why)) return refuse_request(x, &why);
+    int err = x->match.dialect->peek(arena, x->call->body, &x->ask, &why);
+    if (err == -ENOMEM) return exchange_lack_memory(x);
+    if (err) return refuse_request(x, &why);
     struct str model = x->ask.model;
     x->asked = snapshot_service(x->snapshot, model);
     if (!x->asked)
         return exchange_refuse(x, OUTCOME_NOT_FOUND, 404,
-                               arena_printf(arena, "The model '%" STR_FMT "' does not exist.",
-                                            STR_ARG(str_sub(model, 0, 200))),
+                               arena_say(arena, "The model '%" STR_FMT "' does not exist.",
+                                         STR_ARG(str_sub(model, 0, 200))),
                                "model", "model_not_found", 0);
     if (!exchange_may_ask(x, model, x->asked)) {
         x->asked = NULL; /* not counted for the model */
         return exchange_refuse(x, OUTCOME_FORBIDDEN, 403,
-                               arena_printf(arena,
-                                            "This API key may not use the model '%" STR_FMT "'.",
-                                            STR_ARG(str_sub(model, 0, 200))),
+                               arena_say(arena,
+                                         "This API key may not use the model '%" STR_FMT "'.",
+                                         STR_ARG(str_sub(model, 0, 200))),
                                "model", "model_not_allowed", 0);
     }
     metric_add(&service_stats(x->asked, x->lane->index)->active, 1);
@@ -456,7 +466,11 @@ void exchange_end_patience(struct exchange *x)
 
 void exchange_start(struct lane *l, struct http_call *call)
 {
-    struct exchange *x = arena_zalloc(call->arena, sizeof *x);
+    struct exchange *x = arena_try_zero(call->arena, sizeof *x);
+    if (!x) {
+        call_reply(call, 503, NULL, 0, STR(""));
+        return;
+    }
     x->magic = EXCHANGE_MAGIC;
     x->match.dialect = &dialect_openai; /* until a route is found */
     x->lane = l;

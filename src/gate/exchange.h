@@ -31,6 +31,8 @@ void exchange_set_total(struct exchange *x, uint64_t total_us);
 
 /* The client has something of its answer: what it said it would wait does not count any more. */
 void exchange_end_patience(struct exchange *x);
+/* Ends the exchange with 503, since there is no memory for what it asks. */
+enum step exchange_lack_memory(struct exchange *x);
 
 /* True when the client's key allows the service by the name that was asked for, or by its own. */
 bool exchange_may_ask(const struct exchange *x, struct str name, const struct service *s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/forward.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* --- what may pass --- */
@@ -105,7 +106,7 @@ static unsigned choose(const struct http_head *head, unsigned ways, struct http_
     return n;
 }
 
-void forward_request(struct exchange *x, const struct endpoint *e, struct http_request *r)
+int forward_request(struct exchange *x, const struct endpoint *e, struct http_request *r)
 {
     const struct http_field own[] = {
         HTTP_FIELD(ACCEPT_ENCODING, STR("identity")),
@@ -117,17 +118,20 @@ void forward_request(struct exchange *x, const struct endpoint *e, struct http_r
     struct arena *arena = x->call->arena;
     const struct http_head *head = x->call->head;
     struct http_field *fields =
-        arena_alloc(arena, (head->field_count + ARRAY_LEN(own)) * sizeof *fields);
+        arena_try(arena, (head->field_count + ARRAY_LEN(own)) * sizeof *fields);
+    struct str target = endpoint_target(arena, e, x->match.rest);
+    if (!fields || !target.ptr) return -ENOMEM;
     unsigned own_count = ARRAY_LEN(own) - (e->authorization.len == 0);
     unsigned n = choose(head, UP, fields, 0);
     memcpy(fields + n, own, own_count * sizeof *fields);
     *r = (struct http_request){
         .method = METHOD_POST,
-        .target = endpoint_target(arena, e, x->match.rest),
+        .target = target,
         .authority = e->host,
         .fields = fields,
         .field_count = n + own_count,
     };
+    return 0;
 }
 
 static bool is_event_stream(const struct http_head *head)
@@ -156,14 +160,15 @@ bool forward_is_stream(const struct http_head *head)
     return head->status < 400 && is_event_stream(head); /* an error is one text */
 }
 
-void forward_response_head(struct exchange *x, const struct http_head *head, bool is_stream)
+int forward_response_head(struct exchange *x, const struct http_head *head, bool is_stream)
 {
     static const struct http_field unbuffered[] = {
         HTTP_FIELD(CACHE_CONTROL, STR_INIT("no-cache, no-transform")),
         HTTP_FIELD(X_ACCEL_BUFFERING, STR_INIT("no")),
     };
-    struct http_field *fields = arena_alloc(
-        x->call->arena, (head->field_count + ARRAY_LEN(unbuffered) + 1) * sizeof *fields);
+    struct http_field *fields =
+        arena_try(x->call->arena, (head->field_count + ARRAY_LEN(unbuffered) + 1) * sizeof *fields);
+    if (!fields) return -ENOMEM;
     unsigned n = choose(head, is_stream ? DOWN : DOWN | WHOLE, fields, 0);
     for (unsigned i = 0; is_stream && i < ARRAY_LEN(unbuffered); i++)
         fields[n++] = unbuffered[i];
@@ -171,4 +176,5 @@ void forward_response_head(struct exchange *x, const struct http_head *head, boo
     x->status = head->status;
     call_begin(x->call, head->status, fields, n,
                head->has_length && !is_stream ? head->length : HTTP_LENGTH_UNKNOWN);
+    return 0;
 }

@@ -12,8 +12,9 @@
 
 /* The request for an endpoint but for its body; the fields are on the call's arena: what may pass of the client's, JSON as the content
  * type (the body was read as that), no content coding accepted (the relay reads the answer), our x-request-id and Via, the endpoint's
- * own key. */
-void forward_request(struct exchange *x, const struct endpoint *e, struct http_request *r);
+ * own key. -ENOMEM. */
+MUST_CHECK int forward_request(struct exchange *x, const struct endpoint *e,
+                               struct http_request *r);
 
 /* False when the answer under this head cannot be relayed, since we cannot tell what its bytes are: an event stream in a content
  * coding, or content types that differ. *why is then what the runtime does, for "The runtime 'x' ...". */
@@ -22,7 +23,8 @@ bool forward_readable(const struct http_head *head, const char **why);
 /* Whether what follows this head is a stream of events. */
 bool forward_is_stream(const struct http_head *head);
 
-/* Begins the client's answer with the upstream's head. Streams also tell proxies on the way not to gather them. */
-void forward_response_head(struct exchange *x, const struct http_head *head, bool is_stream);
+/* Begins the client's answer with the upstream's head. Streams also tell proxies on the way not to gather them. -ENOMEM. */
+MUST_CHECK int forward_response_head(struct exchange *x, const struct http_head *head,
+                                     bool is_stream);
 
 #endif

@@ -33,7 +33,7 @@ enum cut {
 
 /* Who answers. All but `step` may be NULL. */
 struct handler {
-    void (*begin)(struct exchange *x);     /* sets x->mine */
+    int (*begin)(struct exchange *x);      /* sets x->mine; 0 or -ENOMEM */
     enum step (*step)(struct exchange *x); /* at first, and whenever the task was woken */
     /* Ends the exchange now. NULL: it is refused. */
     enum step (*cut)(struct exchange *x, enum cut why);

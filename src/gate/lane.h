@@ -46,8 +46,8 @@ struct lane_home {
     struct str via;    /* our entry in Via headers, "1.1 NAME" (RFC 9110 section 7.6.3) */
     const struct route *routes;
     size_t route_count;
-    /* Appends all metrics in the text format. Main thread. */
-    void (*write_metrics)(void *owner, struct buf *out);
+    /* Appends all metrics in the text format. ERR_TOO_LARGE, -ENOMEM: what was written then is of no use. Main thread. */
+    int (*write_metrics)(void *owner, struct buf *out);
     void *owner;
 };
 

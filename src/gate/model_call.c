@@ -12,6 +12,9 @@
  *   QUEUE+--------------+-------+ */
 #include "gate/model_call.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/machine.h"
@@ -127,14 +130,13 @@ static enum step no_endpoint(struct model_call *m, uint64_t retry_after_us)
     struct buf reason;
     buf_init(&reason, 1024);
     service_ready(m->admission.service, exchange_now(m->x), &reason);
-    struct str why = arena_dup(m->x->call->arena, buf_str(&reason));
+    struct str why = buf_str(&reason);
+    struct str text = arena_say(m->x->call->arena,
+                                "No endpoint can serve the model '%" STR_FMT "' now%s%" STR_FMT ".",
+                                STR_ARG(m->x->asked->name), why.len ? ": " : "", STR_ARG(why));
     buf_fini(&reason);
-    return exchange_refuse(
-        m->x, OUTCOME_NO_ENDPOINT, 503,
-        arena_printf(m->x->call->arena,
-                     "No endpoint can serve the model '%" STR_FMT "' now%s%" STR_FMT ".",
-                     STR_ARG(m->x->asked->name), why.len ? ": " : "", STR_ARG(why)),
-        NULL, "no_endpoint", MAX(retry_after_us, (uint64_t)USEC_PER_SEC));
+    return exchange_refuse(m->x, OUTCOME_NO_ENDPOINT, 503, text, NULL, "no_endpoint",
+                           MAX(retry_after_us, (uint64_t)USEC_PER_SEC));
 }
 
 static enum step queue_refused(struct model_call *m)
@@ -144,10 +146,9 @@ static enum step queue_refused(struct model_call *m)
         1);
     if (next_fallback(m)) return go(m, MODEL_CALL_ADMIT);
     return exchange_refuse(m->x, OUTCOME_QUEUE_FULL, 429,
-                           arena_printf(m->x->call->arena,
-                                        "The queue of the model '%" STR_FMT
-                                        "' is full. Retry later.",
-                                        STR_ARG(m->x->asked->name)),
+                           arena_say(m->x->call->arena,
+                                     "The queue of the model '%" STR_FMT "' is full. Retry later.",
+                                     STR_ARG(m->x->asked->name)),
                            NULL, "rate_limit_exceeded", 1 * USEC_PER_SEC);
 }
 
@@ -159,8 +160,9 @@ static enum step step_admit(struct model_call *m)
     if (got == ADMIT_NONE) return no_endpoint(m, retry_after_us);
     if (got == ADMIT_REST && next_fallback(m)) return STEP_NEXT;
     m->admission.deadline_us = m->x->deadline_us ? m->x->deadline_us : UINT64_MAX;
-    if (admit_wait(&m->admission, m->x->lane->loop, &m->x->task, now, &m->waiter))
-        return queue_refused(m);
+    int err = admit_wait(&m->admission, m->x->lane->loop, &m->x->task, now, &m->waiter);
+    if (err == -ENOMEM) return exchange_lack_memory(m->x);
+    if (err) return queue_refused(m);
     m->queued_us = now;
     return go(m, MODEL_CALL_QUEUE);
 }
@@ -197,18 +199,40 @@ static enum step step_queue(struct model_call *m)
     if (next_fallback(m)) return go(m, MODEL_CALL_ADMIT);
     return exchange_refuse(
         m->x, OUTCOME_QUEUE_TIMEOUT, 503,
-        arena_printf(m->x->call->arena,
-                     "The request waited %llu s for a free endpoint of the model '%" STR_FMT "'.",
-                     (unsigned long long)((now - m->queued_us + USEC_PER_SEC - 1) / USEC_PER_SEC),
-                     STR_ARG(m->x->asked->name)),
+        arena_say(m->x->call->arena,
+                  "The request waited %llu s for a free endpoint of the model '%" STR_FMT "'.",
+                  (unsigned long long)((now - m->queued_us + USEC_PER_SEC - 1) / USEC_PER_SEC),
+                  STR_ARG(m->x->asked->name)),
         NULL, "queue_timeout", 1 * USEC_PER_SEC);
 }
 
 /* --- SEND and AWAIT --- */
 
+/* We lack something ourselves: nobody else can help, and no endpoint is to blame. */
+static enum step lack(struct model_call *m, int err)
+{
+    const struct verdict_row *row = verdict_row(VERDICT_LOCAL);
+    struct lane *w = m->x->lane;
+    uint64_t now = exchange_now(m->x);
+    attempt_report(&m->attempt, VERDICT_LOCAL, 0, NULL);
+    attempt_end(&m->attempt);
+    if (!w->lack_told_us || now - w->lack_told_us >= LACK_TELL_US) {
+        w->lack_told_us = now;
+        log_note(
+            LOG_ERROR, "overloaded",
+            "a request cannot be passed on: %s; see limits.connections_max, ulimit -n and the memory",
+            err_text(err));
+    }
+    return exchange_refuse(
+        m->x, OUTCOME_OVERLOADED, row->status,
+        arena_say(m->x->call->arena, "The gateway is overloaded: %s.", err_text(err)), NULL,
+        row->code, 1 * USEC_PER_SEC);
+}
+
 static enum step step_send(struct model_call *m)
 {
-    attempt_start(&m->attempt);
+    int err = attempt_start(&m->attempt);
+    if (err) return lack(m, err);
     return go(m, MODEL_CALL_AWAIT);
 }
 
@@ -270,8 +294,8 @@ static enum step attempt_failed(struct model_call *m, enum verdict verdict, uint
     if (retry != RETRY_NO && next_fallback(m)) return go(m, MODEL_CALL_ADMIT);
     return exchange_refuse(m->x, row->status == 504 ? OUTCOME_TIMEOUT : OUTCOME_UPSTREAM_FAILED,
                            row->status,
-                           arena_printf(m->x->call->arena, "The runtime '%" STR_FMT "' %s.",
-                                        STR_ARG(m->attempt.endpoint_name), what),
+                           arena_say(m->x->call->arena, "The runtime '%" STR_FMT "' %s.",
+                                     STR_ARG(m->attempt.endpoint_name), what),
                            NULL, row->code, retry_after_us);
 }
 
@@ -280,27 +304,6 @@ static enum step fail_attempt(struct model_call *m, enum verdict verdict, const 
 {
     bool elsewhere = verdict_row(verdict)->retry == RETRY_ELSEWHERE;
     return attempt_failed(m, verdict, 0, elsewhere ? take_retry(m) : RETRY_NO, what);
-}
-
-/* We lack something ourselves: nobody else can help, and no endpoint is to blame. */
-static enum step lack(struct model_call *m, int err)
-{
-    const struct verdict_row *row = verdict_row(VERDICT_LOCAL);
-    struct lane *w = m->x->lane;
-    uint64_t now = exchange_now(m->x);
-    attempt_report(&m->attempt, VERDICT_LOCAL, 0, NULL);
-    attempt_end(&m->attempt);
-    if (!w->lack_told_us || now - w->lack_told_us >= LACK_TELL_US) {
-        w->lack_told_us = now;
-        log_note(
-            LOG_ERROR, "overloaded",
-            "no connection to an endpoint can be made: %s; see limits.connections_max and ulimit -n",
-            err_text(err));
-    }
-    return exchange_refuse(
-        m->x, OUTCOME_OVERLOADED, row->status,
-        arena_printf(m->x->call->arena, "The gateway is overloaded: %s.", err_text(err)), NULL,
-        row->code, 1 * USEC_PER_SEC);
 }
 
 static enum step fetch_failed(struct model_call *m)
@@ -316,7 +319,7 @@ static enum step fetch_failed(struct model_call *m)
     if (verdict == VERDICT_LOCAL) return lack(m, m->attempt.fetch.err);
     const char *what = m->attempt.fetch.sent ? "broke off before answering" : "cannot be reached";
     attempt_log_protocol(&m->attempt);
-    return fail_attempt(m, verdict, arena_printf(m->x->call->arena, "%s: %s", what, why).ptr);
+    return fail_attempt(m, verdict, arena_say(m->x->call->arena, "%s: %s", what, why).ptr);
 }
 
 /* A 400 or 422 may be about the `stream_options` that only we added. Asks without them, once: when that goes well, they are left out
@@ -352,8 +355,8 @@ static enum step refuse_answer(struct model_call *m, enum verdict verdict)
 
 static enum step begin_relay(struct model_call *m)
 {
-    answer_begin(&m->attempt);
-    return go(m, MODEL_CALL_RELAY);
+    int err = answer_begin(&m->attempt);
+    return err ? lack(m, err) : go(m, MODEL_CALL_RELAY);
 }
 
 /* The answer goes to the client as it is. */
@@ -427,21 +430,25 @@ static enum step step_await(struct model_call *m)
 /* Begins the client's answer with what was held. */
 static enum step release(struct model_call *m, const struct str *out, unsigned n)
 {
-    (void)begin_relay(m);
+    enum step step = begin_relay(m);
+    if (step == STEP_DONE) return step;
     struct str held = buf_str(&m->held);
     if (held.len) call_write(m->x->call, &held, 1, false);
     buf_release(&m->held);
     return m->x->call->gone ? STEP_NEXT : answer_pass(&m->attempt, out, n);
 }
 
+/* All of it or nothing. */
 static bool keep(struct model_call *m, const struct str *out, unsigned n)
 {
     size_t size = 0;
+    char *room;
     for (unsigned i = 0; i < n; i++)
         size += out[i].len;
-    if (buf_len(&m->held) + size > HELD_MAX) return false;
+    if (buf_reserve(&m->held, size, &room)) return false;
     for (unsigned i = 0; i < n; i++)
-        if (buf_append(&m->held, out[i])) return false;
+        if (out[i].len) room = mempcpy(room, out[i].ptr, out[i].len);
+    buf_commit(&m->held, size);
     return true;
 }
 
@@ -462,6 +469,7 @@ static enum step step_hold(struct model_call *m)
     bool failed = m->attempt.fetch.state == FETCH_FAILED, whole = fetch_ended(&m->attempt.fetch);
     struct str out[RELAY_SLICES], body = fetch_take(&m->attempt.fetch);
     unsigned n = attempt_feed(&m->attempt, body, whole, out);
+    if (m->attempt.relay.starved) return lack(m, -ENOMEM);
     if (failed && relay_cut(&m->attempt.relay)) return fetch_failed(m);
     if (m->attempt.relay.content) {
         attempt_note_first(&m->attempt);
@@ -490,13 +498,15 @@ static enum step (*const steps[STATE_COUNT])(struct model_call *m) = {
     [MODEL_CALL_HOLD] = step_hold,   [MODEL_CALL_RELAY] = step_relay,
 };
 
-static void on_begin(struct exchange *x)
+static int on_begin(struct exchange *x)
 {
-    struct model_call *m = arena_zalloc(x->call->arena, sizeof *m);
+    struct model_call *m = arena_try_zero(x->call->arena, sizeof *m);
+    if (!m) return -ENOMEM;
     m->x = m->attempt.x = x;
     m->admission.service = x->asked;
     buf_init(&m->held, HELD_MAX);
     x->mine = m;
+    return 0;
 }
 
 static enum step on_step(struct exchange *x)

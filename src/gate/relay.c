@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/relay.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "json/skim.h"
@@ -205,7 +206,8 @@ static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY
     unsigned n = 0;
     while (!r->done) {
         int got = sse_next(&r->sse, &in, &event);
-        if (got == 0) break;
+        r->starved = got == -ENOMEM;
+        if (got == 0 || r->starved) break;
         if (got < 0) {
             sse_skip(&r->sse, &in, &event.raw);
             see_large(r, event.raw);
@@ -244,7 +246,7 @@ unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RE
 {
     r->error_message = (struct json_span){.type = JSON_NONE};
     if (r->is_sse) {
-        unsigned n = in.len ? feed_events(r, in, out) : 0;
+        unsigned n = in.len && !r->starved ? feed_events(r, in, out) : 0;
         return last ? end_events(r, out, n) : n;
     }
     out[0] = in;

@@ -21,8 +21,9 @@ struct relay {
         content; /* something of an answer went by: not only comments, roles, empty deltas, errors */
     bool done;   /* [DONE] went through; nothing behind it does */
     bool error;  /* an error event went through */
-    bool data;   /* an event with data went through */
-    bool large;  /* in the middle of an event that is too large to be looked into as a whole */
+    bool starved; /* there was no memory for the beginning of an event: nothing more goes through */
+    bool data;    /* an event with data went through */
+    bool large;   /* in the middle of an event that is too large to be looked into as a whole */
     uint64_t events; /* passed on */
     uint64_t deltas; /* of them, with a piece of the answer: about as many tokens */
     uint64_t begun;  /* choices by index, a bit each */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/routes.h"
 
+#include <errno.h>
+
 const char *route_name(const struct route_match *m)
 {
     return m->route ? m->route->name : "unknown";
@@ -19,11 +21,16 @@ static struct str without_version(struct str path)
     return path;
 }
 
-static bool fits(const struct route *r, struct str path, struct arena *arena, struct str *arg)
+/* *fits: whether the path is the route's. -ENOMEM. */
+static int compare(const struct route *r, struct str path, struct arena *arena, struct str *arg,
+                   bool *fits)
 {
-    if (!(r->flags & ROUTE_REST)) return str_eq(path, r->path);
-    return str_starts(path, r->path) && path.len > r->path.len &&
-           http_percent_decode(arena, str_skip(path, r->path.len), arg) == 0;
+    *fits = r->flags & ROUTE_REST ? str_starts(path, r->path) && path.len > r->path.len
+                                  : str_eq(path, r->path);
+    if (!*fits || !(r->flags & ROUTE_REST)) return 0;
+    int err = http_percent_decode(arena, str_skip(path, r->path.len), arg);
+    if (err) *fits = false;
+    return err == -ENOMEM ? err : 0;
 }
 
 /* Of clients that call what is not served. */
@@ -42,25 +49,30 @@ static void found(const struct route *r, const struct http_head *head, struct ro
                           : head->method == METHOD_GET || head->method == METHOD_HEAD;
 }
 
-void routes_match(const struct route *routes, size_t count, const struct http_head *head,
-                  struct arena *arena, struct route_match *out)
+int routes_match(const struct route *routes, size_t count, const struct http_head *head,
+                 struct arena *arena, struct route_match *out)
 {
     *out = (struct route_match){.rest = without_version(head->path),
                                 .dialect = probable_dialect(head->path)};
     for (size_t i = 0; i < count; i++) {
         const struct route *r = &routes[i];
-        if (!fits(r, r->flags & ROUTE_API ? out->rest : head->path, arena, &out->arg)) continue;
+        bool fits;
+        int err =
+            compare(r, r->flags & ROUTE_API ? out->rest : head->path, arena, &out->arg, &fits);
+        if (err) return err;
+        if (!fits) continue;
         found(r, head, out);
-        return;
+        break;
     }
+    return 0;
 }
 
 /* A path in small letters, with one slash where there are several and none at its end. */
 static struct str tidied(struct arena *arena, struct str path)
 {
-    char *to = arena_alloc(arena, path.len + 1);
+    char *to = arena_try(arena, path.len + 1);
     size_t n = 0;
-    for (size_t i = 0; i < path.len; i++) {
+    for (size_t i = 0; to && i < path.len; i++) {
         char c = path.ptr[i];
         if (c == '/' && n && to[n - 1] == '/') continue;
         to[n++] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
@@ -76,7 +88,7 @@ struct str routes_suggest(const struct route *routes, size_t count, struct arena
     struct str tidy = tidied(arena, path);
     for (size_t i = 0; i < count; i++)
         if (str_ends(tidy, routes[i].path))
-            return routes[i].flags & ROUTE_API ? arena_cat(arena, STR("/v1"), routes[i].path)
+            return routes[i].flags & ROUTE_API ? arena_try_cat(arena, STR("/v1"), routes[i].path)
                                                : routes[i].path;
     return STR_NULL;
 }

@@ -40,9 +40,9 @@ struct route_match {
         *dialect; /* the route's; without one, that in which the client probably reads */
 };
 
-/* Finds the route. /v1/x, /openai/v1/x and /x are the same. Strings borrow from the head or the arena. */
-void routes_match(const struct route *routes, size_t count, const struct http_head *head,
-                  struct arena *arena, struct route_match *out);
+/* Finds the route. /v1/x, /openai/v1/x and /x are the same. Strings borrow from the head or the arena. -ENOMEM. */
+MUST_CHECK int routes_match(const struct route *routes, size_t count, const struct http_head *head,
+                            struct arena *arena, struct route_match *out);
 
 /* For an unknown path: the one that was probably meant ("/v1/chat/completions" for "//v1/v1/chat/completions/"), or ptr NULL. */
 struct str routes_suggest(const struct route *routes, size_t count, struct arena *arena,

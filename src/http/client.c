@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/machine.h"
+#include "base/mem.h"
 #include "http/gather.h"
 
 #define BODY_HELD_MAX ((size_t)1 << 20)
@@ -113,13 +114,17 @@ static void sweep_idle(struct task *task)
     if (next_due) timer_start(c->loop, &c->sweep, next_due);
 }
 
+/* NULL: no memory. */
 static struct http_pool *pool_for(struct http_client *c, struct str key)
 {
     struct http_pool *pool = map_get(&c->pools, key);
     if (pool) return pool;
-    pool = calloc(1, sizeof *pool);
-    if (!pool) abort();
-    pool->key = str_dup(key);
+    pool = mem_try_zero(1, sizeof *pool);
+    if (pool) pool->key = str_try_dup(key);
+    if (!pool || !pool->key) {
+        free(pool);
+        return NULL;
+    }
     list_init(&pool->idle);
     map_put(&c->pools, str_n(pool->key, key.len), pool);
     return pool;
@@ -167,11 +172,14 @@ static void fail(struct fetch *f, int err)
     tell(f);
 }
 
-/* The peer's bytes are no response: says which rule they break. */
+/* The peer's bytes are no response: says which rule they break, unless memory is what it lacks. */
 static int refused(struct http_upstream *u)
 {
     int status;
-    return h1_error(u->parser, &status, &u->fetch->why);
+    const char *why;
+    int err = h1_error(u->parser, &status, &why);
+    if (err != -ENOMEM) u->fetch->why = why;
+    return err;
 }
 
 /* The connection breaks under its fetch. */
@@ -181,7 +189,8 @@ static void break_off(struct http_upstream *u, int err)
     f->conn = NULL;
     u->fetch = NULL;
     if (f->body.len) { /* bytes that came before are the fetch's still */
-        f->body = arena_dup(f->arena, f->body);
+        f->body = arena_try_dup(f->arena, f->body);
+        if (!f->body.ptr) err = -ENOMEM;
     }
     upstream_close(u);
     fail(f, err);
@@ -209,7 +218,12 @@ static void send_request(struct http_upstream *u)
     struct h1_start start = start_of(f);
     struct gather g;
     gather_init(&g, u->stream);
-    gather_add(&g, h1_write_request(f->arena, r, &start));
+    struct str head = h1_write_request(f->arena, r, &start);
+    if (!head.ptr) {
+        break_off(u, -ENOMEM);
+        return;
+    }
+    gather_add(&g, head);
     for (unsigned i = 0; i < r->body_count; i++)
         gather_add(&g, r->body[i]);
     move(f, FETCH_AWAIT);
@@ -237,11 +251,11 @@ static int add_body(struct http_upstream *u, struct str bytes)
     return 0;
 }
 
-/* The head outlives its connection, which may break right behind it. Its strings are on the arena already. */
+/* The head outlives its connection, which may break right behind it. Its strings are on the arena already. NULL: no memory. */
 static const struct http_head *keep_head(struct arena *arena, const struct http_head *head)
 {
-    struct http_head *kept = arena_alloc(arena, sizeof *kept);
-    *kept = *head;
+    struct http_head *kept = arena_try(arena, sizeof *kept);
+    if (kept) *kept = *head;
     return kept;
 }
 
@@ -304,15 +318,19 @@ static void on_data(void *owner, struct str bytes)
     f->any_byte = true;
     f->last_read_us = loop_now(f->client->loop);
     struct str piece;
+    int err;
     for (;;) {
         switch (h1_next(u->parser, &bytes, &piece)) {
         case H1_HEAD:
             f->head = keep_head(f->arena, h1_head(u->parser));
             move(f, FETCH_BODY);
-            continue;
+            if (f->head) continue;
+            break_off(u, -ENOMEM);
+            return;
         case H1_BODY:
-            if (add_body(u, piece) == 0) continue;
-            break_off(u, ERR_TOO_LARGE);
+            err = add_body(u, piece);
+            if (!err) continue;
+            break_off(u, err);
             return;
         case H1_END:
             move(f, FETCH_DONE);
@@ -330,8 +348,9 @@ static void on_settle(void *owner)
     struct http_upstream *u = owner;
     struct fetch *f = u->fetch;
     if (!f || f->body.len == 0 || buf_len(&u->held)) return;
-    if (buf_append(&u->held, f->body)) {
-        break_off(u, ERR_TOO_LARGE);
+    int err = buf_append(&u->held, f->body);
+    if (err) {
+        break_off(u, err);
         return;
     }
     f->body = buf_str(&u->held);
@@ -381,7 +400,7 @@ static struct http_upstream *take_idle(struct http_pool *pool)
 static int dial(struct fetch *f, struct http_pool *pool)
 {
     struct http_client *c = f->client;
-    struct http_upstream *u = calloc(1, sizeof *u);
+    struct http_upstream *u = mem_try_zero(1, sizeof *u);
     int err = u ? h1_new(true, &c->limits, &u->parser) : -ENOMEM;
     pool->members++;
     if (!err) err = loop_dial(c->loop, &f->addr, &u->stream);
@@ -408,6 +427,10 @@ void fetch_start(struct fetch *f)
     struct http_pool *pool = pool_for(c, f->key);
     assert(f->state == FETCH_NONE);
     move(f, FETCH_CONNECTING);
+    if (!pool) {
+        fail(f, -ENOMEM);
+        return;
+    }
     struct http_upstream *u = f->no_reuse ? NULL : take_idle(pool);
     if (!u) {
         int err = dial(f, pool);

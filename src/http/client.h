@@ -73,7 +73,7 @@ struct fetch {
     enum fetch_state state;
     /* FETCH_FAILED by what the peer sent: which rule it breaks; static; else NULL */
     const char *why;
-    int err; /* FETCH_FAILED: ERR_EOF, ERR_PROTOCOL, ERR_TOO_LARGE, -ECONNREFUSED, ERR_RESOLVE ... */
+    int err; /* FETCH_FAILED: ERR_EOF, ERR_PROTOCOL, ERR_TOO_LARGE, -ECONNREFUSED, ERR_RESOLVE, -ENOMEM ... */
     bool reused;   /* on a pooled connection */
     bool sent;     /* the request was given to a connected stream */
     bool any_byte; /* a byte of the response was seen */

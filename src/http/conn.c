@@ -27,9 +27,19 @@ struct http_conn *conn__of(const struct http_call *c)
     return conn;
 }
 
+/* True while a mere close would be the regular end of a body of which the client has a part. */
+static bool would_lie(const struct http_conn *conn)
+{
+    if (!conn->begun || conn->framing != H1_CLOSE) return false;
+    return !conn->complete || stream_pending(conn->stream) > 0;
+}
+
 static void close_stream(struct http_conn *conn)
 {
-    if (conn->stream) stream_close(conn->stream);
+    if (conn->stream && would_lie(conn))
+        stream_close_reset(conn->stream);
+    else if (conn->stream)
+        stream_close(conn->stream);
     conn->stream = NULL;
 }
 

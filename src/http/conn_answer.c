@@ -2,6 +2,7 @@
 /* Answers. */
 #include "http/conn_priv.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "http/gather.h"
@@ -38,6 +39,7 @@ void call_begin(struct http_call *c, int status, const struct http_field *fields
         conn->close_after = true;
     struct h1_start start = {conn->framing, length, persistence_of(conn)};
     conn->out_head = h1_write_response(c->arena, status, fields, count, &start);
+    if (!conn->out_head.ptr) conn__gone(conn, -ENOMEM);
 }
 
 /* What the stream takes now or keeps. */
@@ -47,6 +49,7 @@ static void send(struct http_conn *conn, struct gather *g)
     bool blocked = stream_pending(conn->stream) > 0;
     gather_flush(g);
     if (g->err) {
+        conn->complete = false;
         conn__gone(conn, g->err);
         return;
     }
@@ -150,8 +153,6 @@ void call_abort(struct http_call *c)
     struct http_conn *conn = conn__of(c);
     assert(!c->ended);
     c->ended = true;
-    bool until_close = conn->begun && conn->framing == H1_CLOSE && !conn->complete;
-    if (until_close) conn__reset(conn); /* a mere close would be the body's regular end */
     conn__end(conn);
 }
 

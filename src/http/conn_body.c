@@ -107,7 +107,9 @@ void conn__drop_body(struct http_conn *conn)
 static int make_room(struct http_conn *conn, size_t length)
 {
     char *room;
-    int err = buf_reserve(&conn->body, length, &room);
+    bool small = length <= BODY_IN_ARENA;
+    if (small) conn->body_arena = arena_try(&conn->arena, length + 1);
+    int err = !small ? buf_reserve(&conn->body, length, &room) : conn->body_arena ? 0 : -ENOMEM;
     if (err) conn__body_failed(conn, err);
     return err;
 }
@@ -129,10 +131,7 @@ void call_read_body(struct http_call *c, size_t max)
         conn__body_failed(conn, ERR_TOO_LARGE);
         return;
     }
-    if (head->has_length && head->length <= BODY_IN_ARENA)
-        conn->body_arena = arena_alloc(&conn->arena, head->length + 1);
-    else if (head->has_length && make_room(conn, head->length))
-        return;
+    if (head->has_length && make_room(conn, head->length)) return;
     if (h1_facts(conn->parser)->expect_continue && conn->input.len == 0) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         struct iovec iov = {(char *)(uintptr_t)go_on, sizeof go_on - 1};

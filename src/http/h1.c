@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 enum {
     HEADERS_FIRST = 16,
@@ -60,6 +61,11 @@ static int fail(struct h1 *p, int status, const char *text)
     return HPE_USER;
 }
 
+static int lack(struct h1 *p)
+{
+    return fail(p, 503, "there is no memory for the head");
+}
+
 /* Appends a piece to *s, which is usually empty: heads mostly arrive whole. The string that grew last has room for more,
  * so that one which trickles in takes memory in proportion to its length. */
 static int add_piece(struct h1 *p, struct str *s, const char *at, size_t len)
@@ -68,7 +74,8 @@ static int add_piece(struct h1 *p, struct str *s, const char *at, size_t len)
     char *joined = (char *)(uintptr_t)s->ptr;
     if (s->len == 0 || need > p->piece_cap) {
         p->piece_cap = s->len ? 2 * need : need;
-        joined = arena_alloc(p->arena, p->piece_cap);
+        joined = arena_try(p->arena, p->piece_cap);
+        if (!joined) return lack(p);
         if (s->len) memcpy(joined, s->ptr, s->len);
     }
     memcpy(joined + s->len, at, len);
@@ -81,7 +88,8 @@ static struct http_field *new_header(struct h1 *p)
 {
     if (p->head.field_count == p->header_cap) {
         unsigned cap = p->header_cap ? p->header_cap * 2 : HEADERS_FIRST;
-        struct http_field *grown = arena_alloc(p->arena, cap * sizeof *grown);
+        struct http_field *grown = arena_try(p->arena, cap * sizeof *grown);
+        if (!grown) return NULL;
         if (p->head.field_count) memcpy(grown, p->head.fields, p->head.field_count * sizeof *grown);
         p->head.fields = grown;
         p->header_cap = cap;
@@ -140,7 +148,7 @@ static int on_header_field(llhttp_t *ll, const char *at, size_t len)
     if (p->in_value || p->head.field_count == 0) {
         if (p->head.field_count >= p->limits.header_max)
             return fail(p, 431, "more header fields than the limit");
-        new_header(p);
+        if (!new_header(p)) return lack(p);
         p->in_value = false;
     }
     return add_piece(p, &p->head.fields[p->head.field_count - 1].name, at, len);
@@ -188,9 +196,9 @@ static int read_absolute(struct h1 *p, struct str *target)
     if (!http_host_ok(authority)) return fail(p, 400, "the request target names no valid host");
     p->head.authority = authority;
     rest = str_skip(rest, len);
-    if (rest.len == 0 || rest.ptr[0] == '?') rest = arena_cat(p->arena, STR("/"), rest);
+    if (rest.len == 0 || rest.ptr[0] == '?') rest = arena_try_cat(p->arena, STR("/"), rest);
     *target = rest;
-    return 0;
+    return rest.ptr ? 0 : lack(p);
 }
 
 /* Cuts the target into path and query, by its four forms (RFC 9112 section 3.2). */
@@ -311,7 +319,7 @@ static const llhttp_settings_t settings = {
 
 int h1_new(bool is_response, const struct h1_limits *limits, struct h1 **out)
 {
-    struct h1 *p = calloc(1, sizeof *p);
+    struct h1 *p = mem_try_zero(1, sizeof *p);
     if (!p) return -ENOMEM;
     llhttp_init(&p->ll, is_response ? HTTP_RESPONSE : HTTP_REQUEST, &settings);
     p->limits = *limits;
@@ -474,7 +482,11 @@ int h1_error(const struct h1 *p, int *status, const char **text)
 {
     *status = p->status;
     *text = p->text;
-    return p->status == 431 ? ERR_TOO_LARGE : ERR_PROTOCOL;
+    switch (p->status) {
+    case 431: return ERR_TOO_LARGE;
+    case 503: return -ENOMEM;
+    default: return ERR_PROTOCOL;
+    }
 }
 
 bool h1_started(const struct h1 *p)

@@ -55,7 +55,8 @@ enum h1_event h1_finish(struct h1 *p);
 const struct http_head *h1_head(const struct h1 *p);
 const struct h1_facts *h1_facts(const struct h1 *p);
 
-/* After H1_ERROR: the status to answer to a request (400, 417, 431, 501, 505), and which rule the message breaks, in words, static. */
+/* After H1_ERROR: the status to answer to a request (400, 417, 431, 501, 503, 505), and which rule the message breaks, in words,
+ * static. Returns ERR_PROTOCOL, ERR_TOO_LARGE (431) or, where no rule is broken but memory is lacking, -ENOMEM (503). */
 int h1_error(const struct h1 *p, int *status, const char **text);
 
 /* True when any byte of a message has been seen since h1_begin. */
@@ -81,11 +82,11 @@ struct h1_start {
     enum h1_persistence persistence;
 };
 
-/* The head of a request, on the arena; `start` says what its body's slices are. */
+/* The head of a request, on the arena; `start` says what its body's slices are. ptr NULL: no memory. */
 struct str h1_write_request(struct arena *arena, const struct http_request *r,
                             const struct h1_start *start);
 
-/* The head of a response, on the arena. Adds the date unless a field has it (RFC 9110 section 6.6.1). */
+/* The head of a response, on the arena. Adds the date unless a field has it (RFC 9110 section 6.6.1). ptr NULL: no memory. */
 struct str h1_write_response(struct arena *arena, int status, const struct http_field *fields,
                              unsigned count, const struct h1_start *start);
 

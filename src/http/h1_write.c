@@ -71,10 +71,10 @@ struct str h1_write_request(struct arena *arena, const struct http_request *r,
 {
     static const struct str version = STR_INIT(" HTTP/1.1\r\nhost: ");
     struct str method = http_method_name(r->method);
-    char *head =
-        arena_alloc(arena, method.len + 1 + r->target.len + version.len + r->authority.len + 2 +
-                               fields_size(r->fields, r->field_count) + START_ROOM);
+    char *head = arena_try(arena, method.len + 1 + r->target.len + version.len + r->authority.len +
+                                      2 + fields_size(r->fields, r->field_count) + START_ROOM);
     struct pen p = {head};
+    if (!head) return STR_NULL;
     put(&p, method);
     put(&p, STR(" "));
     put(&p, r->target);
@@ -92,10 +92,11 @@ struct str h1_write_response(struct arena *arena, int status, const struct http_
     char code[STR_U64_ROOM];
     struct str reason = http_reason(status);
     struct str date = has_date(fields, count) ? STR_NULL : http_date();
-    char *head = arena_alloc(arena, sizeof "HTTP/1.1 " + STR_U64_ROOM + reason.len +
-                                        sizeof "\r\ndate: \r\n" + date.len +
-                                        fields_size(fields, count) + START_ROOM);
+    char *head =
+        arena_try(arena, sizeof "HTTP/1.1 " + STR_U64_ROOM + reason.len + sizeof "\r\ndate: \r\n" +
+                             date.len + fields_size(fields, count) + START_ROOM);
     struct pen p = {head};
+    if (!head) return STR_NULL;
     put(&p, STR("HTTP/1.1 "));
     put(&p, str_of_u64((uint64_t)status, 10, code));
     put(&p, STR(" "));

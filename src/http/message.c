@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -227,7 +228,8 @@ int http_percent_decode(struct arena *arena, struct str s, struct str *out)
         *out = s;
         return 0;
     }
-    char *to = arena_alloc(arena, s.len + 1);
+    char *to = arena_try(arena, s.len + 1);
+    if (!to) return -ENOMEM;
     size_t n = 0;
     for (size_t i = 0; i < s.len; i++) {
         if (s.ptr[i] != '%') {

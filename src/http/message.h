@@ -92,7 +92,7 @@ struct str http_reason(int status);
 /* "Sat, 21 Nov 2026 02:15:56 GMT" (RFC 9110 section 5.6.7); cached per thread and second. */
 struct str http_date(void);
 
-/* Decodes %XX; ERR_SYNTAX for a bad escape or %00. The result is on the arena (or `s` itself when nothing is escaped). */
+/* Decodes %XX; ERR_SYNTAX for a bad escape or %00, -ENOMEM. The result is on the arena (or `s` itself when nothing is escaped). */
 MUST_CHECK int http_percent_decode(struct arena *arena, struct str s, struct str *out);
 
 #endif

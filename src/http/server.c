@@ -18,11 +18,14 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "obs/log.h"
 
 enum {
     ARENA_BLOCK = 4096,
-    HELD_MAX = 64 * 1024,                /* unparsed bytes kept while a call is in progress */
+    ARENA_MAX =
+        256 << 20,        /* what stands there has limits of its own; this only catches a runaway */
+    HELD_MAX = 64 * 1024, /* unparsed bytes kept while a call is in progress */
     PIPELINE_PENDING = 65536,            /* queued output above which no further request is begun */
     REFUSED_TELL_US = 10 * USEC_PER_SEC, /* between two log lines */
 };
@@ -256,7 +259,7 @@ static const struct stream_handler conn_handler = {
     .on_drain = on_drain,
 };
 
-static void refuse_connection(struct http_server *s, struct stream *stream)
+static void refuse_connection(struct http_server *s, struct stream *stream, const char *why)
 {
     uint64_t now = loop_now(s->loop);
     stream_close(stream);
@@ -264,27 +267,34 @@ static void refuse_connection(struct http_server *s, struct stream *stream)
     if (s->refused_told_us && now - s->refused_told_us < REFUSED_TELL_US) return;
     s->refused_told_us = now;
     log_note(LOG_WARN, "connections_max",
-             "%u connections are open; more are closed at once (%llu so far)", s->conn_count,
+             "%u connections are open%s; more are closed at once (%llu so far)", s->conn_count, why,
              (unsigned long long)metric_read(&s->stats.refused));
+}
+
+static struct http_conn *conn_new(const struct http_server *s)
+{
+    struct http_conn *conn = mem_try_zero(1, sizeof *conn);
+    if (!conn || !h1_new(false, &s->limits.head, &conn->parser)) return conn;
+    free(conn);
+    return NULL;
 }
 
 void http_server_accept(void *server, struct stream *stream)
 {
     struct http_server *s = server;
-    struct http_conn *conn =
-        s->conn_count < s->limits.connections_max ? calloc(1, sizeof *conn) : NULL;
-    if (conn && h1_new(false, &s->limits.head, &conn->parser)) {
-        free(conn);
-        conn = NULL;
+    if (s->conn_count >= s->limits.connections_max) {
+        refuse_connection(s, stream, "");
+        return;
     }
+    struct http_conn *conn = conn_new(s);
     if (!conn) {
-        refuse_connection(s, stream);
+        refuse_connection(s, stream, ", and there is no memory for another one");
         return;
     }
     conn->magic = CONN_MAGIC;
     conn->server = s;
     conn->stream = stream;
-    arena_init(&conn->arena, s->limits.head.head_max * 4 + s->limits.body_max, ARENA_BLOCK);
+    arena_init(&conn->arena, s->limits.body_max + ARENA_MAX, ARENA_BLOCK);
     task_init(&conn->task, run_conn);
     timer_init(&conn->timer, &conn->task);
     buf_init(&conn->held, HELD_MAX + (1 << 20));

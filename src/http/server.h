@@ -86,7 +86,7 @@ struct http_call {
     struct http_server *server;
     struct arena *arena;          /* lives until the call has ended; recycled per connection */
     const struct http_head *head; /* refused: an empty one */
-    int refused; /* the head breaks a rule: answer with this status and end; 0: it does not */
+    int refused; /* the head breaks a rule, or there is no memory for it (503): answer with this status and end; 0: it does not */
     const char *refused_why; /* which rule; static */
     struct str peer;         /* client address, for logs */
     struct str body;         /* what has arrived; contiguous */
@@ -95,10 +95,10 @@ struct http_call {
     const char *body_why; /* ERR_PROTOCOL: which rule was broken; static */
     /* the client has left (or a write failed, or took too long); only call_end or call_abort remain */
     bool gone;
-    bool ending;         /* the server closes all at once: a last word, or none */
-    int gone_why;        /* ERR_EOF, -ECONNRESET, ERR_TIMEOUT (write) ... */
-    bool head_sent;      /* part of the answer has been given to the stream */
-    bool ended;          /* call_end or call_abort was called */
+    bool ending;    /* the server closes all at once: a last word, or none */
+    int gone_why;   /* ERR_EOF, -ECONNRESET, ERR_TIMEOUT (write), -ENOMEM (for an answer) ... */
+    bool head_sent; /* part of the answer has been given to the stream */
+    bool ended;     /* call_end or call_abort was called */
     uint64_t started_us; /* first byte of the request */
     uint64_t bytes_out;  /* body bytes given to the stream */
     void *user;          /* the handler's */

@@ -34,7 +34,8 @@ void sse_init(struct sse *s, size_t event_max);
 void sse_fini(struct sse *s);
 
 /* Takes the next whole event off *input. SSE_EVENT, or 0 when the rest was carried over (input is then empty), or
- * ERR_TOO_LARGE in an event that exceeds event_max, until its end; sse_rest and *input are its first two parts, sse_skip passes over it.
+ * ERR_TOO_LARGE in an event that exceeds event_max, until its end; sse_rest and *input are its first two parts, sse_skip passes over it;
+ * or -ENOMEM, after which what is there can only be given up.
  * Accepts \n, \r\n and \r line ends. */
 MUST_CHECK int sse_next(struct sse *s, struct str *input, struct sse_event *event);
 

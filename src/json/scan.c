@@ -7,6 +7,7 @@
  *                                  `--outermost closed--> FINISHED */
 #include "json/scan.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -462,25 +463,25 @@ int json_scan_span(const struct json_span *object, const struct str *names, size
     return json_scan(object->raw, names, count, spans, error);
 }
 
-bool json_span_str(const struct json_span *span, struct arena *arena, struct str *out)
+int json_span_str(const struct json_span *span, struct arena *arena, struct str *out)
 {
-    if (span->type != JSON_STRING) return false;
+    if (span->type != JSON_STRING) return ERR_TYPE;
     struct str inner = str_n(span->raw.ptr + 1, span->raw.len - 2);
     if (str_find_char(inner, '\\') < 0) {
         *out = inner;
-        return true;
+        return 0;
     }
     char *copy = arena_try(arena, inner.len);
-    if (!copy) return false;
+    if (!copy) return -ENOMEM;
     size_t len = 0;
     const unsigned char *p = (const unsigned char *)inner.ptr, *end = p + inner.len;
     while (p < end) {
         size_t n = take_char(&p, end, copy + len);
-        if (n == 0) return false;
+        if (n == 0) return ERR_SYNTAX;
         len += n;
     }
     *out = str_n(copy, len);
-    return true;
+    return 0;
 }
 
 bool json_span_bool(const struct json_span *span, bool *out)

@@ -41,10 +41,13 @@ MUST_CHECK int json_scan(struct str text, const struct str *names, size_t count,
 MUST_CHECK int json_scan_span(const struct json_span *object, const struct str *names, size_t count,
                               struct json_span *spans, struct json_error *error);
 
-/* The span's value. False when it has another type. A string without escapes borrows from the text,
- * one with escapes is unescaped onto `arena` (false as well when that is beyond the arena's cap, or
- * half a surrogate pair is in it). Integers may be written as 1e3 or 2.0, as json_to_i64 has it. */
-bool json_span_str(const struct json_span *span, struct arena *arena, struct str *out);
+/* The span's value. A string without escapes borrows from the text, one with escapes is unescaped
+ * onto `arena`. ERR_TYPE: another type; ERR_SYNTAX: half a surrogate pair is in it; -ENOMEM, also
+ * beyond the arena's cap. */
+MUST_CHECK int json_span_str(const struct json_span *span, struct arena *arena, struct str *out);
+
+/* The same; false when it has another type. Integers may be written as 1e3 or 2.0, as json_to_i64
+ * has it. */
 bool json_span_bool(const struct json_span *span, bool *out);
 bool json_span_i64(const struct json_span *span, int64_t *out);
 

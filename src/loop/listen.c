@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "loop/stream.h"
 
 enum { BACKLOG = 4096 };
@@ -36,6 +37,7 @@ static int listen_unix(struct str path, int *out)
         if (unix_is_served(&sun)) return -EADDRINUSE;
         unlink(sun.sun_path);
     }
+    if (fault_point(FAULT_SOCKET)) return -EMFILE;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -errno;
     mode_t old = umask(0177);
@@ -53,6 +55,7 @@ static int listen_unix(struct str path, int *out)
 static int open_tcp(const struct addrinfo *ai, bool shared)
 {
     static const int on = 1;
+    if (fault_point(FAULT_SOCKET)) return -EMFILE;
     int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return -errno;
     int err = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

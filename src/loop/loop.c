@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
+#include "base/mem.h"
 #include "loop/loop_priv.h"
 #include "obs/log.h"
 
@@ -40,7 +42,7 @@ static bool timer_less(const struct heap_node *a, const struct heap_node *b)
 
 static struct loop *loop_alloc(void)
 {
-    struct loop *l = calloc(1, sizeof *l);
+    struct loop *l = mem_try_zero(1, sizeof *l);
     if (!l) return NULL;
     list_init(&l->ready);
     list_init(&l->processes);
@@ -211,11 +213,31 @@ static void on_uv_async(uv_async_t *handle)
     loop_run_ready(l);
 }
 
+#ifdef HOSTLER_FAULTS
+
+static void *uv_malloc(size_t size)
+{
+    return fault_point(FAULT_LIBRARY) ? NULL : malloc(size);
+}
+
+static void *uv_calloc(size_t count, size_t size)
+{
+    return fault_point(FAULT_LIBRARY) ? NULL : calloc(count, size);
+}
+
+/* It may grow: where its table of descriptors cannot, libuv ends the process itself. */
+__attribute__((constructor)) static void hook_uv(void)
+{
+    uv_replace_allocator(uv_malloc, realloc, uv_calloc, free);
+}
+
+#endif
+
 int loop_new_real(struct loop **out)
 {
     struct loop *l = loop_alloc();
     if (!l) return -ENOMEM;
-    l->rx = malloc(LOOP_RX_SIZE);
+    l->rx = mem_try(LOOP_RX_SIZE);
     int err = l->rx ? uv_loop_init(&l->uv) : -ENOMEM;
     if (err) {
         free(l->rx);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "loop/loop_priv.h"
 #include "obs/log.h"
 
@@ -193,7 +194,7 @@ int process_start(struct loop *l, const struct process_spec *spec, struct proces
     int err = spawn(spec, &pid);
     if (err) return err;
     int fd = (int)syscall(SYS_pidfd_open, pid, 0u);
-    struct process *p = fd < 0 ? NULL : calloc(1, sizeof *p);
+    struct process *p = fd < 0 ? NULL : mem_try_zero(1, sizeof *p);
     if (!p) {
         err = fd < 0 ? -errno : -ENOMEM;
         kill(-pid, SIGKILL);
@@ -280,7 +281,7 @@ static void on_signal_closed(uv_handle_t *handle)
 int signal_watch_open(struct loop *l, int signum, void (*fn)(void *owner, int signum), void *owner,
                       struct signal_watch **out)
 {
-    struct signal_watch *w = calloc(1, sizeof *w);
+    struct signal_watch *w = mem_try_zero(1, sizeof *w);
     if (!w) return -ENOMEM;
     w->loop = l;
     w->fn = fn;
@@ -328,7 +329,7 @@ static void on_fd_closed(uv_handle_t *handle)
 int fd_watch_open(struct loop *l, int fd, void (*fn)(void *owner), void *owner,
                   struct fd_watch **out)
 {
-    struct fd_watch *w = calloc(1, sizeof *w);
+    struct fd_watch *w = mem_try_zero(1, sizeof *w);
     if (!w) return -ENOMEM;
     w->loop = l;
     w->fn = fn;

@@ -16,6 +16,8 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
+#include "base/mem.h"
 #include "loop/loop_priv.h"
 
 #define SECONDS(n) ((uint64_t)(n) * USEC_PER_SEC)
@@ -108,7 +110,7 @@ static struct name *name_of(struct loop *l, struct str host)
     struct name *n = map_get(&l->names, host);
     if (n) return n;
     if (l->names.count >= NAMES_MAX && !forget_one(l)) return NULL;
-    n = calloc(1, sizeof *n + host.len + 1);
+    n = mem_try_zero(1, sizeof *n + host.len + 1);
     if (!n) return NULL;
     n->loop = l;
     list_init(&n->waiting);
@@ -181,7 +183,7 @@ static int start_thread(struct question *q)
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &former); /* signals are the loops' */
-    int err = pthread_create(&thread, &attr, ask_resolver, q);
+    int err = fault_point(FAULT_THREAD) ? EAGAIN : pthread_create(&thread, &attr, ask_resolver, q);
     pthread_sigmask(SIG_SETMASK, &former, NULL);
     pthread_attr_destroy(&attr);
     return -err;
@@ -192,7 +194,7 @@ static int ask(struct name *n)
 {
     if (n->question) return 0;
     size_t size = strlen(n->host) + 1;
-    struct question *q = calloc(1, sizeof *q + size);
+    struct question *q = mem_try_zero(1, sizeof *q + size);
     if (!q) return -ENOMEM;
     q->mail.deliver = on_answer;
     q->loop = n->loop;

@@ -17,6 +17,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
+#include "base/mem.h"
 #include "loop/loop_priv.h"
 #include "loop/stream_impl.h"
 #include "obs/log.h"
@@ -69,12 +71,14 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     struct stream *s = &((struct uv_stream *)handle->data)->base;
     *out = s->place_len ? uv_buf_init(s->place, (unsigned)MIN(s->place_len, QUEUE_MAX))
                         : uv_buf_init(s->loop->rx, LOOP_RX_SIZE);
+    if (fault_point(FAULT_READ_SHORT)) out->len = 1;
 }
 
 static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 {
     struct uv_stream *u = handle->data;
     if (n == 0) return;
+    if (fault_point(FAULT_READ)) n = UV_ECONNRESET;
     loop__touch(u->base.loop);
     if (n > 0) {
         stream_tell_data(&u->base, str_n(buf->base, (size_t)n));
@@ -102,6 +106,7 @@ static void on_written(uv_write_t *req, int status)
     u->writing = false;
     if (u->base.closed) return;
     loop__touch(u->base.loop);
+    if (!status && fault_point(FAULT_WRITE)) status = UV_EPIPE;
     buf_consume(&u->flying, u->handed);
     if (buf_len(&u->flying) == 0) buf_release(&u->flying);
     if (status) {
@@ -151,6 +156,20 @@ static int queue_rest(struct uv_stream *u, const struct iovec *iov, unsigned cou
     return 0;
 }
 
+/* What the kernel takes now: how many bytes, or UV_EAGAIN, or how writing has failed. */
+static int write_now(struct uv_stream *u, const struct iovec *iov, unsigned count)
+{
+    struct iovec one = {iov[0].iov_base, MIN(iov[0].iov_len, 1)};
+    if (fault_point(FAULT_WRITE)) return UV_EPIPE;
+    if (fault_point(FAULT_WRITE_FULL)) return UV_EAGAIN;
+    if (fault_point(FAULT_WRITE_SHORT)) {
+        iov = &one;
+        count = 1;
+    }
+    /* uv_buf_t and struct iovec are laid out alike on Unix, as libuv documents. */
+    return uv_try_write(&u->h.stream, (const uv_buf_t *)iov, count);
+}
+
 static int uv_stream_write(struct stream *s, const struct iovec *iov, unsigned count)
 {
     struct uv_stream *u = CONTAINER_OF(s, struct uv_stream, base);
@@ -160,8 +179,7 @@ static int uv_stream_write(struct stream *s, const struct iovec *iov, unsigned c
     if (total == 0) return 0;
     size_t sent = 0;
     if (!u->writing) {
-        /* uv_buf_t and struct iovec are laid out alike on Unix, as libuv documents. */
-        int n = uv_try_write(&u->h.stream, (const uv_buf_t *)iov, count);
+        int n = write_now(u, iov, count);
         if (n < 0 && n != UV_EAGAIN) return n;
         sent = n > 0 ? (size_t)n : 0;
         if (sent == total) return 0;
@@ -212,8 +230,8 @@ static const struct stream_ops uv_stream_ops = {
 
 static struct uv_stream *uv_stream_new(struct loop *l, bool is_unix)
 {
-    struct uv_stream *u = calloc(1, sizeof *u);
-    if (!u) abort();
+    struct uv_stream *u = mem_try_zero(1, sizeof *u);
+    if (!u) return NULL;
     u->base = (struct stream){.ops = &uv_stream_ops, .loop = l};
     u->is_unix = is_unix;
     buf_init(&u->flying, QUEUE_MAX);
@@ -276,6 +294,7 @@ static void on_connected(uv_connect_t *req, int status)
     struct dial *d = CONTAINER_OF(req, struct dial, req);
     struct uv_stream *u = d->stream;
     if (u->base.closed || d->reopening) return; /* on_closed or on_reopen goes on */
+    if (!status && fault_point(FAULT_CONNECT)) status = UV_ECONNREFUSED;
     if (status && has_more(d))
         reopen(u);
     else
@@ -294,7 +313,10 @@ static int connect_next(struct uv_stream *u)
     struct sockaddr_storage *address = &d->found.all[d->tried++];
     struct loop *l = u->base.loop;
     loop__set_port(address, d->port);
-    int err = uv_tcp_connect(&d->req, &u->h.tcp, (const struct sockaddr *)address, on_connected);
+    int err =
+        fault_point(FAULT_SOCKET)
+            ? UV_EMFILE
+            : uv_tcp_connect(&d->req, &u->h.tcp, (const struct sockaddr *)address, on_connected);
     if (!has_more(d)) return err;
     if (err)
         reopen(u);
@@ -330,6 +352,7 @@ static int dial_unix(struct uv_stream *u, struct str path)
 {
     char text[108];
     if (path.len >= sizeof text) return -ENAMETOOLONG;
+    if (fault_point(FAULT_SOCKET)) return -EMFILE;
     memcpy(text, path.ptr, path.len);
     text[path.len] = '\0';
     uv_pipe_connect(&u->dial->req, &u->h.pipe, text, on_connected);
@@ -338,8 +361,8 @@ static int dial_unix(struct uv_stream *u, struct str path)
 
 static struct dial *dial_new(struct uv_stream *u, uint16_t port)
 {
-    struct dial *d = calloc(1, sizeof *d);
-    if (!d) abort();
+    struct dial *d = mem_try_zero(1, sizeof *d);
+    if (!d) return NULL;
     d->stream = u;
     d->port = port;
     d->lookup.done = on_resolved;
@@ -353,8 +376,11 @@ static int real_dial(struct net *net, struct loop *l, const struct addr *addr, s
     (void)net;
     struct uv_stream *u = uv_stream_new(l, addr->is_unix);
     int err;
+    if (!u) return -ENOMEM;
     u->dial = dial_new(u, addr->port);
-    if (addr->is_unix)
+    if (!u->dial)
+        err = -ENOMEM;
+    else if (addr->is_unix)
         err = dial_unix(u, addr->path);
     else if (loop__resolve_now(l, addr->host, &u->dial->found))
         err = connect_next(u);
@@ -416,6 +442,10 @@ static bool is_shortage(int err)
 static void accepted(struct listener *ls, int fd)
 {
     struct uv_stream *u = uv_stream_new(ls->loop, ls->is_unix);
+    if (!u) {
+        close(fd);
+        return;
+    }
     int err = ls->is_unix ? uv_pipe_open(&u->h.pipe, fd) : uv_tcp_open(&u->h.tcp, fd);
     if (err) {
         close(fd);
@@ -428,12 +458,19 @@ static void accepted(struct listener *ls, int fd)
     loop_run_ready(ls->loop);
 }
 
+static int accept_one(int fd)
+{
+    if (!fault_point(FAULT_ACCEPT)) return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    errno = EMFILE;
+    return -1;
+}
+
 static void on_acceptable(uv_poll_t *poll, int status UNUSED, int events UNUSED)
 {
     struct listener *ls = poll->data;
     loop__touch(ls->loop);
     for (int i = 0; i < ACCEPT_BATCH && !ls->closed; i++) {
-        int fd = accept4(ls->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int fd = accept_one(ls->fd);
         if (fd >= 0)
             accepted(ls, fd);
         else if (errno == EAGAIN)
@@ -456,7 +493,7 @@ int listener_open(struct loop *l, int fd, void (*on_accept)(void *owner, struct 
     struct sockaddr_storage self;
     socklen_t len = sizeof self;
     if (getsockname(fd, (struct sockaddr *)&self, &len)) return -errno;
-    struct listener *ls = calloc(1, sizeof *ls);
+    struct listener *ls = mem_try_zero(1, sizeof *ls);
     if (!ls) return -ENOMEM;
     *ls = (struct listener){.fd = fd,
                             .loop = l,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "mesh/mesh_priv.h"
 
 void tried_add(struct tried *t, const struct endpoint *e)
@@ -253,7 +254,7 @@ int admit_wait(const struct admission *a, struct loop *loop, struct task *task, 
 {
     const struct service *service = a->service;
     struct service_state *s = service->state;
-    struct waiter *w = calloc(1, sizeof *w);
+    struct waiter *w = mem_try_zero(1, sizeof *w);
     if (!w) return -ENOMEM;
     w->node = (struct queue_node){.priority = a->priority, .deadline_us = a->deadline_us};
     w->mail.deliver = on_mail;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "conf/url.h"
 #include "mesh/mesh_priv.h"
 #include "obs/log.h"
@@ -162,7 +163,7 @@ int snapshot__build(struct mesh *m, struct catalog *catalog, struct snapshot **o
 {
     size_t count;
     const struct catalog_service *from = catalog_services(catalog, &count);
-    struct snapshot *s = calloc(1, sizeof *s);
+    struct snapshot *s = mem_try_zero(1, sizeof *s);
     if (!s) return -ENOMEM;
     atomic_init(&s->refs, 1);
     s->mesh = m;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 struct hold {
     struct hold *next;
     void *owner;
@@ -22,8 +24,7 @@ struct catalog {
 
 struct catalog *catalog_new(const struct settings *settings)
 {
-    struct catalog *c = calloc(1, sizeof *c);
-    if (!c) abort();
+    struct catalog *c = mem_must_zero(1, sizeof *c);
     atomic_init(&c->refs, 1);
     arena_init(&c->arena, SIZE_MAX, 4096);
     c->settings = *settings;

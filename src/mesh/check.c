@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 
-enum { CHECK_ARENA_MAX = 128 * 1024, CHECK_ARENA_BLOCK = 1024 };
+enum { CHECK_ARENA_MAX = 16 << 20, CHECK_ARENA_BLOCK = 1024 };
 
 static void step_check(struct task *task);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "conf/url.h"
 #include "mesh/mesh_priv.h"
 
@@ -18,28 +19,21 @@ struct addr endpoint_addr(const struct url *u)
 
 struct str endpoint_target(struct arena *arena, const struct endpoint *e, struct str rest)
 {
-    return arena_cat(arena, e->prefix, rest);
+    return arena_try_cat(arena, e->prefix, rest);
 }
 
 /* --- life --- */
 
-int endpoint__new(struct service_state *service, struct str identity, struct endpoint_state **out)
+struct endpoint_state *endpoint__new(struct service_state *service, struct str identity)
 {
-    struct endpoint_state *s = calloc(1, sizeof *s);
-    if (!s) return -ENOMEM;
-    size_t size = service->mesh->workers * sizeof *s->workers;
-    s->workers = aligned_alloc(_Alignof(struct endpoint_worker), size);
-    if (!s->workers) {
-        free(s);
-        return -ENOMEM;
-    }
-    memset(s->workers, 0, size);
+    struct endpoint_state *s = mem_must_zero(1, sizeof *s);
+    s->workers = mem_must_aligned(_Alignof(struct endpoint_worker), service->mesh->workers,
+                                  sizeof *s->workers);
     s->identity = str_n(str_dup(identity), identity.len);
     s->service = service;
     pthread_mutex_init(&s->mutex, NULL);
     endpoint__set_rules(s, &(struct breaker_rules){.failures = 1});
-    *out = s;
-    return 0;
+    return s;
 }
 
 void endpoint__free(struct endpoint_state *s)

@@ -125,7 +125,7 @@ struct endpoint {
 struct addr endpoint_addr(const struct url *u);
 
 /* The request target for what the client asked under /v1: rest "/chat/completions?x" gives
- * prefix + rest. */
+ * prefix + rest, on the arena. ptr NULL: no memory. */
 struct str endpoint_target(struct arena *arena, const struct endpoint *e, struct str rest);
 
 /* A credit at an endpoint: one request in flight. From admit_try or a waiter; given back by

@@ -5,11 +5,12 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "mesh/mesh_priv.h"
 
 int mesh_new(unsigned workers, const struct mesh_hooks *hooks, struct mesh **out)
 {
-    struct mesh *m = calloc(1, sizeof *m);
+    struct mesh *m = mem_try_zero(1, sizeof *m);
     if (!m) return -ENOMEM;
     m->workers = workers;
     if (hooks) m->hooks = *hooks;

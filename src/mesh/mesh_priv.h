@@ -69,8 +69,7 @@ struct mesh {
 };
 
 /* endpoint.c */
-MUST_CHECK int endpoint__new(struct service_state *service, struct str identity,
-                             struct endpoint_state **out);
+struct endpoint_state *endpoint__new(struct service_state *service, struct str identity);
 void endpoint__free(struct endpoint_state *s);
 void endpoint__set_rules(struct endpoint_state *s, const struct breaker_rules *rules);
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "mesh/check.h"
 #include "obs/log.h"
 
@@ -149,7 +150,7 @@ static void on_due(struct task *task)
 
 static void probe_new(struct prober *pr, const struct endpoint *e, bool passing)
 {
-    struct probe *p = calloc(1, sizeof *p);
+    struct probe *p = mem_try_zero(1, sizeof *p);
     if (!p) return; /* passive results still tell */
     p->prober = pr;
     p->endpoint = e;
@@ -248,7 +249,7 @@ static void on_tick(struct task *task)
 int prober_new(struct loop *loop, struct http_client *client, struct mesh *mesh,
                struct prober **out)
 {
-    struct prober *pr = calloc(1, sizeof *pr);
+    struct prober *pr = mem_try_zero(1, sizeof *pr);
     if (!pr) return -ENOMEM;
     pr->loop = loop;
     pr->client = client;

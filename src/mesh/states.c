@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What outlives snapshots: the states of services and endpoints, found again by name. Main thread. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "mesh/mesh_priv.h"
-
-static NORETURN void out_of_memory(void)
-{
-    abort();
-}
 
 static struct service_state *service_state_new(struct mesh *m, struct str name)
 {
-    struct service_state *s = calloc(1, sizeof *s);
-    if (!s) out_of_memory();
-    size_t size = m->workers * sizeof *s->workers;
-    s->workers = aligned_alloc(_Alignof(struct service_worker), size);
-    if (!s->workers) out_of_memory();
-    memset(s->workers, 0, size);
+    struct service_state *s = mem_must_zero(1, sizeof *s);
+    s->workers = mem_must_aligned(_Alignof(struct service_worker), m->workers, sizeof *s->workers);
     s->mesh = m;
     s->offer = service__offer;
     s->name = str_n(str_dup(name), name.len);
@@ -56,7 +47,7 @@ struct endpoint_state *mesh__endpoint_state(struct mesh *m, struct service_state
     struct endpoint_state *found = map_get(&m->by_identity, identity);
     assert(!found || found->service == service); /* its name is part of the identity */
     if (!found) {
-        if (endpoint__new(service, identity, &found)) out_of_memory();
+        found = endpoint__new(service, identity);
         if (engine) atomic_store(&found->phase, ENDPOINT_STARTABLE);
         list_push_back(&m->endpoints, &found->link);
         map_put(&m->by_identity, found->identity, found);

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+
 /* A name has at most 36 bytes beside its place, a socket in it 16 more. */
 enum { PLACE_MAX = 50 };
 
@@ -105,9 +107,8 @@ int engine_folder_open(struct engine_folder *f)
     for (size_t i = 0; i < PLACES && !f->path; i++) {
         struct str place = place_at(i);
         if (place.len == 0) continue;
-        if (asprintf(&f->path, "%" STR_FMT "/hostler-%u-%d-XXXXXX", STR_ARG(place), getuid(),
-                     getpid()) < 0)
-            abort();
+        f->path = mem_must_printf("%" STR_FMT "/hostler-%u-%d-XXXXXX", STR_ARG(place), getuid(),
+                                  getpid());
         if (mkdtemp(f->path)) break; /* mode 0700 */
         err = -errno;
         free(f->path);
@@ -134,9 +135,7 @@ int engine_folder_ensure(struct engine_folder *f)
 
 struct str engine_folder_socket(struct engine_folder *f)
 {
-    char *path;
-    if (asprintf(&path, "%s/%u.sock", f->path, f->sockets++) < 0) abort();
-    return str_of(path);
+    return str_of(mem_must_printf("%s/%u.sock", f->path, f->sockets++));
 }
 
 void engine_folder_close(struct engine_folder *f)

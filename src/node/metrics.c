@@ -88,7 +88,7 @@ static void write_snapshot(const struct node *n, struct metrics_writer *w)
     snapshot_unref(snapshot);
 }
 
-void node__write_metrics(void *node, struct buf *out)
+int node__write_metrics(void *node, struct buf *out)
 {
     const struct node *n = node;
     struct metrics_writer w;
@@ -100,4 +100,5 @@ void node__write_metrics(void *node, struct buf *out)
     supervisor_write_metrics(n->supervisor, &w);
     int err = metrics_write_end(&w);
     if (err) log_note(LOG_ERROR, "metrics", "cannot be written: %s", err_text(err));
+    return err;
 }

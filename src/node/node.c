@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/machine.h"
+#include "base/mem.h"
 #include "base/rand.h"
 #include "node/listen.h"
 #include "node/node_priv.h"
@@ -209,8 +210,7 @@ static void node_free(struct node *n)
 
 int node_run(struct conf *conf)
 {
-    struct node *n = calloc(1, sizeof *n);
-    if (!n) return -ENOMEM;
+    struct node *n = mem_must_zero(1, sizeof *n);
     n->conf = conf;
     int err = loop_new_real(&n->loop);
     if (err) {

@@ -71,6 +71,6 @@ void node__log_configuration(const struct node *n, const char *event);
 /* --- metrics.c --- */
 
 /* Appends all metrics in the text format. `node`: a struct node. Fits struct lane_home. */
-void node__write_metrics(void *node, struct buf *out);
+MUST_CHECK int node__write_metrics(void *node, struct buf *out);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "node/engine_command.h"
 #include "node/supervisor_priv.h"
 
@@ -28,8 +29,7 @@ static struct engine *engine_for(struct supervisor *s, struct str model)
 {
     struct engine *e = find_engine(s, model);
     if (e) return e;
-    e = calloc(1, sizeof *e);
-    if (!e) abort();
+    e = mem_must_zero(1, sizeof *e);
     e->sup = s;
     e->model = str_n(str_dup(model), model.len);
     e->socket = engine_folder_socket(&s->folder);
@@ -89,8 +89,7 @@ static void want(void *ctx, struct endpoint_state *who)
 {
     struct supervisor *s = ctx;
     struct str model = endpoint_model(who);
-    struct wish *w = malloc(sizeof *w + model.len);
-    if (!w) abort();
+    struct wish *w = mem_must(sizeof *w + model.len);
     *w = (struct wish){
         .mail = {.deliver = on_wish}, .box = s->box, .who = who, .model_len = model.len};
     memcpy(w->model, model.ptr, model.len);
@@ -222,9 +221,8 @@ void supervisor_apply(struct supervisor *s, struct snapshot *snapshot)
 
 int supervisor_new(struct loop *loop, struct http_client *client, struct supervisor **out)
 {
-    struct supervisor *s = calloc(1, sizeof *s);
-    struct box *box = calloc(1, sizeof *box);
-    if (!s || !box) abort();
+    struct supervisor *s = mem_must_zero(1, sizeof *s);
+    struct box *box = mem_must_zero(1, sizeof *box);
     int err = engine_folder_open(&s->folder);
     if (err) {
         free(box);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/mem.h"
+
 #include "gate/exchange.h"
 #include "obs/log.h"
 
@@ -37,10 +39,7 @@ void worker_drain(struct worker *w)
 
 int worker_listen(struct worker *w, int fd)
 {
-    struct listener **grown =
-        realloc(w->listeners, (w->listener_count + 1) * sizeof(struct listener *));
-    if (!grown) abort();
-    w->listeners = grown;
+    w->listeners = mem_must_grow(w->listeners, w->listener_count + 1, sizeof(struct listener *));
     int err = listener_open(w->lane.loop, fd, http_server_accept, &w->server,
                             &w->listeners[w->listener_count]);
     w->listener_count += !err;

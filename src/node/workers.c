@@ -3,11 +3,12 @@
 
 #include <stdlib.h>
 
+#include "base/mem.h"
+
 void workers_init(struct workers *ws, unsigned count, struct loop *loop, struct task *ended)
 {
     *ws = (struct workers){.count = count, .loop = loop, .ended = ended};
-    ws->items = calloc(count, sizeof *ws->items);
-    if (!ws->items) abort();
+    ws->items = mem_must_zero(count, sizeof *ws->items);
 }
 
 void workers_fini(struct workers *ws)
@@ -47,8 +48,7 @@ static void on_order(struct mail *mail)
 static void send(struct worker *w, enum order order, struct snapshot *snapshot,
                  struct keyring *keyring)
 {
-    struct order_mail *m = calloc(1, sizeof *m);
-    if (!m) abort();
+    struct order_mail *m = mem_must_zero(1, sizeof *m);
     *m = (struct order_mail){.mail.deliver = on_order,
                              .order = order,
                              .worker = w,

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "obs/log_priv.h"
 
 enum way { WAY_PLAIN, WAY_POLL, WAY_SOCKET };
@@ -68,6 +69,10 @@ void log__sink_open(int fd)
 static ssize_t write_once(const char *data, size_t len)
 {
     struct pollfd p = {.fd = sink.fd, .events = POLLOUT};
+    if (fault_point(FAULT_LOG)) {
+        errno = EAGAIN;
+        return -1;
+    }
     switch (sink.way) {
     case WAY_SOCKET: return send(sink.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
     case WAY_POLL:

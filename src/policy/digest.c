@@ -5,6 +5,37 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
+
+#ifdef HOSTLER_FAULTS
+
+static void *alloc(size_t size, const char *file UNUSED, int line UNUSED)
+{
+    return fault_point(FAULT_LIBRARY) ? NULL : malloc(size);
+}
+
+static void *resize(void *old, size_t size, const char *file UNUSED, int line UNUSED)
+{
+    return fault_point(FAULT_LIBRARY) ? NULL : realloc(old, size);
+}
+
+static void release(void *ptr, const char *file UNUSED, int line UNUSED)
+{
+    free(ptr);
+}
+
+/* What libcrypto sets up once, in some thousand allocations, it does not get over without memory: it crashes, or loses some.
+ * So that is done here. */
+__attribute__((constructor)) static void hook_openssl(void)
+{
+    CRYPTO_set_mem_functions(alloc, resize, release);
+    fault_hold();
+    EVP_MD_free(EVP_MD_fetch(NULL, "SHA256", NULL));
+    fault_release();
+}
+
+#endif
+
 struct digester {
     EVP_MD *md;
     EVP_MD_CTX *ctx;
@@ -12,7 +43,7 @@ struct digester {
 
 struct digester *digester_new(void)
 {
-    struct digester *d = calloc(1, sizeof *d);
+    struct digester *d = mem_try_zero(1, sizeof *d);
     if (!d) return NULL;
     d->md = EVP_MD_fetch(NULL, "SHA256", NULL);
     d->ctx = EVP_MD_CTX_new();

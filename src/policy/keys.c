@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/rand.h"
 #include "policy/digest.h"
 
@@ -95,7 +96,7 @@ static int fill(struct keyring *k, const struct conf *conf)
 
 int keyring_new(const struct conf *conf, struct keyring **out)
 {
-    struct keyring *k = calloc(1, sizeof *k);
+    struct keyring *k = mem_try_zero(1, sizeof *k);
     if (!k) return -ENOMEM;
     atomic_init(&k->refs, 1);
     arena_init(&k->arena, SIZE_MAX, 4096);
@@ -126,12 +127,17 @@ bool keyring_required(const struct keyring *k)
     return k->count > 0;
 }
 
-const struct key *keyring_find(const struct keyring *k, struct digester *h, struct str presented)
+int keyring_find(const struct keyring *k, struct digester *h, struct str presented,
+                 const struct key **out)
 {
     unsigned char d[DIGEST_SIZE];
-    if (k->count == 0 || presented.len == 0) return NULL;
-    if (!digest_pair(h, salt_of(k), presented, d)) return NULL;
-    return find_digest(k, d);
+    if (k->count == 0 || presented.len == 0) {
+        *out = NULL;
+        return 0;
+    }
+    if (!digest_pair(h, salt_of(k), presented, d)) return ERR_STATE;
+    *out = find_digest(k, d);
+    return 0;
 }
 
 struct str key_name(const struct key *key)

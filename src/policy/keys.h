@@ -23,9 +23,10 @@ void keyring_unref(struct keyring *k);
 /* False when no keys are configured: then everybody on a loopback listener may ask. */
 bool keyring_required(const struct keyring *k);
 
-/* The key that was presented (without "Bearer "), or NULL. Valid while the keyring is. Each
- * worker brings its own digester. */
-const struct key *keyring_find(const struct keyring *k, struct digester *d, struct str presented);
+/* *out: the key that was presented (without "Bearer "), or NULL. Valid while the keyring is. Each
+ * worker brings its own digester. ERR_STATE: libcrypto has no memory, and nobody knows. */
+MUST_CHECK int keyring_find(const struct keyring *k, struct digester *d, struct str presented,
+                            const struct key **out);
 
 /* For logs and metrics; never the secret. */
 struct str key_name(const struct key *key);

@@ -12,10 +12,14 @@
 
 #include "node/routes.h"
 
-static void write_metrics(void *owner, struct buf *out)
+static int write_metrics(void *owner, struct buf *out)
 {
-    (void)owner;
-    assert_int_equal(buf_append(out, STR("# metrics\n")), 0);
+    const struct gateway *g = owner;
+    struct metrics_writer writer;
+    int err = buf_append(out, STR("# metrics\n"));
+    metrics_write_init(&writer, out);
+    snapshot_write_metrics(g->snapshot, NULL, &writer, loop_now(g->sim->loop));
+    return err ? err : metrics_write_end(&writer);
 }
 
 /* --- life --- */
@@ -45,8 +49,10 @@ struct gateway *gateway_new(const char *models)
     assert_int_equal(keyring_new(conf, &keyring), 0);
     conf_unref(conf);
     g->snapshot = mesh_current(g->mesh);
-    g->home = (struct lane_home){
-        .loop = g->sim->loop, .via = STR("1.1 hostler-0123"), .write_metrics = write_metrics};
+    g->home = (struct lane_home){.loop = g->sim->loop,
+                                 .via = STR("1.1 hostler-0123"),
+                                 .write_metrics = write_metrics,
+                                 .owner = g};
     g->home.routes = node_routes(&g->home.route_count);
     assert_int_equal(
         worker_init(&g->worker, &g->home, 0, g->sim->loop, mesh_current(g->mesh), keyring, NULL),

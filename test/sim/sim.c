@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "loop/stream_impl.h"
 
 #define RULE(fact, text) ((fact) ? (void)0 : broken_rule(text, __LINE__))
@@ -32,6 +33,11 @@ static NORETURN void broken_rule(const char *text, int line)
     abort();
 }
 
+static void keep(struct buf *b, struct str bytes)
+{
+    RULE(buf_append(b, bytes) == 0, "too much to keep");
+}
+
 /* --- the near end --- */
 
 static void near_read(struct stream *s, bool on)
@@ -40,21 +46,33 @@ static void near_read(struct stream *s, bool on)
     RULE(!s->closed, "read on a closed stream");
 }
 
+/* The far end has gone: writing fails, and reading ends. */
+static void break_off(struct sim_peer *p)
+{
+    p->broken = p->ending = true;
+    p->end_err = -ECONNRESET;
+}
+
 static int near_write(struct stream *s, const struct iovec *iov, unsigned count)
 {
     struct sim_peer *p = CONTAINER_OF(s, struct sim_stream, base)->peer;
     size_t total = 0;
     RULE(!s->closed, "write to a closed stream");
     RULE(!p->opening, "write before the stream is open");
+    if (fault_point(FAULT_WRITE)) break_off(p);
     if (p->broken) return -EPIPE;
+    size_t room = fault_point(FAULT_WRITE_FULL) ? 0 : fault_point(FAULT_WRITE_SHORT) ? 1 : SIZE_MAX;
+    fault_hold();
     for (unsigned i = 0; i < count; i++) {
         struct str bytes = str_n(iov[i].iov_base, iov[i].iov_len);
-        size_t fits = buf_len(&p->pending) ? 0 : MIN(bytes.len, p->window);
+        size_t fits = buf_len(&p->pending) ? 0 : MIN(bytes.len, MIN(p->window, room));
         p->window -= fits;
+        room -= fits;
         total += bytes.len;
-        RULE(buf_append(&p->got, str_sub(bytes, 0, fits)) == 0, "too much to keep");
-        RULE(buf_append(&p->pending, str_skip(bytes, fits)) == 0, "too much to keep");
+        keep(&p->got, str_sub(bytes, 0, fits));
+        keep(&p->pending, str_skip(bytes, fits));
     }
+    fault_release();
     p->writes += total > 0;
     p->pending_max = MAX(p->pending_max, buf_len(&p->pending));
     if (total && p->on_write) p->on_write(p, p->user);
@@ -100,6 +118,8 @@ static int sim_dial(struct net *net, struct loop *l, const struct addr *addr, st
     struct sim *s = CONTAINER_OF(net, struct sim, net);
     RULE(l == s->loop, "dialled on another loop");
     if (s->on_dial == SIM_FAIL) return -ENETUNREACH;
+    if (fault_point(FAULT_ALLOC)) return -ENOMEM;
+    if (fault_point(FAULT_SOCKET)) return -EMFILE;
     RULE(s->dials < SIM_PEERS, "more dials than the test can hold");
     struct sim_peer *p = new_peer(s);
     if (addr->is_unix)
@@ -108,6 +128,7 @@ static int sim_dial(struct net *net, struct loop *l, const struct addr *addr, st
         snprintf(p->address, sizeof p->address, "%" STR_FMT ":%u", STR_ARG(addr->host), addr->port);
     p->opening = true;
     p->open_err = s->on_dial == SIM_ACCEPT ? 0 : s->on_dial == SIM_REFUSE ? -ECONNREFUSED : 1;
+    if (fault_point(FAULT_CONNECT)) p->open_err = -ECONNREFUSED;
     p->window = s->dial_window;
     s->dialled[s->dials++] = p;
     *out = &p->near->base;
@@ -136,6 +157,28 @@ static void unread(struct sim_peer *p, struct str bytes)
     if (bytes.len) list_push_front(&p->inbox, &new_piece(bytes)->link);
 }
 
+static void drop_inbox(struct sim_peer *p)
+{
+    struct list *link;
+    while ((link = list_pop_front(&p->inbox)))
+        free(LIST_ITEM(link, struct piece, link));
+}
+
+/* What waited though there was room: the kernel had refused it for a moment. */
+static bool take_pending(struct sim_peer *p)
+{
+    struct str waiting = buf_str(&p->pending);
+    size_t fits = MIN(waiting.len, p->window);
+    if (fits == 0) return false;
+    fault_hold();
+    keep(&p->got, str_sub(waiting, 0, fits));
+    fault_release();
+    buf_consume(&p->pending, fits);
+    p->window -= fits;
+    stream_tell_taken(&p->near->base);
+    return true;
+}
+
 static bool tell_one(struct sim_peer *p)
 {
     struct stream *near = p->near ? &p->near->base : NULL;
@@ -146,17 +189,20 @@ static bool tell_one(struct sim_peer *p)
         stream_tell_open(near, p->open_err);
         return true;
     }
+    if (p->window && take_pending(p)) return true;
     if (!near->reading || p->end_told) return false;
+    if ((p->ending || !list_empty(&p->inbox)) && fault_point(FAULT_READ)) {
+        drop_inbox(p);
+        break_off(p);
+    }
     struct list *link = list_pop_front(&p->inbox);
     if (link) {
         struct piece *piece = LIST_ITEM(link, struct piece, link);
         struct str bytes = str_n(piece->bytes, piece->len);
-        if (near->place_len) { /* what does not fit is the next event's */
-            bytes = str_sub(bytes, 0, near->place_len);
-            memcpy(near->place, bytes.ptr, bytes.len);
-            unread(p, str_n(piece->bytes + bytes.len, piece->len - bytes.len));
-            bytes.ptr = near->place;
-        }
+        if (near->place_len) bytes = str_sub(bytes, 0, near->place_len);
+        if (fault_point(FAULT_READ_SHORT)) bytes = str_sub(bytes, 0, 1);
+        unread(p, str_n(piece->bytes + bytes.len, piece->len - bytes.len)); /* the next event's */
+        if (near->place_len) bytes.ptr = memcpy(near->place, bytes.ptr, bytes.len);
         stream_tell_data(near, bytes);
         memset(piece->bytes, '#', piece->len);
         free(piece);
@@ -206,13 +252,6 @@ struct sim *sim_new(uint64_t start_us)
     list_init(&s->graves);
     loop_set_net(s->loop, &s->net);
     return s;
-}
-
-static void drop_inbox(struct sim_peer *p)
-{
-    struct list *link;
-    while ((link = list_pop_front(&p->inbox)))
-        free(LIST_ITEM(link, struct piece, link));
 }
 
 void sim_free(struct sim *s)
@@ -305,7 +344,9 @@ void sim_take(struct sim_peer *p, size_t n)
 {
     struct str waiting = buf_str(&p->pending);
     size_t fits = MIN(n, waiting.len);
-    RULE(buf_append(&p->got, str_sub(waiting, 0, fits)) == 0, "too much to keep");
+    fault_hold();
+    keep(&p->got, str_sub(waiting, 0, fits));
+    fault_release();
     buf_consume(&p->pending, fits);
     p->window += MIN(n - fits, SIZE_MAX - p->window);
     if (fits && p->near) stream_tell_taken(&p->near->base);

@@ -183,6 +183,27 @@ static void a_cut_answer_to_an_old_client_is_a_reset(void **state)
     }
 }
 
+/* Nor must one that it took too slowly. */
+static void an_old_client_that_is_not_waited_for_is_reset(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = gateway_client(g);
+    c->window = 300;
+    sim_send_text(
+        c,
+        "POST /v1/chat/completions HTTP/1.0\r\nhost: localhost\r\ncontent-length: 13\r\n\r\n{\"model\":\"m\"}");
+    sim_send_text(up_of(g, 0), "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 10; i++)
+        up_chunk(up_of(g, 0),
+                 "{\"some\":\"more than the client takes, and more, and more, and more\"}");
+    sim_send_text(up_of(g, 0), LAST_CHUNK);
+    assert_false(c->closed);
+    sim_advance(g->sim, 40 * SEC);
+    assert_true(c->closed_by_reset);
+    gateway_free(g, 1);
+}
+
 static void a_client_fault_or_a_begun_answer_is_not_retried(void **state)
 {
     (void)state;
@@ -734,6 +755,7 @@ int main(void)
         cmocka_unit_test(a_choice_that_never_began_is_missed),
         cmocka_unit_test(a_whole_stream_in_one_read_may_end_badly),
         cmocka_unit_test(a_cut_answer_to_an_old_client_is_a_reset),
+        cmocka_unit_test(an_old_client_that_is_not_waited_for_is_reset),
         cmocka_unit_test(a_client_fault_or_a_begun_answer_is_not_retried),
         cmocka_unit_test(everybody_fails),
         cmocka_unit_test(attempts_are_limited),

@@ -583,7 +583,7 @@ static void a_slow_head_takes_no_more_memory(void **state)
         struct str in = str_n(&c, 1);
         assert_int_equal(h1_next(p, &in, &body), H1_MORE);
     }
-    assert_in_range(arena.used, 60000, 8 * 60000);
+    assert_in_range(arena_used(&arena), 60000, 8 * 60000);
     h1_free(p);
     arena_fini(&arena);
 }

@@ -68,7 +68,7 @@ static void routes_are_found(void **state)
                                  .path = str_n(target, path_len),
                                  .query =
                                      rows[i].query[0] ? str_of(target + path_len + 1) : STR("")};
-        routes_match(routes, count, &head, &arena, &m);
+        assert_int_equal(routes_match(routes, count, &head, &arena, &m), 0);
         if (strcmp(route_name(&m), rows[i].route) || m.method_ok != rows[i].method_ok)
             fail_msg("%s: route %s, method %d", target, route_name(&m), m.method_ok);
         if (!str_eq(m.rest, str_of(rows[i].rest)))

@@ -2,6 +2,8 @@
 /* What the gateway reads in a request body. */
 #include "dialect/openai/openai_priv.h"
 
+#include <errno.h>
+
 #include "base/err.h"
 #include "json/skim.h"
 
@@ -24,20 +26,18 @@ static int explain_scan(struct arena *arena, int err, const struct json_error *a
 {
     switch (err) {
     case ERR_DUPLICATE:
-        return refuse(why, arena_printf(arena, "The field '%s' is given twice.", at->text),
-                      at->text);
+        return refuse(why, arena_say(arena, "The field '%s' is given twice.", at->text), at->text);
     case ERR_TYPE: return refuse(why, STR("The request body must be a JSON object."), NULL);
     case ERR_DEPTH:
         return refuse(why, STR("The request body is nested too deeply (over 64 levels)."), NULL);
     case ERR_UTF8:
         return refuse(
-            why,
-            arena_printf(arena, "The request body is not valid UTF-8 at byte %zu.", at->offset),
+            why, arena_say(arena, "The request body is not valid UTF-8 at byte %zu.", at->offset),
             NULL);
     default:
         return refuse(why,
-                      arena_printf(arena, "The request body is not valid JSON at byte %zu: %s.",
-                                   at->offset, at->text ? at->text : "syntax error"),
+                      arena_say(arena, "The request body is not valid JSON at byte %zu: %s.",
+                                at->offset, at->text ? at->text : "syntax error"),
                       NULL);
     }
 }
@@ -48,8 +48,8 @@ static int refuse_alike(struct arena *arena, const struct json_span *spans, stru
     for (size_t i = 0; i < FIELD_COUNT; i++)
         if (spans[i].alike)
             return refuse(why,
-                          arena_printf(arena, "The name of the field '%s' must be written just so.",
-                                       field_names[i].ptr),
+                          arena_say(arena, "The name of the field '%s' must be written just so.",
+                                    field_names[i].ptr),
                           field_names[i].ptr);
     return 0;
 }
@@ -87,8 +87,9 @@ int openai__peek(struct arena *arena, struct str body, struct ask *out, struct r
     out->options_span = spans[FIELD_OPTIONS];
     if (out->model_span.type == JSON_NONE)
         return refuse(why, STR("The field 'model' is missing."), "model");
-    if (!json_span_str(&out->model_span, arena, &out->model))
-        return refuse(why, STR("'model' must be a string of valid Unicode."), "model");
+    err = json_span_str(&out->model_span, arena, &out->model);
+    if (err == -ENOMEM) return err;
+    if (err) return refuse(why, STR("'model' must be a string of valid Unicode."), "model");
     const struct json_span *stream = &spans[FIELD_STREAM];
     if (stream->type != JSON_NONE && stream->type != JSON_NULL &&
         !json_span_bool(stream, &out->stream))

@@ -39,10 +39,11 @@ void openai__write_error(struct buf *out, const struct refusal *why)
 
 void openai__write_error_event(struct buf *out, const struct refusal *why)
 {
-    if (buf_append(out, STR("data: "))) return;
     struct buf json;
     buf_init(&json, 8192);
     openai__write_error(&json, why);
-    if (buf_append(out, buf_str(&json)) || buf_append(out, STR("\n\n"))) buf_clear(out);
+    bool lost = buf_len(&json) == 0 || buf_append(out, STR("data: ")) ||
+                buf_append(out, buf_str(&json)) || buf_append(out, STR("\n\n"));
+    if (lost) buf_clear(out);
     buf_fini(&json);
 }

@@ -11,6 +11,7 @@ struct edit {
     struct str text;
 };
 
+/* ptr NULL: no memory. */
 static struct str quoted(struct arena *arena, struct str s)
 {
     struct buf out;
@@ -18,7 +19,7 @@ static struct str quoted(struct arena *arena, struct str s)
     struct json_writer w;
     json_write_init(&w, &out);
     json_write_str(&w, s);
-    struct str text = json_write_end(&w) ? STR("\"\"") : arena_dup(arena, buf_str(&out));
+    struct str text = json_write_end(&w) ? STR_NULL : arena_try_dup(arena, buf_str(&out));
     buf_fini(&out);
     return text;
 }
@@ -57,6 +58,7 @@ unsigned openai__splice(const struct ask *ask, struct str body, const struct edi
     if (!str_eq(wanted->model, ask->model))
         edits[edit_count++] = (struct edit){offset_in(body, ask->model_span.raw),
                                             ask->model_span.raw.len, quoted(arena, wanted->model)};
+    if (edit_count && !edits[0].text.ptr) return 0;
     if (wanted->ask_usage && ask->stream && !ask->asks_usage)
         edits[edit_count++] = usage_edit(ask, body);
     if (edit_count == 2 && edits[1].start < edits[0].start) {

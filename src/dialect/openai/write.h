@@ -10,7 +10,7 @@
 void openai_begin_model(struct json_writer *w, struct str id, uint64_t created_s,
                         struct str owned_by);
 
-/* The body of an error, on the arena. */
+/* The body of an error, on the arena; "{}" where there is no memory for it. */
 struct str openai_error_body(struct arena *arena, const struct refusal *why);
 
 #endif
