@@ -43,6 +43,7 @@ torture: ## everything at once on sanitized builds, TORTURE_SECONDS (600) for ea
 	@scripts/setup --for test
 	@scripts/build asan
 	@scripts/build tsan
+	@scripts/build faults src/hostler
 	@exec build/venv/bin/python test/torture.py --seconds $(TORTURE_SECONDS)
 
 crosstalk: all ## a million requests with nonces, many aborted: no answer goes to another client
@@ -59,7 +60,7 @@ docs: all ## write the generated pages of docs/ anew
 	@scripts/docs
 
 clean: ## remove what was built; keeps what setup fetched
-	@rm -rf build/release build/asan build/tsan build/fuzz build/strict build/hostler build/hostler-engine build/*.log
+	@rm -rf build/release build/asan build/faults build/tsan build/fuzz build/strict build/hostler build/hostler-engine build/*.log
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -3,9 +3,10 @@
 """Everything at once, for a long time, on sanitized builds: many kinds of clients, aborts, reloads, runtimes that come and go, engines that
 are killed. `make torture` runs it.
 
-    test/torture.py [--seconds 600] [asan] [tsan]
+    test/torture.py [--seconds 600] [asan] [tsan] [faults]
 
-Good means: no sanitizer report, an orderly end, nothing left in flight, and a client of a runtime that is always there was never refused.
+Good means: no sanitizer report, an orderly end, nothing left in flight, and a client of a runtime that is always there was never refused. `faults` is
+torture_faults.py: one thing that fails at a time.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import time
 
 import harness
 from harness import ROOT, Conn, Processes, chat_body, until
+from torture_faults import GATEWAY, FaultTorture
 
 CLIENTS = 14
 OPTIONS = {"asan": harness.SANITIZERS,
@@ -221,18 +223,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("variants", nargs="*", help="asan, tsan (default: both)")
+    parser.add_argument("variants", nargs="*", help="asan, tsan, faults (default: all)")
     args = parser.parse_args()
     failed = False
-    for variant in args.variants or ["asan", "tsan"]:
-        harness.HOSTLER = str(ROOT / "build" / variant / "src" / "hostler")
-        harness.FAKE_ENGINE = str(ROOT / "build" / variant / "src" / "hostler-engine-fake")
-        if not pathlib.Path(harness.HOSTLER).exists():
-            sys.exit(f"torture: {harness.HOSTLER} is missing: scripts/build {variant}")
+    for variant in args.variants or ["asan", "tsan", "faults"]:
+        build = ROOT / "build" / ("asan" if variant == "faults" else variant) / "src"
+        harness.HOSTLER, harness.FAKE_ENGINE = str(build / "hostler"), str(build / "hostler-engine-fake")
+        for program in [harness.HOSTLER] + [GATEWAY] * (variant == "faults"):
+            if not pathlib.Path(program).exists():
+                sys.exit(f"torture: {program} is missing: make torture builds it")
         print(f"torture: {variant}, {args.seconds:.0f} s", flush=True)
         processes, torture = Processes(), None
         try:
-            torture = Torture(processes, variant, args.seconds, args.seed)
+            torture = (FaultTorture(processes, args.seconds, args.seed) if variant == "faults" else
+                       Torture(processes, variant, args.seconds, args.seed))
             torture.run()
             processes.stop()
         except BaseException as error:
