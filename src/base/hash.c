@@ -25,29 +25,67 @@ static void sip_round(uint64_t v[4])
     v[2] = rotl(v[2], 32);
 }
 
-uint64_t hash_sip(struct str s, uint64_t k0, uint64_t k1)
+static inline void sip_word(uint64_t v[4], uint64_t word, unsigned rounds)
 {
-    uint64_t v[4] = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261,
-                     k1 ^ 0x7465646279746573};
+    v[3] ^= word;
+    for (unsigned i = 0; i < rounds; i++)
+        sip_round(v);
+    v[0] ^= word;
+}
+
+static inline void sip_key(uint64_t v[4], uint64_t k0, uint64_t k1)
+{
+    v[0] = k0 ^ 0x736f6d6570736575;
+    v[1] = k1 ^ 0x646f72616e646f6d;
+    v[2] = k0 ^ 0x6c7967656e657261;
+    v[3] = k1 ^ 0x7465646279746573;
+}
+
+/* Takes in the text, with so many rounds for each eight bytes. */
+static inline void sip_text(uint64_t v[4], struct str s, unsigned rounds)
+{
     size_t left = s.len;
     const char *p = s.ptr;
     for (; left >= 8; left -= 8, p += 8) {
         uint64_t word;
         memcpy(&word, p, 8);
-        v[3] ^= word;
-        sip_round(v);
-        v[0] ^= word;
+        sip_word(v, word, rounds);
     }
     uint64_t last = (uint64_t)s.len << 56;
     for (size_t i = 0; i < left; i++)
         last |= (uint64_t)(unsigned char)p[i] << (8 * i);
-    v[3] ^= last;
-    sip_round(v);
-    v[0] ^= last;
-    v[2] ^= 0xff;
-    for (int i = 0; i < 3; i++)
+    sip_word(v, last, rounds);
+}
+
+/* The next eight bytes of the result. */
+static inline uint64_t sip_result(uint64_t v[4], unsigned rounds)
+{
+    for (unsigned i = 0; i < rounds; i++)
         sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t hash_sip(struct str s, uint64_t k0, uint64_t k1)
+{
+    uint64_t v[4];
+    sip_key(v, k0, k1);
+    sip_text(v, s, 1);
+    v[2] ^= 0xff;
+    return sip_result(v, 3);
+}
+
+struct hash_tag hash_tag(struct str s, const uint64_t key[2])
+{
+    uint64_t v[4];
+    struct hash_tag tag;
+    sip_key(v, key[0], key[1]);
+    v[1] ^= 0xee;
+    sip_text(v, s, 2);
+    v[2] ^= 0xee;
+    tag.half[0] = sip_result(v, 4);
+    v[1] ^= 0xdd;
+    tag.half[1] = sip_result(v, 4);
+    return tag;
 }
 
 static uint64_t process_key[2];

@@ -46,6 +46,40 @@ static void sip_is_the_published_one(void **state)
     }
 }
 
+/* Likewise SipHash-2-4 of 128 bits, first half first; as OpenSSL computes it. */
+static void tags_are_the_published_ones(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t len;
+        struct hash_tag tag;
+    } due[] = {
+        {0, {{0xe6a825ba047f81a3, 0x930255c71472f66d}}},
+        {1, {{0x44af996bd8c187da, 0x45fc229b11597634}}},
+        {7, {{0x53c1dbd8beebf1a1, 0x3982f01fa64ab8c0}}},
+        {8, {{0x61f55862baa9623b, 0xb49714f364e2830f}}},
+        {15, {{0x11a8b03399e99354, 0xd9c3cf970fec087e}}},
+        {16, {{0xbb54b067caa4e26e, 0x77052385bf1533fd}}},
+        {25, {{0x7b445e2d045fce8e, 0x6f8f8dcbeab95150}}},
+    };
+    static const uint64_t key[2] = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
+    char text[25];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)i;
+    for (size_t i = 0; i < ARRAY_LEN(due); i++)
+        if (!hash_tag_eq(hash_tag(str_n(text, due[i].len), key), due[i].tag))
+            fail_msg("length %zu", due[i].len);
+}
+
+static void tags_differ_by_either_half(void **state)
+{
+    (void)state;
+    struct hash_tag a = {{1, 2}}, first = {{3, 2}}, second = {{1, 3}};
+    assert_true(hash_tag_eq(a, a));
+    assert_false(hash_tag_eq(a, first));
+    assert_false(hash_tag_eq(a, second));
+}
+
 static void keyed_hashes_differ_by_text(void **state)
 {
     (void)state;
@@ -174,6 +208,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fnv_is_the_published_one),
         cmocka_unit_test(sip_is_the_published_one),
+        cmocka_unit_test(tags_are_the_published_ones),
+        cmocka_unit_test(tags_differ_by_either_half),
         cmocka_unit_test(keyed_hashes_differ_by_text),
         cmocka_unit_test(one_seed_gives_one_sequence),
         cmocka_unit_test(draws_are_even),
