@@ -8,11 +8,12 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "policy/digest.h"
 
-enum { SALT_SIZE = 16 };
+enum { SALT_SIZE = 16, RECENT_MAX = 128 };
 
 struct key {
     unsigned char digest[DIGEST_SIZE];
@@ -27,11 +28,19 @@ struct keyring {
     struct arena arena;
     /* so that nobody can choose digests, nor learn from where a look-up ends */
     unsigned char salt[SALT_SIZE];
+    uint64_t tag_key[2];
     struct key *keys;
     size_t count;
     uint32_t *slots; /* place in keys plus one, 0 free; a key's home is its digest's first bytes */
     size_t slot_mask;
 };
+
+/* What this thread found lately, each in the place that its tag gives. Of a keyring that is gone
+ * the tags fit no text any more, so such a key is never touched. */
+static _Thread_local struct {
+    struct hash_tag tag;
+    const struct key *key;
+} recent[RECENT_MAX];
 
 static struct str salt_of(const struct keyring *k)
 {
@@ -85,6 +94,7 @@ static int fill(struct keyring *k, const struct conf *conf)
     k->slots = arena_zalloc(&k->arena, slots * sizeof *k->slots);
     k->slot_mask = slots - 1;
     rand_bytes(k->salt, sizeof k->salt);
+    rand_bytes(k->tag_key, sizeof k->tag_key);
 
     struct digester *h = digester_new();
     int err = h ? 0 : ERR_STATE;
@@ -127,16 +137,32 @@ bool keyring_required(const struct keyring *k)
     return k->count > 0;
 }
 
+static int find_slowly(const struct keyring *k, struct digester *h, struct str presented,
+                       const struct key **out)
+{
+    unsigned char d[DIGEST_SIZE];
+    if (!digest_pair(h, salt_of(k), presented, d)) return ERR_STATE;
+    *out = find_digest(k, d);
+    return 0;
+}
+
 int keyring_find(const struct keyring *k, struct digester *h, struct str presented,
                  const struct key **out)
 {
-    unsigned char d[DIGEST_SIZE];
-    if (k->count == 0 || presented.len == 0) {
-        *out = NULL;
+    const struct key *key = NULL;
+    *out = NULL;
+    if (k->count == 0 || presented.len == 0) return 0;
+    struct hash_tag tag = hash_tag(presented, k->tag_key);
+    size_t at = tag.half[0] % RECENT_MAX;
+    if (recent[at].key && hash_tag_eq(recent[at].tag, tag)) {
+        *out = recent[at].key;
         return 0;
     }
-    if (!digest_pair(h, salt_of(k), presented, d)) return ERR_STATE;
-    *out = find_digest(k, d);
+    int err = find_slowly(k, h, presented, &key);
+    if (err || !key) return err;
+    recent[at].tag = tag;
+    recent[at].key = key;
+    *out = key;
     return 0;
 }
 

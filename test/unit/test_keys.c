@@ -60,6 +60,27 @@ static void finds_keys_by_digest(void **state)
     keyring_unref(ring);
 }
 
+/* What was found lately is of the keyring that it was found in, also when the next one comes to lie
+ * in its place. */
+static void a_new_keyring_knows_only_its_own_keys(void **state)
+{
+    (void)state;
+    struct digester *h = digester_new();
+    assert_non_null(h);
+    for (size_t round = 0; round < 20; round++) {
+        struct conf conf = {.keys = &two_keys[round % 2], .key_count = 1};
+        struct keyring *ring;
+        assert_int_equal(keyring_new(&conf, &ring), 0);
+        for (size_t again = 0; again < 2; again++) {
+            const struct key *key = find(ring, h, two_keys[round % 2].key);
+            assert_true(key && str_eq(key_name(key), two_keys[round % 2].name));
+            assert_null(find(ring, h, two_keys[1 - round % 2].key));
+        }
+        keyring_unref(ring);
+    }
+    digester_free(h);
+}
+
 static void no_keys_are_required_when_none_are_configured(void **state)
 {
     (void)state;
@@ -111,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_keys_by_digest),
+        cmocka_unit_test(a_new_keyring_knows_only_its_own_keys),
         cmocka_unit_test(no_keys_are_required_when_none_are_configured),
         cmocka_unit_test(many_keys_are_found_and_cheap),
     };
