@@ -78,15 +78,23 @@ static bool is_enabled(enum log_level level)
     return (int)level >= atomic_load_explicit(&setup.least, memory_order_relaxed);
 }
 
-static void put(struct log_line *l, const char *text, size_t len)
+/* Room for `len` more bytes of the line, NULL when it has not so much left: then it is cut. */
+static inline char *grow(struct log_line *l, size_t len)
 {
+    char *at = l->text + l->len;
     if (len > (size_t)LINE_ROOM - l->len) l->truncated = true;
-    if (l->truncated) return;
-    memcpy(l->text + l->len, text, len);
+    if (l->truncated) return NULL;
     l->len += len;
+    return at;
 }
 
-static void put_text(struct log_line *l, const char *text)
+static inline void put(struct log_line *l, const char *text, size_t len)
+{
+    char *at = grow(l, len);
+    if (at) memcpy(at, text, len);
+}
+
+static inline void put_text(struct log_line *l, const char *text)
 {
     put(l, text, strlen(text));
 }
@@ -159,11 +167,19 @@ void log_begin(struct log_line *l, enum log_level level, const char *event)
         begin_text(l, clock_wall_us(), event, show & SHOW_COLOUR);
 }
 
-static void put_key(struct log_line *l, const char *key)
+static inline void put_key(struct log_line *l, struct str key)
 {
-    put_text(l, l->json ? ",\"" : " ");
-    put_text(l, key);
-    put_text(l, l->json ? "\":" : "=");
+    char *at = grow(l, key.len + (l->json ? sizeof ",\"\":" : sizeof " =") - 1);
+    if (!at) return;
+    if (l->json) {
+        memcpy(at, ",\"", 2);
+        memcpy(at + 2, key.ptr, key.len);
+        memcpy(at + 2 + key.len, "\":", 2);
+    } else {
+        at[0] = ' ';
+        memcpy(at + 1, key.ptr, key.len);
+        at[1 + key.len] = '=';
+    }
 }
 
 /* A field that did not fit is taken back whole. */
@@ -197,10 +213,17 @@ static void put_escape(struct log_line *l, uint32_t code)
     put_text(l, letter ? letter : text);
 }
 
+/* How many bytes may stand as they are. */
 static size_t plain_run(const unsigned char *p, const unsigned char *end)
 {
+    static const bool plain[256] = {
+        ['"' + 1 ... '\\' - 1] = true,
+        ['\\' + 1 ... '~'] = true,
+        [' '] = true,
+        ['!'] = true,
+    };
     const unsigned char *start = p;
-    while (p < end && *p >= 0x20 && *p < 0x7f && *p != '"' && *p != '\\')
+    while (p < end && plain[*p])
         p++;
     return (size_t)(p - start);
 }
@@ -237,9 +260,8 @@ static bool is_word(struct str value)
     return value.len > 0;
 }
 
-void log_str(struct log_line *l, const char *key, struct str value)
+void log__str(struct log_line *l, struct str key, struct str value)
 {
-    if (!l->on) return;
     size_t start = l->len;
     bool cut = value.len > VALUE_MAX;
     if (!value.ptr) value = STR("");
@@ -255,12 +277,7 @@ void log_str(struct log_line *l, const char *key, struct str value)
     end_field(l, start);
 }
 
-void log_cstr(struct log_line *l, const char *key, const char *value)
-{
-    log_str(l, key, str_of(value));
-}
-
-static void put_number(struct log_line *l, const char *key, bool negative, uint64_t value)
+void log__number(struct log_line *l, struct str key, bool negative, uint64_t value)
 {
     char text[24], *end = text + sizeof text, *p = end;
     size_t start = l->len;
@@ -273,19 +290,8 @@ static void put_number(struct log_line *l, const char *key, bool negative, uint6
     end_field(l, start);
 }
 
-void log_u64(struct log_line *l, const char *key, uint64_t value)
+void log__bool(struct log_line *l, struct str key, bool value)
 {
-    if (l->on) put_number(l, key, false, value);
-}
-
-void log_i64(struct log_line *l, const char *key, int64_t value)
-{
-    if (l->on) put_number(l, key, value < 0, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
-}
-
-void log_bool(struct log_line *l, const char *key, bool value)
-{
-    if (!l->on) return;
     size_t start = l->len;
     put_key(l, key);
     put_text(l, value ? "true" : "false");

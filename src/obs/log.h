@@ -10,6 +10,8 @@
 #ifndef HOSTLER_OBS_LOG_H
 #define HOSTLER_OBS_LOG_H
 
+#include <string.h>
+
 #include "base/base.h"
 #include "base/str.h"
 
@@ -53,15 +55,47 @@ void log_begin(struct log_line *l, enum log_level level, const char *event);
 
 /* Fields. Values are escaped (control characters, ESC, U+2028, bidi marks; invalid UTF-8 becomes
  * U+FFFD) and cut at 512 bytes, which an ellipsis shows. Keys are words, our own literals. */
-void log_str(struct log_line *l, const char *key, struct str value);
-void log_cstr(struct log_line *l, const char *key, const char *value);
-void log_u64(struct log_line *l, const char *key, uint64_t value);
-void log_i64(struct log_line *l, const char *key, int64_t value);
-void log_bool(struct log_line *l, const char *key, bool value);
+ALWAYS_INLINE void log_str(struct log_line *l, const char *key, struct str value);
+ALWAYS_INLINE void log_cstr(struct log_line *l, const char *key, const char *value);
+ALWAYS_INLINE void log_u64(struct log_line *l, const char *key, uint64_t value);
+ALWAYS_INLINE void log_i64(struct log_line *l, const char *key, int64_t value);
+ALWAYS_INLINE void log_bool(struct log_line *l, const char *key, bool value);
 void log_end(struct log_line *l);
 
 /* A line with one message: log_note(LOG_INFO, "reload", "12 models") gives
  * event=reload msg="12 models". */
 void log_note(enum log_level level, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* --- inline, so that the compiler counts the bytes of a key --- */
+
+void log__str(struct log_line *l, struct str key, struct str value);
+void log__number(struct log_line *l, struct str key, bool negative, uint64_t value);
+void log__bool(struct log_line *l, struct str key, bool value);
+
+ALWAYS_INLINE void log_str(struct log_line *l, const char *key, struct str value)
+{
+    if (l->on) log__str(l, str_n(key, strlen(key)), value);
+}
+
+ALWAYS_INLINE void log_cstr(struct log_line *l, const char *key, const char *value)
+{
+    log_str(l, key, str_of(value));
+}
+
+ALWAYS_INLINE void log_u64(struct log_line *l, const char *key, uint64_t value)
+{
+    if (l->on) log__number(l, str_n(key, strlen(key)), false, value);
+}
+
+ALWAYS_INLINE void log_i64(struct log_line *l, const char *key, int64_t value)
+{
+    uint64_t amount = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    if (l->on) log__number(l, str_n(key, strlen(key)), value < 0, amount);
+}
+
+ALWAYS_INLINE void log_bool(struct log_line *l, const char *key, bool value)
+{
+    if (l->on) log__bool(l, str_n(key, strlen(key)), value);
+}
 
 #endif
