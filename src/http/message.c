@@ -17,15 +17,23 @@ static const struct str header_names[HDR_COUNT] = {
 #undef HEADER
 };
 
+/* The last name of each length that has any: a later row takes the place of an earlier one. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+static const unsigned char last_of_length[] = {
+#define HEADER(id, name) [sizeof(name) - 1] = HDR_##id,
+#include "http/headers.def"
+#undef HEADER
+};
+#pragma GCC diagnostic pop
+
 enum http_header_id http_header_id(struct str name)
 {
-    if (name.len == 0) return HDR_OTHER;
+    if (name.len == 0 || name.len >= ARRAY_LEN(last_of_length)) return HDR_OTHER;
     char first = (char)(name.ptr[0] | 0x20);
-    for (unsigned i = HDR_OTHER + 1; i < HDR_COUNT; i++) {
-        const struct str *row = &header_names[i];
-        if (row->len == name.len && row->ptr[0] == first && str_eq_nocase(*row, name))
+    for (unsigned i = last_of_length[name.len]; header_names[i].len == name.len; i--)
+        if (header_names[i].ptr[0] == first && str_eq_nocase(header_names[i], name))
             return (enum http_header_id)i;
-    }
     return HDR_OTHER;
 }
 

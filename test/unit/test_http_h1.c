@@ -477,6 +477,29 @@ static void what_is_refused_is_said_in_words(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* Every name is found in any case, and nothing that is nearly one. */
+static void header_names_have_numbers(void **state)
+{
+    (void)state;
+    for (unsigned id = HDR_OTHER + 1; id < HDR_COUNT; id++) {
+        struct str name = http_header_name((enum http_header_id)id);
+        char text[32];
+        assert_in_range(name.len, 1, sizeof text - 1);
+        for (size_t i = 0; i < name.len; i++)
+            text[i] = name.ptr[i] >= 'a' ? (char)(name.ptr[i] & ~0x20) : name.ptr[i];
+        assert_int_equal(http_header_id(name), id);
+        assert_int_equal(http_header_id(str_n(text, name.len)), id);
+        text[name.len - 1] = '_';
+        assert_int_equal(http_header_id(str_n(text, name.len)), HDR_OTHER);
+        text[name.len] = 'x';
+        assert_int_equal(http_header_id(str_n(text, name.len + 1)), HDR_OTHER);
+        assert_int_equal(http_header_id(str_n(text, name.len - 1)), HDR_OTHER);
+    }
+    assert_int_equal(http_header_id(STR("")), HDR_OTHER);
+    assert_int_equal(http_header_id(STR("a-name-that-is-longer-than-any-that-is-known")),
+                     HDR_OTHER);
+}
+
 static void hosts_are_told_from_what_is_none(void **state)
 {
     (void)state;
@@ -660,6 +683,7 @@ int main(void)
         cmocka_unit_test(input_ends_with_the_message),
         cmocka_unit_test(bad_messages_are_refused_however_they_are_cut),
         cmocka_unit_test(what_is_refused_is_said_in_words),
+        cmocka_unit_test(header_names_have_numbers),
         cmocka_unit_test(hosts_are_told_from_what_is_none),
         cmocka_unit_test(an_early_end_is_an_error),
         cmocka_unit_test(one_parser_reads_message_after_message),
