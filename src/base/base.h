@@ -12,6 +12,7 @@
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define UNUSED __attribute__((unused))
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define RARE __attribute__((cold, noinline)) /* so that callers need not prepare for it */
 #define NORETURN __attribute__((noreturn))
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

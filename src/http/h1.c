@@ -4,7 +4,7 @@
  * llhttp is paused at each event and resumed by the next h1_next. What llhttp leaves open is decided here: one Host header
  * (RFC 9112 section 3.2), the form of the target, only "chunked" as transfer coding, none for HTTP/1.0, only "100-continue" as
  * expectation. What llhttp passes over without telling (blanks, a reason phrase, chunk extensions) is counted by the bytes that
- * it used. */
+ * it used. The strings of a head borrow from the input until llhttp has read it or the head is complete, and are then copied together. */
 #include "http/h1.h"
 
 #include <errno.h>
@@ -34,13 +34,15 @@ struct h1 {
     unsigned header_cap;
     size_t head_bytes; /* of start line and fields so far, and of what else is no body */
     size_t beside;     /* bytes since the last body byte: chunk lines, trailer */
-    size_t piece_cap;  /* memory of the string that grows, terminator included */
-    const char *from;  /* what llhttp is reading */
-    char tail[TAIL];   /* the bytes before it */
-    bool in_version;   /* the start line's version has begun */
-    bool version_ok;   /* and is one that is spoken here */
-    bool in_value;     /* the last field's value has begun */
-    bool head_done;    /* fields that come now are of the trailer */
+    const char *low;   /* the input that strings of the head borrow, to high; NULL: none do */
+    const char *high;
+    size_t piece_cap; /* memory of the string that grows; 0: it has no more than its length */
+    const char *from; /* what llhttp is reading */
+    char tail[TAIL];  /* the bytes before it */
+    bool in_version;  /* the start line's version has begun */
+    bool version_ok;  /* and is one that is spoken here */
+    bool in_value;    /* the last field's value has begun */
+    bool head_done;   /* fields that come now are of the trailer */
     bool started;
     bool head_request;
     bool interim;        /* the message being parsed is a 1xx response */
@@ -52,7 +54,7 @@ struct h1 {
     const char *text;
 };
 
-static int fail(struct h1 *p, int status, const char *text)
+RARE static int fail(struct h1 *p, int status, const char *text)
 {
     if (!p->status) {
         p->status = status;
@@ -66,37 +68,82 @@ static int lack(struct h1 *p)
     return fail(p, 503, "there is no memory for the head");
 }
 
-/* Appends a piece to *s, which is usually empty: heads mostly arrive whole. The string that grew last has room for more,
- * so that one which trickles in takes memory in proportion to its length. */
-static int add_piece(struct h1 *p, struct str *s, const char *at, size_t len)
+/* Appends a piece to a string that began in an earlier one. The string that grew last has room for more, so that one which
+ * trickles in takes memory in proportion to its length. */
+RARE static int join_piece(struct h1 *p, struct str *s, const char *at, size_t len)
 {
-    size_t need = s->len + len + 1;
+    size_t need = s->len + len;
     char *joined = (char *)(uintptr_t)s->ptr;
-    if (s->len == 0 || need > p->piece_cap) {
-        p->piece_cap = s->len ? 2 * need : need;
+    if (need > p->piece_cap) {
+        p->piece_cap = 2 * need;
         joined = arena_try(p->arena, p->piece_cap);
         if (!joined) return lack(p);
-        if (s->len) memcpy(joined, s->ptr, s->len);
+        memcpy(joined, s->ptr, s->len);
     }
     memcpy(joined + s->len, at, len);
-    joined[s->len + len] = '\0';
-    *s = str_n(joined, s->len + len);
+    *s = str_n(joined, need);
     return 0;
 }
 
-static struct http_field *new_header(struct h1 *p)
+/* A piece of *s: mostly all of it, which stays in the input for now. */
+static int add_piece(struct h1 *p, struct str *s, const char *at, size_t len)
 {
-    if (p->head.field_count == p->header_cap) {
-        unsigned cap = p->header_cap ? p->header_cap * 2 : HEADERS_FIRST;
-        struct http_field *grown = arena_try(p->arena, cap * sizeof *grown);
-        if (!grown) return NULL;
-        if (p->head.field_count) memcpy(grown, p->head.fields, p->head.field_count * sizeof *grown);
-        p->head.fields = grown;
-        p->header_cap = cap;
+    if (len == 0) return 0;
+    if (s->len) return join_piece(p, s, at, len);
+    if (!p->low) p->low = at;
+    p->high = at + len;
+    p->piece_cap = 0;
+    *s = str_n(at, len);
+    return 0;
+}
+
+/* Points a string that borrows from the input to the same bytes of the copy. */
+static inline void move_string(const struct h1 *p, struct str *s, const char *copy)
+{
+    uintptr_t at = (uintptr_t)s->ptr - (uintptr_t)p->low;
+    if (at <= (uintptr_t)(p->high - p->low)) s->ptr = copy + at;
+}
+
+/* Takes what strings of the head borrow onto the arena, in one piece. */
+static int keep_strings(struct h1 *p)
+{
+    if (!p->low) return 0;
+    size_t len = (size_t)(p->high - p->low);
+    char *copy = arena_try(p->arena, len);
+    if (!copy) return lack(p);
+    memcpy(copy, p->low, len);
+    move_string(p, &p->head.method_name, copy);
+    move_string(p, &p->head.target, copy);
+    for (unsigned i = 0; i < p->head.field_count; i++) {
+        move_string(p, &p->head.fields[i].name, copy);
+        move_string(p, &p->head.fields[i].value, copy);
     }
-    struct http_field *h = &p->head.fields[p->head.field_count++];
-    *h = (struct http_field){.name = STR_INIT(""), .value = STR_INIT("")};
-    return h;
+    p->low = p->high = NULL;
+    return 0;
+}
+
+RARE static int grow_fields(struct h1 *p)
+{
+    unsigned cap = p->header_cap ? p->header_cap * 2 : HEADERS_FIRST;
+    struct http_field *grown = arena_try(p->arena, cap * sizeof *grown);
+    if (!grown) return -ENOMEM;
+    if (p->head.field_count) memcpy(grown, p->head.fields, p->head.field_count * sizeof *grown);
+    p->head.fields = grown;
+    p->header_cap = cap;
+    return 0;
+}
+
+static int new_field(struct h1 *p)
+{
+    if (p->head.field_count == p->header_cap && grow_fields(p)) return -ENOMEM;
+    p->head.fields[p->head.field_count++] =
+        (struct http_field){.name = STR_INIT(""), .value = STR_INIT("")};
+    return 0;
+}
+
+static struct http_field *last_field(struct h1 *p)
+{
+    return &p->head.fields[p->head.field_count - 1];
 }
 
 static struct h1 *of(llhttp_t *ll)
@@ -148,10 +195,10 @@ static int on_header_field(llhttp_t *ll, const char *at, size_t len)
     if (p->in_value || p->head.field_count == 0) {
         if (p->head.field_count >= p->limits.header_max)
             return fail(p, 431, "more header fields than the limit");
-        if (!new_header(p)) return lack(p);
+        if (new_field(p)) return lack(p);
         p->in_value = false;
     }
-    return add_piece(p, &p->head.fields[p->head.field_count - 1].name, at, len);
+    return add_piece(p, &last_field(p)->name, at, len);
 }
 
 static int on_header_value(llhttp_t *ll, const char *at, size_t len)
@@ -159,7 +206,7 @@ static int on_header_value(llhttp_t *ll, const char *at, size_t len)
     struct h1 *p = of(ll);
     if (p->head_done) return 0;
     p->in_value = true;
-    return add_piece(p, &p->head.fields[p->head.field_count - 1].value, at, len);
+    return add_piece(p, &last_field(p)->value, at, len);
 }
 
 static int on_header_value_complete(llhttp_t *ll)
@@ -167,7 +214,7 @@ static int on_header_value_complete(llhttp_t *ll)
     struct h1 *p = of(ll);
     if (p->head_done) return 0;
     p->in_value = true;
-    struct http_field *h = &p->head.fields[p->head.field_count - 1];
+    struct http_field *h = last_field(p);
     h->value = str_trim(h->value);
     h->id = http_header_id(h->name);
     return 0;
@@ -260,6 +307,7 @@ static int on_headers_complete(llhttp_t *ll)
 {
     struct h1 *p = of(ll);
     struct http_head *head = &p->head;
+    if (keep_strings(p)) return HPE_USER;
     p->head_done = true;
     p->facts.minor = ll->http_minor;
     p->facts.chunked = ll->flags & F_CHUNKED;
@@ -425,7 +473,7 @@ static enum llhttp_errno read_on(struct h1 *p, struct str *input)
     enum llhttp_errno code = llhttp_execute(&p->ll, p->from, given);
     size_t used = code == HPE_OK ? given : (size_t)(llhttp_get_error_pos(&p->ll) - p->from);
     size_t body = code == HPE_PAUSED && p->event == H1_BODY ? p->body.len : 0;
-    if (p->status) return HPE_USER;
+    if (keep_strings(p) || p->status) return HPE_USER;
     if (!count_used(p, used - body, in_head)) return HPE_USER;
     if (body) body_came(p);
     if (code == HPE_OK && in_head && used) keep_tail(p, str_n(p->from, used));
