@@ -4,46 +4,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/err.h"
 #include "base/mem.h"
-
-struct str str_of(const char *cstr)
-{
-    return cstr ? (struct str){cstr, strlen(cstr)} : STR_NULL;
-}
-
-struct str str_n(const char *ptr, size_t len)
-{
-    return (struct str){ptr, len};
-}
-
-bool str_eq(struct str a, struct str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
-bool str_eq_nocase(struct str a, struct str b)
-{
-    return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
-}
 
 int str_cmp(struct str a, struct str b)
 {
     size_t n = MIN(a.len, b.len);
     int order = n ? memcmp(a.ptr, b.ptr, n) : 0;
     return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-bool str_starts(struct str s, struct str prefix)
-{
-    return s.len >= prefix.len && str_eq(str_n(s.ptr, prefix.len), prefix);
-}
-
-bool str_starts_nocase(struct str s, struct str prefix)
-{
-    return s.len >= prefix.len && str_eq_nocase(str_n(s.ptr, prefix.len), prefix);
 }
 
 bool str_ends(struct str s, struct str suffix)
@@ -64,23 +33,16 @@ ptrdiff_t str_find(struct str s, struct str needle)
     return at ? at - s.ptr : -1;
 }
 
-struct str str_sub(struct str s, size_t start, size_t len)
+static bool is_blank(char c)
 {
-    struct str rest = str_skip(s, start);
-    return str_n(rest.ptr, MIN(len, rest.len));
-}
-
-struct str str_skip(struct str s, size_t n)
-{
-    n = MIN(n, s.len);
-    return n ? str_n(s.ptr + n, s.len - n) : s;
+    return c == ' ' || c == '\t';
 }
 
 struct str str_trim(struct str s)
 {
-    while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
-        s = str_skip(s, 1);
-    while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+    while (s.len && is_blank(s.ptr[0]))
+        s = str_n(s.ptr + 1, s.len - 1);
+    while (s.len && is_blank(s.ptr[s.len - 1]))
         s.len--;
     return s;
 }
@@ -143,9 +105,10 @@ int str_to_double(struct str s, double *out)
 struct str str_of_u64(uint64_t value, unsigned base, char room[STR_U64_ROOM])
 {
     size_t at = STR_U64_ROOM;
+    bool hexadecimal = base == 16; /* both are divisors that the compiler knows */
     do {
-        room[--at] = "0123456789abcdef"[value % base];
-        value /= base;
+        room[--at] = "0123456789abcdef"[hexadecimal ? value % 16 : value % 10];
+        value = hexadecimal ? value / 16 : value / 10;
     } while (value);
     return str_n(room + at, STR_U64_ROOM - at);
 }

@@ -5,6 +5,9 @@
 #ifndef HOSTLER_BASE_STR_H
 #define HOSTLER_BASE_STR_H
 
+#include <string.h>
+#include <strings.h>
+
 #include "base/base.h"
 
 struct str {
@@ -21,23 +24,57 @@ struct str {
 #define STR_FMT ".*s"
 #define STR_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
 
-struct str str_of(const char *cstr); /* NULL gives STR_NULL */
-struct str str_n(const char *ptr, size_t len);
+static inline struct str str_n(const char *ptr, size_t len)
+{
+    return (struct str){ptr, len};
+}
 
-bool str_eq(struct str a, struct str b);
-bool str_eq_nocase(struct str a, struct str b); /* ASCII only */
-int str_cmp(struct str a, struct str b);        /* bytewise order, like memcmp */
-bool str_starts(struct str s, struct str prefix);
-bool str_starts_nocase(struct str s, struct str prefix);
+/* NULL gives STR_NULL. */
+static inline struct str str_of(const char *cstr)
+{
+    return cstr ? str_n(cstr, strlen(cstr)) : STR_NULL;
+}
+
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* ASCII only. */
+static inline bool str_eq_nocase(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+static inline bool str_starts(struct str s, struct str prefix)
+{
+    return s.len >= prefix.len && str_eq(str_n(s.ptr, prefix.len), prefix);
+}
+
+static inline bool str_starts_nocase(struct str s, struct str prefix)
+{
+    return s.len >= prefix.len && str_eq_nocase(str_n(s.ptr, prefix.len), prefix);
+}
+
 bool str_ends(struct str s, struct str suffix);
+int str_cmp(struct str a, struct str b); /* bytewise order, like memcmp */
 
 /* Position of the first `c` or `needle`, or -1. */
 ptrdiff_t str_find_char(struct str s, char c);
 ptrdiff_t str_find(struct str s, struct str needle);
 
+static inline struct str str_skip(struct str s, size_t n)
+{
+    n = MIN(n, s.len);
+    return n ? str_n(s.ptr + n, s.len - n) : s;
+}
+
 /* s from `start` for at most `len` bytes, clamped to s. */
-struct str str_sub(struct str s, size_t start, size_t len);
-struct str str_skip(struct str s, size_t n);
+static inline struct str str_sub(struct str s, size_t start, size_t len)
+{
+    struct str rest = str_skip(s, start);
+    return str_n(rest.ptr, MIN(len, rest.len));
+}
 
 /* Without blanks and tabs at both ends. */
 struct str str_trim(struct str s);
