@@ -23,7 +23,6 @@ struct scanner {
     const unsigned char *begin;
     uint64_t objects; /* a bit per open level, the innermost lowest: it is an object */
     unsigned depth;   /* open levels */
-    bool escaped;     /* the last string has a backslash */
     bool strict;      /* half a surrogate pair is an error */
     const struct str *names;
     size_t count;
@@ -34,14 +33,14 @@ struct scanner {
     struct json_error error;
 };
 
-static bool fail(struct scanner *s, int err, const unsigned char *at, const char *text)
+RARE static bool fail(struct scanner *s, int err, const unsigned char *at, const char *text)
 {
     s->err = err;
     s->error = (struct json_error){(size_t)(at - s->begin), text};
     return false;
 }
 
-static enum step refuse(struct scanner *s, const char *text)
+RARE static enum step refuse(struct scanner *s, const char *text)
 {
     fail(s, ERR_SYNTAX, s->p, s->p == s->end ? "the text ends too early" : text);
     return FAILED;
@@ -49,8 +48,10 @@ static enum step refuse(struct scanner *s, const char *text)
 
 static inline void skip_blanks(struct scanner *s)
 {
-    while (s->p < s->end && *s->p <= ' ' && json_is_blank(*s->p))
-        s->p++;
+    const unsigned char *p = s->p;
+    while (p < s->end && *p <= ' ' && json_is_blank(*p))
+        p++;
+    s->p = p;
 }
 
 /* The value of a hexadecimal digit, or -1. */
@@ -126,7 +127,6 @@ static bool is_letter_escape(unsigned char c)
 
 static inline bool scan_escape(struct scanner *s)
 {
-    s->escaped = true;
     if (s->end - s->p < 2) return fail(s, ERR_SYNTAX, s->end, "the text ends within a string");
     if (s->p[1] == 'u') return scan_unicode(s);
     if (!is_letter_escape(s->p[1])) return fail(s, ERR_SYNTAX, s->p, "no such escape");
@@ -159,13 +159,10 @@ static inline bool scan_wide(struct scanner *s)
     return true;
 }
 
-/* p is at the opening quote, afterwards behind the closing one. */
-static bool scan_string(struct scanner *s)
+/* Goes on within a string that is not plain to its end. */
+static bool scan_rest(struct scanner *s)
 {
-    s->escaped = false;
-    s->p++;
-    for (;;) {
-        s->p = json__plain_end(s->p, s->end);
+    for (;; s->p = json__plain_end(s->p, s->end)) {
         if (s->p == s->end) return fail(s, ERR_SYNTAX, s->p, "the text ends within a string");
         if (*s->p == '"') break;
         if (*s->p == '\\') {
@@ -176,6 +173,15 @@ static bool scan_string(struct scanner *s)
             return false;
         }
     }
+    s->p++;
+    return true;
+}
+
+/* p is at the opening quote, afterwards behind the closing one. */
+static inline bool scan_string(struct scanner *s)
+{
+    s->p = json__plain_end(s->p + 1, s->end);
+    if (s->p == s->end || *s->p != '"') return scan_rest(s);
     s->p++;
     return true;
 }
@@ -399,7 +405,7 @@ static enum step step_next(struct scanner *s)
     }
 }
 
-static int run(struct scanner *s, struct json_error *error)
+static int scan(struct scanner *s, struct json_error *error)
 {
     enum step step = WANT_VALUE;
     while (step < FINISHED) {
@@ -425,7 +431,7 @@ int json__check(struct str text, struct json_error *error)
 {
     struct scanner s = scanner_of(text);
     s.strict = true;
-    return run(&s, error);
+    return scan(&s, error);
 }
 
 bool json__string_is(struct str quoted, struct str text)
@@ -450,7 +456,7 @@ int json_scan(struct str text, const struct str *names, size_t count, struct jso
         if (error) *error = s.error;
         return s.err;
     }
-    return run(&s, error);
+    return scan(&s, error);
 }
 
 int json_scan_span(const struct json_span *object, const struct str *names, size_t count,
