@@ -167,25 +167,19 @@ void log_begin(struct log_line *l, enum log_level level, const char *event)
         begin_text(l, clock_wall_us(), event, show & SHOW_COLOUR);
 }
 
-static inline void put_key(struct log_line *l, struct str key)
+/* A field's key and room for `len` bytes of its value, NULL when both do not fit. */
+static inline char *put_key(struct log_line *l, struct str key, size_t len)
 {
-    char *at = grow(l, key.len + (l->json ? sizeof ",\"\":" : sizeof " =") - 1);
-    if (!at) return;
-    if (l->json) {
-        memcpy(at, ",\"", 2);
-        memcpy(at + 2, key.ptr, key.len);
-        memcpy(at + 2 + key.len, "\":", 2);
-    } else {
-        at[0] = ' ';
-        memcpy(at + 1, key.ptr, key.len);
-        at[1 + key.len] = '=';
-    }
-}
-
-/* A field that did not fit is taken back whole. */
-static void end_field(struct log_line *l, size_t start)
-{
-    if (l->truncated) l->len = start;
+    bool json = l->json;
+    char *at = grow(l, key.len + len + (json ? sizeof ",\"\":" - 1 : sizeof " =" - 1));
+    if (!at) return NULL;
+    if (json) *at++ = ',';
+    *at++ = json ? '"' : ' ';
+    memcpy(at, key.ptr, key.len);
+    at += key.len;
+    if (json) *at++ = '"';
+    *at++ = json ? ':' : '=';
+    return at;
 }
 
 /* Characters that could forge lines, move the cursor or turn the text
@@ -214,7 +208,7 @@ static void put_escape(struct log_line *l, uint32_t code)
 }
 
 /* How many bytes may stand as they are. */
-static size_t plain_run(const unsigned char *p, const unsigned char *end)
+static inline size_t plain_run(const unsigned char *p, const unsigned char *end)
 {
     static const bool plain[256] = {
         ['"' + 1 ... '\\' - 1] = true,
@@ -260,42 +254,56 @@ static bool is_word(struct str value)
     return value.len > 0;
 }
 
-void log__str(struct log_line *l, struct str key, struct str value)
+/* A value that must not stand as it is, or not whole. */
+static void put_changed(struct log_line *l, struct str key, struct str value)
 {
     size_t start = l->len;
     bool cut = value.len > VALUE_MAX;
-    if (!value.ptr) value = STR("");
     if (cut) value.len = utf8_complete(str_n(value.ptr, VALUE_MAX));
-    put_key(l, key);
-    if (!l->json && !cut && is_word(value)) {
-        put(l, value.ptr, value.len);
-    } else {
-        put_text(l, "\"");
-        put_escaped(l, value);
-        put_text(l, cut ? "\xe2\x80\xa6\"" : "\"");
+    put_key(l, key, 0);
+    put_text(l, "\"");
+    put_escaped(l, value);
+    put_text(l, cut ? "\xe2\x80\xa6\"" : "\"");
+    if (l->truncated) l->len = start; /* a field that did not fit is taken back whole */
+}
+
+static bool is_plain(struct str value)
+{
+    const unsigned char *p = (const unsigned char *)value.ptr;
+    return value.len <= VALUE_MAX && plain_run(p, p + value.len) == value.len;
+}
+
+void log__str(struct log_line *l, struct str key, struct str value)
+{
+    if (!value.ptr) value = STR("");
+    if (!is_plain(value)) {
+        put_changed(l, key, value);
+        return;
     }
-    end_field(l, start);
+    bool quoted = l->json || !is_word(value);
+    char *at = put_key(l, key, value.len + (quoted ? 2 : 0));
+    if (!at) return;
+    if (quoted) *at++ = '"';
+    memcpy(at, value.ptr, value.len);
+    if (quoted) at[value.len] = '"';
 }
 
 void log__number(struct log_line *l, struct str key, bool negative, uint64_t value)
 {
     char text[24], *end = text + sizeof text, *p = end;
-    size_t start = l->len;
     do
         *--p = (char)('0' + value % 10);
     while (value /= 10);
     if (negative) *--p = '-';
-    put_key(l, key);
-    put(l, p, (size_t)(end - p));
-    end_field(l, start);
+    char *at = put_key(l, key, (size_t)(end - p));
+    if (at) memcpy(at, p, (size_t)(end - p));
 }
 
 void log__bool(struct log_line *l, struct str key, bool value)
 {
-    size_t start = l->len;
-    put_key(l, key);
-    put_text(l, value ? "true" : "false");
-    end_field(l, start);
+    struct str text = value ? STR("true") : STR("false");
+    char *at = put_key(l, key, text.len);
+    if (at) memcpy(at, text.ptr, text.len);
 }
 
 static size_t finish(struct log_line *l)
