@@ -177,13 +177,19 @@ static bool scan_rest(struct scanner *s)
     return true;
 }
 
-/* p is at the opening quote, afterwards behind the closing one. */
-static inline bool scan_string(struct scanner *s)
+/* p is at the opening quote, afterwards behind the closing one. False: not plain to its end, to
+ * which scan_rest goes on. */
+static inline bool scan_plain(struct scanner *s)
 {
     s->p = json__plain_end(s->p + 1, s->end);
-    if (s->p == s->end || *s->p != '"') return scan_rest(s);
+    if (s->p == s->end || *s->p != '"') return false;
     s->p++;
     return true;
+}
+
+static inline bool scan_string(struct scanner *s)
+{
+    return scan_plain(s) || scan_rest(s);
 }
 
 static bool scan_digits(struct scanner *s)
@@ -290,40 +296,23 @@ static enum likeness compare_slowly(struct str raw, struct str name)
     return name.len == 0 ? best : DIFFERENT;
 }
 
-static inline bool is_plain(unsigned char c)
+static enum likeness compare_plain(struct str raw, struct str name)
 {
-    return c < 0x80 && c != '\\';
+    if (str_eq(raw, name)) return SAME;
+    return str_eq_nocase(raw, name) ? FOLDED : DIFFERENT;
 }
 
-/* True when two plain characters differ by more than case. */
-static inline bool differ(unsigned char a, char b)
-{
-    return (a ^ (unsigned char)b) & 0xdf;
-}
-
-/* True when a string cannot be like a name, as its plain characters tell: nearly always,
- * and mostly by the first one. */
-static inline bool is_far(struct str raw, struct str name)
-{
-    const unsigned char *p = (const unsigned char *)raw.ptr;
-    if (raw.len < name.len || name.len == 0) return raw.len != name.len;
-    if (is_plain(p[0]) && differ(p[0], name.ptr[0])) return true;
-    size_t i = 0;
-    while (i < name.len && is_plain(p[i]) && !differ(p[i], name.ptr[i]))
-        i++;
-    return i == name.len ? raw.len != name.len : is_plain(p[i]);
-}
-
-/* Takes note of an outermost member's name, which stands in quotes from `open` to p. */
-static bool note_key(struct scanner *s, const unsigned char *open)
+/* Takes note of an outermost member's name, which stands in quotes from `open` to p. `plain`: it has
+ * neither escapes nor characters beyond ASCII, so what is like it has its length. */
+static bool note_key(struct scanner *s, const unsigned char *open, bool plain)
 {
     struct str key = str_n((const char *)open + 1, (size_t)(s->p - open) - 2);
     for (size_t i = 0; i < s->count; i++) {
-        bool plain = str_eq(key, s->names[i]);
-        if (!plain && is_far(key, s->names[i])) continue;
-        enum likeness like = plain ? SAME : compare_slowly(key, s->names[i]);
+        if (plain && key.len != s->names[i].len) continue;
+        enum likeness like =
+            plain ? compare_plain(key, s->names[i]) : compare_slowly(key, s->names[i]);
         if (like == DIFFERENT) continue;
-        s->spans[i].alike |= !plain;
+        s->spans[i].alike |= !plain || like == FOLDED;
         if (like == FOLDED) continue;
         if (s->spans[i].type != JSON_NONE) return fail(s, ERR_DUPLICATE, open, s->names[i].ptr);
         s->current = &s->spans[i];
@@ -351,8 +340,9 @@ static enum step step_key(struct scanner *s)
     skip_blanks(s);
     const unsigned char *open = s->p;
     if (open == s->end || *open != '"') return refuse(s, "a member's name is missing");
-    if (!scan_string(s)) return FAILED;
-    if (s->depth == 1 && s->count && !note_key(s, open)) return FAILED;
+    bool plain = scan_plain(s);
+    if (!plain && !scan_rest(s)) return FAILED;
+    if (s->depth == 1 && s->count && !note_key(s, open, plain)) return FAILED;
     skip_blanks(s);
     if (s->p == s->end || *s->p != ':') return refuse(s, "a colon is missing");
     s->p++;
