@@ -54,7 +54,7 @@ static inline const unsigned char *json__plain_end(const unsigned char *p, const
     /* The comparison is signed: bytes from 0x80 on are negative, so one test finds them and the
      * control characters. */
     __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), blank = _mm_set1_epi8(' ');
-    for (; end - p >= 16; p += 16) {
+    for (size_t blocks = (size_t)(end - p) / 16; blocks; blocks--, p += 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
         __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)),
                                    _mm_cmplt_epi8(v, blank));
