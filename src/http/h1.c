@@ -97,26 +97,27 @@ static int add_piece(struct h1 *p, struct str *s, const char *at, size_t len)
     return 0;
 }
 
-/* Points a string that borrows from the input to the same bytes of the copy. */
-static inline void move_string(const struct h1 *p, struct str *s, const char *copy)
+/* Points a string that borrows from the `len` bytes at `low` to the same bytes of their copy. */
+static inline void move_string(struct str *s, const char *low, size_t len, const char *copy)
 {
-    uintptr_t at = (uintptr_t)s->ptr - (uintptr_t)p->low;
-    if (at <= (uintptr_t)(p->high - p->low)) s->ptr = copy + at;
+    size_t at = (size_t)((uintptr_t)s->ptr - (uintptr_t)low);
+    if (at <= len) s->ptr = copy + at;
 }
 
 /* Takes what strings of the head borrow onto the arena, in one piece. */
 static int keep_strings(struct h1 *p)
 {
     if (!p->low) return 0;
-    size_t len = (size_t)(p->high - p->low);
+    const char *low = p->low;
+    size_t len = (size_t)(p->high - low);
     char *copy = arena_try(p->arena, len);
     if (!copy) return lack(p);
-    memcpy(copy, p->low, len);
-    move_string(p, &p->head.method_name, copy);
-    move_string(p, &p->head.target, copy);
+    memcpy(copy, low, len);
+    move_string(&p->head.method_name, low, len, copy);
+    move_string(&p->head.target, low, len, copy);
     for (unsigned i = 0; i < p->head.field_count; i++) {
-        move_string(p, &p->head.fields[i].name, copy);
-        move_string(p, &p->head.fields[i].value, copy);
+        move_string(&p->head.fields[i].name, low, len, copy);
+        move_string(&p->head.fields[i].value, low, len, copy);
     }
     p->low = p->high = NULL;
     return 0;
