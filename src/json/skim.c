@@ -226,9 +226,14 @@ struct str json_find_value(const struct json_find *f)
     return f->whole ? buf_str(&f->value) : STR_NULL;
 }
 
+static struct str between(const unsigned char *from, const unsigned char *to)
+{
+    return str_n((const char *)from, (size_t)(to - from));
+}
+
 static void keep(struct json_find *f, const unsigned char *from, const unsigned char *to)
 {
-    struct str bytes = str_n((const char *)from, (size_t)(to - from));
+    struct str bytes = between(from, to);
     if (f->state == TAKE) {
         if (!f->lost && buf_append(&f->value, bytes)) f->lost = true;
         return;
@@ -270,6 +275,19 @@ static const unsigned char *pass_colon(struct json_find *f, const unsigned char 
     return p;
 }
 
+/* Goes on behind an outermost string, which stands between `from` and the quote at p, if it can be
+ * our name: nearly all that are here whole are not. */
+static const unsigned char *end_string(struct json_find *f, const unsigned char *from,
+                                       const unsigned char *p, const unsigned char *end,
+                                       bool escaped)
+{
+    f->state = LOOK;
+    if (f->text_len == 0 && !escaped && !str_eq(between(from + 1, p), f->name)) return p;
+    keep(f, from, p + 1);
+    f->state = NAMED;
+    return pass_colon(f, p + 1, end);
+}
+
 /* The loop runs on copies of what it changes with each mark, which the
  * compiler keeps in registers. */
 void json_find_feed(struct json_find *f, struct str piece)
@@ -278,29 +296,29 @@ void json_find_feed(struct json_find *f, struct str piece)
     json_skim_init(&s, piece);
     const unsigned char *p = s.next, *from; /* where what is kept begins */
     unsigned depth = f->depth;
-    bool quoted = f->quoted;
+    bool quoted = f->quoted, escaped = true; /* for all we know of what came before */
     if (f->escape) pass_byte(&s, p);
     if (piece.len) f->escape = false;
     from = f->state == TAKE || (quoted && depth == 1) ? p : NULL;
     p = pass_colon(f, p, s.end);
     if (f->state == TAKE && !from) from = p;
     while ((p = next_mark(&s)) < s.end) {
-        if (*p == '\\') {
-            if (!quoted) continue;
-            f->escape = p + 1 == s.end;
-            pass_byte(&s, p + 1);
-        } else if (*p == '"') {
+        if (*p == '"') {
             quoted = !quoted;
             if (depth != 1) continue;
             if (quoted) {
                 from = p;
                 f->text_len = 0;
+                escaped = false;
                 continue;
             }
-            keep(f, from, p + 1);
-            f->state = NAMED;
-            p = pass_colon(f, p + 1, s.end);
+            p = end_string(f, from, p, s.end, escaped);
             from = f->state == TAKE ? p : NULL;
+        } else if (*p == '\\') {
+            if (!quoted) continue;
+            escaped = true;
+            f->escape = p + 1 == s.end;
+            pass_byte(&s, p + 1);
         } else if (!quoted) {
             count_bracket(&depth, *p);
             if (depth != 1 || f->state != TAKE) continue;
