@@ -121,6 +121,7 @@ void buf_clear(struct buf *b)
 
 void buf_release(struct buf *b)
 {
+    if (!b->ptr) return;
     free(b->ptr);
     b->ptr = NULL;
     b->start = b->end = b->cap = 0;

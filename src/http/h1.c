@@ -105,9 +105,8 @@ static inline void move_string(struct str *s, const char *low, size_t len, const
 }
 
 /* Takes what strings of the head borrow onto the arena, in one piece. */
-static int keep_strings(struct h1 *p)
+static int copy_strings(struct h1 *p)
 {
-    if (!p->low) return 0;
     const char *low = p->low;
     size_t len = (size_t)(p->high - low);
     char *copy = arena_try(p->arena, len);
@@ -121,6 +120,11 @@ static int keep_strings(struct h1 *p)
     }
     p->low = p->high = NULL;
     return 0;
+}
+
+static inline int keep_strings(struct h1 *p)
+{
+    return p->low ? copy_strings(p) : 0;
 }
 
 RARE static int grow_fields(struct h1 *p)
