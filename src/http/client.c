@@ -216,7 +216,7 @@ static void send_request(struct http_upstream *u)
     struct fetch *f = u->fetch;
     const struct http_request *r = &f->request;
     struct h1_start start = start_of(f);
-    struct gather g;
+    NOT_ZEROED struct gather g;
     gather_init(&g, u->stream);
     struct str head = h1_write_request(f->arena, r, &start);
     if (!head.ptr) {

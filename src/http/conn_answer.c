@@ -97,7 +97,7 @@ void call_write(struct http_call *c, const struct str *slices, unsigned count, b
         total += slices[i].len;
     count_out(conn, total, last);
     if (c->gone || !conn->stream) return;
-    struct gather g;
+    NOT_ZEROED struct gather g;
     gather_init(&g, conn->stream);
     gather_add(&g, conn->out_head);
     conn->out_head = STR_NULL;

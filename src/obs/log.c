@@ -325,7 +325,7 @@ static bool gather(const struct log_line *l, size_t len)
 /* The reader is back: the first line it gets then says how many it missed. */
 static void tell_of(uint64_t lost)
 {
-    struct log_line l;
+    NOT_ZEROED struct log_line l;
     log_begin(&l, LOG_WARN, "log_dropped");
     log_u64(&l, "lines", lost);
     if (l.on) gather(&l, finish(&l));
@@ -365,12 +365,12 @@ void log_end(struct log_line *l)
 void log_note(enum log_level level, const char *event, const char *fmt, ...)
 {
     if (!is_enabled(level)) return;
-    char message[MESSAGE_MAX];
+    NOT_ZEROED char message[MESSAGE_MAX];
     va_list args;
     va_start(args, fmt);
     vsnprintf(message, sizeof message, fmt, args);
     va_end(args);
-    struct log_line l;
+    NOT_ZEROED struct log_line l;
     log_begin(&l, level, event);
     log_cstr(&l, "msg", message);
     log_end(&l);

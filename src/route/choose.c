@@ -113,7 +113,7 @@ int route_choose(const struct route_source *source, const struct route_wish *wis
                  uint64_t *retry_after_us)
 {
     size_t first = source->count > BATCH_MAX ? rng_below(wish->rng, source->count) : 0;
-    struct survey v; /* large, and filled as far as needed */
+    NOT_ZEROED struct survey v;
     enum reach reach = wish->retry ? REACH_SOUND : REACH_LIKED;
     v.better_us = UINT64_MAX;
     v.soon = v.rests = false;
@@ -142,7 +142,7 @@ static bool is_any_eligible(struct survey *v, const struct route_source *s UNUSE
 bool route_hopeful(const struct route_source *source, uint64_t now_us, bool *now)
 {
     const struct route_wish wish = {.now_us = now_us};
-    struct survey v;
+    NOT_ZEROED struct survey v;
     v.reach = REACH_ANYONE;
     v.better_us = UINT64_MAX;
     v.soon = v.rests = v.beyond = false;
