@@ -47,8 +47,8 @@ void *arena_zalloc(struct arena *a, size_t size); /* zeroed */
 struct str arena_dup(struct arena *a, struct str s);
 struct str arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* For sizes that a peer chooses, and for numbers that it does (whatever each call needs): NULL, or a string without a
- * pointer, beyond the cap or out of memory. */
+/* For sizes that a peer chooses, and for numbers that it does (whatever each call needs): NULL,
+ * or a string without a pointer, beyond the cap or out of memory. */
 MUST_CHECK static inline void *arena_try(struct arena *a, size_t size);
 MUST_CHECK void *arena_try_zero(struct arena *a, size_t size);
 MUST_CHECK struct str arena_try_dup(struct arena *a, struct str s);

@@ -13,7 +13,7 @@
 #define UNUSED __attribute__((unused))
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define RARE __attribute__((cold, noinline))      /* so that callers need not prepare for it */
-#define NOT_ZEROED __attribute__((uninitialized)) /* a large variable that is filled as far as needed */
+#define NOT_ZEROED __attribute__((uninitialized)) /* large, and filled as far as needed */
 #define NORETURN __attribute__((noreturn))
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

@@ -18,7 +18,7 @@ static const char *const names[FAULT_KIND_COUNT] = {
 
 static struct {
     _Atomic uint64_t points[FAULT_KIND_COUNT];
-    _Atomic uint64_t nth; /* of the armed kind; 0: nothing is armed */
+    _Atomic uint64_t nth; /* which one of the armed kind; 0: nothing is armed */
     atomic_uint kind;
     atomic_bool onward;
     atomic_bool fired;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Failures on purpose, in builds with the option `faults`; in others nothing of this is left in the code.
+/* Failures on purpose, in builds with the option `faults`; in others nothing of this is left in
+ * the code.
  *
- * A point is a place where the system or a library may refuse what it is asked for. Points are counted by kind, over all
- * threads, and an armed kind refuses its n-th point from then on: tests arm by fault_arm, processes are armed by
- * HOSTLER_FAULT=KIND:N (KIND:N+ for all from the n-th on), and HOSTLER_FAULT=count only has them say at their end how many
- * points of each kind they passed. Any thread, but only one arms. */
+ * A point is a place where the system or a library may refuse what it is asked for. Points are
+ * counted by kind, over all threads, and an armed kind refuses its n-th point from then on:
+ * tests arm by fault_arm, processes are armed by HOSTLER_FAULT=KIND:N (KIND:N+ for all from the
+ * n-th on), and HOSTLER_FAULT=count only has them say at their end how many points of each kind
+ * they passed. Any thread, but only one arms. */
 #ifndef HOSTLER_BASE_FAULT_H
 #define HOSTLER_BASE_FAULT_H
 
@@ -37,12 +39,13 @@ enum fault_kind {
 /* True: this one fails. */
 bool fault_point(enum fault_kind kind);
 
-/* Between fault_hold and fault_release, which nest, this thread's points neither count nor fail: what a test does for
- * itself. */
+/* Between fault_hold and fault_release, which nest, this thread's points neither count nor fail:
+ * what a test does for itself. */
 void fault_hold(void);
 void fault_release(void);
 
-/* Counts anew and refuses the n-th point (1: the next) of the kind; with `onward` all that follow, too. n 0: none. */
+/* Counts anew and refuses the n-th point (1: the next) of the kind; with `onward` all that
+ * follow, too. n 0: none. */
 void fault_arm(enum fault_kind kind, uint64_t n, bool onward);
 void fault_disarm(void); /* fault_points keeps what it was */
 

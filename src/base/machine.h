@@ -8,8 +8,8 @@
 /* Up to 32 states, numbered from 0. Constant data. */
 struct machine {
     const char *name;
-    unsigned count;           /* of states */
-    const char *const *names; /* of the states */
+    unsigned count;           /* how many states */
+    const char *const *names; /* how they are called */
     const uint32_t *moves;    /* from each state: the set of those that may follow, a bit each */
 };
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The door for memory: who takes some says here whether it may be refused.
  *
- * mem_try... is for what a peer chooses or multiplies (connections, calls, bodies, waiters): NULL when memory is
- * exhausted, and the caller refuses what it was for. mem_must... is for sizes and numbers that we choose: says so and
- * aborts. docs/memory.md lists who does that, and `scripts/layers` compares. All is given back by free(). Any thread. */
+ * mem_try... is for what a peer chooses or multiplies (connections, calls, bodies, waiters):
+ * NULL when memory is exhausted, and the caller refuses what it was for. mem_must... is for
+ * sizes and numbers that we choose: says so and aborts. docs/memory.md lists who does that, and
+ * `scripts/layers` compares. All is given back by free(). Any thread. */
 #ifndef HOSTLER_BASE_MEM_H
 #define HOSTLER_BASE_MEM_H
 
@@ -23,7 +24,8 @@ MUST_CHECK static inline void *mem_try_zero(size_t count, size_t size)
     return fault_point(FAULT_ALLOC) ? NULL : calloc(count, size);
 }
 
-/* Room for `count` objects of `size` bytes, with the beginning of what `ptr` held. NULL leaves that as it was. */
+/* Room for `count` objects of `size` bytes, with the beginning of what `ptr` held. NULL leaves
+ * that as it was. */
 MUST_CHECK static inline void *mem_try_grow(void *ptr, size_t count, size_t size)
 {
     return fault_point(FAULT_ALLOC) ? NULL : reallocarray(ptr, count, size);

@@ -92,7 +92,8 @@ MUST_CHECK int str_to_double(struct str s, double *out);
 enum { STR_U64_ROOM = 20 };
 struct str str_of_u64(uint64_t value, unsigned base, char room[STR_U64_ROOM]);
 
-/* A heap copy with terminator; the caller frees. str_dup aborts when memory is exhausted, str_try_dup gives NULL. */
+/* A heap copy with terminator; the caller frees. str_dup aborts when memory is exhausted,
+ * str_try_dup gives NULL. */
 char *str_dup(struct str s);
 MUST_CHECK char *str_try_dup(struct str s);
 

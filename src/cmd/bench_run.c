@@ -40,7 +40,7 @@ struct session {
     struct fetch fetch;
     struct load *load;
     struct arena arena; /* response head */
-    struct buf body;    /* of the request */
+    struct buf body;    /* the request's */
     struct str sent;    /* what it holds */
     struct buf answer;  /* objects and errors */
     struct sse sse;
@@ -50,7 +50,7 @@ struct session {
     uint64_t frames;
     uint64_t announced; /* completion tokens as usage says */
     uint64_t prompt_tokens;
-    uint64_t next_index; /* of the mock's numbering */
+    uint64_t next_index; /* in the mock's numbering */
     bool measured;
     bool done_seen;  /* [DONE] */
     bool error_seen; /* an error event */
@@ -64,7 +64,7 @@ struct load {
     struct http_client client;
     struct bench_words words;
     struct rng rng;
-    struct arena arena;          /* of the request's strings */
+    struct arena arena;          /* holds the request's strings */
     struct http_request request; /* but for the body */
     struct list active;
     struct list free;
@@ -494,8 +494,8 @@ static void run_session(struct task *task)
     if (err) {
         failed(s, err_name(err), str_of(err_text(err)));
     } else if (f->state == FETCH_FAILED && f->reused && !f->any_byte) {
-        fetch_end(
-            f); /* a kept connection that had been closed, as every client meets: the same on a new one */
+        /* A kept connection that had been closed, as every client meets: the same on a new one. */
+        fetch_end(f);
         send_request(s, true);
     } else if (f->state == FETCH_FAILED) {
         failed(s, err_name(f->err), str_of(err_text(f->err)));

@@ -36,13 +36,13 @@ struct bench_spec {
     uint64_t duration_us;      /* measured time; 0: until `requests` */
     uint64_t requests;         /* measured requests; 0: until duration_us */
     uint64_t warmup_us;        /* not measured */
-    uint64_t timeout_us;       /* of one request, from its due time */
+    uint64_t timeout_us;       /* for one request, from its due time */
     struct bench_range prompt; /* words; a word of the pool is about one token */
     struct bench_range output; /* max_tokens; 0: not sent */
     uint32_t shared_prefix;    /* words at the start of all prompts that are the same */
     uint64_t seed;
     uint64_t goal_ttft_us; /* goodput limits; 0: none */
-    uint64_t goal_itl_us;  /* of a request's mean */
+    uint64_t goal_itl_us;  /* for a request's mean */
     uint64_t goal_total_us;
     bool progress; /* a line per second on stderr */
 };
@@ -58,7 +58,7 @@ struct bench_error {
 
 struct bench_result {
     uint64_t started;   /* measured requests */
-    uint64_t completed; /* of them whole and without an error */
+    uint64_t completed; /* those that were whole and without an error */
     uint64_t failed;
     uint64_t good;            /* completed within the goals */
     uint64_t window_us;       /* measured time */

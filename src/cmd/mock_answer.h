@@ -55,7 +55,7 @@ enum { MOCK_CHOICES_MAX = 8, MOCK_FRAME_SLICES = 4 };
 struct mock_frames {
     const struct mock_answer *answer;
     struct str head;                     /* the frames with the role (chat), or empty */
-    struct str before[MOCK_CHOICES_MAX]; /* of each choice's frames, up to the token */
+    struct str before[MOCK_CHOICES_MAX]; /* each choice's frames up to the token */
     struct str after;
     struct str tail; /* finish, usage, [DONE] */
 };

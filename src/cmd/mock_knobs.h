@@ -17,7 +17,7 @@
 enum mock_death { MOCK_FIN, MOCK_RST };
 
 enum {
-    MOCK_NEVER = UINT32_MAX,  /* of the ..._after knobs */
+    MOCK_NEVER = UINT32_MAX,  /* for the ..._after knobs */
     MOCK_TOKENS_MAX = 100000, /* tokens of one answer */
     MOCK_TOKENS_DEFAULT = 16, /* when neither knob nor max_tokens says */
     MOCK_PAD_MAX = 65536,

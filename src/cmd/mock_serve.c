@@ -39,7 +39,7 @@ struct request {
     struct str embed_input; /* embeddings: raw input */
     unsigned dimensions;
     bool base64;
-    int status;             /* of the error to give; 0: none */
+    int status;             /* the error to give; 0: none */
     uint32_t sent;          /* tokens */
     uint64_t first_us;      /* when the first token is due */
     uint64_t last_write_us; /* for comments */

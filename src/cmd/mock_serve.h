@@ -33,7 +33,7 @@ struct mock {
     bool any_model;        /* names that are not listed are served too */
     struct map known;      /* model name -> its str */
     struct str model_list; /* body of /v1/models */
-    struct arena arena;    /* of the above; not used after the start */
+    struct arena arena;    /* holds the above; not used after the start */
     _Atomic uint64_t next_number;
     uint64_t started_s; /* seconds since 1970: `created` of all objects */
     size_t body_max;

@@ -26,7 +26,7 @@ struct mock_abort {
 struct mock_stats {
     _Atomic uint64_t connections;
     _Atomic uint64_t requests;  /* model requests: chat, completions, embeddings */
-    _Atomic uint64_t streams;   /* of them streamed */
+    _Atomic uint64_t streams;   /* those that were streamed */
     _Atomic uint64_t active;    /* in progress */
     _Atomic uint64_t peak;      /* most in progress at once */
     _Atomic uint64_t completed; /* answered to the end */

@@ -29,7 +29,8 @@ struct remote {
  * is none of ours or the key cannot stand in a header. */
 MUST_CHECK int remote_init(struct remote *r, const char *command, const char *url, const char *key);
 
-/* A request but for its body, on the arena. `path` is below /v1 ("/models"); the URL's base is put before it. */
+/* A request but for its body, on the arena. `path` is below /v1 ("/models"); the URL's base is
+ * put before it. */
 struct http_request remote_request(const struct remote *r, struct arena *arena,
                                    enum http_method method, const char *path);
 

@@ -18,7 +18,8 @@ struct checker {
 
 bool check__has_blank(struct str s);
 
-/* Whether `name` may stand in logs, labels, headers and patterns. False: it was told at `setting`. */
+/* Whether `name` may stand in logs, labels, headers and patterns. False: it was told at
+ * `setting`. */
 bool check__name_ok(struct checker *c, struct str name, struct str setting);
 
 /* "; did you mean ...?" with the model whose name is near, or "". */

@@ -57,8 +57,8 @@ int conf_parse(struct str text, const char *path, struct conf **out, struct conf
     return 0;
 }
 
-/* Reads at most one byte more than a configuration may have. The buffer, which may hold secrets, is never regrown: a file that
- * grows while it is read is refused. */
+/* Reads at most one byte more than a configuration may have. The buffer, which may hold secrets,
+ * is never regrown: a file that grows while it is read is refused. */
 static int read_file(const char *path, struct buf *text)
 {
     char *room;

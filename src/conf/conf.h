@@ -2,9 +2,9 @@
 /* The configuration: what a file says, checked, with defaults filled in, immutable.
  *
  * conf_load builds one `struct conf` on its own arena; it is reference-counted and never changes
- * after. Every setting is one row of the schema table (conf/schema.h), from which the loader, environment
- * overrides, `hostler check`, JSON Schema and docs/configuration.md all come. Any thread may read a
- * snapshot that it holds a reference on. */
+ * after. Every setting is one row of the schema table (conf/schema.h), from which the loader,
+ * environment overrides, `hostler check`, JSON Schema and docs/configuration.md all come. Any
+ * thread may read a snapshot that it holds a reference on. */
 #ifndef HOSTLER_CONF_CONF_H
 #define HOSTLER_CONF_CONF_H
 
@@ -26,8 +26,9 @@ struct conf_pair {
 
 /* A process that Hostler starts for a model: its own engine on a file, or a command.
  *
- * ${socket} and ${port} in `command` are to be replaced by what `url` says or, without one, ${socket} by
- * a path that we choose. The outcome of `capacity` and `slots` is the endpoint's capacity. */
+ * ${socket} and ${port} in `command` are to be replaced by what `url` says or, without one,
+ * ${socket} by a path that we choose. The outcome of `capacity` and `slots` is the endpoint's
+ * capacity. */
 struct conf_engine {
     struct str file;     /* GGUF file, absolute; ptr NULL: a command */
     struct str *command; /* argv of another runtime; NULL: our engine */
@@ -159,7 +160,7 @@ struct conf {
         uint64_t idle_us;          /* keep-alive connection without a request */
         uint64_t write_us;         /* a client that takes nothing */
         uint64_t connect_us;       /* to an endpoint */
-        uint64_t first_byte_us;    /* of a stream: response head and first body byte */
+        uint64_t first_byte_us;    /* a stream's: response head and first body byte */
         uint64_t whole_us;         /* the same of an answer that is not streamed */
         uint64_t between_us;       /* between two upstream reads */
         uint64_t total_us;         /* whole exchange */
@@ -191,8 +192,9 @@ enum { CONF_PROBLEMS_MAX = 100 }; /* what comes after is left out, which the las
 void conf_problems_init(struct conf_problems *p);
 void conf_problems_fini(struct conf_problems *p);
 
-/* Reads, resolves ${env.X} and ${file:PATH}, applies HOSTLER_<PATH> overrides, checks. 0: *out has
- * one reference; it may have warnings. ERR_INVALID: `problems` says what, in order of lines; *out untouched. */
+/* Reads, resolves ${env.X} and ${file:PATH}, applies HOSTLER_<PATH> overrides, checks. 0: *out
+ * has one reference; it may have warnings. ERR_INVALID: `problems` says what, in order of lines;
+ * *out untouched. */
 MUST_CHECK int conf_load(const char *path, struct conf **out, struct conf_problems *problems);
 
 /* The same from text (tests, fuzzing); `path` names it in messages and anchors relative files. */

@@ -12,7 +12,8 @@ enum {
     CONF__VALUE_MAX = 1 << 16, /* one value with its references replaced, bytes */
 };
 
-/* What is being filled is a struct that a schema describes: struct conf by conf__root, or a test's own. */
+/* What is being filled is a struct that a schema describes: struct conf by conf__root, or a
+ * test's own. */
 struct conf__load {
     const struct conf_group *schema;
     void *base;                     /* the struct, zeroed before */
@@ -32,8 +33,8 @@ void conf__load_init(struct conf__load *l, const struct conf_group *schema, void
                      struct arena *arena, struct str path, struct conf_problems *problems,
                      struct conf_problems *warnings);
 
-/* The file's text into the struct: its tree, overrides, values. False when nothing could be read, so that there is
- * nothing to check either. */
+/* The file's text into the struct: its tree, overrides, values. False when nothing could be
+ * read, so that there is nothing to check either. */
 bool conf__load_text(struct conf__load *l, struct str text);
 
 /* Sets the zeroed struct of a group to its defaults. */
@@ -50,8 +51,8 @@ void conf__problem(struct conf__load *l, const struct node *at, struct str setti
 void conf__warn(struct conf__load *l, const struct node *at, struct str setting, const char *fmt,
                 ...) PRINTF_LIKE(4, 5);
 
-/* The same for what is found once values are read; the line is looked up. Left out when reading that setting, a
- * part of it or what it is part of failed already, which is then the cause. */
+/* The same for what is found once values are read; the line is looked up. Left out when reading
+ * that setting, a part of it or what it is part of failed already, which is then the cause. */
 void conf__finding(struct conf__load *l, struct str setting, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
@@ -66,8 +67,8 @@ void conf__problems_sort(struct conf_problems *p, size_t first);
 /* `text` in quotes, shortened, safe to print; on scratch. */
 struct str conf__quote(struct conf__load *l, struct str text);
 
-/* file.c: opens a file to be read as it stands, so that whoever may reload never waits: nothing but a regular one. Its descriptor, or
- * a negative error; conf__file_error says in words which. */
+/* file.c: opens a file to be read as it stands, so that whoever may reload never waits: nothing
+ * but a regular one. Its descriptor, or a negative error; conf__file_error says in words which. */
 MUST_CHECK int conf__open_file(const char *path, size_t *size);
 const char *conf__file_error(int err);
 

@@ -14,7 +14,8 @@ static inline void *conf__field(const struct conf_row *row, const void *base)
 /* The row called so, or NULL. */
 const struct conf_row *conf__row(const struct conf_group *group, struct str name);
 
-/* The first row of the choice behind `after`, or the first of all where that is NULL. NULL: there is none. */
+/* The first row of the choice behind `after`, or the first of all where that is NULL. NULL:
+ * there is none. */
 const struct conf_row *conf__alternative(const struct conf_group *group, unsigned choice,
                                          const struct conf_row *after);
 
@@ -28,7 +29,8 @@ void conf__set_items(const struct conf_row *row, void *base, void *items, size_t
 /* Lists: the struct of item `i`. Optional groups: the struct, or NULL. */
 void *conf__item(const struct conf_row *row, const void *base, size_t i);
 
-/* True when nothing was written for the row. Never true for values that are always there, such as numbers. */
+/* True when nothing was written for the row. Never true for values that are always there, such
+ * as numbers. */
 bool conf__empty(const struct conf_row *row, const void *base);
 
 bool conf__equal(const struct conf_row *row, const void *a, const void *b);

@@ -84,7 +84,8 @@ static void override_inner(struct conf__load *l, const struct conf_row *row, str
     if (!written && inner->count) tree_put(map, str_of(row->name), inner);
 }
 
-/* What one text in a variable can say: a value, a group's short form, or a list of those with commas. */
+/* What one text in a variable can say: a value, a group's short form, or a list of those with
+ * commas. */
 static void override_row(struct conf__load *l, const struct conf_row *row, struct node *map,
                          struct str prefix)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The schema table: one row per setting, grouped as the file nests them.
  *
- * The loader, the environment overrides, the JSON Schema, the manual and `hostler config show` walk
- * these rows; a setting is added by a field in conf.h and a row in schema.c or schema_model.c. Constant data,
- * any thread. */
+ * The loader, the environment overrides, the JSON Schema, the manual and `hostler config show`
+ * walk these rows; a setting is added by a field in conf.h and a row in schema.c or
+ * schema_model.c. Constant data, any thread. */
 #ifndef HOSTLER_CONF_SCHEMA_H
 #define HOSTLER_CONF_SCHEMA_H
 
@@ -79,7 +79,8 @@ struct conf_group {
     /* Its short form: one text in place of the group is this row's value. NULL: none. */
     const char *text_row;
 
-    /* Where an unsigned gets the group's line in the file, 0 where it is not from there. 0: nowhere. */
+    /* Where an unsigned gets the group's line in the file, 0 where it is not from there. 0:
+     * nowhere. */
     size_t line_offset;
 
     const char *doc;

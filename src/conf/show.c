@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The effective configuration as YAML or JSON: structs become a tree again, and that is printed. Secrets have no way
- * through here, since no kind prints them. */
+/* The effective configuration as YAML or JSON: structs become a tree again, and that is printed.
+ * Secrets have no way through here, since no kind prints them. */
 #include "base/err.h"
 #include "conf/conf_priv.h"
 #include "conf/group.h"
@@ -64,7 +64,8 @@ static struct node *row_node(struct arena *a, const struct conf_row *row, const 
     }
 }
 
-/* Lists of groups are shown when they are empty, too; what belongs to another alternative is not. */
+/* Lists of groups are shown when they are empty, too; what belongs to another alternative is
+ * not. */
 static bool hidden(const struct conf_group *group, const struct conf_row *row, const void *base)
 {
     if (row->belongs_to && conf__empty(conf__row(group, str_of(row->belongs_to)), base))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Texts of people: what has no place in them, which word they may have meant, how messages quote them. */
+/* Texts of people: what has no place in them, which word they may have meant, how messages quote
+ * them. */
 #ifndef HOSTLER_CONF_TEXT_H
 #define HOSTLER_CONF_TEXT_H
 

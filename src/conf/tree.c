@@ -13,7 +13,7 @@ struct builder {
     struct node *open[TREE_DEPTH_MAX]; /* containers that have not ended */
     size_t depth;
     size_t nodes;
-    struct str name; /* of the map member whose value comes next; ptr NULL: none */
+    struct str name; /* the map member whose value comes next; ptr NULL: none */
     unsigned name_line;
     struct tree_error *error;
 };

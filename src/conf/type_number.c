@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counts, sizes and durations: a uint64_t within the row's range, and perhaps a word that stands for 0. */
+/* Counts, sizes and durations: a uint64_t within the row's range, and perhaps a word that stands
+ * for 0. */
 #include <inttypes.h>
 
 #include "base/err.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Points in time: a uint64_t of microseconds since 1970 UTC, written as RFC 3339 has them. 0 is none. */
+/* Points in time: a uint64_t of microseconds since 1970 UTC, written as RFC 3339 has them. 0 is
+ * none. */
 #include <time.h>
 
 #include "base/clock.h"

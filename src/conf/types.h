@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The types of values: how each is read, shown, described and compared.
  *
- * One struct conf_kind per type, in the table behind conf__kind; whatever reads or writes settings asks that table,
- * and knows only how values are nested. A type is added by a word in enum conf_type, its kind in a type_*.c,
- * and a line in types.c. Constant data, any thread. */
+ * One struct conf_kind per type, in the table behind conf__kind; whatever reads or writes
+ * settings asks that table, and knows only how values are nested. A type is added by a word in
+ * enum conf_type, its kind in a type_*.c, and a line in types.c. Constant data, any thread. */
 #ifndef HOSTLER_CONF_TYPES_H
 #define HOSTLER_CONF_TYPES_H
 
@@ -38,7 +38,8 @@ struct conf_kind {
     /* Sets the field. False: in->problem says what is wrong, and the field is untouched. */
     bool (*parse)(const struct conf_row *row, struct conf_input *in, void *field);
 
-    /* The text that parses back as what the field holds, a secret's stand-in apart. On the arena or borrowed. */
+    /* The text that parses back as what the field holds, a secret's stand-in apart. On the arena
+     * or borrowed. */
     struct str (*print)(struct arena *a, const struct conf_row *row, const void *field);
 
     /* Members of an open object of JSON Schema. */
@@ -64,7 +65,8 @@ extern const struct conf_kind conf__kind_time;
 /* The kind of a type that conf__scalar is true for. */
 const struct conf_kind *conf__kind(enum conf_type type);
 
-/* in->text with the row's secret left out, or the reference that stands for it: in quotes, for messages. */
+/* in->text with the row's secret left out, or the reference that stands for it: in quotes, for
+ * messages. */
 const char *conf__shown(const struct conf_row *row, const struct conf_input *in);
 
 /* Sets in->problem. Returns false. */

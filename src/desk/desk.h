@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The desk: what the gateway answers itself, one file per subject. Each is a handler in a row of the process's routes. */
+/* The desk: what the gateway answers itself, one file per subject. Each is a handler in a row of
+ * the process's routes. */
 #ifndef HOSTLER_DESK_DESK_H
 #define HOSTLER_DESK_DESK_H
 

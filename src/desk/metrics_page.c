@@ -13,7 +13,7 @@ struct scrape {
     struct errand errand;
     const struct lane_home *home;
     struct buf text;
-    int err; /* of writing it */
+    int err; /* what writing it came to */
 };
 
 static void on_work(struct errand *e)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What orchestrators and load balancers ask: whether the process lives, and whether requests would be served. */
+/* What orchestrators and load balancers ask: whether the process lives, and whether requests
+ * would be served. */
 #include "desk/desk.h"
 
 static enum step show_alive(struct exchange *x)
@@ -20,8 +21,9 @@ static void write_model(struct json_writer *w, const struct service *s, uint64_t
     buf_fini(&reason);
 }
 
-/* Ready: not shutting down, and at least one model would be served, or there is none yet. With keys, what there is and what is wrong with it is for those who
- * present one; the status is for every probe. */
+/* Ready: not shutting down, and at least one model would be served, or there is none yet. With
+ * keys, what there is and what is wrong with it is for those who present one; the status is for
+ * every probe. */
 static enum step show_ready(struct exchange *x)
 {
     size_t count;

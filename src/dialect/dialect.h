@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dialects: the shapes in which APIs say the same. A dialect is a table of functions; who relays, serves or pretends to be a runtime
- * goes through it, and a further dialect is a further table.
+/* Dialects: the shapes in which APIs say the same. A dialect is a table of functions; who
+ * relays, serves or pretends to be a runtime goes through it, and a further dialect is a further
+ * table.
  *
  * Pure functions, no I/O, any thread. */
 #ifndef HOSTLER_DIALECT_DIALECT_H
@@ -47,11 +48,12 @@ enum { DIALECT_SLICES_MAX = 8 };
 struct dialect {
     const char *name;
 
-    /* Validates the body of a request and reads it. ERR_INVALID: *why says what is wrong. -ENOMEM. */
+    /* Validates the body of a request and reads it. ERR_INVALID: *why says what is wrong.
+     * -ENOMEM. */
     int (*peek)(struct arena *arena, struct str body, struct ask *out, struct refusal *why);
 
-    /* The body as slices for a runtime of the same dialect: the client's own bytes but for the edits. Returns how many slices; 0: no
-     * memory. */
+    /* The body as slices for a runtime of the same dialect: the client's own bytes but for the
+     * edits. Returns how many slices; 0: no memory. */
     unsigned (*splice)(const struct ask *ask, struct str body, const struct edits *edits,
                        struct arena *arena, struct str slices[DIALECT_SLICES_MAX]);
 
@@ -70,9 +72,10 @@ struct dialect {
 extern const struct dialect dialect_openai; /* openai/openai.c */
 extern const struct dialect dialect_ollama; /* ollama.c: its errors, so far */
 
-/* media.c: judges what a head says of a JSON body. JSON may go by any media type or none (curl's -d calls it a form), since it is read
- * as JSON and passed on as that; but another charset than UTF-8 or a content coding would make other text of it. ERR_INVALID: *why says
- * what is wrong, with status 415. */
+/* media.c: judges what a head says of a JSON body. JSON may go by any media type or none (curl's
+ * -d calls it a form), since it is read as JSON and passed on as that; but another charset than
+ * UTF-8 or a content coding would make other text of it. ERR_INVALID: *why says what is wrong,
+ * with status 415. */
 MUST_CHECK int dialect_check_media(const struct http_head *head, struct refusal *why);
 
 #endif

@@ -2,7 +2,8 @@
 #include "base/err.h"
 #include "dialect/dialect.h"
 
-/* True for a content type's parameter (" charset=utf-8") unless it is another charset. However odd it is written: somebody reads it. */
+/* True for a content type's parameter (" charset=utf-8") unless it is another charset. However
+ * odd it is written: somebody reads it. */
 static bool is_utf8_or_no_charset(struct str parameter)
 {
     struct str name, value = parameter;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ollama's errors: its clients call paths that are not served yet, and read those answers in their own shape. */
+/* Ollama's errors: its clients call paths that are not served yet, and read those answers in
+ * their own shape. */
 #include "dialect/dialect.h"
 #include "json/write.h"
 

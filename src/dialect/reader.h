@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an answer says, as far as a relay must know: its usage, its ends, its errors. One table of functions per dialect. */
+/* What an answer says, as far as a relay must know: its usage, its ends, its errors. One table
+ * of functions per dialect. */
 #ifndef HOSTLER_DIALECT_READER_H
 #define HOSTLER_DIALECT_READER_H
 
@@ -10,7 +11,7 @@
 struct usage {
     uint64_t prompt; /* tokens */
     uint64_t completion;
-    uint64_t cached; /* of prompt */
+    uint64_t cached; /* part of prompt */
     bool known;
     bool estimated; /* the runtime did not say: counted from what went by */
 };
@@ -19,30 +20,31 @@ enum { READER_CHOICES_MAX = 63 }; /* choices beyond are never seen to end */
 
 /* What one event of a stream says. Borrowed from its data. Zero at first. */
 struct event_facts {
-    struct str hole;    /* what only the gateway asked for, to be left out; ptr NULL: nothing */
-    struct str piece;   /* of the answer: from a string's opening quote on; ptr NULL: none */
-    uint64_t begun;     /* choices that are there, by index, a bit each */
-    uint64_t ended;     /* of them, with the reason of their end */
-    bool answer;        /* it has the member that answers stand in, be it empty */
-    bool choice;        /* and something in it */
-    bool content;       /* something of an answer, not only a role or an empty piece */
-    bool ends;          /* a choice has the reason of its end, whichever its index */
-    bool error;         /* an error */
-    bool has_usage;     /* it says something of usage */
-    struct usage usage; /* where that can be read */
+    struct str hole;  /* what only the gateway asked for, to be left out; ptr NULL: nothing */
+    struct str piece; /* a piece of the answer: from a string's opening quote on; ptr NULL: none */
+    uint64_t begun;   /* choices that are there, by index, a bit each */
+    uint64_t ended;   /* those with the reason of their end */
+    bool answer;      /* it has the member that answers stand in, be it empty */
+    bool choice;      /* and something in it */
+    bool content;     /* something of an answer, not only a role or an empty piece */
+    bool ends;        /* a choice has the reason of its end, whichever its index */
+    bool error;       /* an error */
+    bool has_usage;   /* it says something of usage */
+    struct usage usage;             /* where that can be read */
     struct json_span error_message; /* as it is written; JSON_NONE: none */
 };
 
 struct answer_reader {
-    /* Reads an event's data. `strip_usage`: usage was not asked for by the client, and what there is of it besides an answer is to be
-     * left out. */
+    /* Reads an event's data. `strip_usage`: usage was not asked for by the client, and what
+     * there is of it besides an answer is to be left out. */
     void (*read_event)(struct str data, bool strip_usage, struct event_facts *out);
 
     /* True for the data of the event behind which nothing comes. */
     bool (*is_last)(struct str data);
     struct str last_event; /* that event */
 
-    /* Of an answer that is one JSON object: the outermost member with its usage, and how to read it. */
+    /* Of an answer that is one JSON object: the outermost member with its usage, and how to read
+     * it. */
     struct str usage_member;
     void (*read_usage)(struct str object, struct usage *out);
 };

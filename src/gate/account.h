@@ -5,8 +5,8 @@
 
 #include "gate/handler.h"
 
-/* Once per exchange, whose outcome and status are set. `h`: its handler, or NULL where it had none yet. `state`: the name of the state
- * in which it ended. */
+/* Once per exchange, whose outcome and status are set. `h`: its handler, or NULL where it had
+ * none yet. `state`: the name of the state in which it ended. */
 void account(struct exchange *x, const struct handler *h, const char *state);
 
 #endif

@@ -7,8 +7,8 @@
 #include "base/err.h"
 #include "gate/forward.h"
 
-/* Gives the client the last of its answer. The credit goes back first: whoever has the whole answer may ask again, on
- * another connection and thread, and must not meet itself. */
+/* Gives the client the last of its answer. The credit goes back first: whoever has the whole
+ * answer may ask again, on another connection and thread, and must not meet itself. */
 static enum step relay_whole(struct attempt *a, const struct str *out, unsigned n)
 {
     /* Unless it was reported with the head. */
@@ -107,8 +107,9 @@ int answer_begin(struct attempt *a)
 enum step answer_pass(struct attempt *a, const struct str *out, unsigned n)
 {
     bool ended = fetch_ended(&a->fetch);
-    /* How the bytes ended does not matter to a stream: it is whole with its [DONE] (or the runtime's own error), or with the
-     * finish_reason of every choice. Behind [DONE] nothing comes, even where the bytes go on. */
+    /* How the bytes ended does not matter to a stream: it is whole with its [DONE] (or the
+     * runtime's own error), or with the finish_reason of every choice. Behind [DONE] nothing
+     * comes, even where the bytes go on. */
     bool broken = a->relay.starved || (a->relay.is_sse ? ended && relay_cut(&a->relay)
                                                        : a->fetch.state == FETCH_FAILED);
     if (!broken && (ended || a->relay.done)) return relay_whole(a, out, n);

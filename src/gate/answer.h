@@ -14,7 +14,8 @@ enum step answer_relay(struct attempt *a);
 /* Passes what the relay gave on to the client, and ends the answer where it ends. */
 enum step answer_pass(struct attempt *a, const struct str *out, unsigned n);
 
-/* The answer cannot be completed: tells a stream's client in its own dialect, cuts everything else. */
+/* The answer cannot be completed: tells a stream's client in its own dialect, cuts everything
+ * else. */
 enum step answer_break(struct attempt *a, enum verdict verdict, enum outcome outcome,
                        const char *what);
 

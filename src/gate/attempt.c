@@ -80,7 +80,7 @@ uint64_t attempt_due(const struct attempt *a)
 bool attempt_read_as(struct attempt *a, const struct http_head *head)
 {
     bool is_stream = forward_is_stream(head);
-    relay_fini(&a->relay); /* of an attempt before */
+    relay_fini(&a->relay); /* an earlier attempt's */
     relay_init(&a->relay, a->x->match.dialect->reader, is_stream,
                a->x->ask.stream && !a->x->ask.asks_usage);
     return is_stream;

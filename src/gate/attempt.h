@@ -8,7 +8,8 @@
 #include "http/client.h"
 #include "mesh/admit.h"
 
-/* Embedded in who makes attempts, one after the other. What stands below `grant` is of the last one. */
+/* Embedded in who makes attempts, one after the other. What stands below `grant` is of the last
+ * one. */
 struct attempt {
     struct exchange *x;
     unsigned count; /* attempts begun */

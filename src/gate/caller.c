@@ -45,7 +45,8 @@ static struct str without_port(struct str host)
     return colon < 0 ? host : str_sub(host, 0, from + (size_t)colon);
 }
 
-/* localhost or below it (RFC 6761: nobody else can own such a name), [::1], 127.x.y.z, or one of `hosts`; with or without port. */
+/* localhost or below it (RFC 6761: nobody else can own such a name), [::1], 127.x.y.z, or one of
+ * `hosts`; with or without port. */
 static bool is_local_name(struct str host, const struct str *hosts, size_t host_count)
 {
     struct str name = without_port(host), suffix = STR(".localhost");

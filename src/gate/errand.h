@@ -8,14 +8,15 @@
 /* On the heap; embedded in what it brings back. */
 struct errand {
     struct mail mail;
-    struct loop *home;              /* of the exchange */
+    struct loop *home;              /* where the exchange runs */
     struct exchange *x;             /* NULL: it has ended meanwhile */
     bool done;                      /* the work is done and the result is back */
     void (*work)(struct errand *e); /* runs on the other thread, once */
     void (*free)(struct errand *e);
 };
 
-/* Sends `e` to the thread of `where`, with both functions set. When it is done, the exchange's task is woken. */
+/* Sends `e` to the thread of `where`, with both functions set. When it is done, the exchange's
+ * task is woken. */
 void errand_start(struct errand *e, struct exchange *x, struct loop *where);
 
 /* The exchange wants it no more: frees it, now or when it comes back. NULL is fine. */

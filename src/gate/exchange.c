@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The happy path: IDENTIFY finds route and key, BODY waits for the body, PERMIT reads it and finds the model, HANDLE is the route's
- * handler (gate/model_call.c for what a runtime answers), and finish settles.
+/* The happy path: IDENTIFY finds route and key, BODY waits for the body, PERMIT reads it and
+ * finds the model, HANDLE is the route's handler (gate/model_call.c for what a runtime answers),
+ * and finish settles.
  *
- * What can go wrong: the client leaves (any state), the head or the body is broken (400, 413, 431), nobody may ask that (401, 403, 404),
- * time runs out (504).
+ * What can go wrong: the client leaves (any state), the head or the body is broken (400, 413,
+ * 431), nobody may ask that (401, 403, 404), time runs out (504).
  *
  *   IDENTIFY --model--> BODY -> PERMIT -> HANDLE -> finish
  *       +------------page-----------------^
  *
- * Callbacks only store facts in the call and in what the handler has, and wake the task. run() looks at the facts that end everything
- * first, then calls the state's step. */
+ * Callbacks only store facts in the call and in what the handler has, and wake the task. run()
+ * looks at the facts that end everything first, then calls the state's step. */
 #include "gate/exchange.h"
 
 #include <errno.h>
@@ -436,8 +437,8 @@ static void set_id(struct exchange *x)
     lane_new_id(x->lane, x->id);
 }
 
-/* What an OpenAI SDK says it will wait, 0: nothing usable. Node sends whole seconds; Python the time between two reads, perhaps with
- * a fraction, which for an answer's first byte is the same. */
+/* What an OpenAI SDK says it will wait, 0: nothing usable. Node sends whole seconds; Python the
+ * time between two reads, perhaps with a fraction, which for an answer's first byte is the same. */
 static uint64_t client_patience(const struct http_head *head)
 {
     static const enum http_header_id ids[] = {HDR_X_STAINLESS_TIMEOUT,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The exchange: one client request and its answer, through its whole life (ARCHITECTURE.md shows the states).
+/* The exchange: one client request and its answer, through its whole life (ARCHITECTURE.md shows
+ * the states).
  *
- * It finds out who asks, reads the body and judges it; then the route's handler answers. One thread's. */
+ * It finds out who asks, reads the body and judges it; then the route's handler answers. One
+ * thread's. */
 #ifndef HOSTLER_GATE_EXCHANGE_H
 #define HOSTLER_GATE_EXCHANGE_H
 
@@ -15,7 +17,8 @@ void exchange_start(struct lane *l, struct http_call *call);
 /* Ends an exchange whose answer was given (or has been cut). The memory of x goes with the call. */
 enum step exchange_finish(struct exchange *x, enum outcome outcome);
 
-/* Answers with an error in the dialect's shape and ends the exchange. `code` and `param` may be NULL. retry_after_us 0: no header. */
+/* Answers with an error in the dialect's shape and ends the exchange. `code` and `param` may be
+ * NULL. retry_after_us 0: no header. */
 enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, struct str message,
                           const char *param, const char *code, uint64_t retry_after_us);
 
@@ -26,7 +29,8 @@ enum step exchange_refuse_cut(struct exchange *x, enum cut why);
 enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
                          struct str content_type, struct str body);
 
-/* How long all of it may take from its beginning; 0: no limit. What the client says it will wait shortens it. */
+/* How long all of it may take from its beginning; 0: no limit. What the client says it will wait
+ * shortens it. */
 void exchange_set_total(struct exchange *x, uint64_t total_us);
 
 /* The client has something of its answer: what it said it would wait does not count any more. */
@@ -37,7 +41,8 @@ enum step exchange_lack_memory(struct exchange *x);
 /* True when the client's key allows the service by the name that was asked for, or by its own. */
 bool exchange_may_ask(const struct exchange *x, struct str name, const struct service *s);
 
-/* True when the client's key allows the service under any of its names: what names it here need not be what the key's list has. */
+/* True when the client's key allows the service under any of its names: what names it here need
+ * not be what the key's list has. */
 bool exchange_may_use(const struct exchange *x, const struct service *s);
 
 #endif

@@ -13,8 +13,8 @@ enum way {
     WHOLE = 4, /* runtime to client, but not with an event stream */
 };
 
-/* Of the headers that have a number; what is not here stays: those of the connection (RFC 9110 section 7.6.1), credentials, what
- * we write ourselves. */
+/* Of the headers that have a number; what is not here stays: those of the connection (RFC 9110
+ * section 7.6.1), credentials, what we write ourselves. */
 static const unsigned char numbered[HDR_COUNT] = {
     [HDR_ACCEPT] = UP,
     [HDR_CACHE_CONTROL] = WHOLE,
@@ -32,8 +32,9 @@ static const unsigned char numbered[HDR_COUNT] = {
     [HDR_X_STAINLESS_READ_TIMEOUT] = UP,
 };
 
-/* Of the others, by the beginning of their names: the first row that fits decides, none: it stays. Names of one's own invention
- * pass, but for families by which proxies vouch for a client, change a request, or are told what to do with an answer. */
+/* Of the others, by the beginning of their names: the first row that fits decides, none: it
+ * stays. Names of one's own invention pass, but for families by which proxies vouch for a
+ * client, change a request, or are told what to do with an answer. */
 static const struct family {
     struct str name;
     unsigned char ways;
@@ -73,7 +74,8 @@ static unsigned ways_of(const struct http_field *h)
     return STAYS;
 }
 
-/* True when a Connection header may name others as its own: nearly all have one word, which names none that could pass. */
+/* True when a Connection header may name others as its own: nearly all have one word, which
+ * names none that could pass. */
 static bool has_named(const struct http_head *head)
 {
     struct str value;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Heads on their way through: what of the client's goes to the upstream, what of the upstream's to the client.
+/* Heads on their way through: what of the client's goes to the upstream, what of the upstream's
+ * to the client.
  *
- * Both by one list of what may pass (forward.c; docs/deployment.md says it for operators): what is not on it ends here, so a header
- * that nobody thought of cannot speak for the gateway to the one side or for the runtime to the other. */
+ * Both by one list of what may pass (forward.c; docs/deployment.md says it for operators): what
+ * is not on it ends here, so a header that nobody thought of cannot speak for the gateway to the
+ * one side or for the runtime to the other. */
 #ifndef HOSTLER_GATE_FORWARD_H
 #define HOSTLER_GATE_FORWARD_H
 
@@ -10,20 +12,23 @@
 #include "base/str.h"
 #include "gate/handler.h"
 
-/* The request for an endpoint but for its body; the fields are on the call's arena: what may pass of the client's, JSON as the content
- * type (the body was read as that), no content coding accepted (the relay reads the answer), our x-request-id and Via, the endpoint's
- * own key. -ENOMEM. */
+/* The request for an endpoint but for its body; the fields are on the call's arena: what may
+ * pass of the client's, JSON as the content type (the body was read as that), no content coding
+ * accepted (the relay reads the answer), our x-request-id and Via, the endpoint's own key.
+ * -ENOMEM. */
 MUST_CHECK int forward_request(struct exchange *x, const struct endpoint *e,
                                struct http_request *r);
 
-/* False when the answer under this head cannot be relayed, since we cannot tell what its bytes are: an event stream in a content
- * coding, or content types that differ. *why is then what the runtime does, for "The runtime 'x' ...". */
+/* False when the answer under this head cannot be relayed, since we cannot tell what its bytes
+ * are: an event stream in a content coding, or content types that differ. *why is then what the
+ * runtime does, for "The runtime 'x' ...". */
 bool forward_readable(const struct http_head *head, const char **why);
 
 /* Whether what follows this head is a stream of events. */
 bool forward_is_stream(const struct http_head *head);
 
-/* Begins the client's answer with the upstream's head. Streams also tell proxies on the way not to gather them. -ENOMEM. */
+/* Begins the client's answer with the upstream's head. Streams also tell proxies on the way not
+ * to gather them. -ENOMEM. */
 MUST_CHECK int forward_response_head(struct exchange *x, const struct http_head *head,
                                      bool is_stream);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Handlers, which answer, and the exchange as they see it.
  *
- * A handler keeps a state of its own on the call's arena, so that a new one adds nothing here. One thread's. */
+ * A handler keeps a state of its own on the call's arena, so that a new one adds nothing here.
+ * One thread's. */
 #ifndef HOSTLER_GATE_HANDLER_H
 #define HOSTLER_GATE_HANDLER_H
 
@@ -38,7 +39,8 @@ struct handler {
     /* Ends the exchange now. NULL: it is refused. */
     enum step (*cut)(struct exchange *x, enum cut why);
     uint64_t (*due)(const struct exchange *x); /* when `step` must look again; 0: never */
-    /* The exchange has ended: counts what it knows of it, and adds that to the log line, which is NULL when there is none. */
+    /* The exchange has ended: counts what it knows of it, and adds that to the log line, which
+     * is NULL when there is none. */
     void (*account)(struct exchange *x, uint64_t now_us, struct log_line *line);
     void (*settle)(struct exchange *x);                  /* then: gives back all that it holds */
     const char *(*state_name)(const struct exchange *x); /* for logs */
@@ -67,10 +69,10 @@ struct exchange {
     bool settled;
     int status; /* answered */
     enum outcome outcome;
-    const char *error_code; /* of our own error answers, for the log */
+    const char *error_code; /* our own error answers have one, for the log */
     uint64_t total_us;      /* for all of it; 0: no limit */
     uint64_t patience_us;   /* what the client says it will wait; 0: nothing */
-    uint64_t deadline_us;   /* of both; 0: none */
+    uint64_t deadline_us;   /* by both; 0: none */
     uint64_t body_us;       /* when the body was there, on the loop's clock; 0: not yet */
 };
 

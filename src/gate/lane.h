@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A lane: what an exchange needs of the thread that it runs on. Its loop, its upstream pools, its counters, and the configuration that
- * new exchanges begin with.
+/* A lane: what an exchange needs of the thread that it runs on. Its loop, its upstream pools,
+ * its counters, and the configuration that new exchanges begin with.
  *
- * Shares nothing with other lanes but snapshots and the atomics behind endpoints. Everything belongs to the loop's thread. */
+ * Shares nothing with other lanes but snapshots and the atomics behind endpoints. Everything
+ * belongs to the loop's thread. */
 #ifndef HOSTLER_GATE_LANE_H
 #define HOSTLER_GATE_LANE_H
 
@@ -46,7 +47,8 @@ struct lane_home {
     struct str via;    /* our entry in Via headers, "1.1 NAME" (RFC 9110 section 7.6.3) */
     const struct route *routes;
     size_t route_count;
-    /* Appends all metrics in the text format. ERR_TOO_LARGE, -ENOMEM: what was written then is of no use. Main thread. */
+    /* Appends all metrics in the text format. ERR_TOO_LARGE, -ENOMEM: what was written then is
+     * of no use. Main thread. */
     int (*write_metrics)(void *owner, struct buf *out);
     void *owner;
 };
@@ -64,11 +66,12 @@ struct lane {
     bool draining;             /* new API requests are answered 503 */
     struct lane_stats stats;
     uint64_t lack_told_us; /* when a lack of our own was logged last; 0: never */
-    uint64_t last_id;      /* of request ids */
+    uint64_t last_id;      /* the last part of request ids */
     uint64_t id_seed;
 };
 
-/* Takes over one reference of each of snapshot and keyring. After a failure, too, lane_fini must follow. */
+/* Takes over one reference of each of snapshot and keyring. After a failure, too, lane_fini must
+ * follow. */
 MUST_CHECK int lane_init(struct lane *l, const struct lane_home *home, unsigned index,
                          struct loop *loop, struct snapshot *snapshot, struct keyring *keyring);
 void lane_fini(struct lane *l); /* its exchanges have ended; fine on a zeroed one */

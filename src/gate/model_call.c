@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The happy path: ADMIT gets a credit at an endpoint (QUEUE waits for one), SEND writes the request, AWAIT waits for the response head
- * (HOLD, of a stream, for the first event with content), RELAY passes the body on.
+/* The happy path: ADMIT gets a credit at an endpoint (QUEUE waits for one), SEND writes the
+ * request, AWAIT waits for the response head (HOLD, of a stream, for the first event with
+ * content), RELAY passes the body on.
  *
- * What can go wrong: the client leaves (the upstream connection is closed, which cancels the request), nobody can serve (503, 429), an
- * attempt fails before the first byte to the client (another endpoint, a fallback model, else 502 or 504), it fails after (an error
- * event in a stream, else the connection is cut), time runs out (504, or as after the first byte).
+ * What can go wrong: the client leaves (the upstream connection is closed, which cancels the
+ * request), nobody can serve (503, 429), an attempt fails before the first byte to the client
+ * (another endpoint, a fallback model, else 502 or 504), it fails after (an error event in a
+ * stream, else the connection is cut), time runs out (504, or as after the first byte).
  *
  *   ADMIT -> SEND -> AWAIT -> HOLD -> RELAY
  *    |  ^               |       |
@@ -66,7 +68,7 @@ static const struct machine machine = {
 struct model_call {
     enum state state;
     struct exchange *x;
-    size_t fallbacks;           /* of the one asked for, tried so far */
+    size_t fallbacks;           /* tried so far, those of the service asked for */
     struct admission admission; /* its service: the one asked for, or a fallback of it */
     struct waiter *waiter;      /* in QUEUE */
     uint64_t queued_us;         /* began to wait for a credit */
@@ -246,8 +248,9 @@ static bool has_fallback(const struct model_call *m)
 
 enum retry { RETRY_NO, RETRY_FALLBACK, RETRY_HERE };
 
-/* Where one more attempt makes sense and is allowed: at another endpoint of the model, within its retry budget (counted when it is
- * granted), else at a fallback model, which is another runtime and needs none. */
+/* Where one more attempt makes sense and is allowed: at another endpoint of the model, within
+ * its retry budget (counted when it is granted), else at a fallback model, which is another
+ * runtime and needs none. */
 static enum retry take_retry(struct model_call *m)
 {
     struct admission next = m->admission;
@@ -263,7 +266,8 @@ static enum retry take_retry(struct model_call *m)
     return RETRY_NO;
 }
 
-/* The same request to the same endpoint once more, which is no other attempt: nothing is known against it. */
+/* The same request to the same endpoint once more, which is no other attempt: nothing is known
+ * against it. */
 static enum step send_again(struct model_call *m)
 {
     fetch_end(&m->attempt.fetch);
@@ -271,8 +275,8 @@ static enum step send_again(struct model_call *m)
     return go(m, MODEL_CALL_SEND);
 }
 
-/* An attempt failed before the client got anything: goes where `retry` says and somebody is there, else tells of it. `what`: a
- * sentence's end behind the runtime's name. */
+/* An attempt failed before the client got anything: goes where `retry` says and somebody is
+ * there, else tells of it. `what`: a sentence's end behind the runtime's name. */
 static enum step attempt_failed(struct model_call *m, enum verdict verdict, uint64_t retry_after_us,
                                 enum retry retry, const char *what)
 {
@@ -322,8 +326,8 @@ static enum step fetch_failed(struct model_call *m)
     return fail_attempt(m, verdict, arena_say(m->x->call->arena, "%s: %s", what, why).ptr);
 }
 
-/* A 400 or 422 may be about the `stream_options` that only we added. Asks without them, once: when that goes well, they are left out
- * from then on. */
+/* A 400 or 422 may be about the `stream_options` that only we added. Asks without them, once:
+ * when that goes well, they are left out from then on. */
 static bool may_refuse_usage(const struct model_call *m, int status)
 {
     const struct endpoint *e = m->attempt.grant.endpoint;
@@ -401,7 +405,8 @@ static enum step take_head(struct model_call *m)
     return begin_relay(m);
 }
 
-/* What came with a head before the bytes broke off may be a whole stream, whose end does not matter. */
+/* What came with a head before the bytes broke off may be a whole stream, whose end does not
+ * matter. */
 static bool began_stream(struct model_call *m)
 {
     const struct http_head *head = m->attempt.fetch.head;
@@ -425,7 +430,8 @@ static enum step step_await(struct model_call *m)
     return fail_attempt(m, VERDICT_TIMEOUT, "did not answer in time");
 }
 
-/* --- HOLD: the client has nothing yet, so that a stream which comes to nothing can be tried elsewhere --- */
+/* --- HOLD: the client has nothing yet, so that a stream which comes to nothing can be tried
+ * elsewhere --- */
 
 /* Begins the client's answer with what was held. */
 static enum step release(struct model_call *m, const struct str *out, unsigned n)
@@ -515,8 +521,8 @@ static enum step on_step(struct exchange *x)
     return steps[m->state](m);
 }
 
-/* That it took too long is the endpoint's fault only when our own time is over: a client in a hurry must not take an endpoint from the
- * others. */
+/* That it took too long is the endpoint's fault only when our own time is over: a client in a
+ * hurry must not take an endpoint from the others. */
 static enum step on_cut(struct exchange *x, enum cut why)
 {
     struct model_call *m = of(x);

@@ -51,7 +51,8 @@ static void remember(struct relay *r, struct str data, const struct event_facts 
     r->like_hole_len = look->hole.len;
 }
 
-/* True for an event that differs from the one that is remembered within one string only. Nearly all do, and need no look into. */
+/* True for an event that differs from the one that is remembered within one string only. Nearly
+ * all do, and need no look into. */
 static bool same_again(const struct relay *r, struct str data)
 {
     struct str like = buf_str(&r->like);
@@ -72,7 +73,8 @@ static void take_note(struct relay *r, const struct event_facts *facts)
     if (facts->error_message.type != JSON_NONE) r->error_message = facts->error_message;
 }
 
-/* Looks into data, of an event that is called an error or not. False when it is to be left out. *hole: of the data, to be left out. */
+/* Looks into data, of an event that is called an error or not. False when it is to be left out.
+ * *hole: of the data, to be left out. */
 static bool pass_news(struct relay *r, struct str data, bool error, struct str *hole)
 {
     struct event_facts look = {0};
@@ -93,7 +95,8 @@ static bool pass_news(struct relay *r, struct str data, bool error, struct str *
     return true;
 }
 
-/* The data of an event; one of several lines is put together. ptr NULL: it has none, or too much. */
+/* The data of an event; one of several lines is put together. ptr NULL: it has none, or too
+ * much. */
 static struct str data_of(struct relay *r, const struct sse_event *event)
 {
     if (!event->multi) return event->data;
@@ -152,8 +155,8 @@ static bool pass_event(struct relay *r, struct sse_event *event, struct str *hol
 
 enum { EVENT_SLICES = RELAY_SLICES - 2 }; /* room for what is left at the end, and [DONE] */
 
-/* Adds `piece`, joining it to the last slice when it follows in the same bytes. Where many holes leave no room it is moved to the last
- * one's end: the bytes between are of no use any more. */
+/* Adds `piece`, joining it to the last slice when it follows in the same bytes. Where many holes
+ * leave no room it is moved to the last one's end: the bytes between are of no use any more. */
 static void add_slice(struct str out[RELAY_SLICES], unsigned *n, struct str piece)
 {
     if (piece.len == 0) return;
@@ -180,8 +183,8 @@ static void add_event(struct relay *r, struct str out[RELAY_SLICES], unsigned *n
     add_slice(out, n, str_n(behind, (size_t)(raw.ptr + raw.len - behind)));
 }
 
-/* Part of an event that is too large to be looked into as a whole: as far as anybody can tell it is a piece of the answer, and its usage
- * is found wherever it stands. */
+/* Part of an event that is too large to be looked into as a whole: as far as anybody can tell it
+ * is a piece of the answer, and its usage is found wherever it stands. */
 static void see_large(struct relay *r, struct str part)
 {
     bool begins = !r->large;

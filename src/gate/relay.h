@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The filter between an upstream's body and the client: passes bytes on as they are, reads on the way what they say (usage, the
- * answer's end, errors), leaves out the usage that only the gateway asked for, and never lets part of an event through.
+/* The filter between an upstream's body and the client: passes bytes on as they are, reads on
+ * the way what they say (usage, the answer's end, errors), leaves out the usage that only the
+ * gateway asked for, and never lets part of an event through.
  *
- * Holding the unfinished end of an event back is what makes a broken upstream a parseable error: whatever the
- * client has is whole events. Needs no call: it may be fed before the client's head is sent. Pure; one exchange's. */
+ * Holding the unfinished end of an event back is what makes a broken upstream a parseable error:
+ * whatever the client has is whole events. Needs no call: it may be fed before the client's head
+ * is sent. Pure; one exchange's. */
 #ifndef HOSTLER_GATE_RELAY_H
 #define HOSTLER_GATE_RELAY_H
 
@@ -17,19 +19,20 @@ struct relay {
     const struct answer_reader *reader;
     bool is_sse;
     bool strip_usage; /* leave out usage where it has an event to itself or is null */
-    bool
-        content; /* something of an answer went by: not only comments, roles, empty deltas, errors */
-    bool done;   /* [DONE] went through; nothing behind it does */
-    bool error;  /* an error event went through */
+    /* something of an answer went by: not only comments, roles, empty deltas, errors */
+    bool content;
+    bool done;    /* [DONE] went through; nothing behind it does */
+    bool error;   /* an error event went through */
     bool starved; /* there was no memory for the beginning of an event: nothing more goes through */
     bool data;    /* an event with data went through */
     bool large;   /* in the middle of an event that is too large to be looked into as a whole */
     uint64_t events; /* passed on */
-    uint64_t deltas; /* of them, with a piece of the answer: about as many tokens */
+    uint64_t deltas; /* those with a piece of the answer: about as many tokens */
     uint64_t begun;  /* choices by index, a bit each */
-    uint64_t ended;  /* of them, with their finish_reason */
+    uint64_t ended;  /* those with their finish_reason */
     unsigned wanted; /* choices that were asked for; 0: one at least */
-    /* the message of the error event, as it is written; borrowed until the next relay_feed; JSON_NONE: none */
+    /* the message of the error event, as it is written; borrowed until the next relay_feed;
+     * JSON_NONE: none */
     struct json_span error_message;
     struct usage usage;
     struct sse sse;
@@ -54,21 +57,24 @@ enum {
 void relay_init(struct relay *r, const struct answer_reader *reader, bool is_sse, bool strip_usage);
 void relay_fini(struct relay *r);
 
-/* Filters one read's bytes into slices, borrowed from `in` and from the relay until the next call. Returns how many slices. Where there
- * is more to leave out than slices, the bytes of `in` are moved together, so they must be writable.
+/* Filters one read's bytes into slices, borrowed from `in` and from the relay until the next
+ * call. Returns how many slices. Where there is more to leave out than slices, the bytes of `in`
+ * are moved together, so they must be writable.
  *
- * `last`: no more bytes will come, however they ended. What is left of a stream is then passed on if it is a whole event but for
- * its blank line, and an answer that is whole gets the [DONE] that it lacks. */
+ * `last`: no more bytes will come, however they ended. What is left of a stream is then passed
+ * on if it is a whole event but for its blank line, and an answer that is whole gets the [DONE]
+ * that it lacks. */
 unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RELAY_SLICES]);
 
 /* True in the middle of an event that is too large to look into: the client has part of it. */
 bool relay_inside(const struct relay *r);
 
-/* True for a stream that would be broken if no more came: neither [DONE] nor an error event was there, nor the
- * finish_reason of every choice that had begun. */
+/* True for a stream that would be broken if no more came: neither [DONE] nor an error event was
+ * there, nor the finish_reason of every choice that had begun. */
 bool relay_cut(const struct relay *r);
 
-/* Where a stream has ended without usage: an estimate from the deltas that went by, and from a request of that many bytes. */
+/* Where a stream has ended without usage: an estimate from the deltas that went by, and from a
+ * request of that many bytes. */
 void relay_estimate(struct relay *r, size_t request_bytes);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Routes: which handler answers which method and path. One table for the whole process; its rows are the process's (node/routes.c). */
+/* Routes: which handler answers which method and path. One table for the whole process; its rows
+ * are the process's (node/routes.c). */
 #ifndef HOSTLER_GATE_ROUTES_H
 #define HOSTLER_GATE_ROUTES_H
 
@@ -17,16 +18,16 @@ enum route_flag {
     ROUTE_REST = 4,  /* what follows the path is the route's argument */
     ROUTE_MODEL = 8, /* a runtime answers: has a body that names a model */
     ROUTE_OPEN = 16, /* nobody needs a key */
-    ROUTE_QUIET = 32 /* of no interest in the log when it goes well */
+    ROUTE_QUIET = 32 /* without interest for the log when it goes well */
 };
 
 /* A row. Constant data. */
 struct route {
     struct str path;               /* "/models"; of the API's without /v1 */
     const char *name;              /* for logs */
-    unsigned flags;                /* of enum route_flag */
+    unsigned flags;                /* enum route_flag */
     enum operation operation;      /* ROUTE_MODEL: what is asked of the runtime */
-    const struct dialect *dialect; /* of request and answer, and of what we say ourselves */
+    const struct dialect *dialect; /* request, answer and what we say ourselves are in it */
     const struct handler *handler;
 };
 
@@ -34,17 +35,19 @@ struct route_match {
     const struct route *route; /* NULL: there is none */
     bool method_ok;            /* else 405 with `allow` */
     struct str allow;          /* for the Allow header */
-    struct str rest; /* of the path, behind /v1; the query stays here, nobody has read it */
-    struct str arg;  /* ROUTE_REST: decoded */
+    struct str rest;           /* the path behind /v1; the query stays here, nobody has read it */
+    struct str arg;            /* ROUTE_REST: decoded */
     const struct dialect
         *dialect; /* the route's; without one, that in which the client probably reads */
 };
 
-/* Finds the route. /v1/x, /openai/v1/x and /x are the same. Strings borrow from the head or the arena. -ENOMEM. */
+/* Finds the route. /v1/x, /openai/v1/x and /x are the same. Strings borrow from the head or the
+ * arena. -ENOMEM. */
 MUST_CHECK int routes_match(const struct route *routes, size_t count, const struct http_head *head,
                             struct arena *arena, struct route_match *out);
 
-/* For an unknown path: the one that was probably meant ("/v1/chat/completions" for "//v1/v1/chat/completions/"), or ptr NULL. */
+/* For an unknown path: the one that was probably meant ("/v1/chat/completions" for
+ * "//v1/v1/chat/completions/"), or ptr NULL. */
 struct str routes_suggest(const struct route *routes, size_t count, struct arena *arena,
                           struct str path);
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fetches on pooled connections.
  *
- * Happy path: the most recently used idle connection takes the request in one write; the response is parsed as it
- * arrives; when it is whole the connection is idle again. What can go wrong: no connection can be made, the peer closes or
- * breaks the protocol before or within the response (FETCH_FAILED), the owner loses interest (fetch_end closes).
- * A response whose owner has left it (fetch_leave) is read to its end for a moment, for the sake of the connection.
- * Connections keep reading while idle, so that one which the peer closes leaves the pool at once. */
+ * Happy path: the most recently used idle connection takes the request in one write; the
+ * response is parsed as it arrives; when it is whole the connection is idle again. What can go
+ * wrong: no connection can be made, the peer closes or breaks the protocol before or within the
+ * response (FETCH_FAILED), the owner loses interest (fetch_end closes). A response whose owner
+ * has left it (fetch_leave) is read to its end for a moment, for the sake of the connection.
+ * Connections keep reading while idle, so that one which the peer closes leaves the pool at
+ * once. */
 #include "http/client.h"
 
 #include <errno.h>
@@ -23,7 +25,7 @@
 struct http_pool {
     char *key;
     struct list idle; /* struct http_upstream by idle_link, most recently used first */
-    unsigned count;   /* of idle */
+    unsigned count;   /* length of idle */
     unsigned members; /* connections of this address, busy ones too */
 };
 
@@ -251,7 +253,8 @@ static int add_body(struct http_upstream *u, struct str bytes)
     return 0;
 }
 
-/* The head outlives its connection, which may break right behind it. Its strings are on the arena already. NULL: no memory. */
+/* The head outlives its connection, which may break right behind it. Its strings are on the
+ * arena already. NULL: no memory. */
 static const struct http_head *keep_head(struct arena *arena, const struct http_head *head)
 {
     struct http_head *kept = arena_try(arena, sizeof *kept);
@@ -447,7 +450,8 @@ struct str fetch_take(struct fetch *f)
 {
     struct str body = f->body;
     f->body = STR_NULL;
-    /* The held bytes stay where they are until the next ones come: the caller uses them in this step. */
+    /* The held bytes stay where they are until the next ones come: the caller uses them in this
+     * step. */
     if (f->conn && buf_len(&f->conn->held)) buf_clear(&f->conn->held);
     return body;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client side of HTTP/1.1: pooled connections, and fetches (one request and its response) on them.
+/* The client side of HTTP/1.1: pooled connections, and fetches (one request and its response) on
+ * them.
  *
- * Facts are told by waking the fetch's task. A connection goes back to the pool only when its response was complete
- * and nothing follows it. A pool lives as long as a connection of its address. Everything belongs to the loop's thread. */
+ * Facts are told by waking the fetch's task. A connection goes back to the pool only when its
+ * response was complete and nothing follows it. A pool lives as long as a connection of its
+ * address. Everything belongs to the loop's thread. */
 #ifndef HOSTLER_HTTP_CLIENT_H
 #define HOSTLER_HTTP_CLIENT_H
 
@@ -73,7 +75,8 @@ struct fetch {
     enum fetch_state state;
     /* FETCH_FAILED by what the peer sent: which rule it breaks; static; else NULL */
     const char *why;
-    int err; /* FETCH_FAILED: ERR_EOF, ERR_PROTOCOL, ERR_TOO_LARGE, -ECONNREFUSED, ERR_RESOLVE, -ENOMEM ... */
+    /* FETCH_FAILED: ERR_EOF, ERR_PROTOCOL, ERR_TOO_LARGE, -ECONNREFUSED, ERR_RESOLVE, -ENOMEM ... */
+    int err;
     bool reused;   /* on a pooled connection */
     bool sent;     /* the request was given to a connected stream */
     bool any_byte; /* a byte of the response was seen */
@@ -91,10 +94,12 @@ static inline bool fetch_ended(const struct fetch *f)
     return f->state == FETCH_DONE || f->state == FETCH_FAILED;
 }
 
-/* Connects or takes a pooled connection and sends. Failures come as FETCH_FAILED by a wake, never from here. */
+/* Connects or takes a pooled connection and sends. Failures come as FETCH_FAILED by a wake,
+ * never from here. */
 void fetch_start(struct fetch *f);
 
-/* Takes all waiting body bytes: the same slice as f->body, which becomes empty. Valid until the step returns to the loop. */
+/* Takes all waiting body bytes: the same slice as f->body, which becomes empty. Valid until the
+ * step returns to the loop. */
 struct str fetch_take(struct fetch *f);
 
 /* Holds reading back (slow client) or lets it go on. */
@@ -103,12 +108,13 @@ void fetch_pause(struct fetch *f, bool paused);
 /* What FETCH_FAILED means in words, static: the broken rule where there is one. */
 const char *fetch_error_text(const struct fetch *f);
 
-/* Ends it for its owner, who has all it wants while the response goes on: what still comes is thrown away. A response that ends within
- * HTTP_CLIENT_GRACE_US leaves its connection to the pool; it is closed otherwise. In other states as fetch_end. */
+/* Ends it for its owner, who has all it wants while the response goes on: what still comes is
+ * thrown away. A response that ends within HTTP_CLIENT_GRACE_US leaves its connection to the
+ * pool; it is closed otherwise. In other states as fetch_end. */
 void fetch_leave(struct fetch *f);
 
-/* Ends it in any state: pools the connection after FETCH_DONE, closes it otherwise (that is the cancellation). Legal on a
- * zeroed or ended fetch. */
+/* Ends it in any state: pools the connection after FETCH_DONE, closes it otherwise (that is the
+ * cancellation). Legal on a zeroed or ended fetch. */
 void fetch_end(struct fetch *f);
 
 #endif

@@ -9,7 +9,7 @@
 
 enum {
     BODY_IN_ARENA = 4096, /* bodies up to this live in the call's arena */
-    /* of a body's rest: copying less costs no more than a read that finds nothing */
+    /* bytes left of a body: copying less costs no more than a read that finds nothing */
     IN_PLACE_MIN = 16384,
 };
 
@@ -57,8 +57,8 @@ static void add_body(struct http_conn *conn, struct str bytes)
     c->body = buf_str(&conn->body);
 }
 
-/* What is still to come of a long body is read to its place: in as few reads as it comes in, and copied never. Not a byte more
- * than the body has: what follows is another request's. */
+/* What is still to come of a long body is read to its place: in as few reads as it comes in, and
+ * copied never. Not a byte more than the body has: what follows is another request's. */
 static void read_in_place(struct http_conn *conn)
 {
     const struct http_call *c = &conn->call;
@@ -102,8 +102,8 @@ void conn__drop_body(struct http_conn *conn)
     buf_release(&conn->body);
 }
 
-/* Room for all of a body whose length is known, at once. Who announces much and sends nothing costs an address range only: the kernel
- * gives a page when something is written to it. */
+/* Room for all of a body whose length is known, at once. Who announces much and sends nothing
+ * costs an address range only: the kernel gives a page when something is written to it. */
 static int make_room(struct http_conn *conn, size_t length)
 {
     char *room;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A connection of the server as its files share it: conn.c (its life and patience), conn_body.c (the body of a request),
- * conn_answer.c (the answer), server.c (what happens on it). */
+/* A connection of the server as its files share it: conn.c (its life and patience), conn_body.c
+ * (the body of a request), conn_answer.c (the answer), server.c (what happens on it). */
 #ifndef HOSTLER_HTTP_CONN_PRIV_H
 #define HOSTLER_HTTP_CONN_PRIV_H
 
@@ -17,7 +17,7 @@ struct http_conn {
     struct list link; /* server->conns */
     struct stream *stream;
     struct h1 *parser;
-    struct arena arena; /* of the call */
+    struct arena arena; /* the call's */
     struct task task;
     struct timer timer;     /* at or before deadline(); looks there when it fires */
     struct str input;       /* bytes not parsed yet: in the loop's buffer, or in held */
@@ -30,7 +30,7 @@ struct http_conn {
     uint64_t linger_end_us; /* latest */
 
     struct http_call call;
-    struct buf body;  /* of bodies that do not fit into the arena; all counted in server->bodies */
+    struct buf body;  /* bodies that do not fit into the arena; all counted in server->bodies */
     char *body_arena; /* else */
     size_t body_max;
     bool body_wanted;
@@ -49,7 +49,8 @@ struct http_conn {
 
 struct http_conn *conn__of(const struct http_call *c);
 
-/* Takes the connection out of service. Its memory goes by the reaper, since callers further up may be looking at it. */
+/* Takes the connection out of service. Its memory goes by the reaper, since callers further up
+ * may be looking at it. */
 void conn__end(struct http_conn *conn);
 
 /* Closes the stream so that the peer learns that what it got is not whole. */

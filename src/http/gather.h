@@ -12,7 +12,7 @@ enum { GATHER_PIECES = 16 }; /* that leave by one call */
 struct gather {
     struct stream *stream;
     unsigned count;
-    int err; /* of the first write that failed; nothing is written after it */
+    int err; /* the first write that failed; nothing is written after it */
     struct iovec pieces[GATHER_PIECES];
 };
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* llhttp does the grammar; this keeps the head, the limits and the order of events.
  *
- * llhttp is paused at each event and resumed by the next h1_next. What llhttp leaves open is decided here: one Host header
- * (RFC 9112 section 3.2), the form of the target, only "chunked" as transfer coding, none for HTTP/1.0, only "100-continue" as
- * expectation. What llhttp passes over without telling (blanks, a reason phrase, chunk extensions) is counted by the bytes that
- * it used. The strings of a head borrow from the input until llhttp has read it or the head is complete, and are then copied together. */
+ * llhttp is paused at each event and resumed by the next h1_next. What llhttp leaves open is
+ * decided here: one Host header (RFC 9112 section 3.2), the form of the target, only "chunked"
+ * as transfer coding, none for HTTP/1.0, only "100-continue" as expectation. What llhttp passes
+ * over without telling (blanks, a reason phrase, chunk extensions) is counted by the bytes that
+ * it used. The strings of a head borrow from the input until llhttp has read it or the head is
+ * complete, and are then copied together. */
 #include "http/h1.h"
 
 #include <errno.h>
@@ -32,7 +34,7 @@ struct h1 {
     struct http_head head;
     struct h1_facts facts;
     unsigned header_cap;
-    size_t head_bytes; /* of start line and fields so far, and of what else is no body */
+    size_t head_bytes; /* start line and fields so far, and what else is no body */
     size_t beside;     /* bytes since the last body byte: chunk lines, trailer */
     const char *low;   /* the input that strings of the head borrow, to high; NULL: none do */
     const char *high;
@@ -46,11 +48,11 @@ struct h1 {
     bool started;
     bool head_request;
     bool interim;        /* the message being parsed is a 1xx response */
-    unsigned interims;   /* of them before the answer */
+    unsigned interims;   /* interim responses before the answer */
     bool paused;         /* at an event; resume first */
     enum h1_event event; /* what the callback paused for */
     struct str body;
-    int status; /* of an error */
+    int status; /* an error's */
     const char *text;
 };
 
@@ -68,8 +70,8 @@ static int lack(struct h1 *p)
     return fail(p, 503, "there is no memory for the head");
 }
 
-/* Appends a piece to a string that began in an earlier one. The string that grew last has room for more, so that one which
- * trickles in takes memory in proportion to its length. */
+/* Appends a piece to a string that began in an earlier one. The string that grew last has room
+ * for more, so that one which trickles in takes memory in proportion to its length. */
 RARE static int join_piece(struct h1 *p, struct str *s, const char *at, size_t len)
 {
     size_t need = s->len + len;
@@ -191,8 +193,8 @@ static int on_version_complete(llhttp_t *ll)
     return 0;
 }
 
-/* Trailer fields are left out: they must not become header fields (RFC 9110 section 6.5.1), and nobody here asks for
- * them. */
+/* Trailer fields are left out: they must not become header fields (RFC 9110 section 6.5.1), and
+ * nobody here asks for them. */
 static int on_header_field(llhttp_t *ll, const char *at, size_t len)
 {
     struct h1 *p = of(ll);
@@ -232,7 +234,8 @@ static struct http_field *find_field(struct h1 *p, enum http_header_id id)
     return NULL;
 }
 
-/* Takes scheme and authority off an absolute target; its host takes the place of what the Host field said (RFC 9112 section 3.2.2). */
+/* Takes scheme and authority off an absolute target; its host takes the place of what the Host
+ * field said (RFC 9112 section 3.2.2). */
 static int read_absolute(struct h1 *p, struct str *target)
 {
     static const struct str schemes[] = {STR_INIT("http://"), STR_INIT("https://")};
@@ -407,8 +410,8 @@ void h1_begin(struct h1 *p, struct arena *arena, bool head_request)
     p->text = NULL;
 }
 
-/* Grammar errors of llhttp in words a client or an operator can use. Its own words where it tells more rules apart than its codes do;
- * they are static. */
+/* Grammar errors of llhttp in words a client or an operator can use. Its own words where it
+ * tells more rules apart than its codes do; they are static. */
 static const char *explain(struct h1 *p, enum llhttp_errno code)
 {
     static const char both[] = "Content-Length and Transfer-Encoding exclude each other";
@@ -440,7 +443,8 @@ static enum h1_event refused(struct h1 *p, enum llhttp_errno code)
     return H1_ERROR;
 }
 
-/* Counts what llhttp used; false: more of it is no body than the limit allows. A chunk's line is a part of its data unless it is long. */
+/* Counts what llhttp used; false: more of it is no body than the limit allows. A chunk's line is
+ * a part of its data unless it is long. */
 static bool count_used(struct h1 *p, size_t used, bool in_head)
 {
     if (in_head) {
@@ -468,8 +472,9 @@ static void keep_tail(struct h1 *p, struct str used)
     memcpy(p->tail + TAIL - n, used.ptr + used.len - n, n);
 }
 
-/* Lets llhttp read on: HPE_OK when it has used all that it was given, HPE_PAUSED at an event. Of a head it is given no more than the limit
- * and one byte, so that the same head is refused however it was cut. */
+/* Lets llhttp read on: HPE_OK when it has used all that it was given, HPE_PAUSED at an event. Of
+ * a head it is given no more than the limit and one byte, so that the same head is refused
+ * however it was cut. */
 static enum llhttp_errno read_on(struct h1 *p, struct str *input)
 {
     bool in_head = !p->head_done;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP/1.1: bytes in, one message's head and body out, strictly (RFC 9112), and heads into bytes. The only door to llhttp, and the only
- * place that knows how HTTP/1.1 is written.
+/* HTTP/1.1: bytes in, one message's head and body out, strictly (RFC 9112), and heads into
+ * bytes. The only door to llhttp, and the only place that knows how HTTP/1.1 is written.
  *
- * A parser handles one message at a time and stops at its end, so that what follows (a pipelined request) stays with
- * the caller. Refused: both Content-Length and Transfer-Encoding, repeated or malformed lengths, obsolete line
- * folding, bare CR or LF, other protocols and versions, malformed hosts and targets, heads over the limits. */
+ * A parser handles one message at a time and stops at its end, so that what follows (a pipelined
+ * request) stays with the caller. Refused: both Content-Length and Transfer-Encoding, repeated
+ * or malformed lengths, obsolete line folding, bare CR or LF, other protocols and versions,
+ * malformed hosts and targets, heads over the limits. */
 #ifndef HOSTLER_HTTP_H1_H
 #define HOSTLER_HTTP_H1_H
 
@@ -14,7 +15,8 @@
 #include "http/message.h"
 
 struct h1_limits {
-    /* bytes of start line, headers and all else that is no body: interim responses, trailer, chunk extensions */
+    /* bytes of start line, headers and all else that is no body: interim responses, trailer,
+     * chunk extensions */
     size_t head_max;
     unsigned header_max; /* number of fields */
 };
@@ -41,22 +43,24 @@ struct h1;
 MUST_CHECK int h1_new(bool is_response, const struct h1_limits *limits, struct h1 **out);
 void h1_free(struct h1 *p);
 
-/* Gets ready for the next message, whose head goes onto `arena`. `head_request`: the response answers a HEAD request
- * and so has no body. */
+/* Gets ready for the next message, whose head goes onto `arena`. `head_request`: the response
+ * answers a HEAD request and so has no body. */
 void h1_begin(struct h1 *p, struct arena *arena, bool head_request);
 
 /* Parses from *input, advancing it, until something is to be told. */
 enum h1_event h1_next(struct h1 *p, struct str *input, struct str *body);
 
-/* The peer closed: H1_END when the message is complete by that (a response without length), else H1_ERROR. */
+/* The peer closed: H1_END when the message is complete by that (a response without length), else
+ * H1_ERROR. */
 enum h1_event h1_finish(struct h1 *p);
 
 /* After H1_HEAD, until h1_begin. */
 const struct http_head *h1_head(const struct h1 *p);
 const struct h1_facts *h1_facts(const struct h1 *p);
 
-/* After H1_ERROR: the status to answer to a request (400, 417, 431, 501, 503, 505), and which rule the message breaks, in words,
- * static. Returns ERR_PROTOCOL, ERR_TOO_LARGE (431) or, where no rule is broken but memory is lacking, -ENOMEM (503). */
+/* After H1_ERROR: the status to answer to a request (400, 417, 431, 501, 503, 505), and which
+ * rule the message breaks, in words, static. Returns ERR_PROTOCOL, ERR_TOO_LARGE (431) or, where
+ * no rule is broken but memory is lacking, -ENOMEM (503). */
 int h1_error(const struct h1 *p, int *status, const char **text);
 
 /* True when any byte of a message has been seen since h1_begin. */
@@ -82,11 +86,13 @@ struct h1_start {
     enum h1_persistence persistence;
 };
 
-/* The head of a request, on the arena; `start` says what its body's slices are. ptr NULL: no memory. */
+/* The head of a request, on the arena; `start` says what its body's slices are. ptr NULL: no
+ * memory. */
 struct str h1_write_request(struct arena *arena, const struct http_request *r,
                             const struct h1_start *start);
 
-/* The head of a response, on the arena. Adds the date unless a field has it (RFC 9110 section 6.6.1). ptr NULL: no memory. */
+/* The head of a response, on the arena. Adds the date unless a field has it (RFC 9110 section
+ * 6.6.1). ptr NULL: no memory. */
 struct str h1_write_response(struct arena *arena, int status, const struct http_field *fields,
                              unsigned count, const struct h1_start *start);
 

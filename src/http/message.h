@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP messages as they mean, whatever carries them: methods, header fields with interned names, heads (RFC 9110).
+/* HTTP messages as they mean, whatever carries them: methods, header fields with interned names,
+ * heads (RFC 9110).
  *
  * How a connection writes and frames them is its own affair (http/h1.h). */
 #ifndef HOSTLER_HTTP_MESSAGE_H
@@ -34,7 +35,8 @@ struct str http_header_name(enum http_header_id id);  /* lower case */
 struct str http_method_name(enum http_method method); /* empty for METHOD_OTHER */
 enum http_method http_method_of(struct str name);     /* case counts */
 
-/* A header field, received or to be sent. Neither name nor value of one to be sent has a line break in it. */
+/* A header field, received or to be sent. Neither name nor value of one to be sent has a line
+ * break in it. */
 struct http_field {
     enum http_header_id id;
     struct str name; /* as received; empty: what the id says */
@@ -55,7 +57,7 @@ struct http_head {
     struct str authority; /* requests: host and perhaps port; ptr NULL: the client named none */
     int status;           /* responses */
     bool has_length;
-    uint64_t length; /* of the body in bytes, when has_length */
+    uint64_t length; /* the body's, in bytes, when has_length */
     struct http_field *fields;
     unsigned field_count;
 };
@@ -75,15 +77,17 @@ struct http_request {
 struct str http_head_get(const struct http_head *head, enum http_header_id id);
 struct str http_head_get_name(const struct http_head *head, struct str lower_name);
 
-/* The next header with that id from index *at on (0 at first), for what several fields may say differently. False at the end. */
+/* The next header with that id from index *at on (0 at first), for what several fields may say
+ * differently. False at the end. */
 bool http_head_next(const struct http_head *head, enum http_header_id id, unsigned *at,
                     struct str *value);
 
 /* True when a comma-separated header holds `token`, any case. */
 bool http_list_has(struct str value, struct str token);
 
-/* True for a host and perhaps ":port", as in Host and in an absolute target (RFC 9110 section 7.2, RFC 3986 section 3.2.2): a name, an
- * IPv4 address or an IPv6 address in brackets; no userinfo, no zone. False when empty. */
+/* True for a host and perhaps ":port", as in Host and in an absolute target (RFC 9110 section
+ * 7.2, RFC 3986 section 3.2.2): a name, an IPv4 address or an IPv6 address in brackets; no
+ * userinfo, no zone. False when empty. */
 bool http_host_ok(struct str host);
 
 /* "OK" for 200; "Unknown" for what the registry lacks. */
@@ -92,7 +96,8 @@ struct str http_reason(int status);
 /* "Sat, 21 Nov 2026 02:15:56 GMT" (RFC 9110 section 5.6.7); cached per thread and second. */
 struct str http_date(void);
 
-/* Decodes %XX; ERR_SYNTAX for a bad escape or %00, -ENOMEM. The result is on the arena (or `s` itself when nothing is escaped). */
+/* Decodes %XX; ERR_SYNTAX for a bad escape or %00, -ENOMEM. The result is on the arena (or `s`
+ * itself when nothing is escaped). */
 MUST_CHECK int http_percent_decode(struct arena *arena, struct str s, struct str *out);
 
 #endif

@@ -9,9 +9,10 @@
 /* At most this is believed. */
 #define HTTP_RETRY_AFTER_MAX_US UINT64_C(3600000000)
 
-/* The wait in microseconds from `now_wall_us` (since 1970 UTC) on; 0: none is asked for, or it is over, or it is not understood.
- * Reads retry-after-ms (milliseconds, as OpenAI's SDKs do) before Retry-After: seconds, or a date in one of the three forms of section
- * 5.6.7. Both numbers may have a fraction. */
+/* The wait in microseconds from `now_wall_us` (since 1970 UTC) on; 0: none is asked for, or it
+ * is over, or it is not understood. Reads retry-after-ms (milliseconds, as OpenAI's SDKs do)
+ * before Retry-After: seconds, or a date in one of the three forms of section 5.6.7. Both
+ * numbers may have a fraction. */
 uint64_t http_retry_after(const struct http_head *head, uint64_t now_wall_us);
 
 /* A date in one of those forms as seconds since 1970 UTC. ERR_SYNTAX. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Connections that serve calls.
  *
- * Happy path: bytes arrive, the connection's task parses a head and hands the call to the handler; the handler reads
- * the body, answers, ends the call; the next request (perhaps there already) follows.
- * What can go wrong: the head is malformed, too large or too slow (answered, closed); the body breaks (body_err); the client
- * leaves or stops taking bytes (gone); the handler answers without having read the body (answered, then the rest
- * is read and dropped for a while, so that the answer is not lost to a reset).
+ * Happy path: bytes arrive, the connection's task parses a head and hands the call to the
+ * handler; the handler reads the body, answers, ends the call; the next request (perhaps there
+ * already) follows. What can go wrong: the head is malformed, too large or too slow (answered,
+ * closed); the body breaks (body_err); the client leaves or stops taking bytes (gone); the
+ * handler answers without having read the body (answered, then the rest is read and dropped for
+ * a while, so that the answer is not lost to a reset).
  *
  *   IDLE --first byte--> HEAD --whole head--> CALL --call_end, keep-alive--> IDLE
  *     |                    |                    |--call_end, close--> LINGER --drained and read, or timeout--> gone
@@ -75,8 +76,8 @@ static void hand_over(struct http_conn *conn)
     conn->server->on_call(conn->server->user, &conn->call);
 }
 
-/* A head that breaks a rule: the handler writes the answer, after which the connection closes, since nobody knows where the message
- * ends. */
+/* A head that breaks a rule: the handler writes the answer, after which the connection closes,
+ * since nobody knows where the message ends. */
 static void refuse_head(struct http_conn *conn)
 {
     static const struct http_head empty = {

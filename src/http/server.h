@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The server side of HTTP: connections, and the calls (request and answer) on them.
  *
- * A handler gets each call when its head is complete, reads the body when it wants it, and answers. Calls of one
- * connection are handled one after the other, so pipelined requests are answered in order. Facts are told by waking
- * the call's task; the handler looks at the call and acts. Used by the gateway, the engine and the mock runtime.
- * Everything belongs to the loop's thread. */
+ * A handler gets each call when its head is complete, reads the body when it wants it, and
+ * answers. Calls of one connection are handled one after the other, so pipelined requests are
+ * answered in order. Facts are told by waking the call's task; the handler looks at the call and
+ * acts. Used by the gateway, the engine and the mock runtime. Everything belongs to the loop's
+ * thread. */
 #ifndef HOSTLER_HTTP_SERVER_H
 #define HOSTLER_HTTP_SERVER_H
 
@@ -24,7 +25,7 @@ struct http_call;
 struct http_server_limits {
     struct h1_limits head;
     size_t body_max;     /* default for call_read_body */
-    uint64_t bodies_max; /* of *bodies */
+    uint64_t bodies_max; /* the most in *bodies */
     unsigned connections_max;
     uint64_t head_timeout_us;  /* from a request's first byte to its whole head */
     uint64_t body_timeout_us;  /* between two reads of a body */
@@ -57,15 +58,17 @@ struct http_server {
     /* open after the last answer, which may not be sent yet; any thread may read it */
     struct metric_cell lingering;
     struct task *quiet; /* woken when a connection has gone while draining; NULL: nobody */
-    /* Bytes of request bodies that are held, from their arrival to their call's end, by all servers that share it; more than bodies_max
-     * is ERR_FULL. Small bodies stand in memory that a connection has anyway and are not counted. NULL: none are. */
+    /* Bytes of request bodies that are held, from their arrival to their call's end, by all
+     * servers that share it; more than bodies_max is ERR_FULL. Small bodies stand in memory that
+     * a connection has anyway and are not counted. NULL: none are. */
     _Atomic uint64_t *bodies;
 };
 
 void http_server_init(struct http_server *s, struct loop *loop,
                       const struct http_server_limits *limits);
 
-/* Closes all connections, telling calls in progress by `gone`; they must end before the loop does. */
+/* Closes all connections, telling calls in progress by `gone`; they must end before the loop
+ * does. */
 void http_server_fini(struct http_server *s);
 
 /* Takes over an accepted stream. Fits listener_open's on_accept with the server as owner. */
@@ -74,8 +77,8 @@ void http_server_accept(void *server, struct stream *stream);
 /* Stops keep-alive: closes idle connections now and others after their answer. */
 void http_server_drain(struct http_server *s);
 
-/* All will be closed as soon as the ready queue has been emptied: calls in progress learn by `ending`, and what they give to the stream
- * now still leaves. */
+/* All will be closed as soon as the ready queue has been emptied: calls in progress learn by
+ * `ending`, and what they give to the stream now still leaves. */
 void http_server_finish(struct http_server *s);
 
 /* Closes everything at once; calls in progress learn by `gone`. */
@@ -86,14 +89,18 @@ struct http_call {
     struct http_server *server;
     struct arena *arena;          /* lives until the call has ended; recycled per connection */
     const struct http_head *head; /* refused: an empty one */
-    int refused; /* the head breaks a rule, or there is no memory for it (503): answer with this status and end; 0: it does not */
+    /* the head breaks a rule, or there is no memory for it (503): answer with this status and end;
+     * 0: it does not */
+    int refused;
     const char *refused_why; /* which rule; static */
     struct str peer;         /* client address, for logs */
     struct str body;         /* what has arrived; contiguous */
     bool body_done;          /* the whole body is there */
-    int body_err; /* 0, ERR_TOO_LARGE, ERR_PROTOCOL, ERR_TIMEOUT, ERR_FULL, -ENOMEM: answer and end */
+    /* 0, ERR_TOO_LARGE, ERR_PROTOCOL, ERR_TIMEOUT, ERR_FULL, -ENOMEM: answer and end */
+    int body_err;
     const char *body_why; /* ERR_PROTOCOL: which rule was broken; static */
-    /* the client has left (or a write failed, or took too long); only call_end or call_abort remain */
+    /* the client has left (or a write failed, or took too long); only call_end or call_abort
+     * remain */
     bool gone;
     bool ending;    /* the server closes all at once: a last word, or none */
     int gone_why;   /* ERR_EOF, -ECONNRESET, ERR_TIMEOUT (write), -ENOMEM (for an answer) ... */
@@ -102,11 +109,13 @@ struct http_call {
     uint64_t started_us; /* first byte of the request */
     uint64_t bytes_out;  /* body bytes given to the stream */
     void *user;          /* the handler's */
-    /* woken when a fact above changes, and when queued output has drained below the low mark; set by the handler in on_call */
+    /* woken when a fact above changes, and when queued output has drained below the low mark;
+     * set by the handler in on_call */
     struct task *task;
 };
 
-/* Starts reading the body, at most `max` bytes; answers Expect: 100-continue. Facts: body, body_done, body_err. */
+/* Starts reading the body, at most `max` bytes; answers Expect: 100-continue. Facts: body,
+ * body_done, body_err. */
 void call_read_body(struct http_call *c, size_t max);
 
 /* --- answering --- */
@@ -114,23 +123,26 @@ void call_read_body(struct http_call *c, size_t max);
 /* The length of a body that ends where call_write says so. */
 #define HTTP_LENGTH_UNKNOWN UINT64_MAX
 
-/* Builds the head of an answer with a body of `length` bytes. It leaves with the first call_write, call_end or call_flush. Adds what
- * frames the body, and a date unless the fields have one; the fields are copied. 204 and 304 have no body; the one that answers a HEAD
- * request is left out by call_write itself. */
+/* Builds the head of an answer with a body of `length` bytes. It leaves with the first
+ * call_write, call_end or call_flush. Adds what frames the body, and a date unless the fields
+ * have one; the fields are copied. 204 and 304 have no body; the one that answers a HEAD request
+ * is left out by call_write itself. */
 void call_begin(struct http_call *c, int status, const struct http_field *fields, unsigned count,
                 uint64_t length);
 
-/* Sends body bytes, all slices as one chunk; with `last` also the end. One system call, unless there are very many slices. Nothing
- * borrowed is kept. */
+/* Sends body bytes, all slices as one chunk; with `last` also the end. One system call, unless
+ * there are very many slices. Nothing borrowed is kept. */
 void call_write(struct http_call *c, const struct str *slices, unsigned count, bool last);
 
 void call_flush(struct http_call *c); /* sends a head that waits */
 
-/* Ends the call: completes the answer when it is complete (an answer that lacks announced bytes, or was begun and not
- * finished, closes the connection instead), gives back the arena, goes on to the next request. `c` is dead after. */
+/* Ends the call: completes the answer when it is complete (an answer that lacks announced bytes,
+ * or was begun and not finished, closes the connection instead), gives back the arena, goes on
+ * to the next request. `c` is dead after. */
 void call_end(struct http_call *c);
 
-/* Ends it by closing the connection, so that no client can take a cut answer for a whole one. `c` is dead after. */
+/* Ends it by closing the connection, so that no client can take a cut answer for a whole one.
+ * `c` is dead after. */
 void call_abort(struct http_call *c);
 void call_abort_reset(struct http_call *c); /* the same by RST on TCP */
 
@@ -141,8 +153,8 @@ void call_reply(struct http_call *c, int status, const struct http_field *fields
 /* Answer bytes not yet taken by the kernel; the handler stops producing above its mark. */
 size_t call_pending(const struct http_call *c);
 
-/* The task is woken when call_pending has been above `low` and falls to it or less (default 0). Set it before the bytes that it is to
- * watch are written, as stream_set_low_mark says. */
+/* The task is woken when call_pending has been above `low` and falls to it or less (default 0).
+ * Set it before the bytes that it is to watch are written, as stream_set_low_mark says. */
 void call_set_low_mark(struct http_call *c, size_t low);
 
 #endif

@@ -41,8 +41,8 @@ static size_t line_end_length(struct str s, size_t at)
     return s.ptr[at + 1] == '\n' ? 2 : 1;
 }
 
-/* Length of the first event in s with the blank line that ends it, 0 when it is not whole. *line is where to look from: the start
- * of a line; on 0 it moves to the start of the unfinished line. */
+/* Length of the first event in s with the blank line that ends it, 0 when it is not whole. *line
+ * is where to look from: the start of a line; on 0 it moves to the start of the unfinished line. */
 static size_t event_length(struct str s, size_t *line)
 {
     while (*line < s.len) {
@@ -106,7 +106,8 @@ static void read_fields(struct sse *s, struct str raw, struct sse_event *event)
         read_line(line, event);
 }
 
-/* What nearly all events are: a single line and an empty one. Takes it off *input; false when something else is there. */
+/* What nearly all events are: a single line and an empty one. Takes it off *input; false when
+ * something else is there. */
 static bool take_plain(struct sse *s, struct str *input, struct sse_event *event)
 {
     const char *end = memchr(input->ptr, '\n', input->len), *last = input->ptr + input->len;
@@ -145,7 +146,8 @@ int sse_next(struct sse *s, struct str *input, struct sse_event *event)
         }
     }
     if (input->len == 0) return 0;
-    /* The event's end may straddle the border: join, look, and leave what lies beyond in the input. */
+    /* The event's end may straddle the border: join, look, and leave what lies beyond in the
+     * input. */
     size_t add = MIN(input->len, s->carry.max - carried);
     int err = buf_append(&s->carry, str_n(input->ptr, add));
     if (err) return err;

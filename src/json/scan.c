@@ -302,8 +302,8 @@ static enum likeness compare_plain(struct str raw, struct str name)
     return str_eq_nocase(raw, name) ? FOLDED : DIFFERENT;
 }
 
-/* Takes note of an outermost member's name, which stands in quotes from `open` to p. `plain`: it has
- * neither escapes nor characters beyond ASCII, so what is like it has its length. */
+/* Takes note of an outermost member's name, which stands in quotes from `open` to p. `plain`: it
+ * has neither escapes nor characters beyond ASCII, so what is like it has its length. */
 static bool note_key(struct scanner *s, const unsigned char *open, bool plain)
 {
     struct str key = str_n((const char *)open + 1, (size_t)(s->p - open) - 2);

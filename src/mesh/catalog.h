@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A catalog: what the mesh is loaded with. Services, their endpoints and how to reach them, whoever knows of them: the configuration
- * (catalog_conf.c) today; lists of runtimes, a registry or workers that have dialled in tomorrow.
+/* A catalog: what the mesh is loaded with. Services, their endpoints and how to reach them,
+ * whoever knows of them: the configuration (catalog_conf.c) today; lists of runtimes, a registry
+ * or workers that have dialled in tomorrow.
  *
- * Built by one thread, then sealed, immutable and reference-counted. Strings are borrowed from what was given with catalog_hold. */
+ * Built by one thread, then sealed, immutable and reference-counted. Strings are borrowed from
+ * what was given with catalog_hold. */
 #ifndef HOSTLER_MESH_CATALOG_H
 #define HOSTLER_MESH_CATALOG_H
 

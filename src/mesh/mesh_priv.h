@@ -35,7 +35,8 @@ struct service_state {
     _Atomic uint64_t turn;  /* round robin's running number */
     _Atomic size_t waiting; /* length of queue */
 
-    /* Hands free credits to those who wait (service__offer); for endpoints, which stand below the queue. */
+    /* Hands free credits to those who wait (service__offer); for endpoints, which stand below
+     * the queue. */
     void (*offer)(struct service_state *s, uint64_t now_us, bool all);
 
     pthread_mutex_t mutex; /* for what follows */
@@ -91,7 +92,8 @@ struct service_state *mesh__service_state(struct mesh *m, struct str name);
 struct endpoint_state *mesh__endpoint_state(struct mesh *m, struct service_state *service,
                                             struct str identity, bool engine);
 
-/* Frees the states that no snapshot names. Only the main thread adds references, so none comes back. */
+/* Frees the states that no snapshot names. Only the main thread adds references, so none comes
+ * back. */
 void mesh__sweep(struct mesh *m);
 
 #endif

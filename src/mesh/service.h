@@ -83,7 +83,8 @@ size_t service_waiting(const struct service *s);
  * phrase per endpoint, separated by "; ". */
 bool service_ready(const struct service *s, uint64_t now_us, struct buf *reason);
 
-/* True when at least one of its services is ready, or it has none at all, which is what was asked for. */
+/* True when at least one of its services is ready, or it has none at all, which is what was
+ * asked for. */
 bool snapshot_ready(const struct snapshot *s, uint64_t now_us);
 
 /* --- the main thread --- */
@@ -115,8 +116,9 @@ struct snapshot *mesh_current(struct mesh *m);
  * what no snapshot names. */
 void mesh_tick(struct mesh *m, uint64_t now_us);
 
-/* Writes the rows of answers, services and endpoints. `unknown`: answers to requests whose model is unknown, a source of
- * struct answer_stats that has "" for the model; NULL: none. Main thread or any holder of `s`. */
+/* Writes the rows of answers, services and endpoints. `unknown`: answers to requests whose model
+ * is unknown, a source of struct answer_stats that has "" for the model; NULL: none. Main thread
+ * or any holder of `s`. */
 void snapshot_write_metrics(const struct snapshot *s, const struct metric_source *unknown,
                             struct metrics_writer *w, uint64_t now_us);
 

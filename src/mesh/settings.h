@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What requests keep to: the part of a configuration that concerns them. Immutable; a snapshot's. */
+/* What requests keep to: the part of a configuration that concerns them. Immutable; a
+ * snapshot's. */
 #ifndef HOSTLER_MESH_SETTINGS_H
 #define HOSTLER_MESH_SETTINGS_H
 
@@ -9,7 +10,8 @@
 #include "http/server.h"
 #include "route/breaker.h"
 
-/* Whether streams are asked for usage on our own account: if it is not known to refuse that, always, never. */
+/* Whether streams are asked for usage on our own account: if it is not known to refuse that,
+ * always, never. */
 enum usage_policy { USAGE_AUTO, USAGE_ASK, USAGE_NEVER };
 
 /* The nearest settings: the endpoint's own, its model's, or the common

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What outlives snapshots: the states of services and endpoints, found again by name. Main thread. */
+/* What outlives snapshots: the states of services and endpoints, found again by name. Main
+ * thread. */
 #include <stdlib.h>
 
 #include "base/clock.h"

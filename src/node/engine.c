@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One process behind a model. See node/supervisor.h for the happy path and the states. What can go wrong: the program is missing,
- * it ends before it is healthy (a broken model file), it never gets healthy (start_timeout), it
- * dies later, it does not stop (stop_timeout). Each of the first four is a failure: the reason
- * is kept for those who ask, the next start is later than the last one, and a quick failure too
- * many makes the model unavailable for a while. When our own engine gives the cause itself, it is
- * unavailable at once. */
+/* One process behind a model. See node/supervisor.h for the happy path and the states. What can
+ * go wrong: the program is missing, it ends before it is healthy (a broken model file), it never
+ * gets healthy (start_timeout), it dies later, it does not stop (stop_timeout). Each of the
+ * first four is a failure: the reason is kept for those who ask, the next start is later than
+ * the last one, and a quick failure too many makes the model unavailable for a while. When our
+ * own engine gives the cause itself, it is unavailable at once. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -128,7 +128,8 @@ static int spawn_engine(struct engine *e)
     return err;
 }
 
-/* When a start that begins after `wait_us` is given up; those who need the process wait that long. */
+/* When a start that begins after `wait_us` is given up; those who need the process wait that
+ * long. */
 static uint64_t start_deadline(const struct engine *e, uint64_t wait_us)
 {
     return engine__now(e) + wait_us + e->endpoint->engine->start_timeout_us;
@@ -206,7 +207,8 @@ static uint64_t backoff_after(struct engine *e)
     return us - us / 10 + rng_below(&e->sup->rng, us / 5);
 }
 
-/* The process is gone, or never was. When it is hopeless, those who wait are told now, and not after the last try. */
+/* The process is gone, or never was. When it is hopeless, those who wait are told now, and not
+ * after the last try. */
 static void fail_engine(struct engine *e, const char *what, bool hopeless)
 {
     bool ran_well = e->state == ENGINE_READY && engine__now(e) - e->since_us > LIVED_WELL_US;
@@ -229,7 +231,8 @@ bool engine__starts_by_itself(const struct engine *e)
 }
 
 /* BACKOFF and FAILED: the time is over. One that failed too often gets one more chance, not
- * SUPERVISOR_QUICK_MAX. Nothing starts beside what is left of the last process, which holds its memory. */
+ * SUPERVISOR_QUICK_MAX. Nothing starts beside what is left of the last process, which holds its
+ * memory. */
 static void step_retry(struct engine *e)
 {
     if (e->process) {
@@ -313,7 +316,8 @@ static void step_stopping(struct engine *e)
         engine__look_in(e, DRAIN_LOOK_US);
 }
 
-/* Where its socket was nothing is: somebody cleaned up, and no new connection will find the process. */
+/* Where its socket was nothing is: somebody cleaned up, and no new connection will find the
+ * process. */
 static bool socket_gone(const struct engine *e)
 {
     struct stat st;
@@ -383,8 +387,9 @@ static void stopped_engine(struct engine *e)
     engine__tell_when_drained(s);
 }
 
-/* Our own engine says by its exit code that it was refused, by the file or the machine, and why in its last line; the
- * next start would end the same way. A signal or another runtime's code tells nothing of the kind. */
+/* Our own engine says by its exit code that it was refused, by the file or the machine, and why
+ * in its last line; the next start would end the same way. A signal or another runtime's code
+ * tells nothing of the kind. */
 static bool is_refusal(const struct engine *e, int64_t status)
 {
     return e->state == ENGINE_STARTING && status != 0 && engine_output_reason(&e->output)[0];

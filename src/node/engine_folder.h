@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The private folder for the sockets of engines: "hostler-UID-PID-XXXXXX", mode 0700, in $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR or
- * /tmp.
+/* The private folder for the sockets of engines: "hostler-UID-PID-XXXXXX", mode 0700, in
+ * $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR or /tmp.
  *
- * Those who sweep old files may take it or a socket in it; it comes back under the same name. It is locked (flock), which
- * systemd's cleaner respects, and by which the next start knows that nobody owns a folder any more. Main thread. */
+ * Those who sweep old files may take it or a socket in it; it comes back under the same name. It
+ * is locked (flock), which systemd's cleaner respects, and by which the next start knows that
+ * nobody owns a folder any more. Main thread. */
 #ifndef HOSTLER_NODE_ENGINE_FOLDER_H
 #define HOSTLER_NODE_ENGINE_FOLDER_H
 
@@ -11,13 +12,14 @@
 #include "base/str.h"
 
 struct engine_folder {
-    char *
-        path; /* owned; at most 86 bytes, so that a socket's path has at most the 107 that are possible */
+    /* owned; at most 86 bytes, so that a socket's path has at most the 107 that are possible */
+    char *path;
     int lock; /* the open folder */
     unsigned sockets;
 };
 
-/* Makes it, and removes what instances of this user that were killed have left. 0 or a negative errno. */
+/* Makes it, and removes what instances of this user that were killed have left. 0 or a negative
+ * errno. */
 MUST_CHECK int engine_folder_open(struct engine_folder *f);
 
 /* Makes it again where it is gone. 0 or a negative errno. */

@@ -14,7 +14,7 @@
 
 enum {
     READ_MAX = 16384,    /* in one go; other work of the thread comes between */
-    LAST_MAX = 1 << 20,  /* of what is left at the end: others may hold the pipe, and go on */
+    LAST_MAX = 1 << 20,  /* what is read at the end: others may hold the pipe, and go on */
     ARENA_BLOCK = 16384, /* a whole line's document */
     WORD_MAX = 32,
 };

@@ -9,8 +9,8 @@
 #include "conf/url.h"
 #include "obs/log.h"
 
-/* Sockets that share a port would join those of another instance of ours without a word, and the kernel would spread the
- * clients over both. One that does not share finds out. */
+/* Sockets that share a port would join those of another instance of ours without a word, and the
+ * kernel would spread the clients over both. One that does not share finds out. */
 static int find_free(const struct addr *addr)
 {
     int fd;
@@ -32,7 +32,8 @@ static void log_listening(struct str text, const struct addr *addr)
                  v6 ? "]" : "", addr->port);
 }
 
-/* Opens one address for all workers: a socket each (the kernel spreads connections), or one shared UNIX socket. */
+/* Opens one address for all workers: a socket each (the kernel spreads connections), or one
+ * shared UNIX socket. */
 static int listen_at(struct workers *ws, struct str text, bool *reachable)
 {
     struct url url;

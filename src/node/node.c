@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starting, reloading, draining, ending.
  *
- *   start --> RUNNING --signal--> DRAINING --no exchange left, or drain timeout, or second signal--> STOPPING
- *   STOPPING: workers end, then the engines, then the loop. The main thread waits for them in its loop, so that a second signal
- *   is heard there, too: it kills the engines at once, and the process itself when a thread does not end. */
+ *   start --> RUNNING --signal--> DRAINING --no exchange left, drain timeout, 2nd signal--> STOPPING
+ *
+ * STOPPING: workers end, then the engines, then the loop. The main thread waits for them in its
+ * loop, so that a second signal is heard there, too: it kills the engines at once, and the process
+ * itself when a thread does not end. */
 #include "node/node.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The process as a whole: the main thread with its configuration, mesh, supervisor and signals, and the workers.
+/* The process as a whole: the main thread with its configuration, mesh, supervisor and signals,
+ * and the workers.
  *
  * SIGHUP reloads the configuration, SIGTERM or SIGINT drains, a second one ends at once. */
 #ifndef HOSTLER_NODE_NODE_H
@@ -8,8 +9,8 @@
 #include "base/base.h"
 #include "conf/conf.h"
 
-/* `hostler serve`: serves until a signal ends it. `conf` is taken over. Returns 0 after a clean end, a negative error when it could not
- * start (the reason is in the log). */
+/* `hostler serve`: serves until a signal ends it. `conf` is taken over. Returns 0 after a clean
+ * end, a negative error when it could not start (the reason is in the log). */
 MUST_CHECK int node_run(struct conf *conf);
 
 #endif

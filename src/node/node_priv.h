@@ -56,7 +56,8 @@ void node__log_problems(enum log_level level, const char *event,
 /* Applies n->conf for the first time: keys and mesh. *keyring has a reference for the caller. */
 MUST_CHECK int node__load(struct node *n, struct keyring **keyring);
 
-/* Lowers connections_max to what the limit of open files leaves room for: a client's connection may need one to a runtime as well. */
+/* Lowers connections_max to what the limit of open files leaves room for: a client's connection
+ * may need one to a runtime as well. */
 void node__fit_connections(struct conf *c, unsigned workers);
 
 /* Tells the supervisor of the mesh's current snapshot. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The processes of all models: which there are, what they are to run, who wants them. The life of one is engine.c's. */
+/* The processes of all models: which there are, what they are to run, who wants them. The life
+ * of one is engine.c's. */
 #include "node/supervisor.h"
 
 #include <signal.h>
@@ -147,7 +148,8 @@ static void come_back(struct engine *e)
 static void adjust(struct engine *e)
 {
     bool running = e->state == ENGINE_STARTING || e->state == ENGINE_READY;
-    /* An old request may have kept the state of a model that was taken out: it shows how that one ended, or a wish that came to nothing. */
+    /* An old request may have kept the state of a model that was taken out: it shows how that
+     * one ended, or a wish that came to nothing. */
     if (e->state == ENGINE_STOPPED)
         endpoint_set_phase(e->endpoint->state, ENDPOINT_STARTABLE, str_of(e->why), 0,
                            engine__now(e));

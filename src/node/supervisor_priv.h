@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Supervisor and engine as their files share them: supervisor.c (all of them), engine.c (the life of one). Main thread. */
+/* Supervisor and engine as their files share them: supervisor.c (all of them), engine.c (the
+ * life of one). Main thread. */
 #ifndef HOSTLER_NODE_SUPERVISOR_PRIV_H
 #define HOSTLER_NODE_SUPERVISOR_PRIV_H
 
@@ -31,7 +32,7 @@ struct engine {
     /* then: what it was, whose requests may finish; kept by a reference on its snapshot */
     const struct endpoint *former;
     struct snapshot *former_snapshot;
-    struct arena arena; /* of the arguments */
+    struct arena arena; /* holds the arguments */
     char **argv;        /* what the process was, or will be, started with */
     char **env;
 
@@ -50,7 +51,7 @@ struct engine {
     bool signalled;                /* STOPPING: SIGTERM was sent */
     bool overdue;                  /* STARTING: killed because of start_timeout */
     unsigned quick;                /* quick failures in a row */
-    char why[ENDPOINT_REASON_MAX]; /* of the last failure; "": it has been ready since */
+    char why[ENDPOINT_REASON_MAX]; /* the last failure; "": it has been ready since */
     struct engine_stats stats;
 };
 
@@ -59,7 +60,7 @@ struct supervisor {
     struct http_client *client;
     struct snapshot *snapshot; /* one reference, or NULL */
     struct list engines;
-    struct map by_model; /* of the engines */
+    struct map by_model; /* the engines */
     size_t processes;    /* not gone yet */
     struct box *box;
     struct rng rng;

@@ -24,8 +24,8 @@ struct worker {
     bool started;
 };
 
-/* Sets up everything but listeners, on `loop`. Takes over one reference of each of snapshot and keyring. `bodies`: see http/server.h.
- * After a failure, too, worker_fini must follow. */
+/* Sets up everything but listeners, on `loop`. Takes over one reference of each of snapshot and
+ * keyring. `bodies`: see http/server.h. After a failure, too, worker_fini must follow. */
 MUST_CHECK int worker_init(struct worker *w, const struct lane_home *home, unsigned index,
                            struct loop *loop, struct snapshot *snapshot, struct keyring *keyring,
                            _Atomic uint64_t *bodies);
@@ -34,7 +34,8 @@ void worker_fini(struct worker *w); /* cancels what is in progress; fine on a ze
 /* Serves what is accepted on `fd`, which is taken over unless it fails. Before worker_start. */
 MUST_CHECK int worker_listen(struct worker *w, int fd);
 
-/* Starts the thread, which runs until its loop is stopped, finishes the worker and then sends `ended`, whose `deliver` is set. */
+/* Starts the thread, which runs until its loop is stopped, finishes the worker and then sends
+ * `ended`, whose `deliver` is set. */
 MUST_CHECK int worker_start(struct worker *w);
 
 /* --- the worker's thread --- */

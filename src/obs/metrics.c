@@ -93,7 +93,8 @@ static void begin(struct metrics_writer *w, const struct metric_row *row)
                         kind_names[row->kind]);
 }
 
-/* The name with a suffix, and its labels; `last` is the value of the last one and `le` a bucket's bound, or NULL. */
+/* The name with a suffix, and its labels; `last` is the value of the last one and `le` a
+ * bucket's bound, or NULL. */
 static void put_series(const struct metric_series *s, const char *suffix, const char *last,
                        const char *le)
 {

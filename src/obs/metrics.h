@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Counters, gauges and histograms: plain numbers per thread, summed when scraped.
  *
- * Rows stand in metrics.def, each under the macro of its owner. The rows of one owner are a set: from them come the struct that the
- * owner counts in, of which each thread has its own, and the table by which all of them are summed and written:
+ * Rows stand in metrics.def, each under the macro of its owner. The rows of one owner are a set:
+ * from them come the struct that the owner counts in, of which each thread has its own, and the
+ * table by which all of them are summed and written:
  *
  *     struct lane_stats {                                  static const struct metric_row lane_rows[] = {
  *     #define LANE_METRIC METRIC_MEMBER                    #define LANE_METRIC(...) METRIC_ROW(lane_stats, __VA_ARGS__)
@@ -11,8 +12,9 @@
  *
  * So a new metric is a row there, and whatever counts it: metric_add(&stats->field, 1).
  *
- * A set with labels has one struct per model or endpoint (names come from the configuration only, so that series are bounded). A
- * struct is written by one thread; any thread may read it (relaxed atomics). */
+ * A set with labels has one struct per model or endpoint (names come from the configuration
+ * only, so that series are bounded). A struct is written by one thread; any thread may read it
+ * (relaxed atomics). */
 #ifndef HOSTLER_OBS_METRICS_H
 #define HOSTLER_OBS_METRICS_H
 
@@ -127,7 +129,8 @@ struct metrics_writer {
 void metrics_write_init(struct metrics_writer *w, struct buf *out);
 MUST_CHECK int metrics_write_end(struct metrics_writer *w); /* the first failure */
 
-/* Writes a row: the sums over all threads, or what is told when asked. The sources of one row must be written one after the other. */
+/* Writes a row: the sums over all threads, or what is told when asked. The sources of one row
+ * must be written one after the other. */
 void metrics_write_row(struct metrics_writer *w, const struct metric_row *row,
                        const struct metric_source *source);
 
@@ -135,7 +138,8 @@ void metrics_write_row(struct metrics_writer *w, const struct metric_row *row,
 void metrics_write_set(struct metrics_writer *w, const struct metric_set *set,
                        const struct metric_source *source);
 
-/* What an ASKED function is called with. It tells no value, one, or one for each value of the last label. */
+/* What an ASKED function is called with. It tells no value, one, or one for each value of the
+ * last label. */
 struct metric_series {
     struct metrics_writer *w;
     const struct metric_row *row;

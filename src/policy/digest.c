@@ -24,8 +24,8 @@ static void release(void *ptr, const char *file UNUSED, int line UNUSED)
     free(ptr);
 }
 
-/* What libcrypto sets up once, in some thousand allocations, it does not get over without memory: it crashes, or loses some.
- * So that is done here. */
+/* What libcrypto sets up once, in some thousand allocations, it does not get over without
+ * memory: it crashes, or loses some. So that is done here. */
 __attribute__((constructor)) static void hook_openssl(void)
 {
     CRYPTO_set_mem_functions(alloc, resize, release);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Choosing among a service's endpoints: whom a request may go to now, in which order of preference, and what to hope for where nobody
- * is free.
+/* Choosing among a service's endpoints: whom a request may go to now, in which order of
+ * preference, and what to hope for where nobody is free.
  *
- * Pure: endpoints are looked at and taken through a source, which may be a live service or a simulation. */
+ * Pure: endpoints are looked at and taken through a source, which may be a live service or a
+ * simulation. */
 #ifndef HOSTLER_ROUTE_CHOOSE_H
 #define HOSTLER_ROUTE_CHOOSE_H
 
@@ -58,7 +59,8 @@ enum {
     CHOOSE_NOBODY = 3,
 };
 
-/* CHOOSE_NOBODY: *retry_after_us is when the first may be better, from now; 0 when no wait would help. */
+/* CHOOSE_NOBODY: *retry_after_us is when the first may be better, from now; 0 when no wait would
+ * help. */
 int route_choose(const struct route_source *source, const struct route_wish *wish,
                  uint64_t *retry_after_us);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Configuration files: no input may crash, and what is accepted must read back from its own printout. */
+/* Configuration files: no input may crash, and what is accepted must read back from its own
+ * printout. */
 #include <stdlib.h>
 
 #include "conf/conf.h"

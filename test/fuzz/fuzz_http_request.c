@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests in random pieces to a real server: whatever comes, the answers are well-formed, every call ends once, and they
- * are the same however the bytes are cut. */
+/* Requests in random pieces to a real server: whatever comes, the answers are well-formed, every
+ * call ends once, and they are the same however the bytes are cut. */
 #include <stdlib.h>
 #include <string.h>
 

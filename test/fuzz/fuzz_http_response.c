@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Responses in random pieces to a real fetch: it ends in the same way with the same bytes however they are cut, and only
- * a connection with nothing left on it is used again. */
+/* Responses in random pieces to a real fetch: it ends in the same way with the same bytes
+ * however they are cut, and only a connection with nothing left on it is used again. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

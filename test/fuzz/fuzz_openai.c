@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Request bodies: what is accepted can be spliced, and the result is JSON with the new model and usage asked for. */
+/* Request bodies: what is accepted can be spliced, and the result is JSON with the new model and
+ * usage asked for. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Event streams: the same events however the bytes are cut, and no byte lost; the relay on top likewise. */
+/* Event streams: the same events however the bytes are cut, and no byte lost; the relay on top
+ * likewise. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,7 +87,8 @@ static void relay(struct str text, struct str cuts, bool is_sse, bool forgetful,
     }
 }
 
-/* With room for small events only: the larger ones are passed over in parts, and still no byte is lost. */
+/* With room for small events only: the larger ones are passed over in parts, and still no byte
+ * is lost. */
 static void skip_large(struct str text, struct str cuts)
 {
     struct sse s;

@@ -30,15 +30,17 @@ struct gateway {
     "  - name: m\n    policy: round_robin\n    endpoints:\n      - { url: 'http://10.0.0.1:80/v1', name: a }\n" \
     "      - { url: 'http://10.0.0.2:80/v1', name: b }\n"
 
-/* `models` is YAML: what goes under "models:", and behind it. Limits and timeouts are gateway.c's. */
+/* `models` is YAML: what goes under "models:", and behind it. Limits and timeouts are
+ * gateway.c's. */
 struct gateway *gateway_new(const char *models);
 void gateway_stop(struct gateway *g); /* as at the end of a shutdown: cancels what is in progress */
 
-/* Checks that nothing is left behind: `exchanges` were settled, each once; no credit is held; no upstream connection is open
- * but pooled ones. Then frees (and stops, where that was not done). */
+/* Checks that nothing is left behind: `exchanges` were settled, each once; no credit is held; no
+ * upstream connection is open but pooled ones. Then frees (and stops, where that was not done). */
 void gateway_free(struct gateway *g, unsigned exchanges);
 
-/* The settled exchanges by outcome, in the order of outcome.def: "ok", "client_gone*2 ok*3", "" for none. */
+/* The settled exchanges by outcome, in the order of outcome.def: "ok", "client_gone*2 ok*3", ""
+ * for none. */
 const char *gateway_outcomes(struct gateway *g);
 unsigned gateway_settled(struct gateway *g);
 uint32_t gateway_inflight(struct gateway *g); /* over all endpoints */
@@ -72,7 +74,8 @@ struct sim_peer *gateway_stream(
 struct sim_peer *up_of(struct gateway *g, unsigned n); /* the n-th connection that was dialled */
 void serve(struct gateway *g, unsigned n);             /* JSON_TEXT as its answer */
 
-/* The client has a whole answer; fails the test otherwise. The body is borrowed until the next call. */
+/* The client has a whole answer; fails the test otherwise. The body is borrowed until the next
+ * call. */
 struct str answer_of(struct sim_peer *client, int status);
 
 bool holds(struct str s, const char *what);

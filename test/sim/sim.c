@@ -232,7 +232,8 @@ void sim_run(struct sim *s)
 
 void sim_advance(struct sim *s, uint64_t us)
 {
-    /* In small steps, so that what a timer starts (a dial) has its answer before the next one is due. */
+    /* In small steps, so that what a timer starts (a dial) has its answer before the next one is
+     * due. */
     uint64_t until = loop_now(s->loop) + us;
     sim_run(s);
     while (loop_now(s->loop) < until) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A scripted network on a manual loop: the test plays every peer and moves the clock.
  *
- * A peer is the far end of a stream that the code under test holds. What the test sends is delivered in the pieces it
- * chose, as writable memory that is gone when the event is over; what the code writes is kept in `got`. Nothing happens
- * by itself: each sim_ function runs the loop until nothing is left to do at this instant. Broken rules abort. */
+ * A peer is the far end of a stream that the code under test holds. What the test sends is
+ * delivered in the pieces it chose, as writable memory that is gone when the event is over; what
+ * the code writes is kept in `got`. Nothing happens by itself: each sim_ function runs the loop
+ * until nothing is left to do at this instant. Broken rules abort. */
 #ifndef HOSTLER_TEST_SIM_H
 #define HOSTLER_TEST_SIM_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A second dialect is a table of its own and a row of the routes: this one is spoken by nobody, and the gateway relays, counts and
- * refuses in it like in any other.
+/* A second dialect is a table of its own and a row of the routes: this one is spoken by nobody,
+ * and the gateway relays, counts and refuses in it like in any other.
  *
- * A request is "MODEL WORDS". An answer is {"count":{"words":N}}, or a stream whose events are words and whose last one is "end". */
+ * A request is "MODEL WORDS". An answer is {"count":{"words":N}}, or a stream whose events are
+ * words and whose last one is "end". */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -331,7 +331,8 @@ static void ends_of_streams(void **state)
     }
 }
 
-/* [DONE] is the end for the client and for the credit, whatever the body does; the connection is kept if that ends soon. */
+/* [DONE] is the end for the client and for the credit, whatever the body does; the connection is
+ * kept if that ends soon. */
 static void done_ends_the_answer(void **state)
 {
     (void)state;

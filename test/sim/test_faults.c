@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The exchange while memory, sockets and connections fail (base/fault.h): each scenario is played once for each of its points, which
- * fails then, alone or, of memory, with all that follow. Whatever fails, every client has the answer that it has without failures, an
- * error, or a visibly cut one; nothing is left behind; and a later request is served.
+/* The exchange while memory, sockets and connections fail (base/fault.h): each scenario is
+ * played once for each of its points, which fails then, alone or, of memory, with all that
+ * follow. Whatever fails, every client has the answer that it has without failures, an error, or
+ * a visibly cut one; nothing is left behind; and a later request is served.
  *
- * HOSTLER_FAULTS=SCENARIO plays that one, HOSTLER_FAULTS=SCENARIO:KIND:N (or N+: with all that follow) plays it once, as a report names
- * it. */
+ * HOSTLER_FAULTS=SCENARIO plays that one, HOSTLER_FAULTS=SCENARIO:KIND:N (or N+: with all that
+ * follow) plays it once, as a report names it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -203,7 +204,8 @@ static void act_queue(struct play *p)
     serve_all(p);
 }
 
-/* Where the first request that a runtime got asks for a stream, it gets the beginning of one. Its runtime, or NULL. */
+/* Where the first request that a runtime got asks for a stream, it gets the beginning of one.
+ * Its runtime, or NULL. */
 static struct sim_peer *begin_stream(struct play *p)
 {
     struct sim_peer *up = p->g->sim->dials ? up_of(p->g, 0) : NULL;
@@ -486,7 +488,8 @@ static bool is_stream(const struct sim_answer *a)
     return str_starts(sim_answer_header(a, "content-type"), STR("text/event-stream"));
 }
 
-/* The body of a stream that looks whole: the very one that is whole, or whole events of it and then an error. */
+/* The body of a stream that looks whole: the very one that is whole, or whole events of it and
+ * then an error. */
 static const char *judge_stream(struct str body, struct str right)
 {
     ptrdiff_t error = str_find(body, STR("data: {\"error\":"));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every phase of an exchange times everything that can go wrong in it.
  *
- * After each: the exchange is settled exactly once, no credit and no upstream connection is left, and the client has a
- * whole, well-formed answer or a cut connection; a stream ends with [DONE] or with an error event, never with both. */
+ * After each: the exchange is settled exactly once, no credit and no upstream connection is
+ * left, and the client has a whole, well-formed answer or a cut connection; a stream ends with
+ * [DONE] or with an error event, never with both. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,8 +56,9 @@ enum event {
 static const char *const event_names[] = {"client_fin", "client_reset", "no_more", "up_fin",
                                           "up_reset",   "garbage",      "stop"};
 
-/* How the exchange ends; NULL: it cannot happen. "-": there was none yet. A status before it is the answer's; without one
- * the answer is cut, or was never begun. "200!" is a stream that ends with an error event. */
+/* How the exchange ends; NULL: it cannot happen. "-": there was none yet. A status before it is
+ * the answer's; without one the answer is cut, or was never begun. "200!" is a stream that ends
+ * with an error event. */
 static const char *const want[PHASES][EVENT_COUNT] = {
     /*               client_fin     client_reset   no_more                up_fin                 up_reset               garbage                stop */
     [HEAD] = {"-", "-", "-", NULL, NULL, NULL, "-"},

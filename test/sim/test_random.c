@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clients, runtimes and the clock do anything in any order, from a seed; whatever happens, every answer is whole and right or
- * visibly cut, and nothing is left behind. HOSTLER_SIM_SEED repeats one round. */
+/* Clients, runtimes and the clock do anything in any order, from a seed; whatever happens, every
+ * answer is whole and right or visibly cut, and nothing is left behind. HOSTLER_SIM_SEED repeats
+ * one round. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Exchanges among each other and over time: retries, queueing, pools, deadlines, reloads, slow readers, drain. */
+/* Exchanges among each other and over time: retries, queueing, pools, deadlines, reloads, slow
+ * readers, drain. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -540,7 +541,8 @@ static void a_retry_waits_its_own_time(void **state)
     gateway_free(g, 2);
 }
 
-/* Where there is nobody else, no retry is counted or denied: the client's own may find the runtime well again. */
+/* Where there is nobody else, no retry is counted or denied: the client's own may find the
+ * runtime well again. */
 static void the_only_endpoint_leaves_retries_to_the_client(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each row of route/verdict.def is provoked once with another endpoint at hand and once without: what is retried, who is blamed and
- * what the client gets must be what the row says. */
+/* Each row of route/verdict.def is provoked once with another endpoint at hand and once without:
+ * what is retried, who is blamed and what the client gets must be what the row says. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -182,7 +182,8 @@ static void an_only_endpoint_is_never_taken_away_for_answers(void **state)
     }
 }
 
-/* A strict runtime refuses `stream_options` that only the gateway added: it is asked without, and not so again. */
+/* A strict runtime refuses `stream_options` that only the gateway added: it is asked without,
+ * and not so again. */
 static void a_runtime_that_refuses_to_be_asked_for_usage_is_not_asked(void **state)
 {
     (void)state;
@@ -243,7 +244,8 @@ static void usage_may_be_asked_for_always_or_never(void **state)
     }
 }
 
-/* A pause that the only endpoint asked for is waited for, but not where a fallback model is at hand. */
+/* A pause that the only endpoint asked for is waited for, but not where a fallback model is at
+ * hand. */
 static void a_pause_is_no_reason_to_wait_beside_a_fallback(void **state)
 {
     (void)state;

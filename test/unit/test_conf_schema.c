@@ -18,7 +18,8 @@ enum { OUTPUT_MAX = 1 << 20 };
 #define ROW(owner, field) .offset = offsetof(struct owner, field)
 #define ROWS(table) .rows = table, .row_count = ARRAY_LEN(table)
 
-/* One reading of a text by a schema; `problems` and `warnings` have a line for each: "line: setting: words". */
+/* One reading of a text by a schema; `problems` and `warnings` have a line for each: "line:
+ * setting: words". */
 struct reading {
     struct arena arena;
     char problems[2048];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is generated from the schema table: the effective configuration, the JSON Schema, the manual. */
+/* What is generated from the schema table: the effective configuration, the JSON Schema, the
+ * manual. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

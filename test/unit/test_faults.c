@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What rooms do when memory, sockets and libraries fail (base/fault.h): JSON, configurations, keys; and a request over a real connection.
- * Each is done once for each of its points, which fails then. */
+/* What rooms do when memory, sockets and libraries fail (base/fault.h): JSON, configurations,
+ * keys; and a request over a real connection. Each is done once for each of its points, which
+ * fails then. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gate: what is judged of heads on their way through. What is written of them, the simulation looks at. */
+/* gate: what is judged of heads on their way through. What is written of them, the simulation
+ * looks at. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

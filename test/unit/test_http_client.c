@@ -289,7 +289,8 @@ static void an_answer_to_head_has_no_body(void **state)
     world_free(w);
 }
 
-/* However many slices a body has, they arrive in order, and what is said of their length is right. */
+/* However many slices a body has, they arrive in order, and what is said of their length is
+ * right. */
 static void a_body_may_have_many_slices(void **state)
 {
     (void)state;

@@ -349,7 +349,8 @@ static void finish(struct reading *r)
 /* Rows that went wrong in a test; it fails at its end, so that all are shown. */
 static unsigned wrong;
 
-/* Reads `text` in pieces that end at `cut` and then every `step` bytes; what is told must be `told` (less the rest). */
+/* Reads `text` in pieces that end at `cut` and then every `step` bytes; what is told must be
+ * `told` (less the rest). */
 static void read_cut(const struct row *row, size_t cut, size_t step)
 {
     struct arena arena;
@@ -534,7 +535,8 @@ static void hosts_are_told_from_what_is_none(void **state)
     assert_false(http_host_ok(STR("a\0b")) || http_host_ok(STR("[::1\0]")));
 }
 
-/* A message cut short by the connection's end is never whole, unless its end is the connection's. */
+/* A message cut short by the connection's end is never whole, unless its end is the
+ * connection's. */
 static void an_early_end_is_an_error(void **state)
 {
     (void)state;

@@ -185,7 +185,8 @@ static void large_bodies_are_gathered(void **state)
     world_free(w);
 }
 
-/* Long bodies are read to their place, and what stands behind them in the same bytes is the next request. */
+/* Long bodies are read to their place, and what stands behind them in the same bytes is the next
+ * request. */
 static void a_long_body_ends_where_the_next_request_begins(void **state)
 {
     (void)state;
@@ -327,7 +328,8 @@ static void a_flood_is_held_back(void **state)
     world_free(w);
 }
 
-/* The answer to a head that nobody can read may take its time; what the client sends meanwhile is nobody's. */
+/* The answer to a head that nobody can read may take its time; what the client sends meanwhile
+ * is nobody's. */
 static void a_refusal_may_come_later(void **state)
 {
     (void)state;
@@ -773,7 +775,8 @@ static void a_late_answer_may_wait_as_long_as_any(void **state)
     world_free(w);
 }
 
-/* At the low mark and not before, each time that it was exceeded; without one, when all is taken. */
+/* At the low mark and not before, each time that it was exceeded; without one, when all is
+ * taken. */
 static void output_at_the_low_mark_wakes_the_call(void **state)
 {
     (void)state;

@@ -820,7 +820,8 @@ static void count_release(void *owner)
     ++*(int *)owner;
 }
 
-/* Names may come from several who know of them; what each of them lent is given back with the last snapshot. */
+/* Names may come from several who know of them; what each of them lent is given back with the
+ * last snapshot. */
 static void a_catalog_takes_services_from_several_sources(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The mock runtime's knobs and the bytes of its answers; ranges and durations of the command line. */
+/* The mock runtime's knobs and the bytes of its answers; ranges and durations of the command
+ * line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

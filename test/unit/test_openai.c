@@ -93,7 +93,8 @@ static void bodies_are_read(void **state)
     }
 }
 
-/* Writes a value in one way only, so that equal documents give equal bytes; leaves out one member of the top level. */
+/* Writes a value in one way only, so that equal documents give equal bytes; leaves out one
+ * member of the top level. */
 static void write_plain(struct json_writer *w, const struct json *v, const char *without)
 {
     struct str s, name;

@@ -123,7 +123,8 @@ static void null_usage_is_taken_out(void **state)
     }
 }
 
-/* Events that differ within one string only are not looked into again; what they say must be the same. */
+/* Events that differ within one string only are not looked into again; what they say must be the
+ * same. */
 static void events_alike_are_read_alike(void **state)
 {
     (void)state;
@@ -238,7 +239,8 @@ static void many_holes_lose_nothing(void **state)
 /* Usage beside a choice, which stays. */
 #define KEPT_USAGE "data: {\"choices\":[{}],\"usage\":{\"prompt_tokens\":7}}\n\n"
 
-/* An event larger than the relay looks into passes as it is, each byte once; those behind it are looked into again. */
+/* An event larger than the relay looks into passes as it is, each byte once; those behind it are
+ * looked into again. */
 static void a_huge_event_passes(void **state)
 {
     (void)state;

@@ -434,7 +434,8 @@ static void who_is_overtaken_tries_the_next(void **state)
     assert_int_equal(s.taken, SIZE_MAX);
 }
 
-/* More than are weighed against each other at once: the only free one is found wherever it stands. */
+/* More than are weighed against each other at once: the only free one is found wherever it
+ * stands. */
 static void many_are_all_looked_at(void **state)
 {
     (void)state;

@@ -46,8 +46,8 @@ static void answer(int fd, bool healthy)
     close(fd);
 }
 
-/* serve SOCKET MODE: ok, slow (not healthy at first), stubborn (ignores SIGTERM), family (with a stubborn child), deaf,
- * exit, env. */
+/* serve SOCKET MODE: ok, slow (not healthy at first), stubborn (ignores SIGTERM), family (with a
+ * stubborn child), deaf, exit, env. */
 static int serve(const char *path, const char *mode)
 {
     if (strcmp(mode, "exit") == 0) return 3;
@@ -356,7 +356,8 @@ static void a_refusal_is_told_at_once(void **state)
     assert_reason(w, "demo failed to start: x.gguf: not a GGUF file; see the log");
     admit_cancel(first, loop_now(w->loop));
     assert_int_equal(try_admit(w), ADMIT_NONE);
-    /* The file may have been mended: those who ask after a while have it tried again. Until then it is known to fail. */
+    /* The file may have been mended: those who ask after a while have it tried again. Until then
+     * it is known to fail. */
     run_until(w, is_stopped);
     assert_false(service_ready(w->demo, loop_now(w->loop), NULL));
     assert_reason(w, "not a GGUF file");
@@ -623,7 +624,8 @@ static clock_t cost_of(struct world *w, int models)
     return least;
 }
 
-/* Ten times the models, some ten times the work: reading, checking, a new snapshot, their processes. */
+/* Ten times the models, some ten times the work: reading, checking, a new snapshot, their
+ * processes. */
 static void many_models_cost_no_more_each(void **state)
 {
     (void)state;

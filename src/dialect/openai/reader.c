@@ -36,7 +36,8 @@ static void read_usage(struct str object, struct usage *u)
 
 /* --- events --- */
 
-/* The bytes of the member `m`, whose value has `len` bytes, with a comma. Empty when it has none. */
+/* The bytes of the member `m`, whose value has `len` bytes, with a comma. Empty when it has
+ * none. */
 static struct str hole_of(struct str data, const struct json_member *m, size_t len)
 {
     const char *from = m->name.ptr - 1, *to = m->value.ptr + len, *end = data.ptr + data.len;
