@@ -45,7 +45,8 @@ static void end_line(const struct exchange *x, uint64_t now, struct log_line *l)
 void account(struct exchange *x, const struct handler *h, const char *state)
 {
     uint64_t now = exchange_now(x);
-    struct log_line line = {0};
+    NOT_ZEROED struct log_line line;
+    line.on = false;
     count(x, now);
     if (exchange_settings(x)->log_requests) begin_line(x, state, &line);
     if (h && h->account) h->account(x, now, line.on ? &line : NULL);

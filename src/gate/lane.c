@@ -27,8 +27,11 @@ void lane_new_id(struct lane *l, char id[REQUEST_ID_MAX + 1])
     static const char digits[] = "0123456789abcdef";
     uint64_t words[2] = {l->id_seed, ++l->last_id ^ rng_next(&l->rng)};
     memcpy(id, "req_", 4);
-    for (unsigned i = 0; i < 32; i++)
-        id[4 + i] = digits[words[i / 16] >> (60 - 4 * (i % 16)) & 15];
+    for (unsigned i = 0; i < 16; i++) {
+        unsigned byte = (unsigned)(words[i / 8] >> (56 - 8 * (i % 8))) & 0xff;
+        id[4 + 2 * i] = digits[byte >> 4];
+        id[5 + 2 * i] = digits[byte & 15];
+    }
     id[36] = '\0';
 }
 
