@@ -23,6 +23,7 @@ static void rename_row(struct conf__load *l, const struct conf_row *row, struct 
         tree_remove(map, old);
     } else {
         conf__warn(l, old, setting, "has a new name: write `%s`", row->name);
+        old->written = old->name;
         old->name = str_of(row->name);
     }
 }

@@ -86,15 +86,28 @@ static void set_default(struct conf__load *l, const struct conf_row *row, void *
     read_row(l, row, base, &n, str_of(row->name));
 }
 
+/* The names of all rows, then their former ones. */
 static struct str row_candidate(const void *ctx, size_t i)
 {
-    return str_of(((const struct conf_group *)ctx)->rows[i].name);
+    const struct conf_group *group = ctx;
+    const struct conf_row *row = &group->rows[i % group->row_count];
+    return str_of(i < group->row_count || !row->former ? row->name : row->former);
+}
+
+/* The row that is or was called so. */
+static const char *name_now(const struct conf_group *group, struct str name)
+{
+    for (size_t i = 0; i < group->row_count; i++)
+        if (str_eq(name, str_of(group->rows[i].former))) return group->rows[i].name;
+    return NULL;
 }
 
 static void unknown(struct conf__load *l, const struct conf_group *group, const struct node *n,
                     struct str setting)
 {
-    struct str near = conf__nearest(n->name, row_candidate, group, group->row_count);
+    struct str near = conf__nearest(n->name, row_candidate, group, 2 * group->row_count);
+    const char *now = near.len ? name_now(group, near) : NULL;
+    if (now) near = str_of(now);
     if (near.len) {
         conf__problem(l, n, setting, "unknown setting; did you mean \"%" STR_FMT "\"?",
                       STR_ARG(near));
@@ -130,7 +143,7 @@ static void read_group(struct conf__load *l, const struct conf_group *group, voi
     if (group->line_offset) *(unsigned *)(void *)((char *)base + group->line_offset) = map->line;
     for (const struct node *n = map->first; n; n = n->next) {
         const struct conf_row *row = conf__row(group, n->name);
-        struct str setting = n->unnamed ? path : conf__setting(l, path, n->name);
+        struct str setting = n->unnamed ? path : conf__setting(l, path, n->written.len ? n->written : n->name);
         if (!row)
             unknown(l, group, n, setting);
         else if (n->kind != NODE_NULL)

@@ -23,6 +23,7 @@ struct node {
     unsigned line;        /* from 1 */
     struct str text;      /* scalar: its value */
     struct str name;      /* in a map: what it is called */
+    struct str written;   /* the old name under which it stands there; empty: its name */
     bool unnamed;         /* in a map: the name is not written in the file, see tree_wrap */
     const char *variable; /* environment variable that it came from, or NULL: the file */
     struct node *first;   /* list and map: children in order */

@@ -48,7 +48,8 @@ void account(struct exchange *x, const struct handler *h, const char *state)
     NOT_ZEROED struct log_line line;
     line.on = false;
     count(x, now);
-    if (exchange_settings(x)->log_requests) begin_line(x, state, &line);
+    /* What nobody could read is told in any case. */
+    if (exchange_settings(x)->log_requests || x->call->refused) begin_line(x, state, &line);
     if (h && h->account) h->account(x, now, line.on ? &line : NULL);
     if (line.on) end_line(x, now, &line);
 }

@@ -40,7 +40,8 @@ static void ask_accept_pauses(const struct metric_series *s)
 {
     const struct node *n = s->source->owner;
     uint64_t pauses = 0;
-    for (unsigned i = 0; i < n->workers.count; i++)
+    /* Workers that are told to stop close their listeners, on their own threads. */
+    for (unsigned i = 0; i < n->workers.count && n->phase != NODE_STOPPING; i++)
         for (size_t k = 0; k < n->workers.items[i].listener_count; k++)
             pauses += listener_pauses(n->workers.items[i].listeners[k]);
     series_put(s, pauses);

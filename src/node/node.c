@@ -66,6 +66,7 @@ static void stop(struct node *n)
 {
     enter(n, NODE_STOPPING);
     timer_stop(n->loop, &n->drain_timer);
+    task_cancel(&n->drain_task);
     workers_stop(&n->workers);
 }
 

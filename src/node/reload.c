@@ -47,7 +47,7 @@ void node__fit_connections(struct conf *c, unsigned workers)
     if (c->limits.connections_max <= MAX(room, 1)) return;
     c->limits.connections_max = MAX(room, 1);
     log_note(LOG_WARN, "connections_max",
-             "lowered to %llu for each of %u workers: only %llu files may be open (ulimit -n)",
+             "lowered to %llu for each of %u threads: only %llu files may be open (ulimit -n)",
              (unsigned long long)c->limits.connections_max, workers, (unsigned long long)all);
 }
 

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from harness import chat_body, config_of, free_port, model_of, parse_metrics, until
+from harness import Conn, chat_body, config_of, free_port, model_of, parse_metrics, until
 
 CANARY = "canary-7f3a9c"
 
@@ -198,3 +198,13 @@ def test_readiness_reasons(start_gate, mock):
     assert models["here"] == {"model": "here", "ready": True}
     assert not models["gone"]["ready"] and models["gone"]["reason"]
     assert gate.metric("hostler_endpoint_up", model="gone") == 0
+
+
+def test_what_nobody_can_read_is_logged_in_any_case(start_gate, mock):
+    gate = start_gate(mock, log={"requests": False})
+    conn = Conn(gate.address)
+    conn.socket.sendall(b"BAD\r\n\r\n")
+    assert conn.response().status == 400
+    assert gate.chat().status == 200
+    lines = until(gate.exchanges, "it is logged", 5)
+    assert [line["status"] for line in lines] == [400] and lines[0]["reason"]
