@@ -143,7 +143,8 @@ static void read_group(struct conf__load *l, const struct conf_group *group, voi
     if (group->line_offset) *(unsigned *)(void *)((char *)base + group->line_offset) = map->line;
     for (const struct node *n = map->first; n; n = n->next) {
         const struct conf_row *row = conf__row(group, n->name);
-        struct str setting = n->unnamed ? path : conf__setting(l, path, n->written.len ? n->written : n->name);
+        struct str setting =
+            n->unnamed ? path : conf__setting(l, path, n->written.len ? n->written : n->name);
         if (!row)
             unknown(l, group, n, setting);
         else if (n->kind != NODE_NULL)

@@ -552,10 +552,8 @@ static void an_old_name_is_read_with_a_warning(void **state)
     assert_int_equal(t.tower_count, 2);
     assert_problems(&town, &t, "size: 7\nheight: 8\n",
                     "1: size: is the old name of `height`, which is written too: keep `height`\n");
-    assert_problems(&town, &t, "siz: 7\n",
-                    "1: siz: unknown setting; did you mean \"height\"?\n");
-    assert_problems(&town, &t, "size: x\n",
-                    "1: size: \"x\" is not a whole number\n");
+    assert_problems(&town, &t, "siz: 7\n", "1: siz: unknown setting; did you mean \"height\"?\n");
+    assert_problems(&town, &t, "size: x\n", "1: size: \"x\" is not a whole number\n");
 }
 
 static void so_is_a_variable_of_an_old_name(void **state)
