@@ -39,10 +39,15 @@ static enum step show_model(struct exchange *x)
         write_model(&p.w, &names[i]);
         return desk_page_reply(x, 200, &p);
     }
-    return exchange_refuse(x, OUTCOME_NOT_FOUND, 404,
-                           arena_say(x->call->arena, "The model '%" STR_FMT "' does not exist.",
-                                     STR_ARG(str_sub(x->match.arg, 0, 200))),
-                           "model", "model_not_found", 0);
+    return exchange_refuse(
+        x, OUTCOME_NOT_FOUND,
+        &(struct refusal){.status = 404,
+                          .message =
+                              arena_say(x->call->arena, "The model '%" STR_FMT "' does not exist.",
+                                        STR_ARG(str_sub(x->match.arg, 0, 200))),
+                          .param = "model",
+                          .code = "model_not_found"},
+        0);
 }
 
 const struct handler desk_models = {.step = list_models};

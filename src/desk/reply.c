@@ -17,8 +17,9 @@ enum step desk_reply(struct exchange *x, int status, struct str content_type, st
     struct str text = err ? STR_NULL : arena_try_dup(x->call->arena, buf_str(body));
     buf_fini(body);
     if (err == ERR_TOO_LARGE)
-        return exchange_refuse(x, OUTCOME_NO_ENDPOINT, 500, STR("The answer is too large."), NULL,
-                               NULL, 0);
+        return exchange_refuse(
+            x, OUTCOME_NO_ENDPOINT,
+            &(struct refusal){.status = 500, .message = STR("The answer is too large.")}, 0);
     if (!text.ptr) return exchange_lack_memory(x);
     return exchange_reply(x, status == 200 ? OUTCOME_OK : OUTCOME_NOT_READY, status, content_type,
                           text);

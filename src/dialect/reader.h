@@ -43,7 +43,7 @@ struct answer_reader {
     bool (*is_last)(struct str data);
     struct str last_event; /* that event */
 
-    /* Of an answer that is one JSON object: the outermost member with its usage, and how to read
+    /* Where an answer is one JSON object: the outermost member with its usage, and how to read
      * it. */
     struct str usage_member;
     void (*read_usage)(struct str object, struct usage *out);

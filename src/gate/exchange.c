@@ -136,22 +136,21 @@ enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
     return exchange_finish(x, outcome);
 }
 
-enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, struct str message,
-                          const char *param, const char *code, uint64_t retry_after_us)
+enum step exchange_refuse(struct exchange *x, enum outcome outcome, const struct refusal *why,
+                          uint64_t retry_after_us)
 {
     struct http_field fields[6];
     unsigned n = own_fields(x, fields, STR("application/json"), retry_after_us);
     if (x->no_retry) fields[n++] = (struct http_field)HTTP_FIELD(X_SHOULD_RETRY, STR("false"));
-    if (status == 405) fields[n++] = (struct http_field)HTTP_FIELD(ALLOW, x->match.allow);
-    if (status == 401) fields[n++] = (struct http_field)HTTP_FIELD(WWW_AUTHENTICATE, STR("Bearer"));
+    if (why->status == 405) fields[n++] = (struct http_field)HTTP_FIELD(ALLOW, x->match.allow);
+    if (why->status == 401)
+        fields[n++] = (struct http_field)HTTP_FIELD(WWW_AUTHENTICATE, STR("Bearer"));
     struct buf body;
     buf_init(&body, 16384);
-    x->match.dialect->write_error(
-        &body,
-        &(struct refusal){.status = status, .message = message, .param = param, .code = code});
-    x->status = status;
-    x->error_code = code;
-    call_begin(x->call, status, fields, n, buf_len(&body));
+    x->match.dialect->write_error(&body, why);
+    x->status = why->status;
+    x->error_code = why->code;
+    call_begin(x->call, why->status, fields, n, buf_len(&body));
     struct str text = buf_str(&body);
     call_write(x->call, &text, 1, true);
     buf_fini(&body);
@@ -160,8 +159,11 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, 
 
 enum step exchange_lack_memory(struct exchange *x)
 {
-    return exchange_refuse(x, OUTCOME_OVERLOADED, 503, STR("The gateway is out of memory."), NULL,
-                           "overloaded", 1 * USEC_PER_SEC);
+    return exchange_refuse(x, OUTCOME_OVERLOADED,
+                           &(struct refusal){.status = 503,
+                                             .message = STR("The gateway is out of memory."),
+                                             .code = "overloaded"},
+                           1 * USEC_PER_SEC);
 }
 
 /* --- IDENTIFY --- */
@@ -172,28 +174,40 @@ static enum step refuse_unknown(struct exchange *x)
     struct str hint = routes_suggest(x->lane->home->routes, x->lane->home->route_count,
                                      x->call->arena, head->path);
     return exchange_refuse(
-        x, OUTCOME_NOT_FOUND, 404,
-        arena_say(x->call->arena, "Unknown request URL: %" STR_FMT " %" STR_FMT ".%s%" STR_FMT "%s",
-                  STR_ARG(head->method_name), STR_ARG(str_sub(head->path, 0, 200)),
-                  hint.len ? " Did you mean " : "", STR_ARG(hint), hint.len ? "?" : ""),
-        NULL, "unknown_url", 0);
+        x, OUTCOME_NOT_FOUND,
+        &(struct refusal){.status = 404,
+                          .message = arena_say(
+                              x->call->arena,
+                              "Unknown request URL: %" STR_FMT " %" STR_FMT ".%s%" STR_FMT "%s",
+                              STR_ARG(head->method_name), STR_ARG(str_sub(head->path, 0, 200)),
+                              hint.len ? " Did you mean " : "", STR_ARG(hint), hint.len ? "?" : ""),
+                          .code = "unknown_url"},
+        0);
 }
 
 static enum step refuse_method(struct exchange *x)
 {
-    return exchange_refuse(x, OUTCOME_BAD_REQUEST, 405,
-                           arena_say(x->call->arena, "Method %" STR_FMT " is not allowed here.",
-                                     STR_ARG(x->call->head->method_name)),
-                           NULL, "method_not_allowed", 0);
+    return exchange_refuse(
+        x, OUTCOME_BAD_REQUEST,
+        &(struct refusal){.status = 405,
+                          .message =
+                              arena_say(x->call->arena, "Method %" STR_FMT " is not allowed here.",
+                                        STR_ARG(x->call->head->method_name)),
+                          .code = "method_not_allowed"},
+        0);
 }
 
 static enum step refuse_foreign(struct exchange *x)
 {
     return exchange_refuse(
-        x, OUTCOME_FORBIDDEN, 403,
-        STR("Without API keys, only requests to localhost and from local pages are answered. To serve others, configure "
-            "'keys', or 'hosts: [NAME]' behind a proxy that lets in only who may."),
-        NULL, "foreign_host", 0);
+        x, OUTCOME_FORBIDDEN,
+        &(struct refusal){
+            .status = 403,
+            .message = STR(
+                "Without API keys, only requests to localhost and from local pages are answered. To serve others, configure "
+                "'keys', or 'hosts: [NAME]' behind a proxy that lets in only who may."),
+            .code = "foreign_host"},
+        0);
 }
 
 /* What a path can do, to whoever asks. */
@@ -213,18 +227,26 @@ static enum step check_key(struct exchange *x)
     struct str secret;
     if (caller_key(x->call->head, &secret))
         return exchange_refuse(
-            x, OUTCOME_BAD_REQUEST, 400,
-            STR("The request presents different API keys in several headers. Send one."), NULL,
-            "ambiguous_api_key", 0);
+            x, OUTCOME_BAD_REQUEST,
+            &(struct refusal){
+                .status = 400,
+                .message =
+                    STR("The request presents different API keys in several headers. Send one."),
+                .code = "ambiguous_api_key"},
+            0);
     if (keyring_find(x->keyring, x->lane->digester, secret, &x->key))
         return exchange_lack_memory(x);
     if (x->key || route_is(&x->match, ROUTE_OPEN)) return STEP_NEXT;
     metric_add(&x->lane->stats.auth_failures, 1);
     return exchange_refuse(
-        x, OUTCOME_UNAUTHORIZED, 401,
-        secret.len ? STR("Incorrect API key provided.")
-                   : STR("No API key provided. Send it as 'Authorization: Bearer KEY'."),
-        NULL, "invalid_api_key", 0);
+        x, OUTCOME_UNAUTHORIZED,
+        &(struct refusal){
+            .status = 401,
+            .message = secret.len
+                           ? STR("Incorrect API key provided.")
+                           : STR("No API key provided. Send it as 'Authorization: Bearer KEY'."),
+            .code = "invalid_api_key"},
+        0);
 }
 
 /* A request for a runtime, whose body is wanted. */
@@ -232,9 +254,13 @@ static enum step await_body(struct exchange *x)
 {
     if (caller_loops(x->call->head, x->lane->home->via))
         return exchange_refuse(
-            x, OUTCOME_BAD_REQUEST, 508,
-            STR("This request has come here before, or through more than 10 gateways: an endpoint leads in a circle."),
-            NULL, "loop_detected", 0);
+            x, OUTCOME_BAD_REQUEST,
+            &(struct refusal){
+                .status = 508,
+                .message = STR(
+                    "This request has come here before, or through more than 10 gateways: an endpoint leads in a circle."),
+                .code = "loop_detected"},
+            0);
     if (x->lane->draining) return exchange_refuse_cut(x, CUT_DRAIN);
     call_read_body(x->call, exchange_settings(x)->server.body_max);
     return go(x, EXCHANGE_BODY);
@@ -247,8 +273,9 @@ static enum step step_identify(struct exchange *x)
     const struct settings *c = exchange_settings(x);
     if (call->refused == 503) return exchange_lack_memory(x);
     if (call->refused)
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, call->refused, str_of(call->refused_why),
-                               NULL, NULL, 0);
+        return exchange_refuse(
+            x, OUTCOME_BAD_REQUEST,
+            &(struct refusal){.status = call->refused, .message = str_of(call->refused_why)}, 0);
     if (routes_match(home->routes, home->route_count, call->head, call->arena, &x->match))
         return exchange_lack_memory(x);
     bool keys = keyring_required(x->keyring);
@@ -268,25 +295,39 @@ static enum step refuse_body(struct exchange *x)
 {
     switch (x->call->body_err) {
     case ERR_TOO_LARGE:
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 413,
-                               arena_say(x->call->arena,
-                                         "The request body is larger than the limit of %llu bytes.",
-                                         (unsigned long long)exchange_settings(x)->server.body_max),
-                               NULL, "request_too_large", 0);
+        return exchange_refuse(
+            x, OUTCOME_BAD_REQUEST,
+            &(struct refusal){
+                .status = 413,
+                .message = arena_say(x->call->arena,
+                                     "The request body is larger than the limit of %llu bytes.",
+                                     (unsigned long long)exchange_settings(x)->server.body_max),
+                .code = "request_too_large"},
+            0);
     case ERR_TIMEOUT:
-        return exchange_refuse(x, OUTCOME_TIMEOUT, 408,
-                               STR("The request body did not arrive in time."), NULL,
-                               "request_timeout", 0);
+        return exchange_refuse(
+            x, OUTCOME_TIMEOUT,
+            &(struct refusal){.status = 408,
+                              .message = STR("The request body did not arrive in time."),
+                              .code = "request_timeout"},
+            0);
     case ERR_PROTOCOL:
-        return exchange_refuse(x, OUTCOME_BAD_REQUEST, 400,
-                               arena_say(x->call->arena,
-                                         "The request body is not well-formed HTTP: %s.",
-                                         x->call->body_why),
-                               NULL, "bad_framing", 0);
+        return exchange_refuse(
+            x, OUTCOME_BAD_REQUEST,
+            &(struct refusal){.status = 400,
+                              .message = arena_say(x->call->arena,
+                                                   "The request body is not well-formed HTTP: %s.",
+                                                   x->call->body_why),
+                              .code = "bad_framing"},
+            0);
     case ERR_FULL:
-        return exchange_refuse(x, OUTCOME_OVERLOADED, 503,
-                               STR("Too many request bodies are held at this moment. Retry later."),
-                               NULL, "overloaded", 1 * USEC_PER_SEC);
+        return exchange_refuse(
+            x, OUTCOME_OVERLOADED,
+            &(struct refusal){
+                .status = 503,
+                .message = STR("Too many request bodies are held at this moment. Retry later."),
+                .code = "overloaded"},
+            1 * USEC_PER_SEC);
     default: return exchange_lack_memory(x);
     }
 }
@@ -315,8 +356,7 @@ bool exchange_may_use(const struct exchange *x, const struct service *s)
 
 static enum step refuse_request(struct exchange *x, const struct refusal *why)
 {
-    return exchange_refuse(x, OUTCOME_BAD_REQUEST, why->status, why->message, why->param, why->code,
-                           0);
+    return exchange_refuse(x, OUTCOME_BAD_REQUEST, why, 0);
 }
 
 static enum step step_permit(struct exchange *x)
@@ -330,17 +370,26 @@ static enum step step_permit(struct exchange *x)
     struct str model = x->ask.model;
     x->asked = snapshot_service(x->snapshot, model);
     if (!x->asked)
-        return exchange_refuse(x, OUTCOME_NOT_FOUND, 404,
-                               arena_say(arena, "The model '%" STR_FMT "' does not exist.",
-                                         STR_ARG(str_sub(model, 0, 200))),
-                               "model", "model_not_found", 0);
+        return exchange_refuse(
+            x, OUTCOME_NOT_FOUND,
+            &(struct refusal){.status = 404,
+                              .message =
+                                  arena_say(arena, "The model '%" STR_FMT "' does not exist.",
+                                            STR_ARG(str_sub(model, 0, 200))),
+                              .param = "model",
+                              .code = "model_not_found"},
+            0);
     if (!exchange_may_ask(x, model, x->asked)) {
         x->asked = NULL; /* not counted for the model */
-        return exchange_refuse(x, OUTCOME_FORBIDDEN, 403,
-                               arena_say(arena,
-                                         "This API key may not use the model '%" STR_FMT "'.",
-                                         STR_ARG(str_sub(model, 0, 200))),
-                               "model", "model_not_allowed", 0);
+        return exchange_refuse(
+            x, OUTCOME_FORBIDDEN,
+            &(struct refusal){
+                .status = 403,
+                .message = arena_say(arena, "This API key may not use the model '%" STR_FMT "'.",
+                                     STR_ARG(str_sub(model, 0, 200))),
+                .param = "model",
+                .code = "model_not_allowed"},
+            0);
     }
     metric_add(&service_stats(x->asked, x->lane->index)->active, 1);
     service_count_request(x->asked, x->lane->index, exchange_now(x));
@@ -365,11 +414,17 @@ static enum step (*const steps[EXCHANGE_STATES])(struct exchange *x) = {
 enum step exchange_refuse_cut(struct exchange *x, enum cut why)
 {
     if (why == CUT_DRAIN)
-        return exchange_refuse(x, OUTCOME_DRAINING, 503, STR("The server is shutting down."), NULL,
-                               "draining", 1 * USEC_PER_SEC);
-    return exchange_refuse(x, OUTCOME_TIMEOUT, 504,
-                           STR("The request was not answered before its deadline."), NULL,
-                           "deadline_exceeded", 0);
+        return exchange_refuse(x, OUTCOME_DRAINING,
+                               &(struct refusal){.status = 503,
+                                                 .message = STR("The server is shutting down."),
+                                                 .code = "draining"},
+                               1 * USEC_PER_SEC);
+    return exchange_refuse(
+        x, OUTCOME_TIMEOUT,
+        &(struct refusal){.status = 504,
+                          .message = STR("The request was not answered before its deadline."),
+                          .code = "deadline_exceeded"},
+        0);
 }
 
 static enum step cut(struct exchange *x, enum cut why)

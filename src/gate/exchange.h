@@ -17,10 +17,10 @@ void exchange_start(struct lane *l, struct http_call *call);
 /* Ends an exchange whose answer was given (or has been cut). The memory of x goes with the call. */
 enum step exchange_finish(struct exchange *x, enum outcome outcome);
 
-/* Answers with an error in the dialect's shape and ends the exchange. `code` and `param` may be
- * NULL. retry_after_us 0: no header. */
-enum step exchange_refuse(struct exchange *x, enum outcome outcome, int status, struct str message,
-                          const char *param, const char *code, uint64_t retry_after_us);
+/* Answers with an error in the dialect's shape and ends the exchange. retry_after_us 0: no
+ * header. */
+enum step exchange_refuse(struct exchange *x, enum outcome outcome, const struct refusal *why,
+                          uint64_t retry_after_us);
 
 /* The refusal of what must end before it is done. */
 enum step exchange_refuse_cut(struct exchange *x, enum cut why);
@@ -35,6 +35,7 @@ void exchange_set_total(struct exchange *x, uint64_t total_us);
 
 /* The client has something of its answer: what it said it would wait does not count any more. */
 void exchange_end_patience(struct exchange *x);
+
 /* Ends the exchange with 503, since there is no memory for what it asks. */
 enum step exchange_lack_memory(struct exchange *x);
 

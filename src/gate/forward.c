@@ -13,7 +13,7 @@ enum way {
     WHOLE = 4, /* runtime to client, but not with an event stream */
 };
 
-/* Of the headers that have a number; what is not here stays: those of the connection (RFC 9110
+/* The ways of the headers that have a number; what is not here stays: those of the connection (RFC 9110
  * section 7.6.1), credentials, what we write ourselves. */
 static const unsigned char numbered[HDR_COUNT] = {
     [HDR_ACCEPT] = UP,
@@ -32,8 +32,8 @@ static const unsigned char numbered[HDR_COUNT] = {
     [HDR_X_STAINLESS_READ_TIMEOUT] = UP,
 };
 
-/* Of the others, by the beginning of their names: the first row that fits decides, none: it
- * stays. Names of one's own invention pass, but for families by which proxies vouch for a
+/* The ways of the others, by the beginning of their names: the first row that fits decides;
+ * without one it stays. Names of one's own invention pass, but for families by which proxies vouch for a
  * client, change a request, or are told what to do with an answer. */
 static const struct family {
     struct str name;

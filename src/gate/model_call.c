@@ -137,7 +137,8 @@ static enum step no_endpoint(struct model_call *m, uint64_t retry_after_us)
                                 "No endpoint can serve the model '%" STR_FMT "' now%s%" STR_FMT ".",
                                 STR_ARG(m->x->asked->name), why.len ? ": " : "", STR_ARG(why));
     buf_fini(&reason);
-    return exchange_refuse(m->x, OUTCOME_NO_ENDPOINT, 503, text, NULL, "no_endpoint",
+    return exchange_refuse(m->x, OUTCOME_NO_ENDPOINT,
+                           &(struct refusal){.status = 503, .message = text, .code = "no_endpoint"},
                            MAX(retry_after_us, (uint64_t)USEC_PER_SEC));
 }
 
@@ -147,11 +148,15 @@ static enum step queue_refused(struct model_call *m)
         &service_stats(m->admission.service, m->x->lane->index)->queue_refused[QUEUE_REFUSAL_FULL],
         1);
     if (next_fallback(m)) return go(m, MODEL_CALL_ADMIT);
-    return exchange_refuse(m->x, OUTCOME_QUEUE_FULL, 429,
-                           arena_say(m->x->call->arena,
-                                     "The queue of the model '%" STR_FMT "' is full. Retry later.",
-                                     STR_ARG(m->x->asked->name)),
-                           NULL, "rate_limit_exceeded", 1 * USEC_PER_SEC);
+    return exchange_refuse(
+        m->x, OUTCOME_QUEUE_FULL,
+        &(struct refusal){.status = 429,
+                          .message = arena_say(m->x->call->arena,
+                                               "The queue of the model '%" STR_FMT
+                                               "' is full. Retry later.",
+                                               STR_ARG(m->x->asked->name)),
+                          .code = "rate_limit_exceeded"},
+        1 * USEC_PER_SEC);
 }
 
 static enum step step_admit(struct model_call *m)
@@ -200,12 +205,16 @@ static enum step step_queue(struct model_call *m)
     note_wait(m, now);
     if (next_fallback(m)) return go(m, MODEL_CALL_ADMIT);
     return exchange_refuse(
-        m->x, OUTCOME_QUEUE_TIMEOUT, 503,
-        arena_say(m->x->call->arena,
-                  "The request waited %llu s for a free endpoint of the model '%" STR_FMT "'.",
-                  (unsigned long long)((now - m->queued_us + USEC_PER_SEC - 1) / USEC_PER_SEC),
-                  STR_ARG(m->x->asked->name)),
-        NULL, "queue_timeout", 1 * USEC_PER_SEC);
+        m->x, OUTCOME_QUEUE_TIMEOUT,
+        &(struct refusal){
+            .status = 503,
+            .message = arena_say(
+                m->x->call->arena,
+                "The request waited %llu s for a free endpoint of the model '%" STR_FMT "'.",
+                (unsigned long long)((now - m->queued_us + USEC_PER_SEC - 1) / USEC_PER_SEC),
+                STR_ARG(m->x->asked->name)),
+            .code = "queue_timeout"},
+        1 * USEC_PER_SEC);
 }
 
 /* --- SEND and AWAIT --- */
@@ -214,21 +223,24 @@ static enum step step_queue(struct model_call *m)
 static enum step lack(struct model_call *m, int err)
 {
     const struct verdict_row *row = verdict_row(VERDICT_LOCAL);
-    struct lane *w = m->x->lane;
+    struct lane *lane = m->x->lane;
     uint64_t now = exchange_now(m->x);
     attempt_report(&m->attempt, VERDICT_LOCAL, 0, NULL);
     attempt_end(&m->attempt);
-    if (!w->lack_told_us || now - w->lack_told_us >= LACK_TELL_US) {
-        w->lack_told_us = now;
+    if (!lane->lack_told_us || now - lane->lack_told_us >= LACK_TELL_US) {
+        lane->lack_told_us = now;
         log_note(
             LOG_ERROR, "overloaded",
             "a request cannot be passed on: %s; see limits.connections_max, ulimit -n and the memory",
             err_text(err));
     }
     return exchange_refuse(
-        m->x, OUTCOME_OVERLOADED, row->status,
-        arena_say(m->x->call->arena, "The gateway is overloaded: %s.", err_text(err)), NULL,
-        row->code, 1 * USEC_PER_SEC);
+        m->x, OUTCOME_OVERLOADED,
+        &(struct refusal){.status = row->status,
+                          .message = arena_say(m->x->call->arena, "The gateway is overloaded: %s.",
+                                               err_text(err)),
+                          .code = row->code},
+        1 * USEC_PER_SEC);
 }
 
 static enum step step_send(struct model_call *m)
@@ -296,11 +308,13 @@ static enum step attempt_failed(struct model_call *m, enum verdict verdict, uint
         if (got != ADMIT_NONE) return go(m, MODEL_CALL_ADMIT);
     }
     if (retry != RETRY_NO && next_fallback(m)) return go(m, MODEL_CALL_ADMIT);
-    return exchange_refuse(m->x, row->status == 504 ? OUTCOME_TIMEOUT : OUTCOME_UPSTREAM_FAILED,
-                           row->status,
-                           arena_say(m->x->call->arena, "The runtime '%" STR_FMT "' %s.",
-                                     STR_ARG(m->attempt.endpoint_name), what),
-                           NULL, row->code, retry_after_us);
+    return exchange_refuse(
+        m->x, row->status == 504 ? OUTCOME_TIMEOUT : OUTCOME_UPSTREAM_FAILED,
+        &(struct refusal){.status = row->status,
+                          .message = arena_say(m->x->call->arena, "The runtime '%" STR_FMT "' %s.",
+                                               STR_ARG(m->attempt.endpoint_name), what),
+                          .code = row->code},
+        retry_after_us);
 }
 
 /* The same, with whatever retry the table allows. */

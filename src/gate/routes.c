@@ -33,7 +33,7 @@ static int compare(const struct route *r, struct str path, struct arena *arena, 
     return err == -ENOMEM ? err : 0;
 }
 
-/* Of clients that call what is not served. */
+/* What a client speaks that calls what is not served. */
 static const struct dialect *probable_dialect(struct str path)
 {
     return str_starts(path, STR("/api/")) ? &dialect_ollama : &dialect_openai;

@@ -126,9 +126,7 @@ static void next_call(struct http_conn *conn)
         loop_wake(conn->server->loop, &conn->task);
         return;
     }
-    conn__move(conn, CONN_IDLE);
-    conn__progress(conn);
-    conn__watch(conn);
+    conn__enter(conn, CONN_IDLE);
     if (conn->input.len) loop_wake(conn->server->loop, &conn->task);
 }
 

@@ -19,7 +19,7 @@ enum { PLACE_MAX = 50 };
 
 /* --- places --- */
 
-/* Of a variable, whose first path counts; empty: it is of no use. */
+/* The first path that a variable names; empty: none that is of use. */
 static struct str place_of(const char *variable)
 {
     struct str all = str_of(getenv(variable)), first = STR("");

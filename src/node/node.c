@@ -179,7 +179,7 @@ static int start(struct node *n)
     node__log_problems(LOG_WARN, "config_warning", &n->conf->warnings);
     node__fit_connections(n->conf, n->workers.count);
     int err = open_mesh(n);
-    if (!err) err = node__load(n, &keyring);
+    if (!err) err = node__load(n, n->conf, &keyring);
     if (err) return err;
     err = start_workers(n, keyring);
     keyring_unref(keyring);

@@ -53,8 +53,9 @@ struct node {
 void node__log_problems(enum log_level level, const char *event,
                         const struct conf_problems *problems);
 
-/* Applies n->conf for the first time: keys and mesh. *keyring has a reference for the caller. */
-MUST_CHECK int node__load(struct node *n, struct keyring **keyring);
+/* Gives the mesh a configuration and makes its keys. Fails with everything as it was. *keyring
+ * has a reference for the caller. */
+MUST_CHECK int node__load(struct node *n, struct conf *conf, struct keyring **keyring);
 
 /* Lowers connections_max to what the limit of open files leaves room for: a client's connection
  * may need one to a runtime as well. */

@@ -52,7 +52,7 @@ void node__fit_connections(struct conf *c, unsigned workers)
 }
 
 /* Everything new is built before anything old is let go. */
-static int load(struct node *n, struct conf *conf, struct keyring **keyring)
+int node__load(struct node *n, struct conf *conf, struct keyring **keyring)
 {
     int err = keyring_new(conf, keyring);
     if (err) return err;
@@ -88,7 +88,7 @@ static int reload(struct node *n)
     node__log_problems(LOG_WARN, "config_warning", &conf->warnings);
     warn_of_restart(n, conf);
     node__fit_connections(conf, n->workers.count);
-    err = load(n, conf, &keyring);
+    err = node__load(n, conf, &keyring);
     if (err) {
         conf_unref(conf);
         return err;
@@ -108,11 +108,6 @@ void node__tell_supervisor(struct node *n)
     struct snapshot *snapshot = mesh_current(n->mesh);
     supervisor_apply(n->supervisor, snapshot);
     snapshot_unref(snapshot);
-}
-
-int node__load(struct node *n, struct keyring **keyring)
-{
-    return load(n, n->conf, keyring);
 }
 
 void node__log_configuration(const struct node *n, const char *event)

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "gate/caller.h"
+#include "head_of.h"
 
 static void hosts_count_as_this_machine(void **state)
 {
@@ -80,21 +81,6 @@ static void keys_must_agree(void **state)
         assert_true(str_eq(key, str_of(rows[i].key)));
         assert_true(rows[i].key || !key.ptr);
     }
-}
-
-/* A head with one header per row of `lines` ("name: value"), up to a NULL. */
-static struct http_head head_of(const char *const *lines)
-{
-    struct http_head head = {0};
-    head.fields = calloc(20, sizeof *head.fields);
-    assert_non_null(head.fields);
-    for (; lines[head.field_count]; head.field_count++) {
-        struct str value = str_of(lines[head.field_count]), name;
-        assert_true(str_cut(&value, ':', &name));
-        head.fields[head.field_count] =
-            (struct http_field){http_header_id(name), name, str_trim(value)};
-    }
-    return head;
 }
 
 static void loops_are_seen(void **state)

@@ -7,24 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <stdlib.h>
-
 #include "gate/forward.h"
-
-/* A head with one header per row of `lines` ("name: value"), up to a NULL. */
-static struct http_head head_of(const char *const *lines)
-{
-    struct http_head head = {0};
-    head.fields = calloc(20, sizeof *head.fields);
-    assert_non_null(head.fields);
-    for (; lines[head.field_count]; head.field_count++) {
-        struct str value = str_of(lines[head.field_count]), name;
-        assert_true(str_cut(&value, ':', &name));
-        head.fields[head.field_count] =
-            (struct http_field){http_header_id(name), name, str_trim(value)};
-    }
-    return head;
-}
+#include "head_of.h"
 
 static void unreadable_answers_are_seen(void **state)
 {

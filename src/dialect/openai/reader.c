@@ -9,7 +9,6 @@ struct reading {
     bool strip_usage;
     struct event_facts *facts;
     struct str list; /* the choices' value and what follows it; ptr NULL: no such member */
-    bool ends;       /* a choice has its finish_reason */
 };
 
 /* --- usage --- */
@@ -128,7 +127,7 @@ static void see_choice(const struct json_member *m, struct reading *r)
     if (json_member_is(m, STR("index"))) {
         r->facts->begun |= choice_bit(m->value);
     } else if (json_member_is(m, STR("finish_reason"))) {
-        if (!json_skim_empty(m->value)) r->ends = r->facts->content = true;
+        if (!json_skim_empty(m->value)) r->facts->ends = r->facts->content = true;
     } else if (json_member_is(m, STR("text")) || json_member_is(m, STR("message"))) {
         see_piece(m, r);
     }
@@ -152,8 +151,7 @@ static void read_event(struct str data, bool strip_usage, struct event_facts *ou
             if (!json_member_is(&m, STR("role"))) see_piece(&m, &r);
         }
     }
-    if (r.ends) see_ends(r.list, &r);
-    out->ends = r.ends;
+    if (out->ends) see_ends(r.list, &r);
 }
 
 static bool is_last(struct str data)
