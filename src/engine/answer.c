@@ -10,7 +10,7 @@
 #include "base/rand.h"
 #include "json/write.h"
 
-void answer_init(struct answer *a, enum api_kind kind)
+void answer_init(struct answer *a, enum body_kind kind)
 {
     uint8_t random[12];
     char hex[2 * sizeof random + 1];
@@ -19,7 +19,7 @@ void answer_init(struct answer *a, enum api_kind kind)
         (void)snprintf(hex + 2 * i, 3, "%02x", random[i]);
     a->kind = kind;
     a->created = clock_wall_us() / USEC_PER_SEC;
-    (void)snprintf(a->id, sizeof a->id, "%s-%s", kind == API_CHAT ? "chatcmpl" : "cmpl", hex);
+    (void)snprintf(a->id, sizeof a->id, "%s-%s", kind == BODY_CHAT ? "chatcmpl" : "cmpl", hex);
 }
 
 static void write_finish(struct json_writer *w, enum finish finish)
@@ -134,7 +134,7 @@ static void write_logprobs(struct json_writer *w, const struct answer *a,
     json_write_key(w, "logprobs");
     if (!a->logprobs)
         json_write_null(w);
-    else if (a->kind == API_CHAT)
+    else if (a->kind == BODY_CHAT)
         write_chat_logprobs(w, a, c);
     else
         write_completion_logprobs(w, a, c, text_offset);
@@ -172,7 +172,7 @@ static void write_choice(struct json_writer *w, const struct answer *a, unsigned
 {
     json_write_object(w);
     json_write_u64_member(w, "index", index);
-    if (a->kind == API_CHAT) {
+    if (a->kind == BODY_CHAT) {
         json_write_key(w, "message");
         json_write_object(w);
         json_write_str_member(w, "role", STR("assistant"));
@@ -193,7 +193,7 @@ int answer_whole(const struct answer *a, struct buf *out, const struct answer_ch
 {
     struct json_writer w;
     json_write_init(&w, out);
-    begin_object(&w, a, a->kind == API_CHAT ? STR("chat.completion") : STR("text_completion"));
+    begin_object(&w, a, a->kind == BODY_CHAT ? STR("chat.completion") : STR("text_completion"));
     for (size_t i = 0; i < count; i++)
         write_choice(&w, a, (unsigned)i, &choices[i]);
     json_write_array_end(&w);
@@ -208,7 +208,8 @@ static int begin_frame(struct json_writer *w, const struct answer *a, struct buf
 {
     int err = buf_append(out, STR("data: "));
     json_write_init(w, out);
-    begin_object(w, a, a->kind == API_CHAT ? STR("chat.completion.chunk") : STR("text_completion"));
+    begin_object(w, a,
+                 a->kind == BODY_CHAT ? STR("chat.completion.chunk") : STR("text_completion"));
     return err;
 }
 
@@ -241,7 +242,7 @@ static void end_choice(struct json_writer *w, enum finish finish)
 int answer_frame_role(const struct answer *a, struct buf *out, unsigned index)
 {
     struct json_writer w;
-    if (a->kind != API_CHAT) return 0;
+    if (a->kind != BODY_CHAT) return 0;
     int err = begin_frame(&w, a, out);
     begin_choice(&w, index);
     json_write_key(&w, "delta");
@@ -261,7 +262,7 @@ int answer_frame_text(const struct answer *a, struct buf *out, unsigned index,
     struct json_writer w;
     int err = begin_frame(&w, a, out);
     begin_choice(&w, index);
-    if (a->kind == API_CHAT) {
+    if (a->kind == BODY_CHAT) {
         json_write_key(&w, "delta");
         json_write_object(&w);
         json_write_str_member(&w, "content", part->text);
@@ -280,7 +281,7 @@ int answer_frame_finish(const struct answer *a, struct buf *out, unsigned index,
     struct json_writer w;
     int err = begin_frame(&w, a, out);
     begin_choice(&w, index);
-    if (a->kind == API_CHAT) {
+    if (a->kind == BODY_CHAT) {
         json_write_key(&w, "delta");
         json_write_object(&w);
         json_write_object_end(&w);

@@ -9,7 +9,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/str.h"
-#include "engine/api.h"
+#include "engine/body.h"
 #include "engine/model.h"
 #include "engine/output.h"
 #include "json/write.h"
@@ -18,7 +18,7 @@ enum { ANSWER_ID_SIZE = 48 };
 
 /* What all of an answer's objects have in common. Borrows the model's name and the model. */
 struct answer {
-    enum api_kind kind;
+    enum body_kind kind;
     const struct model *vocabulary; /* for the tokens of log probabilities */
     struct str model;
     char id[ANSWER_ID_SIZE];
@@ -42,7 +42,7 @@ struct answer_choice {
 };
 
 /* Gives it an id of its own and the time. */
-void answer_init(struct answer *a, enum api_kind kind);
+void answer_init(struct answer *a, enum body_kind kind);
 
 MUST_CHECK int answer_whole(const struct answer *a, struct buf *out,
                             const struct answer_choice *choices, size_t count,

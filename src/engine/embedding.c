@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An embeddings request: its inputs are prepared, become one job of the worker's (COMPUTING), the
+/* An embeddings request: its inputs are prepared, become one job of the compute thread's (COMPUTING), the
  * answer is written on the preparing thread, vector by vector (WRITING), and goes out. As with
  * other requests the client may leave before the job has ended; the job is then cancelled, and
  * freed when that has been told. */
@@ -8,7 +8,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "engine/answer.h"
-#include "engine/server_priv.h"
+#include "engine/handlers.h"
+#include "engine/preparation.h"
+#include "engine/refuse.h"
 #include "obs/log.h"
 
 enum {
@@ -18,10 +20,10 @@ enum {
 
 struct embedding {
     struct preparation preparation;
-    struct task task;         /* once it is prepared */
-    struct http_call *call;   /* NULL when it has ended */
-    struct api_embedding api; /* on the preparation's arena */
-    struct embed_job *job;    /* in COMPUTING and WRITING, else NULL */
+    struct task task;        /* once it is prepared */
+    struct http_call *call;  /* NULL when it has ended */
+    struct body_embed asked; /* on the preparation's arena */
+    struct embed_job *job;   /* in COMPUTING and WRITING, else NULL */
     uint64_t tokens;
     bool writes; /* it is WRITING */
     struct prepare_job writing;
@@ -59,35 +61,35 @@ static struct http_call *give_up_call(struct embedding *e)
     if (e->writes)
         preparer_cancel(&e->writing);
     else if (e->job)
-        worker_cancel_embed(e->preparation.server->worker, e->job);
+        compute_cancel_embed(e->preparation.hosted->compute, e->job);
     return call;
 }
 
 static void fail(struct embedding *e, const struct refusal *error)
 {
-    server__reply_error(give_up_call(e), error);
+    server_reply_error(give_up_call(e), error);
 }
 
 /* On the preparing thread. */
 static int read_inputs(struct preparation *p)
 {
     struct embedding *e = CONTAINER_OF(p, struct embedding, preparation);
-    const struct model_info *info = p->server->info;
-    int err = api_parse_embedding(&p->arena, p->call->body, info->vocab, &e->api, &p->error);
+    const struct model_info *info = p->hosted->info;
+    int err = body_read_embed(&p->arena, p->call->body, info->vocab, &e->asked, &p->error);
     if (err) return err;
-    err = server__check_model(p->server, &p->arena, e->api.model, &p->error);
+    err = hosted_check_name(p->hosted, &p->arena, e->asked.model, &p->error);
     if (err) return err;
     if (!info->embed_max)
-        return api_refuse(&p->arena, &p->error, "model", "unsupported_model",
-                          "This model gives no embeddings.");
-    if (e->api.input_count * info->embedding > VALUES_MAX)
-        return api_refuse(&p->arena, &p->error, "input", NULL,
-                          "'input' has too many elements for one answer.");
+        return refuse_field(&p->arena, &p->error, "model", "unsupported_model",
+                            "This model gives no embeddings.");
+    if (e->asked.input_count * info->embedding > VALUES_MAX)
+        return refuse_field(&p->arena, &p->error, "input", NULL,
+                            "'input' has too many elements for one answer.");
     p->param = "input";
     p->room = info->embed_max;
     p->around = true;
-    p->texts = e->api.inputs;
-    p->count = e->api.input_count;
+    p->texts = e->asked.inputs;
+    p->count = e->asked.input_count;
     return 0;
 }
 
@@ -105,53 +107,30 @@ static void cut(struct work *work, const struct refusal *error)
     free_if_done(e);
 }
 
-static void start(struct preparation *p)
-{
-    struct embedding *e = CONTAINER_OF(p, struct embedding, preparation);
-    struct embed_job *job = mem_must_zero(1, sizeof *job);
-    job->owner = e;
-    job->inputs = p->tokens;
-    job->count = (uint32_t)p->count;
-    job->out = mem_must(p->count * p->server->info->embedding * sizeof *job->out);
-    for (size_t i = 0; i < p->count; i++)
-        e->tokens += p->tokens[i].count;
-    task_init(&e->task, run);
-    e->call = p->call;
-    e->call->task = &e->task;
-    p->work.cut = cut;
-    e->job = job;
-    worker_embed(p->server->worker, job);
-}
-
-static void on_refused(struct preparation *p)
-{
-    embedding_free(CONTAINER_OF(p, struct embedding, preparation));
-}
-
 /* --- the answer --- */
 
 static void dispose(struct embedding *e)
 {
     struct embed_job *job = e->job;
     e->job = NULL;
-    worker_dispose(e->preparation.server->worker, dispose_job, job);
+    compute_dispose(e->preparation.hosted->compute, dispose_job, job);
 }
 
 /* On the preparing thread. */
 static bool write_some(struct prepare_job *writing)
 {
     struct embedding *e = CONTAINER_OF(writing, struct embedding, writing);
-    const struct server *s = e->preparation.server;
+    const struct hosted *h = e->preparation.hosted;
     const struct embed_job *job = e->job;
-    uint32_t length = s->info->embedding;
+    uint32_t length = h->info->embedding;
     uint32_t end = MIN(job->count, e->written + MAX(VALUES_PIECE / length, 1u));
     if (!e->written) answer_embeddings_begin(&e->writer, &e->body);
     for (; e->written < end; e->written++)
         answer_embedding(&e->writer, e->written, job->out + (size_t)e->written * length, length,
-                         e->api.base64);
+                         e->asked.base64);
     writing->left = (size_t)(job->count - end) * length * sizeof *job->out;
     if (end < job->count) return true;
-    e->write_err = answer_embeddings_end(&e->writer, str_of(s->options.alias), e->tokens);
+    e->write_err = answer_embeddings_end(&e->writer, h->name, e->tokens);
     return false;
 }
 
@@ -165,7 +144,7 @@ static void on_written(struct prepare_job *writing)
     if (e->call && e->write_err)
         fail(e, &too_large);
     else if (e->call)
-        server__reply_json(give_up_call(e), 200, buf_str(&e->body));
+        server_reply_json(give_up_call(e), 200, buf_str(&e->body));
     free_if_done(e);
 }
 
@@ -176,13 +155,13 @@ static void write_answer(struct embedding *e)
     buf_init(&e->body, SERVER_ANSWER_MAX);
     e->writes = true;
     e->writing.left =
-        (size_t)e->job->count * e->preparation.server->info->embedding * sizeof(float);
+        (size_t)e->job->count * e->preparation.hosted->info->embedding * sizeof(float);
     e->writing.step = write_some;
     e->writing.on_prepared = on_written;
     preparer_add(e->preparation.server->preparer, &e->writing);
 }
 
-void embedding_on_done(struct server *s UNUSED, struct embed_job *job, int err)
+static void on_done(struct embed_job *job, int err)
 {
     struct embedding *e = job->owner;
     if (e->call && !err) {
@@ -201,7 +180,33 @@ void embedding_on_done(struct server *s UNUSED, struct embed_job *job, int err)
     free_if_done(e);
 }
 
-void embedding_begin(struct server *s, struct http_call *call)
+/* --- its beginning --- */
+
+static void start(struct preparation *p)
+{
+    struct embedding *e = CONTAINER_OF(p, struct embedding, preparation);
+    struct embed_job *job = mem_must_zero(1, sizeof *job);
+    job->owner = e;
+    job->on_done = on_done;
+    job->inputs = p->tokens;
+    job->count = (uint32_t)p->count;
+    job->out = mem_must(p->count * p->hosted->info->embedding * sizeof *job->out);
+    for (size_t i = 0; i < p->count; i++)
+        e->tokens += p->tokens[i].count;
+    task_init(&e->task, run);
+    e->call = p->call;
+    e->call->task = &e->task;
+    p->work.cut = cut;
+    e->job = job;
+    compute_embed(p->hosted->compute, job);
+}
+
+static void on_refused(struct preparation *p)
+{
+    embedding_free(CONTAINER_OF(p, struct embedding, preparation));
+}
+
+void post_embeddings(struct server *s, struct http_call *call)
 {
     static const struct preparation_handler handler = {
         .read = read_inputs, .on_prepared = start, .on_refused = on_refused};

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/stdio.h"
+#include "engine/routes.h"
 #include "engine/server.h"
 #include "engine/threads.h"
 #include "loop/process.h"
@@ -175,7 +176,7 @@ static bool set_option(struct settings *s, int option, const char *value)
     static const char *const blas[] = {"auto", "off"};
     static const char *const formats[] = {"auto", "text", "json"};
     static const char *const levels[] = {"debug", "info", "warn", "error"};
-    struct worker_options *w = &s->server.worker;
+    struct compute_options *c = &s->server.hosted.compute;
     uint64_t n = 0;
     unsigned choice = 0;
     bool ok = true;
@@ -184,31 +185,31 @@ static bool set_option(struct settings *s, int option, const char *value)
     case OPT_LISTEN: s->listen = value; break;
     case OPT_ALIAS:
         ok = *value;
-        s->server.alias = value;
+        s->server.hosted.alias = value;
         break;
     case OPT_CONTEXT:
         ok = number(value, 16, 1 << 24, &n);
-        w->model.context = (uint32_t)n;
+        c->model.context = (uint32_t)n;
         break;
     case OPT_SLOTS:
         ok = number(value, 1, MODEL_SLOTS_MAX, &n);
-        w->model.slots = (uint32_t)n;
+        c->model.slots = (uint32_t)n;
         break;
     case OPT_THREADS:
         ok = strcmp(value, "auto") == 0 || number(value, 1, 1024, &n);
-        w->threads = (unsigned)n;
+        c->threads = (unsigned)n;
         break;
     case OPT_BATCH:
         ok = number(value, 32, 8192, &n);
-        w->model.batch = (uint32_t)n;
+        c->model.batch = (uint32_t)n;
         break;
     case OPT_KV:
         ok = one_of(value, kv, ARRAY_LEN(kv), &choice);
-        w->model.kv = (enum model_kv)choice;
+        c->model.kv = (enum model_kv)choice;
         break;
     case OPT_BLAS:
         ok = one_of(value, blas, ARRAY_LEN(blas), &choice);
-        w->model.blas = choice == 0;
+        c->model.blas = choice == 0;
         break;
     case OPT_QUEUE:
         ok = number(value, 1, 1 << 20, &n);
@@ -252,12 +253,12 @@ static int read_options(int argc, char **argv, struct settings *s)
 
 static void name_model(struct program *p, struct settings *s)
 {
-    if (s->server.alias) return;
+    if (s->server.hosted.alias) return;
     const char *slash = strrchr(s->model, '/');
     struct str name = str_of(slash ? slash + 1 : s->model);
     if (str_ends(name, STR(".gguf"))) name.len -= 5;
     (void)snprintf(p->alias, sizeof p->alias, "%.*s", STR_ARG(name));
-    s->server.alias = p->alias;
+    s->server.hosted.alias = p->alias;
 }
 
 /* --- life --- */
@@ -279,7 +280,7 @@ static void on_signal(void *owner, int signum UNUSED)
     struct program *p = owner;
     if (p->signals++) leave_now(p, EXIT_FORCED);
     /* A model that is being loaded cannot be told to stop. */
-    if (!p->server.model) leave_now(p, EXIT_OK);
+    if (!p->server.hosted.model) leave_now(p, EXIT_OK);
     log_note(LOG_INFO, "drain", "%u requests in progress", p->server.request_count);
     server_drain(&p->server);
 }
@@ -339,7 +340,8 @@ static int serve(struct program *p, const struct settings *s)
         fprintf(stderr, "hostler-engine: cannot start: %s\n", err_text(err));
         return EXIT_FAILED;
     }
-    p->server.on_failed = on_failed;
+    p->server.hosted.on_failed = on_failed;
+    p->server.hosted.user = p;
     p->server.on_drained = on_drained;
     p->server.user = p;
     err = open_listener(p);
@@ -360,8 +362,9 @@ int main(int argc, char **argv)
 {
     static struct program program;
     struct settings s = {
-        .server = {.worker = {.model = {.slots = 8, .batch = 512, .blas = true},
-                              .threads_most = threads_available()},
+        .server = {.hosted.compute = {.model = {.slots = 8, .batch = 512, .blas = true},
+                                      .threads_most = threads_available()},
+                   .routes = engine_routes,
                    .queue_max = 512,
                    .drain_us = 30 * (uint64_t)USEC_PER_SEC},
         .log_level = LOG_INFO,
@@ -374,9 +377,9 @@ int main(int argc, char **argv)
     if (!parse_address(s.listen, &program.addr))
         return usage("a bad address for --listen: %s", s.listen);
     name_model(&program, &s);
-    s.server.worker.model.path = s.model;
-    s.server.worker.model.threads =
-        s.server.worker.threads ? s.server.worker.threads : s.server.worker.threads_most;
+    struct compute_options *c = &s.server.hosted.compute;
+    c->model.path = s.model;
+    c->model.threads = c->threads ? c->threads : c->threads_most;
     log_init(STDERR_FILENO, (enum log_format)s.log_format, (enum log_level)s.log_level);
     int result = serve(&program, &s);
     log_flush();

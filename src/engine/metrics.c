@@ -2,8 +2,10 @@
 /* The engine's metrics page: its own rows, those of its HTTP side and those of the scheduler. */
 #include "obs/metrics.h"
 
-#include "engine/server_priv.h"
+#include "engine/handlers.h"
 #include "loop/loop.h"
+
+enum { METRICS_MAX = 64 * 1024 * 1024 };
 
 static void ask_build_info(const struct metric_series *s)
 {
@@ -13,27 +15,28 @@ static void ask_build_info(const struct metric_series *s)
 static void ask_uptime(const struct metric_series *s)
 {
     const struct server *server = s->source->owner;
-    series_put_double(s, (double)(loop_now(server->loop) - server->started_us) / 1e6);
+    series_put_double(s, (double)(loop_now(server->loop) - server->hosted.started_us) / 1e6);
 }
 
 static void ask_ready(const struct metric_series *s)
 {
     const struct server *server = s->source->owner;
-    series_put(s, server->model && !server->draining);
+    series_put(s, server->hosted.model && !server->draining);
 }
 
 static void ask_slots(const struct metric_series *s)
 {
     const struct server *server = s->source->owner;
-    if (server->model) series_put(s, server->info->slots);
+    if (server->hosted.model) series_put(s, server->hosted.info->slots);
 }
 
 static void ask_cache_usage(const struct metric_series *s)
 {
     const struct server *server = s->source->owner;
-    if (!server->model) return;
-    double room = (double)server->info->slots * server->info->context;
-    series_put_double(s, (double)metric_read(&worker_stats(server->worker)->cache_used) / room);
+    if (!server->hosted.model) return;
+    double room = (double)server->hosted.info->slots * server->hosted.info->context;
+    series_put_double(s, (double)metric_read(&compute_stats(server->hosted.compute)->cache_used) /
+                             room);
 }
 
 static const struct metric_row server_rows[] = {
@@ -55,12 +58,25 @@ static void write_set(struct metrics_writer *w, const struct metric_set *set, co
     metrics_write_set(w, set, &(struct metric_source){.first = stats, .count = 1, .owner = s});
 }
 
-int server__metrics(struct server *s, struct buf *out)
+static int write_metrics(const struct server *s, struct buf *out)
 {
     struct metrics_writer w;
     metrics_write_init(&w, out);
     write_set(&w, &server_metrics, &s->stats, s);
     write_set(&w, &http_server_metrics, &s->http.stats, s);
-    if (s->model) write_set(&w, &scheduler_metrics, worker_stats(s->worker), s);
+    if (s->hosted.model) write_set(&w, &scheduler_metrics, compute_stats(s->hosted.compute), s);
     return metrics_write_end(&w);
+}
+
+void get_metrics(struct server *s, struct http_call *c)
+{
+    const struct http_field type =
+        HTTP_FIELD(CONTENT_TYPE, STR("text/plain; version=0.0.4; charset=utf-8"));
+    struct buf b;
+    buf_init(&b, METRICS_MAX);
+    if (write_metrics(s, &b))
+        server_refuse(c, 500, "server_error", NULL, STR("The metrics are too large."));
+    else
+        call_reply(c, 200, &type, 1, buf_str(&b));
+    buf_fini(&b);
 }

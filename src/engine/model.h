@@ -5,7 +5,7 @@
  * The narrow door to the library that computes: model_llama.c stands behind it in hostler-engine,
  * model_fake.c (scripted) in tests and in hostler-engine-fake. Vocabulary and template functions
  * may be called by any thread once the model is loaded; everything that computes or touches the KV
- * cache belongs to one thread, the worker's.
+ * cache belongs to one thread, the compute thread.
  *
  * The cache has one row of `context` positions per slot. A slot holds one sequence of tokens, from
  * position 0 on. */
@@ -121,7 +121,7 @@ struct model_message {
 MUST_CHECK int model_chat(const struct model *m, const struct model_message *messages, size_t count,
                           struct buf *out);
 
-/* --- computing: the worker's thread --- */
+/* --- computing: the compute thread --- */
 
 /* One token to decode. Items of one slot are in order of their position, which begins where the
  * slot ends. */

@@ -32,7 +32,7 @@ struct output {
     uint32_t generated; /* tokens of the answer so far, with the end token if there was one */
 };
 
-/* Receives on the worker's thread. */
+/* Receives on the compute thread. */
 struct output_sink {
     void (*on_output)(void *user, const struct output *out);
     /* The job is the asker's again. */

@@ -2,13 +2,13 @@
 #include "engine/preparation.h"
 
 #include "base/err.h"
-#include "engine/server_priv.h"
+#include "engine/refuse.h"
 
 /* --- on the preparing thread --- */
 
 static int refuse_length(struct preparation *p, const char *least, size_t count)
 {
-    return api_refuse(
+    return refuse_field(
         &p->arena, &p->error, p->param, "context_length_exceeded",
         "'%s' may have at most %u tokens here, by the model's context; yours has %s%zu.", p->param,
         p->room, least, count);
@@ -16,7 +16,7 @@ static int refuse_length(struct preparation *p, const char *least, size_t count)
 
 static int refuse_empty(struct preparation *p)
 {
-    return api_refuse(&p->arena, &p->error, p->param, NULL, "'%s' must not be empty.", p->param);
+    return refuse_field(&p->arena, &p->error, p->param, NULL, "'%s' must not be empty.", p->param);
 }
 
 /* Why a prompt could not be made. */
@@ -25,16 +25,16 @@ static int refuse_prompt(struct preparation *p, int err)
     if (err == ERR_TOO_LARGE && p->prompt.count > p->room)
         return refuse_length(p, "at least ", p->prompt.count);
     if (err == ERR_TOO_LARGE)
-        return api_refuse(&p->arena, &p->error, p->param, NULL, "'%s' is too long.", p->param);
+        return refuse_field(&p->arena, &p->error, p->param, NULL, "'%s' is too long.", p->param);
     if (!p->chat)
-        return api_refuse(&p->arena, &p->error, p->param, NULL, "'%s' cannot be tokenized.",
-                          p->param);
+        return refuse_field(&p->arena, &p->error, p->param, NULL, "'%s' cannot be tokenized.",
+                            p->param);
     if (err == ERR_UNSUPPORTED)
-        return api_refuse(
+        return refuse_field(
             &p->arena, &p->error, p->param, NULL,
             "The model's chat template leaves one of these messages out, or says it twice.");
-    return api_refuse(&p->arena, &p->error, p->param, NULL,
-                      "The model's chat template cannot take these messages.");
+    return refuse_field(&p->arena, &p->error, p->param, NULL,
+                        "The model's chat template cannot take these messages.");
 }
 
 static int read_body(struct preparation *p)
@@ -62,11 +62,11 @@ static int take_tokens(struct preparation *p, const int32_t *tokens, size_t coun
 
 static int begin_prompt(struct preparation *p)
 {
-    const struct api_prompt *text = p->texts ? &p->texts[p->next] : NULL;
+    const struct body_prompt *text = p->texts ? &p->texts[p->next] : NULL;
     if (text && text->tokens) return take_tokens(p, text->tokens, text->token_count);
-    int err = text ? prompt_of_text(&p->prompt, &p->arena, p->server->model, text->text, p->around,
+    int err = text ? prompt_of_text(&p->prompt, &p->arena, p->hosted->model, text->text, p->around,
                                     p->room)
-                   : prompt_of_chat(&p->prompt, &p->arena, p->server->model, p->chat->messages,
+                   : prompt_of_chat(&p->prompt, &p->arena, p->hosted->model, p->chat->messages,
                                     p->chat->message_count, p->chat->goes_on, p->room);
     return err ? refuse_prompt(p, err) : 0;
 }
@@ -97,7 +97,7 @@ static bool step(struct prepare_job *job)
 static void refuse(struct preparation *p, const struct refusal *error)
 {
     task_cancel(&p->task);
-    server__reply_error(p->call, error);
+    server_reply_error(p->call, error);
     p->handler->on_refused(p);
 }
 
@@ -173,11 +173,14 @@ static void cut(struct work *work, const struct refusal *error)
 void preparation_begin(struct preparation *p, struct server *server, struct http_call *call,
                        const struct preparation_handler *handler)
 {
-    *p = (struct preparation){
-        .server = server, .call = call, .handler = handler, .work = {.cut = cut}};
+    *p = (struct preparation){.server = server,
+                              .hosted = &server->hosted,
+                              .call = call,
+                              .handler = handler,
+                              .work = {.cut = cut}};
     task_init(&p->task, run);
     arena_init(&p->arena, SERVER_PARSE_MAX, 16 * 1024);
-    server__enter(server, &p->work);
+    server_enter(server, &p->work);
     call->task = &p->task;
     call_read_body(call, SERVER_BODY_MAX);
     loop_wake(server->loop, &p->task);
@@ -193,5 +196,5 @@ void preparation_fini(struct preparation *p)
 {
     task_cancel(&p->task);
     preparation_release(p);
-    server__leave(p->server, &p->work);
+    server_leave(p->server, &p->work);
 }

@@ -17,21 +17,13 @@
 
 #include "base/arena.h"
 #include "base/base.h"
-#include "engine/api.h"
+#include "engine/body.h"
 #include "engine/model.h"
 #include "engine/preparer.h"
 #include "engine/prompt.h"
 #include "engine/server.h"
 
 struct preparation;
-
-/* Work in progress: what a posted call has begun. */
-struct work {
-    struct list link;
-    /* The server's patience has ended: answers with the error what has no answer yet, ends what has
-     * one, and hurries the rest. */
-    void (*cut)(struct work *work, const struct refusal *error);
-};
 
 struct preparation_handler {
     /* Takes the body apart and sets texts or chat, or neither. Not 0: p->error says why. */
@@ -48,6 +40,7 @@ struct preparation {
     struct work work;
     struct task task;
     struct server *server;
+    struct hosted *hosted;
     struct http_call *call;
     const struct preparation_handler *handler;
     bool preparing;
@@ -60,9 +53,9 @@ struct preparation {
     uint32_t room;     /* most tokens of one text */
     bool around;       /* with the tokens that the model wants around a text */
     bool may_be_empty; /* no tokens at all are an answer, too */
-    const struct api_prompt *texts;
+    const struct body_prompt *texts;
     size_t count;
-    const struct api_request *chat; /* instead of texts; count is 1 */
+    const struct body_generate *chat; /* instead of texts; count is 1 */
 
     int err;
     struct refusal error;        /* with err */

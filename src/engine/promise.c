@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/promise.h"
 
+#include "engine/refuse.h"
+
 /* A field, and which of its values ask for nothing, besides null, false, 0 and empty ones. */
 struct promise {
     const char *name;
@@ -113,8 +115,8 @@ static int refuse(const struct json *object, const struct promise *promises, siz
     for (size_t i = 0; i < count; i++) {
         const struct promise *p = &promises[i];
         if (asks_for_nothing(p, json_get(object, p->name))) continue;
-        return api_refuse(arena, error, param ? param : p->name, "unsupported_parameter",
-                          "This %s of '%s' is not supported by this engine yet.", what, p->name);
+        return refuse_field(arena, error, param ? param : p->name, "unsupported_parameter",
+                            "This %s of '%s' is not supported by this engine yet.", what, p->name);
     }
     return 0;
 }

@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 #include "base/base.h"
-#include "engine/api.h"
+#include "dialect/dialect.h"
 #include "json/json.h"
 
 /* 0, or ERR_INVALID and *error, whose `param` is the field. */

@@ -19,7 +19,9 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "engine/answer.h"
-#include "engine/server_priv.h"
+#include "engine/handlers.h"
+#include "engine/preparation.h"
+#include "engine/refuse.h"
 #include "obs/log.h"
 
 enum {
@@ -46,10 +48,11 @@ struct request {
     struct preparation preparation;
     struct task task; /* once it is prepared */
     struct server *server;
+    struct hosted *hosted;
     enum request_state state;
     struct http_call *call; /* in ANSWERING */
-    enum api_kind kind;
-    struct api_request api; /* on the preparation's arena, while that is there */
+    enum body_kind kind;
+    struct body_generate asked; /* on the preparation's arena, while that is there */
     struct answer answer;
     bool stream;
     bool paused;
@@ -119,7 +122,7 @@ static struct http_call *give_up_call(struct request *r)
     task_cancel(&r->task);
     call->task = NULL;
     for (size_t i = 0; i < r->choice_count; i++) {
-        if (r->choices[i].sequence) worker_cancel(r->server->worker, r->choices[i].sequence);
+        if (r->choices[i].sequence) compute_cancel(r->hosted->compute, r->choices[i].sequence);
     }
     return call;
 }
@@ -136,7 +139,7 @@ static void fail(struct request *r, const struct refusal *error)
     if (r->state == REQUEST_ANSWERING) log_request(r, error->status >= 500 ? "failed" : "refused");
     struct http_call *call = give_up_call(r);
     if (!call->head_sent && !(r->stream && r->first_us)) {
-        server__reply_error(call, error);
+        server_reply_error(call, error);
     } else {
         const struct str frame[] = {STR("data: "), openai_error_body(call->arena, error),
                                     STR("\n\n")};
@@ -148,72 +151,41 @@ static void fail(struct request *r, const struct refusal *error)
 /* --- sequences --- */
 
 /* The tokens that min_tokens holds back: the model's and the request's. */
-static void gather_ends(struct arena *arena, const struct model_info *info, struct api_request *api)
+static void gather_ends(struct arena *arena, const struct model_info *info,
+                        struct body_generate *asked)
 {
-    uint32_t count = info->end_count + api->end_count;
+    uint32_t count = info->end_count + asked->end_count;
     int32_t *ends = arena_alloc(arena, (count + 1) * sizeof *ends);
     if (info->end_count) memcpy(ends, info->ends, info->end_count * sizeof *ends);
-    if (api->end_count) memcpy(ends + info->end_count, api->ends, api->end_count * sizeof *ends);
-    api->sampling.ends = ends;
-    api->sampling.end_count = count;
+    if (asked->end_count)
+        memcpy(ends + info->end_count, asked->ends, asked->end_count * sizeof *ends);
+    asked->sampling.ends = ends;
+    asked->sampling.end_count = count;
 }
 
 /* On the preparing thread. */
 static int read_request(struct preparation *p)
 {
     struct request *r = CONTAINER_OF(p, struct request, preparation);
-    const struct server *s = r->server;
-    struct api_request *api = &r->api;
-    bool is_chat = r->kind == API_CHAT;
-    int err = (is_chat ? api_parse_chat : api_parse_completion)(
-        &p->arena, p->call->body, &s->defaults, s->info->vocab, api, &p->error);
+    const struct hosted *h = r->hosted;
+    struct body_generate *asked = &r->asked;
+    bool is_chat = r->kind == BODY_CHAT;
+    int err = (is_chat ? body_read_chat : body_read_completion)(
+        &p->arena, p->call->body, &h->defaults, h->info->vocab, asked, &p->error);
     if (err) return err;
-    err = server__check_model(s, &p->arena, api->model, &p->error);
+    err = hosted_check_name(h, &p->arena, asked->model, &p->error);
     if (err) return err;
-    gather_ends(&p->arena, s->info, api);
+    gather_ends(&p->arena, h->info, asked);
     p->param = is_chat ? "messages" : "prompt";
-    p->room = s->info->context - 1;
+    p->room = h->info->context - 1;
     p->around = true;
-    p->texts = api->prompts;
-    p->chat = is_chat ? api : NULL;
-    p->count = is_chat ? 1 : api->prompt_count;
-    if (p->count * api->n > SEQUENCES_MAX)
-        return api_refuse(&p->arena, &p->error, "n", NULL,
-                          "A request may have at most %d choices in all.", SEQUENCES_MAX);
+    p->texts = asked->prompts;
+    p->chat = is_chat ? asked : NULL;
+    p->count = is_chat ? 1 : asked->prompt_count;
+    if (p->count * asked->n > SEQUENCES_MAX)
+        return refuse_field(&p->arena, &p->error, "n", NULL,
+                            "A request may have at most %d choices in all.", SEQUENCES_MAX);
     return 0;
-}
-
-/* One prompt's sequences; the first leads, so that the prompt is computed once. */
-static void add_choices(struct request *r, const struct model_tokens *prompt)
-{
-    const struct server *s = r->server;
-    const struct api_request *api = &r->api;
-    uint32_t left = s->info->context - prompt->count;
-    struct sequence_spec spec = {
-        .prompt = prompt->tokens,
-        .prompt_count = prompt->count,
-        .max_tokens = api->max_tokens ? MIN(api->max_tokens, left) : left,
-        .ignore_end = api->ignore_end,
-        .ends = api->ends,
-        .end_count = api->end_count,
-        .sampling = api->sampling,
-        .stops = api->stops,
-        .stop_count = api->stop_count,
-    };
-    for (uint32_t i = 0; i < api->n; i++) {
-        struct choice *c = &r->choices[r->choice_count];
-        buf_init(&c->text, SERVER_ANSWER_MAX);
-        if (api->seeded)
-            spec.sampling.seed = api->sampling.seed + i;
-        else
-            rand_bytes(&spec.sampling.seed, sizeof spec.sampling.seed);
-        c->sequence = sequence_new(&spec, s->info->vocab);
-        c->sequence->owner = r;
-        c->sequence->index = (unsigned)r->choice_count++;
-        c->leads = i == 0;
-        if (i == 0) spec.leader = c->sequence;
-    }
-    r->usage.prompt += prompt->count;
 }
 
 /* --- output --- */
@@ -228,7 +200,7 @@ static void send_frames(struct request *r, bool last)
     r->paused = true;
     call_set_low_mark(r->call, PENDING_LOW);
     for (size_t i = 0; i < r->choice_count; i++) {
-        if (r->choices[i].sequence) worker_pause(r->server->worker, r->choices[i].sequence, true);
+        if (r->choices[i].sequence) compute_pause(r->hosted->compute, r->choices[i].sequence, true);
     }
 }
 
@@ -237,7 +209,8 @@ static void resume(struct request *r)
     if (!r->paused || call_pending(r->call) > PENDING_LOW) return;
     r->paused = false;
     for (size_t i = 0; i < r->choice_count; i++) {
-        if (r->choices[i].sequence) worker_pause(r->server->worker, r->choices[i].sequence, false);
+        if (r->choices[i].sequence)
+            compute_pause(r->hosted->compute, r->choices[i].sequence, false);
     }
 }
 
@@ -311,7 +284,7 @@ static void finish_whole(struct request *r)
         fail(r, &too_long);
     } else {
         log_request(r, "ok");
-        server__reply_json(give_up_call(r), 200, buf_str(&body));
+        server_reply_json(give_up_call(r), 200, buf_str(&body));
     }
     buf_fini(&body);
     free(choices);
@@ -345,7 +318,7 @@ static void take_output(struct request *r, const struct output *out, unsigned in
     }
 }
 
-void request_on_output(struct server *s, const struct output *out)
+static void on_output(const struct output *out)
 {
     struct request *r = out->sequence->owner;
     unsigned index = out->sequence->index;
@@ -355,7 +328,7 @@ void request_on_output(struct server *s, const struct output *out)
         r->usage.completion += out->generated;
         if (r->choices[index].leads) r->usage.cached += out->cached_tokens;
         r->running--;
-        worker_dispose(s->worker, dispose_sequence, out->sequence);
+        compute_dispose(r->hosted->compute, dispose_sequence, out->sequence);
     }
     if (r->call) take_output(r, out, index);
     free_if_done(r);
@@ -381,27 +354,61 @@ static void cut(struct work *work, const struct refusal *error)
 
 /* --- its beginning --- */
 
+/* One prompt's sequences; the first leads, so that the prompt is computed once. */
+static void add_choices(struct request *r, const struct model_tokens *prompt)
+{
+    const struct hosted *h = r->hosted;
+    const struct body_generate *asked = &r->asked;
+    uint32_t left = h->info->context - prompt->count;
+    struct sequence_spec spec = {
+        .prompt = prompt->tokens,
+        .prompt_count = prompt->count,
+        .max_tokens = asked->max_tokens ? MIN(asked->max_tokens, left) : left,
+        .ignore_end = asked->ignore_end,
+        .ends = asked->ends,
+        .end_count = asked->end_count,
+        .sampling = asked->sampling,
+        .stops = asked->stops,
+        .stop_count = asked->stop_count,
+    };
+    for (uint32_t i = 0; i < asked->n; i++) {
+        struct choice *c = &r->choices[r->choice_count];
+        buf_init(&c->text, SERVER_ANSWER_MAX);
+        if (asked->seeded)
+            spec.sampling.seed = asked->sampling.seed + i;
+        else
+            rand_bytes(&spec.sampling.seed, sizeof spec.sampling.seed);
+        c->sequence = sequence_new(&spec, h->info->vocab);
+        c->sequence->owner = r;
+        c->sequence->on_output = on_output;
+        c->sequence->index = (unsigned)r->choice_count++;
+        c->leads = i == 0;
+        if (i == 0) spec.leader = c->sequence;
+    }
+    r->usage.prompt += prompt->count;
+}
+
 static void start(struct preparation *p)
 {
     struct request *r = CONTAINER_OF(p, struct request, preparation);
-    const struct api_request *api = &r->api;
+    const struct body_generate *asked = &r->asked;
     r->state = REQUEST_ANSWERING;
     r->call = p->call;
     r->call->task = &r->task;
     p->work.cut = cut;
-    r->stream = api->stream;
+    r->stream = asked->stream;
     answer_init(&r->answer, r->kind);
-    r->answer.vocabulary = r->server->model;
-    r->answer.model = str_of(r->server->options.alias);
-    r->answer.include_usage = api->include_usage;
-    r->answer.logprobs = api->sampling.logprobs;
-    r->choices = mem_must_zero(p->count * api->n, sizeof *r->choices);
+    r->answer.vocabulary = r->hosted->model;
+    r->answer.model = r->hosted->name;
+    r->answer.include_usage = asked->include_usage;
+    r->answer.logprobs = asked->sampling.logprobs;
+    r->choices = mem_must_zero(p->count * asked->n, sizeof *r->choices);
     for (size_t i = 0; i < p->count; i++)
         add_choices(r, &p->tokens[i]);
     preparation_release(p);
     r->running = r->choice_count;
     for (size_t i = 0; i < r->choice_count; i++)
-        worker_add(r->server->worker, r->choices[i].sequence);
+        compute_add(r->hosted->compute, r->choices[i].sequence);
 }
 
 static void on_refused(struct preparation *p)
@@ -409,7 +416,7 @@ static void on_refused(struct preparation *p)
     request_free(CONTAINER_OF(p, struct request, preparation));
 }
 
-void request_begin(struct server *s, struct http_call *call, enum api_kind kind)
+static void begin(struct server *s, struct http_call *call, enum body_kind kind)
 {
     static const struct preparation_handler handler = {
         .read = read_request, .on_prepared = start, .on_refused = on_refused};
@@ -420,4 +427,15 @@ void request_begin(struct server *s, struct http_call *call, enum api_kind kind)
     task_init(&r->task, run);
     buf_init(&r->frames, SERVER_ANSWER_MAX);
     preparation_begin(&r->preparation, s, call, &handler);
+    r->hosted = r->preparation.hosted;
+}
+
+void post_chat(struct server *s, struct http_call *call)
+{
+    begin(s, call, BODY_CHAT);
+}
+
+void post_completion(struct server *s, struct http_call *call)
+{
+    begin(s, call, BODY_COMPLETION);
 }

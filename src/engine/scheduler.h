@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Decides what the model computes next. No thread, no I/O and no clock of its own:
- * worker.c runs it, tests step it.
+ * compute.c runs it, tests step it.
  *
  * A step is: (1) one token for every running sequence, in one decode; then, unless the running
  * sequences are still owed time for the last ones (plan.h), (2) a slice of the waiting prompts and
@@ -44,7 +44,8 @@ enum { SCHEDULER_SLICE_US = 1000 * 1000, SCHEDULER_SLICE_ALONE_US = 1000 * 1000 
 
 struct embed_job {
     struct list link;
-    void *owner;                       /* the asker's */
+    void *owner;                                     /* the asker's */
+    void (*on_done)(struct embed_job *job, int err); /* the asker's, on its loop */
     const struct model_tokens *inputs; /* each 1..embed_max tokens; borrowed until on_embedded */
     uint32_t count;
     uint32_t next; /* first input still to do */

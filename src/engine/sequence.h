@@ -28,6 +28,8 @@ enum sequence_state {
     SEQUENCE_ENDED
 };
 
+struct output;
+
 struct sequence_spec {
     const int32_t *prompt; /* copied */
     uint32_t prompt_count; /* at least 1, less than the context */
@@ -45,8 +47,9 @@ struct sequence_spec {
 struct sequence {
     struct list link; /* in the scheduler's list of its state */
     enum sequence_state state;
-    void *owner;    /* the asker's */
-    unsigned index; /* the asker's: which choice */
+    void *owner;                                 /* the asker's */
+    unsigned index;                              /* the asker's: which choice */
+    void (*on_output)(const struct output *out); /* the asker's, on its loop */
 
     int32_t *tokens; /* prompt, then the answer */
     uint32_t count;

@@ -1,20 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine's HTTP side: routes, requests in progress, readiness. One loop, one thread; the worker
- * computes on another. */
+/* The engine's HTTP side: a table of routes, work in progress, readiness. One loop, one thread; the
+ * preparer and the model compute on others. */
 #ifndef HOSTLER_ENGINE_SERVER_H
 #define HOSTLER_ENGINE_SERVER_H
 
 #include "base/base.h"
 #include "base/list.h"
-#include "engine/sampler.h"
-#include "engine/worker.h"
+#include "engine/hosted.h"
+#include "engine/preparer.h"
 #include "http/server.h"
 #include "loop/loop.h"
 #include "obs/metrics.h"
 
+struct server;
+
+enum {
+    SERVER_BODY_MAX = 16 * 1024 * 1024,
+    SERVER_PARSE_MAX = 8 * SERVER_BODY_MAX,
+    SERVER_ANSWER_MAX = 256 * 1024 * 1024
+};
+
+struct server_route {
+    struct str path;
+    bool post; /* work for the model: POST; else GET and HEAD */
+    bool rest; /* what follows the path belongs to it */
+    void (*run)(struct server *s, struct http_call *call); /* takes the call over */
+};
+
+struct server_routes {
+    const struct server_route *rows;
+    size_t count;
+};
+
 struct server_options {
-    struct worker_options worker;
-    const char *alias;  /* the model's name for clients */
+    struct hosted_options hosted;
+    struct server_routes routes;
     unsigned queue_max; /* requests in progress; more are answered 503 */
     uint64_t drain_us;  /* how long server_drain lets requests run */
 };
@@ -25,31 +45,33 @@ struct server_stats {
 #include "obs/metrics.def"
 };
 
+/* Work in progress: what a posted call has begun. */
+struct work {
+    struct list link;
+    /* The server's patience has ended: answers with the error what has no answer yet, ends what has
+     * one, and hurries the rest. */
+    void (*cut)(struct work *work, const struct refusal *error);
+};
+
 struct server {
     struct loop *loop;
     struct server_options options;
-    struct worker *worker;
     struct preparer *preparer;
-    struct model *model; /* NULL until loaded */
-    const struct model_info *info;
-    struct sampler_params defaults; /* where a request says nothing */
+    struct hosted hosted;
     struct http_server http;
-    struct list requests; /* struct work (server_priv.h): with an open call or unfinished work */
+    struct list requests; /* struct work: with an open call or unfinished work */
     unsigned request_count;
     bool draining;
     bool cut; /* drain_us are over: what is left is cut off */
     struct timer drain_timer;
     struct task drain_task;
-    uint64_t started_us;
-    uint64_t created; /* what /v1/models says, seconds since 1970 */
     struct server_stats stats;
-    void (*on_failed)(void *user, const char *why); /* the model could not be loaded */
-    void (*on_drained)(void *user);                 /* nothing is in progress any more */
+    void (*on_drained)(void *user); /* nothing is in progress any more */
     void *user;
 };
 
-/* Sets up and begins to load. Set the on_... before the loop runs. Connections come by
- * http_server_accept(&s->http, ...). */
+/* Sets up and begins to load. Set on_drained and hosted.on_failed before the loop runs. Connections
+ * come by http_server_accept(&s->http, ...). */
 MUST_CHECK int server_init(struct server *s, struct loop *loop,
                            const struct server_options *options);
 
@@ -57,7 +79,18 @@ MUST_CHECK int server_init(struct server *s, struct loop *loop,
  * have their 503 then, or an error event, and a second to take it. Then it calls on_drained. */
 void server_drain(struct server *s);
 
-/* After on_drained or on_failed, when the loop has stopped; before loop_free. */
+/* After on_drained or a failed load, when the loop has stopped; before loop_free. */
 void server_fini(struct server *s);
+
+/* --- for handlers --- */
+
+void server_reply_json(struct http_call *c, int status, struct str body);
+void server_reply_error(struct http_call *c, const struct refusal *error);
+void server_refuse(struct http_call *c, int status, const char *type, const char *code,
+                   struct str message);
+
+/* Counts work in progress, and tells when a draining server has none left. */
+void server_enter(struct server *s, struct work *work);
+void server_leave(struct server *s, struct work *work);
 
 #endif

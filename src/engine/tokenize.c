@@ -4,14 +4,16 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "engine/server_priv.h"
+#include "engine/handlers.h"
+#include "engine/preparation.h"
+#include "engine/refuse.h"
 #include "json/write.h"
 
 enum { TOKENIZE_MAX = 1 << 20 }; /* bytes */
 
 struct tokenizing {
     struct preparation preparation;
-    struct api_prompt text;
+    struct body_prompt text;
     struct buf reply;
 };
 
@@ -25,11 +27,11 @@ static struct tokenizing *of_preparation(struct preparation *p)
 static int read_tokenize(struct preparation *p)
 {
     struct tokenizing *t = of_preparation(p);
-    int err = api_parse_tokenize(&p->arena, p->call->body, &t->text.text, &p->around, &p->error);
+    int err = body_read_tokenize(&p->arena, p->call->body, &t->text.text, &p->around, &p->error);
     if (err) return err;
     if (t->text.text.len > TOKENIZE_MAX) {
-        err = api_refuse(&p->arena, &p->error, "content", NULL,
-                         "'content' has more than 1 MiB: cut it.");
+        err = refuse_field(&p->arena, &p->error, "content", NULL,
+                           "'content' has more than 1 MiB: cut it.");
         p->error.status = 413;
         return err;
     }
@@ -43,7 +45,7 @@ static int read_tokenize(struct preparation *p)
 
 static int refuse_size(struct preparation *p, int err)
 {
-    return err ? api_refuse(&p->arena, &p->error, NULL, NULL, "The answer is too large.") : 0;
+    return err ? refuse_field(&p->arena, &p->error, NULL, NULL, "The answer is too large.") : 0;
 }
 
 static int write_tokens(struct preparation *p)
@@ -64,7 +66,7 @@ static int write_tokens(struct preparation *p)
 static int read_detokenize(struct preparation *p)
 {
     struct tokenizing *t = of_preparation(p);
-    return api_parse_detokenize(&p->arena, p->call->body, model_info(p->server->model)->vocab,
+    return body_read_detokenize(&p->arena, p->call->body, model_info(p->hosted->model)->vocab,
                                 &t->text, &p->error);
 }
 
@@ -78,7 +80,7 @@ static int write_text(struct preparation *p)
     buf_init(&text, SERVER_ANSWER_MAX);
     for (uint32_t i = 0; !err && i < t->text.token_count; i++)
         err = buf_append(
-            &text, str_n(piece, model_piece(p->server->model, t->text.tokens[i], true, piece)));
+            &text, str_n(piece, model_piece(p->hosted->model, t->text.tokens[i], true, piece)));
     json_write_init(&w, &of_preparation(p)->reply);
     json_write_object(&w);
     json_write_str_member(&w, "content", buf_str(&text));
@@ -100,7 +102,7 @@ static void end(struct preparation *p)
 
 static void reply(struct preparation *p)
 {
-    server__reply_json(p->call, 200, buf_str(&of_preparation(p)->reply));
+    server_reply_json(p->call, 200, buf_str(&of_preparation(p)->reply));
     end(p);
 }
 
@@ -112,13 +114,13 @@ static void begin(struct server *s, struct http_call *call,
     preparation_begin(&t->preparation, s, call, handler);
 }
 
-void tokenize_begin(struct server *s, struct http_call *call)
+void post_tokenize(struct server *s, struct http_call *call)
 {
     static const struct preparation_handler handler = {read_tokenize, write_tokens, reply, end};
     begin(s, call, &handler);
 }
 
-void detokenize_begin(struct server *s, struct http_call *call)
+void post_detokenize(struct server *s, struct http_call *call)
 {
     static const struct preparation_handler handler = {read_detokenize, write_text, reply, end};
     begin(s, call, &handler);

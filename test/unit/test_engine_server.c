@@ -15,7 +15,7 @@
 #include "../sim/sim.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "engine/server.h"
+#include "engine/routes.h"
 
 #define SEC ((uint64_t)USEC_PER_SEC)
 
@@ -53,17 +53,22 @@ static struct world *world_start(const char *script, uint32_t slots)
 {
     struct world *w = calloc(1, sizeof *w);
     const struct server_options options = {
-        .worker =
-            {.model = {.path = script, .slots = slots, .batch = 64, .context = 512, .threads = 1},
-             .threads = 1},
-        .alias = "fake",
+        .hosted = {.compute = {.model = {.path = script,
+                                         .slots = slots,
+                                         .batch = 64,
+                                         .context = 512,
+                                         .threads = 1},
+                               .threads = 1},
+                   .alias = "fake"},
+        .routes = engine_routes,
         .queue_max = 100,
         .drain_us = 5 * SEC,
     };
     assert_non_null(w);
     w->sim = sim_new(1000 * SEC);
     assert_int_equal(server_init(&w->server, w->sim->loop, &options), 0);
-    w->server.on_failed = on_failed;
+    w->server.hosted.on_failed = on_failed;
+    w->server.hosted.user = w;
     w->server.on_drained = on_drained;
     w->server.user = w;
     return w;
@@ -72,7 +77,7 @@ static struct world *world_start(const char *script, uint32_t slots)
 static struct world *world_new(const char *script, uint32_t slots)
 {
     struct world *w = world_start(script, slots);
-    UNTIL(w, w->server.model);
+    UNTIL(w, w->server.hosted.model);
     return w;
 }
 
@@ -130,7 +135,7 @@ static unsigned occurrences(const struct sim_peer *p, const char *text)
 
 static uint64_t running(struct world *w)
 {
-    return metric_read(&worker_stats(w->server.worker)->running);
+    return metric_read(&compute_stats(w->server.hosted.compute)->running);
 }
 
 #define CHAT "/v1/chat/completions"
@@ -548,7 +553,7 @@ static void a_model_that_is_being_loaded_answers_503(void **state)
     struct world *w = world_start("fake:mode echo;load_us 200000", 2);
     assert_int_equal(answered(w, request(w, "GET", "/health", ""), "loading"), 503);
     assert_int_equal(answered(w, request(w, "POST", CHAT, "{" HELLO "}"), "model_loading"), 503);
-    UNTIL(w, w->server.model);
+    UNTIL(w, w->server.hosted.model);
     assert_int_equal(answered(w, request(w, "GET", "/health", ""), "ok"), 200);
     world_free(w);
     w = world_start("fake:mode nonsense", 2);

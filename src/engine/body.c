@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/api.h"
+#include "engine/body.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "engine/promise.h"
+#include "engine/refuse.h"
 #include "json/json.h"
 #include "json/write.h"
 
@@ -57,24 +56,6 @@ static const char *const read_fields[] = {
     NULL,
 };
 
-int api_refuse(struct arena *arena, struct refusal *error, const char *param, const char *code,
-               const char *fmt, ...)
-{
-    char text[512];
-    va_list args;
-    va_start(args, fmt);
-    (void)vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    *error = (struct refusal){
-        .status = 400,
-        .type = "invalid_request_error",
-        .code = code,
-        .param = param,
-        .message = arena_dup(arena, str_of(text)),
-    };
-    return ERR_INVALID;
-}
-
 /* --- fields --- */
 
 static bool absent(const struct json *v)
@@ -84,7 +65,7 @@ static bool absent(const struct json *v)
 
 static int wrong_type(struct reader *r, const char *name, const char *wanted)
 {
-    return api_refuse(r->arena, r->error, name, NULL, "'%s' must be %s.", name, wanted);
+    return refuse_field(r->arena, r->error, name, NULL, "'%s' must be %s.", name, wanted);
 }
 
 static int read_int(struct reader *r, const char *name, int64_t least, int64_t most, int64_t *out)
@@ -94,9 +75,9 @@ static int read_int(struct reader *r, const char *name, int64_t least, int64_t m
     if (absent(v)) return 0;
     if (!json_to_i64(v, &n)) return wrong_type(r, name, "an integer");
     if (n < least || n > most)
-        return api_refuse(r->arena, r->error, name, NULL,
-                          "'%s' must be between %lld and %lld, not %lld.", name, (long long)least,
-                          (long long)most, (long long)n);
+        return refuse_field(r->arena, r->error, name, NULL,
+                            "'%s' must be between %lld and %lld, not %lld.", name, (long long)least,
+                            (long long)most, (long long)n);
     *out = n;
     return 0;
 }
@@ -108,8 +89,8 @@ static int read_float(struct reader *r, const char *name, double least, double m
     if (absent(v)) return 0;
     if (!json_to_double(v, &x)) return wrong_type(r, name, "a number");
     if (x < least || x > most)
-        return api_refuse(r->arena, r->error, name, NULL, "'%s' must be between %g and %g, not %g.",
-                          name, least, most, x);
+        return refuse_field(r->arena, r->error, name, NULL,
+                            "'%s' must be between %g and %g, not %g.", name, least, most, x);
     *out = (float)x;
     return 0;
 }
@@ -134,42 +115,42 @@ static int read_token(struct reader *r, const char *name, const struct json *v, 
 {
     int64_t n;
     if (!json_to_i64(v, &n))
-        return api_refuse(r->arena, r->error, name, NULL,
-                          "'%s' has something among its tokens that is no integer.", name);
+        return refuse_field(r->arena, r->error, name, NULL,
+                            "'%s' has something among its tokens that is no integer.", name);
     if (n < 0 || n >= r->vocab)
-        return api_refuse(r->arena, r->error, name, NULL,
-                          "'%s' has token %lld; this model's are 0 to %u.", name, (long long)n,
-                          r->vocab - 1);
+        return refuse_field(r->arena, r->error, name, NULL,
+                            "'%s' has token %lld; this model's are 0 to %u.", name, (long long)n,
+                            r->vocab - 1);
     *out = (int32_t)n;
     return 0;
 }
 
 static int read_tokens(struct reader *r, const char *name, const struct json *array,
-                       struct api_prompt *out)
+                       struct body_prompt *out)
 {
     size_t count = json_count(array);
     int32_t *tokens = arena_try(r->arena, (count + 1) * sizeof *tokens);
-    if (!tokens) return api_refuse(r->arena, r->error, name, NULL, "'%s' is too long.", name);
+    if (!tokens) return refuse_field(r->arena, r->error, name, NULL, "'%s' is too long.", name);
     struct json_iter it = {0};
     const struct json *v;
     for (size_t i = 0; json_next_item(array, &it, &v); i++) {
         int err = read_token(r, name, v, &tokens[i]);
         if (err) return err;
     }
-    *out = (struct api_prompt){.tokens = tokens, .token_count = (uint32_t)count};
+    *out = (struct body_prompt){.tokens = tokens, .token_count = (uint32_t)count};
     return 0;
 }
 
 static int read_prompt_list(struct reader *r, const char *name, const struct json *array,
-                            size_t most, struct api_prompt **out, size_t *count)
+                            size_t most, struct body_prompt **out, size_t *count)
 {
     struct json_iter it = {0};
     const struct json *v;
     size_t n = 0;
     if (json_count(array) > most)
-        return api_refuse(r->arena, r->error, name, NULL, "'%s' may have at most %zu elements.",
-                          name, most);
-    struct api_prompt *all = arena_zalloc(r->arena, json_count(array) * sizeof *all);
+        return refuse_field(r->arena, r->error, name, NULL, "'%s' may have at most %zu elements.",
+                            name, most);
+    struct body_prompt *all = arena_zalloc(r->arena, json_count(array) * sizeof *all);
     while (json_next_item(array, &it, &v)) {
         int err = 0;
         if (json_type(v) == JSON_ARRAY)
@@ -186,15 +167,15 @@ static int read_prompt_list(struct reader *r, const char *name, const struct jso
 }
 
 /* The four shapes: string, strings, tokens, arrays of tokens. */
-static int read_prompts(struct reader *r, const char *name, size_t most, struct api_prompt **out,
+static int read_prompts(struct reader *r, const char *name, size_t most, struct body_prompt **out,
                         size_t *count)
 {
     const struct json *v = json_get(r->body, name);
     struct str text;
-    if (absent(v)) return api_refuse(r->arena, r->error, name, NULL, "'%s' is missing.", name);
+    if (absent(v)) return refuse_field(r->arena, r->error, name, NULL, "'%s' is missing.", name);
     if (json_type(v) == JSON_ARRAY) {
         if (!json_count(v))
-            return api_refuse(r->arena, r->error, name, NULL, "'%s' must not be empty.", name);
+            return refuse_field(r->arena, r->error, name, NULL, "'%s' must not be empty.", name);
         if (json_type(json_at(v, 0)) != JSON_NUMBER)
             return read_prompt_list(r, name, v, most, out, count);
         *out = arena_zalloc(r->arena, sizeof **out);
@@ -212,9 +193,10 @@ static int read_prompts(struct reader *r, const char *name, size_t most, struct 
 
 static int refuse_part(struct reader *r, struct str type)
 {
-    return api_refuse(r->arena, r->error, "messages", "unsupported_content",
-                      "Content parts of type '%.*s' are not supported by this model, only 'text'.",
-                      (int)MIN(type.len, (size_t)64), type.ptr ? type.ptr : "");
+    return refuse_field(
+        r->arena, r->error, "messages", "unsupported_content",
+        "Content parts of type '%.*s' are not supported by this model, only 'text'.",
+        (int)MIN(type.len, (size_t)64), type.ptr ? type.ptr : "");
 }
 
 /* Content parts, one after the other. */
@@ -232,7 +214,8 @@ static int join_parts(struct reader *r, const struct json *parts, struct str *ou
         len += text.len;
     }
     char *joined = arena_try(r->arena, len + 1);
-    if (!joined) return api_refuse(r->arena, r->error, "messages", NULL, "'messages' is too long.");
+    if (!joined)
+        return refuse_field(r->arena, r->error, "messages", NULL, "'messages' is too long.");
     it = (struct json_iter){0};
     len = 0;
     while (json_next_item(parts, &it, &part)) {
@@ -249,8 +232,8 @@ static int read_content(struct reader *r, const struct json *v, struct str *out)
     *out = STR("");
     if (absent(v) || json_to_str(v, out)) return 0;
     if (json_type(v) == JSON_ARRAY) return join_parts(r, v, out);
-    return api_refuse(r->arena, r->error, "messages", NULL,
-                      "A message's 'content' must be a string or an array of parts.");
+    return refuse_field(r->arena, r->error, "messages", NULL,
+                        "A message's 'content' must be a string or an array of parts.");
 }
 
 static int read_message(struct reader *r, const struct json *v, struct prompt_message *out)
@@ -259,32 +242,33 @@ static int read_message(struct reader *r, const struct json *v, struct prompt_me
     struct str role = STR_NULL;
     if (json_type(v) != JSON_OBJECT) return wrong_type(r, "messages", "an array of objects");
     if (!json_to_str(json_get(v, "role"), &role))
-        return api_refuse(r->arena, r->error, "messages", NULL, "A message lacks its 'role'.");
+        return refuse_field(r->arena, r->error, "messages", NULL, "A message lacks its 'role'.");
     if (str_eq(role, STR("developer"))) role = STR("system");
     out->role = NULL;
     for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
         if (str_eq(role, str_of(roles[i]))) out->role = roles[i];
     }
     if (!out->role)
-        return api_refuse(r->arena, r->error, "messages", NULL,
-                          "A message's 'role' must be system, developer, user, assistant or tool.");
+        return refuse_field(
+            r->arena, r->error, "messages", NULL,
+            "A message's 'role' must be system, developer, user, assistant or tool.");
     int err = promise_check_message(v, r->arena, r->error);
     return err ? err : read_content(r, json_get(v, "content"), &out->content);
 }
 
-static int read_messages(struct reader *r, struct api_request *out)
+static int read_messages(struct reader *r, struct body_generate *out)
 {
     const struct json *v = json_get(r->body, "messages");
     struct json_iter it = {0};
     const struct json *message;
     if (absent(v))
-        return api_refuse(r->arena, r->error, "messages", NULL, "'messages' is missing.");
+        return refuse_field(r->arena, r->error, "messages", NULL, "'messages' is missing.");
     if (json_type(v) != JSON_ARRAY) return wrong_type(r, "messages", "an array of objects");
     if (!json_count(v))
-        return api_refuse(r->arena, r->error, "messages", NULL, "'messages' must not be empty.");
-    if (json_count(v) > API_MESSAGES_MAX)
-        return api_refuse(r->arena, r->error, "messages", NULL,
-                          "'messages' may have at most %d elements.", API_MESSAGES_MAX);
+        return refuse_field(r->arena, r->error, "messages", NULL, "'messages' must not be empty.");
+    if (json_count(v) > BODY_MESSAGES_MAX)
+        return refuse_field(r->arena, r->error, "messages", NULL,
+                            "'messages' may have at most %d elements.", BODY_MESSAGES_MAX);
     out->messages = arena_zalloc(r->arena, json_count(v) * sizeof *out->messages);
     while (json_next_item(v, &it, &message)) {
         int err = read_message(r, message, &out->messages[out->message_count]);
@@ -296,7 +280,7 @@ static int read_messages(struct reader *r, struct api_request *out)
 
 /* An answer that the last message begins goes on, unless the request says
  * otherwise; vLLM's two names for it. */
-static int read_goes_on(struct reader *r, struct api_request *out)
+static int read_goes_on(struct reader *r, struct body_generate *out)
 {
     const struct prompt_message *last = &out->messages[out->message_count - 1];
     bool begun = str_eq(str_of(last->role), STR("assistant"));
@@ -306,10 +290,10 @@ static int read_goes_on(struct reader *r, struct api_request *out)
     if (!err) err = read_bool(r, "add_generation_prompt", &new_turn);
     if (err) return err;
     if (out->goes_on && !begun)
-        return api_refuse(r->arena, r->error, "continue_final_message", NULL,
-                          "The last message is not the assistant's, so it cannot be continued.");
+        return refuse_field(r->arena, r->error, "continue_final_message", NULL,
+                            "The last message is not the assistant's, so it cannot be continued.");
     if (!new_turn && !out->goes_on)
-        return api_refuse(
+        return refuse_field(
             r->arena, r->error, "add_generation_prompt", "unsupported_parameter",
             "Without a turn of its own an answer can only continue the assistant's last message.");
     return 0;
@@ -317,7 +301,7 @@ static int read_goes_on(struct reader *r, struct api_request *out)
 
 /* --- sampling --- */
 
-struct sampler_params api_defaults(const struct model_sampling *m)
+struct sampler_params body_defaults(const struct model_sampling *m)
 {
     const struct sampler_params usual = {
         .temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, .repeat_penalty = 1};
@@ -330,22 +314,22 @@ struct sampler_params api_defaults(const struct model_sampling *m)
     return p;
 }
 
-static int read_stops(struct reader *r, struct api_request *out)
+static int read_stops(struct reader *r, struct body_generate *out)
 {
     const struct json *v = json_get(r->body, "stop");
     if (absent(v)) return 0;
     size_t count = json_type(v) == JSON_ARRAY ? json_count(v) : 1;
     if (count > STOP_MAX)
-        return api_refuse(r->arena, r->error, "stop", NULL, "'stop' may have at most %d strings.",
-                          STOP_MAX);
+        return refuse_field(r->arena, r->error, "stop", NULL, "'stop' may have at most %d strings.",
+                            STOP_MAX);
     out->stops = arena_zalloc(r->arena, (count + 1) * sizeof *out->stops);
     for (size_t i = 0; i < count; i++) {
         struct str *s = &out->stops[out->stop_count];
         if (!json_to_str(json_type(v) == JSON_ARRAY ? json_at(v, i) : v, s))
             return wrong_type(r, "stop", "a string or an array of strings");
         if (s->len > STOP_LENGTH_MAX)
-            return api_refuse(r->arena, r->error, "stop", NULL,
-                              "A stop string may have at most %d bytes.", STOP_LENGTH_MAX);
+            return refuse_field(r->arena, r->error, "stop", NULL,
+                                "A stop string may have at most %d bytes.", STOP_LENGTH_MAX);
         out->stop_count += s->len > 0;
     }
     return 0;
@@ -357,12 +341,12 @@ static int add_bias(struct reader *r, int64_t token, const struct json *value,
     double x = -100;
     bool allowed = true;
     if (token < 0 || token >= r->vocab)
-        return api_refuse(r->arena, r->error, "logit_bias", NULL,
-                          "'logit_bias' names what is none of this model's tokens, 0 to %u.",
-                          r->vocab - 1);
+        return refuse_field(r->arena, r->error, "logit_bias", NULL,
+                            "'logit_bias' names what is none of this model's tokens, 0 to %u.",
+                            r->vocab - 1);
     if (json_to_bool(value, &allowed) ? allowed : !json_to_double(value, &x) || x < -100 || x > 100)
-        return api_refuse(r->arena, r->error, "logit_bias", NULL,
-                          "A bias must be between -100 and 100.");
+        return refuse_field(r->arena, r->error, "logit_bias", NULL,
+                            "A bias must be between -100 and 100.");
     *out = (struct sampler_bias){(int32_t)token, (float)x};
     return 0;
 }
@@ -378,8 +362,8 @@ static int read_bias(struct reader *r, struct sampler_params *p)
     if (json_type(v) != JSON_OBJECT && json_type(v) != JSON_ARRAY)
         return wrong_type(r, "logit_bias", "an object, or an array of pairs");
     if (json_count(v) > SAMPLER_BIAS_MAX)
-        return api_refuse(r->arena, r->error, "logit_bias", NULL,
-                          "'logit_bias' may have at most %d members.", SAMPLER_BIAS_MAX);
+        return refuse_field(r->arena, r->error, "logit_bias", NULL,
+                            "'logit_bias' may have at most %d members.", SAMPLER_BIAS_MAX);
     struct sampler_bias *bias = arena_zalloc(r->arena, (json_count(v) + 1) * sizeof *bias);
     p->bias = bias;
     while (!err && json_next_member(v, &it, &name, &item)) {
@@ -396,7 +380,7 @@ static int read_bias(struct reader *r, struct sampler_params *p)
     return err;
 }
 
-static int read_sampling(struct reader *r, struct api_request *out)
+static int read_sampling(struct reader *r, struct body_generate *out)
 {
     struct sampler_params *p = &out->sampling;
     int64_t top_k = p->top_k, seed = 0;
@@ -425,8 +409,8 @@ static int read_chat_logprobs(struct reader *r, struct sampler_params *p)
     if (!err) err = read_int(r, "top_logprobs", 0, SAMPLER_TOP_MAX, &top);
     if (err) return err;
     if (top && !p->logprobs)
-        return api_refuse(r->arena, r->error, "top_logprobs", NULL,
-                          "'top_logprobs' needs 'logprobs' to be true.");
+        return refuse_field(r->arena, r->error, "top_logprobs", NULL,
+                            "'top_logprobs' needs 'logprobs' to be true.");
     p->top_logprobs = (uint8_t)top;
     return 0;
 }
@@ -452,16 +436,16 @@ static int begin(struct reader *r, struct arena *arena, struct str body, uint32_
     *r = (struct reader){.arena = arena, .error = error, .vocab = vocab};
     int err = json_parse(arena, body, &r->body, &where);
     if (err)
-        return api_refuse(arena, error, NULL, NULL, "The body is not valid JSON: %s at byte %zu.",
-                          where.text ? where.text : err_text(err), where.offset);
+        return refuse_field(arena, error, NULL, NULL, "The body is not valid JSON: %s at byte %zu.",
+                            where.text ? where.text : err_text(err), where.offset);
     if (json_type(r->body) != JSON_OBJECT)
-        return api_refuse(arena, error, NULL, NULL, "The body must be a JSON object.");
+        return refuse_field(arena, error, NULL, NULL, "The body must be a JSON object.");
     if (json_unique(r->body, read_fields, &twice))
-        return api_refuse(arena, error, twice, NULL, "'%s' is given twice.", twice);
+        return refuse_field(arena, error, twice, NULL, "'%s' is given twice.", twice);
     return 0;
 }
 
-static int read_length(struct reader *r, struct api_request *out)
+static int read_length(struct reader *r, struct body_generate *out)
 {
     int64_t most = 0;
     int err = read_int(r, "max_tokens", 1, INT32_MAX, &most);
@@ -471,20 +455,21 @@ static int read_length(struct reader *r, struct api_request *out)
 }
 
 /* stop_token_ids and min_tokens. */
-static int read_ends(struct reader *r, struct api_request *out)
+static int read_ends(struct reader *r, struct body_generate *out)
 {
     const struct json *v = json_get(r->body, "stop_token_ids");
-    struct api_prompt ends = {0};
+    struct body_prompt ends = {0};
     int64_t least = 0;
-    if (!absent(v) && (json_type(v) != JSON_ARRAY || json_count(v) > API_ENDS_MAX))
-        return api_refuse(r->arena, r->error, "stop_token_ids", NULL,
-                          "'stop_token_ids' must be an array of at most %d tokens.", API_ENDS_MAX);
+    if (!absent(v) && (json_type(v) != JSON_ARRAY || json_count(v) > BODY_ENDS_MAX))
+        return refuse_field(r->arena, r->error, "stop_token_ids", NULL,
+                            "'stop_token_ids' must be an array of at most %d tokens.",
+                            BODY_ENDS_MAX);
     int err = read_tokens(r, "stop_token_ids", v, &ends);
     if (!err) err = read_int(r, "min_tokens", 0, INT32_MAX, &least);
     if (err) return err;
     if (out->max_tokens && least > out->max_tokens)
-        return api_refuse(r->arena, r->error, "min_tokens", NULL,
-                          "'min_tokens' must not be greater than 'max_tokens'.");
+        return refuse_field(r->arena, r->error, "min_tokens", NULL,
+                            "'min_tokens' must not be greater than 'max_tokens'.");
     out->ends = ends.tokens;
     out->end_count = ends.token_count;
     out->sampling.min_tokens = (uint32_t)least;
@@ -492,12 +477,12 @@ static int read_ends(struct reader *r, struct api_request *out)
 }
 
 /* What both kinds have. */
-static int read_common(struct reader *r, struct api_request *out)
+static int read_common(struct reader *r, struct body_generate *out)
 {
     int64_t n = 1;
     int err = read_str(r, "model", &out->model);
     if (!err) err = read_bool(r, "stream", &out->stream);
-    if (!err) err = read_int(r, "n", 1, API_CHOICES_MAX, &n);
+    if (!err) err = read_int(r, "n", 1, BODY_CHOICES_MAX, &n);
     if (!err) err = read_length(r, out);
     if (!err) err = read_bool(r, "ignore_eos", &out->ignore_end);
     if (!err) err = read_stops(r, out);
@@ -516,11 +501,11 @@ static int read_common(struct reader *r, struct api_request *out)
     return 0;
 }
 
-int api_parse_chat(struct arena *arena, struct str body, const struct sampler_params *defaults,
-                   uint32_t vocab, struct api_request *out, struct refusal *error)
+int body_read_chat(struct arena *arena, struct str body, const struct sampler_params *defaults,
+                   uint32_t vocab, struct body_generate *out, struct refusal *error)
 {
     struct reader r;
-    *out = (struct api_request){.kind = API_CHAT, .sampling = *defaults};
+    *out = (struct body_generate){.kind = BODY_CHAT, .sampling = *defaults};
     int err = begin(&r, arena, body, vocab, error);
     if (!err) err = read_common(&r, out);
     if (!err) err = read_chat_logprobs(&r, &out->sampling);
@@ -528,55 +513,55 @@ int api_parse_chat(struct arena *arena, struct str body, const struct sampler_pa
     return err ? err : read_goes_on(&r, out);
 }
 
-int api_parse_completion(struct arena *arena, struct str body,
+int body_read_completion(struct arena *arena, struct str body,
                          const struct sampler_params *defaults, uint32_t vocab,
-                         struct api_request *out, struct refusal *error)
+                         struct body_generate *out, struct refusal *error)
 {
     struct reader r;
     bool echo = false;
     int64_t best_of = 1;
-    *out = (struct api_request){.kind = API_COMPLETION, .sampling = *defaults};
+    *out = (struct body_generate){.kind = BODY_COMPLETION, .sampling = *defaults};
     int err = begin(&r, arena, body, vocab, error);
     if (!err) err = read_common(&r, out);
     if (!err) err = read_completion_logprobs(&r, &out->sampling);
     if (!err) err = read_bool(&r, "echo", &echo);
     if (!err) err = read_int(&r, "best_of", 1, 20, &best_of);
-    if (!err) err = read_prompts(&r, "prompt", API_PROMPTS_MAX, &out->prompts, &out->prompt_count);
+    if (!err) err = read_prompts(&r, "prompt", BODY_PROMPTS_MAX, &out->prompts, &out->prompt_count);
     if (err) return err;
     if (echo)
-        return api_refuse(arena, error, "echo", "unsupported_parameter",
-                          "'echo' is not supported by this engine yet.");
+        return refuse_field(arena, error, "echo", "unsupported_parameter",
+                            "'echo' is not supported by this engine yet.");
     if (best_of > out->n)
-        return api_refuse(arena, error, "best_of", "unsupported_parameter",
-                          "'best_of' greater than 'n' is not supported by this engine yet.");
+        return refuse_field(arena, error, "best_of", "unsupported_parameter",
+                            "'best_of' greater than 'n' is not supported by this engine yet.");
     if (json_str_or(r.body, "suffix", STR_NULL).len)
-        return api_refuse(arena, error, "suffix", "unsupported_parameter",
-                          "'suffix' is not supported by this engine yet.");
+        return refuse_field(arena, error, "suffix", "unsupported_parameter",
+                            "'suffix' is not supported by this engine yet.");
     return 0;
 }
 
-int api_parse_embedding(struct arena *arena, struct str body, uint32_t vocab,
-                        struct api_embedding *out, struct refusal *error)
+int body_read_embed(struct arena *arena, struct str body, uint32_t vocab, struct body_embed *out,
+                    struct refusal *error)
 {
     struct reader r;
     struct str format = STR("float");
-    *out = (struct api_embedding){0};
+    *out = (struct body_embed){0};
     int err = begin(&r, arena, body, vocab, error);
     if (!err) err = read_str(&r, "model", &out->model);
     if (!err) err = read_str(&r, "encoding_format", &format);
-    if (!err) err = read_prompts(&r, "input", API_INPUTS_MAX, &out->inputs, &out->input_count);
+    if (!err) err = read_prompts(&r, "input", BODY_INPUTS_MAX, &out->inputs, &out->input_count);
     if (err) return err;
     out->base64 = str_eq(format, STR("base64"));
     if (!out->base64 && !str_eq(format, STR("float")))
-        return api_refuse(arena, error, "encoding_format", NULL,
-                          "'encoding_format' must be 'float' or 'base64'.");
+        return refuse_field(arena, error, "encoding_format", NULL,
+                            "'encoding_format' must be 'float' or 'base64'.");
     if (!absent(json_get(r.body, "dimensions")))
-        return api_refuse(arena, error, "dimensions", "unsupported_parameter",
-                          "'dimensions' is not supported by this engine yet.");
+        return refuse_field(arena, error, "dimensions", "unsupported_parameter",
+                            "'dimensions' is not supported by this engine yet.");
     return 0;
 }
 
-int api_parse_tokenize(struct arena *arena, struct str body, struct str *content, bool *add_special,
+int body_read_tokenize(struct arena *arena, struct str body, struct str *content, bool *add_special,
                        struct refusal *error)
 {
     struct reader r;
@@ -586,12 +571,12 @@ int api_parse_tokenize(struct arena *arena, struct str body, struct str *content
     if (!err) err = read_str(&r, "content", content);
     if (!err) err = read_bool(&r, "add_special", add_special);
     if (!err && !content->ptr)
-        err = api_refuse(arena, error, "content", NULL, "'content' is missing.");
+        err = refuse_field(arena, error, "content", NULL, "'content' is missing.");
     return err;
 }
 
-int api_parse_detokenize(struct arena *arena, struct str body, uint32_t vocab,
-                         struct api_prompt *out, struct refusal *error)
+int body_read_detokenize(struct arena *arena, struct str body, uint32_t vocab,
+                         struct body_prompt *out, struct refusal *error)
 {
     struct reader r;
     int err = begin(&r, arena, body, vocab, error);

@@ -6,8 +6,8 @@
  * "", [], {} or what promise.c's tables say): nobody shall take text for the shape that he asked
  * for. Other fields are ignored: clients send many that are about them, and not about the answer.
  * Parsed requests borrow from the arena that they were parsed on. */
-#ifndef HOSTLER_ENGINE_API_H
-#define HOSTLER_ENGINE_API_H
+#ifndef HOSTLER_ENGINE_BODY_H
+#define HOSTLER_ENGINE_BODY_H
 
 #include "base/arena.h"
 #include "base/base.h"
@@ -19,24 +19,24 @@
 #include "engine/stop.h"
 
 enum {
-    API_CHOICES_MAX = 8,     /* n */
-    API_PROMPTS_MAX = 64,    /* a completion's */
-    API_INPUTS_MAX = 2048,   /* an embedding's */
-    API_MESSAGES_MAX = 4096, /* a chat's */
-    API_ENDS_MAX = 64,       /* stop_token_ids */
+    BODY_CHOICES_MAX = 8,     /* n */
+    BODY_PROMPTS_MAX = 64,    /* a completion's */
+    BODY_INPUTS_MAX = 2048,   /* an embedding's */
+    BODY_MESSAGES_MAX = 4096, /* a chat's */
+    BODY_ENDS_MAX = 64,       /* stop_token_ids */
 };
 
 /* Text, or tokens that the client has made itself. */
-struct api_prompt {
+struct body_prompt {
     struct str text;
     const int32_t *tokens; /* NULL: text */
     uint32_t token_count;
 };
 
-enum api_kind { API_CHAT, API_COMPLETION };
+enum body_kind { BODY_CHAT, BODY_COMPLETION };
 
-struct api_request {
-    enum api_kind kind;
+struct body_generate {
+    enum body_kind kind;
     struct str model; /* as the client has it; ptr NULL: none given */
     bool stream;
     bool include_usage;
@@ -51,37 +51,33 @@ struct api_request {
     unsigned stop_count;
     struct prompt_message *messages; /* chat */
     size_t message_count;
-    bool goes_on;               /* the last message is the beginning of the answer */
-    struct api_prompt *prompts; /* completion */
+    bool goes_on;                /* the last message is the beginning of the answer */
+    struct body_prompt *prompts; /* completion */
     size_t prompt_count;
 };
 
-struct api_embedding {
+struct body_embed {
     struct str model;
     bool base64;
-    struct api_prompt *inputs;
+    struct body_prompt *inputs;
     size_t input_count;
 };
 
 /* What the engine samples with where the request says nothing. */
-struct sampler_params api_defaults(const struct model_sampling *recommended);
+struct sampler_params body_defaults(const struct model_sampling *recommended);
 
 /* 0, or ERR_INVALID and *error. `vocab` bounds token ids. */
-MUST_CHECK int api_parse_chat(struct arena *arena, struct str body,
+MUST_CHECK int body_read_chat(struct arena *arena, struct str body,
                               const struct sampler_params *defaults, uint32_t vocab,
-                              struct api_request *out, struct refusal *error);
-MUST_CHECK int api_parse_completion(struct arena *arena, struct str body,
+                              struct body_generate *out, struct refusal *error);
+MUST_CHECK int body_read_completion(struct arena *arena, struct str body,
                                     const struct sampler_params *defaults, uint32_t vocab,
-                                    struct api_request *out, struct refusal *error);
-MUST_CHECK int api_parse_embedding(struct arena *arena, struct str body, uint32_t vocab,
-                                   struct api_embedding *out, struct refusal *error);
-MUST_CHECK int api_parse_tokenize(struct arena *arena, struct str body, struct str *content,
+                                    struct body_generate *out, struct refusal *error);
+MUST_CHECK int body_read_embed(struct arena *arena, struct str body, uint32_t vocab,
+                               struct body_embed *out, struct refusal *error);
+MUST_CHECK int body_read_tokenize(struct arena *arena, struct str body, struct str *content,
                                   bool *add_special, struct refusal *error);
-MUST_CHECK int api_parse_detokenize(struct arena *arena, struct str body, uint32_t vocab,
-                                    struct api_prompt *out, struct refusal *error);
-
-/* Fills *error and returns ERR_INVALID. `param` may be NULL. */
-int api_refuse(struct arena *arena, struct refusal *error, const char *param, const char *code,
-               const char *fmt, ...) PRINTF_LIKE(5, 6);
+MUST_CHECK int body_read_detokenize(struct arena *arena, struct str body, uint32_t vocab,
+                                    struct body_prompt *out, struct refusal *error);
 
 #endif

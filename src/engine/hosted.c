@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/hosted.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "engine/body.h"
+#include "engine/refuse.h"
+#include "obs/log.h"
+
+const char *hosted_template_found(const struct hosted *h)
+{
+    switch (h->info->template_found) {
+    case MODEL_TEMPLATE_FAMILY: return "of that family";
+    case MODEL_TEMPLATE_UNKNOWN: return "of no known family";
+    case MODEL_TEMPLATE_NONE: break;
+    }
+    return "none";
+}
+
+static void log_loaded(const struct hosted *h)
+{
+    struct log_line l;
+    log_begin(&l, LOG_INFO, "loaded");
+    log_cstr(&l, "model", h->options.alias);
+    log_cstr(&l, "description", h->info->description);
+    log_u64(&l, "context", h->info->context);
+    log_u64(&l, "slots", h->info->slots);
+    log_u64(&l, "cache_bytes", h->info->slot_bytes * h->info->slots);
+    if (h->info->blas_from) log_u64(&l, "blas_from_tokens", h->info->blas_from);
+    log_cstr(&l, "chat_template", h->info->chat_template);
+    log_cstr(&l, "template_in_file", hosted_template_found(h));
+    log_u64(&l, "took_us", loop_now(h->loop) - h->started_us);
+    log_end(&l);
+}
+
+static void on_loaded(void *user, int err, const char *why)
+{
+    struct hosted *h = user;
+    if (err) {
+        if (h->on_failed) h->on_failed(h->user, why);
+        return;
+    }
+    h->model = compute_model(h->compute);
+    h->info = model_info(h->model);
+    h->defaults = body_defaults(&h->info->sampling);
+    log_loaded(h);
+}
+
+int hosted_start(struct hosted *h, struct loop *loop, const struct hosted_options *options)
+{
+    *h = (struct hosted){.options = *options, .name = str_of(options->alias), .loop = loop};
+    h->started_us = loop_now(loop);
+    h->created = clock_wall_us() / USEC_PER_SEC;
+    return compute_start(loop, &options->compute, on_loaded, h, &h->compute);
+}
+
+void hosted_stop(struct hosted *h)
+{
+    compute_stop(h->compute);
+    compute_free(h->compute);
+}
+
+int hosted_check_name(const struct hosted *h, struct arena *arena, struct str name,
+                      struct refusal *error)
+{
+    if (!name.len || str_eq(name, h->name)) return 0;
+    (void)refuse_field(arena, error, "model", "model_not_found",
+                       "This engine serves '%s', not '%.*s'.", h->options.alias,
+                       (int)MIN(name.len, (size_t)128), name.ptr);
+    error->status = 404;
+    return ERR_NOT_FOUND;
+}

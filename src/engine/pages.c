@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What there is to be got: models and readiness. */
+#include "dialect/openai/write.h"
+#include "engine/handlers.h"
+#include "json/write.h"
+
+enum { PAGE_MAX = 1024 * 1024 };
+
+static void write_model(struct json_writer *w, const struct server *s)
+{
+    openai_begin_model(w, s->hosted.name, s->hosted.created, STR("hostler"));
+    if (s->hosted.info) {
+        json_write_u64_member(w, "context_length", s->hosted.info->context);
+        json_write_key(w, "meta");
+        json_write_object(w);
+        json_write_str_member(w, "description", str_of(s->hosted.info->description));
+        json_write_u64_member(w, "parameters", s->hosted.info->params);
+        json_write_u64_member(w, "size_bytes", s->hosted.info->bytes);
+        json_write_u64_member(w, "vocabulary", s->hosted.info->vocab);
+        json_write_u64_member(w, "embedding_length", s->hosted.info->embedding);
+        json_write_u64_member(w, "context_length_trained", s->hosted.info->context_train);
+        json_write_u64_member(w, "slots", s->hosted.info->slots);
+        json_write_str_member(w, "chat_template", str_of(s->hosted.info->chat_template));
+        json_write_str_member(w, "template_in_file", str_of(hosted_template_found(&s->hosted)));
+        json_write_object_end(w);
+    }
+    json_write_object_end(w);
+}
+
+static void reply_writer(struct http_call *c, struct json_writer *w)
+{
+    if (json_write_end(w))
+        server_refuse(c, 500, "server_error", NULL, STR("The answer is too large."));
+    else
+        server_reply_json(c, 200, buf_str(w->out));
+}
+
+void get_models(struct server *s, struct http_call *c)
+{
+    struct buf b;
+    struct json_writer w;
+    buf_init(&b, PAGE_MAX);
+    json_write_init(&w, &b);
+    json_write_object(&w);
+    json_write_str_member(&w, "object", STR("list"));
+    json_write_key(&w, "data");
+    json_write_array(&w);
+    write_model(&w, s);
+    json_write_array_end(&w);
+    json_write_object_end(&w);
+    reply_writer(c, &w);
+    buf_fini(&b);
+}
+
+static const struct str one_model = STR_INIT("/v1/models/"); /* and its name behind it */
+
+void get_model(struct server *s, struct http_call *c)
+{
+    struct str escaped = str_skip(c->head->path, one_model.len);
+    struct str name;
+    struct buf b;
+    struct json_writer w;
+    if (http_percent_decode(c->arena, escaped, &name) || !str_eq(name, s->hosted.name)) {
+        server_refuse(
+            c, 404, "invalid_request_error", "model_not_found",
+            arena_printf(c->arena, "This engine serves '%s' only.", s->hosted.options.alias));
+        return;
+    }
+    buf_init(&b, PAGE_MAX);
+    json_write_init(&w, &b);
+    write_model(&w, s);
+    reply_writer(c, &w);
+    buf_fini(&b);
+}
+
+void get_health(struct server *s, struct http_call *c)
+{
+    if (s->draining)
+        server_refuse(c, 503, "server_error", "draining", STR("The engine is shutting down."));
+    else if (!s->hosted.model)
+        server_refuse(c, 503, "server_error", "loading", STR("The model is being loaded."));
+    else
+        server_reply_json(c, 200, STR("{\"status\":\"ok\"}"));
+}

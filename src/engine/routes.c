@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/routes.h"
+
+#include "engine/handlers.h"
+
+/* What is posted is work for the model; everything else is there to be got. */
+static const struct server_route routes[] = {
+    {STR_INIT("/v1/chat/completions"), true, false, post_chat},
+    {STR_INIT("/v1/completions"), true, false, post_completion},
+    {STR_INIT("/v1/embeddings"), true, false, post_embeddings},
+    {STR_INIT("/tokenize"), true, false, post_tokenize},
+    {STR_INIT("/detokenize"), true, false, post_detokenize},
+    {STR_INIT("/v1/models"), false, false, get_models},
+    {STR_INIT("/v1/models/"), false, true, get_model},
+    {STR_INIT("/health"), false, false, get_health},
+    {STR_INIT("/metrics"), false, false, get_metrics},
+};
+
+const struct server_routes engine_routes = {routes, ARRAY_LEN(routes)};
