@@ -33,9 +33,9 @@ static void write_finish(struct json_writer *w, enum finish finish)
 
 /* --- log probabilities --- */
 
-static struct str token_text(const struct answer *a, int32_t token, char piece[MODEL_PIECE_MAX])
+static struct str token_text(const struct answer *a, int32_t token, char piece[VOCAB_PIECE_MAX])
 {
-    return str_n(piece, model_piece(a->vocabulary, token, true, piece));
+    return str_n(piece, vocab_piece(a->vocab, token, true, piece));
 }
 
 /* A logarithm of zero has no number in JSON. */
@@ -48,7 +48,7 @@ static double in_range(float logprob)
 static void write_chat_token(struct json_writer *w, const struct answer *a, int32_t token,
                              float logprob)
 {
-    char piece[MODEL_PIECE_MAX];
+    char piece[VOCAB_PIECE_MAX];
     struct str text = token_text(a, token, piece);
     json_write_str_member(w, "token", text);
     json_write_double_member(w, "logprob", in_range(logprob));
@@ -95,7 +95,7 @@ static size_t characters(struct str s)
 static void write_completion_logprobs(struct json_writer *w, const struct answer *a,
                                       const struct answer_choice *c, size_t *text_offset)
 {
-    char piece[MODEL_PIECE_MAX];
+    char piece[VOCAB_PIECE_MAX];
     json_write_object(w);
     json_write_key(w, "tokens");
     json_write_array(w);

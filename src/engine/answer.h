@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "engine/body.h"
-#include "engine/model.h"
+#include "engine/model/vocab.h"
 #include "engine/output.h"
 #include "json/write.h"
 
@@ -19,7 +19,7 @@ enum { ANSWER_ID_SIZE = 48 };
 /* What all of an answer's objects have in common. Borrows the model's name and the model. */
 struct answer {
     enum body_kind kind;
-    const struct model *vocabulary; /* for the tokens of log probabilities */
+    const struct vocab *vocab; /* for the tokens of log probabilities */
     struct str model;
     char id[ANSWER_ID_SIZE];
     uint64_t created; /* seconds since 1970 */

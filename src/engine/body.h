@@ -13,7 +13,7 @@
 #include "base/base.h"
 #include "base/str.h"
 #include "dialect/openai/write.h"
-#include "engine/model.h"
+#include "engine/model/model.h"
 #include "engine/prompt.h"
 #include "engine/sampler.h"
 #include "engine/stop.h"

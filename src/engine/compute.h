@@ -9,7 +9,7 @@
 #define HOSTLER_ENGINE_COMPUTE_H
 
 #include "base/base.h"
-#include "engine/model.h"
+#include "engine/model/model.h"
 #include "engine/output.h"
 #include "engine/scheduler.h"
 #include "loop/loop.h"

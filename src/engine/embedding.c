@@ -74,19 +74,20 @@ static void fail(struct embedding *e, const struct refusal *error)
 static int read_inputs(struct preparation *p)
 {
     struct embedding *e = CONTAINER_OF(p, struct embedding, preparation);
-    const struct model_info *info = p->hosted->info;
-    int err = body_read_embed(&p->arena, p->call->body, info->vocab, &e->asked, &p->error);
+    const struct hosted *h = p->hosted;
+    int err = body_read_embed(&p->arena, p->call->body, vocab_info(h->vocab)->count, &e->asked,
+                              &p->error);
     if (err) return err;
-    err = hosted_check_name(p->hosted, &p->arena, e->asked.model, &p->error);
+    err = hosted_check_name(h, &p->arena, e->asked.model, &p->error);
     if (err) return err;
-    if (!info->embed_max)
+    if (!h->info->embeds)
         return refuse_field(&p->arena, &p->error, "model", "unsupported_model",
                             "This model gives no embeddings.");
-    if (e->asked.input_count * info->embedding > VALUES_MAX)
+    if (e->asked.input_count * h->embedder->length > VALUES_MAX)
         return refuse_field(&p->arena, &p->error, "input", NULL,
                             "'input' has too many elements for one answer.");
     p->param = "input";
-    p->room = info->embed_max;
+    p->room = h->embedder->input_max;
     p->around = true;
     p->texts = e->asked.inputs;
     p->count = e->asked.input_count;
@@ -122,7 +123,7 @@ static bool write_some(struct prepare_job *writing)
     struct embedding *e = CONTAINER_OF(writing, struct embedding, writing);
     const struct hosted *h = e->preparation.hosted;
     const struct embed_job *job = e->job;
-    uint32_t length = h->info->embedding;
+    uint32_t length = h->embedder->length;
     uint32_t end = MIN(job->count, e->written + MAX(VALUES_PIECE / length, 1u));
     if (!e->written) answer_embeddings_begin(&e->writer, &e->body);
     for (; e->written < end; e->written++)
@@ -155,7 +156,7 @@ static void write_answer(struct embedding *e)
     buf_init(&e->body, SERVER_ANSWER_MAX);
     e->writes = true;
     e->writing.left =
-        (size_t)e->job->count * e->preparation.hosted->info->embedding * sizeof(float);
+        (size_t)e->job->count * e->preparation.hosted->embedder->length * sizeof(float);
     e->writing.step = write_some;
     e->writing.on_prepared = on_written;
     preparer_add(e->preparation.server->preparer, &e->writing);
@@ -190,7 +191,7 @@ static void start(struct preparation *p)
     job->on_done = on_done;
     job->inputs = p->tokens;
     job->count = (uint32_t)p->count;
-    job->out = mem_must(p->count * p->hosted->info->embedding * sizeof *job->out);
+    job->out = mem_must(p->count * p->hosted->embedder->length * sizeof *job->out);
     for (size_t i = 0; i < p->count; i++)
         e->tokens += p->tokens[i].count;
     task_init(&e->task, run);

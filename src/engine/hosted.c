@@ -23,12 +23,14 @@ static void log_loaded(const struct hosted *h)
     log_begin(&l, LOG_INFO, "loaded");
     log_cstr(&l, "model", h->options.alias);
     log_cstr(&l, "description", h->info->description);
-    log_u64(&l, "context", h->info->context);
-    log_u64(&l, "slots", h->info->slots);
-    log_u64(&l, "cache_bytes", h->info->slot_bytes * h->info->slots);
-    if (h->info->blas_from) log_u64(&l, "blas_from_tokens", h->info->blas_from);
-    log_cstr(&l, "chat_template", h->info->chat_template);
-    log_cstr(&l, "template_in_file", hosted_template_found(h));
+    if (h->context) {
+        log_u64(&l, "context", h->context->length);
+        log_u64(&l, "slots", h->context->sequences);
+        log_u64(&l, "cache_bytes", h->context->sequence_bytes * h->context->sequences);
+        if (h->context->blas_from) log_u64(&l, "blas_from_tokens", h->context->blas_from);
+        log_cstr(&l, "chat_template", h->info->template_name);
+        log_cstr(&l, "template_in_file", hosted_template_found(h));
+    }
     log_u64(&l, "took_us", loop_now(h->loop) - h->started_us);
     log_end(&l);
 }
@@ -42,6 +44,9 @@ static void on_loaded(void *user, int err, const char *why)
     }
     h->model = compute_model(h->compute);
     h->info = model_info(h->model);
+    h->vocab = model_vocab(h->model);
+    if (h->info->generates) h->context = context_info(model_context(h->model));
+    if (model_embedder(h->model)) h->embedder = embed_info(model_embedder(h->model));
     h->defaults = body_defaults(&h->info->sampling);
     log_loaded(h);
 }

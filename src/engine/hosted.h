@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A model that this process serves: its names, what clients get where they say nothing, and the
- * thread that computes with it. The loop's thread; `info` and the vocabulary any thread's once it
- * is loaded. */
+ * thread that computes with it. The loop's thread; What it says of the model is constant, and any
+ * thread's, once that is loaded. */
 #ifndef HOSTLER_ENGINE_HOSTED_H
 #define HOSTLER_ENGINE_HOSTED_H
 
@@ -9,6 +9,8 @@
 #include "base/base.h"
 #include "dialect/dialect.h"
 #include "engine/compute.h"
+#include "engine/model/context.h"
+#include "engine/model/embed.h"
 #include "engine/sampler.h"
 
 struct hosted_options {
@@ -23,7 +25,10 @@ struct hosted {
     struct compute *compute;
     struct model *model; /* NULL until loaded */
     const struct model_info *info;
-    struct sampler_params defaults; /* where a request says nothing */
+    const struct vocab *vocab;
+    const struct context_info *context; /* NULL: it generates nothing */
+    const struct embed_info *embedder;  /* NULL: it gives no vectors */
+    struct sampler_params defaults;     /* where a request says nothing */
     uint64_t started_us;
     uint64_t created;                               /* what /v1/models says, seconds since 1970 */
     void (*on_failed)(void *user, const char *why); /* it could not be loaded */

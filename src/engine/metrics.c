@@ -27,14 +27,15 @@ static void ask_ready(const struct metric_series *s)
 static void ask_slots(const struct metric_series *s)
 {
     const struct server *server = s->source->owner;
-    if (server->hosted.model) series_put(s, server->hosted.info->slots);
+    if (server->hosted.context) series_put(s, server->hosted.context->sequences);
 }
 
 static void ask_cache_usage(const struct metric_series *s)
 {
     const struct server *server = s->source->owner;
-    if (!server->hosted.model) return;
-    double room = (double)server->hosted.info->slots * server->hosted.info->context;
+    const struct context_info *context = server->hosted.context;
+    if (!context) return;
+    double room = (double)context->sequences * context->length;
     series_put_double(s, (double)metric_read(&compute_stats(server->hosted.compute)->cache_used) /
                              room);
 }

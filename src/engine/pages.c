@@ -6,24 +6,36 @@
 
 enum { PAGE_MAX = 1024 * 1024 };
 
-static void write_model(struct json_writer *w, const struct server *s)
+static void write_context(struct json_writer *w, const struct hosted *h)
 {
-    openai_begin_model(w, s->hosted.name, s->hosted.created, STR("hostler"));
-    if (s->hosted.info) {
-        json_write_u64_member(w, "context_length", s->hosted.info->context);
-        json_write_key(w, "meta");
-        json_write_object(w);
-        json_write_str_member(w, "description", str_of(s->hosted.info->description));
-        json_write_u64_member(w, "parameters", s->hosted.info->params);
-        json_write_u64_member(w, "size_bytes", s->hosted.info->bytes);
-        json_write_u64_member(w, "vocabulary", s->hosted.info->vocab);
-        json_write_u64_member(w, "embedding_length", s->hosted.info->embedding);
-        json_write_u64_member(w, "context_length_trained", s->hosted.info->context_train);
-        json_write_u64_member(w, "slots", s->hosted.info->slots);
-        json_write_str_member(w, "chat_template", str_of(s->hosted.info->chat_template));
-        json_write_str_member(w, "template_in_file", str_of(hosted_template_found(&s->hosted)));
-        json_write_object_end(w);
-    }
+    json_write_u64_member(w, "slots", h->context->sequences);
+    json_write_str_member(w, "chat_template", str_of(h->info->template_name));
+    json_write_str_member(w, "template_in_file", str_of(hosted_template_found(h)));
+}
+
+static void write_meta(struct json_writer *w, const struct hosted *h)
+{
+    json_write_u64_member(w, "context_length",
+                          h->context ? h->context->length : h->embedder->input_max);
+    json_write_key(w, "meta");
+    json_write_object(w);
+    json_write_str_member(w, "description", str_of(h->info->description));
+    json_write_u64_member(w, "parameters", h->info->params);
+    json_write_u64_member(w, "size_bytes", h->info->bytes);
+    json_write_u64_member(w, "vocabulary", vocab_info(h->vocab)->count);
+    if (h->info->embeds) json_write_u64_member(w, "embedding_length", h->embedder->length);
+    json_write_u64_member(w, "context_length_trained", h->info->context_train);
+    json_write_bool_member(w, "generates", h->info->generates);
+    json_write_bool_member(w, "embeds", h->info->embeds);
+    json_write_bool_member(w, "ranks", h->info->ranks);
+    if (h->context) write_context(w, h);
+    json_write_object_end(w);
+}
+
+static void write_model(struct json_writer *w, const struct hosted *h)
+{
+    openai_begin_model(w, h->name, h->created, STR("hostler"));
+    if (h->info) write_meta(w, h);
     json_write_object_end(w);
 }
 
@@ -45,7 +57,7 @@ void get_models(struct server *s, struct http_call *c)
     json_write_str_member(&w, "object", STR("list"));
     json_write_key(&w, "data");
     json_write_array(&w);
-    write_model(&w, s);
+    write_model(&w, &s->hosted);
     json_write_array_end(&w);
     json_write_object_end(&w);
     reply_writer(c, &w);
@@ -68,7 +80,7 @@ void get_model(struct server *s, struct http_call *c)
     }
     buf_init(&b, PAGE_MAX);
     json_write_init(&w, &b);
-    write_model(&w, s);
+    write_model(&w, &s->hosted);
     reply_writer(c, &w);
     buf_fini(&b);
 }

@@ -55,8 +55,8 @@ static int take_tokens(struct preparation *p, const int32_t *tokens, size_t coun
 {
     if (!count && !p->may_be_empty) return refuse_empty(p);
     if (count > p->room) return refuse_length(p, "", count);
-    p->tokens[p->next++] = (struct model_tokens){tokens, (uint32_t)count};
-    p->prompt.model = NULL;
+    p->tokens[p->next++] = (struct token_list){tokens, (uint32_t)count};
+    p->prompt.vocab = NULL;
     return 0;
 }
 
@@ -64,7 +64,7 @@ static int begin_prompt(struct preparation *p)
 {
     const struct body_prompt *text = p->texts ? &p->texts[p->next] : NULL;
     if (text && text->tokens) return take_tokens(p, text->tokens, text->token_count);
-    int err = text ? prompt_of_text(&p->prompt, &p->arena, p->hosted->model, text->text, p->around,
+    int err = text ? prompt_of_text(&p->prompt, &p->arena, p->hosted->vocab, text->text, p->around,
                                     p->room)
                    : prompt_of_chat(&p->prompt, &p->arena, p->hosted->model, p->chat->messages,
                                     p->chat->message_count, p->chat->goes_on, p->room);
@@ -86,7 +86,7 @@ static bool step(struct prepare_job *job)
     if (!p->has_read)
         p->err = read_body(p);
     else if (p->next < p->count)
-        p->err = p->prompt.model ? go_on(p) : begin_prompt(p);
+        p->err = p->prompt.vocab ? go_on(p) : begin_prompt(p);
     if (p->err || p->next < p->count) return !p->err;
     if (p->handler->finish) p->err = p->handler->finish(p);
     return false;

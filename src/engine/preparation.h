@@ -18,7 +18,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "engine/body.h"
-#include "engine/model.h"
+#include "engine/model/model.h"
 #include "engine/preparer.h"
 #include "engine/prompt.h"
 #include "engine/server.h"
@@ -58,8 +58,8 @@ struct preparation {
     const struct body_generate *chat; /* instead of texts; count is 1 */
 
     int err;
-    struct refusal error;        /* with err */
-    struct model_tokens *tokens; /* each text's, on the arena */
+    struct refusal error;      /* with err */
+    struct token_list *tokens; /* each text's, on the arena */
 
     /* How far it is: */
     bool has_read;        /* `read` has run */

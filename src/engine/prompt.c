@@ -43,11 +43,11 @@ static struct str trim_right(struct str s)
 /* --- special tokens --- */
 
 /* The first one in `text`; *at is where. */
-static const struct model_special *find_special(const struct model *model, struct str text,
+static const struct vocab_special *find_special(const struct vocab *vocab, struct str text,
                                                 size_t *at)
 {
     for (size_t i = 0; i < text.len; i++) {
-        const struct model_special *found = model_special_at(model, str_skip(text, i));
+        const struct vocab_special *found = vocab_special_at(vocab, str_skip(text, i));
         if (!found) continue;
         *at = i;
         return found;
@@ -55,9 +55,9 @@ static const struct model_special *find_special(const struct model *model, struc
     return NULL;
 }
 
-static bool begins_with_token(const struct model *model, struct str text, int32_t token)
+static bool begins_with_token(const struct vocab *vocab, struct str text, int32_t token)
 {
-    const struct model_special *s = model_special_at(model, text);
+    const struct vocab_special *s = vocab_special_at(vocab, text);
     return s && s->token == token;
 }
 
@@ -111,7 +111,7 @@ static void add_run(struct builder *b, struct str text)
     b->len += text.len;
 }
 
-static void add_special(struct builder *b, const struct model_special *s)
+static void add_special(struct builder *b, const struct vocab_special *s)
 {
     end_run(b);
     add_span(b, (struct prompt_span){STR_NULL, s->token, false});
@@ -120,9 +120,9 @@ static void add_special(struct builder *b, const struct model_special *s)
 
 static void add_template(struct builder *b, struct str text)
 {
-    const struct model_special *s;
+    const struct vocab_special *s;
     size_t at;
-    while ((s = find_special(b->prompt->model, text, &at))) {
+    while ((s = find_special(b->prompt->vocab, text, &at))) {
         add_run(b, str_sub(text, 0, at));
         add_special(b, s);
         text = str_skip(text, at + s->name.len);
@@ -163,9 +163,9 @@ static bool is_guarded(const struct builder *b, struct str name)
  * their names in contents are cut in two. ERR_UNSUPPORTED: too many. */
 static int guard(struct builder *b, struct str rendered)
 {
-    const struct model_special *s;
+    const struct vocab_special *s;
     size_t at;
-    while ((s = find_special(b->prompt->model, rendered, &at))) {
+    while ((s = find_special(b->prompt->vocab, rendered, &at))) {
         rendered = str_skip(rendered, at + s->name.len);
         if (s->control || s->name.len < 2 || is_guarded(b, s->name)) continue;
         if (b->guarded_count == GUARDED_MAX) return ERR_UNSUPPORTED;
@@ -250,10 +250,10 @@ static int cut(struct builder *b, struct str rendered, struct content *contents,
 }
 
 /* Refuses what cannot have room before anything is done with it. */
-static int begin(struct prompt *p, const struct model *model, size_t bytes, size_t room)
+static int begin(struct prompt *p, const struct vocab *vocab, size_t bytes, size_t room)
 {
-    *p = (struct prompt){.model = model, .room = room};
-    p->count = bytes / model_info(model)->piece_max;
+    *p = (struct prompt){.vocab = vocab, .room = room};
+    p->count = bytes / vocab_info(vocab)->piece_max;
     if (p->count > room) return ERR_TOO_LARGE;
     p->count = 0;
     return 0;
@@ -272,12 +272,12 @@ static int end(struct builder *b)
 static int build_chat(struct builder *b, struct str rendered, struct content *contents,
                       size_t count, bool goes_on, size_t bytes)
 {
-    int32_t first = model_info(b->prompt->model)->begin;
+    int32_t first = vocab_info(b->prompt->vocab)->begin;
     b->text = arena_try(b->arena, rendered.len + bytes + 1);
     if (!b->text) return ERR_TOO_LARGE;
     int err = guard(b, rendered);
     if (err) return err;
-    if (first >= 0 && !begins_with_token(b->prompt->model, rendered, first))
+    if (first >= 0 && !begins_with_token(b->prompt->vocab, rendered, first))
         add_span(b, (struct prompt_span){STR_NULL, first, false});
     err = cut(b, rendered, contents, count, goes_on);
     end_run(b);
@@ -293,7 +293,7 @@ int prompt_of_chat(struct prompt *p, struct arena *arena, const struct model *mo
     assert(count > 0 && count < MARKED_MAX);
     for (size_t i = 0; i < count; i++)
         bytes += messages[i].content.len;
-    int err = begin(p, model, bytes, room);
+    int err = begin(p, model_vocab(model), bytes, room);
     if (err) return err;
     struct content *contents = arena_alloc(arena, count * sizeof *contents);
     struct model_message *marked = arena_alloc(arena, count * sizeof *marked);
@@ -307,14 +307,14 @@ int prompt_of_chat(struct prompt *p, struct arena *arena, const struct model *mo
 
 /* --- texts --- */
 
-int prompt_of_text(struct prompt *p, struct arena *arena, const struct model *model,
+int prompt_of_text(struct prompt *p, struct arena *arena, const struct vocab *vocab,
                    struct str text, bool around, size_t room)
 {
     struct builder b = {.prompt = p, .arena = arena};
-    const struct model_info *info = model_info(model);
-    int err = begin(p, model, text.len, room);
+    const struct vocab_info *info = vocab_info(vocab);
+    int err = begin(p, vocab, text.len, room);
     if (err) return err;
-    if (around && info->begin >= 0 && !begins_with_token(model, text, info->begin))
+    if (around && info->begin >= 0 && !begins_with_token(vocab, text, info->begin))
         add_span(&b, (struct prompt_span){STR_NULL, info->begin, false});
     if (text.len) add_span(&b, (struct prompt_span){text, -1, true});
     if (around && info->end >= 0) add_span(&b, (struct prompt_span){STR_NULL, info->end, false});
@@ -342,7 +342,7 @@ static bool ends_word(struct str text, size_t at)
 /* The length of the next piece of a text. */
 static size_t piece_of(const struct prompt *p, struct str text)
 {
-    if (text.len <= PROMPT_PIECE || !model_info(p->model)->cuts_words) return text.len;
+    if (text.len <= PROMPT_PIECE || !vocab_info(p->vocab)->cuts_words) return text.len;
     for (size_t at = PROMPT_PIECE - 1; at > PROMPT_PIECE / 2; at--)
         if (ends_word(text, at)) return at;
     return utf8_complete(str_sub(text, 0, PROMPT_PIECE));
@@ -352,7 +352,7 @@ static int add_tokens(struct prompt *p, struct str text, bool reads)
 {
     size_t n = 0;
     int err =
-        model_tokenize(p->model, text, false, reads, p->tokens + p->count, p->room - p->count, &n);
+        vocab_tokenize(p->vocab, text, false, reads, p->tokens + p->count, p->room - p->count, &n);
     p->count += n;
     return err;
 }

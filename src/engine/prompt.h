@@ -19,14 +19,15 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/str.h"
-#include "engine/model.h"
+#include "engine/model/model.h"
+#include "engine/model/vocab.h"
 
 enum { PROMPT_PIECE = 16 * 1024 };
 
 struct prompt_span; /* a control token, or text */
 
 struct prompt {
-    const struct model *model;
+    const struct vocab *vocab;
     struct prompt_span *spans;
     size_t span_count;
     size_t next; /* span to do */
@@ -46,7 +47,7 @@ struct prompt_message {
  * `around`: with the tokens that the model wants around a text, unless it begins with their name.
  * Borrows the text until the prompt is done. ERR_TOO_LARGE: it cannot have room; count then says
  * how many tokens it has at least. */
-MUST_CHECK int prompt_of_text(struct prompt *p, struct arena *arena, const struct model *model,
+MUST_CHECK int prompt_of_text(struct prompt *p, struct arena *arena, const struct vocab *vocab,
                               struct str text, bool around, size_t room);
 
 /* A chat, up to where the assistant's answer begins; `goes_on`: the last message is the answer's

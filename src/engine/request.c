@@ -151,7 +151,7 @@ static void fail(struct request *r, const struct refusal *error)
 /* --- sequences --- */
 
 /* The tokens that min_tokens holds back: the model's and the request's. */
-static void gather_ends(struct arena *arena, const struct model_info *info,
+static void gather_ends(struct arena *arena, const struct vocab_info *info,
                         struct body_generate *asked)
 {
     uint32_t count = info->end_count + asked->end_count;
@@ -171,13 +171,16 @@ static int read_request(struct preparation *p)
     struct body_generate *asked = &r->asked;
     bool is_chat = r->kind == BODY_CHAT;
     int err = (is_chat ? body_read_chat : body_read_completion)(
-        &p->arena, p->call->body, &h->defaults, h->info->vocab, asked, &p->error);
+        &p->arena, p->call->body, &h->defaults, vocab_info(h->vocab)->count, asked, &p->error);
     if (err) return err;
     err = hosted_check_name(h, &p->arena, asked->model, &p->error);
     if (err) return err;
-    gather_ends(&p->arena, h->info, asked);
+    if (!h->context)
+        return refuse_field(&p->arena, &p->error, "model", "unsupported_model",
+                            "This model generates no text.");
+    gather_ends(&p->arena, vocab_info(h->vocab), asked);
     p->param = is_chat ? "messages" : "prompt";
-    p->room = h->info->context - 1;
+    p->room = h->context->length - 1;
     p->around = true;
     p->texts = asked->prompts;
     p->chat = is_chat ? asked : NULL;
@@ -355,11 +358,11 @@ static void cut(struct work *work, const struct refusal *error)
 /* --- its beginning --- */
 
 /* One prompt's sequences; the first leads, so that the prompt is computed once. */
-static void add_choices(struct request *r, const struct model_tokens *prompt)
+static void add_choices(struct request *r, const struct token_list *prompt)
 {
     const struct hosted *h = r->hosted;
     const struct body_generate *asked = &r->asked;
-    uint32_t left = h->info->context - prompt->count;
+    uint32_t left = h->context->length - prompt->count;
     struct sequence_spec spec = {
         .prompt = prompt->tokens,
         .prompt_count = prompt->count,
@@ -378,7 +381,7 @@ static void add_choices(struct request *r, const struct model_tokens *prompt)
             spec.sampling.seed = asked->sampling.seed + i;
         else
             rand_bytes(&spec.sampling.seed, sizeof spec.sampling.seed);
-        c->sequence = sequence_new(&spec, h->info->vocab);
+        c->sequence = sequence_new(&spec, vocab_info(h->vocab)->count);
         c->sequence->owner = r;
         c->sequence->on_output = on_output;
         c->sequence->index = (unsigned)r->choice_count++;
@@ -398,7 +401,7 @@ static void start(struct preparation *p)
     p->work.cut = cut;
     r->stream = asked->stream;
     answer_init(&r->answer, r->kind);
-    r->answer.vocabulary = r->hosted->model;
+    r->answer.vocab = r->hosted->vocab;
     r->answer.model = r->hosted->name;
     r->answer.include_usage = asked->include_usage;
     r->answer.logprobs = asked->sampling.logprobs;

@@ -10,13 +10,14 @@
  * Waiting sequences get slots in the order in which they came, but one whose beginning another one
  * is computing waits for that. A slot keeps its tokens when its sequence has ended; a new prompt
  * goes on in the slot of the conversation that it continues, and copies the longest beginning that
- * any slot holds otherwise, when that is cheaper than computing (slots.h). */
+ * any slot holds otherwise, when that is cheaper than computing (cache.h). */
 #ifndef HOSTLER_ENGINE_SCHEDULER_H
 #define HOSTLER_ENGINE_SCHEDULER_H
 
 #include "base/base.h"
 #include "base/list.h"
-#include "engine/model.h"
+#include "engine/model/model.h"
+#include "engine/model/vocab.h"
 #include "engine/output.h"
 #include "engine/sequence.h"
 #include "obs/metrics.h"
@@ -46,10 +47,10 @@ struct embed_job {
     struct list link;
     void *owner;                                     /* the asker's */
     void (*on_done)(struct embed_job *job, int err); /* the asker's, on its loop */
-    const struct model_tokens *inputs; /* each 1..embed_max tokens; borrowed until on_embedded */
+    const struct token_list *inputs; /* each 1..input_max tokens; borrowed until on_embedded */
     uint32_t count;
     uint32_t next; /* first input still to do */
-    float *out;    /* [count][embedding]; borrowed */
+    float *out;    /* [count][length]; borrowed */
 };
 
 struct scheduler *scheduler_new(const struct scheduler_options *options);

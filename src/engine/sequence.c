@@ -59,3 +59,10 @@ void sequence_push(struct sequence *q, int32_t token)
     }
     q->tokens[q->count++] = token;
 }
+
+void sequence_leave_leader(struct sequence *q)
+{
+    if (!q->leader) return;
+    q->leader->followers--;
+    q->leader = NULL;
+}

@@ -84,6 +84,9 @@ void sequence_free(struct sequence *q);
 /* True for a token that ends this answer, whatever the model says of it. */
 bool sequence_ends_at(const struct sequence *q, int32_t token);
 
+/* It waits for no other one any more. */
+void sequence_leave_leader(struct sequence *q);
+
 /* Appends a token of the answer. */
 void sequence_push(struct sequence *q, int32_t token);
 

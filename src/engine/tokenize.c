@@ -66,7 +66,7 @@ static int write_tokens(struct preparation *p)
 static int read_detokenize(struct preparation *p)
 {
     struct tokenizing *t = of_preparation(p);
-    return body_read_detokenize(&p->arena, p->call->body, model_info(p->hosted->model)->vocab,
+    return body_read_detokenize(&p->arena, p->call->body, vocab_info(p->hosted->vocab)->count,
                                 &t->text, &p->error);
 }
 
@@ -75,12 +75,12 @@ static int write_text(struct preparation *p)
     const struct tokenizing *t = of_preparation(p);
     struct buf text;
     struct json_writer w;
-    char piece[MODEL_PIECE_MAX];
+    char piece[VOCAB_PIECE_MAX];
     int err = 0;
     buf_init(&text, SERVER_ANSWER_MAX);
     for (uint32_t i = 0; !err && i < t->text.token_count; i++)
         err = buf_append(
-            &text, str_n(piece, model_piece(p->hosted->model, t->text.tokens[i], true, piece)));
+            &text, str_n(piece, vocab_piece(p->hosted->vocab, t->text.tokens[i], true, piece)));
     json_write_init(&w, &of_preparation(p)->reply);
     json_write_object(&w);
     json_write_str_member(&w, "content", buf_str(&text));

@@ -32,6 +32,12 @@ struct metric_cell {
     _Atomic uint64_t v;
 };
 
+/* For what goes up and down and has one writer. */
+static inline void metric_store(struct metric_cell *c, uint64_t v)
+{
+    atomic_store_explicit(&c->v, v, memory_order_relaxed);
+}
+
 static inline void metric_add(struct metric_cell *c, uint64_t n)
 {
     atomic_store_explicit(&c->v, atomic_load_explicit(&c->v, memory_order_relaxed) + n,

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/model_fake.h"
+#include "engine/model/fake.h"
 #include "engine/prompt.h"
 
 enum { MESSAGES_MAX = 8, ROOM = 1 << 20 };

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "engine/gguf.h"
+#include "engine/model/gguf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "engine/gguf.h"
+#include "engine/model/gguf.h"
 
 static void put(struct buf *b, const void *p, size_t n)
 {

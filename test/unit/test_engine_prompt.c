@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "engine/model_fake.h"
+#include "engine/model/fake.h"
 #include "engine/prompt.h"
 
 enum { ROOM = 1 << 20 };
@@ -19,6 +19,7 @@ enum { ROOM = 1 << 20 };
 struct fixture {
     struct arena arena;
     struct model *model;
+    const struct vocab *vocab;
     struct prompt p;
 };
 
@@ -28,6 +29,7 @@ static void open_model(struct fixture *f, const char *script)
     char why[MODEL_WHY_MAX];
     arena_init(&f->arena, 64 << 20, 4096);
     assert_int_equal(model_load(&options, &f->model, why), 0);
+    f->vocab = model_vocab(f->model);
 }
 
 static void close_model(struct fixture *f)
@@ -84,7 +86,8 @@ static const char *as_a_whole(struct fixture *f, const struct prompt_message *me
         all[i] =
             (struct model_message){messages[i].role, arena_dup(&f->arena, messages[i].content).ptr};
     assert_int_equal(model_chat(f->model, all, count, &text), 0);
-    assert_int_equal(model_tokenize(f->model, buf_str(&text), true, true, tokens, ROOM, &n), 0);
+    assert_int_equal(
+        vocab_tokenize(model_vocab(f->model), buf_str(&text), true, true, tokens, ROOM, &n), 0);
     buf_fini(&text);
     f->p.tokens = tokens;
     f->p.count = n;
@@ -179,14 +182,14 @@ static void a_text_is_its_callers_own(void **state)
     struct fixture f;
     open_model(&f, "fake:mode echo");
     struct str text = STR("<|im_start|>user\nhi<|im_end|>");
-    assert_int_equal(finish(&f, prompt_of_text(&f.p, &f.arena, f.model, text, true, ROOM)), 0);
+    assert_int_equal(finish(&f, prompt_of_text(&f.p, &f.arena, f.vocab, text, true, ROOM)), 0);
     assert_string_equal(shown(&f), "<256><258>user\nhi<259>");
     assert_int_equal(
-        finish(&f, prompt_of_text(&f.p, &f.arena, f.model, STR("<|begin|>a"), true, ROOM)), 0);
+        finish(&f, prompt_of_text(&f.p, &f.arena, f.vocab, STR("<|begin|>a"), true, ROOM)), 0);
     assert_string_equal(shown(&f), "<256>a");
-    assert_int_equal(finish(&f, prompt_of_text(&f.p, &f.arena, f.model, STR("a"), false, ROOM)), 0);
+    assert_int_equal(finish(&f, prompt_of_text(&f.p, &f.arena, f.vocab, STR("a"), false, ROOM)), 0);
     assert_string_equal(shown(&f), "a");
-    assert_int_equal(finish(&f, prompt_of_text(&f.p, &f.arena, f.model, STR(""), false, ROOM)), 0);
+    assert_int_equal(finish(&f, prompt_of_text(&f.p, &f.arena, f.vocab, STR(""), false, ROOM)), 0);
     assert_int_equal(f.p.count, 0);
     close_model(&f);
 }
@@ -209,7 +212,7 @@ static void long_texts_come_in_pieces(void **state)
         unsigned steps = 1;
         open_model(&f, "fake:mode echo");
         struct str text = long_text(&f, 10 * PROMPT_PIECE + 1, units[i]);
-        int err = prompt_of_text(&f.p, &f.arena, f.model, text, false, ROOM);
+        int err = prompt_of_text(&f.p, &f.arena, f.vocab, text, false, ROOM);
         for (; !err && (err = prompt_step(&f.p)) == PROMPT_MORE; err = 0)
             steps++;
         assert_int_equal(err, 0);
@@ -231,7 +234,7 @@ static void a_space_may_be_the_last_byte(void **state)
     memset(text, 'x', PROMPT_PIECE);
     text[PROMPT_PIECE] = ' ';
     struct str all = str_n(text, PROMPT_PIECE + 1);
-    assert_int_equal(finish(&f, prompt_of_text(&f.p, &f.arena, f.model, all, false, ROOM)), 0);
+    assert_int_equal(finish(&f, prompt_of_text(&f.p, &f.arena, f.vocab, all, false, ROOM)), 0);
     assert_int_equal(f.p.count, all.len);
     close_model(&f);
 }
@@ -243,12 +246,12 @@ static void what_does_not_fit_is_not_read_to_its_end(void **state)
     (void)state;
     struct fixture f;
     open_model(&f, "fake:mode echo");
-    uint32_t piece = model_info(f.model)->piece_max;
+    uint32_t piece = vocab_info(model_vocab(f.model))->piece_max;
     struct str text = long_text(&f, 20 * PROMPT_PIECE, "word ");
-    assert_int_equal(prompt_of_text(&f.p, &f.arena, f.model, text, false, text.len / piece - 1),
+    assert_int_equal(prompt_of_text(&f.p, &f.arena, f.vocab, text, false, text.len / piece - 1),
                      ERR_TOO_LARGE);
     assert_int_equal(f.p.count, text.len / piece);
-    assert_int_equal(prompt_of_text(&f.p, &f.arena, f.model, text, false, text.len / piece), 0);
+    assert_int_equal(prompt_of_text(&f.p, &f.arena, f.vocab, text, false, text.len / piece), 0);
     assert_int_equal(finish(&f, 0), ERR_TOO_LARGE);
     assert_in_range(f.p.count, text.len / piece + 1, text.len / piece + 2 * PROMPT_PIECE);
     const struct prompt_message m = {"user", text};

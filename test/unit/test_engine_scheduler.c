@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/model_fake.h"
+#include "engine/model/fake.h"
 #include "engine/scheduler.h"
-#include "engine/slots.h"
+#include "engine/cache.h"
 
 enum { MANY = 300 };
 
@@ -124,7 +124,8 @@ static struct told *add_spec(struct bench *b, const char *text, struct sequence_
     int32_t tokens[4096];
     size_t n = 0;
     assert_true(b->count < MANY);
-    assert_int_equal(model_tokenize(b->model, str_of(text), true, true, tokens, 4096, &n), 0);
+    assert_int_equal(
+        vocab_tokenize(model_vocab(b->model), str_of(text), true, true, tokens, 4096, &n), 0);
     spec.prompt = tokens;
     spec.prompt_count = (uint32_t)n;
     t->sequence = sequence_new(&spec, FAKE_VOCAB);
@@ -448,7 +449,7 @@ static void conversations_with_one_beginning_keep_their_slots(void **state)
             if (!i && who) assert_int_equal(t->cached, SYSTEM + 1); /* and what begins a text */
         }
     }
-    assert_int_equal(model_fake_stats(b->model)->copies, 1);
+    assert_int_equal(model_fake_stats(b->model)->forks, 1);
     /* Another one, while one of them runs: an empty slot again, and not the one beside. */
     struct told *running = add(b, text[0], 50);
     scheduler_step(b->scheduler);
@@ -527,7 +528,7 @@ static void followers_copy_their_leaders_prompt(void **state)
     spec.leader = leader->sequence;
     struct told *second = add_spec(b, text, spec), *third = add_spec(b, text, spec);
     run(b);
-    assert_int_equal(model_fake_stats(b->model)->copies, 2);
+    assert_int_equal(model_fake_stats(b->model)->forks, 2);
     assert_int_equal(second->cached, 200);
     assert_string_equal(second->text, leader->text);
     assert_string_equal(third->text, leader->text);
@@ -669,11 +670,11 @@ static void embeddings_are_done_in_batches(void **state)
     struct bench *b = bench_new("fake:mode echo", 2, 128, 64);
     enum { INPUTS = 100 };
     int32_t tokens[INPUTS];
-    struct model_tokens inputs[INPUTS];
+    struct token_list inputs[INPUTS];
     float *out = calloc(INPUTS * 8, sizeof *out);
     for (int i = 0; i < INPUTS; i++) {
         tokens[i] = i;
-        inputs[i] = (struct model_tokens){tokens, (uint32_t)i % 9 + 1};
+        inputs[i] = (struct token_list){tokens, (uint32_t)i % 9 + 1};
     }
     struct embed_job job = {.inputs = inputs, .count = INPUTS, .out = out};
     struct embed_job cancelled = {.inputs = inputs, .count = INPUTS, .out = out};

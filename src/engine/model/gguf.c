@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/gguf.h"
+#include "engine/model/gguf.h"
 
 #include <errno.h>
 #include <fcntl.h>

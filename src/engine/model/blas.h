@@ -5,8 +5,8 @@
  * faster than ggml's own kernels for hundreds of tokens and slower for a few dozen: how much
  * depends on the library, the processor and the type of the weights. So it is timed on a matrix
  * like the model's own, before the model is loaded, and let go when it does not pay. */
-#ifndef HOSTLER_ENGINE_BLAS_H
-#define HOSTLER_ENGINE_BLAS_H
+#ifndef HOSTLER_ENGINE_MODEL_BLAS_H
+#define HOSTLER_ENGINE_MODEL_BLAS_H
 
 #include "base/base.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/model_fake.h"
+#include "engine/model/fake.h"
 
 #include <errno.h>
 #include <math.h>
@@ -16,21 +16,39 @@ enum fake_mode { FAKE_ECHO, FAKE_SCRIPT, FAKE_RANDOM };
 enum fake_template { FAKE_PLAIN, FAKE_TRIMS, FAKE_OMITS, FAKE_REPEATS };
 enum { FAKE_EMBEDDING = 8, FAKE_FILE_MAX = 64 * 1024 };
 
-struct fake_slot {
-    int32_t *tokens; /* info.context */
+struct fake_sequence {
+    int32_t *tokens; /* as many as a sequence may have */
     uint32_t count;
+};
+
+struct vocab {
+    struct vocab_info info;
+    uint64_t tokenize_us;
+};
+
+struct context {
+    struct context_info info;
+    struct model *model;
+    struct fake_sequence *sequences;
+    float *logits; /* rows of the last decode, one per item that asked */
+    size_t *rows;  /* item -> row */
+};
+
+struct embedder {
+    struct embed_info info;
+    struct model *model;
 };
 
 struct model {
     struct model_info info;
+    struct vocab vocab;
+    struct context context;
+    struct embedder embedder;
     enum fake_mode mode;
     enum fake_template template;
     char *text; /* what `script` answers */
-    uint64_t decode_us, token_us, load_us, tokenize_us;
+    uint64_t decode_us, token_us, load_us;
     uint64_t fail, nan;
-    struct fake_slot *slots;
-    float *logits; /* rows of the last decode, one per item that asked */
-    size_t *rows;  /* item -> row */
     struct model_fake_stats stats;
     void (*on_decode)(void *user, size_t items);
     void *on_decode_user;
@@ -110,7 +128,7 @@ static int set_key(struct model *m, struct str key, struct str value)
     else if (str_eq(key, STR("load_us")))
         m->load_us = n;
     else if (str_eq(key, STR("tokenize_us")))
-        m->tokenize_us = n;
+        m->vocab.tokenize_us = n;
     else if (str_eq(key, STR("context")))
         m->info.context_train = (uint32_t)n;
     else if (str_eq(key, STR("fail")))
@@ -155,30 +173,54 @@ static int read_script(struct model *m, const char *path, char why[MODEL_WHY_MAX
     return err;
 }
 
+static void open_context(struct model *m, const struct model_options *options)
+{
+    struct context *c = &m->context;
+    c->model = m;
+    c->info = (struct context_info){
+        .length = options->context ? options->context
+                                   : MIN(m->info.context_train, (uint32_t)MODEL_CONTEXT_DEFAULT),
+        .sequences = options->slots,
+        .batch = MAX(options->batch, options->slots),
+        .forks = true,
+        .vocab = FAKE_VOCAB,
+    };
+    c->sequences = mem_must_zero(c->info.sequences, sizeof *c->sequences);
+    for (uint32_t i = 0; i < c->info.sequences; i++)
+        c->sequences[i].tokens = mem_must_zero(c->info.length, sizeof *c->sequences[i].tokens);
+    c->logits = mem_must_zero((size_t)c->info.sequences * c->info.vocab, sizeof *c->logits);
+    c->rows = mem_must_zero(c->info.batch, sizeof *c->rows);
+}
+
 static const int32_t fake_ends[] = {FAKE_END};
 
 int model_load(const struct model_options *options, struct model **out, char why[MODEL_WHY_MAX])
 {
     struct model *m = mem_must_zero(1, sizeof *m);
     m->info = (struct model_info){
-        .vocab = FAKE_VOCAB,
-        .embedding = FAKE_EMBEDDING,
-        .piece_max = sizeof "<|im_start|>" - 1,
-        .embed_max = 256,
         .context_train = 8192,
-        .slots = options->slots,
-        .batch = MAX(options->batch, options->slots),
         .params = 1,
         .bytes = 1,
-        .copies = true,
+        .generates = true,
+        .embeds = true,
         .template_found = MODEL_TEMPLATE_FAMILY,
-        .chat_template = "built-in scripted",
+        .template_name = "built-in scripted",
+        .sampling = {-1, -1, -1, -1, -1},
+    };
+    m->vocab.info = (struct vocab_info){
+        .count = FAKE_VOCAB,
+        .piece_max = sizeof "<|im_start|>" - 1,
         .begin = FAKE_BOS,
         .end = -1,
         .ends = fake_ends,
         .end_count = ARRAY_LEN(fake_ends),
         .cuts_words = true,
-        .sampling = {-1, -1, -1, -1, -1},
+        .bos_name = STR("<|begin|>"),
+        .eos_name = STR("<|end|>"),
+    };
+    m->embedder = (struct embedder){
+        .info = {.length = FAKE_EMBEDDING, .input_max = 256, .pooling = MODEL_POOLING_MEAN},
+        .model = m,
     };
     int err = read_script(m, options->path, why);
     if (err) {
@@ -189,13 +231,7 @@ int model_load(const struct model_options *options, struct model **out, char why
     struct model_info *info = &m->info;
     (void)snprintf(info->arch, sizeof info->arch, "fake");
     (void)snprintf(info->description, sizeof info->description, "scripted model");
-    info->context = options->context ? options->context
-                                     : MIN(info->context_train, (uint32_t)MODEL_CONTEXT_DEFAULT);
-    m->slots = mem_must_zero(info->slots, sizeof *m->slots);
-    for (uint32_t i = 0; i < info->slots; i++)
-        m->slots[i].tokens = mem_must_zero(info->context, sizeof *m->slots[i].tokens);
-    m->logits = mem_must_zero((size_t)info->slots * info->vocab, sizeof *m->logits);
-    m->rows = mem_must_zero(info->batch, sizeof *m->rows);
+    open_context(m, options);
     *out = m;
     return 0;
 }
@@ -203,11 +239,12 @@ int model_load(const struct model_options *options, struct model **out, char why
 void model_free(struct model *m)
 {
     if (!m) return;
-    for (uint32_t i = 0; m->slots && i < m->info.slots; i++)
-        free(m->slots[i].tokens);
-    free(m->slots);
-    free(m->logits);
-    free(m->rows);
+    struct context *c = &m->context;
+    for (uint32_t i = 0; c->sequences && i < c->info.sequences; i++)
+        free(c->sequences[i].tokens);
+    free(c->sequences);
+    free(c->logits);
+    free(c->rows);
     free(m->text);
     free(m);
 }
@@ -215,6 +252,36 @@ void model_free(struct model *m)
 const struct model_info *model_info(const struct model *m)
 {
     return &m->info;
+}
+
+const struct vocab *model_vocab(const struct model *m)
+{
+    return &m->vocab;
+}
+
+struct context *model_context(struct model *m)
+{
+    return &m->context;
+}
+
+struct embedder *model_embedder(struct model *m)
+{
+    return &m->embedder;
+}
+
+const struct vocab_info *vocab_info(const struct vocab *v)
+{
+    return &v->info;
+}
+
+const struct context_info *context_info(const struct context *c)
+{
+    return &c->info;
+}
+
+const struct embed_info *embed_info(const struct embedder *e)
+{
+    return &e->info;
 }
 
 const struct model_fake_stats *model_fake_stats(const struct model *m)
@@ -230,7 +297,7 @@ void model_fake_on_decode(struct model *m, void (*fn)(void *user, size_t items),
 
 /* --- vocabulary --- */
 
-static const struct model_special specials[] = {
+static const struct vocab_special specials[] = {
     {STR_INIT("<|im_start|>"), FAKE_OPEN, true, false},
     {STR_INIT("<|im_end|>"), FAKE_CLOSE, true, false},
     {STR_INIT("<|begin|>"), FAKE_BOS, true, false},
@@ -239,23 +306,23 @@ static const struct model_special specials[] = {
     {STR_INIT("<|n|>"), FAKE_LINE, true, true},
 };
 
-const struct model_special *model_special_at(const struct model *m UNUSED, struct str text)
+const struct vocab_special *vocab_special_at(const struct vocab *v UNUSED, struct str text)
 {
     for (size_t i = 0; i < ARRAY_LEN(specials); i++)
         if (str_starts(text, specials[i].name)) return &specials[i];
     return NULL;
 }
 
-int model_tokenize(const struct model *m, struct str text, bool add_special, bool parse_special,
+int vocab_tokenize(const struct vocab *v, struct str text, bool add_special, bool parse_special,
                    int32_t *tokens, size_t max, size_t *count)
 {
     size_t n = 0;
-    nap(m->tokenize_us * text.len / 1024);
+    nap(v->tokenize_us * text.len / 1024);
     if (add_special && n++ < max) tokens[0] = FAKE_BOS;
     while (text.len) {
         int32_t token = (unsigned char)text.ptr[0];
         size_t used = 1;
-        const struct model_special *special = model_special_at(m, text);
+        const struct vocab_special *special = vocab_special_at(v, text);
         if (special && (parse_special || !special->control)) {
             token = special->token;
             used = special->name.len;
@@ -270,8 +337,8 @@ int model_tokenize(const struct model *m, struct str text, bool add_special, boo
     return n > max ? ERR_TOO_LARGE : 0;
 }
 
-size_t model_piece(const struct model *m UNUSED, int32_t token, bool special,
-                   char out[MODEL_PIECE_MAX])
+size_t vocab_piece(const struct vocab *v UNUSED, int32_t token, bool special,
+                   char out[VOCAB_PIECE_MAX])
 {
     if (token >= 0 && token < 256) {
         out[0] = (char)token;
@@ -285,7 +352,7 @@ size_t model_piece(const struct model *m UNUSED, int32_t token, bool special,
     return 0;
 }
 
-bool model_is_end(const struct model *m UNUSED, int32_t token)
+bool vocab_is_end(const struct vocab *v UNUSED, int32_t token)
 {
     return token == FAKE_END;
 }
@@ -324,7 +391,7 @@ int model_chat(const struct model *m, const struct model_message *messages, size
 /* --- computing --- */
 
 /* Where the answer begins: behind the last message's opening, role and line end. 0: not a chat. */
-static uint32_t answer_start(const struct fake_slot *s, uint32_t *open)
+static uint32_t answer_start(const struct fake_sequence *s, uint32_t *open)
 {
     for (uint32_t i = s->count; i-- > 0;) {
         if (s->tokens[i] != FAKE_OPEN) continue;
@@ -337,7 +404,7 @@ static uint32_t answer_start(const struct fake_slot *s, uint32_t *open)
 }
 
 /* The at-th token of the last message before `open`, or the end. */
-static int32_t echoed(const struct fake_slot *s, uint32_t open, uint32_t at)
+static int32_t echoed(const struct fake_sequence *s, uint32_t open, uint32_t at)
 {
     uint32_t begin = open;
     while (begin > 0 && s->tokens[begin - 1] != FAKE_OPEN)
@@ -349,12 +416,12 @@ static int32_t echoed(const struct fake_slot *s, uint32_t open, uint32_t at)
     return i >= open || s->tokens[i] == FAKE_CLOSE ? FAKE_END : s->tokens[i];
 }
 
-static uint64_t slot_hash(const struct fake_slot *s)
+static uint64_t sequence_hash(const struct fake_sequence *s)
 {
     return hash_fnv(str_n((const char *)s->tokens, s->count * sizeof *s->tokens));
 }
 
-static int32_t next_token(const struct model *m, const struct fake_slot *s)
+static int32_t next_token(const struct model *m, const struct fake_sequence *s)
 {
     uint32_t open = 0;
     uint32_t start = answer_start(s, &open);
@@ -364,13 +431,13 @@ static int32_t next_token(const struct model *m, const struct fake_slot *s)
         return at < len ? (unsigned char)m->text[at] : FAKE_END;
     }
     if (start && start <= s->count) return echoed(s, open, s->count - start);
-    return 'a' + (int32_t)(slot_hash(s) % 26);
+    return 'a' + (int32_t)(sequence_hash(s) % 26);
 }
 
-static void fill_row(const struct model *m, const struct fake_slot *s, float *row)
+static void fill_row(const struct model *m, const struct fake_sequence *s, float *row)
 {
-    uint64_t seed = slot_hash(s);
-    for (uint32_t i = 0; i < m->info.vocab; i++) {
+    uint64_t seed = sequence_hash(s);
+    for (uint32_t i = 0; i < (uint32_t)FAKE_VOCAB; i++) {
         uint64_t noise = (seed ^ (i * 0x9e3779b97f4a7c15u)) * 0xbf58476d1ce4e5b9u;
         row[i] = (float)(noise >> 40) / (float)(1 << 24) * (m->mode == FAKE_RANDOM ? 8.0f : 1.0f);
         if (i >= FAKE_BOS && m->mode == FAKE_RANDOM) row[i] = -20;
@@ -378,10 +445,11 @@ static void fill_row(const struct model *m, const struct fake_slot *s, float *ro
     if (m->mode != FAKE_RANDOM) row[next_token(m, s)] = 20;
 }
 
-int model_decode(struct model *m, const struct model_item *items, size_t count)
+int context_decode(struct context *c, const struct context_item *items, size_t count)
 {
+    struct model *m = c->model;
     size_t rows = 0;
-    assert(count > 0 && count <= m->info.batch);
+    assert(count > 0 && count <= c->info.batch);
     if (m->on_decode) m->on_decode(m->on_decode_user, count);
     nap(m->decode_us + m->token_us * count);
     m->stats.decodes++;
@@ -389,37 +457,43 @@ int model_decode(struct model *m, const struct model_item *items, size_t count)
     m->stats.last_items = (unsigned)count;
     if (m->stats.decodes == m->fail) return ERR_INVALID;
     for (size_t i = 0; i < count; i++) {
-        struct fake_slot *s = &m->slots[items[i].slot];
-        assert(items[i].slot < m->info.slots && items[i].position == s->count);
-        assert(s->count < m->info.context);
+        struct fake_sequence *s = &c->sequences[items[i].sequence];
+        assert(items[i].sequence < c->info.sequences && items[i].position == s->count);
+        assert(s->count < c->info.length);
         s->tokens[s->count++] = items[i].token;
         if (!items[i].logits) continue;
-        assert(rows < m->info.slots);
-        float *row = m->logits + rows * m->info.vocab;
+        assert(rows < c->info.sequences);
+        float *row = c->logits + rows * c->info.vocab;
         fill_row(m, s, row);
-        for (uint32_t k = 0; m->stats.decodes == m->nan && k < m->info.vocab; k++)
+        for (uint32_t k = 0; m->stats.decodes == m->nan && k < c->info.vocab; k++)
             row[k] = NAN;
-        m->rows[i] = rows++;
+        c->rows[i] = rows++;
     }
     return 0;
 }
 
-float *model_logits(struct model *m, size_t index)
+float *context_logits(struct context *c, size_t index)
 {
-    return m->logits + m->rows[index] * m->info.vocab;
+    return c->logits + c->rows[index] * c->info.vocab;
 }
 
-bool model_trim(struct model *m, uint32_t slot, uint32_t length)
+bool context_trim(struct context *c, uint32_t sequence, uint32_t length)
 {
-    if (length < m->slots[slot].count) m->slots[slot].count = length;
+    if (length < c->sequences[sequence].count) c->sequences[sequence].count = length;
     return true;
 }
 
-bool model_copy(struct model *m, uint32_t from, uint32_t to)
+void context_drop(struct context *c, uint32_t sequence)
 {
-    memcpy(m->slots[to].tokens, m->slots[from].tokens, m->slots[from].count * sizeof(int32_t));
-    m->slots[to].count = m->slots[from].count;
-    m->stats.copies++;
+    c->sequences[sequence].count = 0;
+}
+
+bool context_fork(struct context *c, uint32_t from, uint32_t to)
+{
+    const struct fake_sequence *source = &c->sequences[from];
+    memcpy(c->sequences[to].tokens, source->tokens, source->count * sizeof *source->tokens);
+    c->sequences[to].count = source->count;
+    c->model->stats.forks++;
     return true;
 }
 
@@ -428,13 +502,13 @@ void model_set_threads(struct model *m, unsigned threads)
     m->stats.threads = threads;
 }
 
-int model_embed(struct model *m, const struct model_tokens *inputs, size_t count, float *out)
+int embed_run(struct embedder *e, const struct token_list *inputs, size_t count, float *out)
 {
-    m->stats.embeds++;
+    e->model->stats.embeds++;
     for (size_t i = 0; i < count; i++) {
         float *v = out + i * FAKE_EMBEDDING;
         float sum = 0;
-        nap(m->token_us * inputs[i].count);
+        nap(e->model->token_us * inputs[i].count);
         for (unsigned k = 0; k < FAKE_EMBEDDING; k++)
             v[k] = k == 0;
         for (uint32_t t = 0; t < inputs[i].count; t++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The scripted model behind model.h, for tests and hostler-engine-fake: deterministic, no weights.
+/* The scripted model behind model.h, vocab.h, context.h and embed.h, for tests and hostler-engine-fake: deterministic, no weights.
  *
  * Its "file" is text, one `key value` per line, the first line being `hostler fake model`; or the
  * path itself is "fake:key value;key value". Keys:
@@ -23,7 +23,10 @@
 #ifndef HOSTLER_ENGINE_MODEL_FAKE_H
 #define HOSTLER_ENGINE_MODEL_FAKE_H
 
-#include "engine/model.h"
+#include "engine/model/context.h"
+#include "engine/model/embed.h"
+#include "engine/model/model.h"
+#include "engine/model/vocab.h"
 
 enum {
     FAKE_BOS = 256,
@@ -39,7 +42,7 @@ struct model_fake_stats {
     unsigned decodes;
     unsigned items;      /* in all decodes together */
     unsigned last_items; /* in the last one */
-    unsigned copies;
+    unsigned forks;
     unsigned embeds; /* calls */
     unsigned threads;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* blas.h on ggml. */
-#include "engine/blas.h"
+#include "engine/model/blas.h"
 
 #include <dlfcn.h>
 #include <string.h>

@@ -5,8 +5,8 @@
  * A model file is untrusted and may be cut off by a broken download; this gives the clear message
  * that the library behind it does not. Specification:
  * https://github.com/ggml-org/ggml/blob/master/docs/gguf.md */
-#ifndef HOSTLER_ENGINE_GGUF_H
-#define HOSTLER_ENGINE_GGUF_H
+#ifndef HOSTLER_ENGINE_MODEL_GGUF_H
+#define HOSTLER_ENGINE_MODEL_GGUF_H
 
 #include "base/base.h"
 #include "base/str.h"

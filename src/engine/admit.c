@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/scheduler_priv.h"
+
+enum { FOLLOW_LEAST = PLAN_ROWS }; /* tokens to copy that make waiting for them worth it */
+
+/* Takes the slot of a sequence whose reader is slow: what it computed stays in the cache until
+ * somebody needs the room. */
+static bool park_one(struct scheduler *s)
+{
+    for (uint32_t i = 0; i < s->cache.count; i++) {
+        struct sequence *q = s->cache.all[i].user;
+        if (!q || !q->paused || q->state != SEQUENCE_RUNNING) continue;
+        cache_give_back(&s->cache, q, false, s->options.now_us());
+        q->state = SEQUENCE_PARKED;
+        list_push_back(&s->parked, &q->link);
+        return true;
+    }
+    return false;
+}
+
+static void admit_one(struct scheduler *s, struct sequence *q)
+{
+    cache_take(&s->cache, q, &s->plan.cost);
+    list_remove(&q->link);
+    list_push_back(&s->prefill, &q->link);
+    q->state = SEQUENCE_PREFILL;
+    metric_sub(&s->stats.waiting, 1);
+    if (q->generated) return; /* it comes back */
+    q->cached = q->done;
+    metric_add(&s->stats.cached_tokens, q->cached);
+    histogram_observe_us(&s->stats.wait_seconds, s->options.now_us() - q->queued_us);
+}
+
+/* Tokens that both begin with; never all of q's. */
+static uint32_t common(const struct sequence *q, const struct sequence *other)
+{
+    uint32_t most = MIN(q->count - 1, other->goal);
+    uint32_t n = 0;
+    while (n < most && q->tokens[n] == other->tokens[n])
+        n++;
+    return n;
+}
+
+/* The prompt being computed that will have most of q's tokens, if that is much
+ * more than any slot has now. */
+static struct sequence *find_leader(const struct scheduler *s, const struct sequence *q,
+                                    uint32_t *shared)
+{
+    struct sequence *found = NULL;
+    *shared = cache_held(&s->cache, q) + FOLLOW_LEAST - 1;
+    LIST_EACH(&s->prefill, it)
+    {
+        struct sequence *other = LIST_ITEM(it, struct sequence, link);
+        uint32_t n = common(q, other);
+        if (n <= *shared || other->done >= n) continue;
+        *shared = n;
+        found = other;
+    }
+    return found;
+}
+
+/* True while another one computes what this one begins with: a copy will be cheaper. */
+static bool follows(const struct scheduler *s, struct sequence *q)
+{
+    uint32_t shared;
+    if (q->leader && q->leader->done < q->shared) return true;
+    sequence_leave_leader(q);
+    q->leader = s->info->forks ? find_leader(s, q, &shared) : NULL;
+    if (!q->leader) return false;
+    q->leader->followers++;
+    q->shared = shared;
+    return true;
+}
+
+void admit__waiting(struct scheduler *s)
+{
+    LIST_EACH_SAFE(&s->waiting, it, next)
+    {
+        struct sequence *q = LIST_ITEM(it, struct sequence, link);
+        if (q->paused || follows(s, q)) continue;
+        if (cache_busy(&s->cache) == s->cache.count && !park_one(s)) return;
+        admit_one(s, q);
+    }
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "engine/scheduler_priv.h"
+#include "obs/log.h"
+
+enum {
+    GROUP_US = 30 * USEC_PER_MS, /* prompts of one decode, whose first tokens come together */
+    GROUP_LEAST = 32,            /* tokens; in fewer each one costs more */
+};
+
+/* After a decode that failed nothing is known of its slots. */
+static void fail_items(struct scheduler *s, size_t count, int err)
+{
+    log_note(LOG_ERROR, "decode", "%s", err_text(err));
+    metric_add(&s->stats.failures, 1);
+    for (size_t i = 0; i < count; i++) {
+        struct sequence *q = s->cache.all[s->items[i].sequence].user;
+        if (!q) continue;
+        q->done = 0;
+        tell__end(s, q, STR_NULL, FINISH_FAILED);
+    }
+}
+
+static bool runs(const struct sequence *q)
+{
+    return q && q->state == SEQUENCE_RUNNING && !q->paused;
+}
+
+static size_t collect_running(struct scheduler *s)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < s->cache.count; i++) {
+        const struct sequence *q = s->cache.all[i].user;
+        if (!runs(q)) continue;
+        s->items[n++] = (struct context_item){q->tokens[q->done], i, q->done, true};
+    }
+    return n;
+}
+
+static size_t length(const struct list *l)
+{
+    size_t n = 0;
+    LIST_EACH(l, it)
+    n++;
+    return n;
+}
+
+/* Returns how many ran. */
+static size_t decode_running(struct scheduler *s)
+{
+    size_t n = collect_running(s);
+    if (!n) return 0;
+    uint64_t started = s->options.now_us();
+    unsigned threads = threads_pick(&s->decode_threads);
+    model_set_threads(s->model, threads);
+    int err = context_decode(s->context, s->items, n);
+    if (err) {
+        fail_items(s, n, err);
+        return n;
+    }
+    uint64_t us = s->options.now_us() - started;
+    plan_ran(&s->plan, n, length(&s->prefill), us);
+    threads_note(&s->decode_threads, n, (double)n, us);
+    threads_follow(&s->prefill_threads, &s->decode_threads);
+    histogram_observe_us(&s->stats.decode_seconds, us);
+    metric_add(&s->stats.decodes, 1);
+    metric_store(&s->stats.threads, threads);
+    for (size_t i = 0; i < n; i++) {
+        struct sequence *q = s->cache.all[s->items[i].sequence].user;
+        q->done++;
+        token__take(s, q, context_logits(s->context, i));
+    }
+    return n;
+}
+
+static int compare_slots(const void *a, const void *b)
+{
+    const struct part *x = a, *y = b;
+    return x->sequence->slot < y->sequence->slot ? -1 : x->sequence->slot > y->sequence->slot;
+}
+
+/* The slice's parts, in order of their slots. */
+static size_t collect_parts(struct scheduler *s, size_t running)
+{
+    size_t count = 0, n = 0, at = 0;
+    LIST_EACH(&s->prefill, it)
+    {
+        const struct sequence *q = LIST_ITEM(it, struct sequence, link);
+        s->prompts[count++] = (struct plan_prompt){
+            .rest = q->goal - q->done, .depth = q->done, .waiters = q->followers};
+    }
+    (void)plan_slice(&s->plan, s->prompts, count, running);
+    LIST_EACH(&s->prefill, it)
+    {
+        uint32_t take = s->prompts[at].take;
+        if (take)
+            s->parts[n++] = (struct part){
+                .sequence = LIST_ITEM(it, struct sequence, link), .count = take, .oldest = at == 0};
+        at++;
+    }
+    qsort(s->parts, n, sizeof *s->parts, compare_slots);
+    return n;
+}
+
+/* How many of the parts from `first` on go well in one decode: of neighbouring slots and equally
+ * long, since the model computes others one after the other anyway, in pieces that waste its time.
+ * And no more than a short while takes, after which the first ones' tokens can go out. */
+static size_t group_length(const struct scheduler *s, size_t first, size_t parts)
+{
+    const struct part *p = &s->parts[first];
+    size_t n = 1;
+    for (; first + n < parts; n++) {
+        uint32_t tokens = (uint32_t)(n + 1) * p->count;
+        double us = cost_of(&s->plan.cost, tokens, p->sequence->done);
+        if (tokens > GROUP_LEAST && (us <= 0 || us > GROUP_US)) break;
+        if (p[n].count != p->count || p[n].sequence->slot != p->sequence->slot + n) break;
+    }
+    return n;
+}
+
+static size_t collect_items(struct scheduler *s, struct part *parts, size_t count)
+{
+    size_t n = 0;
+    for (size_t p = 0; p < count; p++) {
+        const struct sequence *q = parts[p].sequence;
+        for (uint32_t i = 0; i < parts[p].count; i++) {
+            uint32_t at = q->done + i;
+            s->items[n++] = (struct context_item){q->tokens[at], q->slot, at, at + 1 == q->goal};
+        }
+        parts[p].last_item = (uint32_t)(n - 1);
+    }
+    return n;
+}
+
+static unsigned bits(size_t n)
+{
+    unsigned b = 0;
+    for (; n; n /= 2)
+        b++;
+    return b;
+}
+
+static void note_slice(struct scheduler *s, const struct part *parts, size_t count, size_t tokens,
+                       uint64_t us)
+{
+    bool oldest = false;
+    for (size_t p = 0; p < count; p++)
+        oldest |= parts[p].oldest;
+    threads_note(&s->prefill_threads, bits(tokens), (double)tokens, us);
+    threads_follow(&s->decode_threads, &s->prefill_threads);
+    histogram_observe_us(&s->stats.prefill_seconds, us);
+    metric_add(&s->stats.prompt_tokens, tokens);
+    plan_prefilled(&s->plan, (uint32_t)tokens, parts->sequence->done + parts->count / 2, us,
+                   oldest);
+}
+
+/* A part of the prompt was decoded: the rest follows, or behind the
+ * whole prompt the first token. */
+static void end_part(struct scheduler *s, const struct part *part)
+{
+    struct sequence *q = part->sequence;
+    q->done += part->count;
+    if (q->done < q->goal) return;
+    q->state = SEQUENCE_RUNNING;
+    list_remove(&q->link);
+    token__take(s, q, context_logits(s->context, part->last_item));
+}
+
+static void prefill_group(struct scheduler *s, struct part *parts, size_t count)
+{
+    tell__pause(s);
+    size_t n = collect_items(s, parts, count);
+    uint64_t started = s->options.now_us();
+    model_set_threads(s->model, threads_pick(&s->prefill_threads));
+    int err = context_decode(s->context, s->items, n);
+    if (err) {
+        fail_items(s, n, err);
+        return;
+    }
+    note_slice(s, parts, count, n, s->options.now_us() - started);
+    for (size_t p = 0; p < count; p++)
+        end_part(s, &parts[p]);
+}
+
+static bool prefill_slice(struct scheduler *s, size_t running)
+{
+    if (list_empty(&s->prefill)) return false;
+    size_t parts = collect_parts(s, running);
+    for (size_t p = 0; p < parts;) {
+        size_t n = group_length(s, p, parts);
+        prefill_group(s, s->parts + p, n);
+        p += n;
+    }
+    return true;
+}
+
+static bool embed_batch(struct scheduler *s, size_t running)
+{
+    if (list_empty(&s->embeds)) return false;
+    struct embed_job *job = LIST_ITEM(s->embeds.next, struct embed_job, link);
+    double budget = plan_budget_us(&s->plan, running, 1);
+    struct embedder *embedder = model_embedder(s->model);
+    const struct embed_info *info = embed_info(embedder);
+    uint32_t size = plan_fit(&s->embed_cost, budget, 0, info->input_max);
+    uint32_t n = 0, tokens = 0;
+    while (job->next + n < job->count && n < EMBED_INPUTS_MAX) {
+        uint32_t more = job->inputs[job->next + n].count;
+        if (n && tokens + more > size) break;
+        tokens += more;
+        n++;
+    }
+    tell__pause(s);
+    size_t at = (size_t)job->next * info->length;
+    uint64_t started = s->options.now_us();
+    int err = embed_run(embedder, job->inputs + job->next, n, job->out + at);
+    uint64_t us = s->options.now_us() - started;
+    cost_note(&s->embed_cost, tokens, 0, us);
+    plan_charge(&s->plan, us);
+    job->next += n;
+    if (err)
+        metric_add(&s->stats.failures, 1);
+    else
+        metric_add(&s->stats.prompt_tokens, tokens);
+    if (!err && job->next < job->count) {
+        /* Behind the others: a long list must not keep them waiting. */
+        list_remove(&job->link);
+        list_push_back(&s->embeds, &job->link);
+        return true;
+    }
+    list_remove(&job->link);
+    s->options.sink.on_embedded(s->options.sink.user, job, err);
+    return true;
+}
+
+bool step__run(struct scheduler *s)
+{
+    size_t decoded = decode_running(s);
+    bool more = plan_may(&s->plan, decoded);
+    bool sliced = more && prefill_slice(s, decoded);
+    bool embedded = more && embed_batch(s, decoded);
+    return decoded > 0 || sliced || embedded;
+}
