@@ -164,6 +164,12 @@ static void write_usage(struct json_writer *w, const struct answer_usage *u)
     json_write_object(w);
     json_write_u64_member(w, "cached_tokens", u->cached);
     json_write_object_end(w);
+    if (u->reasoning) {
+        json_write_key(w, "completion_tokens_details");
+        json_write_object(w);
+        json_write_u64_member(w, "reasoning_tokens", u->reasoning);
+        json_write_object_end(w);
+    }
     json_write_object_end(w);
 }
 
@@ -176,6 +182,7 @@ static void write_choice(struct json_writer *w, const struct answer *a, unsigned
         json_write_key(w, "message");
         json_write_object(w);
         json_write_str_member(w, "role", STR("assistant"));
+        if (c->reasoning.len) json_write_str_member(w, "reasoning_content", c->reasoning);
         json_write_str_member(w, "content", c->text);
         json_write_null_member(w, "refusal");
         json_write_object_end(w);
@@ -265,7 +272,10 @@ int answer_frame_text(const struct answer *a, struct buf *out, unsigned index,
     if (a->kind == BODY_CHAT) {
         json_write_key(&w, "delta");
         json_write_object(&w);
-        json_write_str_member(&w, "content", part->text);
+        if (part->reasoning.len)
+            json_write_str_member(&w, "reasoning_content", part->reasoning);
+        else
+            json_write_str_member(&w, "content", part->text);
         json_write_object_end(&w);
     } else {
         json_write_str_member(&w, "text", part->text);

@@ -31,10 +31,12 @@ struct answer_usage {
     uint64_t prompt;
     uint64_t cached;
     uint64_t completion;
+    uint64_t reasoning; /* part of completion */
 };
 
 /* One choice of a whole answer. */
 struct answer_choice {
+    struct str reasoning; /* chat */
     struct str text;
     enum finish finish;
     const struct sampler_choice *tokens; /* with logprobs */
@@ -48,7 +50,8 @@ MUST_CHECK int answer_whole(const struct answer *a, struct buf *out,
                             const struct answer_choice *choices, size_t count,
                             const struct answer_usage *usage);
 
-/* Stream frames, "data: {...}\n\n". Chat: the role comes first, once per choice. `text_offset`, for
+/* Stream frames, "data: {...}\n\n". Chat: the role comes first, once per choice; a part has text or
+ * reasoning, not both. `text_offset`, for
  * completions with logprobs: characters of the choice's tokens so far, advanced by those of the
  * frame. It is not the text's length: text that is held back for a stop string comes in a later
  * frame than its first token. */

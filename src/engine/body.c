@@ -472,7 +472,7 @@ static int read_ends(struct reader *r, struct body_generate *out)
                             "'min_tokens' must not be greater than 'max_tokens'.");
     out->ends = ends.tokens;
     out->end_count = ends.token_count;
-    out->sampling.min_tokens = (uint32_t)least;
+    out->min_tokens = (uint32_t)least;
     return 0;
 }
 

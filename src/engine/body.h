@@ -16,7 +16,7 @@
 #include "engine/model/model.h"
 #include "engine/prompt.h"
 #include "engine/sampler.h"
-#include "engine/stop.h"
+#include "engine/text/stop.h"
 
 enum {
     BODY_CHOICES_MAX = 8,     /* n */
@@ -43,6 +43,7 @@ struct body_generate {
     uint32_t n;          /* choices per prompt */
     uint32_t max_tokens; /* 0: what the context leaves */
     bool ignore_end;
+    uint32_t min_tokens; /* before the answer may end */
     const int32_t *ends; /* tokens that end an answer besides the model's */
     uint32_t end_count;
     bool seeded;

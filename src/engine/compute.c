@@ -40,6 +40,7 @@ struct entry {
     struct output out;
     struct embed_job *job; /* instead of `out`, with err; or NULL */
     int err;
+    struct piece pieces[PIECES_MAX]; /* `text.ptr` is to be set when it is delivered */
     size_t text_at;
     size_t choices_at;
 };
@@ -100,6 +101,16 @@ static void report_free(struct report *r)
     free(r);
 }
 
+/* Their texts lie one after the other from `text` on. */
+static void place_pieces(struct entry *e, const char *text)
+{
+    for (unsigned i = 0; i < e->out.piece_count; i++) {
+        e->pieces[i].text.ptr = text;
+        text += e->pieces[i].text.len;
+    }
+    e->out.pieces = e->pieces;
+}
+
 static void deliver_report(struct mail *mail)
 {
     struct report *r = CONTAINER_OF(mail, struct report, mail);
@@ -109,7 +120,7 @@ static void deliver_report(struct mail *mail)
             e->job->on_done(e->job, e->err);
             continue;
         }
-        e->out.text.ptr = r->text + e->text_at;
+        place_pieces(e, r->text + e->text_at);
         e->out.choices = r->choices + e->choices_at;
         e->out.sequence->on_output(&e->out);
     }
@@ -135,9 +146,13 @@ static void on_output(void *user, const struct output *out)
     struct entry *e = add_entry(c);
     struct report *r = c->report;
     e->out = *out;
-    r->text = grown(r->text, &r->text_cap, r->text_len, out->text.len + 1, 1);
-    if (out->text.len) memcpy(r->text + r->text_len, out->text.ptr, out->text.len);
-    r->text_len += out->text.len;
+    for (unsigned i = 0; i < out->piece_count; i++) {
+        struct str text = out->pieces[i].text;
+        e->pieces[i] = out->pieces[i];
+        r->text = grown(r->text, &r->text_cap, r->text_len, text.len, 1);
+        memcpy(r->text + r->text_len, text.ptr, text.len);
+        r->text_len += text.len;
+    }
     if (!out->choice_count) return;
     r->choices =
         grown(r->choices, &r->choice_cap, r->choice_count, out->choice_count, sizeof *r->choices);

@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "base/str.h"
 #include "engine/sampler.h"
+#include "engine/text/piece.h"
 
 struct sequence;
 struct embed_job;
@@ -22,14 +23,16 @@ enum finish {
  * is the asker's again. */
 struct output {
     struct sequence *sequence;
-    struct str text; /* whole characters, maybe none; borrowed for the call */
-    /* The tokens behind `text`, with logprobs only; borrowed. */
+    const struct piece *pieces; /* whole characters; borrowed for the call */
+    unsigned piece_count;
+    /* The tokens behind them, with logprobs only; borrowed. */
     const struct sampler_choice *choices;
     unsigned choice_count;
     enum finish finish;
     uint32_t prompt_tokens;
     uint32_t cached_tokens;
     uint32_t generated; /* tokens of the answer so far, with the end token if there was one */
+    uint32_t reasoned;  /* those of them that are thoughts */
 };
 
 /* Receives on the compute thread. */

@@ -35,7 +35,8 @@ struct choice {
     bool leads;                /* the first of those with the same prompt, which counts once */
     bool begun;                /* the role was sent */
     enum finish finish;
-    struct buf text;               /* whole answers */
+    struct buf reasoning; /* whole answers */
+    struct buf text;
     size_t text_offset;            /* where the next token begins, in characters */
     struct sampler_choice *tokens; /* whole answers with logprobs */
     unsigned token_count;
@@ -80,6 +81,7 @@ static void dispose_sequence(void *q)
 static void request_free(struct request *r)
 {
     for (size_t i = 0; i < r->choice_count; i++) {
+        buf_fini(&r->choices[i].reasoning);
         buf_fini(&r->choices[i].text);
         free(r->choices[i].tokens);
     }
@@ -150,19 +152,6 @@ static void fail(struct request *r, const struct refusal *error)
 
 /* --- sequences --- */
 
-/* The tokens that min_tokens holds back: the model's and the request's. */
-static void gather_ends(struct arena *arena, const struct vocab_info *info,
-                        struct body_generate *asked)
-{
-    uint32_t count = info->end_count + asked->end_count;
-    int32_t *ends = arena_alloc(arena, (count + 1) * sizeof *ends);
-    if (info->end_count) memcpy(ends, info->ends, info->end_count * sizeof *ends);
-    if (asked->end_count)
-        memcpy(ends + info->end_count, asked->ends, asked->end_count * sizeof *ends);
-    asked->sampling.ends = ends;
-    asked->sampling.end_count = count;
-}
-
 /* On the preparing thread. */
 static int read_request(struct preparation *p)
 {
@@ -178,7 +167,6 @@ static int read_request(struct preparation *p)
     if (!h->context)
         return refuse_field(&p->arena, &p->error, "model", "unsupported_model",
                             "This model generates no text.");
-    gather_ends(&p->arena, vocab_info(h->vocab), asked);
     p->param = is_chat ? "messages" : "prompt";
     p->room = h->context->length - 1;
     p->around = true;
@@ -228,6 +216,24 @@ static const struct refusal too_long = {
 static const struct refusal shutting_down = {
     .status = 503, .type = "server_error", .message = STR_INIT("The engine is shutting down.")};
 
+/* A frame for each piece; the tokens go with the first. */
+static int frame_pieces(struct request *r, struct choice *c, unsigned index,
+                        const struct output *out)
+{
+    unsigned frames = out->choice_count ? MAX(out->piece_count, 1) : out->piece_count;
+    int err = 0;
+    for (unsigned i = 0; !err && i < frames; i++) {
+        struct answer_choice part = {.finish = FINISH_NONE};
+        if (i < out->piece_count)
+            *(out->pieces[i].kind == PIECE_REASONING ? &part.reasoning : &part.text) =
+                out->pieces[i].text;
+        if (i == 0) part.tokens = out->choices;
+        if (i == 0) part.token_count = out->choice_count;
+        err = answer_frame_text(&r->answer, &r->frames, index, &part, &c->text_offset);
+    }
+    return err;
+}
+
 static int frame_output(struct request *r, struct choice *c, unsigned index,
                         const struct output *out)
 {
@@ -236,10 +242,7 @@ static int frame_output(struct request *r, struct choice *c, unsigned index,
         c->begun = true;
         err = answer_frame_role(&r->answer, &r->frames, index);
     }
-    if (!err && (out->text.len || out->choice_count)) {
-        const struct answer_choice part = {out->text, FINISH_NONE, out->choices, out->choice_count};
-        err = answer_frame_text(&r->answer, &r->frames, index, &part, &c->text_offset);
-    }
+    if (!err) err = frame_pieces(r, c, index, out);
     if (!err && out->finish != FINISH_NONE)
         err = answer_frame_finish(&r->answer, &r->frames, index, out->finish);
     return err;
@@ -247,7 +250,11 @@ static int frame_output(struct request *r, struct choice *c, unsigned index,
 
 static int gather_output(struct choice *c, const struct output *out)
 {
-    int err = buf_append(&c->text, out->text);
+    int err = 0;
+    for (unsigned i = 0; !err && i < out->piece_count; i++) {
+        const struct piece *p = &out->pieces[i];
+        err = buf_append(p->kind == PIECE_REASONING ? &c->reasoning : &c->text, p->text);
+    }
     if (err || !out->choice_count) return err;
     if (c->token_count + out->choice_count > c->token_cap) {
         c->token_cap = MAX(c->token_cap * 2, c->token_count + out->choice_count);
@@ -279,8 +286,8 @@ static void finish_whole(struct request *r)
     buf_init(&body, SERVER_ANSWER_MAX);
     for (size_t i = 0; i < r->choice_count; i++) {
         const struct choice *c = &r->choices[i];
-        choices[i] =
-            (struct answer_choice){buf_str(&c->text), c->finish, c->tokens, c->token_count};
+        choices[i] = (struct answer_choice){buf_str(&c->reasoning), buf_str(&c->text), c->finish,
+                                            c->tokens, c->token_count};
     }
     int err = answer_whole(&r->answer, &body, choices, r->choice_count, &r->usage);
     if (err) {
@@ -329,6 +336,7 @@ static void on_output(const struct output *out)
         r->choices[index].sequence = NULL;
         r->choices[index].finish = out->finish;
         r->usage.completion += out->generated;
+        r->usage.reasoning += out->reasoned;
         if (r->choices[index].leads) r->usage.cached += out->cached_tokens;
         r->running--;
         compute_dispose(r->hosted->compute, dispose_sequence, out->sequence);
@@ -371,17 +379,19 @@ static void add_choices(struct request *r, const struct token_list *prompt)
         .ends = asked->ends,
         .end_count = asked->end_count,
         .sampling = asked->sampling,
+        .min_tokens = asked->min_tokens,
         .stops = asked->stops,
         .stop_count = asked->stop_count,
     };
     for (uint32_t i = 0; i < asked->n; i++) {
         struct choice *c = &r->choices[r->choice_count];
+        buf_init(&c->reasoning, SERVER_ANSWER_MAX);
         buf_init(&c->text, SERVER_ANSWER_MAX);
         if (asked->seeded)
             spec.sampling.seed = asked->sampling.seed + i;
         else
             rand_bytes(&spec.sampling.seed, sizeof spec.sampling.seed);
-        c->sequence = sequence_new(&spec, vocab_info(h->vocab)->count);
+        c->sequence = sequence_new(&spec, vocab_info(h->vocab));
         c->sequence->owner = r;
         c->sequence->on_output = on_output;
         c->sequence->index = (unsigned)r->choice_count++;

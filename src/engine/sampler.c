@@ -40,21 +40,15 @@ static void note_token(struct sampler *s, int32_t token)
     s->distinct[s->distinct_count++] = token;
 }
 
-/* NULL for none. */
-static void *copied(const void *all, size_t count, size_t size)
-{
-    if (!count) return NULL;
-    return memcpy(mem_must(count * size), all, count * size);
-}
-
 void sampler_init(struct sampler *s, const struct sampler_params *params, uint32_t vocab,
                   const int32_t *prompt, uint32_t prompt_count)
 {
     *s = (struct sampler){.params = *params, .vocab = vocab};
     rng_seed(&s->rng, params->seed);
-    if (!params->min_tokens) s->params.end_count = 0;
-    s->params.bias = copied(params->bias, params->bias_count, sizeof *params->bias);
-    s->params.ends = copied(params->ends, s->params.end_count, sizeof *params->ends);
+    if (params->bias_count) {
+        size_t size = params->bias_count * sizeof *params->bias;
+        s->params.bias = memcpy(mem_must(size), params->bias, size);
+    }
     if (!has_penalties(params)) return;
     s->counts = mem_must_zero(vocab, sizeof *s->counts);
     s->seen = mem_must_zero(vocab / 8 + 1, 1);
@@ -66,7 +60,6 @@ void sampler_init(struct sampler *s, const struct sampler_params *params, uint32
 void sampler_fini(struct sampler *s)
 {
     free((void *)(uintptr_t)s->params.bias);
-    free((void *)(uintptr_t)s->params.ends);
     free(s->counts);
     free(s->seen);
     free(s->distinct);
@@ -94,13 +87,6 @@ static void apply_bias(const struct sampler *s, float *logits)
         else
             logits[b->token] += b->bias;
     }
-}
-
-static void hold_back_ends(const struct sampler *s, float *logits)
-{
-    if (s->chosen >= s->params.min_tokens) return;
-    for (uint32_t i = 0; i < s->params.end_count; i++)
-        logits[s->params.ends[i]] = -INFINITY;
 }
 
 /* --- selection --- */
@@ -353,7 +339,7 @@ static int note_top(const struct sampler *s, struct sampler_scratch *scratch, co
 }
 
 int sampler_next(struct sampler *s, struct sampler_scratch *scratch, float *logits,
-                 struct sampler_choice *out)
+                 struct masker *masks, struct sampler_choice *out)
 {
     float *raw = NULL;
     float offset = 0;
@@ -368,12 +354,12 @@ int sampler_next(struct sampler *s, struct sampler_scratch *scratch, float *logi
     }
     apply_penalties(s, logits);
     apply_bias(s, logits);
-    hold_back_ends(s, logits);
+    mask_row(masks, logits, s->vocab);
     err = choose(s, scratch, logits, &out->token);
     if (!err && raw) out->logprob = raw[out->token] - offset;
     free(raw);
     if (err) return err;
-    s->chosen++;
+    mask_accept(masks, out->token);
     if (s->counts) {
         s->counts[out->token]++;
         note_token(s, out->token);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Chooses the next token from a row of logits.
  *
- * In this order: logit_bias, penalties and min_tokens on the logits; top_k, top_p, min_p cut
+ * In this order: penalties, logit_bias and masks (mask.h) on the logits; top_k, top_p, min_p cut
  * candidates; temperature; a draw. Greedy (temperature 0) is one pass over the row. Nothing
  * sorts the whole vocabulary unless top_p leaves most of it. A sampler belongs to one
  * sequence, a scratch to one thread. */
@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "base/rand.h"
+#include "engine/mask.h"
 
 enum { SAMPLER_TOP_MAX = 20, SAMPLER_BIAS_MAX = 1024 };
 
@@ -32,14 +33,10 @@ struct sampler_params {
     uint8_t top_logprobs;            /* 0..SAMPLER_TOP_MAX most likely tokens besides */
     const struct sampler_bias *bias; /* borrowed by sampler_init, copied */
     uint32_t bias_count;
-    uint32_t min_tokens; /* no token of `ends` before so many others */
-    const int32_t *ends; /* borrowed by sampler_init, copied if there is a min_tokens */
-    uint32_t end_count;
 };
 
 struct sampler {
-    struct sampler_params params; /* bias and ends are our own copies */
-    uint32_t chosen;              /* tokens so far */
+    struct sampler_params params; /* bias is our own copy */
     struct rng rng;
     uint32_t vocab;
     /* Only with penalties: */
@@ -82,8 +79,9 @@ void sampler_init(struct sampler *s, const struct sampler_params *params, uint32
                   const int32_t *prompt, uint32_t prompt_count);
 void sampler_fini(struct sampler *s);
 
-/* Chooses and remembers. Overwrites the row. ERR_INVALID: the row holds no finite number. */
+/* Chooses what no masker of the chain forbids, and remembers. Overwrites the row. ERR_INVALID: the
+ * row holds no finite number. */
 MUST_CHECK int sampler_next(struct sampler *s, struct sampler_scratch *scratch, float *logits,
-                            struct sampler_choice *out);
+                            struct masker *masks, struct sampler_choice *out);
 
 #endif

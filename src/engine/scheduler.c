@@ -84,7 +84,7 @@ void scheduler_add(struct scheduler *s, struct sequence *q)
 void scheduler_cancel(struct scheduler *s, struct sequence *q)
 {
     if (q->state == SEQUENCE_NEW || q->state == SEQUENCE_ENDED) return;
-    tell__end(s, q, STR_NULL, FINISH_CANCELLED);
+    tell__end(s, q, NULL, FINISH_CANCELLED);
     note_gauges(s);
 }
 

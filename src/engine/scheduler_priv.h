@@ -46,11 +46,13 @@ struct scheduler {
 /* A longer computation follows. */
 void tell__pause(struct scheduler *s);
 
-/* The sequence has come to this text, maybe none, and perhaps to its end. */
-void tell__text(struct scheduler *s, struct sequence *q, struct str text, enum finish finish);
+/* The sequence has come to this text (NULL: none), and perhaps to its end. */
+void tell__text(struct scheduler *s, struct sequence *q, const struct pieces *pieces,
+                enum finish finish);
 
 /* The end of a sequence on every path, with its last text. Its slot keeps what the cache holds. */
-void tell__end(struct scheduler *s, struct sequence *q, struct str text, enum finish finish);
+void tell__end(struct scheduler *s, struct sequence *q, const struct pieces *pieces,
+               enum finish finish);
 
 /* --- token.c --- */
 

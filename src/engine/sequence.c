@@ -8,7 +8,13 @@
 
 enum { ROOM_FOR_ANSWER = 128 };
 
-struct sequence *sequence_new(const struct sequence_spec *spec, uint32_t vocab)
+static void hold_back_ends(struct sequence *q, const struct vocab_info *vocab, uint32_t least)
+{
+    mask_push(&q->masks, mask_ends_new(vocab->ends, vocab->end_count, least));
+    mask_push(&q->masks, mask_ends_new(q->ends, q->end_count, least));
+}
+
+struct sequence *sequence_new(const struct sequence_spec *spec, const struct vocab_info *vocab)
 {
     struct sequence *q = mem_must_zero(1, sizeof *q);
     assert(spec->prompt_count > 0 && spec->max_tokens > 0);
@@ -27,8 +33,11 @@ struct sequence *sequence_new(const struct sequence_spec *spec, uint32_t vocab)
     q->leader = spec->leader;
     q->shared = q->leader ? spec->prompt_count : 0;
     if (q->leader) q->leader->followers++;
-    sampler_init(&q->sampler, &spec->sampling, vocab, spec->prompt, spec->prompt_count);
+    sampler_init(&q->sampler, &spec->sampling, vocab->count, spec->prompt, spec->prompt_count);
+    if (spec->min_tokens) hold_back_ends(q, vocab, spec->min_tokens);
     stop_init(&q->stop, spec->stops, spec->stop_count);
+    static const struct reasoning_markers none;
+    reasoning_init(&q->reasoning, spec->reasoning ? spec->reasoning : &none, spec->reasoning_begun);
     return q;
 }
 
@@ -38,6 +47,8 @@ void sequence_free(struct sequence *q)
     assert(q->state == SEQUENCE_NEW || q->state == SEQUENCE_ENDED);
     sampler_fini(&q->sampler);
     stop_fini(&q->stop);
+    reasoning_fini(&q->reasoning);
+    mask_free(q->masks);
     free(q->ends);
     free(q->tokens);
     free(q->pending);

@@ -16,8 +16,10 @@
 #include "base/base.h"
 #include "base/list.h"
 #include "base/str.h"
+#include "engine/model/vocab.h"
 #include "engine/sampler.h"
-#include "engine/stop.h"
+#include "engine/text/reasoning.h"
+#include "engine/text/stop.h"
 
 enum sequence_state {
     SEQUENCE_NEW,
@@ -38,6 +40,9 @@ struct sequence_spec {
     const int32_t *ends;   /* tokens that end the answer besides the model's own; copied */
     uint32_t end_count;
     struct sampler_params sampling;
+    uint32_t min_tokens; /* none of the ends, the model's or its own, before so many others */
+    const struct reasoning_markers *reasoning; /* NULL: all of the answer is content; borrowed */
+    bool reasoning_begun;                      /* the prompt ends within the thoughts */
     const struct str *stops;
     unsigned stop_count;
     /* Has the same prompt and was added before: its work is copied; or NULL. */
@@ -71,14 +76,17 @@ struct sequence {
     uint32_t generated; /* tokens of the answer, with the end token */
     uint64_t queued_us;
 
+    struct masker *masks;
     struct sampler sampler;
     struct stop stop;
+    struct reasoning reasoning;
+    uint32_t reasoned;              /* tokens of the thoughts */
     struct sampler_choice *pending; /* chosen, text still held back; only with logprobs */
     unsigned pending_count;
     unsigned pending_cap;
 };
 
-struct sequence *sequence_new(const struct sequence_spec *spec, uint32_t vocab);
+struct sequence *sequence_new(const struct sequence_spec *spec, const struct vocab_info *vocab);
 void sequence_free(struct sequence *q);
 
 /* True for a token that ends this answer, whatever the model says of it. */

@@ -21,7 +21,7 @@ static void fail_items(struct scheduler *s, size_t count, int err)
         struct sequence *q = s->cache.all[s->items[i].sequence].user;
         if (!q) continue;
         q->done = 0;
-        tell__end(s, q, STR_NULL, FINISH_FAILED);
+        tell__end(s, q, NULL, FINISH_FAILED);
     }
 }
 

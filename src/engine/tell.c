@@ -6,17 +6,20 @@ void tell__pause(struct scheduler *s)
     s->options.sink.on_pause(s->options.sink.user);
 }
 
-void tell__text(struct scheduler *s, struct sequence *q, struct str text, enum finish finish)
+void tell__text(struct scheduler *s, struct sequence *q, const struct pieces *pieces,
+                enum finish finish)
 {
     struct output out = {
         .sequence = q,
-        .text = text,
+        .pieces = pieces ? pieces->all : NULL,
+        .piece_count = pieces ? pieces->count : 0,
         .choices = q->pending,
         .choice_count = q->pending_count,
         .finish = finish,
         .prompt_tokens = q->prompt_count,
         .cached_tokens = q->cached,
         .generated = q->generated,
+        .reasoned = q->reasoned,
     };
     s->options.sink.on_output(s->options.sink.user, &out);
     q->pending_count = 0;
@@ -34,7 +37,8 @@ static void leave_followers(struct scheduler *s, struct sequence *q)
     q->followers = 0;
 }
 
-void tell__end(struct scheduler *s, struct sequence *q, struct str text, enum finish finish)
+void tell__end(struct scheduler *s, struct sequence *q, const struct pieces *pieces,
+               enum finish finish)
 {
     enum sequence_state state = q->state;
     leave_followers(s, q);
@@ -44,5 +48,5 @@ void tell__end(struct scheduler *s, struct sequence *q, struct str text, enum fi
         cache_give_back(&s->cache, q, true, s->options.now_us());
     if (state == SEQUENCE_WAITING) metric_sub(&s->stats.waiting, 1);
     q->state = SEQUENCE_ENDED;
-    tell__text(s, q, text, finish);
+    tell__text(s, q, pieces, finish);
 }

@@ -28,35 +28,45 @@ static void cut_choices(struct scheduler *s, struct sequence *q, size_t text_len
     }
 }
 
+/* The token's text, on its way through the readers: stop strings, then thoughts. */
+static enum stop_result read_text(struct scheduler *s, struct sequence *q, struct str bytes,
+                                  bool last, struct pieces *out)
+{
+    struct str text;
+    enum stop_result result = stop_feed(&q->stop, bytes, last, &text);
+    if (result == STOP_FOUND) cut_choices(s, q, text.len);
+    q->reasoned += q->reasoning.state == REASONING_THINKING;
+    reasoning_feed(&q->reasoning, text, last || result == STOP_FOUND, out);
+    return result;
+}
+
 void token__take(struct scheduler *s, struct sequence *q, float *logits)
 {
     struct sampler_choice choice;
-    char piece[VOCAB_PIECE_MAX];
-    struct str text;
-    if (sampler_next(&q->sampler, &s->scratch, logits, &choice)) {
+    struct pieces pieces = {.count = 0};
+    char bytes[VOCAB_PIECE_MAX];
+    if (sampler_next(&q->sampler, &s->scratch, logits, q->masks, &choice)) {
         log_note(LOG_ERROR, "sampling", "the model gave no finite number");
         metric_add(&s->stats.failures, 1);
-        tell__end(s, q, STR_NULL, FINISH_FAILED);
+        tell__end(s, q, NULL, FINISH_FAILED);
         return;
     }
     q->generated++;
     metric_add(&s->stats.output_tokens, 1);
     if ((!q->ignore_end && vocab_is_end(s->vocab, choice.token)) ||
         sequence_ends_at(q, choice.token)) {
-        (void)stop_feed(&q->stop, STR_NULL, true, &text);
-        tell__end(s, q, text, FINISH_STOP);
+        (void)read_text(s, q, STR_NULL, true, &pieces);
+        tell__end(s, q, &pieces, FINISH_STOP);
         return;
     }
     sequence_push(q, choice.token);
     remember_choice(q, &choice);
     bool last = q->generated == q->max_tokens;
-    size_t len = vocab_piece(s->vocab, choice.token, false, piece);
-    if (stop_feed(&q->stop, str_n(piece, len), last, &text) == STOP_FOUND) {
-        cut_choices(s, q, text.len);
-        tell__end(s, q, text, FINISH_STOP);
-    } else if (last) {
-        tell__end(s, q, text, FINISH_LENGTH);
-    } else if (text.len) {
-        tell__text(s, q, text, FINISH_NONE);
-    }
+    size_t len = vocab_piece(s->vocab, choice.token, false, bytes);
+    if (read_text(s, q, str_n(bytes, len), last, &pieces) == STOP_FOUND)
+        tell__end(s, q, &pieces, FINISH_STOP);
+    else if (last)
+        tell__end(s, q, &pieces, FINISH_LENGTH);
+    else if (pieces.count)
+        tell__text(s, q, &pieces, FINISH_NONE);
 }

@@ -32,16 +32,19 @@ static int32_t ranked(int rank)
 struct fixture {
     struct sampler sampler;
     struct sampler_scratch scratch;
+    struct masker *masks;
 };
 
 static void begin(struct fixture *f, struct sampler_params params)
 {
+    f->masks = NULL;
     sampler_scratch_init(&f->scratch, VOCAB);
     sampler_init(&f->sampler, &params, VOCAB, NULL, 0);
 }
 
 static void end(struct fixture *f)
 {
+    mask_free(f->masks);
     sampler_fini(&f->sampler);
     sampler_scratch_fini(&f->scratch);
 }
@@ -51,7 +54,7 @@ static int32_t next(struct fixture *f)
     float row[VOCAB];
     struct sampler_choice c;
     fill(row);
-    assert_int_equal(sampler_next(&f->sampler, &f->scratch, row, &c), 0);
+    assert_int_equal(sampler_next(&f->sampler, &f->scratch, row, f->masks, &c), 0);
     return c.token;
 }
 
@@ -98,11 +101,11 @@ static void greedy_takes_the_lower_of_equals_and_ignores_nan(void **state)
     for (int i = 0; i < VOCAB; i++)
         row[i] = i % 3 ? NAN : 1;
     row[0] = NAN;
-    assert_int_equal(sampler_next(&f.sampler, &f.scratch, row, &c), 0);
+    assert_int_equal(sampler_next(&f.sampler, &f.scratch, row, f.masks, &c), 0);
     assert_int_equal(c.token, 3);
     for (int i = 0; i < VOCAB; i++)
         row[i] = NAN;
-    assert_int_equal(sampler_next(&f.sampler, &f.scratch, row, &c), ERR_INVALID);
+    assert_int_equal(sampler_next(&f.sampler, &f.scratch, row, f.masks, &c), ERR_INVALID);
     end(&f);
 }
 
@@ -198,7 +201,7 @@ static void a_flat_row_keeps_its_nucleus(void **state)
     for (int i = 0; i < 20000; i++) {
         for (int k = 0; k < VOCAB; k++)
             row[k] = 1;
-        assert_int_equal(sampler_next(&f.sampler, &f.scratch, row, &c), 0);
+        assert_int_equal(sampler_next(&f.sampler, &f.scratch, row, f.masks, &c), 0);
         distinct += !seen[c.token];
         seen[c.token] = true;
     }
@@ -256,17 +259,18 @@ static void the_repeat_penalty_counts_the_prompt(void **state)
     struct sampler_params p = plain;
     p.temperature = 0;
     p.repeat_penalty = 2;
+    f.masks = NULL;
     sampler_scratch_init(&f.scratch, VOCAB);
     sampler_init(&f.sampler, &p, VOCAB, prompt, 3);
     row[5] = 3;
     row[9] = 2;
-    assert_int_equal(sampler_next(&f.sampler, &f.scratch, row, &c), 0);
+    assert_int_equal(sampler_next(&f.sampler, &f.scratch, row, f.masks, &c), 0);
     assert_int_equal(c.token, 9);
     for (int i = 0; i < VOCAB; i++)
         row[i] = -9;
     row[5] = -1; /* becomes -2 */
     row[7] = -1.5f;
-    assert_int_equal(sampler_next(&f.sampler, &f.scratch, row, &c), 0);
+    assert_int_equal(sampler_next(&f.sampler, &f.scratch, row, f.masks, &c), 0);
     assert_int_equal(c.token, 7);
     end(&f);
 }
@@ -286,7 +290,7 @@ static void logprobs_are_of_the_untouched_row(void **state)
     p.top_logprobs = 4;
     begin(&f, p);
     fill(row);
-    assert_int_equal(sampler_next(&f.sampler, &f.scratch, row, &c), 0);
+    assert_int_equal(sampler_next(&f.sampler, &f.scratch, row, f.masks, &c), 0);
     double total = log(1 / (1 - exp(-1)));
     assert_int_equal(c.token, ranked(1));
     assert_true(fabs((double)c.logprob - (-1 - total)) < 1e-5);
@@ -295,6 +299,24 @@ static void logprobs_are_of_the_untouched_row(void **state)
         assert_int_equal(c.top[i].token, ranked(i));
         assert_true(fabs((double)c.top[i].logprob - (-i - total)) < 1e-5);
     }
+    end(&f);
+}
+
+/* Two maskers: each forbids what it forbids as long as it does. */
+static void maskers_forbid_while_they_do(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct sampler_params p = plain;
+    const int32_t one[] = {ranked(0)}, two[] = {ranked(1), ranked(2)};
+    p.temperature = 0;
+    begin(&f, p);
+    mask_push(&f.masks, mask_ends_new(one, 1, 3));
+    mask_push(&f.masks, mask_ends_new(two, 2, 1));
+    mask_push(&f.masks, mask_ends_new(NULL, 0, 100));
+    const int expected[] = {3, 1, 1, 0};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+        assert_int_equal(next(&f), ranked(expected[i]));
     end(&f);
 }
 
@@ -310,6 +332,7 @@ int main(void)
         cmocka_unit_test(bias_forbids_and_forces),
         cmocka_unit_test(penalties_press_what_was_said),
         cmocka_unit_test(the_repeat_penalty_counts_the_prompt),
+        cmocka_unit_test(maskers_forbid_while_they_do),
         cmocka_unit_test(logprobs_are_of_the_untouched_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,9 +58,12 @@ static void on_output(void *user, const struct output *out)
     struct bench *b = user;
     struct told *t = out->sequence->owner;
     assert_int_equal(t->finish, FINISH_NONE);
-    assert_true(t->len + out->text.len < sizeof t->text);
-    if (out->text.len) memcpy(t->text + t->len, out->text.ptr, out->text.len);
-    t->len += out->text.len;
+    for (unsigned i = 0; i < out->piece_count; i++) {
+        struct str text = out->pieces[i].text;
+        assert_true(t->len + text.len < sizeof t->text);
+        memcpy(t->text + t->len, text.ptr, text.len);
+        t->len += text.len;
+    }
     t->outputs++;
     t->finish = out->finish;
     t->prompt = out->prompt_tokens;
@@ -128,7 +131,7 @@ static struct told *add_spec(struct bench *b, const char *text, struct sequence_
         vocab_tokenize(model_vocab(b->model), str_of(text), true, true, tokens, 4096, &n), 0);
     spec.prompt = tokens;
     spec.prompt_count = (uint32_t)n;
-    t->sequence = sequence_new(&spec, FAKE_VOCAB);
+    t->sequence = sequence_new(&spec, vocab_info(model_vocab(b->model)));
     t->sequence->owner = t;
     scheduler_add(b->scheduler, t->sequence);
     return t;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/stop.h"
+#include "engine/text/stop.h"
 
 struct run {
     struct stop stop;

@@ -3,8 +3,8 @@
  *
  * Bytes go in token by token; what comes out can be sent. Held back are an incomplete UTF-8
  * character and whatever could become a stop string. Belongs to one sequence. */
-#ifndef HOSTLER_ENGINE_STOP_H
-#define HOSTLER_ENGINE_STOP_H
+#ifndef HOSTLER_ENGINE_TEXT_STOP_H
+#define HOSTLER_ENGINE_TEXT_STOP_H
 
 #include "base/base.h"
 #include "base/buf.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/stop.h"
+#include "engine/text/stop.h"
 
 #include <stdlib.h>
 #include <string.h>

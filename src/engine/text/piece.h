@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a stretch of an answer's text is. */
+#ifndef HOSTLER_ENGINE_TEXT_PIECE_H
+#define HOSTLER_ENGINE_TEXT_PIECE_H
+
+#include "base/base.h"
+#include "base/str.h"
+
+enum piece_kind {
+    PIECE_CONTENT,
+    PIECE_REASONING /* what the model thinks before it answers */
+};
+
+struct piece {
+    enum piece_kind kind;
+    struct str text;
+};
+
+enum { PIECES_MAX = 4 }; /* out of one token's text */
+
+struct pieces {
+    struct piece all[PIECES_MAX];
+    unsigned count;
+};
+
+/* Adds a piece; an empty one is none. */
+static inline void pieces_add(struct pieces *p, enum piece_kind kind, struct str text)
+{
+    assert(p->count < PIECES_MAX);
+    if (text.len) p->all[p->count++] = (struct piece){kind, text};
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/text/reasoning.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A marker, the text of one call and white space: what can be held at once. */
+enum { HELD_MAX = 1024 * 1024 };
+
+void reasoning_init(struct reasoning *r, const struct reasoning_markers *markers, bool begun)
+{
+    *r = (struct reasoning){.state = REASONING_ANSWER};
+    buf_init(&r->held, HELD_MAX);
+    if (!markers->start.ptr) return;
+    r->markers = *markers;
+    r->state = begun ? REASONING_THINKING : REASONING_START;
+    r->skips = begun;
+}
+
+void reasoning_fini(struct reasoning *r)
+{
+    buf_fini(&r->held);
+}
+
+static size_t blanks(struct str text)
+{
+    size_t n = 0;
+    while (n < text.len && strchr(" \t\r\n", text.ptr[n]) && text.ptr[n])
+        n++;
+    return n;
+}
+
+static size_t without_blanks(struct str text)
+{
+    size_t n = text.len;
+    while (n && strchr(" \t\r\n", text.ptr[n - 1]) && text.ptr[n - 1])
+        n--;
+    return n;
+}
+
+/* Length of the longest end of `text` that begins the marker, without being it. */
+static size_t possible(struct str marker, struct str text)
+{
+    for (size_t n = MIN(marker.len - 1, text.len); n > 0; n--)
+        if (str_starts(marker, str_skip(text, text.len - n))) return n;
+    return 0;
+}
+
+/* Each returns how many bytes of `text` it is done with; 0: it waits for more. */
+
+static size_t start(struct reasoning *r, struct str text, bool last)
+{
+    size_t white = blanks(text);
+    struct str rest = str_skip(text, white);
+    if (str_starts(rest, r->markers.start)) {
+        r->state = REASONING_THINKING;
+        r->skips = true;
+        return white + r->markers.start.len;
+    }
+    if (last || !str_starts(r->markers.start, rest)) r->state = REASONING_ANSWER;
+    return 0;
+}
+
+static size_t think(struct reasoning *r, struct str text, bool last, struct pieces *out)
+{
+    ptrdiff_t at = str_find(text, r->markers.end);
+    if (at >= 0) {
+        pieces_add(out, PIECE_REASONING,
+                   str_sub(text, 0, without_blanks(str_sub(text, 0, (size_t)at))));
+        r->state = REASONING_ANSWER;
+        r->skips = true;
+        return (size_t)at + r->markers.end.len;
+    }
+    size_t ready = last ? text.len : text.len - possible(r->markers.end, text);
+    if (!last) ready = without_blanks(str_sub(text, 0, ready));
+    pieces_add(out, PIECE_REASONING, str_sub(text, 0, ready));
+    return ready;
+}
+
+static size_t advance(struct reasoning *r, struct str text, bool last, struct pieces *out)
+{
+    if (r->skips && blanks(text)) return blanks(text);
+    if (r->skips && text.len) r->skips = false;
+    switch (r->state) {
+    case REASONING_START: return start(r, text, last);
+    case REASONING_THINKING: return think(r, text, last, out);
+    case REASONING_ANSWER: break;
+    }
+    pieces_add(out, PIECE_CONTENT, text);
+    return text.len;
+}
+
+void reasoning_feed(struct reasoning *r, struct str text, bool last, struct pieces *out)
+{
+    if (r->state == REASONING_ANSWER && !r->skips && !buf_len(&r->held)) {
+        pieces_add(out, PIECE_CONTENT, text);
+        return;
+    }
+    /* What is let out stays in the buffer's memory until the next call. */
+    if (buf_append(&r->held, text)) abort();
+    enum reasoning_state before;
+    size_t done;
+    do {
+        before = r->state;
+        done = advance(r, buf_str(&r->held), last, out);
+        buf_consume(&r->held, done);
+    } while (buf_len(&r->held) && (done || r->state != before));
+}

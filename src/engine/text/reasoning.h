@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tells what a model thinks from what it answers, by the markers of its template.
+ *
+ *     START --start marker--> THINKING --end marker--> ANSWER
+ *       +-------------------anything else----------------^
+ *
+ * White space around the thoughts belongs to nobody. Held back is what may become a marker, and
+ * white space that may be the thoughts' last. Belongs to one sequence. */
+#ifndef HOSTLER_ENGINE_TEXT_REASONING_H
+#define HOSTLER_ENGINE_TEXT_REASONING_H
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/str.h"
+#include "engine/text/piece.h"
+
+/* How a template marks thoughts. Constant, any thread. */
+struct reasoning_markers {
+    struct str start; /* ptr NULL: it does not */
+    struct str end;
+};
+
+enum reasoning_state { REASONING_START, REASONING_THINKING, REASONING_ANSWER };
+
+struct reasoning {
+    struct reasoning_markers markers;
+    enum reasoning_state state;
+    bool skips;      /* white space that follows is nobody's */
+    struct buf held; /* not yet let out */
+};
+
+/* `begun`: the prompt has the start marker already. Borrows the markers. */
+void reasoning_init(struct reasoning *r, const struct reasoning_markers *markers, bool begun);
+void reasoning_fini(struct reasoning *r);
+
+/* Takes some text, whole characters; with `last` nothing is held back any more. Adds to *out what
+ * can be sent now, valid until the next call. */
+void reasoning_feed(struct reasoning *r, struct str text, bool last, struct pieces *out);
+
+#endif
