@@ -4,203 +4,24 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "engine/fields.h"
 #include "engine/promise.h"
 #include "engine/refuse.h"
 #include "json/json.h"
 #include "json/write.h"
 
-/* What a parser needs at hand. */
-struct reader {
-    struct arena *arena;
-    const struct json *body;
-    struct refusal *error;
-    uint32_t vocab;
-};
-
-static const char *const read_fields[] = {
-    "model",
-    "messages",
-    "prompt",
-    "input",
-    "stream",
-    "stream_options",
-    "n",
-    "max_tokens",
-    "max_completion_tokens",
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "stop",
-    "seed",
-    "logit_bias",
-    "logprobs",
-    "top_logprobs",
-    "presence_penalty",
-    "frequency_penalty",
-    "repetition_penalty",
-    "repeat_penalty",
-    "ignore_eos",
-    "min_tokens",
-    "stop_token_ids",
-    "continue_final_message",
-    "add_generation_prompt",
-    "best_of",
-    "echo",
-    "suffix",
-    "encoding_format",
-    "dimensions",
-    "content",
-    "add_special",
-    "tokens",
-    NULL,
-};
-
-/* --- fields --- */
-
-static bool absent(const struct json *v)
-{
-    return json_type(v) == JSON_NONE || json_type(v) == JSON_NULL;
-}
-
-static int wrong_type(struct reader *r, const char *name, const char *wanted)
-{
-    return refuse_field(r->arena, r->error, name, NULL, "'%s' must be %s.", name, wanted);
-}
-
-static int read_int(struct reader *r, const char *name, int64_t least, int64_t most, int64_t *out)
-{
-    const struct json *v = json_get(r->body, name);
-    int64_t n;
-    if (absent(v)) return 0;
-    if (!json_to_i64(v, &n)) return wrong_type(r, name, "an integer");
-    if (n < least || n > most)
-        return refuse_field(r->arena, r->error, name, NULL,
-                            "'%s' must be between %lld and %lld, not %lld.", name, (long long)least,
-                            (long long)most, (long long)n);
-    *out = n;
-    return 0;
-}
-
-static int read_float(struct reader *r, const char *name, double least, double most, float *out)
-{
-    const struct json *v = json_get(r->body, name);
-    double x;
-    if (absent(v)) return 0;
-    if (!json_to_double(v, &x)) return wrong_type(r, name, "a number");
-    if (x < least || x > most)
-        return refuse_field(r->arena, r->error, name, NULL,
-                            "'%s' must be between %g and %g, not %g.", name, least, most, x);
-    *out = (float)x;
-    return 0;
-}
-
-static int read_bool(struct reader *r, const char *name, bool *out)
-{
-    const struct json *v = json_get(r->body, name);
-    if (absent(v)) return 0;
-    return json_to_bool(v, out) ? 0 : wrong_type(r, name, "true or false");
-}
-
-static int read_str(struct reader *r, const char *name, struct str *out)
-{
-    const struct json *v = json_get(r->body, name);
-    if (absent(v)) return 0;
-    return json_to_str(v, out) ? 0 : wrong_type(r, name, "a string");
-}
-
-/* --- prompts --- */
-
-static int read_token(struct reader *r, const char *name, const struct json *v, int32_t *out)
-{
-    int64_t n;
-    if (!json_to_i64(v, &n))
-        return refuse_field(r->arena, r->error, name, NULL,
-                            "'%s' has something among its tokens that is no integer.", name);
-    if (n < 0 || n >= r->vocab)
-        return refuse_field(r->arena, r->error, name, NULL,
-                            "'%s' has token %lld; this model's are 0 to %u.", name, (long long)n,
-                            r->vocab - 1);
-    *out = (int32_t)n;
-    return 0;
-}
-
-static int read_tokens(struct reader *r, const char *name, const struct json *array,
-                       struct body_prompt *out)
-{
-    size_t count = json_count(array);
-    int32_t *tokens = arena_try(r->arena, (count + 1) * sizeof *tokens);
-    if (!tokens) return refuse_field(r->arena, r->error, name, NULL, "'%s' is too long.", name);
-    struct json_iter it = {0};
-    const struct json *v;
-    for (size_t i = 0; json_next_item(array, &it, &v); i++) {
-        int err = read_token(r, name, v, &tokens[i]);
-        if (err) return err;
-    }
-    *out = (struct body_prompt){.tokens = tokens, .token_count = (uint32_t)count};
-    return 0;
-}
-
-static int read_prompt_list(struct reader *r, const char *name, const struct json *array,
-                            size_t most, struct body_prompt **out, size_t *count)
-{
-    struct json_iter it = {0};
-    const struct json *v;
-    size_t n = 0;
-    if (json_count(array) > most)
-        return refuse_field(r->arena, r->error, name, NULL, "'%s' may have at most %zu elements.",
-                            name, most);
-    struct body_prompt *all = arena_zalloc(r->arena, json_count(array) * sizeof *all);
-    while (json_next_item(array, &it, &v)) {
-        int err = 0;
-        if (json_type(v) == JSON_ARRAY)
-            err = read_tokens(r, name, v, &all[n]);
-        else if (!json_to_str(v, &all[n].text))
-            err = wrong_type(r, name,
-                             "a string, or an array of strings, of tokens or of token arrays");
-        if (err) return err;
-        n++;
-    }
-    *out = all;
-    *count = n;
-    return 0;
-}
-
-/* The four shapes: string, strings, tokens, arrays of tokens. */
-static int read_prompts(struct reader *r, const char *name, size_t most, struct body_prompt **out,
-                        size_t *count)
-{
-    const struct json *v = json_get(r->body, name);
-    struct str text;
-    if (absent(v)) return refuse_field(r->arena, r->error, name, NULL, "'%s' is missing.", name);
-    if (json_type(v) == JSON_ARRAY) {
-        if (!json_count(v))
-            return refuse_field(r->arena, r->error, name, NULL, "'%s' must not be empty.", name);
-        if (json_type(json_at(v, 0)) != JSON_NUMBER)
-            return read_prompt_list(r, name, v, most, out, count);
-        *out = arena_zalloc(r->arena, sizeof **out);
-        *count = 1;
-        return read_tokens(r, name, v, *out);
-    }
-    if (!json_to_str(v, &text)) return wrong_type(r, name, "a string or an array");
-    *out = arena_zalloc(r->arena, sizeof **out);
-    (*out)->text = text;
-    *count = 1;
-    return 0;
-}
-
 /* --- messages --- */
 
-static int refuse_part(struct reader *r, struct str type)
+static int refuse_part(struct fields *f, struct str type)
 {
     return refuse_field(
-        r->arena, r->error, "messages", "unsupported_content",
+        f->arena, f->error, "messages", "unsupported_content",
         "Content parts of type '%.*s' are not supported by this model, only 'text'.",
         (int)MIN(type.len, (size_t)64), type.ptr ? type.ptr : "");
 }
 
 /* Content parts, one after the other. */
-static int join_parts(struct reader *r, const struct json *parts, struct str *out)
+static int join_parts(struct fields *f, const struct json *parts, struct str *out)
 {
     struct json_iter it = {0};
     const struct json *part;
@@ -208,14 +29,14 @@ static int join_parts(struct reader *r, const struct json *parts, struct str *ou
     while (json_next_item(parts, &it, &part)) {
         struct str type = json_str_or(part, "type", STR_NULL);
         struct str text;
-        if (!str_eq(type, STR("text"))) return refuse_part(r, type);
+        if (!str_eq(type, STR("text"))) return refuse_part(f, type);
         if (!json_to_str(json_get(part, "text"), &text))
-            return wrong_type(r, "messages", "content parts with a 'text'");
+            return fields_wrong_type(f, "messages", "content parts with a 'text'");
         len += text.len;
     }
-    char *joined = arena_try(r->arena, len + 1);
+    char *joined = arena_try(f->arena, len + 1);
     if (!joined)
-        return refuse_field(r->arena, r->error, "messages", NULL, "'messages' is too long.");
+        return refuse_field(f->arena, f->error, "messages", NULL, "'messages' is too long.");
     it = (struct json_iter){0};
     len = 0;
     while (json_next_item(parts, &it, &part)) {
@@ -227,22 +48,22 @@ static int join_parts(struct reader *r, const struct json *parts, struct str *ou
     return 0;
 }
 
-static int read_content(struct reader *r, const struct json *v, struct str *out)
+static int read_content(struct fields *f, const struct json *v, struct str *out)
 {
     *out = STR("");
-    if (absent(v) || json_to_str(v, out)) return 0;
-    if (json_type(v) == JSON_ARRAY) return join_parts(r, v, out);
-    return refuse_field(r->arena, r->error, "messages", NULL,
+    if (fields_absent(v) || json_to_str(v, out)) return 0;
+    if (json_type(v) == JSON_ARRAY) return join_parts(f, v, out);
+    return refuse_field(f->arena, f->error, "messages", NULL,
                         "A message's 'content' must be a string or an array of parts.");
 }
 
-static int read_message(struct reader *r, const struct json *v, struct prompt_message *out)
+static int read_message(struct fields *f, const struct json *v, struct prompt_message *out)
 {
     static const char *const roles[] = {"system", "user", "assistant", "tool"};
     struct str role = STR_NULL;
-    if (json_type(v) != JSON_OBJECT) return wrong_type(r, "messages", "an array of objects");
+    if (json_type(v) != JSON_OBJECT) return fields_wrong_type(f, "messages", "an array of objects");
     if (!json_to_str(json_get(v, "role"), &role))
-        return refuse_field(r->arena, r->error, "messages", NULL, "A message lacks its 'role'.");
+        return refuse_field(f->arena, f->error, "messages", NULL, "A message lacks its 'role'.");
     if (str_eq(role, STR("developer"))) role = STR("system");
     out->role = NULL;
     for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
@@ -250,28 +71,28 @@ static int read_message(struct reader *r, const struct json *v, struct prompt_me
     }
     if (!out->role)
         return refuse_field(
-            r->arena, r->error, "messages", NULL,
+            f->arena, f->error, "messages", NULL,
             "A message's 'role' must be system, developer, user, assistant or tool.");
-    int err = promise_check_message(v, r->arena, r->error);
-    return err ? err : read_content(r, json_get(v, "content"), &out->content);
+    int err = promise_check_message(v, f->arena, f->error);
+    return err ? err : read_content(f, json_get(v, "content"), &out->content);
 }
 
-static int read_messages(struct reader *r, struct body_generate *out)
+static int read_messages(struct fields *f, struct body_generate *out)
 {
-    const struct json *v = json_get(r->body, "messages");
+    const struct json *v = json_get(f->body, "messages");
     struct json_iter it = {0};
     const struct json *message;
-    if (absent(v))
-        return refuse_field(r->arena, r->error, "messages", NULL, "'messages' is missing.");
-    if (json_type(v) != JSON_ARRAY) return wrong_type(r, "messages", "an array of objects");
+    if (fields_absent(v))
+        return refuse_field(f->arena, f->error, "messages", NULL, "'messages' is missing.");
+    if (json_type(v) != JSON_ARRAY) return fields_wrong_type(f, "messages", "an array of objects");
     if (!json_count(v))
-        return refuse_field(r->arena, r->error, "messages", NULL, "'messages' must not be empty.");
+        return refuse_field(f->arena, f->error, "messages", NULL, "'messages' must not be empty.");
     if (json_count(v) > BODY_MESSAGES_MAX)
-        return refuse_field(r->arena, r->error, "messages", NULL,
+        return refuse_field(f->arena, f->error, "messages", NULL,
                             "'messages' may have at most %d elements.", BODY_MESSAGES_MAX);
-    out->messages = arena_zalloc(r->arena, json_count(v) * sizeof *out->messages);
+    out->messages = arena_zalloc(f->arena, json_count(v) * sizeof *out->messages);
     while (json_next_item(v, &it, &message)) {
-        int err = read_message(r, message, &out->messages[out->message_count]);
+        int err = read_message(f, message, &out->messages[out->message_count]);
         if (err) return err;
         out->message_count++;
     }
@@ -280,21 +101,21 @@ static int read_messages(struct reader *r, struct body_generate *out)
 
 /* An answer that the last message begins goes on, unless the request says
  * otherwise; vLLM's two names for it. */
-static int read_goes_on(struct reader *r, struct body_generate *out)
+static int read_goes_on(struct fields *f, struct body_generate *out)
 {
     const struct prompt_message *last = &out->messages[out->message_count - 1];
     bool begun = str_eq(str_of(last->role), STR("assistant"));
     bool new_turn = true;
     out->goes_on = begun;
-    int err = read_bool(r, "continue_final_message", &out->goes_on);
-    if (!err) err = read_bool(r, "add_generation_prompt", &new_turn);
+    int err = fields_bool(f, "continue_final_message", &out->goes_on);
+    if (!err) err = fields_bool(f, "add_generation_prompt", &new_turn);
     if (err) return err;
     if (out->goes_on && !begun)
-        return refuse_field(r->arena, r->error, "continue_final_message", NULL,
+        return refuse_field(f->arena, f->error, "continue_final_message", NULL,
                             "The last message is not the assistant's, so it cannot be continued.");
     if (!new_turn && !out->goes_on)
         return refuse_field(
-            r->arena, r->error, "add_generation_prompt", "unsupported_parameter",
+            f->arena, f->error, "add_generation_prompt", "unsupported_parameter",
             "Without a turn of its own an answer can only continue the assistant's last message.");
     return 0;
 }
@@ -314,112 +135,112 @@ struct sampler_params body_defaults(const struct model_sampling *m)
     return p;
 }
 
-static int read_stops(struct reader *r, struct body_generate *out)
+static int read_stops(struct fields *f, struct body_generate *out)
 {
-    const struct json *v = json_get(r->body, "stop");
-    if (absent(v)) return 0;
+    const struct json *v = json_get(f->body, "stop");
+    if (fields_absent(v)) return 0;
     size_t count = json_type(v) == JSON_ARRAY ? json_count(v) : 1;
     if (count > STOP_MAX)
-        return refuse_field(r->arena, r->error, "stop", NULL, "'stop' may have at most %d strings.",
+        return refuse_field(f->arena, f->error, "stop", NULL, "'stop' may have at most %d strings.",
                             STOP_MAX);
-    out->stops = arena_zalloc(r->arena, (count + 1) * sizeof *out->stops);
+    out->stops = arena_zalloc(f->arena, (count + 1) * sizeof *out->stops);
     for (size_t i = 0; i < count; i++) {
         struct str *s = &out->stops[out->stop_count];
         if (!json_to_str(json_type(v) == JSON_ARRAY ? json_at(v, i) : v, s))
-            return wrong_type(r, "stop", "a string or an array of strings");
+            return fields_wrong_type(f, "stop", "a string or an array of strings");
         if (s->len > STOP_LENGTH_MAX)
-            return refuse_field(r->arena, r->error, "stop", NULL,
+            return refuse_field(f->arena, f->error, "stop", NULL,
                                 "A stop string may have at most %d bytes.", STOP_LENGTH_MAX);
         out->stop_count += s->len > 0;
     }
     return 0;
 }
 
-static int add_bias(struct reader *r, int64_t token, const struct json *value,
+static int add_bias(struct fields *f, int64_t token, const struct json *value,
                     struct sampler_bias *out)
 {
     double x = -100;
     bool allowed = true;
-    if (token < 0 || token >= r->vocab)
-        return refuse_field(r->arena, r->error, "logit_bias", NULL,
+    if (token < 0 || token >= f->vocab)
+        return refuse_field(f->arena, f->error, "logit_bias", NULL,
                             "'logit_bias' names what is none of this model's tokens, 0 to %u.",
-                            r->vocab - 1);
+                            f->vocab - 1);
     if (json_to_bool(value, &allowed) ? allowed : !json_to_double(value, &x) || x < -100 || x > 100)
-        return refuse_field(r->arena, r->error, "logit_bias", NULL,
+        return refuse_field(f->arena, f->error, "logit_bias", NULL,
                             "A bias must be between -100 and 100.");
     *out = (struct sampler_bias){(int32_t)token, (float)x};
     return 0;
 }
 
 /* {"token": bias}, or llama-server's [[token, bias]], where a bias may be false. */
-static int read_bias(struct reader *r, struct sampler_params *p)
+static int read_bias(struct fields *f, struct sampler_params *p)
 {
-    const struct json *v = json_get(r->body, "logit_bias"), *item;
+    const struct json *v = json_get(f->body, "logit_bias"), *item;
     struct json_iter it = {0};
     struct str name;
     int err = 0;
-    if (absent(v)) return 0;
+    if (fields_absent(v)) return 0;
     if (json_type(v) != JSON_OBJECT && json_type(v) != JSON_ARRAY)
-        return wrong_type(r, "logit_bias", "an object, or an array of pairs");
+        return fields_wrong_type(f, "logit_bias", "an object, or an array of pairs");
     if (json_count(v) > SAMPLER_BIAS_MAX)
-        return refuse_field(r->arena, r->error, "logit_bias", NULL,
+        return refuse_field(f->arena, f->error, "logit_bias", NULL,
                             "'logit_bias' may have at most %d members.", SAMPLER_BIAS_MAX);
-    struct sampler_bias *bias = arena_zalloc(r->arena, (json_count(v) + 1) * sizeof *bias);
+    struct sampler_bias *bias = arena_zalloc(f->arena, (json_count(v) + 1) * sizeof *bias);
     p->bias = bias;
     while (!err && json_next_member(v, &it, &name, &item)) {
         int64_t token = -1;
         if (str_to_i64(name, &token)) token = -1;
-        err = add_bias(r, token, item, &bias[p->bias_count++]);
+        err = add_bias(f, token, item, &bias[p->bias_count++]);
     }
     while (!err && json_next_item(v, &it, &item)) {
         int64_t token = -1;
         if (json_count(item) != 2 || !json_to_i64(json_at(item, 0), &token))
-            return wrong_type(r, "logit_bias", "an array of pairs, a token and its bias");
-        err = add_bias(r, token, json_at(item, 1), &bias[p->bias_count++]);
+            return fields_wrong_type(f, "logit_bias", "an array of pairs, a token and its bias");
+        err = add_bias(f, token, json_at(item, 1), &bias[p->bias_count++]);
     }
     return err;
 }
 
-static int read_sampling(struct reader *r, struct body_generate *out)
+static int read_sampling(struct fields *f, struct body_generate *out)
 {
     struct sampler_params *p = &out->sampling;
     int64_t top_k = p->top_k, seed = 0;
-    int err = read_float(r, "temperature", 0, 2, &p->temperature);
-    if (!err) err = read_float(r, "top_p", 0, 1, &p->top_p);
-    if (!err) err = read_float(r, "min_p", 0, 1, &p->min_p);
-    if (!err) err = read_int(r, "top_k", -1, INT32_MAX, &top_k);
-    if (!err) err = read_float(r, "repeat_penalty", 0.01, 10, &p->repeat_penalty);
-    if (!err) err = read_float(r, "repetition_penalty", 0.01, 10, &p->repeat_penalty);
-    if (!err) err = read_float(r, "presence_penalty", -2, 2, &p->presence_penalty);
-    if (!err) err = read_float(r, "frequency_penalty", -2, 2, &p->frequency_penalty);
-    if (!err) err = read_int(r, "seed", INT64_MIN, INT64_MAX, &seed);
-    if (!err) err = read_bias(r, p);
+    int err = fields_float(f, "temperature", 0, 2, &p->temperature);
+    if (!err) err = fields_float(f, "top_p", 0, 1, &p->top_p);
+    if (!err) err = fields_float(f, "min_p", 0, 1, &p->min_p);
+    if (!err) err = fields_int(f, "top_k", -1, INT32_MAX, &top_k);
+    if (!err) err = fields_float(f, "repeat_penalty", 0.01, 10, &p->repeat_penalty);
+    if (!err) err = fields_float(f, "repetition_penalty", 0.01, 10, &p->repeat_penalty);
+    if (!err) err = fields_float(f, "presence_penalty", -2, 2, &p->presence_penalty);
+    if (!err) err = fields_float(f, "frequency_penalty", -2, 2, &p->frequency_penalty);
+    if (!err) err = fields_int(f, "seed", INT64_MIN, INT64_MAX, &seed);
+    if (!err) err = read_bias(f, p);
     if (err) return err;
     p->top_k = (int32_t)MAX(top_k, 0);
-    out->seeded = !absent(json_get(r->body, "seed"));
+    out->seeded = !fields_absent(json_get(f->body, "seed"));
     p->seed = (uint64_t)seed;
     return 0;
 }
 
 /* Chat: logprobs is a flag and top_logprobs a number. */
-static int read_chat_logprobs(struct reader *r, struct sampler_params *p)
+static int read_chat_logprobs(struct fields *f, struct sampler_params *p)
 {
     int64_t top = 0;
-    int err = read_bool(r, "logprobs", &p->logprobs);
-    if (!err) err = read_int(r, "top_logprobs", 0, SAMPLER_TOP_MAX, &top);
+    int err = fields_bool(f, "logprobs", &p->logprobs);
+    if (!err) err = fields_int(f, "top_logprobs", 0, SAMPLER_TOP_MAX, &top);
     if (err) return err;
     if (top && !p->logprobs)
-        return refuse_field(r->arena, r->error, "top_logprobs", NULL,
+        return refuse_field(f->arena, f->error, "top_logprobs", NULL,
                             "'top_logprobs' needs 'logprobs' to be true.");
     p->top_logprobs = (uint8_t)top;
     return 0;
 }
 
 /* Completions: logprobs is the number. */
-static int read_completion_logprobs(struct reader *r, struct sampler_params *p)
+static int read_completion_logprobs(struct fields *f, struct sampler_params *p)
 {
     int64_t top = -1;
-    int err = read_int(r, "logprobs", 0, SAMPLER_TOP_MAX, &top);
+    int err = fields_int(f, "logprobs", 0, SAMPLER_TOP_MAX, &top);
     if (err) return err;
     p->logprobs = top >= 0;
     p->top_logprobs = (uint8_t)MAX(top, 0);
@@ -428,47 +249,30 @@ static int read_completion_logprobs(struct reader *r, struct sampler_params *p)
 
 /* --- requests --- */
 
-static int begin(struct reader *r, struct arena *arena, struct str body, uint32_t vocab,
-                 struct refusal *error)
-{
-    struct json_error where = {0};
-    const char *twice = NULL;
-    *r = (struct reader){.arena = arena, .error = error, .vocab = vocab};
-    int err = json_parse(arena, body, &r->body, &where);
-    if (err)
-        return refuse_field(arena, error, NULL, NULL, "The body is not valid JSON: %s at byte %zu.",
-                            where.text ? where.text : err_text(err), where.offset);
-    if (json_type(r->body) != JSON_OBJECT)
-        return refuse_field(arena, error, NULL, NULL, "The body must be a JSON object.");
-    if (json_unique(r->body, read_fields, &twice))
-        return refuse_field(arena, error, twice, NULL, "'%s' is given twice.", twice);
-    return 0;
-}
-
-static int read_length(struct reader *r, struct body_generate *out)
+static int read_length(struct fields *f, struct body_generate *out)
 {
     int64_t most = 0;
-    int err = read_int(r, "max_tokens", 1, INT32_MAX, &most);
-    if (!err) err = read_int(r, "max_completion_tokens", 1, INT32_MAX, &most);
+    int err = fields_int(f, "max_tokens", 1, INT32_MAX, &most);
+    if (!err) err = fields_int(f, "max_completion_tokens", 1, INT32_MAX, &most);
     out->max_tokens = (uint32_t)most;
     return err;
 }
 
 /* stop_token_ids and min_tokens. */
-static int read_ends(struct reader *r, struct body_generate *out)
+static int read_ends(struct fields *f, struct body_generate *out)
 {
-    const struct json *v = json_get(r->body, "stop_token_ids");
+    const struct json *v = json_get(f->body, "stop_token_ids");
     struct body_prompt ends = {0};
     int64_t least = 0;
-    if (!absent(v) && (json_type(v) != JSON_ARRAY || json_count(v) > BODY_ENDS_MAX))
-        return refuse_field(r->arena, r->error, "stop_token_ids", NULL,
+    if (!fields_absent(v) && (json_type(v) != JSON_ARRAY || json_count(v) > BODY_ENDS_MAX))
+        return refuse_field(f->arena, f->error, "stop_token_ids", NULL,
                             "'stop_token_ids' must be an array of at most %d tokens.",
                             BODY_ENDS_MAX);
-    int err = read_tokens(r, "stop_token_ids", v, &ends);
-    if (!err) err = read_int(r, "min_tokens", 0, INT32_MAX, &least);
+    int err = fields_tokens(f, "stop_token_ids", v, &ends);
+    if (!err) err = fields_int(f, "min_tokens", 0, INT32_MAX, &least);
     if (err) return err;
     if (out->max_tokens && least > out->max_tokens)
-        return refuse_field(r->arena, r->error, "min_tokens", NULL,
+        return refuse_field(f->arena, f->error, "min_tokens", NULL,
                             "'min_tokens' must not be greater than 'max_tokens'.");
     out->ends = ends.tokens;
     out->end_count = ends.token_count;
@@ -477,26 +281,26 @@ static int read_ends(struct reader *r, struct body_generate *out)
 }
 
 /* What both kinds have. */
-static int read_common(struct reader *r, struct body_generate *out)
+static int read_common(struct fields *f, struct body_generate *out)
 {
     int64_t n = 1;
-    int err = read_str(r, "model", &out->model);
-    if (!err) err = read_bool(r, "stream", &out->stream);
-    if (!err) err = read_int(r, "n", 1, BODY_CHOICES_MAX, &n);
-    if (!err) err = read_length(r, out);
-    if (!err) err = read_bool(r, "ignore_eos", &out->ignore_end);
-    if (!err) err = read_stops(r, out);
-    if (!err) err = read_sampling(r, out);
-    if (!err) err = read_ends(r, out);
-    if (!err) err = promise_check_request(r->body, r->arena, r->error);
+    int err = fields_str(f, "model", &out->model);
+    if (!err) err = fields_bool(f, "stream", &out->stream);
+    if (!err) err = fields_int(f, "n", 1, BODY_CHOICES_MAX, &n);
+    if (!err) err = read_length(f, out);
+    if (!err) err = fields_bool(f, "ignore_eos", &out->ignore_end);
+    if (!err) err = read_stops(f, out);
+    if (!err) err = read_sampling(f, out);
+    if (!err) err = read_ends(f, out);
+    if (!err) err = promise_check_request(f->body, f->arena, f->error);
     if (err) return err;
     out->n = (uint32_t)n;
-    const struct json *options = json_get(r->body, "stream_options");
-    if (!absent(options) && json_type(options) != JSON_OBJECT)
-        return wrong_type(r, "stream_options", "an object");
+    const struct json *options = json_get(f->body, "stream_options");
+    if (!fields_absent(options) && json_type(options) != JSON_OBJECT)
+        return fields_wrong_type(f, "stream_options", "an object");
     const struct json *usage = json_get(options, "include_usage");
-    if (!absent(usage) && json_type(usage) != JSON_BOOL)
-        return wrong_type(r, "stream_options.include_usage", "true or false");
+    if (!fields_absent(usage) && json_type(usage) != JSON_BOOL)
+        return fields_wrong_type(f, "stream_options.include_usage", "true or false");
     out->include_usage = json_bool_or(options, "include_usage", false);
     return 0;
 }
@@ -504,29 +308,30 @@ static int read_common(struct reader *r, struct body_generate *out)
 int body_read_chat(struct arena *arena, struct str body, const struct sampler_params *defaults,
                    uint32_t vocab, struct body_generate *out, struct refusal *error)
 {
-    struct reader r;
+    struct fields f;
     *out = (struct body_generate){.kind = BODY_CHAT, .sampling = *defaults};
-    int err = begin(&r, arena, body, vocab, error);
-    if (!err) err = read_common(&r, out);
-    if (!err) err = read_chat_logprobs(&r, &out->sampling);
-    if (!err) err = read_messages(&r, out);
-    return err ? err : read_goes_on(&r, out);
+    int err = fields_begin(&f, arena, body, vocab, error);
+    if (!err) err = read_common(&f, out);
+    if (!err) err = read_chat_logprobs(&f, &out->sampling);
+    if (!err) err = read_messages(&f, out);
+    return err ? err : read_goes_on(&f, out);
 }
 
 int body_read_completion(struct arena *arena, struct str body,
                          const struct sampler_params *defaults, uint32_t vocab,
                          struct body_generate *out, struct refusal *error)
 {
-    struct reader r;
+    struct fields f;
     bool echo = false;
     int64_t best_of = 1;
     *out = (struct body_generate){.kind = BODY_COMPLETION, .sampling = *defaults};
-    int err = begin(&r, arena, body, vocab, error);
-    if (!err) err = read_common(&r, out);
-    if (!err) err = read_completion_logprobs(&r, &out->sampling);
-    if (!err) err = read_bool(&r, "echo", &echo);
-    if (!err) err = read_int(&r, "best_of", 1, 20, &best_of);
-    if (!err) err = read_prompts(&r, "prompt", BODY_PROMPTS_MAX, &out->prompts, &out->prompt_count);
+    int err = fields_begin(&f, arena, body, vocab, error);
+    if (!err) err = read_common(&f, out);
+    if (!err) err = read_completion_logprobs(&f, &out->sampling);
+    if (!err) err = fields_bool(&f, "echo", &echo);
+    if (!err) err = fields_int(&f, "best_of", 1, 20, &best_of);
+    if (!err)
+        err = fields_prompts(&f, "prompt", BODY_PROMPTS_MAX, &out->prompts, &out->prompt_count);
     if (err) return err;
     if (echo)
         return refuse_field(arena, error, "echo", "unsupported_parameter",
@@ -534,7 +339,7 @@ int body_read_completion(struct arena *arena, struct str body,
     if (best_of > out->n)
         return refuse_field(arena, error, "best_of", "unsupported_parameter",
                             "'best_of' greater than 'n' is not supported by this engine yet.");
-    if (json_str_or(r.body, "suffix", STR_NULL).len)
+    if (json_str_or(f.body, "suffix", STR_NULL).len)
         return refuse_field(arena, error, "suffix", "unsupported_parameter",
                             "'suffix' is not supported by this engine yet.");
     return 0;
@@ -543,33 +348,33 @@ int body_read_completion(struct arena *arena, struct str body,
 int body_read_embed(struct arena *arena, struct str body, uint32_t vocab, struct body_embed *out,
                     struct refusal *error)
 {
-    struct reader r;
+    struct fields f;
     struct str format = STR("float");
+    int64_t dimensions = 0;
     *out = (struct body_embed){0};
-    int err = begin(&r, arena, body, vocab, error);
-    if (!err) err = read_str(&r, "model", &out->model);
-    if (!err) err = read_str(&r, "encoding_format", &format);
-    if (!err) err = read_prompts(&r, "input", BODY_INPUTS_MAX, &out->inputs, &out->input_count);
+    int err = fields_begin(&f, arena, body, vocab, error);
+    if (!err) err = fields_str(&f, "model", &out->model);
+    if (!err) err = fields_str(&f, "encoding_format", &format);
+    if (!err) err = fields_int(&f, "dimensions", 1, INT32_MAX, &dimensions);
+    if (!err) err = fields_prompts(&f, "input", BODY_INPUTS_MAX, &out->inputs, &out->input_count);
     if (err) return err;
+    out->dimensions = (uint32_t)dimensions;
     out->base64 = str_eq(format, STR("base64"));
     if (!out->base64 && !str_eq(format, STR("float")))
         return refuse_field(arena, error, "encoding_format", NULL,
                             "'encoding_format' must be 'float' or 'base64'.");
-    if (!absent(json_get(r.body, "dimensions")))
-        return refuse_field(arena, error, "dimensions", "unsupported_parameter",
-                            "'dimensions' is not supported by this engine yet.");
     return 0;
 }
 
 int body_read_tokenize(struct arena *arena, struct str body, struct str *content, bool *add_special,
                        struct refusal *error)
 {
-    struct reader r;
+    struct fields f;
     *content = STR_NULL;
     *add_special = false;
-    int err = begin(&r, arena, body, 0, error);
-    if (!err) err = read_str(&r, "content", content);
-    if (!err) err = read_bool(&r, "add_special", add_special);
+    int err = fields_begin(&f, arena, body, 0, error);
+    if (!err) err = fields_str(&f, "content", content);
+    if (!err) err = fields_bool(&f, "add_special", add_special);
     if (!err && !content->ptr)
         err = refuse_field(arena, error, "content", NULL, "'content' is missing.");
     return err;
@@ -578,10 +383,10 @@ int body_read_tokenize(struct arena *arena, struct str body, struct str *content
 int body_read_detokenize(struct arena *arena, struct str body, uint32_t vocab,
                          struct body_prompt *out, struct refusal *error)
 {
-    struct reader r;
-    int err = begin(&r, arena, body, vocab, error);
+    struct fields f;
+    int err = fields_begin(&f, arena, body, vocab, error);
     if (err) return err;
-    const struct json *v = json_get(r.body, "tokens");
-    if (json_type(v) != JSON_ARRAY) return wrong_type(&r, "tokens", "an array of tokens");
-    return read_tokens(&r, "tokens", v, out);
+    const struct json *v = json_get(f.body, "tokens");
+    if (json_type(v) != JSON_ARRAY) return fields_wrong_type(&f, "tokens", "an array of tokens");
+    return fields_tokens(&f, "tokens", v, out);
 }

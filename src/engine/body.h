@@ -13,6 +13,7 @@
 #include "base/base.h"
 #include "base/str.h"
 #include "dialect/openai/write.h"
+#include "engine/fields.h"
 #include "engine/model/model.h"
 #include "engine/prompt.h"
 #include "engine/sampler.h"
@@ -24,13 +25,6 @@ enum {
     BODY_INPUTS_MAX = 2048,   /* an embedding's */
     BODY_MESSAGES_MAX = 4096, /* a chat's */
     BODY_ENDS_MAX = 64,       /* stop_token_ids */
-};
-
-/* Text, or tokens that the client has made itself. */
-struct body_prompt {
-    struct str text;
-    const int32_t *tokens; /* NULL: text */
-    uint32_t token_count;
 };
 
 enum body_kind { BODY_CHAT, BODY_COMPLETION };
@@ -60,6 +54,7 @@ struct body_generate {
 struct body_embed {
     struct str model;
     bool base64;
+    uint32_t dimensions; /* 0: all */
     struct body_prompt *inputs;
     size_t input_count;
 };

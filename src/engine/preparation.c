@@ -26,28 +26,20 @@ static int refuse_prompt(struct preparation *p, int err)
         return refuse_length(p, "at least ", p->prompt.count);
     if (err == ERR_TOO_LARGE)
         return refuse_field(&p->arena, &p->error, p->param, NULL, "'%s' is too long.", p->param);
-    if (!p->chat)
-        return refuse_field(&p->arena, &p->error, p->param, NULL, "'%s' cannot be tokenized.",
-                            p->param);
-    if (err == ERR_UNSUPPORTED)
-        return refuse_field(
-            &p->arena, &p->error, p->param, NULL,
-            "The model's chat template leaves one of these messages out, or says it twice.");
-    return refuse_field(&p->arena, &p->error, p->param, NULL,
-                        "The model's chat template cannot take these messages.");
+    if (p->error.message.ptr) return err;
+    return refuse_field(&p->arena, &p->error, p->param, NULL, "'%s' cannot be tokenized.",
+                        p->param);
 }
 
 static int read_body(struct preparation *p)
 {
     int err = p->handler->read(p);
     p->has_read = true;
-    p->job.left = 0;
+    p->job.left = p->bytes;
     if (err) return err;
     p->tokens = arena_zalloc(&p->arena, (p->count + 1) * sizeof *p->tokens);
     for (size_t i = 0; i < p->count && p->texts; i++)
         p->job.left += p->texts[i].text.len;
-    for (size_t i = 0; p->chat && i < p->chat->message_count; i++)
-        p->job.left += p->chat->messages[i].content.len;
     return 0;
 }
 
@@ -62,12 +54,15 @@ static int take_tokens(struct preparation *p, const int32_t *tokens, size_t coun
 
 static int begin_prompt(struct preparation *p)
 {
-    const struct body_prompt *text = p->texts ? &p->texts[p->next] : NULL;
-    if (text && text->tokens) return take_tokens(p, text->tokens, text->token_count);
-    int err = text ? prompt_of_text(&p->prompt, &p->arena, p->hosted->vocab, text->text, p->around,
-                                    p->room)
-                   : prompt_of_chat(&p->prompt, &p->arena, p->hosted->model, p->chat->messages,
-                                    p->chat->message_count, p->chat->goes_on, p->room);
+    int err;
+    if (p->handler->begin_prompt) {
+        err = p->handler->begin_prompt(p, p->next);
+    } else {
+        const struct body_prompt *text = &p->texts[p->next];
+        if (text->tokens) return take_tokens(p, text->tokens, text->token_count);
+        err =
+            prompt_of_text(&p->prompt, &p->arena, p->hosted->vocab, text->text, p->around, p->room);
+    }
     return err ? refuse_prompt(p, err) : 0;
 }
 

@@ -26,8 +26,11 @@
 struct preparation;
 
 struct preparation_handler {
-    /* Takes the body apart and sets texts or chat, or neither. Not 0: p->error says why. */
+    /* Takes the body apart, and says what is to be prepared. Not 0: p->error says why. */
     int (*read)(struct preparation *p);
+    /* Begins p->prompt for the index-th of `count`, or NULL: they are `texts`. Returns what
+     * prompt_of_... do; p->error may say more. */
+    int (*begin_prompt)(struct preparation *p, size_t index);
     /* Behind the last token; or NULL. Likewise. */
     int (*finish)(struct preparation *p);
     /* The tokens are there. The call is the handler's, as are its task and work.cut. */
@@ -54,16 +57,16 @@ struct preparation {
     bool around;       /* with the tokens that the model wants around a text */
     bool may_be_empty; /* no tokens at all are an answer, too */
     const struct body_prompt *texts;
-    size_t count;
-    const struct body_generate *chat; /* instead of texts; count is 1 */
+    size_t count; /* of prompts */
+    size_t bytes; /* of text in all of them */
 
     int err;
     struct refusal error;      /* with err */
-    struct token_list *tokens; /* each text's, on the arena */
+    struct token_list *tokens; /* each prompt's, on the arena */
 
     /* How far it is: */
     bool has_read;        /* `read` has run */
-    size_t next;          /* the text that is tokenized */
+    size_t next;          /* the prompt that is made */
     struct prompt prompt; /* its prompt, while the prompt's model is set */
 };
 

@@ -171,12 +171,28 @@ static int read_request(struct preparation *p)
     p->room = h->context->length - 1;
     p->around = true;
     p->texts = asked->prompts;
-    p->chat = is_chat ? asked : NULL;
     p->count = is_chat ? 1 : asked->prompt_count;
+    for (size_t i = 0; i < asked->message_count; i++)
+        p->bytes += asked->messages[i].content.len;
     if (p->count * asked->n > SEQUENCES_MAX)
         return refuse_field(&p->arena, &p->error, "n", NULL,
                             "A request may have at most %d choices in all.", SEQUENCES_MAX);
     return 0;
+}
+
+static int begin_chat(struct preparation *p, size_t index UNUSED)
+{
+    struct request *r = CONTAINER_OF(p, struct request, preparation);
+    int err = prompt_of_chat(&p->prompt, &p->arena, p->hosted->model, r->asked.messages,
+                             r->asked.message_count, r->asked.goes_on, p->room);
+    if (err == ERR_UNSUPPORTED)
+        (void)refuse_field(
+            &p->arena, &p->error, p->param, NULL,
+            "The model's chat template leaves one of these messages out, or says it twice.");
+    if (err == ERR_INVALID)
+        (void)refuse_field(&p->arena, &p->error, p->param, NULL,
+                           "The model's chat template cannot take these messages.");
+    return err;
 }
 
 /* --- output --- */
@@ -431,15 +447,19 @@ static void on_refused(struct preparation *p)
 
 static void begin(struct server *s, struct http_call *call, enum body_kind kind)
 {
-    static const struct preparation_handler handler = {
+    static const struct preparation_handler texts = {
         .read = read_request, .on_prepared = start, .on_refused = on_refused};
+    static const struct preparation_handler chat = {.read = read_request,
+                                                    .begin_prompt = begin_chat,
+                                                    .on_prepared = start,
+                                                    .on_refused = on_refused};
     struct request *r = mem_must_zero(1, sizeof *r);
     r->server = s;
     r->kind = kind;
     r->started_us = call->started_us;
     task_init(&r->task, run);
     buf_init(&r->frames, SERVER_ANSWER_MAX);
-    preparation_begin(&r->preparation, s, call, &handler);
+    preparation_begin(&r->preparation, s, call, kind == BODY_CHAT ? &chat : &texts);
     r->hosted = r->preparation.hosted;
 }
 

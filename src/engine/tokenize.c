@@ -116,12 +116,14 @@ static void begin(struct server *s, struct http_call *call,
 
 void post_tokenize(struct server *s, struct http_call *call)
 {
-    static const struct preparation_handler handler = {read_tokenize, write_tokens, reply, end};
+    static const struct preparation_handler handler = {
+        .read = read_tokenize, .finish = write_tokens, .on_prepared = reply, .on_refused = end};
     begin(s, call, &handler);
 }
 
 void post_detokenize(struct server *s, struct http_call *call)
 {
-    static const struct preparation_handler handler = {read_detokenize, write_text, reply, end};
+    static const struct preparation_handler handler = {
+        .read = read_detokenize, .finish = write_text, .on_prepared = reply, .on_refused = end};
     begin(s, call, &handler);
 }

@@ -27,11 +27,12 @@ struct embedder *llama__embedder_new(struct model *m, enum model_pooling pooling
 {
     struct embedder *e = llama__must(calloc(1, sizeof *e));
     bool ranks = pooling == MODEL_POOLING_RANK;
+    uint32_t most = !m->context && m->options.context ? m->options.context : INPUT_MAX;
     e->model = m;
     e->info = (struct embed_info){
         .length =
             ranks ? llama_model_n_cls_out(m->llama) : (uint32_t)llama_model_n_embd_out(m->llama),
-        .input_max = MIN(m->info.context_train, (uint32_t)INPUT_MAX),
+        .input_max = MIN(m->info.context_train, most),
         .pooling = pooling,
     };
     return e;
