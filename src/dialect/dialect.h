@@ -16,7 +16,14 @@
 #include "json/scan.h"
 
 /* What is asked of a runtime. */
-enum operation { OPERATION_NONE, OPERATION_CHAT, OPERATION_COMPLETIONS, OPERATION_EMBEDDINGS };
+enum operation {
+    OPERATION_NONE,
+    OPERATION_CHAT,
+    OPERATION_COMPLETIONS,
+    OPERATION_EMBEDDINGS,
+    OPERATION_RANK,    /* how well texts fit each other */
+    OPERATION_TEMPLATE /* the prompt that a chat becomes */
+};
 
 /* What routing needs of a request body. Spans borrow from the body. */
 struct ask {

@@ -10,16 +10,21 @@
 #include "base/rand.h"
 #include "json/write.h"
 
-void answer_init(struct answer *a, enum body_kind kind)
+void answer_make_id(char out[ANSWER_ID_SIZE], const char *prefix)
 {
     uint8_t random[12];
     char hex[2 * sizeof random + 1];
     rand_bytes(random, sizeof random);
     for (size_t i = 0; i < sizeof random; i++)
         (void)snprintf(hex + 2 * i, 3, "%02x", random[i]);
+    (void)snprintf(out, ANSWER_ID_SIZE, "%s-%s", prefix, hex);
+}
+
+void answer_init(struct answer *a, enum body_kind kind)
+{
     a->kind = kind;
     a->created = clock_wall_us() / USEC_PER_SEC;
-    (void)snprintf(a->id, sizeof a->id, "%s-%s", kind == BODY_CHAT ? "chatcmpl" : "cmpl", hex);
+    answer_make_id(a->id, kind == BODY_CHAT ? "chatcmpl" : "cmpl");
 }
 
 static void write_finish(struct json_writer *w, enum finish finish)

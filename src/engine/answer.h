@@ -43,6 +43,9 @@ struct answer_choice {
     unsigned token_count;
 };
 
+/* "prefix-" and a number that nobody else has. */
+void answer_make_id(char out[ANSWER_ID_SIZE], const char *prefix);
+
 /* Gives it an id of its own and the time. */
 void answer_init(struct answer *a, enum body_kind kind);
 

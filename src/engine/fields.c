@@ -41,6 +41,12 @@ static const char *const read_fields[] = {
     "content",
     "add_special",
     "tokens",
+    "query",
+    "documents",
+    "top_n",
+    "return_documents",
+    "text_1",
+    "text_2",
     NULL,
 };
 

@@ -12,6 +12,12 @@ void post_completion(struct server *s, struct http_call *call);
 /* embedding.c */
 void post_embeddings(struct server *s, struct http_call *call);
 
+/* rerank.c */
+void post_rerank(struct server *s, struct http_call *call);
+
+/* score.c */
+void post_score(struct server *s, struct http_call *call);
+
 /* tokenize.c */
 void post_tokenize(struct server *s, struct http_call *call);
 void post_detokenize(struct server *s, struct http_call *call);

@@ -305,6 +305,56 @@ int prompt_of_chat(struct prompt *p, struct arena *arena, const struct model *mo
     return err;
 }
 
+/* --- parts --- */
+
+static int guard_parts(struct builder *b, const struct prompt_part *parts, size_t count)
+{
+    int err = 0;
+    for (size_t i = 0; !err && i < count; i++)
+        if (parts[i].own) err = guard(b, parts[i].text);
+    return err;
+}
+
+static void add_part(struct builder *b, const struct prompt_part *part)
+{
+    if (part->token >= 0) {
+        end_run(b);
+        add_span(b, (struct prompt_span){STR_NULL, part->token, false});
+        b->trims = false;
+    } else if (part->own) {
+        add_template(b, part->text);
+    } else {
+        add_content(b, part->text);
+    }
+}
+
+static bool begins_with(const struct vocab *vocab, const struct prompt_part *part, int32_t token)
+{
+    return part->token == token || (part->own && begins_with_token(vocab, part->text, token));
+}
+
+int prompt_of_parts(struct prompt *p, struct arena *arena, const struct vocab *vocab,
+                    const struct prompt_part *parts, size_t count, size_t room)
+{
+    struct builder b = {.prompt = p, .arena = arena};
+    int32_t first = vocab_info(vocab)->begin;
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += parts[i].text.len;
+    int err = begin(p, vocab, bytes, room);
+    if (err) return err;
+    b.text = arena_try(arena, bytes + 1);
+    if (!b.text) return ERR_TOO_LARGE;
+    err = guard_parts(&b, parts, count);
+    if (err) return err;
+    if (first >= 0 && !(count && begins_with(vocab, parts, first)))
+        add_span(&b, (struct prompt_span){STR_NULL, first, false});
+    for (size_t i = 0; i < count; i++)
+        add_part(&b, &parts[i]);
+    end_run(&b);
+    return end(&b);
+}
+
 /* --- texts --- */
 
 int prompt_of_text(struct prompt *p, struct arena *arena, const struct vocab *vocab,

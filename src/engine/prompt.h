@@ -50,6 +50,20 @@ struct prompt_message {
 MUST_CHECK int prompt_of_text(struct prompt *p, struct arena *arena, const struct vocab *vocab,
                               struct str text, bool around, size_t room);
 
+/* A piece of a prompt that is put together of several. */
+struct prompt_part {
+    struct str text;
+    bool own;      /* of who may name control tokens: the template, a model's own separator */
+    int32_t token; /* instead of text; -1: text */
+};
+
+/* What is put together: names of control tokens are read as these in own parts alone; all that lies
+ * between two of those is one run, tokenized as text. Begins with the token that the model wants
+ * before a text, unless the first part does. Copies the parts' texts. Errors as above, and
+ * ERR_UNSUPPORTED: the parts use too many tokens that are read in any text. */
+MUST_CHECK int prompt_of_parts(struct prompt *p, struct arena *arena, const struct vocab *vocab,
+                               const struct prompt_part *parts, size_t count, size_t room);
+
 /* A chat, up to where the assistant's answer begins; `goes_on`: the last message is the answer's
  * own beginning. ERR_TOO_LARGE as above or for the arena, ERR_INVALID: the template cannot take
  * these messages, ERR_UNSUPPORTED: it leaves one of them out, or says it twice. */

@@ -3,8 +3,10 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "engine/answer.h"
 #include "engine/refuse.h"
 #include "obs/log.h"
 
@@ -70,6 +72,30 @@ int vectors_check(struct vectors *v, struct str model, const char *param, size_t
 const float *vectors_at(const struct vectors *v, size_t index)
 {
     return v->job->out + index * v->preparation.hosted->embedder->length;
+}
+
+void vectors_write_head(struct vectors *v, const char *prefix, const char *object)
+{
+    struct json_writer *w = &v->writer;
+    char id[ANSWER_ID_SIZE];
+    answer_make_id(id, prefix);
+    json_write_str_member(w, "id", str_of(id));
+    if (object) json_write_str_member(w, "object", str_of(object));
+    json_write_u64_member(w, "created", clock_wall_us() / USEC_PER_SEC);
+    json_write_str_member(w, "model", v->preparation.hosted->name);
+}
+
+int vectors_write_tail(struct vectors *v)
+{
+    struct json_writer *w = &v->writer;
+    json_write_array_end(w);
+    json_write_key(w, "usage");
+    json_write_object(w);
+    json_write_u64_member(w, "prompt_tokens", v->tokens);
+    json_write_u64_member(w, "total_tokens", v->tokens);
+    json_write_object_end(w);
+    json_write_object_end(w);
+    return json_write_end(w);
 }
 
 static void run(struct task *task)

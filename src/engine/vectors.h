@@ -54,6 +54,11 @@ MUST_CHECK int vectors_check(struct vectors *v, struct str model, const char *pa
 /* The vector of the index-th text. */
 const float *vectors_at(const struct vectors *v, size_t index);
 
+/* The members with which an answer begins: id, object (NULL: none), created, model; and with which
+ * it ends, behind an open array. */
+void vectors_write_head(struct vectors *v, const char *prefix, const char *object);
+MUST_CHECK int vectors_write_tail(struct vectors *v);
+
 static inline struct vectors *vectors_of(struct preparation *p)
 {
     return CONTAINER_OF(p, struct vectors, preparation);

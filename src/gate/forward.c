@@ -121,7 +121,7 @@ int forward_request(struct exchange *x, const struct endpoint *e, struct http_re
     const struct http_head *head = x->call->head;
     struct http_field *fields =
         arena_try(arena, (head->field_count + ARRAY_LEN(own)) * sizeof *fields);
-    struct str target = endpoint_target(arena, e, x->match.rest);
+    struct str target = endpoint_target(arena, e, x->match.rest, route_is(&x->match, ROUTE_BESIDE));
     if (!fields || !target.ptr) return -ENOMEM;
     unsigned own_count = ARRAY_LEN(own) - (e->authorization.len == 0);
     unsigned n = choose(head, UP, fields, 0);

@@ -17,9 +17,13 @@ struct addr endpoint_addr(const struct url *u)
         .is_unix = u->scheme == URL_UNIX, .host = u->host, .port = u->port, .path = u->path};
 }
 
-struct str endpoint_target(struct arena *arena, const struct endpoint *e, struct str rest)
+struct str endpoint_target(struct arena *arena, const struct endpoint *e, struct str rest,
+                           bool beside)
 {
-    return arena_try_cat(arena, e->prefix, rest);
+    static const struct str version = STR_INIT("/v1");
+    struct str prefix = e->prefix;
+    if (beside && str_ends(prefix, version)) prefix.len -= version.len;
+    return arena_try_cat(arena, prefix, rest);
 }
 
 /* --- life --- */

@@ -125,8 +125,10 @@ struct endpoint {
 struct addr endpoint_addr(const struct url *u);
 
 /* The request target for what the client asked under /v1: rest "/chat/completions?x" gives
- * prefix + rest, on the arena. ptr NULL: no memory. */
-struct str endpoint_target(struct arena *arena, const struct endpoint *e, struct str rest);
+ * prefix + rest, on the arena. `beside`: what runtimes have beside their /v1, which the prefix then
+ * goes without. ptr NULL: no memory. */
+struct str endpoint_target(struct arena *arena, const struct endpoint *e, struct str rest,
+                           bool beside);
 
 /* A credit at an endpoint: one request in flight. From admit_try or a waiter; given back by
  * endpoint_release. Its owner keeps the snapshot that it came from until then. */

@@ -139,7 +139,7 @@ static struct str path_of(struct probe *p)
 {
     const struct endpoint *e = p->endpoint;
     if (e->health.len) return e->health;
-    return is_well(e) ? STR("") : endpoint_target(&p->check.arena, e, STR("/models"));
+    return is_well(e) ? STR("") : endpoint_target(&p->check.arena, e, STR("/models"), false);
 }
 
 static void on_due(struct task *task)

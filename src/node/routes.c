@@ -4,7 +4,11 @@
 #include "desk/desk.h"
 #include "gate/model_call.h"
 
-enum { MODEL = ROUTE_API | ROUTE_POST | ROUTE_MODEL, PROBE = ROUTE_OPEN | ROUTE_QUIET };
+enum {
+    MODEL = ROUTE_API | ROUTE_POST | ROUTE_MODEL,
+    BESIDE = ROUTE_POST | ROUTE_MODEL | ROUTE_BESIDE,
+    PROBE = ROUTE_OPEN | ROUTE_QUIET,
+};
 
 /* A row reads best as one line. */
 /* clang-format off */
@@ -12,6 +16,10 @@ static const struct route routes[] = {
     {STR_INIT("/chat/completions"), "chat", MODEL, OPERATION_CHAT, &dialect_openai, &model_call_handler},
     {STR_INIT("/completions"), "completions", MODEL, OPERATION_COMPLETIONS, &dialect_openai, &model_call_handler},
     {STR_INIT("/embeddings"), "embeddings", MODEL, OPERATION_EMBEDDINGS, &dialect_openai, &model_call_handler},
+    {STR_INIT("/rerank"), "rerank", MODEL, OPERATION_RANK, &dialect_openai, &model_call_handler},
+    {STR_INIT("/reranking"), "rerank", MODEL, OPERATION_RANK, &dialect_openai, &model_call_handler},
+    {STR_INIT("/score"), "score", MODEL, OPERATION_RANK, &dialect_openai, &model_call_handler},
+    {STR_INIT("/apply-template"), "apply_template", BESIDE, OPERATION_TEMPLATE, &dialect_openai, &model_call_handler},
     {STR_INIT("/models"), "models", ROUTE_API, OPERATION_NONE, &dialect_openai, &desk_models},
     {STR_INIT("/models/"), "model", ROUTE_API | ROUTE_REST, OPERATION_NONE, &dialect_openai, &desk_model},
     {STR_INIT("/livez"), "livez", PROBE, OPERATION_NONE, &dialect_openai, &desk_alive},

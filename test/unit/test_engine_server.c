@@ -683,6 +683,71 @@ static void many_requests_at_once(void **state)
     world_free(w);
 }
 
+/* With a model that ranks, pairs are scored; with another one, by the cosine of their vectors. */
+static void documents_are_ranked(void **state)
+{
+    (void)state;
+    static const char *const scripts[] = {"fake:ranks 1", "fake:mode echo"};
+    static const char *const paths[] = {"/v1/rerank", "/rerank", "/v1/reranking", "/reranking"};
+    for (unsigned i = 0; i < 2; i++) {
+        struct world *w = world_new(scripts[i], 2);
+        for (unsigned k = 0; k < 4; k++) {
+            struct sim_peer *p =
+                request(w, "POST", paths[k],
+                        "{\"query\":\"aaa\",\"documents\":[\"xyz\",{\"text\":\"aaa\"},\"aax\"],"
+                        "\"top_n\":2,\"return_documents\":true}");
+            assert_int_equal(answered(w, p, "\"results\":[{\"index\":1,\"relevance_score\":"), 200);
+            assert_int_equal(occurrences(p, "relevance_score"), 2);
+            assert_int_equal(occurrences(p, "\"document\":{\"text\":\"aax\"}"), 1);
+        }
+        struct sim_peer *p =
+            request(w, "POST", "/v1/score",
+                    "{\"text_1\":[\"ab\",\"ab\"],\"text_2\":[\"ab\",\"xy\"],\"model\":\"fake\"}");
+        assert_int_equal(answered(w, p, "\"data\":[{\"index\":0,\"object\":\"score\",\"score\":"),
+                         200);
+        assert_int_equal(occurrences(p, "\"object\":\"score\""), 2);
+        world_free(w);
+    }
+}
+
+static void bad_ranks_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *body, *says;
+        int status;
+    } rows[] = {
+        {"/rerank", "{\"documents\":[\"a\"]}", "'query' is missing", 400},
+        {"/rerank", "{\"query\":\"a\"}", "'documents' must be an array", 400},
+        {"/rerank", "{\"query\":\"a\",\"documents\":[]}", "'documents' must be an array", 400},
+        {"/rerank", "{\"query\":\"a\",\"documents\":[1]}", "'documents' must be an array", 400},
+        {"/rerank", "{\"query\":\"a\",\"documents\":[\"b\"],\"top_n\":0}", "'top_n'", 400},
+        {"/rerank", "{\"query\":\"a\",\"documents\":[\"b\"],\"model\":\"other\"}", "other", 404},
+        {"/score", "{\"text_1\":\"a\"}", "'text_2' is missing", 400},
+        {"/score", "{\"text_1\":[\"a\",\"b\"],\"text_2\":\"a\"}", "'text_1' must be one text", 400},
+        {"/score", "{\"text_1\":[1,2],\"text_2\":\"a\"}", "'text_1' must be a string", 400},
+        {"/v1/embeddings", "{\"input\":\"a\"}", "gives no embeddings", 400},
+        {CHAT, "{" HELLO "}", "generates no text", 400},
+    };
+    struct world *w = world_new("fake:ranks 1", 2);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sim_peer *p = request(w, "POST", rows[i].path, rows[i].body);
+        assert_int_equal(answered(w, p, rows[i].says), rows[i].status);
+    }
+    world_free(w);
+}
+
+static void embeddings_are_cut_to_dimensions(void **state)
+{
+    (void)state;
+    struct world *w = world_new("fake:mode echo", 2);
+    struct sim_peer *p = request(w, "POST", "/v1/embeddings", "{\"input\":\"a\",\"dimensions\":1}");
+    assert_int_equal(answered(w, p, "\"embedding\":[1]"), 200);
+    p = request(w, "POST", "/v1/embeddings", "{\"input\":\"a\",\"dimensions\":9}");
+    assert_int_equal(answered(w, p, "'dimensions' may be at most 8"), 400);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -708,6 +773,9 @@ int main(void)
         cmocka_unit_test(draining_cuts_off_what_takes_too_long),
         cmocka_unit_test(preparing_holds_nobody_up),
         cmocka_unit_test(clients_leave_in_every_state),
+        cmocka_unit_test(documents_are_ranked),
+        cmocka_unit_test(bad_ranks_are_refused),
+        cmocka_unit_test(embeddings_are_cut_to_dimensions),
         cmocka_unit_test(many_requests_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

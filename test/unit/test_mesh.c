@@ -199,19 +199,22 @@ static void snapshot_knows_names_and_addresses(void **state)
     assert_true(demo->created_s > 1000000000);
 
     static const struct {
-        const char *target, *host, *key, *model, *authorization;
+        const char *target, *beside, *host, *key, *model, *authorization;
     } expected[] = {
-        {"/v1/chat/completions", "10.0.0.1:8000", "10.0.0.1:8000", "other", "Bearer secret-key"},
-        {"/v1/chat/completions", "host.example", "host.example:80", "demo", ""},
-        {"/openai/v1/chat/completions", "[::1]:9000", "::1:9000", "demo", ""},
-        {"/v1/chat/completions", "localhost", "unix:/run/a.sock", "demo", ""},
+        {"/v1/chat/completions", "/x", "10.0.0.1:8000", "10.0.0.1:8000", "other",
+         "Bearer secret-key"},
+        {"/v1/chat/completions", "/x", "host.example", "host.example:80", "demo", ""},
+        {"/openai/v1/chat/completions", "/openai/x", "[::1]:9000", "::1:9000", "demo", ""},
+        {"/v1/chat/completions", "/x", "localhost", "unix:/run/a.sock", "demo", ""},
     };
     struct arena arena;
     arena_init(&arena, 4096, 1024);
     for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
         const struct endpoint *e = &demo->endpoints[i];
-        struct str target = endpoint_target(&arena, e, STR("/chat/completions"));
+        struct str target = endpoint_target(&arena, e, STR("/chat/completions"), false);
         assert_true(str_eq(target, str_of(expected[i].target)));
+        target = endpoint_target(&arena, e, STR("/x"), true);
+        assert_true(str_eq(target, str_of(expected[i].beside)));
         assert_true(str_eq(e->host, str_of(expected[i].host)));
         assert_true(str_eq(e->pool_key, str_of(expected[i].key)));
         assert_true(str_eq(e->model, str_of(expected[i].model)));

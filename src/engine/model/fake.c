@@ -99,6 +99,14 @@ static int one_of(struct str value, const char *const *names, unsigned count, un
     return ERR_INVALID;
 }
 
+static void set_ranks(struct model *m)
+{
+    m->info.ranks = true;
+    m->info.generates = m->info.embeds = false;
+    m->embedder.info.length = 1;
+    m->embedder.info.pooling = MODEL_POOLING_RANK;
+}
+
 static int set_key(struct model *m, struct str key, struct str value)
 {
     static const char *const modes[] = {"echo", "script", "random"};
@@ -133,6 +141,8 @@ static int set_key(struct model *m, struct str key, struct str value)
         m->info.context_train = (uint32_t)n;
     else if (str_eq(key, STR("fail")))
         m->fail = n;
+    else if (str_eq(key, STR("ranks")))
+        set_ranks(m);
     else if (str_eq(key, STR("nan")))
         m->nan = n;
     else
@@ -215,6 +225,8 @@ int model_load(const struct model_options *options, struct model **out, char why
         .ends = fake_ends,
         .end_count = ARRAY_LEN(fake_ends),
         .cuts_words = true,
+        .between = {FAKE_CLOSE},
+        .between_count = 1,
         .bos_name = STR("<|begin|>"),
         .eos_name = STR("<|end|>"),
     };
@@ -261,7 +273,7 @@ const struct vocab *model_vocab(const struct model *m)
 
 struct context *model_context(struct model *m)
 {
-    return &m->context;
+    return m->info.generates ? &m->context : NULL;
 }
 
 struct embedder *model_embedder(struct model *m)
@@ -502,21 +514,41 @@ void model_set_threads(struct model *m, unsigned threads)
     m->stats.threads = threads;
 }
 
+/* How many of the second text's tokens are in the first, between FAKE_BOS and FAKE_CLOSE. */
+static float score_of(const struct token_list *pair)
+{
+    uint32_t query = 0;
+    float hits = 0;
+    while (query < pair->count && pair->tokens[query] != FAKE_CLOSE)
+        query++;
+    for (uint32_t t = query + 1; t < pair->count; t++)
+        for (uint32_t k = 1; k < query; k++)
+            hits += pair->tokens[t] == pair->tokens[k];
+    return hits;
+}
+
+static void embed(const struct token_list *text, float *v)
+{
+    float sum = 0;
+    for (unsigned k = 0; k < FAKE_EMBEDDING; k++)
+        v[k] = k == 0;
+    for (uint32_t t = 0; t < text->count; t++)
+        v[text->tokens[t] % FAKE_EMBEDDING] += 1;
+    for (unsigned k = 0; k < FAKE_EMBEDDING; k++)
+        sum += v[k] * v[k];
+    for (unsigned k = 0; k < FAKE_EMBEDDING; k++)
+        v[k] /= sqrtf(sum);
+}
+
 int embed_run(struct embedder *e, const struct token_list *inputs, size_t count, float *out)
 {
     e->model->stats.embeds++;
     for (size_t i = 0; i < count; i++) {
-        float *v = out + i * FAKE_EMBEDDING;
-        float sum = 0;
         nap(e->model->token_us * inputs[i].count);
-        for (unsigned k = 0; k < FAKE_EMBEDDING; k++)
-            v[k] = k == 0;
-        for (uint32_t t = 0; t < inputs[i].count; t++)
-            v[inputs[i].tokens[t] % FAKE_EMBEDDING] += 1;
-        for (unsigned k = 0; k < FAKE_EMBEDDING; k++)
-            sum += v[k] * v[k];
-        for (unsigned k = 0; k < FAKE_EMBEDDING; k++)
-            v[k] /= sqrtf(sum);
+        if (e->model->info.ranks)
+            out[i] = score_of(&inputs[i]);
+        else
+            embed(&inputs[i], out + i * FAKE_EMBEDDING);
     }
     return 0;
 }

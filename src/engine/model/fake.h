@@ -14,6 +14,8 @@
  *     context N       what it was "trained" with
  *     fail N          the N-th decode fails
  *     nan N           the N-th decode gives no numbers
+ *     ranks 1         it scores pairs by the second text's tokens that are in the first, and does
+ *                     nothing else
  *     template T      how chats are rendered: `plain` encloses each message (default); `trims`
  *                     does it with another token, ends it with <|n|> and trims it; `omits` leaves
  *                     system messages out; `repeats` says everything twice

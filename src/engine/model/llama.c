@@ -118,6 +118,7 @@ static void read_info(struct model *m)
     info->bytes = llama_model_size(m->llama);
     info->chat_template = llama_model_chat_template(m->llama, NULL);
     info->tool_template = llama_model_chat_template(m->llama, "tool_use");
+    info->rank_template = llama_model_chat_template(m->llama, "rerank");
     info->sampling = (struct model_sampling){
         .temperature = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_TEMP),
         .top_p = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_TOP_P),

@@ -90,6 +90,15 @@ static bool cuts_words(const struct vocab *v)
     return b > 0 && n == a + b && memcmp(whole, parts, (size_t)n * sizeof *whole) == 0;
 }
 
+static void read_between(struct vocab *v)
+{
+    llama_token sep = llama_vocab_sep(v->llama), eos = llama_vocab_eos(v->llama);
+    if (llama_vocab_get_add_eos(v->llama) && eos >= 0)
+        v->info.between[v->info.between_count++] = eos;
+    if (llama_vocab_get_add_sep(v->llama) && sep >= 0)
+        v->info.between[v->info.between_count++] = sep;
+}
+
 static struct str name_of(const struct vocab *v, llama_token token)
 {
     return token < 0 ? STR("") : str_of(llama_vocab_get_text(v->llama, token));
@@ -104,6 +113,7 @@ struct vocab *llama__vocab_new(const struct llama_model *llama)
     read_specials(v);
     read_ends(v);
     read_wrapping(v);
+    read_between(v);
     v->info.cuts_words = cuts_words(v);
     v->info.bos_name = name_of(v, llama_vocab_bos(v->llama));
     v->info.eos_name = name_of(v, llama_vocab_eos(v->llama));

@@ -71,6 +71,7 @@ struct model_info {
     /* The file's own chat templates, Jinja; NULL: none. */
     const char *chat_template;
     const char *tool_template; /* for requests with tools, where it has another one */
+    const char *rank_template; /* a text with {query} and {document}; NULL: none */
     enum model_template template_found;
     char template_name[48]; /* what chats are rendered with, "built-in chatml" */
     struct model_sampling sampling;

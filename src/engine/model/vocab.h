@@ -9,10 +9,12 @@
 struct vocab;
 
 struct vocab_info {
-    uint32_t count;      /* tokens are 0 .. count-1 */
-    uint32_t piece_max;  /* bytes of the longest token's text, at least 1 */
-    int32_t begin;       /* the token that the model wants before a text; -1: none */
-    int32_t end;         /* the token that it wants behind a text; -1: none */
+    uint32_t count;     /* tokens are 0 .. count-1 */
+    uint32_t piece_max; /* bytes of the longest token's text, at least 1 */
+    int32_t begin;      /* the token that the model wants before a text; -1: none */
+    int32_t end;        /* the token that it wants behind a text; -1: none */
+    int32_t between[2]; /* the tokens that it wants between two texts that belong together */
+    uint32_t between_count;
     const int32_t *ends; /* the tokens that end an answer */
     uint32_t end_count;
     bool cuts_words; /* a text that is cut between two words has the tokens of the whole */
