@@ -138,22 +138,77 @@ void json_write_u64(struct json_writer *w, uint64_t v)
     put_value(w, str_n(p, (size_t)(end - p)));
 }
 
+static void put_number(struct json_writer *w, const yyjson_val *val)
+{
+    _Alignas(16) char room[512];
+    yyjson_alc alc;
+    size_t len = 0;
+    bool ready = yyjson_alc_pool_init(&alc, room, sizeof room);
+    assert(ready);
+    char *text = yyjson_val_write_opts(val, YYJSON_WRITE_NOFLAG, &alc, &len, NULL);
+    assert(text);
+    put_value(w, str_n(text, len));
+}
+
 void json_write_double(struct json_writer *w, double v)
 {
+    yyjson_val val = {0};
     if (!isfinite(v)) {
         json_write_null(w);
         return;
     }
-    _Alignas(16) char room[512];
-    yyjson_alc alc;
-    yyjson_val val = {0};
-    size_t len = 0;
-    bool ready = yyjson_alc_pool_init(&alc, room, sizeof room);
-    assert(ready);
     unsafe_yyjson_set_real(&val, v);
-    char *text = yyjson_val_write_opts(&val, YYJSON_WRITE_NOFLAG, &alc, &len, NULL);
-    assert(text);
-    put_value(w, str_n(text, len));
+    put_number(w, &val);
+}
+
+static void put_members(struct json_writer *w, const struct json *object)
+{
+    struct json_iter it = {0};
+    const struct json *v;
+    struct str name;
+    json_write_object(w);
+    while (json_next_member(object, &it, &name, &v)) {
+        json_write_key_str(w, name);
+        json_write_json(w, v);
+    }
+    json_write_object_end(w);
+}
+
+static void put_items(struct json_writer *w, const struct json *array)
+{
+    struct json_iter it = {0};
+    const struct json *v;
+    json_write_array(w);
+    while (json_next_item(array, &it, &v))
+        json_write_json(w, v);
+    json_write_array_end(w);
+}
+
+void json_write_json(struct json_writer *w, const struct json *v)
+{
+    const yyjson_val *val = (const yyjson_val *)(const void *)v;
+    struct str text = STR_NULL;
+    bool truth = false;
+    if (w->depth == JSON_MAX_DEPTH && !w->err) w->err = ERR_DEPTH;
+    if (w->err) return;
+    switch (json_type(v)) {
+    case JSON_NONE:
+    case JSON_NULL: json_write_null(w); break;
+    case JSON_BOOL: json_write_bool(w, json_to_bool(v, &truth) && truth); break;
+    case JSON_STRING:
+        (void)json_to_str(v, &text);
+        json_write_str(w, text);
+        break;
+    case JSON_NUMBER:
+        /* A number beyond the range of 64 bits is as it was written. */
+        if (unsafe_yyjson_is_raw((void *)(uintptr_t)val))
+            put_value(w, str_n(val->uni.str, unsafe_yyjson_get_len((void *)(uintptr_t)val)));
+        else
+            put_number(w, val);
+        break;
+    case JSON_ARRAY: put_items(w, v); break;
+    case JSON_OBJECT: put_members(w, v); break;
+    }
 }
 
 void json_write_bool(struct json_writer *w, bool v)

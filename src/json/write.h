@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "json/json.h"
 
 struct json_writer {
     struct buf *out; /* borrowed */
@@ -37,6 +38,10 @@ void json_write_double(struct json_writer *w, double v);
 void json_write_bool(struct json_writer *w, bool v);
 void json_write_null(struct json_writer *w);
 void json_write_raw(struct json_writer *w, struct str json); /* a value that is JSON text already */
+
+/* A value that was read, with all that is in it. NULL writes null. ERR_DEPTH: it is deeper than
+ * JSON_MAX_DEPTH here. */
+void json_write_json(struct json_writer *w, const struct json *v);
 
 /* Key and value in one. */
 void json_write_str_member(struct json_writer *w, const char *name, struct str v);

@@ -201,6 +201,40 @@ static void doubles(void **state)
     buf_fini(&out);
 }
 
+static void what_was_read_is_written_again(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"a\":[1,-2,0.5,1e300,true,false,null,\"x\\n\\u0001\"],\"b\":{\"a\":{}},"
+        "\"c\":[],\"a\":123456789012345678901234567890}";
+    struct arena arena;
+    struct buf out;
+    struct json_writer w;
+    const struct json *v;
+    arena_init(&arena, 1 << 20, 1024);
+    buf_init(&out, 1 << 20);
+    assert_int_equal(json_parse(&arena, str_of(text), &v, NULL), 0);
+    json_write_init(&w, &out);
+    json_write_json(&w, v);
+    assert_int_equal(json_write_end(&w), 0);
+    assert_true(str_eq(buf_str(&out), str_of(text)));
+
+    char deep[2 * JSON_MAX_DEPTH + 1] = "";
+    for (int i = 0; i < JSON_MAX_DEPTH; i++)
+        deep[i] = '[', deep[2 * JSON_MAX_DEPTH - 1 - i] = ']';
+    assert_int_equal(json_parse(&arena, str_of(deep), &v, NULL), 0);
+    for (int levels = 0; levels < 2; levels++) {
+        buf_clear(&out);
+        json_write_init(&w, &out);
+        if (levels) json_write_array(&w);
+        json_write_json(&w, v);
+        if (levels) json_write_array_end(&w);
+        assert_int_equal(json_write_end(&w), levels ? ERR_DEPTH : 0);
+    }
+    buf_fini(&out);
+    arena_fini(&arena);
+}
+
 static void the_first_failure_sticks(void **state)
 {
     (void)state;
@@ -228,6 +262,7 @@ int main(void)
         cmocka_unit_test(escapes),
         cmocka_unit_test(strings_read_back),
         cmocka_unit_test(doubles),
+        cmocka_unit_test(what_was_read_is_written_again),
         cmocka_unit_test(the_first_failure_sticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
