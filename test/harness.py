@@ -9,13 +9,16 @@ import contextlib
 import json
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import signal
 import socket
 import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 
@@ -585,3 +588,38 @@ def run_cli(*argv, env=None, input=None, timeout=PATIENCE):
                           env={**clean_environment(), **SANITIZERS, **(env or {})}, timeout=timeout)
     assert not SANITIZER_REPORT.search(done.stderr), done.stderr
     return done
+
+
+class Terminal:
+    """A program on a pseudo-terminal, with what it has shown so far."""
+
+    def __init__(self, *argv, env=None):
+        self.shown = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(HOSTLER, [HOSTLER, *map(str, argv)], {**clean_environment(), **SANITIZERS, "TERM": "xterm", **(env or {})})
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def shows(self, text, seconds=20):
+        """Waits for the text, and forgets everything up to it."""
+        end = time.monotonic() + seconds
+        while text not in self.shown:
+            assert select.select([self.fd], [], [], max(end - time.monotonic(), 0))[0], f"{text!r} is missing in {self.shown!r}"
+            self.shown += os.read(self.fd, 65536).decode(errors="replace")
+        self.shown = self.shown.split(text, 1)[1]
+
+    def look(self):
+        """Takes what has been shown by now; how much of it was not asked for yet."""
+        while select.select([self.fd], [], [], 0)[0]:
+            self.shown += os.read(self.fd, 65536).decode(errors="replace")
+        return len(self.shown)
+
+    def ends(self, whole=True):
+        """The exit code, when the terminal is as it was before."""
+        waited = until(lambda: [w for w in [os.waitpid(self.pid, os.WNOHANG)] if w[0]], "it ends")
+        local = termios.tcgetattr(self.fd)[3]
+        os.close(self.fd)
+        assert not whole or (local & termios.ICANON and local & termios.ECHO and local & termios.ISIG)
+        return os.waitstatus_to_exitcode(waited[0][1])

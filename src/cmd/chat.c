@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "cmd/chat.h"
 #include "cmd/cli.h"
 #include "cmd/cmd.h"
 #include "cmd/editor.h"
@@ -58,6 +59,7 @@ static const char commands_help[] =
 enum { LINE_MAX = 16 * 1024 * 1024 };
 
 struct chat {
+    const struct chat_options *options;
     struct loop *loop;
     struct remote remote;
     struct talk talk;
@@ -137,7 +139,7 @@ static void on_end(void *owner, const struct talk_result *r)
     if (r->first_us) end_text(c);
     c->failed = r->err != 0;
     if (r->err && r->err != ERR_CANCELLED) {
-        print_note(c, "hostler chat: %.*s", STR_ARG(r->why));
+        print_note(c, "hostler %s: %.*s", c->options->command, STR_ARG(r->why));
     } else if (c->terminal && r->first_us) {
         /* The whole answer counts, as a short one may come in one read. */
         double rate = (double)r->tokens * 1e6 / (double)MAX(r->first_us + r->stream_us, 1);
@@ -231,7 +233,7 @@ static bool take_line(struct chat *c)
         if (!err && more) err = buf_append(&c->line, STR("\n"));
         buf_consume(&c->input, len + (end >= 0));
         if (err) {
-            print_note(c, "hostler chat: the message is too long");
+            print_note(c, "hostler %s: the message is too long", c->options->command);
             buf_clear(&c->line);
         } else if (!more) {
             return true;
@@ -245,7 +247,7 @@ static bool read_input(struct chat *c)
     char *room;
     if (c->input_ended) return false;
     if (buf_reserve(&c->input, 4096, &room)) {
-        print_note(c, "hostler chat: the message is too long");
+        print_note(c, "hostler %s: the message is too long", c->options->command);
         buf_clear(&c->input);
         return true;
     }
@@ -328,7 +330,7 @@ static void edit_line(struct chat *c)
     case EDITOR_LINE:
         c->warned = false;
         if (buf_append(&c->input, line) || buf_append(&c->input, STR("\n"))) {
-            print_note(c, "hostler chat: the message is too long");
+            print_note(c, "hostler %s: the message is too long", c->options->command);
             buf_clear(&c->input);
         }
         break;
@@ -342,7 +344,9 @@ static void edit_line(struct chat *c)
 
 static void converse_at_terminal(struct chat *c)
 {
-    print_note(c, "%s at %s; /help lists the commands", c->talk.model, c->remote.text);
+    const char *where = c->options->place;
+    print_note(c, "%s%s%s; /help lists the commands", c->talk.model, where ? ", " : " at ",
+               where ? where : c->remote.text);
     for (;;) {
         editor_begin(c->editor);
         loop_poll(c->loop); /* a Ctrl-C that came between the last read and now */
@@ -357,49 +361,23 @@ static void converse_at_terminal(struct chat *c)
 
 /* --- running --- */
 
-struct settings {
-    const char *model;
-    const char *url;
-    const char *key;
-    const char *system;
-    const char *message;
-};
-
-static const struct option options[] = {
-    {"url", required_argument, NULL, 'u'},    {"key", required_argument, NULL, 'k'},
-    {"system", required_argument, NULL, 's'}, {"message", required_argument, NULL, 'm'},
-    {"help", no_argument, NULL, 'h'},         {0},
-};
-
-static int parse(int argc, char **argv, struct settings *s)
+static struct str read_question(struct chat *c)
 {
-    int opt;
-    optind = 1;
-    while ((opt = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
-        switch (opt) {
-        case 'u': s->url = optarg; break;
-        case 'k': s->key = optarg; break;
-        case 's': s->system = optarg; break;
-        case 'm': s->message = optarg; break;
-        case 'h': fputs(help, stdout); return CLI_OK;
-        default: return cli_usage(command, "wrong option");
-        }
-    }
-    if (optind < argc) s->model = argv[optind++];
-    if (optind < argc) return cli_usage(command, "'%s' is one argument too many", argv[optind]);
-    return -1;
+    while (!c->input_ended)
+        read_input(c);
+    return str_trim(buf_str(&c->input));
 }
 
 static void ask_once(struct chat *c, const char *message)
 {
+    struct str question = strcmp(message, "-") == 0 ? read_question(c) : str_of(message);
     c->one_shot = true;
-    if (strcmp(message, "-") == 0) {
-        while (!c->input_ended)
-            read_input(c);
-        talk_ask(&c->talk, str_trim(buf_str(&c->input)));
-    } else {
-        talk_ask(&c->talk, str_of(message));
+    c->failed = question.len == 0;
+    if (c->failed) {
+        print_note(c, "hostler %s: the question is empty", c->options->command);
+        return;
     }
+    talk_ask(&c->talk, question);
     loop_run(c->loop);
 }
 
@@ -418,40 +396,38 @@ static void converse(struct chat *c)
     loop_run(c->loop);
 }
 
-static int run(struct chat *c, const struct settings *s)
+static int run(struct chat *c)
 {
-    struct str model = str_of(s->model);
-    bool listed = !model.ptr || !s->message;
-    if (listed && remote_models(&c->remote, command, &c->arena, &c->models)) return CLI_FAILED;
+    const struct chat_options *o = c->options;
+    struct str model = str_of(o->model);
+    bool listed = !model.ptr || !o->message;
+    if (listed && remote_models(&c->remote, o->command, &c->arena, &c->models)) return CLI_FAILED;
     if (!model.ptr && !json_to_str(json_get(json_at(c->models, 0), "id"), &model)) {
-        return cli_fail(command, "%s lists no models; name one", c->remote.text);
+        return cli_fail(o->command, "%s lists no models; name one", c->remote.text);
     }
     talk_set_model(&c->talk, model);
-    talk_set_system(&c->talk, str_of(s->system));
-    if (s->message)
-        ask_once(c, s->message);
+    talk_set_system(&c->talk, str_of(o->system));
+    if (o->message)
+        ask_once(c, o->message);
     else
         converse(c);
     return c->failed ? CLI_FAILED : CLI_OK;
 }
 
-int cmd_chat(int argc, char **argv)
+int chat_run(const struct chat_options *o)
 {
-    struct settings s = {0};
-    struct chat c = {.input_fd = STDIN_FILENO, .colours = isatty(STDOUT_FILENO)};
-    int code = parse(argc, argv, &s);
-    if (code >= 0) return code;
-    if (remote_init(&c.remote, command, s.url, s.key)) return CLI_USAGE;
+    struct chat c = {.options = o, .input_fd = STDIN_FILENO, .colours = isatty(STDOUT_FILENO)};
+    if (remote_init(&c.remote, o->command, o->url, o->key)) return CLI_USAGE;
     cli_prepare_process();
     int err = loop_new_real(&c.loop);
-    if (err) return cli_fail(command, "%s", err_text(err));
+    if (err) return cli_fail(o->command, "%s", err_text(err));
     arena_init(&c.arena, SIZE_MAX, 4096);
     buf_init(&c.input, LINE_MAX);
     buf_init(&c.line, LINE_MAX);
     task_init(&c.task, on_task);
     talk_init(&c.talk, &c.remote, c.loop, &talk_functions, &c);
     err = signal_watch_open(c.loop, SIGINT, on_interrupt, &c, &c.interrupt);
-    code = err ? cli_fail(command, "%s", err_text(err)) : run(&c, &s);
+    int code = err ? cli_fail(o->command, "%s", err_text(err)) : run(&c);
     editor_free(c.editor);
     if (c.input_watch) fd_watch_close(c.input_watch);
     if (c.interrupt) signal_watch_close(c.interrupt);
@@ -463,4 +439,38 @@ int cmd_chat(int argc, char **argv)
     buf_fini(&c.line);
     arena_fini(&c.arena);
     return code;
+}
+
+/* --- the command --- */
+
+static const struct option options[] = {
+    {"url", required_argument, NULL, 'u'},    {"key", required_argument, NULL, 'k'},
+    {"system", required_argument, NULL, 's'}, {"message", required_argument, NULL, 'm'},
+    {"help", no_argument, NULL, 'h'},         {0},
+};
+
+static int parse(int argc, char **argv, struct chat_options *o)
+{
+    int opt;
+    optind = 1;
+    while ((opt = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
+        switch (opt) {
+        case 'u': o->url = optarg; break;
+        case 'k': o->key = optarg; break;
+        case 's': o->system = optarg; break;
+        case 'm': o->message = optarg; break;
+        case 'h': fputs(help, stdout); return CLI_OK;
+        default: return cli_usage(command, "wrong option");
+        }
+    }
+    if (optind < argc) o->model = argv[optind++];
+    if (optind < argc) return cli_usage(command, "'%s' is one argument too many", argv[optind]);
+    return -1;
+}
+
+int cmd_chat(int argc, char **argv)
+{
+    struct chat_options o = {.command = command};
+    int code = parse(argc, argv, &o);
+    return code >= 0 ? code : chat_run(&o);
 }

@@ -10,6 +10,7 @@ int cmd_config(int argc, char **argv); /* schema, manual, metrics, show */
 int cmd_chat(int argc, char **argv);
 int cmd_mock(int argc, char **argv);
 int cmd_models(int argc, char **argv);
+int cmd_run(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 
 #endif

@@ -18,6 +18,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"run", cmd_run, "load a model file and talk to it, or serve it"},
     {"serve", cmd_serve, "serve the models of a configuration to OpenAI clients"},
     {"check", cmd_check, "tell what is wrong with a configuration"},
     {"config", cmd_config, "print the configuration's schema, manual or effective values"},
@@ -51,6 +52,7 @@ static void print_help(FILE *to)
             "Exit codes: 0 done, 1 failed, 2 wrong usage.\n"
             "\n"
             "Examples:\n"
+            "  hostler run models/demo.gguf\n"
             "  hostler serve -c examples/quickstart.yaml\n"
             "  hostler chat demo\n"
             "  hostler bench http://127.0.0.1:8080 --model demo --concurrency 4 --requests 100\n");

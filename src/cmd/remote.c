@@ -51,10 +51,17 @@ int remote_init(struct remote *r, const char *command, const char *url, const ch
     return 0;
 }
 
+static struct str target_of(const struct remote *r, struct arena *arena, const char *path)
+{
+    bool has_version = str_ends(r->url.base, STR("/v1"));
+    if (strncmp(path, "//", 2) == 0) return str_of(path + 1);
+    return arena_printf(arena, "%" STR_FMT "%s%s", STR_ARG(r->url.base), has_version ? "" : "/v1",
+                        path);
+}
+
 struct http_request remote_request(const struct remote *r, struct arena *arena,
                                    enum http_method method, const char *path)
 {
-    bool has_version = str_ends(r->url.base, STR("/v1"));
     struct http_field *fields = arena_alloc(arena, 3 * sizeof *fields);
     unsigned n = 0;
     fields[n++] = (struct http_field)HTTP_FIELD(USER_AGENT, STR("hostler/" HOSTLER_VERSION));
@@ -65,8 +72,7 @@ struct http_request remote_request(const struct remote *r, struct arena *arena,
         fields[n++] = (struct http_field)HTTP_FIELD(CONTENT_TYPE, STR("application/json"));
     return (struct http_request){
         .method = method,
-        .target = arena_printf(arena, "%" STR_FMT "%s%s", STR_ARG(r->url.base),
-                               has_version ? "" : "/v1", path),
+        .target = target_of(r, arena, path),
         .authority = r->host,
         .fields = fields,
         .field_count = n,
@@ -179,6 +185,7 @@ int remote_get(const struct remote *r, struct loop *loop, struct arena *arena, c
     loop_run(loop);
     timer_stop(loop, &g.timer);
     task_cancel(&g.task);
+    if (!g.err && g.fetch.state != FETCH_DONE) g.err = ERR_CANCELLED;
     if (!g.err) {
         *status = g.fetch.head->status;
         *body = arena_dup(arena, buf_str(&g.body));

@@ -29,8 +29,8 @@ struct remote {
  * is none of ours or the key cannot stand in a header. */
 MUST_CHECK int remote_init(struct remote *r, const char *command, const char *url, const char *key);
 
-/* A request but for its body, on the arena. `path` is below /v1 ("/models"); the URL's base is
- * put before it. */
+/* A request but for its body, on the arena. `path` is below /v1 ("/models"), with the URL's base
+ * before it, or begins at the root ("//readyz"). */
 struct http_request remote_request(const struct remote *r, struct arena *arena,
                                    enum http_method method, const char *path);
 
@@ -48,7 +48,7 @@ struct str remote_explain(const struct remote *r, struct arena *arena, int err);
 struct str remote_explain_status(struct arena *arena, int status, struct str body);
 
 /* GETs `path` and waits for the whole answer, at most timeout_us, running `loop`. The body is on
- * the arena. A negative error, or 0 with the status. */
+ * the arena. A negative error, ERR_CANCELLED when the loop was stopped, or 0 with the status. */
 MUST_CHECK int remote_get(const struct remote *r, struct loop *loop, struct arena *arena,
                           const char *path, uint64_t timeout_us, int *status, struct str *body);
 

@@ -215,7 +215,7 @@ static void fail_engine(struct engine *e, const char *what, bool hopeless)
     bool was_ready = e->state == ENGINE_READY;
     e->quick = ran_well ? 1 : e->quick + 1;
     snprintf(e->why, sizeof e->why, "the engine for model %" STR_FMT " %s: %s; see the log",
-             STR_ARG(e->model), was_ready ? "ended" : "failed to start", what);
+             STR_ARG(e->model), was_ready ? "ended" : ENGINE_FAILED_TO_START, what);
     bool often = e->quick >= SUPERVISOR_QUICK_MAX;
     uint64_t pause = often ? BACKOFF_MAX_US : backoff_after(e);
     if (often || hopeless)

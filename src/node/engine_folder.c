@@ -55,18 +55,24 @@ static bool is_left_over(int folder, const char *name)
     return flock(folder, LOCK_EX | LOCK_NB) == 0;
 }
 
-/* Removes the sockets of an open folder; false when there is something else in it. */
-static bool empty_folder(int folder)
+/* A socket, or a configuration that was written for one process. */
+static bool is_ours(int folder, const char *name)
 {
     struct stat st;
+    if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW)) return false;
+    return S_ISSOCK(st.st_mode) || (S_ISREG(st.st_mode) && strcmp(name, ENGINE_FOLDER_CONFIG) == 0);
+}
+
+/* Removes what instances keep in an open folder; false when there is something else in it. */
+static bool empty_folder(int folder)
+{
     int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     bool empty = dir != NULL;
     if (!dir && fd >= 0) close(fd);
     for (struct dirent *e; empty && (e = readdir(dir));) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        empty = fstatat(folder, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode) &&
-                unlinkat(folder, e->d_name, 0) == 0;
+        empty = is_ours(folder, e->d_name) && unlinkat(folder, e->d_name, 0) == 0;
     }
     if (dir) closedir(dir);
     return empty;

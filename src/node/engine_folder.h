@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The private folder for the sockets of engines: "hostler-UID-PID-XXXXXX", mode 0700, in
- * $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR or /tmp.
+ * $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR or /tmp. `hostler run` has one for its gateway's socket and
+ * configuration.
  *
  * Those who sweep old files may take it or a socket in it; it comes back under the same name. It
  * is locked (flock), which systemd's cleaner respects, and by which the next start knows that
@@ -10,6 +11,8 @@
 
 #include "base/base.h"
 #include "base/str.h"
+
+#define ENGINE_FOLDER_CONFIG "hostler.yaml"
 
 struct engine_folder {
     /* owned; at most 86 bytes, so that a socket's path has at most the 107 that are possible */

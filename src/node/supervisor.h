@@ -41,6 +41,9 @@ enum engine_state {
 
 const char *engine_state_name(enum engine_state s); /* "stopped" ...; static */
 
+/* Stands in the reason of a model whose process did not come up. */
+#define ENGINE_FAILED_TO_START "failed to start"
+
 /* Makes a private folder for sockets (node/engine_folder.h). `client` belongs to `loop`. */
 MUST_CHECK int supervisor_new(struct loop *loop, struct http_client *client,
                               struct supervisor **out);

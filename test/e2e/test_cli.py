@@ -2,21 +2,16 @@
 """The commands besides serve."""
 
 import json
-import os
-import pty
 import re
-import select
 import subprocess
-import termios
-import time
 
 import jsonschema
 import pytest
 import yaml
 
-from harness import HOSTLER, ROOT, config_of, model_of, run_cli, until
+from harness import HOSTLER, ROOT, Terminal, config_of, model_of, run_cli
 
-COMMANDS = ["serve", "check", "config", "models", "chat", "bench", "mock", "version", "help"]
+COMMANDS = ["run", "serve", "check", "config", "models", "chat", "bench", "mock", "version", "help"]
 
 
 @pytest.mark.parametrize("argv", [["help"], ["--help"], ["-h"], *[["help", c] for c in COMMANDS], *[[c, "--help"] for c in COMMANDS]])
@@ -210,36 +205,6 @@ def test_chat_on_input_lines(start_gate, start_mock):
     done = run_cli("chat", "m", "--url", gate.url, input="first line\nsecond line\n")
     assert done.returncode == 0, done.stderr
     assert "first line" in done.stdout and "second line" in done.stdout
-
-
-class Terminal:
-    """A program on a pseudo-terminal, with what it has shown so far."""
-
-    def __init__(self, *argv):
-        self.shown = ""
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.environ["TERM"] = "xterm"
-            os.execv(HOSTLER, [HOSTLER, *map(str, argv)])
-
-    def type(self, text):
-        os.write(self.fd, text.encode())
-
-    def shows(self, text, seconds=20):
-        """Waits for the text, and forgets everything up to it."""
-        end = time.monotonic() + seconds
-        while text not in self.shown:
-            assert select.select([self.fd], [], [], max(end - time.monotonic(), 0))[0], f"{text!r} is missing in {self.shown!r}"
-            self.shown += os.read(self.fd, 65536).decode(errors="replace")
-        self.shown = self.shown.split(text, 1)[1]
-
-    def ends(self):
-        """The exit code, when the terminal is as it was before."""
-        waited = until(lambda: [w for w in [os.waitpid(self.pid, os.WNOHANG)] if w[0]], "it ends")
-        local = termios.tcgetattr(self.fd)[3]
-        os.close(self.fd)
-        assert local & termios.ICANON and local & termios.ECHO and local & termios.ISIG
-        return os.waitstatus_to_exitcode(waited[0][1])
 
 
 def test_chat_at_a_terminal(start_mock):

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A conversation on standard input and output: at a terminal, line by line from a pipe, or one
+ * question. */
+#ifndef HOSTLER_CMD_CHAT_H
+#define HOSTLER_CMD_CHAT_H
+
+/* All but `command` may be NULL. */
+struct chat_options {
+    const char *command; /* for messages */
+    const char *model;   /* NULL: the first one that is listed */
+    const char *url;     /* NULL: REMOTE_DEFAULT_URL */
+    const char *key;     /* NULL: $HOSTLER_KEY */
+    const char *system;
+    const char *message; /* asked once; "-": what standard input holds; NULL: a conversation */
+    const char *place;   /* told at the start of a conversation; NULL: the URL */
+};
+
+/* Returns an exit code: 1 when the last answer failed, 2 for a URL or key that cannot be one. */
+int chat_run(const struct chat_options *o);
+
+#endif
