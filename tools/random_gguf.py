@@ -196,8 +196,8 @@ class Weights:
         yield prefix + "ffn_down.weight", self.to_residual(ffn)
 
 
-def add_metadata(writer: gguf.GGUFWriter, shape: Shape, name: str, kind: str) -> None:
-    """Writes name and shape."""
+def add_metadata(writer: gguf.GGUFWriter, shape: Shape, name: str, kind: str, pooling: str | None) -> None:
+    """Writes name and shape, and what an embedding is made of."""
     writer.add_name(name)
     writer.add_description("Random weights, for benchmarks only.")
     writer.add_file_type(_TYPES[kind][1])
@@ -211,6 +211,8 @@ def add_metadata(writer: gguf.GGUFWriter, shape: Shape, name: str, kind: str) ->
     writer.add_rope_freq_base(10000.0)
     writer.add_rope_dimension_count(shape.head_width)
     writer.add_vocab_size(shape.vocab)
+    if pooling:
+        writer.add_pooling_type(gguf.PoolingType[pooling.upper()])
 
 
 def add_vocabulary(writer: gguf.GGUFWriter, vocabulary: Vocabulary) -> None:
@@ -243,7 +245,7 @@ def add_tensor(writer: gguf.GGUFWriter, name: str, array: np.ndarray, kind: str)
 def build(writer: gguf.GGUFWriter, shape: Shape, args: argparse.Namespace) -> int:
     """Fills the writer and returns the number of parameters."""
     vocabulary = make_vocabulary(shape.vocab)
-    add_metadata(writer, shape, args.name or args.out.stem, args.type)
+    add_metadata(writer, shape, args.name or args.out.stem, args.type, args.pooling)
     add_vocabulary(writer, vocabulary)
     weights = Weights(shape, args.seed)
     embedding = weights.embedding(vocabulary.unwanted)
@@ -302,6 +304,7 @@ def parse_args() -> tuple[Shape, argparse.Namespace]:
     parser.add_argument("--context", type=int, help="declared context length")
     parser.add_argument("--type", choices=list(_TYPES), default="Q8_0", help="type of the matrices")
     parser.add_argument("--untied", action="store_true", help="give the output its own matrix")
+    parser.add_argument("--pooling", choices=["mean", "cls", "last"], help="declared way from a text's tokens to one vector")
     parser.add_argument("--name", help="general.name in the file; the file's stem unless given")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quiet", action="store_true", help="print nothing")

@@ -243,16 +243,23 @@ static int parse(struct run *r, int argc, char **argv)
 
 /* --- what comes when the models are loaded --- */
 
+static void say_what_is_ready(const struct run *r, const char *scheme)
+{
+    for (size_t i = 0; i < r->gateway.model_count; i++)
+        printf("%s%" STR_FMT, i ? ", " : "", STR_ARG(r->models[i].name));
+    printf(" ready on %s%s; Ctrl-C stops it. Try:\n\n", scheme, r->gateway.listen);
+}
+
 static void say_how_to_ask(const struct run *r)
 {
     const char *listen = r->gateway.listen;
     bool local = str_starts(str_of(listen), STR("unix:"));
     const char *scheme = local ? "" : "http://";
-    printf("Ready on %s%s. Ctrl-C stops it. Try:\n\n  curl -s ", scheme, listen);
+    say_what_is_ready(r, scheme);
     if (local)
-        printf("--unix-socket %s http://localhost", listen + strlen("unix:"));
+        printf("  curl -s --unix-socket %s http://localhost", listen + strlen("unix:"));
     else
-        printf("http://%s", listen);
+        printf("  curl -s http://%s", listen);
     printf("/v1/chat/completions -H 'content-type: application/json' \\\n"
            "    -d '{\"model\": \"%" STR_FMT
            "\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello!\"}]}'\n\n"

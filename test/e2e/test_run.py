@@ -69,7 +69,7 @@ def serve(processes, place, *files, script="mode echo", **env):
     """`hostler run FILE... --listen`, once it is ready."""
     program = processes.keep(Program([HOSTLER, "run", *files, "--listen", f"127.0.0.1:{free_port()}"],
                                      processes.folder, processes.name("run"), {**place.engine(script), **env}))
-    program.address = int(program.started_line(program.output, r"Ready on http://127.0.0.1:(\d+)\.").group(1))
+    program.address = int(program.started_line(program.output, r" ready on http://127.0.0.1:(\d+);").group(1))
     return program
 
 
