@@ -417,7 +417,13 @@ static void pause_a_little(struct gateway *g)
     timer_stop(g->loop, &g->rest);
 }
 
-/* --- the line that moves --- */
+/* --- the line that moves ---
+ *
+ * It stays one line in a narrow terminal, too: what does not fit is not wrapped. */
+
+#define CLEAR_LINE "\r\033[K"
+#define WRAP_OFF "\033[?7l"
+#define WRAP_ON "\033[?7h"
 
 static void print_size(uint64_t bytes)
 {
@@ -432,14 +438,15 @@ static void show_progress(const struct gateway *g, size_t model, unsigned step)
     const struct gateway_model *m = &g->options->models[model];
     double seconds = (double)(clock_mono_us() - g->started_us) / 1e6;
     if (!isatty(STDERR_FILENO)) return;
-    fprintf(stderr, "\r\033[K%c Loading %" STR_FMT ", ", "|/-\\"[step % 4], STR_ARG(m->name));
+    fprintf(stderr, CLEAR_LINE WRAP_OFF "%c Loading %" STR_FMT ", ", "|/-\\"[step % 4],
+            STR_ARG(m->name));
     print_size(m->size);
-    fprintf(stderr, ": %.1f s (Ctrl-C stops)", seconds);
+    fprintf(stderr, ": %.1f s (Ctrl-C stops)" WRAP_ON, seconds);
 }
 
 static void clear_progress(void)
 {
-    if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
+    if (isatty(STDERR_FILENO)) fputs(CLEAR_LINE, stderr);
 }
 
 static int tell_failure(struct gateway *g, const struct look *l)

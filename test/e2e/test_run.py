@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from harness import FAKE_ENGINE, HOSTLER, Program, Terminal, free_port, run_cli, until
+from harness import ENGINE, FAKE_ENGINE, HOSTLER, ROOT, Program, Terminal, free_port, run_cli, until
 
 
 class Place:
@@ -83,6 +83,11 @@ def test_a_question(place):
     done = run_cli("run", place.file(), env=env, input="from standard input\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "from standard input\n", "")
     assert place.left() == []
+
+
+def test_a_question_to_a_real_model(place):
+    done = run_cli("run", ROOT / "models/demo.gguf", "What is Hostler?", env={"HOSTLER_ENGINE": ENGINE, "XDG_RUNTIME_DIR": str(place.runtime)})
+    assert done.returncode == 0 and len(done.stdout) > 20 and not done.stderr
 
 
 def test_no_question(place):
