@@ -217,10 +217,13 @@ def test_ctrl_c_in_a_chat_cancels_the_answer(place):
 
 
 def test_sigkill_leaves_no_process(place):
-    for script, shown in (("load_us 60000000", "Loading tiny, "), ("mode echo", "> ")):
+    for script, shown, typed in (("load_us 60000000", "Loading tiny, ", ""), ("mode echo", "> ", ""),
+                                 ("mode random;decode_us 20000", "> ", "go on for long\r")):
         terminal = Terminal("run", place.file(), env=place.engine(script))
         pids = descendants(terminal.pid)
         terminal.shows(shown)
+        terminal.type(typed)
+        until(lambda: terminal.look() >= 2 * len(typed), "the answer has begun")
         os.kill(terminal.pid, signal.SIGKILL)
         assert terminal.ends(whole=False) == -signal.SIGKILL
         all_end(pids)
@@ -255,11 +258,13 @@ def test_what_is_said_to_try_works(processes, place):
 
 def test_problems_are_shown_as_they_come(processes, place):
     program = serve(processes, place, place.file())
-    gateway, engine = descendants(program.pid)
+    _, engine = descendants(program.pid)
     os.kill(engine, signal.SIGKILL)
     until(lambda: "killed by signal 9" in program.errors(), "it is shown")
     until(lambda: program.chat(model="tiny").status == 200, "it runs again")
-    os.kill(gateway, signal.SIGKILL)
+    pids = descendants(program.pid)
+    os.kill(pids[0], signal.SIGKILL)
     program.expected = {1}
     assert program.wait() == 1 and "the gateway has ended" in program.errors()
-    all_end([gateway])
+    all_end(pids)
+    assert [name for name in place.left() if f"-{program.pid}-" in name] == []
