@@ -141,6 +141,40 @@ bool json_to_double(const struct json *v, double *out)
     return true;
 }
 
+/* Without fraction and exponent. */
+static bool has_only_digits(struct str number)
+{
+    for (size_t i = number.ptr[0] == '-'; i < number.len; i++)
+        if (!json__is_digit((unsigned char)number.ptr[i])) return false;
+    return true;
+}
+
+enum json_number json_number(const struct json *v)
+{
+    yyjson_val *val = val_of(v);
+    if (yyjson_is_raw(val)) {
+        struct str text = str_n(yyjson_get_raw(val), yyjson_get_len(val));
+        return has_only_digits(text) ? JSON_BIG_INTEGER : JSON_REAL;
+    }
+    if (yyjson_is_real(val)) return JSON_REAL;
+    if (!yyjson_is_int(val)) return JSON_NO_NUMBER;
+    return yyjson_is_uint(val) && yyjson_get_uint(val) > INT64_MAX ? JSON_BIG_INTEGER
+                                                                   : JSON_INTEGER;
+}
+
+struct str json_digits(const struct json *v, char room[STR_U64_ROOM])
+{
+    yyjson_val *val = val_of(v);
+    if (yyjson_is_raw(val)) return str_n(yyjson_get_raw(val), yyjson_get_len(val));
+    return str_of_u64(yyjson_get_uint(val), 10, room);
+}
+
+double json_real(const struct json *v)
+{
+    yyjson_val *val = val_of(v);
+    return yyjson_is_raw(val) ? strtod(yyjson_get_raw(val), NULL) : yyjson_get_num(val);
+}
+
 struct str json_str_or(const struct json *object, const char *name, struct str otherwise)
 {
     json_to_str(json_get(object, name), &otherwise);

@@ -76,6 +76,16 @@ bool json_to_bool(const struct json *v, bool *out);
 bool json_to_i64(const struct json *v, int64_t *out);   /* integers, and reals without fraction */
 bool json_to_double(const struct json *v, double *out); /* any finite number */
 
+/* How a number is written: without fraction and exponent, within 64 bits with sign or beyond them;
+ * or with one. JSON_NO_NUMBER for other values. */
+enum json_number { JSON_NO_NUMBER, JSON_INTEGER, JSON_BIG_INTEGER, JSON_REAL };
+enum json_number json_number(const struct json *v);
+
+/* A JSON_BIG_INTEGER's sign and digits; borrowed from the document or from `room`. */
+struct str json_digits(const struct json *v, char room[STR_U64_ROOM]);
+
+double json_real(const struct json *v); /* of a JSON_REAL; infinite beyond the range of doubles */
+
 /* json_get and json_to_... in one: the default when the member is
  * missing, null or of another type. */
 struct str json_str_or(const struct json *object, const char *name, struct str otherwise);
