@@ -44,6 +44,10 @@ struct conf_engine {
     uint64_t batch;            /* most tokens per prefill slice */
     struct str kv_type;        /* f16, f32, q8_0 ... */
     struct str blas;           /* auto, off */
+    struct str template;       /* of chats: a file, or builtin:NAME; empty: the model's own */
+    struct str template_text;  /* the same as text; empty: none */
+    struct str pooling;        /* model, mean, cls, last, rank */
+    struct str reasoning;      /* auto, off */
     enum conf_start start;     /* on_demand | at_start */
     uint64_t idle_stop_us;     /* stop after this time without a request; 0: never */
     uint64_t start_timeout_us; /* until its health answers */

@@ -34,9 +34,10 @@ static bool text_fits(struct conf__load *l, const struct conf_row *row, const st
     return true;
 }
 
-static struct str absolute(struct conf__load *l, struct str path)
+static struct str absolute(struct conf__load *l, const struct conf_row *row, struct str path)
 {
     if (path.len == 0 || path.ptr[0] == '/') return path;
+    if (row->scheme && str_starts(path, str_of(row->scheme))) return path;
     return arena_printf(l->arena, "%" STR_FMT "/%" STR_FMT, STR_ARG(l->folder), STR_ARG(path));
 }
 
@@ -54,7 +55,7 @@ static bool take_text(struct conf__load *l, const struct conf_row *row, const st
         explicit_bzero((char *)(uintptr_t)text.ptr, text.len);
         return false;
     }
-    *out = row->flags & CONF_PATH ? absolute(l, text) : text;
+    *out = row->flags & CONF_PATH ? absolute(l, row, text) : text;
     return true;
 }
 

@@ -58,6 +58,7 @@ struct conf_row {
     const char *const *words; /* allowed words, NULL at the end */
     const char *zero;         /* the word that stands for 0: "auto", "none" */
     const char *unit;         /* what a count or size counts, when not bytes */
+    const char *scheme;       /* paths: how a value begins that is none, or NULL */
 
     /* not written */
     const char *standard; /* the default as the file would write it; NULL: empty */

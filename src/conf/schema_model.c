@@ -22,7 +22,8 @@ static const char *const start_words[] = {
     NULL,
 };
 static const char *const kv_words[] = {"f16", "f32", "q8_0", NULL};
-static const char *const blas_words[] = {"auto", "off", NULL};
+static const char *const switch_words[] = {"auto", "off", NULL};
+static const char *const pooling_words[] = {"model", "mean", "cls", "last", "rank", NULL};
 
 /* A row reads best as few lines of its own choice. */
 /* clang-format off */
@@ -69,10 +70,26 @@ static const struct conf_row engine_rows[] = {
     {.name = "kv_type", .type = CONF_WORD, ROW(conf_engine, kv_type), .words = kv_words,
      .standard = "f16", .belongs_to = "file",
      .doc = "Number format of the KV cache; the quantised ones save memory."},
-    {.name = "blas", .type = CONF_WORD, ROW(conf_engine, blas), .words = blas_words,
+    {.name = "blas", .type = CONF_WORD, ROW(conf_engine, blas), .words = switch_words,
      .standard = "auto", .belongs_to = "file",
      .doc = "A BLAS library for long prompts: `auto` takes it where, timed at the start, it is faster "
             "than the engine's own kernels."},
+    {.name = "template", .type = CONF_TEXT, ROW(conf_engine, template), .max = TEXT_MAX_BYTES,
+     .flags = CONF_PATH, .scheme = "builtin:", .choice = 2, .belongs_to = "file",
+     .implied = "the model's own",
+     .doc = "Chat template instead of the model's own: a file with Jinja, or `builtin:NAME` "
+            "(`hostler-engine --help` lists them)."},
+    {.name = "template_text", .type = CONF_TEXT, ROW(conf_engine, template_text),
+     .max = 96 * KIB, .flags = CONF_MULTILINE, .choice = 2, .belongs_to = "file",
+     .implied = "the model's own", .doc = "The same, written here."},
+    {.name = "pooling", .type = CONF_WORD, ROW(conf_engine, pooling), .words = pooling_words,
+     .standard = "model", .belongs_to = "file",
+     .doc = "How the vectors of a text's tokens become one embedding, or, with `rank`, a score of a "
+            "pair of texts; `model` takes what the file says, else the mean."},
+    {.name = "reasoning", .type = CONF_WORD, ROW(conf_engine, reasoning), .words = switch_words,
+     .standard = "auto", .belongs_to = "file",
+     .doc = "`auto` tells what a model thinks from what it answers, by the markers of its template, "
+            "and gives it as `reasoning_content`; `off` leaves it in the answer."},
     {.name = "start", .type = CONF_ENUM, ROW(conf_engine, start), .words = start_words,
      .standard = "on_demand",
      .doc = "When the process starts: with the first request, or together with Hostler."},

@@ -20,64 +20,74 @@ static int refuse_part(struct fields *f, struct str type)
         (int)MIN(type.len, (size_t)64), type.ptr ? type.ptr : "");
 }
 
-/* Content parts, one after the other. */
-static int join_parts(struct fields *f, const struct json *parts, struct str *out)
+static int check_parts(struct fields *f, const struct json *parts)
 {
     struct json_iter it = {0};
     const struct json *part;
-    size_t len = 0;
     while (json_next_item(parts, &it, &part)) {
         struct str type = json_str_or(part, "type", STR_NULL);
-        struct str text;
         if (!str_eq(type, STR("text"))) return refuse_part(f, type);
-        if (!json_to_str(json_get(part, "text"), &text))
+        if (json_type(json_get(part, "text")) != JSON_STRING)
             return fields_wrong_type(f, "messages", "content parts with a 'text'");
-        len += text.len;
     }
-    char *joined = arena_try(f->arena, len + 1);
-    if (!joined)
-        return refuse_field(f->arena, f->error, "messages", NULL, "'messages' is too long.");
-    it = (struct json_iter){0};
-    len = 0;
-    while (json_next_item(parts, &it, &part)) {
-        struct str text = json_str_or(part, "text", STR_NULL);
-        if (text.len) memcpy(joined + len, text.ptr, text.len);
-        len += text.len;
-    }
-    *out = str_n(joined, len);
     return 0;
 }
 
-static int read_content(struct fields *f, const struct json *v, struct str *out)
+static int check_calls(struct fields *f, const struct json *calls)
 {
-    *out = STR("");
-    if (fields_absent(v) || json_to_str(v, out)) return 0;
-    if (json_type(v) == JSON_ARRAY) return join_parts(f, v, out);
+    struct json_iter it = {0};
+    const struct json *call;
+    if (json_type(calls) != JSON_ARRAY)
+        return fields_wrong_type(f, "messages", "messages whose 'tool_calls' are an array");
+    while (json_next_item(calls, &it, &call)) {
+        const struct json *function = json_get(call, "function");
+        enum json_type arguments = json_type(json_get(function, "arguments"));
+        if (json_type(json_get(function, "name")) != JSON_STRING ||
+            (arguments != JSON_STRING && arguments != JSON_OBJECT))
+            return fields_wrong_type(
+                f, "messages", "tool calls with a 'function' that has a 'name' and 'arguments'");
+    }
+    return 0;
+}
+
+static int check_content(struct fields *f, const struct json *v)
+{
+    if (fields_absent(v) || json_type(v) == JSON_STRING) return 0;
+    if (json_type(v) == JSON_ARRAY) return check_parts(f, v);
     return refuse_field(f->arena, f->error, "messages", NULL,
                         "A message's 'content' must be a string or an array of parts.");
 }
 
-static int read_message(struct fields *f, const struct json *v, struct prompt_message *out)
+static int check_role(struct fields *f, const struct json *message)
 {
-    static const char *const roles[] = {"system", "user", "assistant", "tool"};
+    static const char *const roles[] = {"system", "developer", "user", "assistant", "tool"};
     struct str role = STR_NULL;
-    if (json_type(v) != JSON_OBJECT) return fields_wrong_type(f, "messages", "an array of objects");
-    if (!json_to_str(json_get(v, "role"), &role))
+    if (!json_to_str(json_get(message, "role"), &role))
         return refuse_field(f->arena, f->error, "messages", NULL, "A message lacks its 'role'.");
-    if (str_eq(role, STR("developer"))) role = STR("system");
-    out->role = NULL;
-    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
-        if (str_eq(role, str_of(roles[i]))) out->role = roles[i];
-    }
-    if (!out->role)
-        return refuse_field(
-            f->arena, f->error, "messages", NULL,
-            "A message's 'role' must be system, developer, user, assistant or tool.");
-    int err = promise_check_message(v, f->arena, f->error);
-    return err ? err : read_content(f, json_get(v, "content"), &out->content);
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+        if (str_eq(role, str_of(roles[i]))) return 0;
+    return refuse_field(f->arena, f->error, "messages", NULL,
+                        "A message's 'role' must be system, developer, user, assistant or tool.");
 }
 
-static int read_messages(struct fields *f, struct body_generate *out)
+static int check_message(struct fields *f, const struct json *message)
+{
+    static const char *const names[] = {"role",      "content", "tool_calls", "reasoning_content",
+                                        "reasoning", NULL};
+    const char *twice = NULL;
+    if (json_type(message) != JSON_OBJECT)
+        return fields_wrong_type(f, "messages", "an array of objects");
+    if (json_unique(message, names, &twice))
+        return refuse_field(f->arena, f->error, "messages", NULL, "A message has its '%s' twice.",
+                            twice);
+    const struct json *calls = json_get(message, "tool_calls");
+    int err = check_role(f, message);
+    if (!err) err = promise_check_message(message, f->arena, f->error);
+    if (!err && !fields_absent(calls)) err = check_calls(f, calls);
+    return err ? err : check_content(f, json_get(message, "content"));
+}
+
+static int read_messages(struct fields *f, struct chat *out)
 {
     const struct json *v = json_get(f->body, "messages");
     struct json_iter it = {0};
@@ -90,33 +100,74 @@ static int read_messages(struct fields *f, struct body_generate *out)
     if (json_count(v) > BODY_MESSAGES_MAX)
         return refuse_field(f->arena, f->error, "messages", NULL,
                             "'messages' may have at most %d elements.", BODY_MESSAGES_MAX);
-    out->messages = arena_zalloc(f->arena, json_count(v) * sizeof *out->messages);
     while (json_next_item(v, &it, &message)) {
-        int err = read_message(f, message, &out->messages[out->message_count]);
+        int err = check_message(f, message);
         if (err) return err;
-        out->message_count++;
     }
+    out->messages = v;
     return 0;
 }
 
 /* An answer that the last message begins goes on, unless the request says
  * otherwise; vLLM's two names for it. */
-static int read_goes_on(struct fields *f, struct body_generate *out)
+static int read_goes_on(struct fields *f, struct chat *out)
 {
-    const struct prompt_message *last = &out->messages[out->message_count - 1];
-    bool begun = str_eq(str_of(last->role), STR("assistant"));
-    bool new_turn = true;
-    out->goes_on = begun;
+    const struct json *last = json_at(out->messages, json_count(out->messages) - 1);
+    bool begun = str_eq(json_str_or(last, "role", STR_NULL), STR("assistant")) &&
+                 !json_count(json_get(last, "tool_calls"));
+    out->new_turn = true;
+    out->goes_on = begun && fields_absent(json_get(f->body, "add_generation_prompt"));
     int err = fields_bool(f, "continue_final_message", &out->goes_on);
-    if (!err) err = fields_bool(f, "add_generation_prompt", &new_turn);
+    if (!err) err = fields_bool(f, "add_generation_prompt", &out->new_turn);
     if (err) return err;
     if (out->goes_on && !begun)
         return refuse_field(f->arena, f->error, "continue_final_message", NULL,
                             "The last message is not the assistant's, so it cannot be continued.");
-    if (!new_turn && !out->goes_on)
-        return refuse_field(
-            f->arena, f->error, "add_generation_prompt", "unsupported_parameter",
-            "Without a turn of its own an answer can only continue the assistant's last message.");
+    return 0;
+}
+
+static int read_list(struct fields *f, const char *name, const struct json **out)
+{
+    const struct json *v = json_get(f->body, name);
+    if (fields_absent(v)) return 0;
+    if (json_type(v) != JSON_ARRAY) return fields_wrong_type(f, name, "an array");
+    if (json_count(v)) *out = v;
+    return 0;
+}
+
+/* Hosted APIs' words for how much a model thinks. */
+static int read_thinking(struct fields *f, struct chat *out)
+{
+    const struct json *v = json_get(f->body, "enable_thinking");
+    if (!fields_absent(v)) out->thinking = v;
+    if (out->thinking && json_type(v) != JSON_BOOL)
+        return fields_wrong_type(f, "enable_thinking", "true or false");
+    return fields_str(f, "reasoning_effort", &out->effort);
+}
+
+/* Names that runtimes have for it. */
+static int read_budget(struct fields *f, struct body_generate *out)
+{
+    static const char *const names[] = {"thinking_budget", "thinking_budget_tokens",
+                                        "thinking_token_budget", "reasoning_budget"};
+    int err = 0;
+    out->thinking_budget = -1;
+    for (size_t i = 0; !err && i < ARRAY_LEN(names); i++)
+        err = fields_int(f, names[i], -1, INT32_MAX, &out->thinking_budget);
+    return err;
+}
+
+static int read_chat(struct fields *f, struct chat *out)
+{
+    const struct json *kwargs = json_get(f->body, "chat_template_kwargs");
+    int err = read_messages(f, out);
+    if (!err) err = read_goes_on(f, out);
+    if (!err) err = read_list(f, "documents", &out->documents);
+    if (!err) err = read_thinking(f, out);
+    if (err || fields_absent(kwargs)) return err;
+    if (json_type(kwargs) != JSON_OBJECT)
+        return fields_wrong_type(f, "chat_template_kwargs", "an object");
+    out->kwargs = kwargs;
     return 0;
 }
 
@@ -313,8 +364,20 @@ int body_read_chat(struct arena *arena, struct str body, const struct sampler_pa
     int err = fields_begin(&f, arena, body, vocab, error);
     if (!err) err = read_common(&f, out);
     if (!err) err = read_chat_logprobs(&f, &out->sampling);
-    if (!err) err = read_messages(&f, out);
-    return err ? err : read_goes_on(&f, out);
+    if (!err) err = read_budget(&f, out);
+    return err ? err : read_chat(&f, &out->chat);
+}
+
+int body_read_template(struct arena *arena, struct str body, struct str *model, struct chat *out,
+                       struct refusal *error)
+{
+    struct fields f;
+    *model = STR_NULL;
+    *out = (struct chat){.messages = NULL};
+    int err = fields_begin(&f, arena, body, 0, error);
+    if (!err) err = fields_str(&f, "model", model);
+    if (!err) err = read_list(&f, "tools", &out->tools);
+    return err ? err : read_chat(&f, out);
 }
 
 int body_read_completion(struct arena *arena, struct str body,

@@ -15,7 +15,7 @@
 #include "dialect/openai/write.h"
 #include "engine/fields.h"
 #include "engine/model/model.h"
-#include "engine/prompt.h"
+#include "engine/chat/template.h"
 #include "engine/sampler.h"
 #include "engine/text/stop.h"
 
@@ -44,9 +44,8 @@ struct body_generate {
     struct sampler_params sampling;
     struct str *stops;
     unsigned stop_count;
-    struct prompt_message *messages; /* chat */
-    size_t message_count;
-    bool goes_on;                /* the last message is the beginning of the answer */
+    struct chat chat;            /* chat */
+    int64_t thinking_budget;     /* chat: tokens of thoughts; negative: as many as it likes */
     struct body_prompt *prompts; /* completion */
     size_t prompt_count;
 };
@@ -69,6 +68,9 @@ MUST_CHECK int body_read_chat(struct arena *arena, struct str body,
 MUST_CHECK int body_read_completion(struct arena *arena, struct str body,
                                     const struct sampler_params *defaults, uint32_t vocab,
                                     struct body_generate *out, struct refusal *error);
+/* What /apply-template is asked. */
+MUST_CHECK int body_read_template(struct arena *arena, struct str body, struct str *model,
+                                  struct chat *out, struct refusal *error);
 MUST_CHECK int body_read_embed(struct arena *arena, struct str body, uint32_t vocab,
                                struct body_embed *out, struct refusal *error);
 MUST_CHECK int body_read_tokenize(struct arena *arena, struct str body, struct str *content,

@@ -47,6 +47,15 @@ static const char *const read_fields[] = {
     "return_documents",
     "text_1",
     "text_2",
+    "tools",
+    "documents",
+    "chat_template_kwargs",
+    "enable_thinking",
+    "reasoning_effort",
+    "thinking_budget",
+    "thinking_budget_tokens",
+    "thinking_token_budget",
+    "reasoning_budget",
     NULL,
 };
 

@@ -18,6 +18,9 @@ void post_rerank(struct server *s, struct http_call *call);
 /* score.c */
 void post_score(struct server *s, struct http_call *call);
 
+/* apply_template.c */
+void post_apply_template(struct server *s, struct http_call *call);
+
 /* tokenize.c */
 void post_tokenize(struct server *s, struct http_call *call);
 void post_detokenize(struct server *s, struct http_call *call);

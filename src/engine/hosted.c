@@ -7,16 +7,6 @@
 #include "engine/refuse.h"
 #include "obs/log.h"
 
-const char *hosted_template_found(const struct hosted *h)
-{
-    switch (h->info->template_found) {
-    case MODEL_TEMPLATE_FAMILY: return "of that family";
-    case MODEL_TEMPLATE_UNKNOWN: return "of no known family";
-    case MODEL_TEMPLATE_NONE: break;
-    }
-    return "none";
-}
-
 static void log_loaded(const struct hosted *h)
 {
     struct log_line l;
@@ -28,27 +18,49 @@ static void log_loaded(const struct hosted *h)
         log_u64(&l, "slots", h->context->sequences);
         log_u64(&l, "cache_bytes", h->context->sequence_bytes * h->context->sequences);
         if (h->context->blas_from) log_u64(&l, "blas_from_tokens", h->context->blas_from);
-        log_cstr(&l, "chat_template", h->info->template_name);
-        log_cstr(&l, "template_in_file", hosted_template_found(h));
+        log_cstr(&l, "chat_template", chat_template_name(h->template));
     }
     log_u64(&l, "took_us", loop_now(h->loop) - h->started_us);
     log_end(&l);
 }
 
+static void fail(struct hosted *h, const char *why)
+{
+    if (h->on_failed) h->on_failed(h->user, why);
+}
+
+static void warn_of_template(const struct hosted *h)
+{
+    const char *why = chat_template_why(h->template);
+    if (why && h->context)
+        log_note(LOG_WARN, "chat_template",
+                 "the model's own cannot be used, and its chats are refused: %s; set another one "
+                 "with --template",
+                 why);
+}
+
 static void on_loaded(void *user, int err, const char *why)
 {
     struct hosted *h = user;
+    struct model *model = err ? NULL : compute_model(h->compute);
+    char reason[CHAT_WHY_MAX];
     if (err) {
-        if (h->on_failed) h->on_failed(h->user, why);
+        fail(h, why);
         return;
     }
-    h->model = compute_model(h->compute);
+    h->vocab = model_vocab(model);
+    if (chat_template_new(&h->options.template, model_info(model), h->vocab, &h->template,
+                          reason)) {
+        fail(h, reason);
+        return;
+    }
+    h->model = model;
     h->info = model_info(h->model);
-    h->vocab = model_vocab(h->model);
     if (h->info->generates) h->context = context_info(model_context(h->model));
     if (model_embedder(h->model)) h->embedder = embed_info(model_embedder(h->model));
     h->defaults = body_defaults(&h->info->sampling);
     log_loaded(h);
+    warn_of_template(h);
 }
 
 int hosted_start(struct hosted *h, struct loop *loop, const struct hosted_options *options)
@@ -63,6 +75,7 @@ void hosted_stop(struct hosted *h)
 {
     compute_stop(h->compute);
     compute_free(h->compute);
+    chat_template_free(h->template);
 }
 
 int hosted_check_name(const struct hosted *h, struct arena *arena, struct str name,

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "dialect/dialect.h"
+#include "engine/chat/template.h"
 #include "engine/compute.h"
 #include "engine/model/context.h"
 #include "engine/model/embed.h"
@@ -15,6 +16,7 @@
 
 struct hosted_options {
     struct compute_options compute;
+    struct chat_template_options template;
     const char *alias; /* the model's name for clients */
 };
 
@@ -28,7 +30,8 @@ struct hosted {
     const struct vocab *vocab;
     const struct context_info *context; /* NULL: it generates nothing */
     const struct embed_info *embedder;  /* NULL: it gives no vectors */
-    struct sampler_params defaults;     /* where a request says nothing */
+    struct chat_template *template;
+    struct sampler_params defaults; /* where a request says nothing */
     uint64_t started_us;
     uint64_t created;                               /* what /v1/models says, seconds since 1970 */
     void (*on_failed)(void *user, const char *why); /* it could not be loaded */
@@ -46,8 +49,5 @@ void hosted_stop(struct hosted *h);
  * ERR_NOT_FOUND and *error. */
 MUST_CHECK int hosted_check_name(const struct hosted *h, struct arena *arena, struct str name,
                                  struct refusal *error);
-
-/* What of the file's own template the built-in one is, in words. */
-const char *hosted_template_found(const struct hosted *h);
 
 #endif

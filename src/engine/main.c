@@ -39,14 +39,22 @@ static const char help[] =
     "  --kv-type TYPE     f16, f32 or q8_0: numbers of the KV cache (default f16)\n"
     "  --blas auto|off    auto: a BLAS library computes long prompts where, by a timing at the\n"
     "                     start, it is faster (default auto)\n"
+    "  --template T       the chat template: a file with Jinja, or builtin:NAME of chatml, llama2,\n"
+    "                     llama3, mistral, gemma, phi3, zephyr, vicuna, alpaca (default: the\n"
+    "                     model's own)\n"
+    "  --template-text J  the same, as text\n"
+    "  --reasoning R      auto: what the model thinks comes as reasoning_content; off: it stays in\n"
+    "                     the answer (default auto)\n"
+    "  --pooling P        model, mean, cls, last or rank: how the vectors of a text's tokens become\n"
+    "                     one (default model: as the file says, else mean)\n"
     "  --queue N          most requests in progress, others get 503 (default 512)\n"
     "  --drain SECONDS    how long requests may go on after SIGTERM (default 30)\n"
     "  --log-format F     auto, text or json (default auto: text on a terminal)\n"
     "  --log-level L      debug, info, warn or error (default info)\n"
     "  --help, --version\n"
     "\n"
-    "Routes: /v1/chat/completions /v1/completions /v1/embeddings /v1/models\n"
-    "        /tokenize /detokenize /health /metrics\n"
+    "Routes: /v1/chat/completions /v1/completions /v1/embeddings /v1/rerank /v1/score /v1/models\n"
+    "        /apply-template /tokenize /detokenize /health /metrics\n"
     "\n"
     "Examples:\n"
     "  hostler-engine --model models/demo.gguf --listen 127.0.0.1:8081\n"
@@ -143,6 +151,10 @@ enum {
     OPT_BATCH,
     OPT_KV,
     OPT_BLAS,
+    OPT_TEMPLATE,
+    OPT_TEMPLATE_TEXT,
+    OPT_REASONING,
+    OPT_POOLING,
     OPT_QUEUE,
     OPT_DRAIN,
     OPT_LOG_FORMAT,
@@ -161,6 +173,10 @@ static const struct option options[] = {
     {"batch", required_argument, NULL, OPT_BATCH},
     {"kv-type", required_argument, NULL, OPT_KV},
     {"blas", required_argument, NULL, OPT_BLAS},
+    {"template", required_argument, NULL, OPT_TEMPLATE},
+    {"template-text", required_argument, NULL, OPT_TEMPLATE_TEXT},
+    {"reasoning", required_argument, NULL, OPT_REASONING},
+    {"pooling", required_argument, NULL, OPT_POOLING},
     {"queue", required_argument, NULL, OPT_QUEUE},
     {"drain", required_argument, NULL, OPT_DRAIN},
     {"log-format", required_argument, NULL, OPT_LOG_FORMAT},
@@ -173,10 +189,12 @@ static const struct option options[] = {
 static bool set_option(struct settings *s, int option, const char *value)
 {
     static const char *const kv[] = {"f16", "f32", "q8_0"};
-    static const char *const blas[] = {"auto", "off"};
+    static const char *const switches[] = {"auto", "off"};
+    static const char *const poolings[] = {"model", "mean", "cls", "last", "rank"};
     static const char *const formats[] = {"auto", "text", "json"};
     static const char *const levels[] = {"debug", "info", "warn", "error"};
     struct compute_options *c = &s->server.hosted.compute;
+    struct chat_template_options *template = &s->server.hosted.template;
     uint64_t n = 0;
     unsigned choice = 0;
     bool ok = true;
@@ -208,8 +226,18 @@ static bool set_option(struct settings *s, int option, const char *value)
         c->model.kv = (enum model_kv)choice;
         break;
     case OPT_BLAS:
-        ok = one_of(value, blas, ARRAY_LEN(blas), &choice);
+        ok = one_of(value, switches, ARRAY_LEN(switches), &choice);
         c->model.blas = choice == 0;
+        break;
+    case OPT_TEMPLATE: template->source = value; break;
+    case OPT_TEMPLATE_TEXT: template->text = value; break;
+    case OPT_REASONING:
+        ok = one_of(value, switches, ARRAY_LEN(switches), &choice);
+        template->no_reasoning = choice == 1;
+        break;
+    case OPT_POOLING:
+        ok = one_of(value, poolings, ARRAY_LEN(poolings), &choice);
+        c->model.pooling = (enum model_pooling)choice;
         break;
     case OPT_QUEUE:
         ok = number(value, 1, 1 << 20, &n);

@@ -26,4 +26,9 @@ void mask_push(struct masker **chain, struct masker *m);
 /* None of the tokens `ends` before `least` others. Copies them. */
 struct masker *mask_ends_new(const int32_t *ends, uint32_t count, uint32_t least);
 
+struct reasoning;
+
+/* After `budget` tokens of thoughts their end marker, token by token. Borrows `r`. */
+struct masker *mask_thoughts_new(const struct reasoning *r, uint32_t budget);
+
 #endif

@@ -9,8 +9,10 @@ enum { PAGE_MAX = 1024 * 1024 };
 static void write_context(struct json_writer *w, const struct hosted *h)
 {
     json_write_u64_member(w, "slots", h->context->sequences);
-    json_write_str_member(w, "chat_template", str_of(h->info->template_name));
-    json_write_str_member(w, "template_in_file", str_of(hosted_template_found(h)));
+    json_write_str_member(w, "chat_template", str_of(chat_template_name(h->template)));
+    if (chat_template_why(h->template))
+        json_write_str_member(w, "chat_template_error", str_of(chat_template_why(h->template)));
+    json_write_bool_member(w, "reasoning", chat_template_markers(h->template)->start.ptr != NULL);
 }
 
 static void write_meta(struct json_writer *w, const struct hosted *h)

@@ -48,8 +48,6 @@ static const struct promise request_promises[] = {
     /* What it is made of. */
     {.name = "lora"},
     {.name = "chat_template"},
-    {.name = "chat_template_kwargs"},
-    {.name = "documents"},
     {.name = "truncate_prompt_tokens"},
     /* How it is chosen. */
     {.name = "samplers"},
@@ -69,8 +67,9 @@ static const struct promise request_promises[] = {
 };
 
 static const struct promise message_promises[] = {
-    {.name = "tool_calls"}, {.name = "function_call"},   {.name = "reasoning_content"},
-    {.name = "reasoning"},  {.name = "thinking_blocks"}, {.name = "audio"},
+    {.name = "function_call"},
+    {.name = "thinking_blocks"},
+    {.name = "audio"},
 };
 
 static bool is_word(const struct promise *p, const struct json *v)

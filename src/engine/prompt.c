@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/prompt.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/utf8.h"
 
-enum {
-    MARKER_DIGITS = 6,
-    MARKED_MAX = 1000000,
-    GUARDED_MAX = 16, /* templates use a few */
-    RENDERED_MAX = 64 * 1024 * 1024,
-};
-
-/* A marker stands between two white spaces that no template writes. Where one of them is missing,
- * the template has trimmed, and the content is trimmed at that end as well. */
-#define MARKER_SPACE '\v'
-static const struct str marker_name = STR_INIT("{content ");
+enum { GUARDED_MAX = 16 }; /* templates use a few */
 
 struct prompt_span {
     struct str text; /* with a token: no text */
@@ -30,13 +18,6 @@ static struct str trim_left(struct str s)
 {
     while (s.len && strchr(" \t\n\v\f\r", s.ptr[0]) && s.ptr[0])
         s = str_skip(s, 1);
-    return s;
-}
-
-static struct str trim_right(struct str s)
-{
-    while (s.len && strchr(" \t\n\v\f\r", s.ptr[s.len - 1]) && s.ptr[s.len - 1])
-        s.len--;
     return s;
 }
 
@@ -174,80 +155,7 @@ static int guard(struct builder *b, struct str rendered)
     return 0;
 }
 
-/* --- chats --- */
-
-struct content {
-    struct str text;
-    bool marked;
-    bool seen;
-};
-
-static const char *marker(struct arena *arena, size_t index)
-{
-    return arena_printf(arena, "%c%" STR_FMT "%0*zu}%c", MARKER_SPACE, STR_ARG(marker_name),
-                        MARKER_DIGITS, index, MARKER_SPACE)
-        .ptr;
-}
-
-/* A content of white space cannot be told from an empty one once it is trimmed, and templates leave
- * empty ones out: it is not marked but shown, and spells nothing. The answer's own beginning is
- * where the prompt ends, so it always is marked. */
-static void mark(struct arena *arena, const struct prompt_message *messages, size_t count,
-                 bool goes_on, struct content *contents, struct model_message *marked)
-{
-    for (size_t i = 0; i < count; i++) {
-        contents[i] = (struct content){.text = messages[i].content};
-        contents[i].marked = trim_left(messages[i].content).len || (goes_on && i == count - 1);
-        marked[i].role = messages[i].role;
-        marked[i].content =
-            contents[i].marked ? marker(arena, i) : arena_dup(arena, messages[i].content).ptr;
-    }
-}
-
-/* The content whose marker `rest` begins with, if it does; *len is the marker's. */
-static struct content *content_at(struct str rest, struct content *contents, size_t count,
-                                  size_t *len)
-{
-    uint64_t index;
-    struct str digits = str_sub(rest, marker_name.len, MARKER_DIGITS);
-    *len = marker_name.len + MARKER_DIGITS + 1;
-    if (rest.len < *len || !str_starts(rest, marker_name) || rest.ptr[*len - 1] != '}') return NULL;
-    if (str_to_u64(digits, &index) || index >= count || !contents[index].marked) return NULL;
-    return &contents[index];
-}
-
-/* Cuts the rendering at its markers. ERR_UNSUPPORTED: one is not there exactly once. */
-static int cut(struct builder *b, struct str rendered, struct content *contents, size_t count,
-               bool goes_on)
-{
-    ptrdiff_t at;
-    size_t seen = 0, due = 0, len, from = 0;
-    for (size_t i = 0; i < count; i++)
-        due += contents[i].marked;
-    while ((at = str_find(str_skip(rendered, from), marker_name)) >= 0) {
-        size_t begin = from + (size_t)at;
-        struct content *c = content_at(str_skip(rendered, begin), contents, count, &len);
-        bool last = goes_on && c == &contents[count - 1];
-        if (!c) {
-            from = begin + 1;
-            continue;
-        }
-        if (c->seen) return ERR_UNSUPPORTED;
-        c->seen = true;
-        seen++;
-        bool left = begin > 0 && rendered.ptr[begin - 1] == MARKER_SPACE;
-        bool right = begin + len < rendered.len && rendered.ptr[begin + len] == MARKER_SPACE;
-        add_template(b, str_sub(rendered, 0, begin - left));
-        if (!left) c->text = trim_left(c->text);
-        if (!right && !last) c->text = trim_right(c->text);
-        add_content(b, c->text);
-        rendered = str_skip(rendered, begin + len + right);
-        from = 0;
-        if (last) return seen == due ? 0 : ERR_UNSUPPORTED;
-    }
-    add_template(b, rendered);
-    return seen == due ? 0 : ERR_UNSUPPORTED;
-}
+/* --- parts --- */
 
 /* Refuses what cannot have room before anything is done with it. */
 static int begin(struct prompt *p, const struct vocab *vocab, size_t bytes, size_t room)
@@ -268,44 +176,6 @@ static int end(struct builder *b)
     if (!b->full) p->tokens = arena_try(b->arena, (p->room + 1) * sizeof *p->tokens);
     return p->tokens ? 0 : ERR_TOO_LARGE;
 }
-
-static int build_chat(struct builder *b, struct str rendered, struct content *contents,
-                      size_t count, bool goes_on, size_t bytes)
-{
-    int32_t first = vocab_info(b->prompt->vocab)->begin;
-    b->text = arena_try(b->arena, rendered.len + bytes + 1);
-    if (!b->text) return ERR_TOO_LARGE;
-    int err = guard(b, rendered);
-    if (err) return err;
-    if (first >= 0 && !begins_with_token(b->prompt->vocab, rendered, first))
-        add_span(b, (struct prompt_span){STR_NULL, first, false});
-    err = cut(b, rendered, contents, count, goes_on);
-    end_run(b);
-    return err ? err : end(b);
-}
-
-int prompt_of_chat(struct prompt *p, struct arena *arena, const struct model *model,
-                   const struct prompt_message *messages, size_t count, bool goes_on, size_t room)
-{
-    struct builder b = {.prompt = p, .arena = arena};
-    struct buf rendered;
-    size_t bytes = 0;
-    assert(count > 0 && count < MARKED_MAX);
-    for (size_t i = 0; i < count; i++)
-        bytes += messages[i].content.len;
-    int err = begin(p, model_vocab(model), bytes, room);
-    if (err) return err;
-    struct content *contents = arena_alloc(arena, count * sizeof *contents);
-    struct model_message *marked = arena_alloc(arena, count * sizeof *marked);
-    mark(arena, messages, count, goes_on, contents, marked);
-    buf_init(&rendered, RENDERED_MAX);
-    err = model_chat(model, marked, count, &rendered);
-    if (!err) err = build_chat(&b, buf_str(&rendered), contents, count, goes_on, bytes);
-    buf_fini(&rendered);
-    return err;
-}
-
-/* --- parts --- */
 
 static int guard_parts(struct builder *b, const struct prompt_part *parts, size_t count)
 {

@@ -5,9 +5,8 @@
  * is the template: messages are no more than text, whatever they spell. A text of its own (a raw
  * prompt) is the caller's own template, and may hold them.
  *
- * A chat is rendered with a marker in the place of each content, so that the template never sees a
- * content, and cut at the markers. What the template wrote is searched for names of control tokens;
- * what lies between two of those, template text and contents alike, is one run, tokenized as text.
+ * What is put together of parts is searched for names of control tokens where it is the template's
+ * own; what lies between two of those, own text and others' alike, is one run, tokenized as text.
  * So an ordinary chat has exactly the tokens of its rendering as a whole.
  *
  * Long runs are tokenized in pieces of PROMPT_PIECE bytes, where the model's tokenizer allows it:
@@ -19,7 +18,6 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/str.h"
-#include "engine/model/model.h"
 #include "engine/model/vocab.h"
 
 enum { PROMPT_PIECE = 16 * 1024 };
@@ -36,11 +34,6 @@ struct prompt {
     int32_t *tokens;
     size_t count; /* tokens so far; more than `room` when it does not fit */
     size_t room;
-};
-
-struct prompt_message {
-    const char *role;
-    struct str content;
 };
 
 /* A text that the caller answers for: the names of control tokens in it are read as these tokens.
@@ -63,13 +56,6 @@ struct prompt_part {
  * ERR_UNSUPPORTED: the parts use too many tokens that are read in any text. */
 MUST_CHECK int prompt_of_parts(struct prompt *p, struct arena *arena, const struct vocab *vocab,
                                const struct prompt_part *parts, size_t count, size_t room);
-
-/* A chat, up to where the assistant's answer begins; `goes_on`: the last message is the answer's
- * own beginning. ERR_TOO_LARGE as above or for the arena, ERR_INVALID: the template cannot take
- * these messages, ERR_UNSUPPORTED: it leaves one of them out, or says it twice. */
-MUST_CHECK int prompt_of_chat(struct prompt *p, struct arena *arena, const struct model *model,
-                              const struct prompt_message *messages, size_t count, bool goes_on,
-                              size_t room);
 
 /* Tokenizes the next piece. 0: all is done. PROMPT_MORE: call again. ERR_TOO_LARGE: more than
  * `room` tokens, at least `count` so far. ERR_INVALID: the text cannot be tokenized. */

@@ -56,6 +56,7 @@ struct request {
     struct body_generate asked; /* on the preparation's arena, while that is there */
     struct answer answer;
     bool stream;
+    bool thinks; /* the prompt ends within the answer's thoughts */
     bool paused;
     struct choice *choices;
     size_t choice_count;
@@ -172,8 +173,7 @@ static int read_request(struct preparation *p)
     p->around = true;
     p->texts = asked->prompts;
     p->count = is_chat ? 1 : asked->prompt_count;
-    for (size_t i = 0; i < asked->message_count; i++)
-        p->bytes += asked->messages[i].content.len;
+    if (is_chat) p->bytes = p->call->body.len;
     if (p->count * asked->n > SEQUENCES_MAX)
         return refuse_field(&p->arena, &p->error, "n", NULL,
                             "A request may have at most %d choices in all.", SEQUENCES_MAX);
@@ -183,16 +183,12 @@ static int read_request(struct preparation *p)
 static int begin_chat(struct preparation *p, size_t index UNUSED)
 {
     struct request *r = CONTAINER_OF(p, struct request, preparation);
-    int err = prompt_of_chat(&p->prompt, &p->arena, p->hosted->model, r->asked.messages,
-                             r->asked.message_count, r->asked.goes_on, p->room);
-    if (err == ERR_UNSUPPORTED)
-        (void)refuse_field(
-            &p->arena, &p->error, p->param, NULL,
-            "The model's chat template leaves one of these messages out, or says it twice.");
-    if (err == ERR_INVALID)
-        (void)refuse_field(&p->arena, &p->error, p->param, NULL,
-                           "The model's chat template cannot take these messages.");
-    return err;
+    struct chat_prompt prompt;
+    int err = chat_render(r->hosted->template, &p->arena, &r->asked.chat, &prompt, &p->error);
+    if (err) return err;
+    r->thinks = prompt.thinks;
+    return prompt_of_parts(&p->prompt, &p->arena, r->hosted->vocab, prompt.parts, prompt.count,
+                           p->room);
 }
 
 /* --- output --- */
@@ -396,6 +392,8 @@ static void add_choices(struct request *r, const struct token_list *prompt)
         .end_count = asked->end_count,
         .sampling = asked->sampling,
         .min_tokens = asked->min_tokens,
+        .reasoning = r->kind == BODY_CHAT ? chat_template_markers(h->template) : NULL,
+        .reasoning_begun = r->thinks,
         .stops = asked->stops,
         .stop_count = asked->stop_count,
     };

@@ -14,6 +14,7 @@ static const struct server_route routes[] = {
     {STR_INIT("/reranking"), true, false, post_rerank},
     {STR_INIT("/v1/score"), true, false, post_score},
     {STR_INIT("/score"), true, false, post_score},
+    {STR_INIT("/apply-template"), true, false, post_apply_template},
     {STR_INIT("/tokenize"), true, false, post_tokenize},
     {STR_INIT("/detokenize"), true, false, post_detokenize},
     {STR_INIT("/v1/models"), false, false, get_models},

@@ -43,6 +43,7 @@ struct sequence_spec {
     uint32_t min_tokens; /* none of the ends, the model's or its own, before so many others */
     const struct reasoning_markers *reasoning; /* NULL: all of the answer is content; borrowed */
     bool reasoning_begun;                      /* the prompt ends within the thoughts */
+    int64_t thinking_budget;                   /* tokens of thoughts; negative: any number */
     const struct str *stops;
     unsigned stop_count;
     /* Has the same prompt and was added before: its work is copied; or NULL. */

@@ -16,7 +16,7 @@ static int peek(struct run *r, struct loop *loop)
     return err == WALK_END ? 0 : err;
 }
 
-int loop_advance(struct run *r, struct loop *loop)
+int round_advance(struct run *r, struct loop *loop)
 {
     struct value member;
     if (loop->peeked) {
@@ -80,7 +80,7 @@ static int get_next_item(struct run *r, struct loop *loop, struct value *out)
     return err;
 }
 
-int loop_attribute(struct run *r, struct loop *loop, struct str name, struct value *out)
+int round_attribute(struct run *r, struct loop *loop, struct str name, struct value *out)
 {
     int64_t i = loop->index0;
     *out = VALUE_MISSING;
@@ -102,16 +102,16 @@ int loop_attribute(struct run *r, struct loop *loop, struct str name, struct val
 
 /* --- methods --- */
 
-static int loop_cycle(struct run *r, const struct value *self, const struct args *args,
-                      struct value *out)
+static int round_cycle(struct run *r, const struct value *self, const struct args *args,
+                       struct value *out)
 {
     if (!args->count || args->named_count) return run_raise(r, "no items for cycling given");
     *out = args->items[(size_t)self->loop->index0 % args->count];
     return 0;
 }
 
-static int loop_changed(struct run *r, const struct value *self, const struct args *args,
-                        struct value *out)
+static int round_changed(struct run *r, const struct value *self, const struct args *args,
+                         struct value *out)
 {
     struct value now;
     if (args->named_count) return run_raise(r, "changed() takes no keyword arguments");
@@ -124,16 +124,16 @@ static int loop_changed(struct run *r, const struct value *self, const struct ar
     return 0;
 }
 
-const struct builtin *loop_method(struct str name)
+const struct builtin *round_method(struct str name)
 {
     static const struct builtin methods[] = {
-        {"cycle", loop_cycle, "*"},
-        {"changed", loop_changed, "*"},
+        {"cycle", round_cycle, "*"},
+        {"changed", round_changed, "*"},
     };
     return builtin_find(methods, ARRAY_LEN(methods), name);
 }
 
-int loop_print(struct run *r, struct sink *s, struct loop *loop)
+int round_print(struct run *r, struct sink *s, struct loop *loop)
 {
     struct value length;
     int err = length_of(r, loop, 0, &length);

@@ -26,13 +26,14 @@ struct loop {
 };
 
 /* Makes the next member the current one; WALK_END. */
-MUST_CHECK int loop_advance(struct run *r, struct loop *loop);
+MUST_CHECK int round_advance(struct run *r, struct loop *loop);
 
 /* KIND_MISSING: it has no such attribute. */
-MUST_CHECK int loop_attribute(struct run *r, struct loop *loop, struct str name, struct value *out);
+MUST_CHECK int round_attribute(struct run *r, struct loop *loop, struct str name,
+                               struct value *out);
 
-const struct builtin *loop_method(struct str name); /* NULL: none */
+const struct builtin *round_method(struct str name); /* NULL: none */
 
-MUST_CHECK int loop_print(struct run *r, struct sink *s, struct loop *loop);
+MUST_CHECK int round_print(struct run *r, struct sink *s, struct loop *loop);
 
 #endif

@@ -182,7 +182,7 @@ const struct builtin *method_find(const struct value *v, struct str name, bool *
     case KIND_TUPLE: return builtin_find(list_methods, 2, name);
     case KIND_FLOAT: return builtin_find(float_methods, ARRAY_LEN(float_methods), name);
     case KIND_INT: return builtin_find(int_methods, ARRAY_LEN(int_methods), name);
-    case KIND_LOOP: return loop_method(name);
+    case KIND_LOOP: return round_method(name);
     case KIND_CYCLER: return builtin_find(cycler_methods, ARRAY_LEN(cycler_methods), name);
     default: return NULL;
     }
@@ -194,7 +194,7 @@ bool method_exists(struct str name)
            builtin_find(dict_methods, ARRAY_LEN(dict_methods), name) ||
            builtin_find(list_methods, ARRAY_LEN(list_methods), name) ||
            builtin_find(float_methods, ARRAY_LEN(float_methods), name) ||
-           builtin_find(int_methods, ARRAY_LEN(int_methods), name) || loop_method(name) ||
+           builtin_find(int_methods, ARRAY_LEN(int_methods), name) || round_method(name) ||
            builtin_find(cycler_methods, ARRAY_LEN(cycler_methods), name) ||
            is_listed(dict_refused, name) || is_listed(list_refused, name);
 }

@@ -173,7 +173,7 @@ static int repr_object(struct run *r, struct sink *s, const struct value *v)
     case KIND_MACRO:
         name = macro_name(v->macro);
         return sink_printf(r, s, true, "<Macro '%.*s'>", (int)MIN(name.len, (size_t)200), name.ptr);
-    case KIND_LOOP: return loop_print(r, s, v->loop);
+    case KIND_LOOP: return round_print(r, s, v->loop);
     default: return sink_printf(r, s, true, "<%s object>", value_type(v));
     }
 }

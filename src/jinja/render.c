@@ -223,7 +223,7 @@ static int run_extended_loop(struct run *r, const struct node *n, const struct v
     struct loop *loop;
     int flow = 0, err = new_loop(r, n, over, depth0, &loop);
     if (err) return err;
-    while (!(err = loop_advance(r, loop))) {
+    while (!(err = round_advance(r, loop))) {
         r->here->slots[f->loop_slot] = (struct value){.kind = KIND_LOOP, .own = true, .loop = loop};
         flow = run_iteration(r, f, &loop->current);
         if (flow == FLOW_BREAK) return 0;

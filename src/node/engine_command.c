@@ -71,7 +71,7 @@ static struct str listen_text(struct arena *arena, const struct addr *a)
     return arena_printf(arena, "%" STR_FMT ":%u", STR_ARG(a->host), a->port);
 }
 
-enum { OWN_ARGUMENTS_MAX = 19 };
+enum { OWN_ARGUMENTS_MAX = 27 };
 
 static char **own_arguments(struct arena *arena, const struct endpoint *e)
 {
@@ -90,6 +90,10 @@ static char **own_arguments(struct arena *arena, const struct endpoint *e)
     if (c->batch) add_number(&s, "--batch", c->batch);
     if (c->kv_type.len > 0) add_option(&s, "--kv-type", c->kv_type);
     if (c->blas.len > 0) add_option(&s, "--blas", c->blas);
+    if (c->template.len > 0) add_option(&s, "--template", c->template);
+    if (c->template_text.len > 0) add_option(&s, "--template-text", c->template_text);
+    if (c->pooling.len > 0) add_option(&s, "--pooling", c->pooling);
+    if (c->reasoning.len > 0) add_option(&s, "--reasoning", c->reasoning);
     return s.items;
 }
 

@@ -41,7 +41,7 @@ static void check_request(const struct body_generate *r)
         must(p->bias[i].token >= 0 && p->bias[i].token < VOCAB);
     for (uint32_t i = 0; i < r->end_count; i++)
         must(r->ends[i] >= 0 && r->ends[i] < VOCAB);
-    must(r->end_count <= BODY_ENDS_MAX && (!r->goes_on || r->message_count));
+    must(r->end_count <= BODY_ENDS_MAX && (!r->chat.goes_on || json_count(r->chat.messages)));
     check_prompts(r->prompts, r->prompt_count);
 }
 

@@ -355,7 +355,10 @@ static void promises_are_kept_or_refused(void **state)
         {"bad_words", "[\"x\"]", "[]"},
         {"lora", "[{\"id\":0}]", "[]"},
         {"chat_template", "\"{{x}}\"", "null"},
-        {"chat_template_kwargs", "{\"enable_thinking\":true}", "{}"},
+        {"chat_template_kwargs", "{\"messages\":[]}", "{\"enable_thinking\":true}"},
+        {"documents", "[{\"title\":\"x\"}]", "[]"},
+        {"enable_thinking", "1", "false"},
+        {"thinking_budget", "\"x\"", "10"},
         {"typical_p", "0.5", "1"},
         {"mirostat", "2", "0"},
         {"dry_multiplier", "0.8", "0.0"},
@@ -364,7 +367,7 @@ static void promises_are_kept_or_refused(void **state)
         {"top_n_sigma", "1.5", "-1"},
         {"skip_special_tokens", "false", "true"},
         {"use_beam_search", "true", "false"},
-        {"add_generation_prompt", "false", "true"},
+        {"add_generation_prompt", "0", "true"},
         {"continue_final_message", "true", "false"},
         {"store", NULL, "true"},
         {"metadata", NULL, "{\"a\":\"b\"}"},
@@ -383,16 +386,22 @@ static void promises_are_kept_or_refused(void **state)
         (void)snprintf(named, sizeof named, "\"param\":\"%s\"", fields[i].field);
         assert_int_equal(answered(w, request(w, "POST", CHAT, body), named), 400);
     }
-    static const char *const histories[] = {"tool_calls\":[{\"id\":\"1\"}]",
-                                            "reasoning_content\":\"hm\"", "reasoning\":\"hm\"",
-                                            "function_call\":{\"name\":\"f\"}"};
+    static const struct {
+        const char *member, *says;
+    } histories[] = {
+        {"tool_calls\":[{\"id\":\"1\"}]", "tool calls with a 'function'"},
+        {"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]", "no place for tool calls"},
+        {"tool_calls\":{}", "'tool_calls' are an array"},
+        {"function_call\":{\"name\":\"f\"}", "in a message"},
+        {"content\":\"twice\"", "has its 'content' twice"},
+    };
     for (size_t i = 0; i < ARRAY_LEN(histories); i++) {
         char body[256];
         (void)snprintf(body, sizeof body,
                        "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"%s},"
                        "{\"role\":\"user\",\"content\":\"hello\"}]}",
-                       histories[i]);
-        assert_int_equal(answered(w, request(w, "POST", CHAT, body), "in a message"), 400);
+                       histories[i].member);
+        assert_int_equal(answered(w, request(w, "POST", CHAT, body), histories[i].says), 400);
     }
     assert_int_equal(
         answered(
@@ -683,6 +692,45 @@ static void many_requests_at_once(void **state)
     world_free(w);
 }
 
+static void thoughts_come_as_such(void **state)
+{
+    (void)state;
+    struct world *w = world_new("fake:template thinks;mode script;text <think>\\nhm hm\\n</think>\\n\\nhello", 2);
+    struct sim_peer *p = request(w, "POST", CHAT, "{" HELLO "}");
+    assert_int_equal(answered(w, p, "\"reasoning_content\":\"hm hm\",\"content\":\"hello\""), 200);
+    assert_int_equal(occurrences(p, "\"reasoning_tokens\":15"), 1);
+    p = request(w, "POST", CHAT, "{\"stream\":true," HELLO "}");
+    assert_int_equal(answered(w, p, "\"delta\":{\"reasoning_content\":\"h\"}"), 200);
+    assert_int_equal(occurrences(p, "\"reasoning_content\""), 4);
+    assert_int_equal(occurrences(p, "\"content\":\"o\""), 1);
+    assert_int_equal(occurrences(p, "think"), 0);
+    /* Three tokens of thoughts, then their end; the script goes on where it stands. */
+    p = request(w, "POST", CHAT, "{\"thinking_budget\":3,\"max_tokens\":30," HELLO "}");
+    assert_int_equal(answered(w, p, "\"reasoning_content\":\"hm\",\"content\":\""), 200);
+    p = request(w, "POST", "/v1/completions", "{\"prompt\":\"<|im_start|>a\\n\"}");
+    assert_int_equal(answered(w, p, "\"text\":\"<think>"), 200);
+    world_free(w);
+}
+
+static void templates_are_applied(void **state)
+{
+    (void)state;
+    struct world *w = world_new("fake:template thinks", 2);
+    struct sim_peer *p = request(w, "POST", "/apply-template", "{\"enable_thinking\":true,\"tools\":[{}]," HELLO "}");
+    assert_int_equal(answered(w, p, "{\"prompt\":\"<|im_start|>user\\nhello<|im_end|>\\n<|im_start|>assistant\\n<think>\\n\"}"), 200);
+    p = request(w, "POST", "/apply-template", "{\"model\":\"other\"," HELLO "}");
+    assert_int_equal(answered(w, p, "model_not_found"), 404);
+    p = request(w, "POST", "/apply-template", "{\"messages\":[]}");
+    assert_int_equal(answered(w, p, "must not be empty"), 400);
+    world_free(w);
+    w = world_new("fake:template broken", 2);
+    p = request(w, "POST", CHAT, "{" HELLO "}");
+    assert_int_equal(answered(w, p, "cannot be used: line 2, column"), 400);
+    p = request(w, "POST", "/v1/completions", "{\"prompt\":\"x\",\"max_tokens\":1}");
+    assert_int_equal(answered(w, p, "text_completion"), 200);
+    world_free(w);
+}
+
 /* With a model that ranks, pairs are scored; with another one, by the cosine of their vectors. */
 static void documents_are_ranked(void **state)
 {
@@ -773,6 +821,8 @@ int main(void)
         cmocka_unit_test(draining_cuts_off_what_takes_too_long),
         cmocka_unit_test(preparing_holds_nobody_up),
         cmocka_unit_test(clients_leave_in_every_state),
+        cmocka_unit_test(thoughts_come_as_such),
+        cmocka_unit_test(templates_are_applied),
         cmocka_unit_test(documents_are_ranked),
         cmocka_unit_test(bad_ranks_are_refused),
         cmocka_unit_test(embeddings_are_cut_to_dimensions),

@@ -8,12 +8,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/mem.h"
 
 enum fake_mode { FAKE_ECHO, FAKE_SCRIPT, FAKE_RANDOM };
-enum fake_template { FAKE_PLAIN, FAKE_TRIMS, FAKE_OMITS, FAKE_REPEATS };
 enum { FAKE_EMBEDDING = 8, FAKE_FILE_MAX = 64 * 1024 };
 
 struct fake_sequence {
@@ -45,7 +45,6 @@ struct model {
     struct context context;
     struct embedder embedder;
     enum fake_mode mode;
-    enum fake_template template;
     char *text; /* what `script` answers */
     uint64_t decode_us, token_us, load_us;
     uint64_t fail, nan;
@@ -99,6 +98,38 @@ static int one_of(struct str value, const char *const *names, unsigned count, un
     return ERR_INVALID;
 }
 
+#define TURN(open, content, close) \
+    "{{ '" open "' + m.role + '\\n' + " content " + '" close "\\n' }}"
+#define PLAIN TURN("<|im_start|>", "m.content", "<|im_end|>")
+#define ASK(open) "{% if add_generation_prompt %}{{ '" open "assistant\\n' }}{% endif %}"
+
+static const struct {
+    const char *name;
+    const char *text; /* NULL: the file has none */
+} templates[] = {
+    {"plain", "{% for m in messages %}" PLAIN "{% endfor %}" ASK("<|im_start|>")},
+    {"trims", "{% for m in messages %}" TURN("<turn>", "m.content.strip()",
+                                             "<|n|>") "{% endfor %}" ASK("<turn>")},
+    {"thinks",
+     "{% for m in messages %}" TURN("<|im_start|>", "m.content.split('</think>')[-1]", "<|im_end|>") "{% endfor %}" ASK(
+         "<|im_start|>") "{% if add_generation_prompt and enable_thinking %}{{ '<think>\\n' }}{% endif %}"},
+    {"users", "{% for m in messages %}"
+              "{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}" PLAIN
+              "{% endfor %}" ASK("<|im_start|>")},
+    {"broken", "{% for m in messages %}\n  {% nonsense %}"},
+    {"none", NULL},
+};
+
+static int set_template(struct model *m, struct str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(templates); i++) {
+        if (!str_eq(name, str_of(templates[i].name))) continue;
+        m->info.chat_template = templates[i].text;
+        return 0;
+    }
+    return ERR_INVALID;
+}
+
 static void set_ranks(struct model *m)
 {
     m->info.ranks = true;
@@ -110,7 +141,6 @@ static void set_ranks(struct model *m)
 static int set_key(struct model *m, struct str key, struct str value)
 {
     static const char *const modes[] = {"echo", "script", "random"};
-    static const char *const templates[] = {"plain", "trims", "omits", "repeats"};
     uint64_t n = 0;
     unsigned choice = 0;
     int err;
@@ -119,11 +149,7 @@ static int set_key(struct model *m, struct str key, struct str value)
         m->mode = (enum fake_mode)choice;
         return err;
     }
-    if (str_eq(key, STR("template"))) {
-        err = one_of(value, templates, ARRAY_LEN(templates), &choice);
-        m->template = (enum fake_template)choice;
-        return err;
-    }
+    if (str_eq(key, STR("template"))) return set_template(m, value);
     if (str_eq(key, STR("text"))) {
         set_text(m, value);
         return 0;
@@ -213,8 +239,7 @@ int model_load(const struct model_options *options, struct model **out, char why
         .bytes = 1,
         .generates = true,
         .embeds = true,
-        .template_found = MODEL_TEMPLATE_FAMILY,
-        .template_name = "built-in scripted",
+        .chat_template = templates[0].text,
         .sampling = {-1, -1, -1, -1, -1},
     };
     m->vocab.info = (struct vocab_info){
@@ -367,37 +392,6 @@ size_t vocab_piece(const struct vocab *v UNUSED, int32_t token, bool special,
 bool vocab_is_end(const struct vocab *v UNUSED, int32_t token)
 {
     return token == FAKE_END;
-}
-
-static struct str trimmed(const char *text)
-{
-    struct str s = str_of(text);
-    while (s.len && strchr(" \t\n\v\f\r", s.ptr[0]))
-        s = str_skip(s, 1);
-    while (s.len && strchr(" \t\n\v\f\r", s.ptr[s.len - 1]))
-        s.len--;
-    return s;
-}
-
-static int render(const struct model *m, const struct model_message *message, struct buf *out)
-{
-    if (m->template == FAKE_OMITS && strcmp(message->role, "system") == 0) return 0;
-    if (m->template != FAKE_TRIMS)
-        return buf_printf(out, "<|im_start|>%s\n%s<|im_end|>\n", message->role, message->content);
-    return buf_printf(out, "<turn>%s\n%" STR_FMT "<|n|>\n", message->role,
-                      STR_ARG(trimmed(message->content)));
-}
-
-int model_chat(const struct model *m, const struct model_message *messages, size_t count,
-               struct buf *out)
-{
-    for (size_t i = 0; i < count; i++) {
-        int err = render(m, &messages[i], out);
-        if (!err && m->template == FAKE_REPEATS) err = render(m, &messages[i], out);
-        if (err) return err;
-    }
-    return buf_append(out, m->template == FAKE_TRIMS ? STR("<turn>assistant\n")
-                                                     : STR("<|im_start|>assistant\n"));
 }
 
 /* --- computing --- */

@@ -17,8 +17,10 @@
  *     ranks 1         it scores pairs by the second text's tokens that are in the first, and does
  *                     nothing else
  *     template T      how chats are rendered: `plain` encloses each message (default); `trims`
- *                     does it with another token, ends it with <|n|> and trims it; `omits` leaves
- *                     system messages out; `repeats` says everything twice
+ *                     does it with another token, ends it with <|n|> and trims it; `thinks` is
+ *                     plain, and with enable_thinking begins the answer's thoughts; `users` takes
+ *                     no system message; `broken` is no template; `none` stands for a file
+ *                     without one
  *     tokenize_us N   tokenizing sleeps that long per KiB
  * Tokens are bytes (0..255), 256 begins a text, 257 ends an answer, 258 and 259 enclose a message;
  * 260 <turn> is read in any text, 261 <|n|> takes the white space behind it away. */

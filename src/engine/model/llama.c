@@ -222,7 +222,6 @@ int model_load(const struct model_options *options, struct model **out, char why
     if (!err) {
         m->vocab = llama__vocab_new(m->llama);
         read_info(m);
-        llama__choose_template(m);
         err = open_parts(m, why);
     }
     if (err) {

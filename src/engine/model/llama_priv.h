@@ -18,8 +18,6 @@ struct model {
     unsigned threads;
     struct blas blas;
     bool recurrent; /* its state cannot be cut */
-    /* What libllama chooses a built-in template by: the file's own one, or a name. */
-    const char *builtin_template;
     struct vocab *vocab;
     struct context *context;
     struct embedder *embedder;
@@ -35,10 +33,6 @@ bool llama__meta(const struct model *m, const char *key, char *out, size_t size)
 
 /* The number under "ARCH.suffix". */
 uint64_t llama__meta_number(const struct model *m, const char *suffix, uint64_t otherwise);
-
-/* --- llama_chat.c --- */
-
-void llama__choose_template(struct model *m);
 
 /* --- llama_vocab.c --- */
 

@@ -9,7 +9,6 @@
 #define HOSTLER_ENGINE_MODEL_MODEL_H
 
 #include "base/base.h"
-#include "base/buf.h"
 #include "base/str.h"
 
 struct model;
@@ -39,14 +38,6 @@ struct model_options {
     enum model_pooling pooling;
 };
 
-/* What the file says of chats. A file's own template is never rendered; a built-in one stands in
- * for it. */
-enum model_template {
-    MODEL_TEMPLATE_NONE,    /* nothing: ChatML is used */
-    MODEL_TEMPLATE_UNKNOWN, /* a template of no known family: ChatML is used */
-    MODEL_TEMPLATE_FAMILY   /* a template of a known family, whose built-in one is used */
-};
-
 enum { MODEL_SLOTS_MAX = 128, MODEL_CONTEXT_DEFAULT = 4096 };
 
 /* What the model's file recommends for sampling; negative where it says nothing. */
@@ -72,8 +63,6 @@ struct model_info {
     const char *chat_template;
     const char *tool_template; /* for requests with tools, where it has another one */
     const char *rank_template; /* a text with {query} and {document}; NULL: none */
-    enum model_template template_found;
-    char template_name[48]; /* what chats are rendered with, "built-in chatml" */
     struct model_sampling sampling;
 };
 
@@ -88,16 +77,6 @@ const struct model_info *model_info(const struct model *m);
 const struct vocab *model_vocab(const struct model *m);
 struct context *model_context(struct model *m);   /* NULL unless it generates */
 struct embedder *model_embedder(struct model *m); /* NULL unless it embeds or ranks */
-
-struct model_message {
-    const char *role; /* "system", "user", "assistant" ... */
-    const char *content;
-};
-
-/* Appends the prompt for a conversation, ending where the assistant's answer begins. ERR_TOO_LARGE
- * beyond out's maximum. */
-MUST_CHECK int model_chat(const struct model *m, const struct model_message *messages, size_t count,
-                          struct buf *out);
 
 /* Takes effect with the next computation. The compute thread. */
 void model_set_threads(struct model *m, unsigned threads);

@@ -22,6 +22,13 @@ void reasoning_fini(struct reasoning *r)
     buf_fini(&r->held);
 }
 
+struct str reasoning_marker(const struct reasoning *r, int32_t token)
+{
+    if (!r->markers.start.ptr || token < 0) return STR_NULL;
+    if (token == r->markers.start_control) return r->markers.start;
+    return token == r->markers.end_control ? r->markers.end : STR_NULL;
+}
+
 static size_t blanks(struct str text)
 {
     size_t n = 0;

@@ -14,10 +14,16 @@
 #include "base/str.h"
 #include "engine/text/piece.h"
 
+enum { REASONING_END_MAX = 16 };
+
 /* How a template marks thoughts. Constant, any thread. */
 struct reasoning_markers {
     struct str start; /* ptr NULL: it does not */
     struct str end;
+    /* Markers that are control tokens, whose text no other reading gives; -1: they are not. */
+    int32_t start_control, end_control;
+    int32_t end_tokens[REASONING_END_MAX]; /* the end marker as the model writes it */
+    uint32_t end_token_count;
 };
 
 enum reasoning_state { REASONING_START, REASONING_THINKING, REASONING_ANSWER };
@@ -32,6 +38,9 @@ struct reasoning {
 /* `begun`: the prompt has the start marker already. Borrows the markers. */
 void reasoning_init(struct reasoning *r, const struct reasoning_markers *markers, bool begun);
 void reasoning_fini(struct reasoning *r);
+
+/* The text of a control token that is a marker; ptr NULL: it is none. */
+struct str reasoning_marker(const struct reasoning *r, int32_t token);
 
 /* Takes some text, whole characters; with `last` nothing is held back any more. Adds to *out what
  * can be sent now, valid until the next call. */

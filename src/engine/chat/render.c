@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "engine/chat/template_priv.h"
+#include "engine/refuse.h"
+
+enum { VARIABLES_MAX = 48, KWARGS_MAX = 32, OUTPUT_MAX = 64 * 1024 * 1024 };
+
+/* --- variables --- */
+
+struct variables {
+    struct jinja_variable all[VARIABLES_MAX];
+    size_t count;
+};
+
+static void set(struct variables *v, struct jinja_variable new)
+{
+    for (size_t i = 0; i < v->count; i++) {
+        if (!str_eq(v->all[i].name, new.name)) continue;
+        v->all[i] = new;
+        return;
+    }
+    assert(v->count < VARIABLES_MAX);
+    v->all[v->count++] = new;
+}
+
+static void set_json(struct variables *v, struct str name, const struct json *value)
+{
+    if (value) set(v, (struct jinja_variable){.name = name, .kind = JINJA_JSON, .json = value});
+}
+
+static void set_own(struct variables *v, struct str name, struct str text)
+{
+    set(v, (struct jinja_variable){.name = name, .kind = JINJA_OWN, .text = text});
+}
+
+static void set_bool(struct variables *v, struct str name, bool value)
+{
+    set(v, (struct jinja_variable){.name = name, .kind = JINJA_BOOL, .value = value});
+}
+
+/* Both names that templates have for it. */
+static void set_thinking(struct variables *v, const struct chat *chat)
+{
+    bool thinks = true;
+    bool said = json_to_bool(chat->thinking, &thinks);
+    if (!said && !chat->effort.ptr) return;
+    if (!said) thinks = !str_eq(chat->effort, STR("none"));
+    set_bool(v, STR("enable_thinking"), thinks);
+    set_bool(v, STR("thinking"), thinks);
+}
+
+static void set_kwargs(struct variables *v, const struct json *kwargs)
+{
+    struct json_iter it = {0};
+    const struct json *value;
+    struct str name;
+    for (size_t i = 0; i < KWARGS_MAX && json_next_member(kwargs, &it, &name, &value); i++)
+        set_json(v, name, value);
+}
+
+int chat__render(const struct chat_template *t, struct arena *arena, const struct chat *chat,
+                 const struct json *messages, bool new_turn, struct jinja_output *out,
+                 struct jinja_error *why)
+{
+    static const struct jinja_limits limits = {
+        .steps = 4000000, .output = OUTPUT_MAX, .time_us = 1 * USEC_PER_SEC};
+    struct variables v = {.count = 0};
+    set_own(&v, STR("bos_token"), t->bos);
+    set_own(&v, STR("eos_token"), t->eos);
+    set_thinking(&v, chat);
+    if (chat->effort.ptr) set_own(&v, STR("reasoning_effort"), chat->effort);
+    set_kwargs(&v, chat->kwargs);
+    set_json(&v, STR("messages"), messages);
+    set_json(&v, STR("tools"), chat->tools);
+    set_json(&v, STR("documents"), chat->documents);
+    set_bool(&v, STR("add_generation_prompt"), new_turn);
+    const struct jinja *jinja = chat->tools && t->tools ? t->tools : t->chat;
+    int64_t now = (int64_t)(clock_wall_us() / USEC_PER_SEC);
+    return jinja_render(jinja, arena, v.all, v.count, now, &limits, out, why);
+}
+
+/* --- prompts --- */
+
+static int add_part(struct arena *arena, struct chat_prompt *out, struct str text, bool own)
+{
+    struct prompt_part *more = arena_try(arena, (out->count + 1) * sizeof *more);
+    if (!more) return ERR_TOO_LARGE;
+    if (out->count) memcpy(more, out->parts, out->count * sizeof *more);
+    more[out->count++] = (struct prompt_part){text, own, -1};
+    out->parts = more;
+    out->bytes += text.len;
+    return 0;
+}
+
+static int take_pieces(struct arena *arena, const struct jinja_output *rendered,
+                       struct chat_prompt *out)
+{
+    *out = (struct chat_prompt){.count = rendered->count, .bytes = rendered->bytes};
+    out->parts = arena_try(arena, (rendered->count + 1) * sizeof *out->parts);
+    if (!out->parts) return ERR_TOO_LARGE;
+    for (size_t i = 0; i < rendered->count; i++)
+        out->parts[i] = (struct prompt_part){rendered->pieces[i].text, rendered->pieces[i].own, -1};
+    return 0;
+}
+
+/* Where `text` begins for the last time; -1: nowhere. */
+static ptrdiff_t find_last(struct str in, struct str text)
+{
+    if (!text.len) return -1;
+    for (size_t at = in.len < text.len ? 0 : in.len - text.len + 1; at-- > 0;)
+        if (in.ptr[at] == text.ptr[0] && str_starts(str_skip(in, at), text)) return (ptrdiff_t)at;
+    return -1;
+}
+
+/* Cuts a prompt behind the last place where a content stands in it. False: there is none. */
+static bool cut_behind(struct chat_prompt *p, struct str content)
+{
+    for (size_t i = p->count; i-- > 0;) {
+        struct prompt_part *part = &p->parts[i];
+        ptrdiff_t at = part->own ? -1 : find_last(part->text, content);
+        if (at < 0) continue;
+        part->text = str_sub(part->text, 0, (size_t)at + content.len);
+        p->count = i + 1;
+        p->bytes = 0;
+        for (size_t k = 0; k < p->count; k++)
+            p->bytes += p->parts[k].text.len;
+        return true;
+    }
+    return false;
+}
+
+/* The prompt ends within thoughts when their start comes behind every end. */
+static bool ends_thinking(const struct chat_prompt *p, const struct reasoning_markers *m)
+{
+    if (!m->start.ptr) return false;
+    for (size_t i = p->count; i-- > 0;) {
+        struct str text = p->parts[i].text;
+        ptrdiff_t start = find_last(text, m->start), end = find_last(text, m->end);
+        if (p->parts[i].own && (start >= 0 || end >= 0)) return start > end;
+        if (!p->parts[i].own && str_trim(text).len) return false;
+    }
+    return false;
+}
+
+static int refuse(const struct chat_template *t, struct arena *arena, int err,
+                  const struct jinja_error *why, struct refusal *error)
+{
+    if (err == ERR_TOO_LARGE || err == ERR_TIMEOUT)
+        return refuse_field(arena, error, "messages", NULL,
+                            "The chat template needs too much %s for these messages.",
+                            err == ERR_TIMEOUT ? "time" : "memory");
+    if (why->raised)
+        return refuse_field(arena, error, "messages", "template_refused",
+                            "The model's chat template refuses these messages: %s", why->text);
+    return refuse_field(arena, error, "messages", "template_failed",
+                        "The chat template (%s) fails in line %u, column %u: %s.", t->name,
+                        why->line, why->column, why->text);
+}
+
+static int check_kwargs(const struct chat *chat, struct arena *arena, struct refusal *error)
+{
+    static const char *const own[] = {"messages",  "tools",    "documents", "add_generation_prompt",
+                                      "bos_token", "eos_token"};
+    if (json_count(chat->kwargs) > KWARGS_MAX)
+        return refuse_field(arena, error, "chat_template_kwargs", NULL,
+                            "'chat_template_kwargs' may have at most %d members.", KWARGS_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(own); i++)
+        if (json_get(chat->kwargs, own[i]))
+            return refuse_field(arena, error, "chat_template_kwargs", NULL,
+                                "'chat_template_kwargs' must not have '%s'.", own[i]);
+    return 0;
+}
+
+static bool has_calls(const struct json *messages)
+{
+    struct json_iter it = {0};
+    const struct json *message;
+    while (json_next_item(messages, &it, &message))
+        if (json_count(json_get(message, "tool_calls"))) return true;
+    return false;
+}
+
+/* Nothing that is asked for is left out in silence. */
+static int check_places(const struct chat_template *t, const struct chat *chat, struct arena *arena,
+                        struct refusal *error)
+{
+    bool calls = !t->caps.tool_calls && has_calls(chat->messages);
+    bool documents = chat->documents && !jinja_mentions(t->chat, STR("documents"));
+    if (!calls && !documents) return 0;
+    return refuse_field(arena, error, calls ? "messages" : "documents", "unsupported_parameter",
+                        "The model's chat template has no place for %s.",
+                        calls ? "tool calls" : "documents");
+}
+
+/* The prompt up to the answer's beginning, which is the last message. Templates close a turn, so
+ * what they put behind that message is cut off. */
+static int render_beginning(const struct chat_template *t, struct arena *arena,
+                            const struct chat *chat, struct chat_prompt *out,
+                            struct jinja_error *why)
+{
+    size_t count = json_count(chat->messages);
+    struct str content = chat_content(arena, json_at(chat->messages, count - 1));
+    struct str bare = str_trim(content);
+    struct jinja_output rendered;
+    const struct json *messages;
+    if (!content.ptr) return ERR_TOO_LARGE;
+    bool alone = !bare.len; /* there is nothing to look for */
+    int err = chat_messages(arena, chat->messages, alone ? count - 1 : count, &t->caps, &messages);
+    if (!err) err = chat__render(t, arena, chat, messages, alone, &rendered, why);
+    if (!err) err = take_pieces(arena, &rendered, out);
+    if (err) return err;
+    if (!alone && !cut_behind(out, bare)) {
+        (void)snprintf(why->text, sizeof why->text, "it leaves the last message out");
+        why->raised = true;
+        return ERR_INVALID;
+    }
+    /* White space behind it is part of the answer, which the template may have cut off. */
+    size_t lead = alone ? 0 : (size_t)(bare.ptr - content.ptr) + bare.len;
+    struct str tail = str_skip(content, lead);
+    return tail.len ? add_part(arena, out, tail, false) : 0;
+}
+
+static int render_all(const struct chat_template *t, struct arena *arena, const struct chat *chat,
+                      struct chat_prompt *out, struct jinja_error *why)
+{
+    struct jinja_output rendered;
+    const struct json *messages;
+    int err = chat_messages(arena, chat->messages, json_count(chat->messages), &t->caps, &messages);
+    if (!err) err = chat__render(t, arena, chat, messages, chat->new_turn, &rendered, why);
+    return err ? err : take_pieces(arena, &rendered, out);
+}
+
+int chat_render(const struct chat_template *t, struct arena *arena, const struct chat *chat,
+                struct chat_prompt *out, struct refusal *error)
+{
+    struct jinja_error why = {0};
+    if (t->why[0])
+        return refuse_field(arena, error, "messages", "template_failed",
+                            "The model's chat template cannot be used: %s. Set another one with "
+                            "'template'.",
+                            t->why);
+    int err = check_kwargs(chat, arena, error);
+    if (!err) err = check_places(t, chat, arena, error);
+    if (err) return err;
+    err = chat->goes_on ? render_beginning(t, arena, chat, out, &why)
+                        : render_all(t, arena, chat, out, &why);
+    if (err) return refuse(t, arena, err, &why, error);
+    out->thinks = ends_thinking(out, &t->markers);
+    return 0;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/chat/template.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "engine/chat/builtin.h"
+#include "engine/chat/template_priv.h"
+
+enum { SOURCE_MAX = 1024 * 1024 };
+
+/* How templates mark thoughts, and what shows that one does. */
+static const struct reasoning_markers known_markers[] = {
+    {STR_INIT("<think>"), STR_INIT("</think>")},
+    {STR_INIT("<|START_THINKING|>"), STR_INIT("<|END_THINKING|>")},
+    {STR_INIT("[THINK]"), STR_INIT("[/THINK]")},
+    {STR_INIT("<seed:think>"), STR_INIT("</seed:think>")},
+    {STR_INIT("<thought>"), STR_INIT("</thought>")},
+    {STR_INIT("<reasoning>"), STR_INIT("</reasoning>")},
+};
+
+static struct reasoning_markers markers_of(struct str text)
+{
+    for (size_t i = 0; i < ARRAY_LEN(known_markers); i++)
+        if (str_find(text, known_markers[i].end) >= 0) return known_markers[i];
+    return (struct reasoning_markers){.start = STR_NULL};
+}
+
+static int compile(struct str text, struct jinja **out, char why[CHAT_WHY_MAX])
+{
+    struct jinja_error error = {0};
+    int err = jinja_compile(text, out, &error);
+    if (err)
+        (void)snprintf(why, CHAT_WHY_MAX, "line %u, column %u: %s", error.line, error.column,
+                       error.text);
+    return err;
+}
+
+/* The text of a file, to be freed. */
+static int read_source(const char *path, char **out, size_t *len)
+{
+    FILE *f = fopen(path, "re");
+    if (!f) return -errno;
+    char *text = mem_must(SOURCE_MAX + 1);
+    *len = fread(text, 1, SOURCE_MAX + 1, f);
+    int err = ferror(f) ? -EIO : *len > SOURCE_MAX ? ERR_TOO_LARGE : 0;
+    fclose(f);
+    if (err)
+        free(text);
+    else
+        *out = text;
+    return err;
+}
+
+static void take(struct chat_template *t, const char *name, struct str text)
+{
+    (void)snprintf(t->name, sizeof t->name, "%s", name);
+    t->markers = markers_of(text);
+}
+
+static int take_text(struct chat_template *t, const char *name, struct str text,
+                     char why[CHAT_WHY_MAX])
+{
+    char reason[CHAT_WHY_MAX];
+    int err = compile(text, &t->chat, reason);
+    take(t, name, text);
+    if (err) (void)snprintf(why, CHAT_WHY_MAX, "%.128s: %.320s", name, reason);
+    return err;
+}
+
+static int take_builtin(struct chat_template *t, struct str name, const char *called,
+                        char why[CHAT_WHY_MAX])
+{
+    const struct chat_builtin *b = chat_builtin(name);
+    if (b) return take_text(t, called, str_of(b->text), why);
+    (void)snprintf(why, CHAT_WHY_MAX, "there is no chat template builtin:%.*s, only %s",
+                   (int)MIN(name.len, (size_t)64), name.ptr, chat_builtin_names);
+    return ERR_NOT_FOUND;
+}
+
+static int take_file(struct chat_template *t, const char *path, char why[CHAT_WHY_MAX])
+{
+    char *text = NULL;
+    size_t len = 0;
+    int err = read_source(path, &text, &len);
+    if (err)
+        (void)snprintf(why, CHAT_WHY_MAX, "the chat template %.300s cannot be read: %s", path,
+                       err_text(err));
+    else
+        err = take_text(t, path, str_n(text, len), why);
+    free(text);
+    return err;
+}
+
+/* The file's own; one that cannot be used is told when somebody wants to chat. */
+static int take_own(struct chat_template *t, const struct model_info *model, char why[CHAT_WHY_MAX])
+{
+    if (!model->chat_template)
+        return take_builtin(t, STR("chatml"), "builtin:chatml, since the model has none", why);
+    take(t, "the model's", str_of(model->chat_template));
+    int err = compile(str_of(model->chat_template), &t->chat, t->why);
+    if (!err && model->tool_template)
+        err = compile(str_of(model->tool_template), &t->tools, t->why);
+    return 0;
+}
+
+int chat_template_new(const struct chat_template_options *options, const struct model_info *model,
+                      const struct vocab *vocab, struct chat_template **out, char why[CHAT_WHY_MAX])
+{
+    static const struct str builtin = STR_INIT("builtin:");
+    struct chat_template *t = mem_must_zero(1, sizeof *t);
+    struct str source = str_of(options->source);
+    int err;
+    t->bos = vocab_info(vocab)->bos_name;
+    t->eos = vocab_info(vocab)->eos_name;
+    if (options->text)
+        err = take_text(t, "the configuration's", str_of(options->text), why);
+    else if (str_starts(source, builtin))
+        err = take_builtin(t, str_skip(source, builtin.len), options->source, why);
+    else if (source.len)
+        err = take_file(t, options->source, why);
+    else
+        err = take_own(t, model, why);
+    if (err) {
+        chat_template_free(t);
+        return err;
+    }
+    if (options->no_reasoning) t->markers = (struct reasoning_markers){.start = STR_NULL};
+    if (!t->why[0]) chat__probe(t);
+    *out = t;
+    return 0;
+}
+
+void chat_template_free(struct chat_template *t)
+{
+    if (!t) return;
+    jinja_free(t->chat);
+    jinja_free(t->tools);
+    free(t);
+}
+
+const char *chat_template_name(const struct chat_template *t)
+{
+    return t->name;
+}
+
+const char *chat_template_why(const struct chat_template *t)
+{
+    return t->why[0] ? t->why : NULL;
+}
+
+const struct reasoning_markers *chat_template_markers(const struct chat_template *t)
+{
+    return &t->markers;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the chat template share. */
+#ifndef HOSTLER_ENGINE_CHAT_TEMPLATE_PRIV_H
+#define HOSTLER_ENGINE_CHAT_TEMPLATE_PRIV_H
+
+#include "engine/chat/messages.h"
+#include "engine/chat/template.h"
+#include "jinja/jinja.h"
+
+struct chat_template {
+    struct jinja *chat;
+    struct jinja *tools; /* for chats with tools; NULL: the same */
+    struct chat_caps caps;
+    struct str bos, eos; /* names */
+    struct reasoning_markers markers;
+    char name[128];
+    char why[CHAT_WHY_MAX]; /* empty: it renders */
+};
+
+/* render.c: renders messages as they are, with whatever the chat has besides. */
+MUST_CHECK int chat__render(const struct chat_template *t, struct arena *arena,
+                            const struct chat *chat, const struct json *messages, bool new_turn,
+                            struct jinja_output *out, struct jinja_error *why);
+
+/* probe.c: what the template can do. */
+void chat__probe(struct chat_template *t);
+
+#endif
