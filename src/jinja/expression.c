@@ -202,7 +202,7 @@ static int call_member(struct run *r, const struct node *n, const struct value *
     if (!err) err = arguments(r, n->call, caller, &a);
     if (err) return err;
     r->at = n->at;
-    return method ? builtin_call(r, method, &object, &a.args, out)
+    return method ? call_method(r, method, &object, &a.args, out)
                   : call_value(r, &callee, &a.args, out);
 }
 
@@ -381,23 +381,34 @@ static size_t summands(const struct node *n, const struct node *list[SUM_MAX])
     return count;
 }
 
+/* Folds what are not only plain texts, from the left. */
+static int print_folded(struct run *r, struct value *v, size_t count)
+{
+    int err = 0;
+    for (size_t i = 1; !err && i < count; i++) {
+        struct value sum = v[0];
+        err = number_binary(r, BINARY_ADD, &sum, &v[i], &v[0]);
+    }
+    return err ? err : print_str(r, r->out, &v[0]);
+}
+
 static int print_sum(struct run *r, const struct node *n)
 {
     const struct node *list[SUM_MAX];
-    struct value sum, v;
+    struct value v[SUM_MAX];
     size_t count = summands(n, list);
-    int err = expression_value(r, list[0], &sum);
-    if (err) return err;
-    bool texts = sum.kind == KIND_TEXT;
-    if (texts) err = sink_put_text(r, r->out, &sum);
-    for (size_t i = 1; !err && i < count; i++) {
-        err = expression_value(r, list[i], &v);
-        if (err) return err;
-        r->at = n->at;
-        err = texts && v.kind == KIND_TEXT ? sink_put_text(r, r->out, &v)
-                                           : number_binary(r, BINARY_ADD, &sum, &v, &sum);
+    bool plain = true;
+    int err = 0;
+    for (size_t i = 0; !err && i < count; i++) {
+        err = expression_value(r, list[i], &v[i]);
+        if (!err) plain = plain && v[i].kind == KIND_TEXT && !v[i].markup;
     }
-    return err || texts ? err : print_str(r, r->out, &sum);
+    if (err) return err;
+    r->at = n->at;
+    if (!plain) return print_folded(r, v, count);
+    for (size_t i = 0; !err && i < count; i++)
+        err = sink_put_text(r, r->out, &v[i]);
+    return err;
 }
 
 int expression_print(struct run *r, const struct node *n)

@@ -58,7 +58,6 @@ static const struct builtin general[] = {
     {"count", filter_length, ""},
     {"attr", filter_attr, "name"},
     {"string", filter_string, ""},
-    {"safe", filter_string, ""},
     {"pprint", filter_pprint, ""},
 };
 

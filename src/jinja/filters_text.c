@@ -4,6 +4,7 @@
 #include "jinja/filter_tables.h"
 #include "jinja/format.h"
 #include "jinja/letters.h"
+#include "jinja/markup.h"
 #include "jinja/print.h"
 #include "jinja/text_parts.h"
 #include "jinja/walk.h"
@@ -19,7 +20,9 @@ static int in_case(struct run *r, const struct value *v, enum letter_case wanted
 {
     struct value text;
     int err = value_to_text(r, v, &text);
-    return err ? err : text_in_case(r, &text, wanted, out);
+    if (!err) err = text_in_case(r, &text, wanted, out);
+    if (!err) out->markup = text.markup;
+    return err;
 }
 
 FILTER(filter_upper)
@@ -91,7 +94,9 @@ FILTER(filter_center)
     struct value text;
     int err = arg_int(r, &args->items[0], 80, &width);
     if (!err) err = value_to_text(r, v, &text);
-    return err ? err : text_justify(r, &text, width, NULL, JUSTIFY_CENTER, out);
+    if (!err) err = text_justify(r, &text, width, NULL, JUSTIFY_CENTER, out);
+    if (!err) out->markup = text.markup;
+    return err;
 }
 
 /* --- parts --- */
@@ -104,7 +109,9 @@ FILTER(filter_replace)
     if (!err) err = value_to_text(r, &args->items[0], &old);
     if (!err) err = value_to_text(r, &args->items[1], &replacement);
     if (!err && args->items[2].kind != KIND_NONE) err = arg_int(r, &args->items[2], -1, &max);
-    return err ? err : text_replace(r, &text, &old, &replacement, max, out);
+    if (!err) err = text_replace(r, &text, &old, &replacement, max, out);
+    if (!err) out->markup = false;
+    return err;
 }
 
 static int text_only(struct run *r, const struct value *v)
@@ -152,7 +159,9 @@ FILTER(filter_indent)
     if (!err)
         err = put_indented(r, &s, lines.list, &indent, arg_true(&args->items[1]),
                            arg_true(&args->items[2]));
-    return err ? err : sink_end(r, &s, out);
+    if (!err) err = sink_end(r, &s, out);
+    if (!err) out->markup = v->markup;
+    return err;
 }
 
 /* Up to the last blank of the first `end` bytes, all of them without one. */
@@ -181,7 +190,7 @@ FILTER(filter_truncate)
     size_t stop = text_offset(value_str(v), (size_t)(length - end_length));
     if (!arg_true(&args->items[1])) stop = word_end(v, stop);
     err = text_part(r, v, 0, stop, &part);
-    return err ? err : text_join(r, &part, &end, out);
+    return err ? err : markup_add(r, &part, &end, out);
 }
 
 static bool is_word(const struct run *r, uint32_t code)
@@ -243,59 +252,33 @@ FILTER(filter_format)
 
 /* --- markup and addresses --- */
 
-static struct str entity(char c)
-{
-    switch (c) {
-    case '&': return STR("&amp;");
-    case '<': return STR("&lt;");
-    case '>': return STR("&gt;");
-    case '\'': return STR("&#39;");
-    case '"': return STR("&#34;");
-    default: return STR_NULL;
-    }
-}
-
-static int put_escaped(struct run *r, struct sink *s, const struct value *text)
-{
-    int err = 0;
-    size_t from = 0;
-    for (size_t at = 0; !err && at < text->len; at++) {
-        struct str e = entity(text->bytes[at]);
-        if (!e.ptr) continue;
-        err = sink_put_part(r, s, text, from, at);
-        if (!err) err = sink_put(r, s, e, text_own_at(text, at));
-        from = at + 1;
-    }
-    return err ? err : sink_put_part(r, s, text, from, text->len);
-}
-
 FILTER(filter_escape)
 {
-    struct sink s = {0};
     struct value text;
     int err = value_to_text(r, v, &text);
-    if (!err) err = put_escaped(r, &s, &text);
-    return err ? err : sink_end(r, &s, out);
+    return err ? err : markup_escape(r, &text, out);
 }
 
-/* Takes what is between '<' and '>' away, and makes runs of blanks one. */
+FILTER(filter_forceescape)
+{
+    struct value text;
+    int err = value_to_text(r, v, &text);
+    text.markup = false;
+    return err ? err : markup_escape(r, &text, out);
+}
+
+FILTER(filter_safe)
+{
+    int err = value_to_text(r, v, out);
+    out->markup = true;
+    return err;
+}
+
 FILTER(filter_striptags)
 {
-    struct sink s = {0};
-    struct value text, words, plain;
-    const struct value none = VALUE_NONE, blank = value_text(STR(" "), true);
+    struct value text;
     int err = value_to_text(r, v, &text);
-    if (err) return err;
-    for (size_t at = 0; !err && at < text.len;) {
-        ptrdiff_t open = text_find(value_str(&text), STR("<"), at);
-        ptrdiff_t close = open < 0 ? -1 : text_find(value_str(&text), STR(">"), (size_t)open);
-        size_t end = close < 0 ? text.len : (size_t)open;
-        err = sink_put_part(r, &s, &text, at, end);
-        at = close < 0 ? text.len : (size_t)close + 1;
-    }
-    if (!err) err = sink_end(r, &s, &plain);
-    if (!err) err = text_split(r, &plain, &none, -1, false, &words);
-    return err ? err : text_join_all(r, &blank, &words, false, out);
+    return err ? err : markup_strip(r, &text, out);
 }
 
 static int put_quoted(struct run *r, struct sink *s, const struct value *text, bool query)
@@ -364,9 +347,9 @@ static int put_attribute(struct run *r, struct sink *s, const struct entry *e, b
             return run_raise(r, "Invalid character in attribute name");
     int err = value_to_text(r, &e->value, &text);
     if (!err && blank) err = sink_put(r, s, STR(" "), true);
-    if (!err) err = put_escaped(r, s, &e->key);
+    if (!err) err = markup_put_escaped(r, s, &e->key);
     if (!err) err = sink_put(r, s, STR("=\""), true);
-    if (!err) err = put_escaped(r, s, &text);
+    if (!err) err = markup_put_escaped(r, s, &text);
     return err ? err : sink_put(r, s, STR("\""), true);
 }
 
@@ -399,7 +382,8 @@ const struct builtin filters_of_text[] = {
     {"format", filter_format, "*"},
     {"escape", filter_escape, ""},
     {"e", filter_escape, ""},
-    {"forceescape", filter_escape, ""},
+    {"forceescape", filter_forceescape, ""},
+    {"safe", filter_safe, ""},
     {"striptags", filter_striptags, ""},
     {"urlencode", filter_urlencode, ""},
     {"xmlattr", filter_xmlattr, "?autospace"},

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "jinja/dict.h"
+#include "jinja/markup.h"
 #include "jinja/print.h"
 #include "jinja/text.h"
 
@@ -243,6 +244,7 @@ static int put_percent_text(struct percent *p, const struct spec *spec, const st
     struct value text;
     int err = spec->type == 's' ? print_str(p->r, &s, v) : print_repr(p->r, &s, v);
     if (!err) err = sink_end(p->r, &s, &text);
+    if (!err && p->pattern->markup && !v->markup) err = markup_escape(p->r, &text, &text);
     if (err) return err;
     struct spec right = *spec;
     right.align = spec->align ? '<' : '>';
@@ -341,7 +343,9 @@ int format_percent(struct run *r, const struct value *pattern, const struct valu
                          v->kind == KIND_UNDEFINED;
     if (!err && p.used < p.count && !may_be_unused)
         return run_raise(r, "not all arguments converted during string formatting");
-    return err ? err : sink_end(r, &p.out, out);
+    if (!err) err = sink_end(r, &p.out, out);
+    if (!err) out->markup = pattern->markup;
+    return err;
 }
 
 /* --- str.format --- */
@@ -493,10 +497,28 @@ static int convert(struct braces *b, char how, struct value *v)
     return err ? err : sink_end(b->r, &s, v);
 }
 
+static int put_value(struct braces *b, struct sink *s, struct str how, const struct value *v)
+{
+    struct spec spec;
+    if (how.len == 0) return print_str(b->r, s, v);
+    int err = parse_spec(b->r, how, &spec);
+    return err ? err : put_by_spec(b->r, s, v, &spec);
+}
+
+static int put_escaped_field(struct braces *b, struct str how, const struct value *v)
+{
+    struct sink s = {0};
+    struct value text;
+    int err = put_value(b, &s, how, v);
+    if (!err) err = sink_end(b->r, &s, &text);
+    if (err) return err;
+    return v->markup ? sink_put_text(b->r, &b->out, &text)
+                     : markup_put_escaped(b->r, &b->out, &text);
+}
+
 /* "name!r:>10" */
 static int put_field(struct braces *b, struct str field)
 {
-    struct spec spec;
     struct value v;
     ptrdiff_t colon = str_find_char(field, ':');
     struct str how = colon < 0 ? STR("") : str_skip(field, (size_t)colon + 1);
@@ -509,9 +531,8 @@ static int put_field(struct braces *b, struct str field)
         err = (size_t)bang + 2 == field.len ? convert(b, field.ptr[bang + 1], &v)
                                             : run_raise(b->r, "bad conversion of a format");
     if (err) return err;
-    if (how.len == 0) return print_str(b->r, &b->out, &v);
-    err = parse_spec(b->r, how, &spec);
-    return err ? err : put_by_spec(b->r, &b->out, &v, &spec);
+    if (b->pattern->markup) return put_escaped_field(b, how, &v);
+    return put_value(b, &b->out, how, &v);
 }
 
 static int one_brace(struct braces *b, size_t *at)

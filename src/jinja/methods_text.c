@@ -4,6 +4,7 @@
 #include "jinja/args.h"
 #include "jinja/format.h"
 #include "jinja/letters.h"
+#include "jinja/markup.h"
 #include "jinja/print.h"
 #include "jinja/text_parts.h"
 #include "jinja/walk.h"
@@ -269,12 +270,32 @@ METHOD(on_replace)
     int err = arg_text(r, &args->items[0], &old);
     if (!err) err = arg_text(r, &args->items[1], &replacement);
     if (!err) err = arg_int(r, &args->items[2], -1, &max);
+    if (!err && self->markup) err = markup_escape(r, &replacement, &replacement);
     return err ? err : text_replace(r, self, &old, &replacement, max, out);
+}
+
+/* Markup takes what is no text, too. */
+static int join_escaped(struct run *r, const struct value *self, const struct value *list,
+                        struct value *out)
+{
+    struct walk w;
+    struct items items = {0};
+    struct value item, text;
+    int err = walk_start(r, list, &w);
+    while (!err && !(err = walk_next(r, &w, &item))) {
+        err = value_to_text(r, &item, &text);
+        if (!err) err = markup_escape(r, &text, &text);
+        if (!err) err = items_add(r, &items, &text);
+    }
+    if (err != WALK_END) return err;
+    err = items_end(r, &items, KIND_LIST, &item);
+    return err ? err : text_join_all(r, self, &item, false, out);
 }
 
 METHOD(on_join)
 {
-    return text_join_all(r, self, &args->items[0], false, out);
+    return self->markup ? join_escaped(r, self, &args->items[0], out)
+                        : text_join_all(r, self, &args->items[0], false, out);
 }
 
 METHOD(on_format)

@@ -7,6 +7,7 @@
 #include "jinja/dict.h"
 #include "jinja/format.h"
 #include "jinja/letters.h"
+#include "jinja/markup.h"
 #include "jinja/text.h"
 
 static const char *const signs[] = {"+", "-", "*", "/", "//", "%", "** or pow()"};
@@ -142,7 +143,9 @@ static int repeat_text(struct run *r, const struct value *text, size_t times, st
         err = run_charge(r, 1);
         if (!err) err = sink_put_text(r, &s, text);
     }
-    return err ? err : sink_end(r, &s, out);
+    if (!err) err = sink_end(r, &s, out);
+    if (!err) out->markup = text->markup;
+    return err;
 }
 
 static int repeat_list(struct run *r, const struct value *v, size_t times, struct value *out)
@@ -195,7 +198,7 @@ int number_binary(struct run *r, enum binary op, const struct value *a, const st
     if (a->kind == KIND_UNDEFINED) return undefined_operand(r, a);
     if (b->kind == KIND_UNDEFINED) return undefined_operand(r, b);
     if (op == BINARY_ADD && a->kind == b->kind) {
-        if (a->kind == KIND_TEXT) return text_join(r, a, b, out);
+        if (a->kind == KIND_TEXT) return markup_add(r, a, b, out);
         if (value_is_sequence(a)) return join_lists(r, a, b, out);
     }
     if (op == BINARY_MUL && can_repeat(a) && value_to_int(b, &times))

@@ -101,6 +101,13 @@ static int repr_text(struct run *r, struct sink *s, const struct value *v, bool 
     return err ? err : sink_put(r, s, str_n(&quote, 1), own);
 }
 
+static int repr_markup(struct run *r, struct sink *s, const struct value *v, bool own)
+{
+    int err = sink_put(r, s, STR("Markup("), own);
+    if (!err) err = repr_text(r, s, v, own);
+    return err ? err : sink_put(r, s, STR(")"), own);
+}
+
 /* --- values within values --- */
 
 static int repr_within(struct run *r, struct sink *s, const struct value *v, bool own,
@@ -192,7 +199,7 @@ static int repr_within(struct run *r, struct sink *s, const struct value *v, boo
     case KIND_INT: return sink_printf(r, s, v->own, "%" PRId64, v->integer);
     case KIND_BIG: return sink_put(r, s, value_str(v), v->own);
     case KIND_FLOAT: return repr_double(r, s, v);
-    case KIND_TEXT: return repr_text(r, s, v, own);
+    case KIND_TEXT: return v->markup ? repr_markup(r, s, v, own) : repr_text(r, s, v, own);
     case KIND_LIST: return repr_items(r, s, v->list, "[]", own, depth + 1);
     case KIND_TUPLE: return repr_items(r, s, v->list, "()", own, depth + 1);
     case KIND_DICT: return repr_dict(r, s, v->dict, own, depth + 1);

@@ -9,12 +9,12 @@
 #include "jinja/walk.h"
 
 /* A test that depends on nothing but the value. */
-#define SIMPLE_TEST(name, holds)                                                                 \
-    static int name(struct run *r UNUSED, const struct value *v, const struct args *args UNUSED, \
-                    struct value *out)                                                           \
-    {                                                                                            \
-        *out = value_bool(holds);                                                                \
-        return 0;                                                                                \
+#define SIMPLE_TEST(name, holds)                                        \
+    static int name(struct run *r UNUSED, const struct value *v UNUSED, \
+                    const struct args *args UNUSED, struct value *out)  \
+    {                                                                   \
+        *out = value_bool(holds);                                       \
+        return 0;                                                       \
     }
 
 static bool is_undefined(const struct value *v)
@@ -48,7 +48,7 @@ SIMPLE_TEST(test_mapping, v->kind == KIND_DICT)
 SIMPLE_TEST(test_sequence, is_sequence(v))
 SIMPLE_TEST(test_iterable, value_is_iterable(v) || v->kind == KIND_LOOP)
 SIMPLE_TEST(test_callable, is_callable(v))
-SIMPLE_TEST(test_escaped, false)
+SIMPLE_TEST(test_escaped, v->markup)
 
 /* --- numbers --- */
 

@@ -52,6 +52,7 @@ int text_part(struct run *r, const struct value *v, size_t from, size_t to, stru
     assert(from <= to && to <= v->len);
     struct value part = value_text(str_n(v->bytes + from, to - from), v->own);
     if (from == to) part = value_text(STR(""), true);
+    part.markup = v->markup;
     if (marks && from < to) {
         size_t first = run_at(marks, from), last = run_at(marks, to - 1);
         part.own = marks->list[first].own;
@@ -237,7 +238,7 @@ static void grow_in_place(struct run *r, const struct value *a, const struct val
 {
     memcpy(r->tail, b->bytes, b->len);
     r->tail += b->len;
-    *out = *a;
+    *out = value_text(value_str(a), a->own);
     out->len += b->len;
 }
 
@@ -247,6 +248,7 @@ int text_join(struct run *r, const struct value *a, const struct value *b, struc
     bool alike = !a->marks && !b->marks && a->own == b->own;
     if (b->len == 0 || a->len == 0) {
         *out = b->len ? *b : *a;
+        out->markup = false;
         return 0;
     }
     if (alike && a->bytes + a->len == r->tail && b->len <= (size_t)(r->tail_limit - r->tail) &&

@@ -59,6 +59,7 @@ struct space;
 struct value {
     uint8_t kind;
     bool own;
+    bool markup;  /* a text of |safe or |escape */
     uint32_t len; /* bytes of a text, of a big integer's digits, of an undefined one's name */
     union {
         bool truth;

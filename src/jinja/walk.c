@@ -32,7 +32,9 @@ static int next_character(struct run *r, struct walk *w, struct value *out)
     if (w->at >= w->of.len) return WALK_END;
     size_t from = w->at;
     w->at += text_step(value_str(&w->of), from);
-    return text_part(r, &w->of, from, w->at, out);
+    int err = text_part(r, &w->of, from, w->at, out);
+    out->markup = false;
+    return err;
 }
 
 static int next_of_list(struct walk *w, size_t *at, struct value *out)
