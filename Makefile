@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 600
 TORTURE_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all setup run test lint bench fuzz torture crosstalk install format docs clean help
+.PHONY: all setup run test lint bench fuzz torture crosstalk oracle install format docs clean help
 
 all: ## build the release: build/hostler and build/hostler-engine
 	@scripts/setup --for run
@@ -45,6 +45,11 @@ torture: ## everything at once on sanitized builds, TORTURE_SECONDS (600) for ea
 	@scripts/build tsan
 	@scripts/build faults src/hostler
 	@exec build/venv/bin/python test/torture.py --seconds $(TORTURE_SECONDS)
+
+oracle: all ## what the engine makes of real weights beside llama-server and models in NumPy
+	@scripts/setup --for bench
+	@build/venv/bin/python scripts/models all
+	@exec build/venv/bin/python test/oracle.py
 
 crosstalk: all ## a million requests with nonces, many aborted: no answer goes to another client
 	@scripts/setup --for test

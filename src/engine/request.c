@@ -394,6 +394,7 @@ static void add_choices(struct request *r, const struct token_list *prompt)
         .min_tokens = asked->min_tokens,
         .reasoning = r->kind == BODY_CHAT ? chat_template_markers(h->template) : NULL,
         .reasoning_begun = r->thinks,
+        .thinking_budget = asked->thinking_budget,
         .stops = asked->stops,
         .stop_count = asked->stop_count,
     };

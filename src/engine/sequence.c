@@ -38,6 +38,8 @@ struct sequence *sequence_new(const struct sequence_spec *spec, const struct voc
     stop_init(&q->stop, spec->stops, spec->stop_count);
     static const struct reasoning_markers none;
     reasoning_init(&q->reasoning, spec->reasoning ? spec->reasoning : &none, spec->reasoning_begun);
+    if (spec->reasoning && spec->thinking_budget >= 0)
+        mask_push(&q->masks, mask_thoughts_new(&q->reasoning, (uint32_t)spec->thinking_budget));
     return q;
 }
 

@@ -84,7 +84,9 @@ static uint32_t numeric_code(struct str name)
     bool hex = name.len > 2 && (name.ptr[1] | 0x20) == 'x';
     for (size_t i = hex ? 2 : 1; i < name.len; i++) {
         unsigned char c = (unsigned char)name.ptr[i];
-        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') : hex ? (c | 0x20U) - 'a' + 10U : 99;
+        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0')
+                         : hex                ? (c | 0x20U) - 'a' + 10U
+                                              : 99;
         if (digit >= (hex ? 16U : 10U)) return 0;
         code = code * (hex ? 16 : 10) + digit;
         if (code > 0x10ffff) return 0;

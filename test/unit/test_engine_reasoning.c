@@ -11,7 +11,10 @@
 
 #include "engine/text/reasoning.h"
 
-static const struct reasoning_markers think = {STR_INIT("<think>"), STR_INIT("</think>")};
+static const struct reasoning_markers think = {.start = STR_INIT("<think>"),
+                                               .end = STR_INIT("</think>"),
+                                               .start_control = -1,
+                                               .end_control = -1};
 
 struct run {
     struct reasoning r;

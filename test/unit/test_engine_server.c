@@ -390,7 +390,8 @@ static void promises_are_kept_or_refused(void **state)
         const char *member, *says;
     } histories[] = {
         {"tool_calls\":[{\"id\":\"1\"}]", "tool calls with a 'function'"},
-        {"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]", "no place for tool calls"},
+        {"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]",
+         "no place for tool calls"},
         {"tool_calls\":{}", "'tool_calls' are an array"},
         {"function_call\":{\"name\":\"f\"}", "in a message"},
         {"content\":\"twice\"", "has its 'content' twice"},
@@ -695,7 +696,8 @@ static void many_requests_at_once(void **state)
 static void thoughts_come_as_such(void **state)
 {
     (void)state;
-    struct world *w = world_new("fake:template thinks;mode script;text <think>\\nhm hm\\n</think>\\n\\nhello", 2);
+    struct world *w =
+        world_new("fake:template thinks;mode script;text <think>\\nhm hm\\n</think>\\n\\nhello", 2);
     struct sim_peer *p = request(w, "POST", CHAT, "{" HELLO "}");
     assert_int_equal(answered(w, p, "\"reasoning_content\":\"hm hm\",\"content\":\"hello\""), 200);
     assert_int_equal(occurrences(p, "\"reasoning_tokens\":15"), 1);
@@ -716,8 +718,13 @@ static void templates_are_applied(void **state)
 {
     (void)state;
     struct world *w = world_new("fake:template thinks", 2);
-    struct sim_peer *p = request(w, "POST", "/apply-template", "{\"enable_thinking\":true,\"tools\":[{}]," HELLO "}");
-    assert_int_equal(answered(w, p, "{\"prompt\":\"<|im_start|>user\\nhello<|im_end|>\\n<|im_start|>assistant\\n<think>\\n\"}"), 200);
+    struct sim_peer *p = request(w, "POST", "/apply-template",
+                                 "{\"enable_thinking\":true,\"tools\":[{}]," HELLO "}");
+    assert_int_equal(
+        answered(
+            w, p,
+            "{\"prompt\":\"<|im_start|>user\\nhello<|im_end|>\\n<|im_start|>assistant\\n<think>\\n\"}"),
+        200);
     p = request(w, "POST", "/apply-template", "{\"model\":\"other\"," HELLO "}");
     assert_int_equal(answered(w, p, "model_not_found"), 404);
     p = request(w, "POST", "/apply-template", "{\"messages\":[]}");

@@ -15,19 +15,32 @@ enum { SOURCE_MAX = 1024 * 1024 };
 
 /* How templates mark thoughts, and what shows that one does. */
 static const struct reasoning_markers known_markers[] = {
-    {STR_INIT("<think>"), STR_INIT("</think>")},
-    {STR_INIT("<|START_THINKING|>"), STR_INIT("<|END_THINKING|>")},
-    {STR_INIT("[THINK]"), STR_INIT("[/THINK]")},
-    {STR_INIT("<seed:think>"), STR_INIT("</seed:think>")},
-    {STR_INIT("<thought>"), STR_INIT("</thought>")},
-    {STR_INIT("<reasoning>"), STR_INIT("</reasoning>")},
+    {.start = STR_INIT("<think>"), .end = STR_INIT("</think>")},
+    {.start = STR_INIT("<|START_THINKING|>"), .end = STR_INIT("<|END_THINKING|>")},
+    {.start = STR_INIT("[THINK]"), .end = STR_INIT("[/THINK]")},
+    {.start = STR_INIT("<seed:think>"), .end = STR_INIT("</seed:think>")},
+    {.start = STR_INIT("<thought>"), .end = STR_INIT("</thought>")},
+    {.start = STR_INIT("<reasoning>"), .end = STR_INIT("</reasoning>")},
 };
 
-static struct reasoning_markers markers_of(struct str text)
+static int32_t control_of(const struct vocab *vocab, struct str name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(known_markers); i++)
-        if (str_find(text, known_markers[i].end) >= 0) return known_markers[i];
-    return (struct reasoning_markers){.start = STR_NULL};
+    const struct vocab_special *s = vocab_special_at(vocab, name);
+    return s && s->control && str_eq(s->name, name) ? s->token : -1;
+}
+
+static struct reasoning_markers markers_of(struct str text, const struct vocab *vocab)
+{
+    struct reasoning_markers m = {.start = STR_NULL};
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(known_markers) && !m.start.ptr; i++)
+        if (str_find(text, known_markers[i].end) >= 0) m = known_markers[i];
+    if (!m.start.ptr) return m;
+    m.start_control = control_of(vocab, m.start);
+    m.end_control = control_of(vocab, m.end);
+    if (vocab_tokenize(vocab, m.end, false, true, m.end_tokens, REASONING_END_MAX, &count) == 0)
+        m.end_token_count = (uint32_t)count;
+    return m;
 }
 
 static int compile(struct str text, struct jinja **out, char why[CHAT_WHY_MAX])
@@ -59,7 +72,7 @@ static int read_source(const char *path, char **out, size_t *len)
 static void take(struct chat_template *t, const char *name, struct str text)
 {
     (void)snprintf(t->name, sizeof t->name, "%s", name);
-    t->markers = markers_of(text);
+    t->markers = markers_of(text, t->vocab);
 }
 
 static int take_text(struct chat_template *t, const char *name, struct str text,
@@ -115,6 +128,7 @@ int chat_template_new(const struct chat_template_options *options, const struct 
     struct chat_template *t = mem_must_zero(1, sizeof *t);
     struct str source = str_of(options->source);
     int err;
+    t->vocab = vocab;
     t->bos = vocab_info(vocab)->bos_name;
     t->eos = vocab_info(vocab)->eos_name;
     if (options->text)

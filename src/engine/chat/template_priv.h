@@ -10,6 +10,7 @@
 struct chat_template {
     struct jinja *chat;
     struct jinja *tools; /* for chats with tools; NULL: the same */
+    const struct vocab *vocab;
     struct chat_caps caps;
     struct str bos, eos; /* names */
     struct reasoning_markers markers;
