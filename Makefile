@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 600
 TORTURE_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all setup run test lint bench fuzz torture crosstalk oracle install format docs clean help
+.PHONY: all setup run test lint bench fuzz templates torture crosstalk oracle install format docs clean help
 
 all: ## build the release: build/hostler and build/hostler-engine
 	@scripts/setup --for run
@@ -38,6 +38,12 @@ fuzz: ## run every fuzz target for FUZZ_SECONDS (600) each, growing its corpus i
 	@scripts/setup --for test
 	@scripts/build fuzz
 	@exec scripts/test --only fuzz --fuzz-seconds $(FUZZ_SECONDS) --no-setup
+
+templates: ## fetch the chat templates of real models and compare every rendering with Python's jinja2
+	@scripts/setup --for test
+	@scripts/setup --for templates
+	@scripts/build asan test/jinja/jinja-render
+	@cd test && HOSTLER_ALL_PAIRS=1 exec ../build/venv/bin/python -m pytest -q -s -p no:cacheprovider e2e/test_jinja.py
 
 torture: ## everything at once on sanitized builds, TORTURE_SECONDS (600) for each
 	@scripts/setup --for test

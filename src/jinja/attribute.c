@@ -32,7 +32,7 @@ static int of_macro(struct run *r, const struct macro *m, struct str name, struc
     if (str_eq(name, STR("catch_varargs"))) *out = value_bool(f->has_varargs);
     if (str_eq(name, STR("caller"))) *out = value_bool(f->has_caller);
     if (!str_eq(name, STR("arguments"))) return 0;
-    int err = list_new(r, KIND_LIST, f->count, out);
+    int err = list_new(r, KIND_TUPLE, f->count, out);
     for (size_t i = 0; !err && i < f->count; i++)
         out->list->items[i] = value_text(f->parameters[i].name, true);
     return err;

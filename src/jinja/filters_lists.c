@@ -139,9 +139,9 @@ FILTER(filter_batch)
     const struct list *members;
     int64_t size;
     int err = value_members(r, v, &members);
-    if (!err) err = arg_int(r, &args->items[0], 0, &size);
     if (err) return err;
-    if (size <= 0) size = INT64_MAX / 2;
+    /* Only compared with, so that what is no number is never reached. */
+    if (!value_to_int(&args->items[0], &size) || size <= 0) size = INT64_MAX / 2;
     for (size_t at = 0; !err && at < members->count;) {
         size_t count = MIN((size_t)size, members->count - at);
         size_t missing = fills(&args->items[1]) ? (size_t)size - count : 0;

@@ -231,9 +231,9 @@ FILTER(filter_wordwrap)
 
 FILTER(filter_format)
 {
-    struct value values;
-    int err;
-    if (v->kind != KIND_TEXT) return text_only(r, v);
+    struct value values, text;
+    int err = value_to_text(r, v, &text);
+    if (err) return err;
     if (args->count && args->named_count)
         return run_raise(r, "can't handle positional and keyword arguments at the same time");
     if (args->named_count) {
@@ -247,7 +247,7 @@ FILTER(filter_format)
         if (!err && args->count)
             memcpy(values.list->items, args->items, args->count * sizeof values);
     }
-    return err ? err : format_percent(r, v, &values, out);
+    return err ? err : format_percent(r, &text, &values, out);
 }
 
 /* --- markup and addresses --- */

@@ -37,10 +37,26 @@ bool letter_is_alpha(const struct run *r, uint32_t code)
     return r->locale && iswalpha_l((wint_t)code, r->locale);
 }
 
+/* Characters that only steer how others are shown, and those for private use. */
+static bool is_format(uint32_t code)
+{
+    static const uint32_t ranges[][2] = {
+        {0xad, 0xad},        {0x600, 0x605},     {0x61c, 0x61c},     {0x6dd, 0x6dd},
+        {0x70f, 0x70f},      {0x890, 0x891},     {0x8e2, 0x8e2},     {0x180e, 0x180e},
+        {0x200b, 0x200f},    {0x202a, 0x202e},   {0x2060, 0x206f},   {0xd800, 0xf8ff},
+        {0xfeff, 0xfeff},    {0xfff9, 0xfffb},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd},
+        {0x13430, 0x1343f},  {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe00ff},
+        {0xf0000, 0x10ffff},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(ranges); i++)
+        if (code >= ranges[i][0] && code <= ranges[i][1]) return true;
+    return false;
+}
+
 bool letter_is_printable(const struct run *r, uint32_t code)
 {
     if (code < 0x80) return code >= ' ' && code < 0x7f;
-    if (letter_is_space(code) || code < 0xa0 || code == 0xad) return false;
+    if (letter_is_space(code) || code < 0xa0 || is_format(code)) return false;
     return r->locale && iswprint_l((wint_t)code, r->locale);
 }
 

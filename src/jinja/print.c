@@ -16,7 +16,8 @@
 /* Significant digits and exponent of the shortest form: "d.ddde+XX". */
 static void shortest(double real, char room[PRINT_DOUBLE_ROOM])
 {
-    for (int digits = 15; digits <= 17; digits++) {
+    int least = real < 0x1p-1022 ? 1 : 15; /* the smallest ones have fewer that count */
+    for (int digits = least; digits <= 17; digits++) {
         snprintf(room, PRINT_DOUBLE_ROOM, "%.*e", digits - 1, real);
         if (strtod(room, NULL) == real) return;
     }

@@ -177,10 +177,9 @@ static int run_iteration(struct run *r, const struct for_loop *f, const struct v
     return err == FLOW_CONTINUE ? 0 : err;
 }
 
-/* The end of a loop of any kind. */
+/* When no member is left: a loop without any runs its else. */
 static int end_loop(struct run *r, const struct for_loop *f, int err, bool ran)
 {
-    if (err == FLOW_BREAK) return 0;
     if (err != WALK_END || ran || !f->otherwise.count) return err == WALK_END ? 0 : err;
     enter_scope(r, &f->else_scope);
     return run_body(r, &f->otherwise);

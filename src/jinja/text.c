@@ -138,19 +138,24 @@ int text_order(const struct value *a, const struct value *b)
 
 /* --- writing --- */
 
-static int reserve(struct run *r, struct sink *s, size_t more)
+/* Room for `cap` bytes. */
+static int widen(struct run *r, struct sink *s, size_t cap)
 {
     char *grown;
-    if (more <= s->cap - s->len) return 0;
-    if (more > r->output_max || s->len > r->output_max - more || s->len + more > TEXT_MAX)
-        return run_fail(r, ERR_TOO_LARGE, "too long a text");
-    size_t cap = MAX(s->len + more, s->cap * 2);
-    int err = run_alloc(r, MAX(cap, (size_t)64), 1, &grown);
+    int err = run_alloc(r, cap, 1, &grown);
     if (err) return err;
     if (s->len) memcpy(grown, s->bytes, s->len);
     s->bytes = grown;
-    s->cap = MAX(cap, (size_t)64);
+    s->cap = cap;
     return 0;
+}
+
+static int reserve(struct run *r, struct sink *s, size_t more)
+{
+    if (more > r->output_max || s->len > r->output_max - more)
+        return run_fail(r, ERR_TOO_LARGE, "too long a text");
+    if (more <= s->cap - s->len) return 0;
+    return widen(r, s, MAX(MAX(s->len + more, s->cap * 2), (size_t)64));
 }
 
 /* Ends the last run when the next one is of another origin. */
@@ -257,7 +262,8 @@ int text_join(struct run *r, const struct value *a, const struct value *b, struc
         return run_charge_bytes(r, b->len);
     }
     size_t wanted = (size_t)a->len + b->len;
-    int err = reserve(r, &s, wanted > 256 ? wanted + wanted / 2 : wanted);
+    if (wanted > r->output_max) return run_fail(r, ERR_TOO_LARGE, "too long a text");
+    int err = widen(r, &s, wanted > 256 ? wanted + wanted / 2 : wanted);
     if (!err) err = sink_put_text(r, &s, a);
     if (!err) err = sink_put_text(r, &s, b);
     if (!err) err = sink_end(r, &s, out);

@@ -69,10 +69,7 @@ static int put_string(struct writer *w, struct str s)
         if (err || at == s.len) break;
         uint32_t code = text_code(s, at, &bytes);
         struct str escape = short_escape(code);
-        if (code == 0x7f)
-            err = put(w, str_n(s.ptr + at, 1));
-        else
-            err = escape.ptr ? put(w, escape) : put_code(w, code);
+        err = escape.ptr ? put(w, escape) : put_code(w, code);
         at += bytes;
     }
     return err ? err : put(w, STR("\""));

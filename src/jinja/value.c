@@ -116,7 +116,7 @@ int items_add(struct run *r, struct items *items, const struct value *v)
 int items_end(struct run *r, const struct items *items, enum kind kind, struct value *out)
 {
     int err = list_new(r, kind, 0, out);
-    if (err) return err;
+    if (err || !items->count) return err;
     out->list->items = items->list;
     out->list->count = items->count;
     return 0;

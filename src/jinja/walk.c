@@ -146,17 +146,15 @@ struct slice {
     size_t count;
 };
 
-static int bound_of(struct run *r, const struct value *v, int64_t otherwise, int64_t low,
-                    int64_t high, int64_t count, int64_t *out)
+static void bound_of(const struct value *v, int64_t otherwise, int64_t low, int64_t high,
+                     int64_t count, int64_t *out)
 {
-    int64_t i;
+    int64_t i = 0;
     *out = otherwise;
-    if (v->kind == KIND_NONE) return 0;
-    if (!value_to_int(v, &i))
-        return run_raise(r, "slice indices must be integers or None, not %s", value_type(v));
+    if (v->kind == KIND_NONE) return;
+    value_to_int(v, &i);
     if (i < 0) i = i < -count ? low : i + count;
     *out = MAX(low, MIN(i, high));
-    return 0;
 }
 
 /* Python's slice.indices(). */
@@ -165,14 +163,12 @@ static int slice_of(struct run *r, const struct value *from, const struct value 
 {
     int64_t stop;
     out->step = 1;
-    if (step->kind != KIND_NONE && !value_to_int(step, &out->step))
-        return run_raise(r, "slice indices must be integers or None");
+    if (step->kind != KIND_NONE) value_to_int(step, &out->step);
     if (out->step == 0) return run_raise(r, "slice step cannot be zero");
     bool back = out->step < 0;
     int64_t low = back ? -1 : 0, high = back ? count - 1 : count;
-    int err = bound_of(r, from, back ? high : low, low, high, count, &out->from);
-    if (!err) err = bound_of(r, to, back ? low : high, low, high, count, &stop);
-    if (err) return err;
+    bound_of(from, back ? high : low, low, high, count, &out->from);
+    bound_of(to, back ? low : high, low, high, count, &stop);
     uint64_t span = back ? (uint64_t)(out->from - stop) : (uint64_t)(stop - out->from);
     uint64_t stride = back ? 0 - (uint64_t)out->step : (uint64_t)out->step;
     bool empty = back ? out->from <= stop : stop <= out->from;
@@ -225,13 +221,24 @@ static int slice_of_range(struct run *r, const struct value *v, const struct sli
     return 0;
 }
 
+static bool can_be_sliced(const struct value *v)
+{
+    return value_is_sequence(v) || v->kind == KIND_TEXT || v->kind == KIND_RANGE;
+}
+
+static bool is_bound(const struct value *v)
+{
+    return v->kind == KIND_NONE || v->kind == KIND_INT || v->kind == KIND_BOOL;
+}
+
 int value_slice(struct run *r, const struct value *v, const struct value *from,
                 const struct value *to, const struct value *step, struct value *out)
 {
     struct slice slice;
     size_t count = 0;
-    if (!value_is_sequence(v) && v->kind != KIND_TEXT && v->kind != KIND_RANGE)
-        return run_raise(r, "'%s' object is not subscriptable", value_type(v));
+    if (v->kind == KIND_UNDEFINED) return run_raise(r, "the value is undefined");
+    *out = value_undefined(STR("the slice"));
+    if (!can_be_sliced(v) || !is_bound(from) || !is_bound(to) || !is_bound(step)) return 0;
     value_length(v, &count);
     int err = slice_of(r, from, to, step, (int64_t)count, &slice);
     if (!err && v->kind == KIND_TEXT) err = run_charge_bytes(r, v->len);

@@ -4,9 +4,10 @@
 #include "jinja/letters.h"
 #include "jinja/text_parts.h"
 
-/* A line under way: the bytes from..to, and how many characters these are. */
+/* A line under way: the bytes from..to, where its last chunk begins, and how many characters it
+ * has. */
 struct line {
-    size_t from, to;
+    size_t from, to, last;
     int64_t length;
 };
 
@@ -50,11 +51,18 @@ static size_t chunk_end(const struct wrapper *w, size_t at)
     return end;
 }
 
+/* Of white space of any kind, which chunks do not end at. */
+static bool is_white(const struct wrapper *w, size_t from, size_t to)
+{
+    size_t bytes;
+    for (size_t at = from; at < to; at += bytes)
+        if (!letter_is_space(text_code(value_str(w->text), at, &bytes))) return false;
+    return true;
+}
+
 static int put_line(struct wrapper *w, const struct line *line)
 {
-    size_t to = line->to;
-    while (to > line->from && is_blank(w->text->bytes[to - 1]))
-        to--;
+    size_t to = is_white(w, line->last, line->to) ? line->last : line->to;
     if (to == line->from) return 0;
     int err = w->any ? sink_put_text(w->r, &w->out, w->newline) : 0;
     w->any = true;
@@ -69,7 +77,7 @@ static int cut_word(struct wrapper *w, struct line *line, size_t end)
     while (!err && line->to < end) {
         if (line->length >= w->wrap->width) {
             err = put_line(w, line);
-            *line = (struct line){line->to, line->to, 0};
+            *line = (struct line){line->to, line->to, line->to, 0};
         }
         line->to += text_step(s, line->to);
         line->length++;
@@ -80,19 +88,20 @@ static int cut_word(struct wrapper *w, struct line *line, size_t end)
 static int add_chunk(struct wrapper *w, struct line *line, size_t end)
 {
     size_t at = line->to;
-    bool blank = is_blank(w->text->bytes[at]);
+    bool blank = is_white(w, at, end);
     int64_t length = (int64_t)text_length(str_n(w->text->bytes + at, end - at));
     int err = 0;
     if (line->length + length > w->wrap->width) {
         bool cuts = length > w->wrap->width && w->wrap->long_words;
         if (cuts && !blank) return cut_word(w, line, end);
         err = put_line(w, line);
-        *line = (struct line){at, at, 0};
+        *line = (struct line){at, at, at, 0};
         if (blank && w->any) {
-            *line = (struct line){end, end, 0};
+            *line = (struct line){end, end, end, 0};
             return err;
         }
     }
+    line->last = at;
     line->to = end;
     line->length += length;
     return err;
