@@ -180,7 +180,7 @@ static void read_flags(struct percent *p, struct spec *spec)
 
 static int read_count(struct percent *p, int64_t max, int64_t *out)
 {
-    struct value v;
+    struct value v = VALUE_MISSING;
     *out = 0;
     if (peek(p) == '*') {
         p->at++;
@@ -304,7 +304,7 @@ static int put_conversion(struct percent *p, struct spec *spec, const struct val
 static int one_percent(struct percent *p)
 {
     struct spec spec;
-    struct value v;
+    struct value v = VALUE_MISSING;
     bool named;
     size_t percent = p->at++;
     int err = read_name(p, &v, &named);
@@ -519,7 +519,7 @@ static int put_escaped_field(struct braces *b, struct str how, const struct valu
 /* "name!r:>10" */
 static int put_field(struct braces *b, struct str field)
 {
-    struct value v;
+    struct value v = VALUE_MISSING;
     ptrdiff_t colon = str_find_char(field, ':');
     struct str how = colon < 0 ? STR("") : str_skip(field, (size_t)colon + 1);
     if (colon >= 0) field.len = (size_t)colon;

@@ -200,7 +200,7 @@ static int resolve_body(struct resolver *rs, const struct nodes *body);
 
 static int resolve_name(struct resolver *rs, struct str name, struct place *out)
 {
-    const struct frame *home;
+    const struct frame *home = NULL;
     const struct symbol *s = find_symbol(rs->frame, name, &home);
     if (!s) { /* of a target only */
         int err = declare_load(rs, name);
@@ -253,18 +253,24 @@ static struct frame frame_within(struct resolver *rs, struct function *function)
     return f;
 }
 
-/* What has to be done when the scope is entered. */
-static int finish_scope(struct resolver *rs, struct scope *scope)
+/* Notes what has to be done when the scope is entered. */
+static int note_loads(struct run *r, const struct frame *f, struct scope *scope)
 {
-    struct frame *f = rs->frame;
     for (size_t i = 0; i < f->count; i++) {
         if (f->symbols[i].is_parameter) continue;
-        int err = run_grow(rs->r, &scope->loads, scope->count, &scope->cap, sizeof *scope->loads);
+        int err = run_grow(r, &scope->loads, scope->count, &scope->cap, sizeof *scope->loads);
         if (err) return err;
         scope->loads[scope->count++] = f->symbols[i].load;
     }
-    rs->frame = f->parent;
     return 0;
+}
+
+/* Leaves the innermost frame, whose names were found unless `err` says otherwise. */
+static int finish_scope(struct resolver *rs, int err, struct scope *scope)
+{
+    const struct frame *f = rs->frame;
+    rs->frame = f->parent;
+    return err ? err : note_loads(rs->r, f, scope);
 }
 
 static int resolve_specials(struct resolver *rs, struct function *f)
@@ -290,7 +296,7 @@ static int resolve_function(struct resolver *rs, struct function *f)
     for (size_t i = 0; !err && i < f->count; i++)
         if (f->parameters[i].otherwise) err = resolve_expression(rs, f->parameters[i].otherwise);
     if (!err) err = resolve_body(rs, &f->body);
-    return err ? err : finish_scope(rs, &f->scope);
+    return finish_scope(rs, err, &f->scope);
 }
 
 /* A scope with nothing but a body and perhaps a filter. */
@@ -303,7 +309,7 @@ static int resolve_block(struct resolver *rs, struct node *filter, const struct 
     if (!err) err = declare_body(rs, body);
     if (!err && filter) err = resolve_expression(rs, filter);
     if (!err) err = resolve_body(rs, body);
-    return err ? err : finish_scope(rs, scope);
+    return finish_scope(rs, err, scope);
 }
 
 static int resolve_with(struct resolver *rs, struct node *n)
@@ -316,7 +322,7 @@ static int resolve_with(struct resolver *rs, struct node *n)
     if (!err) err = declare_body(rs, &n->with.body);
     if (!err) err = resolve_nodes(rs, &n->with.targets);
     if (!err) err = resolve_body(rs, &n->with.body);
-    return err ? err : finish_scope(rs, &n->with.scope);
+    return finish_scope(rs, err, &n->with.scope);
 }
 
 /* --- loops --- */
@@ -344,7 +350,7 @@ static int resolve_loop_test(struct resolver *rs, struct for_loop *loop)
     if (!err) err = declare_expression(rs, loop->test);
     if (!err) err = resolve_expression(rs, loop->test_target);
     if (!err) err = resolve_expression(rs, loop->test);
-    return err ? err : finish_scope(rs, &loop->test_scope);
+    return finish_scope(rs, err, &loop->test_scope);
 }
 
 static int resolve_loop_body(struct resolver *rs, struct for_loop *loop)
@@ -357,19 +363,19 @@ static int resolve_loop_body(struct resolver *rs, struct for_loop *loop)
     if (!err) err = declare_body(rs, &loop->body);
     if (!err) err = resolve_expression(rs, loop->target);
     if (!err) err = resolve_body(rs, &loop->body);
-    return err ? err : finish_scope(rs, &loop->scope);
+    return finish_scope(rs, err, &loop->scope);
 }
 
 /* A recursive loop's scopes are in a function of their own, which has no names itself. */
 static int resolve_for(struct resolver *rs, struct for_loop *loop)
 {
-    struct frame frame = frame_within(rs, loop->function);
+    struct frame frame = frame_within(rs, loop->function), *before = rs->frame;
     int err = resolve_expression(rs, loop->iter);
     if (loop->function) rs->frame = &frame;
     if (!err) err = resolve_loop_test(rs, loop);
     if (!err) err = resolve_loop_body(rs, loop);
     if (!err) err = resolve_block(rs, NULL, &loop->otherwise, &loop->else_scope);
-    if (loop->function && !err) rs->frame = frame.parent;
+    rs->frame = before;
     return err;
 }
 
@@ -425,5 +431,5 @@ int resolve(struct run *r, struct function *root, struct globals *globals)
     struct resolver rs = {.r = r, .globals = globals, .frame = &frame};
     int err = declare_body(&rs, &root->body);
     if (!err) err = resolve_body(&rs, &root->body);
-    return err ? err : finish_scope(&rs, &root->scope);
+    return finish_scope(&rs, err, &root->scope);
 }

@@ -234,7 +234,7 @@ static bool is_bound(const struct value *v)
 int value_slice(struct run *r, const struct value *v, const struct value *from,
                 const struct value *to, const struct value *step, struct value *out)
 {
-    struct slice slice;
+    struct slice slice = {0};
     size_t count = 0;
     if (v->kind == KIND_UNDEFINED) return run_raise(r, "the value is undefined");
     *out = value_undefined(STR("the slice"));

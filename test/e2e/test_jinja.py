@@ -13,7 +13,7 @@ CONVERSATIONS = reference.load_conversations()
 
 
 def sources(folder):
-    return {str(path.relative_to(folder)): path.read_text(newline="") for path in sorted(folder.rglob("*.jinja*"))}
+    return {str(path.relative_to(folder)): path.read_bytes().decode() for path in sorted(folder.rglob("*.jinja*"))}
 
 
 def all_pairs():
