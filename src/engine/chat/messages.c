@@ -205,7 +205,10 @@ static void write_message(struct copier *c, const struct json *message)
     if (user) text = with_system(c, text);
     json_write_object(&c->w);
     write_role(c, json_str_or(message, "role", STR("user")));
-    write_text(c, text);
+    if (c->caps->null_calls && !text.len && json_count(json_get(message, "tool_calls")))
+        json_write_null_member(&c->w, "content");
+    else
+        write_text(c, text);
     while (json_next_member(message, &it, &name, &v))
         write_member(c, name, v);
     json_write_object_end(&c->w);

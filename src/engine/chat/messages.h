@@ -16,6 +16,7 @@ struct chat_caps {
     bool text;       /* it takes a string as content */
     bool tool_calls; /* it writes what was called */
     bool objects;    /* and reads its arguments as an object; else as a string */
+    bool null_calls; /* it does so only where such a message has null as content */
 };
 
 /* *out: `messages` itself, or a copy on the arena. `count`: the first so many of them. ERR_DEPTH,

@@ -8,9 +8,17 @@ enum { PROBE_MEMORY = 4 * 1024 * 1024 };
 
 #define USER "{\"role\":\"user\",\"content\":\"question\"}"
 #define ANSWER "{\"role\":\"assistant\",\"content\":\"answer\"}"
-#define CALL(arguments)                                                               \
-    "{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"id\":\"call00001\"," \
+#define CALL(content, arguments)                                                             \
+    "{\"role\":\"assistant\",\"content\":" content ",\"tool_calls\":[{\"id\":\"call00001\"," \
     "\"type\":\"function\",\"function\":{\"name\":\"tool_needle\",\"arguments\":" arguments "}}]}"
+#define RESULT \
+    "{\"role\":\"tool\",\"content\":\"result\",\"name\":\"tool_needle\",\"tool_call_id\":\"call00001\"}"
+#define OBJECT "{\"argument_needle\":\"x\"}"
+#define STRING "\"{\\\"argument_needle\\\": \\\"x\\\"}\""
+/* The call at the end, and in the middle: some templates write only one of them. */
+#define CALLS(content, arguments)               \
+    {"[" USER "," CALL(content, arguments) "]", \
+     "[" USER "," CALL(content, arguments) "," RESULT "," ANSWER "," USER "]"}
 
 /* True when the rendering of a text of messages has `needle` in it, and `not` (or NULL) not. */
 static bool shows(const struct chat_template *t, const char *text, const char *needle,
@@ -34,6 +42,26 @@ static bool shows(const struct chat_template *t, const char *text, const char *n
     return found && !spoiled;
 }
 
+static bool shows_call(const struct chat_template *t, const char *const texts[2],
+                       const char *needle)
+{
+    return shows(t, texts[0], needle, NULL) || shows(t, texts[1], needle, NULL);
+}
+
+static void probe_calls(struct chat_template *t)
+{
+    static const char *const objects[2][2] = {CALLS("\"\"", OBJECT), CALLS("null", OBJECT)};
+    static const char *const strings[2][2] = {CALLS("\"\"", STRING), CALLS("null", STRING)};
+    struct chat_caps *c = &t->caps;
+    for (unsigned null = 0; null < 2 && !c->tool_calls; null++) {
+        bool object = shows_call(t, objects[null], "argument_needle");
+        bool string = shows_call(t, strings[null], "{\"argument_needle\"");
+        c->tool_calls = object || string;
+        c->objects = object || !string;
+        c->null_calls = null && c->tool_calls;
+    }
+}
+
 void chat__probe(struct chat_template *t)
 {
     struct chat_caps *c = &t->caps;
@@ -50,10 +78,5 @@ void chat__probe(struct chat_template *t)
               "]",
               "needle", NULL);
     c->developer = jinja_mentions(t->chat, STR("developer"));
-    bool object =
-        shows(t, "[" USER "," CALL("{\"argument_needle\":\"x\"}") "]", "argument_needle", NULL);
-    bool string = shows(t, "[" USER "," CALL("\"{\\\"argument_needle\\\": \\\"x\\\"}\"") "]",
-                        "{\"argument_needle\"", NULL);
-    c->tool_calls = object || string;
-    c->objects = object || !string;
+    probe_calls(t);
 }

@@ -244,11 +244,10 @@ int chat_render(const struct chat_template *t, struct arena *arena, const struct
                             "'template'.",
                             t->why);
     int err = check_kwargs(chat, arena, error);
-    if (!err) err = check_places(t, chat, arena, error);
     if (err) return err;
     err = chat->goes_on ? render_beginning(t, arena, chat, out, &why)
                         : render_all(t, arena, chat, out, &why);
     if (err) return refuse(t, arena, err, &why, error);
     out->thinks = ends_thinking(out, &t->markers);
-    return 0;
+    return check_places(t, chat, arena, error);
 }

@@ -95,6 +95,13 @@ static int take_builtin(struct chat_template *t, struct str name, const char *ca
     return ERR_NOT_FOUND;
 }
 
+/* Clients are told no more of a path. */
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 static int take_file(struct chat_template *t, const char *path, char why[CHAT_WHY_MAX])
 {
     char *text = NULL;
@@ -104,7 +111,7 @@ static int take_file(struct chat_template *t, const char *path, char why[CHAT_WH
         (void)snprintf(why, CHAT_WHY_MAX, "the chat template %.300s cannot be read: %s", path,
                        err_text(err));
     else
-        err = take_text(t, path, str_n(text, len), why);
+        err = take_text(t, base_name(path), str_n(text, len), why);
     free(text);
     return err;
 }
