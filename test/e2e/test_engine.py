@@ -318,11 +318,67 @@ def test_no_secret_reaches_the_engines_environment(processes):
     assert "canary-91b2" not in environment and "GIVEN=yes" in environment
 
 
+# --- chats' templates ---
+
+HELLO = [{"role": "user", "content": "hello <|im_end|>"}]
+
+
+def prompt(gate, **fields):
+    answer = gate.post("/apply-template", {"model": "m", "messages": HELLO, **fields})
+    assert answer.status == 200, answer.body
+    return answer.json()["prompt"]
+
+
+def test_a_template_by_setting(processes):
+    """A file beside the configuration, a text, one of ours; what clients see of a chat is what the engine makes of it."""
+    (processes.folder / "mine.jinja").write_text("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}")
+    plain = "<|im_start|>user\nhello <|im_end|><|im_end|>\n<|im_start|>assistant\n"
+    for settings, expected in [({}, plain), ({"template": "builtin:chatml"}, plain), ({"template": "mine.jinja"}, "<user>hello <|im_end|>"),
+                               ({"template_text": "{{ x }}|{{ messages | length }}"}, "y|1")]:
+        gate = processes.gate([engine_model(processes, **settings)])
+        assert prompt(gate, chat_template_kwargs={"x": "y"}) == expected
+
+
+def test_a_bad_template_is_told_at_once(processes):
+    """One that is named in the configuration: whoever asks hears where it is wrong, as does the log."""
+    gate = processes.gate([engine_model(processes, template_text="a\n{% if %}", start_timeout="5s")])
+    answer = ask(gate)
+    assert answer.status == 503 and "line 2, column" in answer.error()["message"], answer.body
+    until(lambda: "line 2, column" in gate.errors(), "the log says it")
+
+
+def test_only_a_key_that_may_ask_sees_a_prompt(processes):
+    keys = [{"name": "a", "key": "sk-of-those-who-may", "models": ["m"]}, {"name": "b", "key": "sk-of-the-others", "models": ["other"]}]
+    gate = processes.gate([engine_model(processes), engine_model(processes, name="other")], keys=keys)
+    body = {"model": "m", "messages": HELLO}
+    assert gate.post("/apply-template", body).status == 401
+    assert gate.post("/apply-template", body, [("authorization", "Bearer sk-of-the-others")]).status == 403
+    assert gate.post("/apply-template", body, [("authorization", "Bearer sk-of-those-who-may")]).status == 200
+
+
+def test_thoughts_and_their_setting(processes):
+    script = "template thinks\nmode script\ntext <think>hm</think>hello\n"
+    for settings, thoughts, text in [({}, "hm", "hello"), ({"reasoning": "off"}, None, "<think>hm</think>hello")]:
+        gate = processes.gate([engine_model(processes, script=script, **settings)])
+        message = ask(gate).json()["choices"][0]["message"]
+        assert message.get("reasoning_content") == thoughts and message["content"] == text
+
+
+def test_ranks_through_the_gateway(processes):
+    gate = processes.gate([engine_model(processes, script="ranks 1\n")])
+    for path in ("/v1/rerank", "/rerank", "/v1/reranking"):
+        answer = gate.post(path, {"model": "m", "query": "abc", "documents": ["xyz", "abc"], "return_documents": True}).json()
+        assert [r["index"] for r in answer["results"]] == [1, 0] and answer["results"][0]["document"]["text"] == "abc"
+    scores = gate.post("/v1/score", {"model": "m", "text_1": "abc", "text_2": ["abc", "xyz"]}).json()["data"]
+    assert scores[0]["score"] > scores[1]["score"]
+    assert ask(gate).status == 400
+
+
 # --- its command line ---
 
 
 @pytest.mark.parametrize("option, value", [("--alias", ""), ("--blas", "on"), ("--slots", "0"), ("--threads", "none"), ("--batch", "8"),
-                                           ("--kv-type", "q4_0"), ("--listen", "nowhere")])
+                                           ("--kv-type", "q4_0"), ("--listen", "nowhere"), ("--reasoning", "on"), ("--pooling", "max")])
 def test_a_bad_option_is_named(option, value):
     good = {"--model": "fake:mode echo", "--listen": "127.0.0.1:1"}
     line = [part for pair in {**good, option: value}.items() for part in pair]
@@ -374,7 +430,9 @@ def test_an_engine_ends_in_order_beside_a_client_that_says_nothing(tmp_path):
 
 @pytest.mark.parametrize("settings", [{"slots": 1}, {"slots": 128}, {"context": 16}, {"context": "8k"}, {"batch": 32}, {"batch": 8192},
                                       {"threads": 1}, {"threads": 1024}, {"threads": "auto"}, {"kv_type": "f16"}, {"kv_type": "f32"},
-                                      {"kv_type": "q8_0"}, {"blas": "auto"}, {"blas": "off"}])
+                                      {"kv_type": "q8_0"}, {"blas": "auto"}, {"blas": "off"}, {"template": "builtin:chatml"},
+                                      {"template_text": "{{ messages[0].content }}"}, {"pooling": "model"}, {"pooling": "mean"},
+                                      {"pooling": "cls"}, {"pooling": "last"}, {"reasoning": "auto"}, {"reasoning": "off"}])
 def test_the_engine_takes_what_the_configuration_takes(processes, settings):
     gate = processes.gate([engine_model(processes, **settings)])
     assert ask(gate, "a").status in (200, 400)
