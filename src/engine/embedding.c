@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /v1/embeddings. */
-#include <math.h>
-
 #include "base/err.h"
 #include "engine/answer.h"
 #include "engine/body.h"
@@ -11,12 +9,18 @@
 
 enum { VALUES_PIECE = 16 * 1024 }; /* numbers that are written at once, some milliseconds */
 
+struct embedding {
+    struct body_embed body;
+    float *cut; /* room for a vector that is cut to its first dimensions; NULL: none is */
+};
+
 /* On the preparing thread. */
 static int read_inputs(struct preparation *p)
 {
     struct vectors *v = vectors_of(p);
     const struct hosted *h = p->hosted;
-    struct body_embed *asked = arena_zalloc(&p->arena, sizeof *asked);
+    struct embedding *e = arena_zalloc(&p->arena, sizeof *e);
+    struct body_embed *asked = &e->body;
     int err =
         body_read_embed(&p->arena, p->call->body, vocab_info(h->vocab)->count, asked, &p->error);
     if (!err) err = vectors_check(v, asked->model, "input", asked->input_count);
@@ -28,36 +32,25 @@ static int read_inputs(struct preparation *p)
         return refuse_field(&p->arena, &p->error, "dimensions", NULL,
                             "'dimensions' may be at most %u with this model, not %u.",
                             h->embedder->length, asked->dimensions);
+    if (asked->dimensions) e->cut = arena_alloc(&p->arena, asked->dimensions * sizeof *e->cut);
     if (!asked->dimensions) asked->dimensions = h->embedder->length;
-    v->asked = asked;
+    v->asked = e;
     p->texts = asked->inputs;
     return 0;
 }
 
-/* What is left of a vector that is cut off is made as long as it was: 1. */
-static void cut(float *out, const float *in, uint32_t length)
-{
-    double sum = 0;
-    for (uint32_t i = 0; i < length; i++)
-        sum += (double)in[i] * (double)in[i];
-    double scale = sum > 0 ? 1 / sqrt(sum) : 0;
-    for (uint32_t i = 0; i < length; i++)
-        out[i] = (float)(in[i] * scale);
-}
-
 static bool write_some(struct vectors *v)
 {
-    const struct body_embed *asked = v->asked;
+    const struct embedding *e = v->asked;
+    const struct body_embed *asked = &e->body;
     const struct hosted *h = v->preparation.hosted;
-    struct arena *arena = &v->preparation.arena;
     uint32_t length = h->embedder->length, count = v->job->count;
     uint32_t end = MIN(count, v->written + MAX(VALUES_PIECE / length, 1u));
-    float *cut_off = asked->dimensions < length ? arena_alloc(arena, length * sizeof(float)) : NULL;
     if (!v->written) answer_embeddings_begin(&v->writer, &v->body);
     for (; v->written < end; v->written++) {
         const float *values = vectors_at(v, v->written);
-        if (cut_off) cut(cut_off, values, asked->dimensions);
-        answer_embedding(&v->writer, v->written, cut_off ? cut_off : values, asked->dimensions,
+        if (e->cut) (void)embed_normalise(e->cut, values, asked->dimensions);
+        answer_embedding(&v->writer, v->written, e->cut ? e->cut : values, asked->dimensions,
                          asked->base64);
     }
     v->writing.left = (size_t)(count - end) * asked->dimensions * sizeof(float);

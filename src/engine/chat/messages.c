@@ -120,36 +120,27 @@ static void write_arguments(struct copier *c, const struct json *v)
     buf_fini(&out);
 }
 
-static void write_function(struct copier *c, const struct json *function)
+/* An object with one of its members written by `write`. */
+static void copy_with(struct copier *c, const struct json *object, struct str member,
+                      void (*write)(struct copier *c, const struct json *v))
 {
     struct json_iter it = {0};
     const struct json *v;
     struct str name;
     json_write_object(&c->w);
-    while (json_next_member(function, &it, &name, &v)) {
+    while (json_next_member(object, &it, &name, &v)) {
         json_write_key_str(&c->w, name);
-        if (str_eq(name, STR("arguments")))
-            write_arguments(c, v);
+        if (str_eq(name, member))
+            write(c, v);
         else
             json_write_json(&c->w, v);
     }
     json_write_object_end(&c->w);
 }
 
-static void write_call(struct copier *c, const struct json *call)
+static void write_function(struct copier *c, const struct json *function)
 {
-    struct json_iter it = {0};
-    const struct json *v;
-    struct str name;
-    json_write_object(&c->w);
-    while (json_next_member(call, &it, &name, &v)) {
-        json_write_key_str(&c->w, name);
-        if (str_eq(name, STR("function")))
-            write_function(c, v);
-        else
-            json_write_json(&c->w, v);
-    }
-    json_write_object_end(&c->w);
+    copy_with(c, function, STR("arguments"), write_arguments);
 }
 
 static void write_calls(struct copier *c, const struct json *calls)
@@ -158,7 +149,7 @@ static void write_calls(struct copier *c, const struct json *calls)
     const struct json *v;
     json_write_array(&c->w);
     while (json_next_item(calls, &it, &v))
-        write_call(c, v);
+        copy_with(c, v, STR("function"), write_function);
     json_write_array_end(&c->w);
 }
 

@@ -3,6 +3,8 @@
 #ifndef HOSTLER_ENGINE_MODEL_EMBED_H
 #define HOSTLER_ENGINE_MODEL_EMBED_H
 
+#include <math.h>
+
 #include "base/base.h"
 #include "engine/model/model.h"
 #include "engine/model/vocab.h"
@@ -16,6 +18,19 @@ struct embed_info {
     uint32_t input_max; /* tokens of one text, and of all of one embed_run together */
     enum model_pooling pooling;
 };
+
+/* Makes the length of a vector 1; a zero one stays so. False: it is no vector of numbers. `out` may
+ * be `in`. */
+static inline bool embed_normalise(float *out, const float *in, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)in[i] * (double)in[i];
+    double scale = sum > 0 ? 1 / sqrt(sum) : 0;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (float)(in[i] * scale);
+    return isfinite(sum);
+}
 
 const struct embed_info *embed_info(const struct embedder *e);
 

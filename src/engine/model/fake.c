@@ -523,15 +523,11 @@ static float score_of(const struct token_list *pair)
 
 static void embed(const struct token_list *text, float *v)
 {
-    float sum = 0;
     for (unsigned k = 0; k < FAKE_EMBEDDING; k++)
         v[k] = k == 0;
     for (uint32_t t = 0; t < text->count; t++)
         v[text->tokens[t] % FAKE_EMBEDDING] += 1;
-    for (unsigned k = 0; k < FAKE_EMBEDDING; k++)
-        sum += v[k] * v[k];
-    for (unsigned k = 0; k < FAKE_EMBEDDING; k++)
-        v[k] /= sqrtf(sum);
+    (void)embed_normalise(v, v, FAKE_EMBEDDING);
 }
 
 int embed_run(struct embedder *e, const struct token_list *inputs, size_t count, float *out)

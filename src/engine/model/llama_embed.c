@@ -66,18 +66,6 @@ static int open_context(struct embedder *e)
     return e->llama ? 0 : -ENOMEM;
 }
 
-/* False: they are no numbers. */
-static bool normalise(float *out, const float *in, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)in[i] * (double)in[i];
-    double scale = sum > 0 ? 1 / sqrt(sum) : 0;
-    for (size_t i = 0; i < n; i++)
-        out[i] = (float)(in[i] * scale);
-    return isfinite(sum);
-}
-
 /* The vectors of a batch that was computed. */
 static int take(const struct embedder *e, size_t count, float *out)
 {
@@ -85,7 +73,7 @@ static int take(const struct embedder *e, size_t count, float *out)
         const float *v = llama_get_embeddings_seq(e->llama, (llama_seq_id)i);
         if (!v) return ERR_INVALID;
         bool ok = true;
-        if (e->info.pooling != MODEL_POOLING_RANK) ok = normalise(out, v, e->info.length);
+        if (e->info.pooling != MODEL_POOLING_RANK) ok = embed_normalise(out, v, e->info.length);
         for (uint32_t k = 0; e->info.pooling == MODEL_POOLING_RANK && k < e->info.length; k++) {
             out[k] = v[k];
             ok &= isfinite(v[k]);
