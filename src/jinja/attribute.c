@@ -2,7 +2,7 @@
 #include "jinja/attribute.h"
 
 #include "jinja/dict.h"
-#include "jinja/loop.h"
+#include "jinja/iteration.h"
 #include "jinja/macro.h"
 #include "jinja/methods.h"
 #include "jinja/walk.h"
@@ -57,7 +57,7 @@ static int of_type(struct run *r, const struct value *v, struct str name, struct
 {
     *out = VALUE_MISSING;
     switch ((enum kind)v->kind) {
-    case KIND_LOOP: return round_attribute(r, v->loop, name, out);
+    case KIND_LOOP: return iteration_attribute(r, v->loop, name, out);
     case KIND_SPACE: return of_space(r, v, name, out);
     case KIND_MACRO: return of_macro(r, v->macro, name, out);
     case KIND_TUPLE: of_group(v, name, out); return 0;

@@ -126,6 +126,7 @@ static int raise_exception(struct run *r, const struct value *self UNUSED, const
     if (err) return err;
     *out = VALUE_NONE;
     if (!r->failure) r->why->raised = true;
+    if (!text.len || !text.bytes[0]) text = value_text(STR("an exception without a message"), true);
     return run_raise(r, "%.*s", (int)MIN(text.len, JINJA_WHY_MAX - 1U), text.bytes);
 }
 

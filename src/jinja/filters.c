@@ -43,13 +43,6 @@ FILTER(filter_string)
     return value_to_text(r, v, out);
 }
 
-FILTER(filter_pprint)
-{
-    struct sink s = {0};
-    int err = print_repr(r, &s, v);
-    return err ? err : sink_end(r, &s, out);
-}
-
 static const struct builtin general[] = {
     {"tojson", tojson, "?ensure_ascii ?indent ?separators ?sort_keys"},
     {"default", filter_default, "?default_value ?boolean"},
@@ -58,7 +51,6 @@ static const struct builtin general[] = {
     {"count", filter_length, ""},
     {"attr", filter_attr, "name"},
     {"string", filter_string, ""},
-    {"pprint", filter_pprint, ""},
 };
 
 const struct builtin *filter_find(struct str name)

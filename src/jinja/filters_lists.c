@@ -29,7 +29,7 @@ FILTER(filter_first)
 static bool can_reverse(const struct value *v)
 {
     return value_is_sequence(v) || v->kind == KIND_VIEW || v->kind == KIND_DICT ||
-           v->kind == KIND_RANGE || v->kind == KIND_TEXT;
+           v->kind == KIND_RANGE || v->kind == KIND_TEXT || v->kind == KIND_UNDEFINED;
 }
 
 FILTER(filter_last)

@@ -175,9 +175,9 @@ static size_t word_end(const struct value *v, size_t end)
 FILTER(filter_truncate)
 {
     int64_t length, leeway;
+    size_t has = 0;
     struct value end = value_text(STR("..."), true), part;
-    int err = text_only(r, v);
-    if (!err) err = arg_int(r, &args->items[0], 255, &length);
+    int err = arg_int(r, &args->items[0], 255, &length);
     if (!err && arg_given(&args->items[2])) err = arg_text(r, &args->items[2], &end);
     if (!err)
         err = args->items[3].kind == KIND_NONE ? (leeway = 5, 0)
@@ -186,7 +186,9 @@ FILTER(filter_truncate)
     int64_t end_length = (int64_t)text_length(value_str(&end));
     if (length < end_length || leeway < 0) return run_raise(r, "too short a length to truncate to");
     *out = *v;
-    if ((int64_t)text_length(value_str(v)) - leeway <= length) return 0;
+    if (!value_length(v, &has)) return text_only(r, v);
+    if ((int64_t)has - leeway <= length) return 0;
+    if (v->kind != KIND_TEXT) return text_only(r, v);
     size_t stop = text_offset(value_str(v), (size_t)(length - end_length));
     if (!arg_true(&args->items[1])) stop = word_end(v, stop);
     err = text_part(r, v, 0, stop, &part);

@@ -71,7 +71,11 @@ int getter_get_all(struct run *r, const struct getter *g, const struct value *me
     struct str rest = value_str(&g->attribute), path;
     struct value one;
     int err = 0;
-    if (g->attribute.kind != KIND_TEXT) return getter_get(r, g, member, out);
+    if (g->attribute.kind != KIND_TEXT) {
+        err = getter_get(r, g, member, &one);
+        if (!err) err = items_add(r, &items, &one);
+        return err ? err : items_end(r, &items, KIND_TUPLE, out);
+    }
     while (!err && str_cut(&rest, ',', &path)) {
         err = get_path(r, g, path, member, &one);
         if (!err) err = items_add(r, &items, &one);

@@ -16,7 +16,8 @@ MUST_CHECK int getter_init(struct run *r, struct getter *g, const struct value *
 MUST_CHECK int getter_get(struct run *r, const struct getter *g, const struct value *member,
                           struct value *out);
 
-/* A tuple of what the names between commas give. */
+/* A tuple of what the names between commas give: tuples that are equal have an order, whatever is
+ * in them. */
 MUST_CHECK int getter_get_all(struct run *r, const struct getter *g, const struct value *member,
                               struct value *out);
 

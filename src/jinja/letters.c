@@ -197,14 +197,18 @@ int text_strip(struct run *r, const struct value *text, const struct value *char
 {
     struct str s = value_str(text);
     size_t from = 0, to = s.len;
-    while (left && from < to && is_one_of(s, from, text_step(s, from), chars))
+    size_t each = chars ? chars->len : 0;
+    int err = run_charge_bytes(r, s.len);
+    while (!err && left && from < to && is_one_of(s, from, text_step(s, from), chars)) {
         from += text_step(s, from);
-    while (right && to > from) {
+        err = run_charge_bytes(r, each);
+    }
+    while (!err && right && to > from) {
         size_t step = text_step_back(s, to);
         if (!is_one_of(s, to - step, step, chars)) break;
         to -= step;
+        err = run_charge_bytes(r, each);
     }
-    int err = run_charge(r, (s.len - (to - from)) * (chars ? chars->len + 1 : 1) / 16);
     return err ? err : text_part(r, text, from, to, out);
 }
 

@@ -5,7 +5,7 @@
 
 #include "jinja/args.h"
 #include "jinja/dict.h"
-#include "jinja/loop.h"
+#include "jinja/iteration.h"
 #include "jinja/methods_text.h"
 
 /* --- dict --- */
@@ -111,6 +111,39 @@ static const struct builtin list_methods[] = {
     {"copy", copy_method, ""},
 };
 
+/* --- range --- */
+
+static bool range_position(const struct range *range, const struct value *v, int64_t *out)
+{
+    int64_t i;
+    if (!value_to_int(v, &i) || !range->count) return false;
+    int64_t away;
+    if (__builtin_sub_overflow(i, range->start, &away)) return false;
+    *out = away / range->step;
+    return away % range->step == 0 && *out >= 0 && (size_t)*out < range->count;
+}
+
+static int range_index(struct run *r, const struct value *self, const struct args *args,
+                       struct value *out)
+{
+    int64_t i;
+    if (!range_position(self->range, &args->items[0], &i))
+        return run_raise(r, "the value is not in the range");
+    *out = value_int(i);
+    return 0;
+}
+
+static int range_count(struct run *r UNUSED, const struct value *self, const struct args *args,
+                       struct value *out)
+{
+    int64_t i;
+    *out = value_int(range_position(self->range, &args->items[0], &i));
+    return 0;
+}
+
+static const struct builtin range_methods[] = {{"index", range_index, "value"},
+                                               {"count", range_count, "value"}};
+
 /* --- numbers --- */
 
 static int is_integer(struct run *r UNUSED, const struct value *self,
@@ -180,9 +213,10 @@ const struct builtin *method_find(const struct value *v, struct str name, bool *
         *refused = is_listed(list_refused, name);
         return builtin_find(list_methods, ARRAY_LEN(list_methods), name);
     case KIND_TUPLE: return builtin_find(list_methods, 2, name);
+    case KIND_RANGE: return builtin_find(range_methods, ARRAY_LEN(range_methods), name);
     case KIND_FLOAT: return builtin_find(float_methods, ARRAY_LEN(float_methods), name);
     case KIND_INT: return builtin_find(int_methods, ARRAY_LEN(int_methods), name);
-    case KIND_LOOP: return round_method(name);
+    case KIND_LOOP: return iteration_method(name);
     case KIND_CYCLER: return builtin_find(cycler_methods, ARRAY_LEN(cycler_methods), name);
     default: return NULL;
     }
@@ -194,7 +228,7 @@ bool method_exists(struct str name)
            builtin_find(dict_methods, ARRAY_LEN(dict_methods), name) ||
            builtin_find(list_methods, ARRAY_LEN(list_methods), name) ||
            builtin_find(float_methods, ARRAY_LEN(float_methods), name) ||
-           builtin_find(int_methods, ARRAY_LEN(int_methods), name) || round_method(name) ||
+           builtin_find(int_methods, ARRAY_LEN(int_methods), name) || iteration_method(name) ||
            builtin_find(cycler_methods, ARRAY_LEN(cycler_methods), name) ||
            is_listed(dict_refused, name) || is_listed(list_refused, name);
 }

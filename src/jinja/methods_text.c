@@ -91,13 +91,12 @@ static int range_of(struct run *r, const struct value *self, const struct value 
     return 0;
 }
 
-static ptrdiff_t find_last(struct str s, struct str needle)
+/* The first or the last one. */
+static int find_either(struct run *r, struct str s, struct str needle, bool last, ptrdiff_t *out)
 {
-    if (needle.len > s.len) return -1;
-    for (size_t at = s.len - needle.len + 1; at-- > 0;)
-        if (needle.len == 0 || memcmp(s.ptr + at, needle.ptr, needle.len) == 0)
-            return (ptrdiff_t)at;
-    return -1;
+    if (last) return text_find_last(r, s, needle, out);
+    *out = text_find(s, needle, 0);
+    return 0;
 }
 
 static int find(struct run *r, const struct value *self, const struct args *args, bool last,
@@ -110,9 +109,8 @@ static int find(struct run *r, const struct value *self, const struct args *args
     int err = arg_text(r, &args->items[0], &needle);
     if (!err) err = range_of(r, self, &args->items[1], &part, &before, &there);
     if (err) return err;
-    ptrdiff_t hit =
-        last ? find_last(part, value_str(&needle)) : text_find(part, value_str(&needle), 0);
-    if (last) err = run_charge_bytes(r, part.len * 4);
+    ptrdiff_t hit = -1;
+    err = find_either(r, part, value_str(&needle), last, &hit);
     *out = !there || hit < 0 ? -1 : (int64_t)(before + text_length(str_n(part.ptr, (size_t)hit)));
     return err;
 }
@@ -239,17 +237,20 @@ static int partition(struct run *r, const struct value *self, const struct args 
     struct value separator;
     int err = arg_text(r, &args->items[0], &separator);
     if (!err && separator.len == 0) err = run_raise(r, "empty separator");
-    if (!err) err = run_charge_bytes(r, self->len * (last ? 4 : 1));
+    if (!err) err = run_charge_bytes(r, self->len);
     if (!err) err = list_new(r, KIND_TUPLE, 3, out);
     if (err) return err;
     struct str s = value_str(self), needle = value_str(&separator);
-    ptrdiff_t hit = last ? find_last(s, needle) : text_find(s, needle, 0);
+    ptrdiff_t hit = -1;
+    err = find_either(r, s, needle, last, &hit);
+    if (err) return err;
     size_t from = hit >= 0 ? (size_t)hit : last ? 0 : s.len;
     size_t to = hit >= 0 ? from + needle.len : from;
     struct value *parts = out->list->items;
     err = text_part(r, self, 0, from, &parts[0]);
     if (!err) err = text_part(r, self, from, to, &parts[1]);
     if (!err && hit >= 0) parts[1] = separator;
+    parts[1].markup = self->markup;
     return err ? err : text_part(r, self, to, s.len, &parts[2]);
 }
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 #include "jinja/dict.h"
+#include "jinja/iteration.h"
 #include "jinja/letters.h"
-#include "jinja/loop.h"
 #include "jinja/macro.h"
 
 /* --- numbers --- */
@@ -181,7 +181,7 @@ static int repr_object(struct run *r, struct sink *s, const struct value *v)
     case KIND_MACRO:
         name = macro_name(v->macro);
         return sink_printf(r, s, true, "<Macro '%.*s'>", (int)MIN(name.len, (size_t)200), name.ptr);
-    case KIND_LOOP: return round_print(r, s, v->loop);
+    case KIND_LOOP: return iteration_print(r, s, v->loop);
     default: return sink_printf(r, s, true, "<%s object>", value_type(v));
     }
 }

@@ -3,7 +3,7 @@
 
 #include "jinja/dict.h"
 #include "jinja/expression.h"
-#include "jinja/loop.h"
+#include "jinja/iteration.h"
 #include "jinja/macro.h"
 #include "jinja/walk.h"
 
@@ -164,7 +164,7 @@ static int next_tested(struct run *r, const struct for_loop *f, struct walk *wal
     return err;
 }
 
-static int next_of_loop(struct run *r, struct loop *loop, struct value *out)
+static int next_of_loop(struct run *r, struct iteration *loop, struct value *out)
 {
     return next_tested(r, loop->node->loop, &loop->walk, loop->home, out);
 }
@@ -202,13 +202,13 @@ static int run_plain_loop(struct run *r, const struct for_loop *f, const struct 
 }
 
 static int new_loop(struct run *r, const struct node *n, const struct value *over, unsigned depth0,
-                    struct loop **out)
+                    struct iteration **out)
 {
-    struct loop *loop;
+    struct iteration *loop;
     size_t count;
     int err = run_alloc(r, 1, sizeof *loop, &loop);
     if (err) return err;
-    *loop = (struct loop){.next = next_of_loop, .node = n, .home = r->here, .depth0 = depth0};
+    *loop = (struct iteration){.next = next_of_loop, .node = n, .home = r->here, .depth0 = depth0};
     loop->index0 = -1;
     loop->length = !n->loop->test && value_length(over, &count) ? (int64_t)count : -1;
     *out = loop;
@@ -219,10 +219,10 @@ static int run_extended_loop(struct run *r, const struct node *n, const struct v
                              unsigned depth0)
 {
     const struct for_loop *f = n->loop;
-    struct loop *loop;
+    struct iteration *loop;
     int flow = 0, err = new_loop(r, n, over, depth0, &loop);
     if (err) return err;
-    while (!(err = round_advance(r, loop))) {
+    while (!(err = iteration_advance(r, loop))) {
         r->here->slots[f->loop_slot] = (struct value){.kind = KIND_LOOP, .own = true, .loop = loop};
         flow = run_iteration(r, f, &loop->current);
         if (flow == FLOW_BREAK) return 0;
@@ -253,7 +253,8 @@ static int run_for(struct run *r, const struct node *n)
                              : run_plain_loop(r, n->loop, &over);
 }
 
-int render_recurse(struct run *r, struct loop *loop, const struct args *args, struct value *out)
+int render_recurse(struct run *r, struct iteration *loop, const struct args *args,
+                   struct value *out)
 {
     struct sink s = {0}, *before = r->out;
     if (!loop->node->loop->function)

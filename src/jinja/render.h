@@ -12,7 +12,7 @@ MUST_CHECK int render_root(struct run *r, const struct function *root);
 /* For hooks. */
 MUST_CHECK int render_macro(struct run *r, const struct macro *m, const struct args *args,
                             struct value *out);
-MUST_CHECK int render_recurse(struct run *r, struct loop *loop, const struct args *args,
+MUST_CHECK int render_recurse(struct run *r, struct iteration *loop, const struct args *args,
                               struct value *out);
 
 #endif

@@ -19,7 +19,7 @@ struct run;
 struct builtin;
 struct activation;
 struct sink;
-struct loop;
+struct iteration;
 struct macro;
 
 /* Evaluations within each other, and values within each other: what the C stack must hold. */
@@ -30,7 +30,8 @@ struct hooks {
     const struct builtin *(*filter)(struct str name);
     const struct builtin *(*test)(struct str name);
     int (*macro)(struct run *r, const struct macro *m, const struct args *args, struct value *out);
-    int (*recurse)(struct run *r, struct loop *loop, const struct args *args, struct value *out);
+    int (*recurse)(struct run *r, struct iteration *loop, const struct args *args,
+                   struct value *out);
     int (*member)(struct run *r, const struct value *v, struct str name, bool attribute,
                   struct value *out);
 };

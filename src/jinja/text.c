@@ -131,6 +131,22 @@ ptrdiff_t text_find(struct str s, struct str needle, size_t from)
     return hit ? hit - s.ptr : -1;
 }
 
+int text_find_last(struct run *r, struct str s, struct str needle, ptrdiff_t *out)
+{
+    int err = run_charge_bytes(r, s.len);
+    *out = -1;
+    if (err || needle.len > s.len) return err;
+    for (size_t at = s.len - needle.len + 1; !err && at-- > 0;) {
+        if (needle.len && s.ptr[at] != needle.ptr[0]) continue;
+        if (str_eq(str_n(s.ptr + at, needle.len), needle)) {
+            *out = (ptrdiff_t)at;
+            return 0;
+        }
+        err = run_charge_bytes(r, needle.len);
+    }
+    return err;
+}
+
 int text_order(const struct value *a, const struct value *b)
 {
     return str_cmp(value_str(a), value_str(b));

@@ -33,6 +33,9 @@ uint32_t text_code(struct str s, size_t at, size_t *bytes);
 /* Position of `needle` from `from` on, or -1. */
 ptrdiff_t text_find(struct str s, struct str needle, size_t from);
 
+/* The same of the last one, for which no library function is quick: each byte costs steps. */
+MUST_CHECK int text_find_last(struct run *r, struct str s, struct str needle, ptrdiff_t *out);
+
 /* Order of code points, as memcmp of UTF-8 gives it. */
 int text_order(const struct value *a, const struct value *b);
 

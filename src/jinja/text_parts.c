@@ -76,22 +76,15 @@ static int split_at(struct run *r, const struct value *text, struct str separato
     return err ? err : add_part(r, items, text, from, text->len);
 }
 
-static ptrdiff_t find_last(struct str s, struct str needle)
-{
-    for (size_t at = s.len + 1; at-- > needle.len;) {
-        size_t start = at - needle.len;
-        if (memcmp(s.ptr + start, needle.ptr, needle.len) == 0) return (ptrdiff_t)start;
-    }
-    return -1;
-}
-
 static int split_at_from_right(struct run *r, const struct value *text, struct str separator,
                                int64_t max, struct items *items)
 {
     size_t to = text->len;
-    ptrdiff_t hit;
+    ptrdiff_t hit = -1;
     int err = 0;
-    while (!err && max && (hit = find_last(str_n(text->bytes, to), separator)) >= 0) {
+    while (!err && max) {
+        err = text_find_last(r, str_n(text->bytes, to), separator, &hit);
+        if (err || hit < 0) break;
         err = add_part(r, items, text, (size_t)hit + separator.len, to);
         to = (size_t)hit;
         max -= max > 0;

@@ -73,7 +73,7 @@ struct value {
         const struct macro *macro;
         const struct builtin *function;
         const struct bound *bound;
-        struct loop *loop;
+        struct iteration *loop;
         struct cycler *cycler;
         struct joiner *joiner;
         const void *pointer;

@@ -176,26 +176,37 @@ static int slice_of(struct run *r, const struct value *from, const struct value 
     return 0;
 }
 
+/* Where each character begins. */
+static int offsets_of(struct run *r, struct str s, uint32_t **out)
+{
+    size_t n = 0;
+    int err = run_alloc(r, text_length(s), sizeof **out, out);
+    for (size_t at = 0; !err && at < s.len; at += text_step(s, at))
+        (*out)[n++] = (uint32_t)at;
+    return err;
+}
+
 static int slice_of_text(struct run *r, const struct value *v, const struct slice *slice,
                          struct value *out)
 {
     struct str s = value_str(v);
     struct sink sink = {0};
+    uint32_t *offsets = NULL;
+    int err;
     if (slice->count == 0) return text_part(r, v, 0, 0, out);
     if (slice->step == 1) {
         size_t from = text_offset(s, (size_t)slice->from);
         size_t len = text_offset(str_skip(s, from), slice->count);
         return text_part(r, v, from, from + len, out);
     }
-    bool ascii = text_is_ascii(s);
-    for (size_t i = 0; i < slice->count; i++) {
+    err = text_is_ascii(s) ? 0 : offsets_of(r, s, &offsets);
+    for (size_t i = 0; !err && i < slice->count; i++) {
         size_t index = (size_t)(slice->from + slice->step * (int64_t)i);
-        size_t at = ascii ? index : text_offset(s, index);
-        int err = run_charge(r, ascii ? 1 : s.len / 16 + 1);
+        size_t at = offsets ? offsets[index] : index;
+        err = run_charge(r, 1);
         if (!err) err = sink_put_part(r, &sink, v, at, at + text_step(s, at));
-        if (err) return err;
     }
-    return sink_end(r, &sink, out);
+    return err ? err : sink_end(r, &sink, out);
 }
 
 static int slice_of_list(struct run *r, const struct value *v, const struct slice *slice,
@@ -236,9 +247,9 @@ int value_slice(struct run *r, const struct value *v, const struct value *from,
 {
     struct slice slice = {0};
     size_t count = 0;
-    if (v->kind == KIND_UNDEFINED) return run_raise(r, "the value is undefined");
-    *out = value_undefined(STR("the slice"));
-    if (!can_be_sliced(v) || !is_bound(from) || !is_bound(to) || !is_bound(step)) return 0;
+    if (!can_be_sliced(v)) return run_raise(r, "'%s' object is not subscriptable", value_type(v));
+    if (!is_bound(from) || !is_bound(to) || !is_bound(step))
+        return run_raise(r, "slice indices must be integers or None");
     value_length(v, &count);
     int err = slice_of(r, from, to, step, (int64_t)count, &slice);
     if (!err && v->kind == KIND_TEXT) err = run_charge_bytes(r, v->len);

@@ -32,7 +32,7 @@ struct value value_at(const struct value *v, size_t i);
 /* v[i]: KIND_MISSING when there is none. */
 MUST_CHECK int value_index(struct run *r, const struct value *v, int64_t i, struct value *out);
 
-/* v[from:to:step]; undefined when v has no slices, or these are no integers. */
+/* v[from:to:step]; ERR_INVALID when v has no slices, or these are no integers. */
 MUST_CHECK int value_slice(struct run *r, const struct value *v, const struct value *from,
                            const struct value *to, const struct value *step, struct value *out);
 

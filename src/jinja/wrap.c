@@ -74,6 +74,7 @@ static int cut_word(struct wrapper *w, struct line *line, size_t end)
 {
     struct str s = value_str(w->text);
     int err = 0;
+    line->last = line->to; /* even when no character of it fits, blanks before it stay */
     while (!err && line->to < end) {
         if (line->length >= w->wrap->width) {
             err = put_line(w, line);

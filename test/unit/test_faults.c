@@ -23,6 +23,7 @@
 #include "conf/conf.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "jinja/jinja.h"
 #include "json/json.h"
 #include "json/write.h"
 #include "obs/log.h"
@@ -93,6 +94,55 @@ static void json_may_lack_memory(void **state)
     assert_true(try_each(parse_text, FAULT_ALLOC, true) > 0);
     assert_true(try_each(write_text, FAULT_ALLOC, false) > 0);
     assert_true(try_each(write_text, FAULT_ALLOC, true) > 0);
+}
+
+/* --- templates --- */
+
+static const struct str chat_template = STR_INIT(
+    "{%- macro say(m, end='|') %}{{ m.role + ': ' + m.content|upper + end }}{% endmacro -%}"
+    "{% set ns = namespace(n=0) %}{% for m in messages recursive %}{{ say(m) }}"
+    "{% set ns.n = ns.n + 1 %}{{ {'a': [m, loop.index]}|tojson(indent=2) }}"
+    "{{ loop([]) }}{% endfor %}{{ '%s %d' % (messages|map(attribute='role')|join, ns.n) }}"
+    "{% set s %}{{ messages|map(attribute='role')|sort }}{% endset %}{{ s.split() }}");
+
+static int render_template(const struct json *messages, struct arena *arena)
+{
+    struct jinja *t = NULL;
+    struct jinja_output out;
+    struct jinja_error why;
+    const struct jinja_variable variable = {
+        .name = STR("messages"), .kind = JINJA_JSON, .json = messages};
+    const struct jinja_limits limits = {.steps = 100000, .output = 1 << 20};
+    int err = jinja_compile(chat_template, &t, &why);
+    if (!err) err = jinja_render(t, arena, &variable, 1, 0, &limits, &out, &why);
+    if (err) assert_true(err == -ENOMEM && why.text[0]);
+    if (!err) assert_true(out.bytes > 100 && out.count > 5);
+    jinja_free(t);
+    return err;
+}
+
+static int render_chat(void)
+{
+    static const struct str text = STR_INIT("[{\"role\":\"user\",\"content\":\"Hi there\"},"
+                                            "{\"role\":\"assistant\",\"content\":\"Hello\"}]");
+    struct arena documents, arena;
+    const struct json *messages = NULL;
+    arena_init(&documents, 1 << 20, 4096);
+    arena_init(&arena, 1 << 20, 64);
+    fault_hold();
+    int err = json_parse(&documents, text, &messages, NULL);
+    fault_release();
+    if (!err) err = render_template(messages, &arena);
+    arena_fini(&arena);
+    arena_fini(&documents);
+    return err;
+}
+
+static void templates_may_lack_memory(void **state)
+{
+    (void)state;
+    assert_true(try_each(render_chat, FAULT_ALLOC, false) > 0);
+    assert_true(try_each(render_chat, FAULT_ALLOC, true) > 0);
 }
 
 /* --- configurations and keys --- */
@@ -310,9 +360,8 @@ static void a_request_may_fail_anywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json_may_lack_memory),
-        cmocka_unit_test(settings_may_lack_memory),
-        cmocka_unit_test(keys_may_lack_memory),
+        cmocka_unit_test(json_may_lack_memory),        cmocka_unit_test(templates_may_lack_memory),
+        cmocka_unit_test(settings_may_lack_memory),    cmocka_unit_test(keys_may_lack_memory),
         cmocka_unit_test(a_request_may_fail_anywhere),
     };
     memset(bytes, 'x', sizeof bytes);

@@ -155,6 +155,7 @@ static void errors_say_where_and_why(void **state)
         {"a\n{{ x.y.z }}", ERR_INVALID, 2, 7, "'y' is undefined and has no 'z'"},
         {"{{ 1 + x }}", ERR_INVALID, 1, 4, "unsupported operand type(s) for +: 'int' and 'dict'"},
         {"\n\n  {{ raise_exception('no, ' ~ yes) }}", ERR_INVALID, 3, 21, "no, True"},
+        {"{{ raise_exception('') }}", ERR_INVALID, 1, 19, "an exception without a message"},
         {"{{ nope() }}", ERR_INVALID, 1, 8, "'nope' is undefined"},
         {"{{ 9223372036854775807 + 1 }}", ERR_TOO_LARGE, 1, 4, "an integer beyond 64 bits"},
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "jinja/loop.h"
+#include "jinja/iteration.h"
 
 #include <inttypes.h>
 
@@ -7,7 +7,7 @@
 
 /* --- members --- */
 
-static int peek(struct run *r, struct loop *loop)
+static int peek(struct run *r, struct iteration *loop)
 {
     if (loop->peeked || loop->ended) return 0;
     int err = loop->next(r, loop, &loop->after);
@@ -16,7 +16,7 @@ static int peek(struct run *r, struct loop *loop)
     return err == WALK_END ? 0 : err;
 }
 
-int round_advance(struct run *r, struct loop *loop)
+int iteration_advance(struct run *r, struct iteration *loop)
 {
     struct value member;
     if (loop->peeked) {
@@ -32,13 +32,13 @@ int round_advance(struct run *r, struct loop *loop)
     return 0;
 }
 
-static int next_of_rest(struct run *r, struct loop *loop, struct value *out)
+static int next_of_rest(struct run *r, struct iteration *loop, struct value *out)
 {
     return walk_next(r, &loop->walk, out);
 }
 
 /* Takes all that is left, to know how many there are. */
-static int measure(struct run *r, struct loop *loop)
+static int measure(struct run *r, struct iteration *loop)
 {
     struct items rest = {0};
     struct value member, list;
@@ -54,7 +54,7 @@ static int measure(struct run *r, struct loop *loop)
     return 0;
 }
 
-static int length_of(struct run *r, struct loop *loop, int64_t more, struct value *out)
+static int length_of(struct run *r, struct iteration *loop, int64_t more, struct value *out)
 {
     if (loop->length < 0) {
         int err = measure(r, loop);
@@ -66,21 +66,21 @@ static int length_of(struct run *r, struct loop *loop, int64_t more, struct valu
 
 /* --- attributes --- */
 
-static int get_last(struct run *r, struct loop *loop, struct value *out)
+static int get_last(struct run *r, struct iteration *loop, struct value *out)
 {
     int err = peek(r, loop);
     *out = value_bool(!loop->peeked);
     return err;
 }
 
-static int get_next_item(struct run *r, struct loop *loop, struct value *out)
+static int get_next_item(struct run *r, struct iteration *loop, struct value *out)
 {
     int err = peek(r, loop);
     *out = loop->peeked ? loop->after : value_undefined(STR("nextitem"));
     return err;
 }
 
-int round_attribute(struct run *r, struct loop *loop, struct str name, struct value *out)
+int iteration_attribute(struct run *r, struct iteration *loop, struct str name, struct value *out)
 {
     int64_t i = loop->index0;
     *out = VALUE_MISSING;
@@ -102,16 +102,16 @@ int round_attribute(struct run *r, struct loop *loop, struct str name, struct va
 
 /* --- methods --- */
 
-static int round_cycle(struct run *r, const struct value *self, const struct args *args,
-                       struct value *out)
+static int loop_cycle(struct run *r, const struct value *self, const struct args *args,
+                      struct value *out)
 {
     if (!args->count || args->named_count) return run_raise(r, "no items for cycling given");
     *out = args->items[(size_t)self->loop->index0 % args->count];
     return 0;
 }
 
-static int round_changed(struct run *r, const struct value *self, const struct args *args,
-                         struct value *out)
+static int loop_changed(struct run *r, const struct value *self, const struct args *args,
+                        struct value *out)
 {
     struct value now;
     if (args->named_count) return run_raise(r, "changed() takes no keyword arguments");
@@ -124,16 +124,16 @@ static int round_changed(struct run *r, const struct value *self, const struct a
     return 0;
 }
 
-const struct builtin *round_method(struct str name)
+const struct builtin *iteration_method(struct str name)
 {
     static const struct builtin methods[] = {
-        {"cycle", round_cycle, "*"},
-        {"changed", round_changed, "*"},
+        {"cycle", loop_cycle, "*"},
+        {"changed", loop_changed, "*"},
     };
     return builtin_find(methods, ARRAY_LEN(methods), name);
 }
 
-int round_print(struct run *r, struct sink *s, struct loop *loop)
+int iteration_print(struct run *r, struct sink *s, struct iteration *loop)
 {
     struct value length;
     int err = length_of(r, loop, 0, &length);

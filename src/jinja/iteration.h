@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What `loop` is within a for: where it is, what comes next. */
-#ifndef HOSTLER_JINJA_LOOP_H
-#define HOSTLER_JINJA_LOOP_H
+#ifndef HOSTLER_JINJA_ITERATION_H
+#define HOSTLER_JINJA_ITERATION_H
 
 #include "jinja/args.h"
 #include "jinja/text.h"
@@ -10,11 +10,11 @@
 struct node;
 
 /* The next member that the loop's test lets through: 0, WALK_END. */
-typedef int (*loop_next_fn)(struct run *r, struct loop *loop, struct value *out);
+typedef int (*iteration_next_fn)(struct run *r, struct iteration *loop, struct value *out);
 
-struct loop {
+struct iteration {
     struct walk walk;
-    loop_next_fn next;
+    iteration_next_fn next;
     const struct node *node;
     struct activation *home; /* what the loop's variables are in */
     int64_t index0;          /* -1 before the first one */
@@ -26,14 +26,14 @@ struct loop {
 };
 
 /* Makes the next member the current one; WALK_END. */
-MUST_CHECK int round_advance(struct run *r, struct loop *loop);
+MUST_CHECK int iteration_advance(struct run *r, struct iteration *loop);
 
 /* KIND_MISSING: it has no such attribute. */
-MUST_CHECK int round_attribute(struct run *r, struct loop *loop, struct str name,
-                               struct value *out);
+MUST_CHECK int iteration_attribute(struct run *r, struct iteration *loop, struct str name,
+                                   struct value *out);
 
-const struct builtin *round_method(struct str name); /* NULL: none */
+const struct builtin *iteration_method(struct str name); /* NULL: none */
 
-MUST_CHECK int round_print(struct run *r, struct sink *s, struct loop *loop);
+MUST_CHECK int iteration_print(struct run *r, struct sink *s, struct iteration *loop);
 
 #endif
