@@ -31,13 +31,17 @@ static int builtin_range(struct run *r, const struct value *self UNUSED, const s
                          struct value *out)
 {
     int64_t numbers[3] = {0, 0, 1};
+    bool own = true;
     if (args->named_count) return run_raise(r, "range() takes no keyword arguments");
     if (!args->count || args->count > 3) return run_raise(r, "range expected 1 to 3 arguments");
     for (size_t i = 0; i < args->count; i++) {
         int err = arg_int(r, &args->items[i], 0, &numbers[args->count == 1 ? 1 : i]);
         if (err) return err;
+        own = own && args->items[i].own;
     }
-    return make_range(r, numbers[0], numbers[1], numbers[2], out);
+    int err = make_range(r, numbers[0], numbers[1], numbers[2], out);
+    if (!err) out->own = own;
+    return err;
 }
 
 static int add_pairs(struct run *r, const struct value *pairs, struct dict *d)

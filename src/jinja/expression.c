@@ -326,6 +326,7 @@ static int unary(struct run *r, const struct node *n, struct value *out)
     if (n->type == NODE_NEGATE) return number_negate(r, &v, out);
     if (!value_is_number(&v)) return run_raise(r, "bad operand type for unary +");
     *out = v.kind == KIND_BOOL && value_to_int(&v, &integer) ? value_int(integer) : v;
+    out->own = v.own;
     return 0;
 }
 

@@ -39,7 +39,7 @@ static int int_by_float(struct run *r, const struct value *v, const struct value
     return 0;
 }
 
-FILTER(filter_int)
+static int to_int(struct run *r, const struct value *v, const struct args *args, struct value *out)
 {
     int64_t base, integer;
     struct value otherwise = arg_given(&args->items[0]) ? args->items[0] : value_int(0);
@@ -61,7 +61,8 @@ FILTER(filter_int)
     return 0;
 }
 
-FILTER(filter_float)
+static int to_float(struct run *r, const struct value *v, const struct args *args,
+                    struct value *out)
 {
     double real;
     if (v->kind == KIND_UNDEFINED) return run_raise(r, "the value is undefined");
@@ -70,6 +71,21 @@ FILTER(filter_float)
                              : value_to_double(v, &real))
         *out = value_float(real);
     return 0;
+}
+
+/* The digits of data stay data. */
+FILTER(filter_int)
+{
+    int err = to_int(r, v, args, out);
+    if (!err) out->own = out->own && v->own && !v->marks;
+    return err;
+}
+
+FILTER(filter_float)
+{
+    int err = to_float(r, v, args, out);
+    if (!err) out->own = out->own && v->own && !v->marks;
+    return err;
 }
 
 /* Round half to even, on the exact decimal value of the number. */

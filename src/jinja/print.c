@@ -144,12 +144,11 @@ static int repr_dict(struct run *r, struct sink *s, const struct dict *d, bool o
     return err ? err : sink_put(r, s, STR("}"), own);
 }
 
-static int repr_range(struct run *r, struct sink *s, const struct range *range)
+static int repr_range(struct run *r, struct sink *s, const struct range *range, bool own)
 {
     if (range->step == 1)
-        return sink_printf(r, s, true, "range(%" PRId64 ", %" PRId64 ")", range->start,
-                           range->stop);
-    return sink_printf(r, s, true, "range(%" PRId64 ", %" PRId64 ", %" PRId64 ")", range->start,
+        return sink_printf(r, s, own, "range(%" PRId64 ", %" PRId64 ")", range->start, range->stop);
+    return sink_printf(r, s, own, "range(%" PRId64 ", %" PRId64 ", %" PRId64 ")", range->start,
                        range->stop, range->step);
 }
 
@@ -205,7 +204,7 @@ static int repr_within(struct run *r, struct sink *s, const struct value *v, boo
     case KIND_TUPLE: return repr_items(r, s, v->list, "()", own, depth + 1);
     case KIND_DICT: return repr_dict(r, s, v->dict, own, depth + 1);
     case KIND_VIEW: return repr_view(r, s, v, own, depth);
-    case KIND_RANGE: return repr_range(r, s, v->range);
+    case KIND_RANGE: return repr_range(r, s, v->range, v->own);
     case KIND_SPACE: return repr_space(r, s, v, own, depth);
     default: return repr_object(r, s, v);
     }

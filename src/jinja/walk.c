@@ -228,7 +228,7 @@ static int slice_of_range(struct run *r, const struct value *v, const struct sli
     int64_t start = v->range->start + v->range->step * slice->from;
     int64_t step = v->range->step * slice->step;
     *range = (struct range){start, start + step * (int64_t)slice->count, step, slice->count};
-    *out = (struct value){.kind = KIND_RANGE, .own = true, .range = range};
+    *out = (struct value){.kind = KIND_RANGE, .own = v->own, .range = range};
     return 0;
 }
 

@@ -47,7 +47,7 @@ def test_templates_of_models_render_alike():
     """Those that `scripts/setup --for templates` fetched, if it did: all of them, each on a part of the conversations.
     HOSTLER_ALL_PAIRS=1 (`make templates`): on all."""
     templates = sources(REAL) if REAL.is_dir() else {}
-    share = all_pairs()[:: 1 if os.environ.get("HOSTLER_ALL_PAIRS") else 5]
+    share = all_pairs()[:: 1 if os.environ.get("HOSTLER_ALL_PAIRS") else 9]
     if templates:
         count, good = check(templates, share)
         print(f"{len(templates)} templates, {count} renderings alike, {good} of them texts")

@@ -359,6 +359,10 @@ static void numbers_of_data_are_data(void **state)
     check("<|{{ x[0] }}|>", "[null]", "<|{None}|>", true);
     check("<|{{ '%d' % x[0] }}|>", "[7]", "<|{7}|>", true);
     check("{{ x }}", "{\"a\":1}", "{{'a': 1}}", true);
+    check("<|{{ x|int }}{{ x|float }}|>", "\"12\"", "<|{1212.0}|>", true);
+    check("<|{{ range(x, x + 1)|first }}{{ range(x) }}{{ +x }}|>", "3", "<|{3range(0, 3)3}|>",
+          true);
+    check("{{ '12'|int }}{{ range(2)|list }}", "3", "12[0, 1]", true);
 }
 
 int main(void)

@@ -212,6 +212,35 @@ static void doubles(void **state)
     assert_false(json_to_double(NULL, &d));
 }
 
+static void kinds_of_numbers(void **state)
+{
+    static const struct {
+        const char *text;
+        enum json_number kind;
+        const char *digits; /* of big integers */
+    } cases[] = {
+        {"0", JSON_INTEGER, NULL},
+        {"-9223372036854775808", JSON_INTEGER, NULL},
+        {"9223372036854775807", JSON_INTEGER, NULL},
+        {"9223372036854775808", JSON_BIG_INTEGER, "9223372036854775808"},
+        {"18446744073709551616", JSON_BIG_INTEGER, "18446744073709551616"},
+        {"-9223372036854775809", JSON_BIG_INTEGER, "-9223372036854775809"},
+        {"1.0", JSON_REAL, NULL},
+        {"1e2", JSON_REAL, NULL},
+        {"-1e999", JSON_REAL, NULL},
+        {"\"1\"", JSON_NO_NUMBER, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char room[STR_U64_ROOM];
+        const struct json *v = parse(*state, cases[i].text);
+        if (json_number(v) != cases[i].kind) fail_msg("%s", cases[i].text);
+        if (cases[i].digits) assert_true(str_eq(json_digits(v, room), str_of(cases[i].digits)));
+    }
+    assert_true(json_number(NULL) == JSON_NO_NUMBER);
+    assert_true(json_real(parse(*state, "2.5")) == 2.5);
+    assert_true(json_real(parse(*state, "-1e999")) < -1e308);
+}
+
 static void defaults(void **state)
 {
     const struct json *v =
@@ -265,6 +294,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(iteration, setup, teardown),
         cmocka_unit_test_setup_teardown(integers, setup, teardown),
         cmocka_unit_test_setup_teardown(doubles, setup, teardown),
+        cmocka_unit_test_setup_teardown(kinds_of_numbers, setup, teardown),
         cmocka_unit_test_setup_teardown(defaults, setup, teardown),
         cmocka_unit_test(memory_is_capped),
     };
