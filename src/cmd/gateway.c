@@ -43,6 +43,16 @@ static void write_option(struct json_writer *w, const char *name, const char *te
     if (text) json_write_str_member(w, name, str_of(text));
 }
 
+/* A path from the working directory is none from the folder of the configuration. */
+static void write_template(struct gateway *g, struct json_writer *w)
+{
+    const char *text = g->options->chat_template;
+    if (!text) return;
+    char *path = str_starts(str_of(text), STR("builtin:")) ? NULL : realpath(text, NULL);
+    json_write_str_member(w, "template", literal(&g->arena, str_of(path ? path : text)));
+    free(path);
+}
+
 static void write_model(struct gateway *g, struct json_writer *w, const struct gateway_model *m)
 {
     const struct gateway_options *o = g->options;
@@ -54,6 +64,8 @@ static void write_model(struct gateway *g, struct json_writer *w, const struct g
     write_option(w, "context", o->context);
     write_option(w, "slots", o->slots);
     write_option(w, "threads", o->threads);
+    write_option(w, "reasoning", o->reasoning);
+    write_template(g, w);
     json_write_str_member(w, "start", STR("at_start"));
     /* Whoever waits sees for how long, and decides. */
     json_write_str_member(w, "start_timeout", STR("24h"));

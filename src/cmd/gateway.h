@@ -30,6 +30,8 @@ struct gateway_options {
     const char *context; /* as the settings of an engine; NULL: their defaults */
     const char *slots;
     const char *threads;
+    const char *chat_template; /* a path is against the working directory */
+    const char *reasoning;
     const char *log; /* the file for all that gateway and engines say; NULL: problems only, here */
 };
 

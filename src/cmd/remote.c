@@ -116,8 +116,10 @@ struct str remote_explain(const struct remote *r, struct arena *arena, int err)
     }
 }
 
-static const char *hint_of(int status)
+static const char *hint_of(int status, struct str code)
 {
+    if (str_eq(code, STR("context_length_exceeded")))
+        return " (/reset in a chat forgets the conversation; a larger context has room for more)";
     switch (status) {
     case 401: return " (give a key with --key or in HOSTLER_KEY)";
     case 403: return " (ask for a key that allows this model)";
@@ -131,15 +133,16 @@ static const char *hint_of(int status)
 struct str remote_explain_status(struct arena *arena, int status, struct str body)
 {
     const struct json *doc = NULL;
-    struct str message = STR("");
+    struct str message = STR(""), code = STR("");
     if (json_parse(arena, body, &doc, NULL) == 0) {
         const struct json *error = json_get(doc, "error");
         message = json_type(error) == JSON_STRING ? json_str_or(doc, "error", message)
                                                   : json_str_or(error, "message", message);
+        code = json_str_or(error, "code", code);
     }
     if (message.len == 0) message = str_sub(str_trim(body), 0, 200);
     return arena_printf(arena, "%d%s%.*s%s", status, message.len ? ": " : "", STR_ARG(message),
-                        hint_of(status));
+                        hint_of(status, code));
 }
 
 /* --- one GET --- */

@@ -36,6 +36,8 @@ static const char help[] =
     "  --context N         tokens of a conversation (what the file says, at most 4096)\n"
     "  --slots N           answers that are computed at the same time (4)\n"
     "  --threads N         threads that compute (as many as help)\n"
+    "  --template T        chat template instead of the model's own: a file, or builtin:NAME\n"
+    "  --reasoning R       auto, or off: thoughts stay in the answer\n"
     "  --system TEXT       system message\n"
     "  -m, --message TEXT  the question; - reads it from standard input\n"
     "  --log FILE          all that gateway and engine say; without it only problems are shown\n"
@@ -146,11 +148,12 @@ static void free_models(struct run *r)
 /* --- the command line --- */
 
 static const struct option options[] = {
-    {"listen", required_argument, NULL, 'l'},  {"name", required_argument, NULL, 'n'},
-    {"context", required_argument, NULL, 'c'}, {"slots", required_argument, NULL, 's'},
-    {"threads", required_argument, NULL, 't'}, {"system", required_argument, NULL, 'S'},
-    {"message", required_argument, NULL, 'm'}, {"log", required_argument, NULL, 'L'},
-    {"help", no_argument, NULL, 'h'},          {0},
+    {"listen", required_argument, NULL, 'l'},   {"name", required_argument, NULL, 'n'},
+    {"context", required_argument, NULL, 'c'},  {"slots", required_argument, NULL, 's'},
+    {"threads", required_argument, NULL, 't'},  {"system", required_argument, NULL, 'S'},
+    {"message", required_argument, NULL, 'm'},  {"log", required_argument, NULL, 'L'},
+    {"template", required_argument, NULL, 'T'}, {"reasoning", required_argument, NULL, 'R'},
+    {"help", no_argument, NULL, 'h'},           {0},
 };
 
 static int add_name(struct run *r, const char *name)
@@ -169,6 +172,8 @@ static int take_option(struct run *r, int opt)
     case 'c': r->gateway.context = optarg; break;
     case 's': r->gateway.slots = optarg; break;
     case 't': r->gateway.threads = optarg; break;
+    case 'T': r->gateway.chat_template = optarg; break;
+    case 'R': r->gateway.reasoning = optarg; break;
     case 'S': r->chat.system = optarg; break;
     case 'm': r->chat.message = optarg; break;
     case 'L': r->gateway.log = optarg; break;
@@ -222,6 +227,14 @@ static int check_listen(const char *listen)
     if (cli_listen(command, str_of(listen), false, &fd, &port)) return CLI_FAILED;
     close(fd);
     return CLI_OK;
+}
+
+static int check_template(const char *text)
+{
+    if (!text || str_starts(str_of(text), STR("builtin:")) || access(text, R_OK) == 0)
+        return CLI_OK;
+    return cli_fail(command, "--template %s: %s; templates of ours are written builtin:NAME", text,
+                    err_text(-errno));
 }
 
 static int check_question(struct run *r)
@@ -309,6 +322,7 @@ int cmd_run(int argc, char **argv)
     char **files = argv + optind;
     r.gateway.models = r.models;
     code = check_question(&r);
+    if (!code) code = check_template(r.gateway.chat_template);
     for (size_t i = 0; i < r.file_count && !code; i++)
         code = add_file(&r, i, files[i]);
     if (!code) cli_prepare_process();

@@ -49,7 +49,7 @@ static const struct conf_row engine_rows[] = {
     {.name = "env", .type = CONF_PAIRS, ROWS(conf_engine, env, env_count),
      .max = TEXT_MAX_BYTES * 4, .flags = CONF_SECRET | CONF_MULTILINE,
      .doc = "Variables added to the process's environment."},
-    {.name = "context", .type = CONF_SIZE, ROW(conf_engine, context), .max = 16 * MIB,
+    {.name = "context", .type = CONF_SIZE, ROW(conf_engine, context), .min = 16, .max = 16 * MIB,
      .zero = "model", .standard = "model", .unit = "tokens",
      .belongs_to = "file",
      .doc = "Context length of each sequence; `model` takes what the file says, at most 4096."},
@@ -77,8 +77,9 @@ static const struct conf_row engine_rows[] = {
     {.name = "template", .type = CONF_TEXT, ROW(conf_engine, template), .max = TEXT_MAX_BYTES,
      .flags = CONF_PATH, .scheme = "builtin:", .choice = 2, .belongs_to = "file",
      .implied = "the model's own",
-     .doc = "Chat template instead of the model's own: a file with Jinja, or `builtin:NAME` "
-            "(`hostler-engine --help` lists them)."},
+     .doc = "Chat template instead of the model's own: a file with Jinja, whose relative path starts "
+            "at the folder of this configuration file, or `builtin:NAME` (`hostler-engine --help` "
+            "lists them)."},
     {.name = "template_text", .type = CONF_TEXT, ROW(conf_engine, template_text),
      .max = 96 * KIB, .flags = CONF_MULTILINE, .choice = 2, .belongs_to = "file",
      .implied = "the model's own", .doc = "The same, written here."},

@@ -43,6 +43,7 @@ static int read_chat(struct preparation *p)
     struct str model;
     int err = body_read_template(&p->arena, p->call->body, &model, &chat, &p->error);
     if (!err) err = hosted_check_name(p->hosted, &p->arena, model, &p->error);
+    if (!err) err = hosted_check_generates(p->hosted, &p->arena, &p->error);
     if (!err) err = chat_render(p->hosted->template, &p->arena, &chat, &prompt, &p->error);
     return err ? err : write_prompt(a, &prompt);
 }

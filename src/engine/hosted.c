@@ -88,3 +88,12 @@ int hosted_check_name(const struct hosted *h, struct arena *arena, struct str na
     error->status = 404;
     return ERR_NOT_FOUND;
 }
+
+int hosted_check_generates(const struct hosted *h, struct arena *arena, struct refusal *error)
+{
+    if (h->context) return 0;
+    return refuse_field(arena, error, "model", "unsupported_model",
+                        "This model generates no text: it is for %s.",
+                        h->info->ranks ? "ranking, at /v1/rerank and /v1/score"
+                                       : "vectors of texts, at /v1/embeddings");
+}

@@ -50,4 +50,8 @@ void hosted_stop(struct hosted *h);
 MUST_CHECK int hosted_check_name(const struct hosted *h, struct arena *arena, struct str name,
                                  struct refusal *error);
 
+/* 0 when the model generates text; else ERR_INVALID and *error. */
+MUST_CHECK int hosted_check_generates(const struct hosted *h, struct arena *arena,
+                                      struct refusal *error);
+
 #endif

@@ -186,6 +186,27 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+/* What a value may be. */
+static const char *wanted(int option)
+{
+    switch (option) {
+    case OPT_ALIAS: return "a name";
+    case OPT_CONTEXT: return "16 to 16777216 tokens";
+    case OPT_SLOTS: return "1 to 128";
+    case OPT_THREADS: return "auto, or 1 to 1024";
+    case OPT_BATCH: return "32 to 8192 tokens";
+    case OPT_KV: return "f16, f32 or q8_0";
+    case OPT_BLAS:
+    case OPT_REASONING: return "auto or off";
+    case OPT_POOLING: return "model, mean, cls, last or rank";
+    case OPT_QUEUE: return "1 to 1048576 requests";
+    case OPT_DRAIN: return "0 to 86400 seconds";
+    case OPT_LOG_FORMAT: return "auto, text or json";
+    case OPT_LOG_LEVEL: return "debug, info, warn or error";
+    default: return "something else";
+    }
+}
+
 static bool set_option(struct settings *s, int option, const char *value)
 {
     static const char *const kv[] = {"f16", "f32", "q8_0"};
@@ -270,8 +291,12 @@ static int read_options(int argc, char **argv, struct settings *s)
         }
         if (option == '?' || option == ':')
             return usage("unknown option or missing value: %s", argv[optind - 1]);
-        if (!set_option(s, option, optarg))
-            return usage("a bad value for --%s", options[index].name);
+        if (!set_option(s, option, optarg)) {
+            char what[160];
+            (void)snprintf(what, sizeof what, "'%.60s' for --%s, which takes %s", optarg,
+                           options[index].name, wanted(option));
+            return usage("a bad value: %s", what);
+        }
     }
     if (optind < argc) return usage("what is '%s'?", argv[optind]);
     if (!s->model) return usage("%s", "--model is missing");

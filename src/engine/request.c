@@ -165,9 +165,8 @@ static int read_request(struct preparation *p)
     if (err) return err;
     err = hosted_check_name(h, &p->arena, asked->model, &p->error);
     if (err) return err;
-    if (!h->context)
-        return refuse_field(&p->arena, &p->error, "model", "unsupported_model",
-                            "This model generates no text.");
+    err = hosted_check_generates(h, &p->arena, &p->error);
+    if (err) return err;
     p->param = is_chat ? "messages" : "prompt";
     p->room = h->context->length - 1;
     p->around = true;

@@ -11,8 +11,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    struct gguf_facts facts;
     char why[GGUF_WHY_MAX] = "";
-    int err = gguf_check(str_n((const char *)data, size), size, why);
+    int err = gguf_check(str_n((const char *)data, size), size, &facts, why);
     if (err && (err != ERR_INVALID && err != ERR_UNSUPPORTED)) abort();
     if (err && !why[0]) abort();
     return 0;

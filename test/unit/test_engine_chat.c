@@ -268,7 +268,7 @@ static void what_is_wrong_is_said(void **state)
         {{.source = "builtin:nothing"}, "no chat template builtin:nothing, only chatml, "},
         {{.source = "/nonexistent/file"}, "/nonexistent/file cannot be read: "},
         {{.source = "/"}, "cannot be read: "},
-        {{.text = "{% if %}"}, "the configuration's: line 1, column "},
+        {{.text = "{% if %}"}, "template_text: line 1, column "},
     };
     char why[CHAT_WHY_MAX];
     begin(&f, PLAIN);

@@ -81,8 +81,9 @@ static size_t make(struct buf *b)
 
 static int check(struct str file, char why[GGUF_WHY_MAX])
 {
+    struct gguf_facts facts;
     why[0] = 0;
-    return gguf_check(file, file.len, why);
+    return gguf_check(file, file.len, &facts, why);
 }
 
 static void a_whole_file_passes(void **state)
@@ -148,9 +149,10 @@ static void what_is_none_is_named(void **state)
     assert_non_null(strstr(why, "version 1"));
     assert_int_equal(check(STR("GGUF\0\0\0\x03"), why), ERR_UNSUPPORTED);
     assert_non_null(strstr(why, "big-endian"));
-    assert_int_equal(gguf_check_file("/nonexistent/x.gguf", why), -2);
-    assert_int_equal(gguf_check_file("/", why), ERR_INVALID);
-    assert_int_equal(gguf_check_file("/dev/null", why), ERR_INVALID);
+    struct gguf_facts facts;
+    assert_int_equal(gguf_check_file("/nonexistent/x.gguf", &facts, why), -2);
+    assert_int_equal(gguf_check_file("/", &facts, why), ERR_INVALID);
+    assert_int_equal(gguf_check_file("/dev/null", &facts, why), ERR_INVALID);
 }
 
 int main(void)

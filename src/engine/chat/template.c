@@ -139,7 +139,7 @@ int chat_template_new(const struct chat_template_options *options, const struct 
     t->bos = vocab_info(vocab)->bos_name;
     t->eos = vocab_info(vocab)->eos_name;
     if (options->text)
-        err = take_text(t, "the configuration's", str_of(options->text), why);
+        err = take_text(t, "template_text", str_of(options->text), why);
     else if (str_starts(source, builtin))
         err = take_builtin(t, str_skip(source, builtin.len), options->source, why);
     else if (source.len)

@@ -149,6 +149,7 @@ static int read_pair(struct reader *r)
 struct extent {
     uint64_t end; /* where the furthest tensor ends, from where the data begins */
     struct str furthest;
+    bool has_head;
 };
 
 static int read_shape(struct reader *r, uint64_t *row, uint64_t *elements)
@@ -181,6 +182,7 @@ static int read_tensor(struct reader *r, struct extent *extent)
     if (!err) err = take_u32(r, &type);
     if (!err) err = take_u64(r, &offset);
     if (err) return err;
+    extent->has_head |= str_starts(name, STR("cls."));
     if (type < ARRAY_LEN(blocks) && blocks[type].elements) {
         if (row % blocks[type].elements)
             return refuse(r, ERR_INVALID, "malformed: a tensor's row of %llu elements",
@@ -235,7 +237,7 @@ static int read_header(struct reader *r, uint64_t *tensors, uint64_t *pairs)
     return 0;
 }
 
-int gguf_check(struct str file, uint64_t size, char why[GGUF_WHY_MAX])
+int gguf_check(struct str file, uint64_t size, struct gguf_facts *facts, char why[GGUF_WHY_MAX])
 {
     struct reader r = {.rest = file, .size = size, .alignment = ALIGNMENT_DEFAULT, .why = why};
     struct extent extent = {0};
@@ -245,11 +247,12 @@ int gguf_check(struct str file, uint64_t size, char why[GGUF_WHY_MAX])
         err = read_pair(&r);
     for (uint64_t i = 0; !err && i < tensors; i++)
         err = read_tensor(&r, &extent);
+    facts->has_head = extent.has_head;
     if (!err && !tensors) err = refuse(&r, ERR_INVALID, "the file has no tensors");
     return err ? err : check_data(&r, &extent);
 }
 
-int gguf_check_file(const char *path, char why[GGUF_WHY_MAX])
+int gguf_check_file(const char *path, struct gguf_facts *facts, char why[GGUF_WHY_MAX])
 {
     struct stat st;
     int err = 0;
@@ -268,7 +271,7 @@ int gguf_check_file(const char *path, char why[GGUF_WHY_MAX])
             err = -errno;
             (void)snprintf(why, GGUF_WHY_MAX, "%s", err_text(err));
         } else {
-            err = gguf_check(str_n(map, size), size, why);
+            err = gguf_check(str_n(map, size), size, facts, why);
             munmap(map, size);
         }
     }

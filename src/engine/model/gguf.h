@@ -13,11 +13,17 @@
 
 enum { GGUF_WHY_MAX = 256 };
 
+/* What a file has that its metadata need not tell. */
+struct gguf_facts {
+    bool has_head; /* tensors that classify texts, or rank them */
+};
+
 /* `file`: what there is of it; `size`: how long it is, at least file.len. 0, or ERR_INVALID or
  * ERR_UNSUPPORTED and the reason. Header, metadata and tensor table must lie within `file`. */
-MUST_CHECK int gguf_check(struct str file, uint64_t size, char why[GGUF_WHY_MAX]);
+MUST_CHECK int gguf_check(struct str file, uint64_t size, struct gguf_facts *facts,
+                          char why[GGUF_WHY_MAX]);
 
 /* The same for a file on disk; also the errno of opening it. */
-MUST_CHECK int gguf_check_file(const char *path, char why[GGUF_WHY_MAX]);
+MUST_CHECK int gguf_check_file(const char *path, struct gguf_facts *facts, char why[GGUF_WHY_MAX]);
 
 #endif

@@ -11,7 +11,6 @@
 #include <ggml-backend.h>
 
 #include "base/err.h"
-#include "engine/model/gguf.h"
 #include "engine/model/llama_priv.h"
 #include "obs/log.h"
 
@@ -159,7 +158,7 @@ static int load_weights(struct model *m, char why[MODEL_WHY_MAX])
 {
     const char *path = m->options.path;
     char text[GGUF_WHY_MAX] = "";
-    int err = gguf_check_file(path, text);
+    int err = gguf_check_file(path, &m->facts, text);
     if (err) return fail(why, path, err, text);
     load_backends();
     if (!ggml_backend_reg_count())
@@ -206,9 +205,10 @@ static int open_parts(struct model *m, char why[MODEL_WHY_MAX])
     if (err) return err;
     m->info.ranks = pooling == MODEL_POOLING_RANK;
     m->info.embeds = !m->info.ranks;
+    if (m->info.ranks && !m->facts.has_head)
+        return fail(why, m->options.path, ERR_UNSUPPORTED,
+                    "the model has no head for ranking, which pooling 'rank' needs");
     m->embedder = llama__embedder_new(m, pooling);
-    if (!embed_info(m->embedder)->length)
-        return fail(why, m->options.path, ERR_UNSUPPORTED, "the model has no head for ranking");
     return 0;
 }
 

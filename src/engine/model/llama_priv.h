@@ -8,6 +8,7 @@
 #include "engine/model/blas.h"
 #include "engine/model/context.h"
 #include "engine/model/embed.h"
+#include "engine/model/gguf.h"
 #include "engine/model/model.h"
 #include "engine/model/vocab.h"
 
@@ -18,6 +19,7 @@ struct model {
     unsigned threads;
     struct blas blas;
     bool recurrent; /* its state cannot be cut */
+    struct gguf_facts facts;
     struct vocab *vocab;
     struct context *context;
     struct embedder *embedder;
