@@ -62,9 +62,9 @@ void token__take(struct scheduler *s, struct sequence *q, float *logits)
     sequence_push(q, choice.token);
     remember_choice(q, &choice);
     bool last = q->generated == q->max_tokens;
-    struct str text = reasoning_marker(&q->reasoning, choice.token);
-    if (!text.ptr) text = str_n(bytes, vocab_piece(s->vocab, choice.token, false, bytes));
-    if (read_text(s, q, text, last, &pieces) == STOP_FOUND)
+    bool named = reasoning_reads_name(&q->reasoning, choice.token);
+    size_t len = vocab_piece(s->vocab, choice.token, named, bytes);
+    if (read_text(s, q, str_n(bytes, len), last, &pieces) == STOP_FOUND)
         tell__end(s, q, &pieces, FINISH_STOP);
     else if (last)
         tell__end(s, q, &pieces, FINISH_LENGTH);

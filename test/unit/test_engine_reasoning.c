@@ -86,6 +86,38 @@ static void thoughts_are_told_from_the_answer_at_every_cut(void **state)
     }
 }
 
+/* gpt-oss's channels: markers of control tokens and words. */
+static void channels_are_told_apart_at_every_cut(void **state)
+{
+    (void)state;
+    static const struct reasoning_markers channels = {
+        .start = STR_INIT("<|channel|>analysis<|message|>"),
+        .end = STR_INIT("<|end|>"),
+        .answer = STR_INIT("<|channel|>final<|message|>"),
+        .turn = STR_INIT("<|start|>assistant"),
+        .spelled = true};
+    static const struct {
+        const char *text, *thought, *content;
+    } rows[] = {
+        {"<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>yes",
+         "hm", "yes"},
+        {"<|channel|>final<|message|>yes", "", "yes"},
+        {"<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>analysis<|message|>b<|end|>"
+         "<|start|>assistant<|channel|>final<|message|>c",
+         "ab", "c"},
+        {"plain", "", "plain"},
+        {"<|channel|>comment", "", "<|channel|>comment"},
+        {"<|channel|>analysis<|message|>hm<|end|>rest", "hm", "rest"},
+        {"<|channel|>analysis<|message|>cut", "cut", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t len = strlen(rows[i].text);
+        for (size_t a = 0; a <= len; a++)
+            for (size_t b = a; b <= len; b++)
+                check(&channels, false, rows[i].text, a, b, rows[i].thought, rows[i].content);
+    }
+}
+
 static void without_markers_all_is_content(void **state)
 {
     (void)state;
@@ -117,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thoughts_are_told_from_the_answer_at_every_cut),
+        cmocka_unit_test(channels_are_told_apart_at_every_cut),
         cmocka_unit_test(without_markers_all_is_content),
         cmocka_unit_test(nothing_is_held_that_need_not_be),
     };

@@ -13,14 +13,31 @@
 
 enum { SOURCE_MAX = 1024 * 1024 };
 
-/* How templates mark thoughts, and what shows that one does. */
-static const struct reasoning_markers known_markers[] = {
-    {.start = STR_INIT("<think>"), .end = STR_INIT("</think>")},
-    {.start = STR_INIT("<|START_THINKING|>"), .end = STR_INIT("<|END_THINKING|>")},
-    {.start = STR_INIT("[THINK]"), .end = STR_INIT("[/THINK]")},
-    {.start = STR_INIT("<seed:think>"), .end = STR_INIT("</seed:think>")},
-    {.start = STR_INIT("<thought>"), .end = STR_INIT("</thought>")},
-    {.start = STR_INIT("<reasoning>"), .end = STR_INIT("</reasoning>")},
+/* How templates mark thoughts, and what in a template shows that it does. */
+static const struct {
+    struct str sign;
+    struct reasoning_markers markers;
+} known[] = {
+    {STR_INIT("<|channel|>analysis<|message|>"),
+     {.start = STR_INIT("<|channel|>analysis<|message|>"),
+      .end = STR_INIT("<|end|>"),
+      .answer = STR_INIT("<|channel|>final<|message|>"),
+      .turn = STR_INIT("<|start|>assistant"),
+      .spelled = true}},
+#define TAGS(open, close)                                   \
+    {                                                       \
+        STR_INIT(close),                                    \
+        {                                                   \
+            .start = STR_INIT(open), .end = STR_INIT(close) \
+        }                                                   \
+    }
+    TAGS("<think>", "</think>"),
+    TAGS("<|START_THINKING|>", "<|END_THINKING|>"),
+    TAGS("[THINK]", "[/THINK]"),
+    TAGS("<seed:think>", "</seed:think>"),
+    TAGS("<thought>", "</thought>"),
+    TAGS("<reasoning>", "</reasoning>"),
+#undef TAGS
 };
 
 static int32_t control_of(const struct vocab *vocab, struct str name)
@@ -33,8 +50,8 @@ static struct reasoning_markers markers_of(struct str text, const struct vocab *
 {
     struct reasoning_markers m = {.start = STR_NULL};
     size_t count = 0;
-    for (size_t i = 0; i < ARRAY_LEN(known_markers) && !m.start.ptr; i++)
-        if (str_find(text, known_markers[i].end) >= 0) m = known_markers[i];
+    for (size_t i = 0; i < ARRAY_LEN(known) && !m.start.ptr; i++)
+        if (str_find(text, known[i].sign) >= 0) m = known[i].markers;
     if (!m.start.ptr) return m;
     m.start_control = control_of(vocab, m.start);
     m.end_control = control_of(vocab, m.end);

@@ -16,7 +16,9 @@ struct piece {
     struct str text;
 };
 
-enum { PIECES_MAX = 4 }; /* out of one token's text */
+/* Out of one token's text and what was held back before it: a stop string's length and a token's,
+ * of which a piece and its markers take more than 50 bytes. */
+enum { PIECES_MAX = 24 };
 
 struct pieces {
     struct piece all[PIECES_MAX];

@@ -22,11 +22,12 @@ void reasoning_fini(struct reasoning *r)
     buf_fini(&r->held);
 }
 
-struct str reasoning_marker(const struct reasoning *r, int32_t token)
+bool reasoning_reads_name(const struct reasoning *r, int32_t token)
 {
-    if (!r->markers.start.ptr || token < 0) return STR_NULL;
-    if (token == r->markers.start_control) return r->markers.start;
-    return token == r->markers.end_control ? r->markers.end : STR_NULL;
+    const struct reasoning_markers *m = &r->markers;
+    if (!m->start.ptr) return false;
+    if (m->spelled) return r->state != REASONING_ANSWER;
+    return token == m->start_control || token == m->end_control;
 }
 
 static size_t blanks(struct str text)
@@ -55,16 +56,37 @@ static size_t possible(struct str marker, struct str text)
 
 /* Each returns how many bytes of `text` it is done with; 0: it waits for more. */
 
+/* True when `text` may become the marker, or more than it. */
+static bool may_be(struct str marker, struct str text)
+{
+    return marker.ptr && str_starts(marker, text);
+}
+
 static size_t start(struct reasoning *r, struct str text, bool last)
 {
+    const struct reasoning_markers *m = &r->markers;
     size_t white = blanks(text);
     struct str rest = str_skip(text, white);
-    if (str_starts(rest, r->markers.start)) {
+    if (str_starts(rest, m->start)) {
         r->state = REASONING_THINKING;
         r->skips = true;
-        return white + r->markers.start.len;
+        return white + m->start.len;
     }
-    if (last || !str_starts(r->markers.start, rest)) r->state = REASONING_ANSWER;
+    if (m->answer.ptr && str_starts(rest, m->answer)) {
+        r->state = REASONING_ANSWER;
+        return white + m->answer.len;
+    }
+    if (last || (!may_be(m->start, rest) && !may_be(m->answer, rest))) r->state = REASONING_ANSWER;
+    return 0;
+}
+
+static size_t between(struct reasoning *r, struct str text, bool last)
+{
+    if (str_starts(text, r->markers.turn)) {
+        r->state = REASONING_START;
+        return r->markers.turn.len;
+    }
+    if (last || !may_be(r->markers.turn, text)) r->state = REASONING_ANSWER;
     return 0;
 }
 
@@ -74,7 +96,7 @@ static size_t think(struct reasoning *r, struct str text, bool last, struct piec
     if (at >= 0) {
         pieces_add(out, PIECE_REASONING,
                    str_sub(text, 0, without_blanks(str_sub(text, 0, (size_t)at))));
-        r->state = REASONING_ANSWER;
+        r->state = r->markers.turn.ptr ? REASONING_BETWEEN : REASONING_ANSWER;
         r->skips = true;
         return (size_t)at + r->markers.end.len;
     }
@@ -91,6 +113,7 @@ static size_t advance(struct reasoning *r, struct str text, bool last, struct pi
     switch (r->state) {
     case REASONING_START: return start(r, text, last);
     case REASONING_THINKING: return think(r, text, last, out);
+    case REASONING_BETWEEN: return between(r, text, last);
     case REASONING_ANSWER: break;
     }
     pieces_add(out, PIECE_CONTENT, text);
