@@ -19,7 +19,7 @@ setup: ## install what building and testing need
 	@scripts/setup --for test
 
 run: all ## set up, build and serve the demo, or MODEL=smollm2, or MODEL=PATH.gguf, on 127.0.0.1:8080 until Ctrl-C
-	@exec scripts/run $(if $(MODEL),--model "$(MODEL)")
+	@exec scripts/run $(if $(MODEL),--model "$$MODEL")
 
 test: ## set up, build with sanitizers and run every suite; ends with `N passed, N failed`
 	@scripts/setup --for test || { echo '0 passed, 1 failed'; exit 1; }

@@ -79,7 +79,7 @@ static const struct conf_row engine_rows[] = {
      .implied = "the model's own",
      .doc = "Chat template instead of the model's own: a file with Jinja, whose relative path starts "
             "at the folder of this configuration file, or `builtin:NAME` (`hostler-engine --help` "
-            "lists them)."},
+            "lists them). A file is read when the engine starts."},
     {.name = "template_text", .type = CONF_TEXT, ROW(conf_engine, template_text),
      .max = 96 * KIB, .flags = CONF_MULTILINE, .choice = 2, .belongs_to = "file",
      .implied = "the model's own", .doc = "The same, written here."},

@@ -121,8 +121,9 @@ static int read_goes_on(struct fields *f, struct chat *out)
     if (!err) err = fields_bool(f, "add_generation_prompt", &out->new_turn);
     if (err) return err;
     if (out->goes_on && !begun)
-        return refuse_field(f->arena, f->error, "continue_final_message", NULL,
-                            "The last message is not the assistant's, so it cannot be continued.");
+        return refuse_field(
+            f->arena, f->error, "continue_final_message", NULL,
+            "The last message is no text of the assistant's, so it cannot be continued.");
     return 0;
 }
 
@@ -142,7 +143,11 @@ static int read_thinking(struct fields *f, struct chat *out)
     if (!fields_absent(v)) out->thinking = v;
     if (out->thinking && json_type(v) != JSON_BOOL)
         return fields_wrong_type(f, "enable_thinking", "true or false");
-    return fields_str(f, "reasoning_effort", &out->effort);
+    const struct json *effort = json_get(f->body, "reasoning_effort");
+    if (!fields_absent(effort)) out->effort = effort;
+    if (out->effort && json_type(effort) != JSON_STRING)
+        return fields_wrong_type(f, "reasoning_effort", "a string");
+    return 0;
 }
 
 /* Names that runtimes have for it. */

@@ -42,7 +42,6 @@ static const char *const read_fields[] = {
     "add_special",
     "tokens",
     "query",
-    "documents",
     "top_n",
     "return_documents",
     "text_1",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What must not come next: a chain of maskers that stands before the sampler, one for each reason.
- * A chain belongs to one sequence and is the compute thread's. */
+ * The last of a chain has the last word. A chain belongs to one sequence and is the compute
+ * thread's. */
 #ifndef HOSTLER_ENGINE_MASK_H
 #define HOSTLER_ENGINE_MASK_H
 

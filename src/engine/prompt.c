@@ -76,10 +76,28 @@ static void add_span(struct builder *b, struct prompt_span span)
     p->left += span.text.len;
 }
 
+/* Where the first guarded name begins; -1: there is none. */
+static ptrdiff_t find_guarded(const struct builder *b, struct str text)
+{
+    ptrdiff_t first = -1;
+    for (size_t i = 0; i < b->guarded_count; i++) {
+        ptrdiff_t at = str_find(text, b->guarded[i]);
+        if (at >= 0 && (first < 0 || at < first)) first = at;
+    }
+    return first;
+}
+
+/* A guarded name that a run has whole is not the template's, which has its own as tokens: it came
+ * with a content, or was put together of both. It is cut in two. */
 static void end_run(struct builder *b)
 {
-    if (b->len > b->run)
-        add_span(b, (struct prompt_span){str_n(b->text + b->run, b->len - b->run), -1, false});
+    struct str text = str_n(b->text + b->run, b->len - b->run);
+    ptrdiff_t at;
+    while ((at = find_guarded(b, text)) >= 0) {
+        add_span(b, (struct prompt_span){str_sub(text, 0, (size_t)at + 1), -1, false});
+        text = str_skip(text, (size_t)at + 1);
+    }
+    if (text.len) add_span(b, (struct prompt_span){text, -1, false});
     b->run = b->len;
 }
 
@@ -107,28 +125,6 @@ static void add_template(struct builder *b, struct str text)
         add_run(b, str_sub(text, 0, at));
         add_special(b, s);
         text = str_skip(text, at + s->name.len);
-    }
-    add_run(b, text);
-}
-
-/* Where the first guarded name begins; -1: there is none. */
-static ptrdiff_t find_guarded(const struct builder *b, struct str text)
-{
-    ptrdiff_t first = -1;
-    for (size_t i = 0; i < b->guarded_count; i++) {
-        ptrdiff_t at = str_find(text, b->guarded[i]);
-        if (at >= 0 && (first < 0 || at < first)) first = at;
-    }
-    return first;
-}
-
-static void add_content(struct builder *b, struct str text)
-{
-    ptrdiff_t at;
-    while ((at = find_guarded(b, text)) >= 0) {
-        add_run(b, str_sub(text, 0, (size_t)at + 1));
-        end_run(b);
-        text = str_skip(text, (size_t)at + 1);
     }
     add_run(b, text);
 }
@@ -194,7 +190,7 @@ static void add_part(struct builder *b, const struct prompt_part *part)
     } else if (part->own) {
         add_template(b, part->text);
     } else {
-        add_content(b, part->text);
+        add_run(b, part->text);
     }
 }
 

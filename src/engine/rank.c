@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/rank.h"
 
+#include <math.h>
+
 #include "base/err.h"
 #include "engine/prompt.h"
 
@@ -11,12 +13,12 @@ static bool of_pairs(const struct vectors *v)
     return v->preparation.hosted->info->ranks;
 }
 
-int rank_check(struct vectors *v, const struct rank *r, struct str model, const char *param)
+int rank_check(struct vectors *v, const struct rank *r, struct str model)
 {
     size_t prompts = of_pairs(v) ? r->count : r->first_count + r->count;
     for (size_t i = 0; i < r->count; i++)
         v->preparation.bytes += r->second[i].len;
-    return vectors_check(v, model, param, prompts);
+    return vectors_check(v, model, r->second_name, prompts);
 }
 
 static const struct str *first_of(const struct rank *r, size_t index)
@@ -56,21 +58,33 @@ static size_t join(const struct vocab_info *info, struct str query, struct str d
     return n;
 }
 
+/* One text, which may not hold control tokens either. */
+static size_t alone(const struct vocab_info *info, struct str text, struct prompt_part *out)
+{
+    out[0] = (struct prompt_part){text, false, -1};
+    out[1] = (struct prompt_part){.token = info->end};
+    return info->end >= 0 ? 2 : 1;
+}
+
 int rank_begin_prompt(struct vectors *v, const struct rank *r, size_t index)
 {
     enum { PARTS = 16 };
     struct preparation *p = &v->preparation;
     const struct hosted *h = p->hosted;
+    const struct vocab_info *info = vocab_info(h->vocab);
     struct prompt_part parts[PARTS];
+    size_t n;
     if (!of_pairs(v)) {
-        struct str text =
-            index < r->first_count ? r->first[index] : r->second[index - r->first_count];
-        return prompt_of_text(&p->prompt, &p->arena, h->vocab, text, true, p->room);
+        bool first = index < r->first_count;
+        p->param = first ? r->first_name : r->second_name;
+        n = alone(info, first ? r->first[index] : r->second[index - r->first_count], parts);
+    } else {
+        struct str query = *first_of(r, index), document = r->second[index];
+        p->param = query.len > document.len ? r->first_name : r->second_name;
+        n = h->info->rank_template
+                ? fill_template(str_of(h->info->rank_template), query, document, parts, PARTS)
+                : join(info, query, document, parts);
     }
-    struct str query = *first_of(r, index), document = r->second[index];
-    size_t n = h->info->rank_template
-                   ? fill_template(str_of(h->info->rank_template), query, document, parts, PARTS)
-                   : join(vocab_info(h->vocab), query, document, parts);
     return prompt_of_parts(&p->prompt, &p->arena, h->vocab, parts, n, p->room);
 }
 
@@ -83,5 +97,6 @@ float rank_score(const struct vectors *v, const struct rank *r, size_t index)
     const float *b = vectors_at(v, r->first_count + index);
     for (uint32_t i = 0; i < length; i++)
         sum += (double)a[i] * (double)b[i];
-    return (float)sum;
+    /* Equal texts differ in the last digits by where they stood in a batch. */
+    return (float)(round(sum * 1e6) / 1e6);
 }

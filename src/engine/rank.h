@@ -9,13 +9,13 @@
  * second[i]. On the preparation's arena. */
 struct rank {
     const struct str *first, *second;
+    const char *first_name, *second_name; /* for refusals */
     size_t first_count;
     size_t count;
 };
 
-/* For `read`: what vectors have to be computed. `param` names the texts in refusals. */
-MUST_CHECK int rank_check(struct vectors *v, const struct rank *r, struct str model,
-                          const char *param);
+/* For `read`: what vectors have to be computed. */
+MUST_CHECK int rank_check(struct vectors *v, const struct rank *r, struct str model);
 
 /* For the preparation's begin_prompt. */
 int rank_begin_prompt(struct vectors *v, const struct rank *r, size_t index);

@@ -167,6 +167,10 @@ static int read_request(struct preparation *p)
     if (err) return err;
     err = hosted_check_generates(h, &p->arena, &p->error);
     if (err) return err;
+    if (is_chat && asked->thinking_budget >= 0 && !chat_template_markers(h->template)->start.ptr)
+        return refuse_field(&p->arena, &p->error, "thinking_budget", "unsupported_parameter",
+                            "A budget of thoughts needs a chat template that marks them, and "
+                            "'reasoning' that is not off.");
     p->param = is_chat ? "messages" : "prompt";
     p->room = h->context->length - 1;
     p->around = true;

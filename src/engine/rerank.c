@@ -57,6 +57,8 @@ static int read_fields(struct fields *f, struct rerank *r, struct str *model)
     if (!err) err = fields_bool(f, "return_documents", &r->return_documents);
     r->top_n = MIN(r->top_n, (int64_t)r->rank.count);
     r->rank.first = &r->query;
+    r->rank.first_name = "query";
+    r->rank.second_name = "documents";
     r->rank.first_count = 1;
     return err;
 }
@@ -70,7 +72,7 @@ static int read_rerank(struct preparation *p)
         fields_begin(&f, &p->arena, p->call->body, vocab_info(p->hosted->vocab)->count, &p->error);
     if (!err) err = read_fields(&f, r, &model);
     vectors_of(p)->asked = r;
-    return err ? err : rank_check(vectors_of(p), &r->rank, model, "documents");
+    return err ? err : rank_check(vectors_of(p), &r->rank, model);
 }
 
 static int begin_prompt(struct preparation *p, size_t index)

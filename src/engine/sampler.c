@@ -45,6 +45,7 @@ void sampler_init(struct sampler *s, const struct sampler_params *params, uint32
 {
     *s = (struct sampler){.params = *params, .vocab = vocab};
     rng_seed(&s->rng, params->seed);
+    s->params.bias = NULL;
     if (params->bias_count) {
         size_t size = params->bias_count * sizeof *params->bias;
         s->params.bias = memcpy(mem_must(size), params->bias, size);

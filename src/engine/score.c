@@ -39,8 +39,10 @@ static int read_score(struct preparation *p)
         return refuse_field(&p->arena, &p->error, "text_2", NULL,
                             "'text_1' must be one text, or as many as 'text_2', which has %zu.",
                             r->count);
+    r->first_name = "text_1";
+    r->second_name = "text_2";
     vectors_of(p)->asked = r;
-    return rank_check(vectors_of(p), r, model, "text_2");
+    return rank_check(vectors_of(p), r, model);
 }
 
 static int begin_prompt(struct preparation *p, size_t index)

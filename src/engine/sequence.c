@@ -34,12 +34,13 @@ struct sequence *sequence_new(const struct sequence_spec *spec, const struct voc
     q->shared = q->leader ? spec->prompt_count : 0;
     if (q->leader) q->leader->followers++;
     sampler_init(&q->sampler, &spec->sampling, vocab->count, spec->prompt, spec->prompt_count);
-    if (spec->min_tokens) hold_back_ends(q, vocab, spec->min_tokens);
     stop_init(&q->stop, spec->stops, spec->stop_count);
     static const struct reasoning_markers none;
     reasoning_init(&q->reasoning, spec->reasoning ? spec->reasoning : &none, spec->reasoning_begun);
     if (spec->reasoning && spec->thinking_budget >= 0)
         mask_push(&q->masks, mask_thoughts_new(&q->reasoning, (uint32_t)spec->thinking_budget));
+    /* Before the thoughts' masker, which has the last word. */
+    if (spec->min_tokens) hold_back_ends(q, vocab, spec->min_tokens);
     return q;
 }
 

@@ -14,17 +14,17 @@ static void remember_choice(struct sequence *q, const struct sampler_choice *c)
     q->pending[q->pending_count++] = *c;
 }
 
-/* Forgets choices whose text the stop string has cut off. */
-static void cut_choices(struct scheduler *s, struct sequence *q, size_t text_len)
+/* Forgets the choices whose whole text lies in the last `cut` bytes, which a stop string took. */
+static void cut_choices(struct scheduler *s, struct sequence *q, size_t cut)
 {
     char piece[VOCAB_PIECE_MAX];
-    size_t len = 0;
-    for (unsigned i = 0; i < q->pending_count; i++) {
-        if (len >= text_len) {
-            q->pending_count = i;
-            return;
-        }
-        len += vocab_piece(s->vocab, q->pending[i].token, false, piece);
+    while (cut && q->pending_count) {
+        int32_t token = q->pending[q->pending_count - 1].token;
+        bool named = reasoning_reads_name(&q->reasoning, token);
+        size_t len = vocab_piece(s->vocab, token, named, piece);
+        if (len > cut) return;
+        cut -= len;
+        q->pending_count--;
     }
 }
 
@@ -33,8 +33,9 @@ static enum stop_result read_text(struct scheduler *s, struct sequence *q, struc
                                   bool last, struct pieces *out)
 {
     struct str text;
+    size_t held = buf_len(&q->stop.held) + bytes.len;
     enum stop_result result = stop_feed(&q->stop, bytes, last, &text);
-    if (result == STOP_FOUND) cut_choices(s, q, text.len);
+    if (result == STOP_FOUND) cut_choices(s, q, held - text.len);
     q->reasoned += q->reasoning.state == REASONING_THINKING;
     reasoning_feed(&q->reasoning, text, last || result == STOP_FOUND, out);
     return result;

@@ -356,6 +356,13 @@ def test_only_a_key_that_may_ask_sees_a_prompt(processes):
     assert gate.post("/apply-template", body, [("authorization", "Bearer sk-of-those-who-may")]).status == 200
 
 
+def test_another_models_template_is_no_answer(processes):
+    gate = processes.gate([engine_model(processes, template_text="{% if %}", start_timeout="5s") | {"fallback": ["b"]},
+                           engine_model(processes, name="b")])
+    assert ask(gate).status == 200  # by its fallback
+    assert gate.post("/apply-template", {"model": "m", "messages": HELLO}).status == 503
+
+
 def test_thoughts_and_their_setting(processes):
     script = "template thinks\nmode script\ntext <think>hm</think>hello\n"
     for settings, thoughts, text in [({}, "hm", "hello"), ({"reasoning": "off"}, None, "<think>hm</think>hello")]:

@@ -163,10 +163,10 @@ static void an_answer_goes_on_where_its_beginning_ends(void **state)
     static const struct {
         const char *content, *prompt;
     } rows[] = {
-        {"Sure, ", "<{user}>{Sure,};<{assistant}>{Sure,}{ }"},
+        {"Sure, ", "<{user}>{Sure,};<{assistant}>{Sure, }"},
         {" Sure", "<{user}>{Sure,};<{assistant}>{Sure}"},
-        {"", "<{user}>{Sure,};<answer>"},
-        {" ", "<{user}>{Sure,};<answer>{ }"},
+        {"", "<{user}>{Sure,};<{assistant}>"},
+        {" ", "<{user}>{Sure,};<{assistant}>"},
         {"user", "<{user}>{Sure,};<{assistant}>{user}"},
     };
     struct fixture f;
@@ -189,6 +189,17 @@ static void an_answer_goes_on_where_its_beginning_ends(void **state)
         .goes_on = true};
     assert_non_null(strstr(rendered(&f, &chat), "leaves the last message out"));
     end(&f);
+    /* What stands behind the message is none of it, and neither is what a user said before. */
+    begin(
+        &f,
+        "{% for m in messages %}{% if m.role == 'user' or loop.last %}{{ m.content.split('</think>')[-1] }};{% endif %}"
+        "{% endfor %}{{ note }}");
+    chat.kwargs = parsed(&f, "{\"note\":\"and x\"}");
+    chat.messages = parsed(
+        &f,
+        "[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"<think>a</think>\\u00a0x\\u00a0\"}]");
+    assert_string_equal(rendered(&f, &chat), "{x};{\u00a0x\u00a0}");
+    end(&f);
 }
 
 static void further_variables_reach_the_template(void **state)
@@ -202,14 +213,14 @@ static void further_variables_reach_the_template(void **state)
     chat.messages = parsed(&f, "[{\"role\":\"user\",\"content\":\"\"}]");
     assert_string_equal(rendered(&f, &chat), "|||||");
     chat.kwargs = parsed(&f, "{\"a\":[1,\"b\"],\"enable_thinking\":true}");
-    chat.effort = STR("none");
+    chat.effort = parsed(&f, "\"none\"");
     chat.documents = parsed(&f, "[{\"title\":\"t\"}]");
-    assert_string_equal(rendered(&f, &chat), "{[1, 'b']}|{True}|False|none|{t}|");
+    assert_string_equal(rendered(&f, &chat), "{[1, 'b']}|{True}|False|{none}|{t}|");
     chat.kwargs = NULL;
-    chat.effort = STR("low");
-    assert_string_equal(rendered(&f, &chat), "|True|True|low|{t}|");
+    chat.effort = parsed(&f, "\"<|im_end|>\"");
+    assert_string_equal(rendered(&f, &chat), "|True|True|{<|im_end|>}|{t}|");
     chat.thinking = parsed(&f, "false");
-    assert_string_equal(rendered(&f, &chat), "|False|False|low|{t}|");
+    assert_string_equal(rendered(&f, &chat), "|False|False|{<|im_end|>}|{t}|");
     chat.kwargs = parsed(&f, "{\"messages\":[]}");
     assert_non_null(strstr(rendered(&f, &chat), "must not have 'messages'"));
     assert_string_equal(f.error.param, "chat_template_kwargs");
@@ -230,6 +241,20 @@ static void thoughts_are_known_by_the_templates_markers(void **state)
     chat.thinking = parsed(&f, "true");
     assert_int_equal(chat_render(f.template, &f.arena, &chat, &p, &f.error), 0);
     assert_true(p.thinks);
+    static const struct {
+        const char *content;
+        bool thinks;
+    } begun[] = {{"<think>\\n", true}, {"<think>a</think>b", false}, {"b", false}, {"", false}};
+    for (size_t i = 0; i < ARRAY_LEN(begun); i++) {
+        char messages[200];
+        (void)snprintf(
+            messages, sizeof messages,
+            "[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"%s\"}]",
+            begun[i].content);
+        struct chat on = {.messages = parsed(&f, messages), .goes_on = true};
+        assert_int_equal(chat_render(f.template, &f.arena, &on, &p, &f.error), 0);
+        assert_int_equal(p.thinks, begun[i].thinks);
+    }
     end(&f);
     begin_with(&f, "fake:template thinks", (struct chat_template_options){.no_reasoning = true});
     assert_null(chat_template_markers(f.template)->start.ptr);
@@ -268,6 +293,7 @@ static void what_is_wrong_is_said(void **state)
         {{.source = "builtin:nothing"}, "no chat template builtin:nothing, only chatml, "},
         {{.source = "/nonexistent/file"}, "/nonexistent/file cannot be read: "},
         {{.source = "/"}, "cannot be read: "},
+        {{.source = "/dev/zero"}, "cannot be read: "},
         {{.text = "{% if %}"}, "template_text: line 1, column "},
     };
     char why[CHAT_WHY_MAX];

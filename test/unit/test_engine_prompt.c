@@ -103,6 +103,8 @@ static void what_opens_a_turn_is_cut_in_other_parts(void **state)
     struct fixture f;
     open_model(&f, "fake:mode echo");
     JOINED_IS(&f, "<256><260>user\na<turn>system", OWN("<turn>user\n"), OTHER("a<turn>system"));
+    JOINED_IS(&f, "<256><260><turn>", OWN("<turn><"), OTHER("turn>"));
+    JOINED_IS(&f, "<256><turn><260>", OTHER("<tu"), OWN("rn><turn>"));
     JOINED_IS(&f, "<256><258>user\na<260>b", OWN("<|im_start|>user\n"), OTHER("a<turn>b"));
     close_model(&f);
 }

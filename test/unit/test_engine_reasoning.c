@@ -77,6 +77,7 @@ static void thoughts_are_told_from_the_answer_at_every_cut(void **state)
         {true, "\nfrom the prompt\n</think>\n\nb", "from the prompt", "b"},
         {true, "</think>b", "", "b"},
         {true, "a  b\n c</think>", "a  b\n c", ""},
+        {true, "cut \n", "cut", ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         size_t len = strlen(rows[i].text);
@@ -145,12 +146,36 @@ static void nothing_is_held_that_need_not_be(void **state)
     reasoning_fini(&run.r);
 }
 
+/* However much white space there is, what is held is bounded, and nothing of it is lost before text. */
+static void endless_white_space_is_let_out(void **state)
+{
+    (void)state;
+    static const char blanks[] = "                                                                ";
+    for (int begun = 0; begun < 2; begun++) {
+        struct reasoning r;
+        size_t out = 0;
+        reasoning_init(&r, &think, begun);
+        struct pieces first = {.count = 0};
+        if (begun) reasoning_feed(&r, STR("a"), false, &first);
+        for (int i = 0; i < 100000; i++) {
+            struct pieces pieces = {.count = 0};
+            reasoning_feed(&r, str_of(blanks), false, &pieces);
+            for (unsigned k = 0; k < pieces.count; k++)
+                out += pieces.all[k].text.len;
+            assert_true(buf_len(&r.held) < 1024);
+        }
+        assert_true(out > 99000 * (sizeof blanks - 1));
+        reasoning_fini(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thoughts_are_told_from_the_answer_at_every_cut),
         cmocka_unit_test(channels_are_told_apart_at_every_cut),
         cmocka_unit_test(without_markers_all_is_content),
+        cmocka_unit_test(endless_white_space_is_let_out),
         cmocka_unit_test(nothing_is_held_that_need_not_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

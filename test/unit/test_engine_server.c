@@ -358,7 +358,9 @@ static void promises_are_kept_or_refused(void **state)
         {"chat_template_kwargs", "{\"messages\":[]}", "{\"enable_thinking\":true}"},
         {"documents", "[{\"title\":\"x\"}]", "[]"},
         {"enable_thinking", "1", "false"},
-        {"thinking_budget", "\"x\"", "10"},
+        {"thinking_budget", "10", "-1"},
+        {"logit_bias", "[1]", "{}"},
+        {"logit_bias", "{\"a\":1}", "[]"},
         {"typical_p", "0.5", "1"},
         {"mirostat", "2", "0"},
         {"dry_multiplier", "0.8", "0.0"},
@@ -709,6 +711,16 @@ static void thoughts_come_as_such(void **state)
     /* Three tokens of thoughts, then their end; the script goes on where it stands. */
     p = request(w, "POST", CHAT, "{\"thinking_budget\":3,\"max_tokens\":30," HELLO "}");
     assert_int_equal(answered(w, p, "\"reasoning_content\":\"hm\",\"content\":\""), 200);
+    /* The end of thoughts comes, be it forbidden as an end of the answer. */
+    p = request(
+        w, "POST", CHAT,
+        "{\"thinking_budget\":0,\"stop_token_ids\":[60],\"min_tokens\":50,\"max_tokens\":60," HELLO
+        "}");
+    assert_int_equal(answered(w, p, "chat.completion"), 200);
+    /* Tokens that a stop string took are none of the answer's, those behind held white space are. */
+    p = request(w, "POST", CHAT, "{\"stop\":[\"m\\n\"],\"logprobs\":true," HELLO "}");
+    assert_int_equal(answered(w, p, "\"reasoning_content\":\"hm h\""), 200);
+    assert_int_equal(occurrences(p, "\"logprob\""), strlen("<think>\nhm h"));
     p = request(w, "POST", "/v1/completions", "{\"prompt\":\"<|im_start|>a\\n\"}");
     assert_int_equal(answered(w, p, "\"text\":\"<think>"), 200);
     world_free(w);

@@ -180,12 +180,14 @@ static void write_user(struct copier *c, struct str text)
     json_write_object_end(&c->w);
 }
 
-static void write_message(struct copier *c, const struct json *message)
+/* `mark`: what comes behind the content, or ptr NULL. */
+static void write_message(struct copier *c, const struct json *message, struct str mark)
 {
     struct json_iter it = {0};
     const struct json *v;
     struct str name, text = chat_content(c->arena, message);
     bool system = is_role(message, "system") || is_role(message, "developer");
+    if (text.ptr && mark.ptr) text = arena_try_cat(c->arena, text, mark);
     if (!text.ptr) c->err = ERR_TOO_LARGE;
     if (system && !c->caps->system) {
         keep_system(c, text);
@@ -216,30 +218,30 @@ static bool fits(const struct json *message, const struct chat_caps *caps)
            !json_get(message, "reasoning");
 }
 
-static bool all_fit(const struct json *messages, size_t count, const struct chat_caps *caps)
+static bool all_fit(const struct json *messages, const struct chat_caps *caps)
 {
     struct json_iter it = {0};
     const struct json *message;
-    if (count != json_count(messages)) return false;
     while (json_next_item(messages, &it, &message))
         if (!fits(message, caps)) return false;
     return true;
 }
 
-int chat_messages(struct arena *arena, const struct json *messages, size_t count,
+int chat_messages(struct arena *arena, const struct json *messages, struct str mark,
                   const struct chat_caps *caps, const struct json **out)
 {
     struct copier c = {.arena = arena, .caps = caps, .system = STR_NULL};
     struct json_iter it = {0};
     const struct json *message;
     struct buf text;
+    size_t left = json_count(messages);
     *out = messages;
-    if (all_fit(messages, count, caps)) return 0;
+    if (!mark.ptr && all_fit(messages, caps)) return 0;
     buf_init(&text, COPY_MAX);
     json_write_init(&c.w, &text);
     json_write_array(&c.w);
-    for (size_t i = 0; i < count && json_next_item(messages, &it, &message); i++)
-        write_message(&c, message);
+    while (json_next_item(messages, &it, &message))
+        write_message(&c, message, --left ? STR_NULL : mark);
     if (c.system.ptr) write_user(&c, with_system(&c, STR("")));
     json_write_array_end(&c.w);
     int err = json_write_end(&c.w);

@@ -19,9 +19,9 @@ struct chat_caps {
     bool null_calls; /* it does so only where such a message has null as content */
 };
 
-/* *out: `messages` itself, or a copy on the arena. `count`: the first so many of them. ERR_DEPTH,
- * ERR_TOO_LARGE. */
-MUST_CHECK int chat_messages(struct arena *arena, const struct json *messages, size_t count,
+/* *out: `messages` itself, or a copy on the arena. `mark` is put behind the last one's content; ptr
+ * NULL: nothing is. ERR_DEPTH, ERR_TOO_LARGE. */
+MUST_CHECK int chat_messages(struct arena *arena, const struct json *messages, struct str mark,
                              const struct chat_caps *caps, const struct json **out);
 
 /* A message's content as one text on the arena: texts of parts with a line end between them. ptr

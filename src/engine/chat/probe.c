@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "engine/chat/template_priv.h"
 
-enum { PROBE_MEMORY = 4 * 1024 * 1024 };
+enum { PROBE_MEMORY = 4 * 1024 * 1024, PROBE_US = 50 * 1000 };
 
 #define USER "{\"role\":\"user\",\"content\":\"question\"}"
 #define ANSWER "{\"role\":\"assistant\",\"content\":\"answer\"}"
@@ -32,7 +32,7 @@ static bool shows(const struct chat_template *t, const char *text, const char *n
     const struct json *messages;
     arena_init(&arena, PROBE_MEMORY, 4096);
     if (json_parse(&arena, str_of(text), &messages, NULL) == 0 &&
-        chat__render(t, &arena, &chat, messages, true, &out, &why) == 0) {
+        chat__render(t, &arena, &chat, messages, true, PROBE_US, &out, &why) == 0) {
         for (size_t i = 0; i < out.count; i++) {
             found |= str_find(out.pieces[i].text, str_of(needle)) >= 0;
             spoiled |= not && str_find(out.pieces[i].text, str_of(not)) >= 0;

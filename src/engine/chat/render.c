@@ -4,10 +4,16 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/rand.h"
 #include "engine/chat/template_priv.h"
 #include "engine/refuse.h"
 
-enum { VARIABLES_MAX = 48, KWARGS_MAX = 32, OUTPUT_MAX = 64 * 1024 * 1024 };
+enum {
+    VARIABLES_MAX = 48,
+    KWARGS_MAX = 32,
+    OUTPUT_MAX = 64 * 1024 * 1024,
+    RENDER_US = 1000 * 1000
+};
 
 /* --- variables --- */
 
@@ -47,8 +53,9 @@ static void set_thinking(struct variables *v, const struct chat *chat)
 {
     bool thinks = true;
     bool said = json_to_bool(chat->thinking, &thinks);
-    if (!said && !chat->effort.ptr) return;
-    if (!said) thinks = !str_eq(chat->effort, STR("none"));
+    struct str effort;
+    if (!said && !json_to_str(chat->effort, &effort)) return;
+    if (!said) thinks = !str_eq(effort, STR("none"));
     set_bool(v, STR("enable_thinking"), thinks);
     set_bool(v, STR("thinking"), thinks);
 }
@@ -63,16 +70,15 @@ static void set_kwargs(struct variables *v, const struct json *kwargs)
 }
 
 int chat__render(const struct chat_template *t, struct arena *arena, const struct chat *chat,
-                 const struct json *messages, bool new_turn, struct jinja_output *out,
-                 struct jinja_error *why)
+                 const struct json *messages, bool new_turn, uint64_t time_us,
+                 struct jinja_output *out, struct jinja_error *why)
 {
-    static const struct jinja_limits limits = {
-        .steps = 4000000, .output = OUTPUT_MAX, .time_us = 1 * USEC_PER_SEC};
+    const struct jinja_limits limits = {.steps = 4000000, .output = OUTPUT_MAX, .time_us = time_us};
     struct variables v = {.count = 0};
     set_own(&v, STR("bos_token"), t->bos);
     set_own(&v, STR("eos_token"), t->eos);
     set_thinking(&v, chat);
-    if (chat->effort.ptr) set_own(&v, STR("reasoning_effort"), chat->effort);
+    set_json(&v, STR("reasoning_effort"), chat->effort);
     set_kwargs(&v, chat->kwargs);
     set_json(&v, STR("messages"), messages);
     set_json(&v, STR("tools"), chat->tools);
@@ -84,17 +90,6 @@ int chat__render(const struct chat_template *t, struct arena *arena, const struc
 }
 
 /* --- prompts --- */
-
-static int add_part(struct arena *arena, struct chat_prompt *out, struct str text, bool own)
-{
-    struct prompt_part *more = arena_try(arena, (out->count + 1) * sizeof *more);
-    if (!more) return ERR_TOO_LARGE;
-    if (out->count) memcpy(more, out->parts, out->count * sizeof *more);
-    more[out->count++] = (struct prompt_part){text, own, -1};
-    out->parts = more;
-    out->bytes += text.len;
-    return 0;
-}
 
 static int take_pieces(struct arena *arena, const struct jinja_output *rendered,
                        struct chat_prompt *out)
@@ -116,15 +111,15 @@ static ptrdiff_t find_last(struct str in, struct str text)
     return -1;
 }
 
-/* Cuts a prompt behind the last place where a content stands in it. False: there is none. */
-static bool cut_behind(struct chat_prompt *p, struct str content)
+/* Cuts a prompt where the mark stands in it. False: it is not there. */
+static bool cut_at(struct chat_prompt *p, struct str mark)
 {
     for (size_t i = p->count; i-- > 0;) {
         struct prompt_part *part = &p->parts[i];
-        ptrdiff_t at = part->own ? -1 : find_last(part->text, content);
+        ptrdiff_t at = part->own ? -1 : find_last(part->text, mark);
         if (at < 0) continue;
-        part->text = str_sub(part->text, 0, (size_t)at + content.len);
-        p->count = i + 1;
+        part->text = str_sub(part->text, 0, (size_t)at);
+        p->count = i + (at > 0);
         p->bytes = 0;
         for (size_t k = 0; k < p->count; k++)
             p->bytes += p->parts[k].text.len;
@@ -133,15 +128,24 @@ static bool cut_behind(struct chat_prompt *p, struct str content)
     return false;
 }
 
-/* The prompt ends within thoughts when their start comes behind every end. */
-static bool ends_thinking(const struct chat_prompt *p, const struct reasoning_markers *m)
+/* True when thoughts begin in a text and do not end in it. */
+static bool opens_thoughts(struct str text, const struct reasoning_markers *m)
+{
+    return find_last(text, m->start) > find_last(text, m->end);
+}
+
+/* The same of a prompt's end. An answer's own beginning may do it, what others said may not. */
+static bool ends_thinking(const struct chat_prompt *p, const struct reasoning_markers *m,
+                          struct str beginning)
 {
     if (!m->start.ptr) return false;
+    if (opens_thoughts(beginning, m)) return true;
+    if (find_last(beginning, m->end) >= 0) return false;
     for (size_t i = p->count; i-- > 0;) {
         struct str text = p->parts[i].text;
-        ptrdiff_t start = find_last(text, m->start), end = find_last(text, m->end);
-        if (p->parts[i].own && (start >= 0 || end >= 0)) return start > end;
-        if (!p->parts[i].own && str_trim(text).len) return false;
+        bool marked = find_last(text, m->start) >= 0 || find_last(text, m->end) >= 0;
+        if (p->parts[i].own && marked) return opens_thoughts(text, m);
+        if (!p->parts[i].own && !beginning.len && str_trim(text).len) return false;
     }
     return false;
 }
@@ -151,8 +155,10 @@ static int refuse(const struct chat_template *t, struct arena *arena, int err,
 {
     if (err == ERR_TOO_LARGE || err == ERR_TIMEOUT)
         return refuse_field(arena, error, "messages", NULL,
-                            "The chat template needs too much %s for these messages.",
-                            err == ERR_TIMEOUT ? "time" : "memory");
+                            "The chat template needs more %s for these messages than it may have.",
+                            err == ERR_TIMEOUT ? "time" : "steps or memory");
+    if (err == ERR_DEPTH && !why->text[0])
+        return refuse_field(arena, error, "messages", NULL, "'messages' is nested too deeply.");
     if (why->raised)
         return refuse_field(arena, error, "messages", "template_refused",
                             "The model's chat template refuses these messages: %s", why->text);
@@ -196,32 +202,31 @@ static int check_places(const struct chat_template *t, const struct chat *chat, 
                         calls ? "tool calls" : "documents");
 }
 
-/* The prompt up to the answer's beginning, which is the last message. Templates close a turn, so
- * what they put behind that message is cut off. */
+/* What no message has. */
+static struct str new_mark(struct arena *arena)
+{
+    uint64_t bits[2];
+    rand_bytes(bits, sizeof bits);
+    return arena_printf(arena, "(%016llx%016llx)", (unsigned long long)bits[0],
+                        (unsigned long long)bits[1]);
+}
+
+/* The prompt up to the answer's beginning, which is the last message. Templates close a turn, so a
+ * mark behind that message's content shows where it ends, and the rest is cut off. */
 static int render_beginning(const struct chat_template *t, struct arena *arena,
                             const struct chat *chat, struct chat_prompt *out,
                             struct jinja_error *why)
 {
-    size_t count = json_count(chat->messages);
-    struct str content = chat_content(arena, json_at(chat->messages, count - 1));
-    struct str bare = str_trim(content);
+    struct str mark = new_mark(arena);
     struct jinja_output rendered;
     const struct json *messages;
-    if (!content.ptr) return ERR_TOO_LARGE;
-    bool alone = !bare.len; /* there is nothing to look for */
-    int err = chat_messages(arena, chat->messages, alone ? count - 1 : count, &t->caps, &messages);
-    if (!err) err = chat__render(t, arena, chat, messages, alone, &rendered, why);
+    int err = chat_messages(arena, chat->messages, mark, &t->caps, &messages);
+    if (!err) err = chat__render(t, arena, chat, messages, false, RENDER_US, &rendered, why);
     if (!err) err = take_pieces(arena, &rendered, out);
-    if (err) return err;
-    if (!alone && !cut_behind(out, bare)) {
-        (void)snprintf(why->text, sizeof why->text, "it leaves the last message out");
-        why->raised = true;
-        return ERR_INVALID;
-    }
-    /* White space behind it is part of the answer, which the template may have cut off. */
-    size_t lead = alone ? 0 : (size_t)(bare.ptr - content.ptr) + bare.len;
-    struct str tail = str_skip(content, lead);
-    return tail.len ? add_part(arena, out, tail, false) : 0;
+    if (err || cut_at(out, mark)) return err;
+    (void)snprintf(why->text, sizeof why->text, "it leaves the last message out");
+    why->raised = true;
+    return ERR_INVALID;
 }
 
 static int render_all(const struct chat_template *t, struct arena *arena, const struct chat *chat,
@@ -229,8 +234,9 @@ static int render_all(const struct chat_template *t, struct arena *arena, const 
 {
     struct jinja_output rendered;
     const struct json *messages;
-    int err = chat_messages(arena, chat->messages, json_count(chat->messages), &t->caps, &messages);
-    if (!err) err = chat__render(t, arena, chat, messages, chat->new_turn, &rendered, why);
+    int err = chat_messages(arena, chat->messages, STR_NULL, &t->caps, &messages);
+    if (!err)
+        err = chat__render(t, arena, chat, messages, chat->new_turn, RENDER_US, &rendered, why);
     return err ? err : take_pieces(arena, &rendered, out);
 }
 
@@ -248,6 +254,8 @@ int chat_render(const struct chat_template *t, struct arena *arena, const struct
     err = chat->goes_on ? render_beginning(t, arena, chat, out, &why)
                         : render_all(t, arena, chat, out, &why);
     if (err) return refuse(t, arena, err, &why, error);
-    out->thinks = ends_thinking(out, &t->markers);
+    const struct json *last = json_at(chat->messages, json_count(chat->messages) - 1);
+    struct str beginning = chat->goes_on ? chat_content(arena, last) : STR("");
+    out->thinks = ends_thinking(out, &t->markers, beginning);
     return check_places(t, chat, arena, error);
 }

@@ -2,9 +2,12 @@
 #include "engine/chat/template.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -70,14 +73,22 @@ static int compile(struct str text, struct jinja **out, char why[CHAT_WHY_MAX])
     return err;
 }
 
-/* The text of a file, to be freed. */
+/* The text of a file, to be freed. What is no file might never end. */
 static int read_source(const char *path, char **out, size_t *len)
 {
-    FILE *f = fopen(path, "re");
-    if (!f) return -errno;
-    char *text = mem_must(SOURCE_MAX + 1);
-    *len = fread(text, 1, SOURCE_MAX + 1, f);
-    int err = ferror(f) ? -EIO : *len > SOURCE_MAX ? ERR_TOO_LARGE : 0;
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int err = fd < 0 || fstat(fd, &st) ? -errno : 0;
+    if (!err && !S_ISREG(st.st_mode)) err = ERR_INVALID;
+    if (!err && st.st_size > SOURCE_MAX) err = ERR_TOO_LARGE;
+    FILE *f = err ? NULL : fdopen(fd, "r");
+    if (!f) {
+        if (fd >= 0) close(fd);
+        return err ? err : -errno;
+    }
+    char *text = mem_must(SOURCE_MAX);
+    *len = fread(text, 1, SOURCE_MAX, f);
+    if (ferror(f)) err = -EIO;
     fclose(f);
     if (err)
         free(text);

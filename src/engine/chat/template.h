@@ -48,7 +48,7 @@ struct chat {
     const struct json *documents; /* likewise */
     const struct json *kwargs;    /* an object, further variables; or NULL */
     const struct json *thinking;  /* true or false; NULL: as the template likes */
-    struct str effort;            /* of reasoning; ptr NULL: not said */
+    const struct json *effort;    /* of reasoning, a text; NULL: not said */
     bool goes_on;                 /* the last message is the answer's beginning */
     bool new_turn;                /* it ends where the assistant's answer begins */
 };

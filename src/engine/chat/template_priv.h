@@ -18,10 +18,10 @@ struct chat_template {
     char why[CHAT_WHY_MAX]; /* empty: it renders */
 };
 
-/* render.c: renders messages as they are, with whatever the chat has besides. */
+/* render.c: renders messages as they are, with whatever the chat has besides, in so much time. */
 MUST_CHECK int chat__render(const struct chat_template *t, struct arena *arena,
                             const struct chat *chat, const struct json *messages, bool new_turn,
-                            struct jinja_output *out, struct jinja_error *why);
+                            uint64_t time_us, struct jinja_output *out, struct jinja_error *why);
 
 /* probe.c: what the template can do. */
 void chat__probe(struct chat_template *t);

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A marker, the text of one call and white space: what can be held at once. */
-enum { HELD_MAX = 1024 * 1024 };
+enum {
+    BLANKS_MAX = 256,    /* white space that is held back: more of it is no margin, but text */
+    HELD_MAX = 64 * 1024 /* that, a marker and the text of one call: this cannot be reached */
+};
 
 void reasoning_init(struct reasoning *r, const struct reasoning_markers *markers, bool begun)
 {
@@ -76,7 +78,8 @@ static size_t start(struct reasoning *r, struct str text, bool last)
         r->state = REASONING_ANSWER;
         return white + m->answer.len;
     }
-    if (last || (!may_be(m->start, rest) && !may_be(m->answer, rest))) r->state = REASONING_ANSWER;
+    bool may_begin = may_be(m->start, rest) || may_be(m->answer, rest);
+    if (last || !may_begin || white > BLANKS_MAX) r->state = REASONING_ANSWER;
     return 0;
 }
 
@@ -101,7 +104,8 @@ static size_t think(struct reasoning *r, struct str text, bool last, struct piec
         return (size_t)at + r->markers.end.len;
     }
     size_t ready = last ? text.len : text.len - possible(r->markers.end, text);
-    if (!last) ready = without_blanks(str_sub(text, 0, ready));
+    size_t trimmed = without_blanks(str_sub(text, 0, ready));
+    if (ready - trimmed <= BLANKS_MAX) ready = trimmed;
     pieces_add(out, PIECE_REASONING, str_sub(text, 0, ready));
     return ready;
 }
