@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
 #include "jinja/dict.h"
 #include "jinja/markup.h"
 #include "jinja/print.h"
@@ -274,6 +275,14 @@ static int put_percent_double(struct percent *p, struct spec *spec, const struct
 
 static int put_percent_character(struct percent *p, struct spec *spec, const struct value *v)
 {
+    char bytes[4];
+    int64_t code;
+    if (value_to_int(v, &code)) {
+        if (code < 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+            return run_raise(p->r, "%%c arg not in range(0x110000)");
+        struct value text = value_text(str_n(bytes, utf8_encode((uint32_t)code, bytes)), v->own);
+        return put_padded(p->r, &p->out, &text, spec, spec->align ? '<' : '>');
+    }
     if (v->kind != KIND_TEXT || text_length(value_str(v)) != 1)
         return run_raise(p->r, "%%c requires a character");
     return put_padded(p->r, &p->out, v, spec, spec->align ? '<' : '>');
