@@ -77,7 +77,8 @@ static void check_endpoint(struct checker *c, const struct conf_model *m, size_t
 
 /* engine */
 
-static void check_file(struct checker *c, struct str file, struct str setting)
+/* `hint`: what else may be meant. */
+static void check_file(struct checker *c, struct str file, struct str setting, const char *hint)
 {
     struct stat st;
     struct str path = arena_dup(&c->load->scratch, file);
@@ -88,7 +89,8 @@ static void check_file(struct checker *c, struct str file, struct str setting)
         wrong = "not a regular file";
     else if (access(path.ptr, R_OK))
         wrong = err_text(-errno);
-    if (wrong) conf__finding(c->load, setting, "%s cannot be read: %s", QUOTE(c, file), wrong);
+    if (wrong)
+        conf__finding(c->load, setting, "%s cannot be read: %s%s", QUOTE(c, file), wrong, hint);
 }
 
 static bool mentions(const struct conf_engine *e, struct str placeholder)
@@ -125,9 +127,10 @@ static void check_command(struct checker *c, const struct conf_engine *e, struct
 static void check_engine(struct checker *c, const struct conf_engine *e, size_t i)
 {
     struct str at = AT(c, "models[%zu].engine", i);
-    if (e->file.len) check_file(c, e->file, AT(c, "%" STR_FMT ".file", STR_ARG(at)));
+    if (e->file.len) check_file(c, e->file, AT(c, "%" STR_FMT ".file", STR_ARG(at)), "");
     if (e->template.len && !str_starts(e->template, STR("builtin:")))
-        check_file(c, e->template, AT(c, "%" STR_FMT ".template", STR_ARG(at)));
+        check_file(c, e->template, AT(c, "%" STR_FMT ".template", STR_ARG(at)),
+                   "; templates of ours are written builtin:NAME");
     if (e->command_count) check_command(c, e, at);
     check_path(c, e->health, AT(c, "%" STR_FMT ".health", STR_ARG(at)));
     if (e->health.len == 0)

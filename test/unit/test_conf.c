@@ -209,7 +209,8 @@ static void an_engine_is_an_endpoint(void **state)
         "models:\n"
         "  - name: file\n"
         "    endpoints: [{ url: \"http://h\" }]\n"
-        "    engine: { file: %s, context: 8k, slots: 6, threads: auto, idle_stop: 15m, env: { A: b } }\n"
+        "    engine: { file: %s, context: 8k, slots: 6, threads: auto, idle_stop: 15m, env: { A: b },\n"
+        "      template: \"builtin:chatml\", pooling: cls }\n"
         "  - name: command\n"
         "    engine: { command: [run, \"--uds=${socket}\", \"$${x\"], model: inner, start: at_start }\n"
         "  - name: capped\n"
@@ -227,6 +228,9 @@ static void an_engine_is_an_endpoint(void **state)
     assert_int_equal(m->engine->batch, 512);
     assert_str(m->engine->kv_type, "f16");
     assert_str(m->engine->blas, "auto");
+    assert_str(m->engine->template, "builtin:chatml");
+    assert_str(m->engine->pooling, "cls");
+    assert_str(m->engine->reasoning, "auto");
     assert_str(m->engine->health, "/health");
     assert_int_equal(m->engine->start, CONF_START_ON_DEMAND);
     assert_int_equal(m->engine->idle_stop_us, 900000000);
@@ -552,6 +556,11 @@ static void checks_engines(void **state)
     assert_problem_text("models: [{ name: a, engine: { file: / } }]\n", "not a regular file");
     assert_problem_text("models: [{ name: a, engine: { file: no/such.gguf } }]\n",
                         "no/such.gguf\" cannot be read");
+    assert_problem_text("models: [{ name: a, engine: { file: /etc/passwd, template: mine } }]\n",
+                        "mine\" cannot be read: No such file or directory; templates of ours");
+    assert_problem_text(
+        "models: [{ name: a, engine: { file: /etc/passwd, template: \"builtin:x\", template_text: y } }]\n",
+        "has both `template` and `template_text`: keep one");
     assert_problem_text("models: [{ name: a, engine: { command: [x] } }]\n",
                         "has no ${socket} to listen on");
     assert_problem_text("models: [{ name: a, engine: { command: \"x ${socket}\" } }]\n",
