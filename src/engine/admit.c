@@ -10,7 +10,7 @@ static bool park_one(struct scheduler *s)
     for (uint32_t i = 0; i < s->cache.count; i++) {
         struct sequence *q = s->cache.all[i].user;
         if (!q || !q->paused || q->state != SEQUENCE_RUNNING) continue;
-        cache_give_back(&s->cache, q, false, s->options.now_us());
+        cache_park(&s->cache, q, s->options.now_us());
         q->state = SEQUENCE_PARKED;
         list_push_back(&s->parked, &q->link);
         return true;

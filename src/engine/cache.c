@@ -135,9 +135,24 @@ static bool copying_pays(const struct cache *c, const struct cost *cost, uint32_
     return (us > 0 ? us : (double)tokens * TOKEN_US) > copy_us;
 }
 
+/* Takes a slot for what was saved. False: it cannot be brought back, and the slot is empty. */
+static bool bring_back(struct cache *c, struct sequence *q)
+{
+    uint32_t to = place(c);
+    bool restored = context_restore(c->context, to, q->saved, q->saved_size);
+    if (restored)
+        take(c, q, to, q->saved_count);
+    else
+        c->all[to].count = 0;
+    return restored;
+}
+
 void cache_take(struct cache *c, struct sequence *q, const struct cost *cost)
 {
     uint32_t held;
+    bool back = q->saved && q->saved_count > cache_held(c, q) && bring_back(c, q);
+    cache_forget(c, q);
+    if (back) return;
     uint32_t source = find_source(c, q, &held);
     if (!c->all[source].user && goes_on(&c->all[source], held)) {
         take(c, q, source, held);
@@ -167,4 +182,27 @@ void cache_give_back(struct cache *c, struct sequence *q, bool ended, uint64_t n
     size_t size = (q->done + 1) * sizeof *slot->tokens;
     slot->tokens = mem_must(size);
     memcpy(slot->tokens, q->tokens, q->done * sizeof *slot->tokens);
+}
+
+void cache_park(struct cache *c, struct sequence *q, uint64_t now_us)
+{
+    uint32_t slot = q->slot;
+    cache_give_back(c, q, false, now_us);
+    size_t size = context_state_size(c->context, slot);
+    uint64_t most = context_info(c->context)->sequence_bytes * c->count;
+    if (size == 0 || size > most || c->saved_bytes > most - size) return;
+    q->saved = mem_try(size);
+    if (!q->saved) return;
+    q->saved_size = size;
+    q->saved_count = q->done;
+    c->saved_bytes += size;
+    if (!context_save(c->context, slot, q->saved, size)) cache_forget(c, q);
+}
+
+void cache_forget(struct cache *c, struct sequence *q)
+{
+    if (!q->saved) return;
+    c->saved_bytes -= q->saved_size;
+    free(q->saved);
+    q->saved = NULL;
 }

@@ -24,6 +24,7 @@ struct cache {
     struct cache_slot *all;
     uint32_t count;
     uint32_t busy;
+    uint64_t saved_bytes; /* of parked sequences: at most as many as the cache itself has */
 };
 
 /* `count`: of the context's sequences. */
@@ -44,5 +45,12 @@ void cache_take(struct cache *c, struct sequence *q, const struct cost *cost);
 /* The slot is free again and remembers q's first `done` tokens: in q->tokens itself when q has
  * ended, else in a copy. */
 void cache_give_back(struct cache *c, struct sequence *q, bool ended, uint64_t now_us);
+
+/* Gives the slot of one back that will come again. What it has computed is saved beside the cache,
+ * if there is room, so that cache_take finds it whoever has the slot then. */
+void cache_park(struct cache *c, struct sequence *q, uint64_t now_us);
+
+/* It will not come again, or has: what was saved of it goes. */
+void cache_forget(struct cache *c, struct sequence *q);
 
 #endif

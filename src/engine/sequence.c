@@ -55,6 +55,7 @@ void sequence_free(struct sequence *q)
     free(q->ends);
     free(q->tokens);
     free(q->pending);
+    assert(!q->saved);
     free(q);
 }
 

@@ -7,7 +7,7 @@
  *
  *     WAITING --slot--> PREFILL --all decoded--> RUNNING --stop, length, failure--> ENDED
  *        ^                                          |
- *        +---reader is back--- PARKED <--paused, and others need the slot
+ *        +---reader is back--- PARKED <--paused, and others need the slot (its state is saved)
  *
  * A cancelled one goes from any state to ENDED. */
 #ifndef HOSTLER_ENGINE_SEQUENCE_H
@@ -69,6 +69,10 @@ struct sequence {
     struct sequence *leader; /* this one waits until its slot has `shared` tokens */
     uint32_t shared;         /* tokens that both begin with */
     unsigned followers;      /* how many wait for this one */
+
+    void *saved; /* PARKED and after: the state of its first `saved_count` tokens; NULL: none */
+    size_t saved_size;
+    uint32_t saved_count;
 
     uint32_t slot;      /* in PREFILL and RUNNING */
     uint32_t done;      /* tokens that the slot's cache holds */

@@ -594,11 +594,15 @@ static void a_paused_sequence_makes_room(void **state)
     assert_int_equal(other->finish, FINISH_LENGTH);
     assert_int_equal(slow->outputs, before);
     assert_int_equal(slow->sequence->state, SEQUENCE_PARKED);
+    unsigned items = model_fake_stats(b->model)->items;
     scheduler_pause(b->scheduler, slow->sequence, false);
     run(b);
     assert_int_equal(slow->finish, FINISH_LENGTH);
     assert_string_equal(slow->text, alone->text);
     assert_int_equal(slow->generated, 20);
+    /* Its state was saved: nothing is computed again. */
+    assert_int_equal(model_fake_stats(b->model)->restores, 1);
+    assert_true(model_fake_stats(b->model)->items - items <= 20);
     struct told *parked = add(b, "parked", 20);
     scheduler_step(b->scheduler);
     scheduler_pause(b->scheduler, parked->sequence, true);

@@ -46,6 +46,16 @@ bool context_trim(struct context *c, uint32_t sequence, uint32_t length);
 /* Empties a sequence. */
 void context_drop(struct context *c, uint32_t sequence);
 
+/* Bytes that a sequence's state has outside of the cache. */
+size_t context_state_size(struct context *c, uint32_t sequence);
+
+/* Copies a sequence's state out of the cache, as it stands. False: it does not fit, or the model
+ * cannot. */
+bool context_save(struct context *c, uint32_t sequence, void *out, size_t size);
+
+/* Makes a sequence (whatever it held) what was saved. False: it is then empty. */
+bool context_restore(struct context *c, uint32_t sequence, const void *state, size_t size);
+
 /* Makes `to` (whatever it held) a copy of the whole of `from`. False when the model cannot. */
 bool context_fork(struct context *c, uint32_t from, uint32_t to);
 

@@ -218,9 +218,11 @@ static void open_context(struct model *m, const struct model_options *options)
                                    : MIN(m->info.context_train, (uint32_t)MODEL_CONTEXT_DEFAULT),
         .sequences = options->slots,
         .batch = MAX(options->batch, options->slots),
+        .sequence_bytes = sizeof(int32_t),
         .forks = true,
         .vocab = FAKE_VOCAB,
     };
+    c->info.sequence_bytes *= c->info.length;
     c->sequences = mem_must_zero(c->info.sequences, sizeof *c->sequences);
     for (uint32_t i = 0; i < c->info.sequences; i++)
         c->sequences[i].tokens = mem_must_zero(c->info.length, sizeof *c->sequences[i].tokens);
@@ -492,6 +494,26 @@ bool context_trim(struct context *c, uint32_t sequence, uint32_t length)
 void context_drop(struct context *c, uint32_t sequence)
 {
     c->sequences[sequence].count = 0;
+}
+
+size_t context_state_size(struct context *c, uint32_t sequence)
+{
+    return c->sequences[sequence].count * sizeof(int32_t);
+}
+
+bool context_save(struct context *c, uint32_t sequence, void *out, size_t size)
+{
+    if (size != context_state_size(c, sequence)) return false;
+    memcpy(out, c->sequences[sequence].tokens, size);
+    return true;
+}
+
+bool context_restore(struct context *c, uint32_t sequence, const void *state, size_t size)
+{
+    memcpy(c->sequences[sequence].tokens, state, size);
+    c->sequences[sequence].count = (uint32_t)(size / sizeof(int32_t));
+    c->model->stats.restores++;
+    return true;
 }
 
 bool context_fork(struct context *c, uint32_t from, uint32_t to)

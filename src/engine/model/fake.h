@@ -47,6 +47,7 @@ struct model_fake_stats {
     unsigned items;      /* in all decodes together */
     unsigned last_items; /* in the last one */
     unsigned forks;
+    unsigned restores;
     unsigned embeds; /* calls */
     unsigned threads;
 };

@@ -239,6 +239,25 @@ void context_drop(struct context *c, uint32_t sequence)
     (void)llama_memory_seq_rm(c->memory, (llama_seq_id)sequence, -1, -1);
 }
 
+size_t context_state_size(struct context *c, uint32_t sequence)
+{
+    return llama_state_seq_get_size(c->llama, (llama_seq_id)sequence);
+}
+
+bool context_save(struct context *c, uint32_t sequence, void *out, size_t size)
+{
+    return llama_state_seq_get_data(c->llama, out, size, (llama_seq_id)sequence) == size;
+}
+
+bool context_restore(struct context *c, uint32_t sequence, const void *state, size_t size)
+{
+    context_drop(c, sequence);
+    if (llama_state_seq_set_data(c->llama, state, size, (llama_seq_id)sequence) == size)
+        return true;
+    context_drop(c, sequence);
+    return false;
+}
+
 /* The whole sequence is copied: libllama ends the process at a partial copy between the streams of
  * a split cache. */
 bool context_fork(struct context *c, uint32_t from, uint32_t to)
