@@ -39,24 +39,25 @@ static int read_inputs(struct preparation *p)
     return 0;
 }
 
-static bool write_some(struct vectors *v)
+static void begin(struct vectors *v)
+{
+    v->items = v->job->count;
+    v->piece = MAX(VALUES_PIECE / v->preparation.hosted->embedder->length, 1u);
+    answer_embeddings_begin(&v->writer, &v->body);
+}
+
+static void write_vector(struct vectors *v, uint32_t index)
 {
     const struct embedding *e = v->asked;
-    const struct body_embed *asked = &e->body;
-    const struct hosted *h = v->preparation.hosted;
-    uint32_t length = h->embedder->length, count = v->job->count;
-    uint32_t end = MIN(count, v->written + MAX(VALUES_PIECE / length, 1u));
-    if (!v->written) answer_embeddings_begin(&v->writer, &v->body);
-    for (; v->written < end; v->written++) {
-        const float *values = vectors_at(v, v->written);
-        if (e->cut) (void)embed_normalise(e->cut, values, asked->dimensions);
-        answer_embedding(&v->writer, v->written, e->cut ? e->cut : values, asked->dimensions,
-                         asked->base64);
-    }
-    v->writing.left = (size_t)(count - end) * asked->dimensions * sizeof(float);
-    if (end < count) return true;
-    v->write_err = answer_embeddings_end(&v->writer, h->name, v->tokens);
-    return false;
+    const float *values = vectors_at(v, index);
+    if (e->cut) (void)embed_normalise(e->cut, values, e->body.dimensions);
+    answer_embedding(&v->writer, index, e->cut ? e->cut : values, e->body.dimensions,
+                     e->body.base64);
+}
+
+static int end(struct vectors *v)
+{
+    return answer_embeddings_end(&v->writer, v->preparation.hosted->name, v->tokens);
 }
 
 static const struct vectors_kind embeddings = {
@@ -64,7 +65,9 @@ static const struct vectors_kind embeddings = {
     .preparation = {.read = read_inputs,
                     .on_prepared = vectors_on_prepared,
                     .on_refused = vectors_on_refused},
-    .write = write_some,
+    .begin = begin,
+    .item = write_vector,
+    .end = end,
 };
 
 void post_embeddings(struct server *s, struct http_call *call)

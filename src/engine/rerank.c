@@ -97,8 +97,25 @@ static void sort(struct vectors *v, struct rerank *r)
     qsort(r->results, r->rank.count, sizeof *r->results, better_first);
 }
 
-static void write_result(struct json_writer *w, const struct rerank *r, const struct result *result)
+static void begin(struct vectors *v)
 {
+    struct rerank *r = v->asked;
+    struct json_writer *w = &v->writer;
+    sort(v, r);
+    v->items = (uint32_t)r->top_n;
+    v->piece = RESULTS_PIECE;
+    json_write_init(w, &v->body);
+    json_write_object(w);
+    vectors_write_head(v, "rerank", NULL);
+    json_write_key(w, "results");
+    json_write_array(w);
+}
+
+static void write_result(struct vectors *v, uint32_t index)
+{
+    const struct rerank *r = v->asked;
+    const struct result *result = &r->results[index];
+    struct json_writer *w = &v->writer;
     json_write_object(w);
     json_write_u64_member(w, "index", result->index);
     json_write_double_member(w, "relevance_score", (double)result->score);
@@ -111,37 +128,15 @@ static void write_result(struct json_writer *w, const struct rerank *r, const st
     json_write_object_end(w);
 }
 
-static void begin_answer(struct vectors *v)
-{
-    struct json_writer *w = &v->writer;
-    json_write_init(w, &v->body);
-    json_write_object(w);
-    vectors_write_head(v, "rerank", NULL);
-    json_write_key(w, "results");
-    json_write_array(w);
-}
-
-static bool write_some(struct vectors *v)
-{
-    struct rerank *r = v->asked;
-    uint32_t count = (uint32_t)r->top_n, end = MIN(count, v->written + RESULTS_PIECE);
-    if (!r->results) sort(v, r);
-    if (!v->written) begin_answer(v);
-    for (; v->written < end; v->written++)
-        write_result(&v->writer, r, &r->results[v->written]);
-    v->writing.left = count - end;
-    if (end < count) return true;
-    v->write_err = vectors_write_tail(v);
-    return false;
-}
-
 static const struct vectors_kind rerank = {
     .name = "rerank",
     .preparation = {.read = read_rerank,
                     .begin_prompt = begin_prompt,
                     .on_prepared = vectors_on_prepared,
                     .on_refused = vectors_on_refused},
-    .write = write_some,
+    .begin = begin,
+    .item = write_result,
+    .end = vectors_write_tail,
 };
 
 void post_rerank(struct server *s, struct http_call *call)

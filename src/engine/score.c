@@ -50,8 +50,11 @@ static int begin_prompt(struct preparation *p, size_t index)
     return rank_begin_prompt(vectors_of(p), vectors_of(p)->asked, index);
 }
 
-static void begin_answer(struct vectors *v)
+static void begin(struct vectors *v)
 {
+    const struct rank *r = v->asked;
+    v->items = (uint32_t)r->count;
+    v->piece = SCORES_PIECE;
     json_write_init(&v->writer, &v->body);
     json_write_object(&v->writer);
     vectors_write_head(v, "score", "list");
@@ -59,23 +62,14 @@ static void begin_answer(struct vectors *v)
     json_write_array(&v->writer);
 }
 
-static bool write_some(struct vectors *v)
+static void write_score(struct vectors *v, uint32_t index)
 {
-    const struct rank *r = v->asked;
-    uint32_t count = (uint32_t)r->count, end = MIN(count, v->written + SCORES_PIECE);
     struct json_writer *w = &v->writer;
-    if (!v->written) begin_answer(v);
-    for (; v->written < end; v->written++) {
-        json_write_object(w);
-        json_write_u64_member(w, "index", v->written);
-        json_write_str_member(w, "object", STR("score"));
-        json_write_double_member(w, "score", (double)rank_score(v, r, v->written));
-        json_write_object_end(w);
-    }
-    v->writing.left = count - end;
-    if (end < count) return true;
-    v->write_err = vectors_write_tail(v);
-    return false;
+    json_write_object(w);
+    json_write_u64_member(w, "index", index);
+    json_write_str_member(w, "object", STR("score"));
+    json_write_double_member(w, "score", (double)rank_score(v, v->asked, index));
+    json_write_object_end(w);
 }
 
 static const struct vectors_kind score = {
@@ -84,7 +78,9 @@ static const struct vectors_kind score = {
                     .begin_prompt = begin_prompt,
                     .on_prepared = vectors_on_prepared,
                     .on_refused = vectors_on_refused},
-    .write = write_some,
+    .begin = begin,
+    .item = write_score,
+    .end = vectors_write_tail,
 };
 
 void post_score(struct server *s, struct http_call *call)

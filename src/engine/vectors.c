@@ -10,11 +10,13 @@
 #include "engine/refuse.h"
 #include "obs/log.h"
 
-enum { VALUES_MAX = 64 * 1024 * 1024 }; /* numbers of all vectors of a request */
+enum {
+    VALUES_MAX = 64 * 1024 * 1024, /* numbers of all vectors of a request */
+    PIECE_BYTES = 64 * 1024,       /* what a piece of an answer counts for among other work */
+};
 
 static void vectors_free(struct vectors *v)
 {
-    if (v->kind->release) v->kind->release(v);
     buf_fini(&v->body);
     preparation_fini(&v->preparation);
     free(v);
@@ -121,10 +123,18 @@ static void dispose(struct vectors *v)
     compute_dispose(v->preparation.hosted->compute, dispose_job, job);
 }
 
+/* As long as the preparing thread shall be busy with it at once. */
 static bool write_some(struct prepare_job *writing)
 {
     struct vectors *v = CONTAINER_OF(writing, struct vectors, writing);
-    return v->kind->write(v);
+    if (!v->written) v->kind->begin(v);
+    uint32_t end = MIN(v->items, v->written + v->piece);
+    for (; v->written < end; v->written++)
+        v->kind->item(v, v->written);
+    writing->left = (size_t)(v->items - end) * PIECE_BYTES / v->piece;
+    if (end < v->items) return true;
+    v->write_err = v->kind->end(v);
+    return false;
 }
 
 static void on_written(struct prepare_job *writing)

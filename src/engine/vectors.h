@@ -19,11 +19,12 @@ struct vectors;
 struct vectors_kind {
     const char *name;                       /* for the log */
     struct preparation_handler preparation; /* on_prepared and on_refused are vectors_on_... */
-    /* Writes a piece of the answer, some milliseconds' worth; on the preparing thread. True: there
-     * is more. `v->writing.left` is what is left, in bytes; v->write_err how it went. */
-    bool (*write)(struct vectors *v);
-    /* What the kind has made besides; or NULL. */
-    void (*release)(struct vectors *v);
+    /* The answer, written on the preparing thread: what comes before its items, of which it says how
+     * many there are (v->items) and how many are some milliseconds' work (v->piece), each of them,
+     * and what comes behind. */
+    void (*begin)(struct vectors *v);
+    void (*item)(struct vectors *v, uint32_t index);
+    int (*end)(struct vectors *v);
 };
 
 struct vectors {
@@ -38,7 +39,8 @@ struct vectors {
     struct prepare_job writing;
     struct json_writer writer;
     struct buf body;
-    uint32_t written; /* vectors, or what the kind counts */
+    uint32_t items, piece; /* the kind's, set by begin */
+    uint32_t written;      /* items */
     int write_err;
 };
 

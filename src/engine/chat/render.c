@@ -211,33 +211,22 @@ static struct str new_mark(struct arena *arena)
                         (unsigned long long)bits[1]);
 }
 
-/* The prompt up to the answer's beginning, which is the last message. Templates close a turn, so a
- * mark behind that message's content shows where it ends, and the rest is cut off. */
-static int render_beginning(const struct chat_template *t, struct arena *arena,
-                            const struct chat *chat, struct chat_prompt *out,
-                            struct jinja_error *why)
+/* Where the last message is the answer's beginning, the prompt ends with it. Templates close a turn,
+ * so a mark behind its content shows where that is, and the rest is cut off. */
+static int render(const struct chat_template *t, struct arena *arena, const struct chat *chat,
+                  struct chat_prompt *out, struct jinja_error *why)
 {
-    struct str mark = new_mark(arena);
+    struct str mark = chat->goes_on ? new_mark(arena) : STR_NULL;
+    bool new_turn = chat->new_turn && !chat->goes_on;
     struct jinja_output rendered;
     const struct json *messages;
     int err = chat_messages(arena, chat->messages, mark, &t->caps, &messages);
-    if (!err) err = chat__render(t, arena, chat, messages, false, RENDER_US, &rendered, why);
+    if (!err) err = chat__render(t, arena, chat, messages, new_turn, RENDER_US, &rendered, why);
     if (!err) err = take_pieces(arena, &rendered, out);
-    if (err || cut_at(out, mark)) return err;
+    if (err || !chat->goes_on || cut_at(out, mark)) return err;
     (void)snprintf(why->text, sizeof why->text, "it leaves the last message out");
     why->raised = true;
     return ERR_INVALID;
-}
-
-static int render_all(const struct chat_template *t, struct arena *arena, const struct chat *chat,
-                      struct chat_prompt *out, struct jinja_error *why)
-{
-    struct jinja_output rendered;
-    const struct json *messages;
-    int err = chat_messages(arena, chat->messages, STR_NULL, &t->caps, &messages);
-    if (!err)
-        err = chat__render(t, arena, chat, messages, chat->new_turn, RENDER_US, &rendered, why);
-    return err ? err : take_pieces(arena, &rendered, out);
 }
 
 int chat_render(const struct chat_template *t, struct arena *arena, const struct chat *chat,
@@ -251,8 +240,7 @@ int chat_render(const struct chat_template *t, struct arena *arena, const struct
                             t->why);
     int err = check_kwargs(chat, arena, error);
     if (err) return err;
-    err = chat->goes_on ? render_beginning(t, arena, chat, out, &why)
-                        : render_all(t, arena, chat, out, &why);
+    err = render(t, arena, chat, out, &why);
     if (err) return refuse(t, arena, err, &why, error);
     const struct json *last = json_at(chat->messages, json_count(chat->messages) - 1);
     struct str beginning = chat->goes_on ? chat_content(arena, last) : STR("");
