@@ -100,16 +100,6 @@ static bool number(const char *text, uint64_t least, uint64_t most, uint64_t *ou
     return true;
 }
 
-static bool one_of(const char *text, const char *const *names, size_t count, unsigned *out)
-{
-    for (unsigned i = 0; i < count; i++) {
-        if (strcmp(text, names[i]) != 0) continue;
-        *out = i;
-        return true;
-    }
-    return false;
-}
-
 /* "unix:PATH", "HOST:PORT", "[::1]:PORT". Borrows from text. */
 static bool parse_address(const char *text, struct addr *out)
 {
@@ -132,17 +122,8 @@ static bool parse_address(const char *text, struct addr *out)
     return out->host.len > 0;
 }
 
-struct settings {
-    struct server_options server;
-    const char *model;
-    const char *listen;
-    unsigned log_format;
-    unsigned log_level;
-};
-
 enum {
-    OPT_FIRST = 256,
-    OPT_MODEL = OPT_FIRST,
+    OPT_MODEL,
     OPT_LISTEN,
     OPT_ALIAS,
     OPT_CONTEXT,
@@ -159,128 +140,115 @@ enum {
     OPT_DRAIN,
     OPT_LOG_FORMAT,
     OPT_LOG_LEVEL,
-    OPT_HELP,
+    OPT_COUNT,
+    OPT_HELP = 256,
     OPT_VERSION
 };
 
-static const struct option options[] = {
-    {"model", required_argument, NULL, OPT_MODEL},
-    {"listen", required_argument, NULL, OPT_LISTEN},
-    {"alias", required_argument, NULL, OPT_ALIAS},
-    {"context", required_argument, NULL, OPT_CONTEXT},
-    {"slots", required_argument, NULL, OPT_SLOTS},
-    {"threads", required_argument, NULL, OPT_THREADS},
-    {"batch", required_argument, NULL, OPT_BATCH},
-    {"kv-type", required_argument, NULL, OPT_KV},
-    {"blas", required_argument, NULL, OPT_BLAS},
-    {"template", required_argument, NULL, OPT_TEMPLATE},
-    {"template-text", required_argument, NULL, OPT_TEMPLATE_TEXT},
-    {"reasoning", required_argument, NULL, OPT_REASONING},
-    {"pooling", required_argument, NULL, OPT_POOLING},
-    {"queue", required_argument, NULL, OPT_QUEUE},
-    {"drain", required_argument, NULL, OPT_DRAIN},
-    {"log-format", required_argument, NULL, OPT_LOG_FORMAT},
-    {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
-    {"help", no_argument, NULL, OPT_HELP},
-    {"version", no_argument, NULL, OPT_VERSION},
-    {NULL, 0, NULL, 0},
+enum { WORDS_MAX = 6 };
+
+/* A number has a greatest value, a word one of several, everything else is a text. */
+struct row {
+    const char *name;
+    const char *words[WORDS_MAX];
+    uint64_t least, most;
+    uint64_t standard;     /* a number, or a word's place */
+    const char *automatic; /* the word for 0 */
+    const char *unit;
+    const char *filled; /* what a text must be that may not be empty */
 };
 
-/* What a value may be. */
-static const char *wanted(int option)
+static const struct row rows[OPT_COUNT] = {
+    [OPT_MODEL] = {"model"},
+    [OPT_LISTEN] = {"listen"},
+    [OPT_ALIAS] = {"alias", .filled = "a name"},
+    [OPT_CONTEXT] = {"context", .least = 16, .most = 1 << 24, .unit = " tokens"},
+    [OPT_SLOTS] = {"slots", .least = 1, .most = MODEL_SLOTS_MAX, .standard = 8, .unit = ""},
+    [OPT_THREADS] = {"threads", .least = 1, .most = 1024, .automatic = "auto", .unit = ""},
+    [OPT_BATCH] = {"batch", .least = 32, .most = 8192, .standard = 512, .unit = " tokens"},
+    [OPT_KV] = {"kv-type", {"f16", "f32", "q8_0"}},
+    [OPT_BLAS] = {"blas", {"auto", "off"}},
+    [OPT_TEMPLATE] = {"template"},
+    [OPT_TEMPLATE_TEXT] = {"template-text"},
+    [OPT_REASONING] = {"reasoning", {"auto", "off"}},
+    [OPT_POOLING] = {"pooling", {"model", "mean", "cls", "last", "rank"}},
+    [OPT_QUEUE] = {"queue", .least = 1, .most = 1 << 20, .standard = 512, .unit = " requests"},
+    [OPT_DRAIN] = {"drain", .most = 86400, .standard = 30, .unit = " seconds"},
+    [OPT_LOG_FORMAT] = {"log-format", {"auto", "text", "json"}},
+    [OPT_LOG_LEVEL] = {"log-level", {"debug", "info", "warn", "error"}, .standard = 1},
+};
+
+/* What was given, or the standard. */
+struct settings {
+    const char *text[OPT_COUNT];
+    uint64_t value[OPT_COUNT]; /* a number, or a word's place */
+};
+
+static bool set_word(const struct row *row, const char *text, uint64_t *out)
 {
-    switch (option) {
-    case OPT_ALIAS: return "a name";
-    case OPT_CONTEXT: return "16 to 16777216 tokens";
-    case OPT_SLOTS: return "1 to 128";
-    case OPT_THREADS: return "auto, or 1 to 1024";
-    case OPT_BATCH: return "32 to 8192 tokens";
-    case OPT_KV: return "f16, f32 or q8_0";
-    case OPT_BLAS:
-    case OPT_REASONING: return "auto or off";
-    case OPT_POOLING: return "model, mean, cls, last or rank";
-    case OPT_QUEUE: return "1 to 1048576 requests";
-    case OPT_DRAIN: return "0 to 86400 seconds";
-    case OPT_LOG_FORMAT: return "auto, text or json";
-    case OPT_LOG_LEVEL: return "debug, info, warn or error";
-    default: return "something else";
+    for (unsigned i = 0; i < WORDS_MAX && row->words[i]; i++) {
+        if (strcmp(text, row->words[i]) != 0) continue;
+        *out = i;
+        return true;
+    }
+    return false;
+}
+
+static bool set_option(struct settings *s, int option, const char *text)
+{
+    const struct row *row = &rows[option];
+    s->text[option] = text;
+    if (row->words[0]) return set_word(row, text, &s->value[option]);
+    if (!row->most) return *text || !row->filled;
+    s->value[option] = 0;
+    return (row->automatic && strcmp(text, row->automatic) == 0) ||
+           number(text, row->least, row->most, &s->value[option]);
+}
+
+/* What a value may be, in words. */
+static void write_wanted(const struct row *row, char *out, size_t size)
+{
+    size_t n = 0;
+    if (row->filled)
+        (void)snprintf(out, size, "%s", row->filled);
+    else if (!row->words[0])
+        (void)snprintf(out, size, "%s%s%llu to %llu%s", row->automatic ? row->automatic : "",
+                       row->automatic ? ", or " : "", (unsigned long long)row->least,
+                       (unsigned long long)row->most, row->unit);
+    for (unsigned i = 0; i < WORDS_MAX && row->words[i] && n < size; i++) {
+        bool last = i + 1 == WORDS_MAX || !row->words[i + 1];
+        int len = snprintf(out + n, size - n, "%s%s",
+                           i == 0 ? ""
+                           : last ? " or "
+                                  : ", ",
+                           row->words[i]);
+        n += (size_t)MAX(len, 0);
     }
 }
 
-static bool set_option(struct settings *s, int option, const char *value)
+static int refuse_value(int option, const char *text)
 {
-    static const char *const kv[] = {"f16", "f32", "q8_0"};
-    static const char *const switches[] = {"auto", "off"};
-    static const char *const poolings[] = {"model", "mean", "cls", "last", "rank"};
-    static const char *const formats[] = {"auto", "text", "json"};
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
-    struct compute_options *c = &s->server.hosted.compute;
-    struct chat_template_options *template = &s->server.hosted.template;
-    uint64_t n = 0;
-    unsigned choice = 0;
-    bool ok = true;
-    switch (option) {
-    case OPT_MODEL: s->model = value; break;
-    case OPT_LISTEN: s->listen = value; break;
-    case OPT_ALIAS:
-        ok = *value;
-        s->server.hosted.alias = value;
-        break;
-    case OPT_CONTEXT:
-        ok = number(value, 16, 1 << 24, &n);
-        c->model.context = (uint32_t)n;
-        break;
-    case OPT_SLOTS:
-        ok = number(value, 1, MODEL_SLOTS_MAX, &n);
-        c->model.slots = (uint32_t)n;
-        break;
-    case OPT_THREADS:
-        ok = strcmp(value, "auto") == 0 || number(value, 1, 1024, &n);
-        c->threads = (unsigned)n;
-        break;
-    case OPT_BATCH:
-        ok = number(value, 32, 8192, &n);
-        c->model.batch = (uint32_t)n;
-        break;
-    case OPT_KV:
-        ok = one_of(value, kv, ARRAY_LEN(kv), &choice);
-        c->model.kv = (enum model_kv)choice;
-        break;
-    case OPT_BLAS:
-        ok = one_of(value, switches, ARRAY_LEN(switches), &choice);
-        c->model.blas = choice == 0;
-        break;
-    case OPT_TEMPLATE: template->source = value; break;
-    case OPT_TEMPLATE_TEXT: template->text = value; break;
-    case OPT_REASONING:
-        ok = one_of(value, switches, ARRAY_LEN(switches), &choice);
-        template->no_reasoning = choice == 1;
-        break;
-    case OPT_POOLING:
-        ok = one_of(value, poolings, ARRAY_LEN(poolings), &choice);
-        c->model.pooling = (enum model_pooling)choice;
-        break;
-    case OPT_QUEUE:
-        ok = number(value, 1, 1 << 20, &n);
-        s->server.queue_max = (unsigned)n;
-        break;
-    case OPT_DRAIN:
-        ok = number(value, 0, 86400, &n);
-        s->server.drain_us = n * USEC_PER_SEC;
-        break;
-    case OPT_LOG_FORMAT: ok = one_of(value, formats, ARRAY_LEN(formats), &s->log_format); break;
-    case OPT_LOG_LEVEL: ok = one_of(value, levels, ARRAY_LEN(levels), &s->log_level); break;
-    default: ok = false;
-    }
-    return ok;
+    char wanted[128], what[256];
+    write_wanted(&rows[option], wanted, sizeof wanted);
+    (void)snprintf(what, sizeof what, "'%.60s' for --%s, which takes %s", text, rows[option].name,
+                   wanted);
+    return usage("a bad value: %s", what);
 }
 
 /* -1: go on, otherwise the exit code. */
 static int read_options(int argc, char **argv, struct settings *s)
 {
-    int option, index = 0;
+    struct option options[OPT_COUNT + 3] = {
+        [OPT_COUNT] = {"help", no_argument, NULL, OPT_HELP},
+        [OPT_COUNT + 1] = {"version", no_argument, NULL, OPT_VERSION},
+    };
+    int option;
+    for (int i = 0; i < OPT_COUNT; i++) {
+        options[i] = (struct option){rows[i].name, required_argument, NULL, i};
+        s->value[i] = rows[i].standard;
+    }
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "h", options, &index)) != -1) {
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         if (option == OPT_HELP || option == 'h') {
             fputs(help, stdout);
             return EXIT_OK;
@@ -291,27 +259,49 @@ static int read_options(int argc, char **argv, struct settings *s)
         }
         if (option == '?' || option == ':')
             return usage("unknown option or missing value: %s", argv[optind - 1]);
-        if (!set_option(s, option, optarg)) {
-            char what[160];
-            (void)snprintf(what, sizeof what, "'%.60s' for --%s, which takes %s", optarg,
-                           options[index].name, wanted(option));
-            return usage("a bad value: %s", what);
-        }
+        if (!set_option(s, option, optarg)) return refuse_value(option, optarg);
     }
     if (optind < argc) return usage("what is '%s'?", argv[optind]);
-    if (!s->model) return usage("%s", "--model is missing");
-    if (!s->listen) return usage("%s", "--listen is missing");
+    if (!s->text[OPT_MODEL]) return usage("%s", "--model is missing");
+    if (!s->text[OPT_LISTEN]) return usage("%s", "--listen is missing");
     return -1;
 }
 
-static void name_model(struct program *p, struct settings *s)
+/* The model's name for clients: as it was given, or its file's. */
+static const char *name_model(struct program *p, const struct settings *s)
 {
-    if (s->server.hosted.alias) return;
-    const char *slash = strrchr(s->model, '/');
-    struct str name = str_of(slash ? slash + 1 : s->model);
+    const char *model = s->text[OPT_MODEL], *slash = strrchr(model, '/');
+    struct str name = str_of(slash ? slash + 1 : model);
+    if (s->text[OPT_ALIAS]) return s->text[OPT_ALIAS];
     if (str_ends(name, STR(".gguf"))) name.len -= 5;
     (void)snprintf(p->alias, sizeof p->alias, "%.*s", STR_ARG(name));
-    s->server.hosted.alias = p->alias;
+    return p->alias;
+}
+
+static struct server_options server_options(struct program *p, const struct settings *s)
+{
+    const uint64_t *v = s->value;
+    unsigned threads = (unsigned)v[OPT_THREADS], most = threads_available();
+    const struct model_options model = {
+        .path = s->text[OPT_MODEL],
+        .context = (uint32_t)v[OPT_CONTEXT],
+        .slots = (uint32_t)v[OPT_SLOTS],
+        .batch = (uint32_t)v[OPT_BATCH],
+        .threads = threads ? threads : most,
+        .kv = (enum model_kv)v[OPT_KV],
+        .blas = v[OPT_BLAS] == 0,
+        .pooling = (enum model_pooling)v[OPT_POOLING],
+    };
+    return (struct server_options){
+        .hosted = {.compute = {.model = model, .threads = threads, .threads_most = most},
+                   .template = {.source = s->text[OPT_TEMPLATE],
+                                .text = s->text[OPT_TEMPLATE_TEXT],
+                                .no_reasoning = v[OPT_REASONING] == 1},
+                   .alias = name_model(p, s)},
+        .routes = engine_routes,
+        .queue_max = (unsigned)v[OPT_QUEUE],
+        .drain_us = v[OPT_DRAIN] * USEC_PER_SEC,
+    };
 }
 
 /* --- life --- */
@@ -384,11 +374,11 @@ static int watch_signals(struct program *p)
     return err ? err : signal_watch_open(p->loop, SIGINT, on_signal, p, &p->watches[1]);
 }
 
-static int serve(struct program *p, const struct settings *s)
+static int serve(struct program *p, const struct server_options *options)
 {
     int err = loop_new_real(&p->loop);
     if (err) return EXIT_FAILED;
-    err = server_init(&p->server, p->loop, &s->server);
+    err = server_init(&p->server, p->loop, options);
     if (err) {
         fprintf(stderr, "hostler-engine: cannot start: %s\n", err_text(err));
         return EXIT_FAILED;
@@ -414,27 +404,18 @@ static int serve(struct program *p, const struct settings *s)
 int main(int argc, char **argv)
 {
     static struct program program;
-    struct settings s = {
-        .server = {.hosted.compute = {.model = {.slots = 8, .batch = 512, .blas = true},
-                                      .threads_most = threads_available()},
-                   .routes = engine_routes,
-                   .queue_max = 512,
-                   .drain_us = 30 * (uint64_t)USEC_PER_SEC},
-        .log_level = LOG_INFO,
-    };
+    struct settings s = {.text = {NULL}};
     if (stdio_claim()) return EXIT_FAILED;
     int code = read_options(argc, argv, &s);
     if (code >= 0) return code;
     threads_set_environment();
-    program.listen = s.listen;
-    if (!parse_address(s.listen, &program.addr))
-        return usage("a bad address for --listen: %s", s.listen);
-    name_model(&program, &s);
-    struct compute_options *c = &s.server.hosted.compute;
-    c->model.path = s.model;
-    c->model.threads = c->threads ? c->threads : c->threads_most;
-    log_init(STDERR_FILENO, (enum log_format)s.log_format, (enum log_level)s.log_level);
-    int result = serve(&program, &s);
+    program.listen = s.text[OPT_LISTEN];
+    if (!parse_address(program.listen, &program.addr))
+        return usage("a bad address for --listen: %s", program.listen);
+    log_init(STDERR_FILENO, (enum log_format)s.value[OPT_LOG_FORMAT],
+             (enum log_level)s.value[OPT_LOG_LEVEL]);
+    const struct server_options options = server_options(&program, &s);
+    int result = serve(&program, &options);
     log_flush();
     return result;
 }
