@@ -157,6 +157,23 @@ static void calls_have_the_arguments_that_the_template_reads(void **state)
     end(&f);
 }
 
+/* Some clients send thoughts under both of their names. */
+static void thoughts_reach_the_template_once(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(
+        &f,
+        "{% for m in messages %}{{ m.keys() | list | join(' ') }}:{{ m.reasoning_content }};{% endfor %}");
+    assert_string_equal(
+        render(
+            &f,
+            "[{\"role\":\"assistant\",\"content\":\"\",\"reasoning_content\":\"b\",\"reasoning\":\"a\"},"
+            "{\"role\":\"assistant\",\"content\":\"\",\"reasoning\":\"a\",\"reasoning_content\":null}]"),
+        "{role} {content} {reasoning_content}:{b};{role} {content} {reasoning_content}:{a};");
+    end(&f);
+}
+
 static void an_answer_goes_on_where_its_beginning_ends(void **state)
 {
     (void)state;
@@ -340,6 +357,7 @@ int main(void)
         cmocka_unit_test(contents_have_the_shape_that_the_template_reads),
         cmocka_unit_test(roles_that_a_template_lacks_become_others),
         cmocka_unit_test(calls_have_the_arguments_that_the_template_reads),
+        cmocka_unit_test(thoughts_reach_the_template_once),
         cmocka_unit_test(an_answer_goes_on_where_its_beginning_ends),
         cmocka_unit_test(further_variables_reach_the_template),
         cmocka_unit_test(thoughts_are_known_by_the_templates_markers),

@@ -153,10 +153,17 @@ static void write_calls(struct copier *c, const struct json *calls)
     json_write_array_end(&c->w);
 }
 
+/* Role and content are written already, and thoughts that have both names are written once. */
+static bool is_further(const struct json *message, struct str name)
+{
+    if (str_eq(name, STR("reasoning")))
+        return json_type(json_get(message, "reasoning_content")) != JSON_STRING;
+    return !str_eq(name, STR("role")) && !str_eq(name, STR("content"));
+}
+
 static void write_member(struct copier *c, struct str name, const struct json *v)
 {
     bool thoughts = str_eq(name, STR("reasoning"));
-    if (str_eq(name, STR("role")) || str_eq(name, STR("content"))) return;
     if (json_type(v) == JSON_NULL) return;
     json_write_key_str(&c->w, thoughts ? STR("reasoning_content") : name);
     if (str_eq(name, STR("tool_calls")))
@@ -203,7 +210,7 @@ static void write_message(struct copier *c, const struct json *message, struct s
     else
         write_text(c, text);
     while (json_next_member(message, &it, &name, &v))
-        write_member(c, name, v);
+        if (is_further(message, name)) write_member(c, name, v);
     json_write_object_end(&c->w);
 }
 
