@@ -15,19 +15,36 @@
 #include "http/message.h"
 #include "json/scan.h"
 
-/* What is asked of a runtime. */
-enum operation {
-    OPERATION_NONE,
-    OPERATION_CHAT,
-    OPERATION_COMPLETIONS,
-    OPERATION_EMBEDDINGS,
-    OPERATION_RANK,    /* how well texts fit each other */
-    OPERATION_TEMPLATE /* the prompt that a chat becomes */
+/* One API: what is asked and in which dialect, by a client or of a runtime (dialect/surface.h says
+ * more of each). */
+enum surface {
+    SURFACE_NONE, /* no runtime is asked */
+    SURFACE_CHAT,
+    SURFACE_COMPLETIONS,
+    SURFACE_EMBEDDINGS,
+    SURFACE_RERANK,   /* how well texts fit each other */
+    SURFACE_TEMPLATE, /* the prompt that a chat becomes */
+    SURFACE_RESPONSES,
+    SURFACE_MESSAGES,
+    SURFACE_OLLAMA_CHAT,
+    SURFACE_OLLAMA_GENERATE,
+    SURFACE_OLLAMA_RAW, /* generate without a template */
+    SURFACE_OLLAMA_EMBED,
+    SURFACE_OLLAMA_EMBEDDINGS, /* its older form */
+    SURFACE_COUNT_CHAT,        /* how many tokens a request has */
+    SURFACE_COUNT_RESPONSES,
+    SURFACE_COUNT_MESSAGES,
+    SURFACE_COUNT_TOKENIZE, /* vLLM's */
+    SURFACE_COUNT
 };
+
+/* Surfaces as a set. */
+#define SURFACE_BIT(surface) (UINT32_C(1) << (surface))
 
 /* What routing needs of a request body. Spans borrow from the body. */
 struct ask {
-    struct str model; /* unescaped */
+    enum surface surface; /* the route's, which peek may narrow down; set before it */
+    struct str model;     /* unescaped */
     bool stream;
     bool asks_usage; /* the client wants the usage of its stream */
     struct json_span model_span;
@@ -42,6 +59,7 @@ struct refusal {
     const char *param;  /* the field that is at fault, or NULL */
     const char *code;   /* for programs, or NULL */
     const char *type;   /* NULL: as the status says */
+    const char *id;     /* the request's, for dialects whose errors tell it, or NULL */
 };
 
 /* What is to be changed in a body on its way to a runtime. */
@@ -55,8 +73,8 @@ enum { DIALECT_SLICES_MAX = 8 };
 struct dialect {
     const char *name;
 
-    /* Validates the body of a request and reads it. ERR_INVALID: *why says what is wrong.
-     * -ENOMEM. */
+    /* Validates the body of a request and reads it, adding to out->surface. ERR_INVALID: *why says
+     * what is wrong. -ENOMEM. */
     int (*peek)(struct arena *arena, struct str body, struct ask *out, struct refusal *why);
 
     /* The body as slices for a runtime of the same dialect: the client's own bytes but for the
@@ -72,12 +90,17 @@ struct dialect {
     /* Appends a refusal as the body of an answer, or nothing where there is no room. */
     void (*write_error)(struct buf *out, const struct refusal *why);
 
-    /* The same as the last event of a stream. */
-    void (*write_error_event)(struct buf *out, const struct refusal *why);
+    /* The same as the last event of a stream that was relayed so far. */
+    void (*write_error_event)(struct buf *out, const struct refusal *why,
+                              const struct stream_mark *mark);
+
+    struct str id_header; /* in which answers tell the request's id besides x-request-id; or empty */
 };
 
-extern const struct dialect dialect_openai; /* openai/openai.c */
-extern const struct dialect dialect_ollama; /* ollama.c: its errors, so far */
+extern const struct dialect dialect_openai;    /* openai/openai.c */
+extern const struct dialect dialect_responses; /* responses/responses.c */
+extern const struct dialect dialect_anthropic; /* anthropic/anthropic.c */
+extern const struct dialect dialect_ollama;    /* ollama/ollama.c */
 
 /* media.c: judges what a head says of a JSON body. JSON may go by any media type or none (curl's
  * -d calls it a form), since it is read as JSON and passed on as that; but another charset than

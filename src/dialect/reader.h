@@ -8,18 +8,29 @@
 #include "base/str.h"
 #include "json/scan.h"
 
+/* Tokens, counted as OpenAI counts them: the parts are in the totals. */
 struct usage {
-    uint64_t prompt; /* tokens */
+    uint64_t prompt;
     uint64_t completion;
-    uint64_t cached; /* part of prompt */
+    uint64_t cached;    /* part of prompt: read from a cache */
+    uint64_t written;   /* part of prompt: written to a cache */
+    uint64_t reasoning; /* part of completion */
     bool known;
     bool estimated; /* the runtime did not say: counted from what went by */
 };
 
+/* What the last words of a stream must take up, where a dialect numbers its events. */
+struct stream_mark {
+    char id[64]; /* the answer's, as its events tell; "": not told, or too long */
+    uint64_t next; /* the number of the next event */
+};
+
 enum { READER_CHOICES_MAX = 63 }; /* choices beyond are never seen to end */
 
-/* What one event of a stream says. Borrowed from its data. Zero at first. */
+/* What one event of a stream says. Borrowed from its data. Zero at first, but for `usage` and
+ * `mark`. */
 struct event_facts {
+    struct stream_mark *mark; /* gets the answer's id and the event's number, where there are any */
     struct str hole;  /* what only the gateway asked for, to be left out; ptr NULL: nothing */
     struct str piece; /* a piece of the answer: from a string's opening quote on; ptr NULL: none */
     uint64_t begun;   /* choices that are there, by index, a bit each */
@@ -29,8 +40,9 @@ struct event_facts {
     bool content;     /* something of an answer, not only a role or an empty piece */
     bool ends;        /* a choice has the reason of its end, whichever its index */
     bool error;       /* an error */
+    bool last;        /* nothing comes behind it (besides what is_last knows) */
     bool has_usage;   /* it says something of usage */
-    struct usage usage;             /* where that can be read */
+    struct usage usage; /* at first what is known so far, then with what this event adds */
     struct json_span error_message; /* as it is written; JSON_NONE: none */
 };
 
@@ -39,9 +51,13 @@ struct answer_reader {
      * there is of it besides an answer is to be left out. */
     void (*read_event)(struct str data, bool strip_usage, struct event_facts *out);
 
-    /* True for the data of the event behind which nothing comes. */
+    /* True for the data of an event that is none but the mark of the end ("[DONE]"). NULL: the
+     * dialect has none. */
     bool (*is_last)(struct str data);
-    struct str last_event; /* that event */
+
+    bool lines; /* events are lines of JSON (NDJSON), not server-sent ones */
+
+    struct str last_event; /* what ends a whole stream that lacks its end; empty: nothing */
 
     /* Where an answer is one JSON object: the outermost member with its usage, and how to read
      * it. */

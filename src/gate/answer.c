@@ -30,7 +30,8 @@ static void write_last_words(const struct attempt *a, struct buf *event, enum ve
         dialect->write_error_event(event,
                                    &(struct refusal){.status = 503,
                                                      .message = STR("The server is shutting down."),
-                                                     .code = "draining"});
+                                                     .code = "draining"},
+                                   &a->relay.mark);
         return;
     }
     /* A verdict without an answer of its own: the client's time is over. */
@@ -39,7 +40,8 @@ static void write_last_words(const struct attempt *a, struct buf *event, enum ve
     struct str message = arena_say(a->x->call->arena, "The runtime '%" STR_FMT "' %s.",
                                    STR_ARG(a->endpoint_name), what);
     dialect->write_error_event(
-        event, &(struct refusal){.status = row->status, .message = message, .code = row->code});
+        event, &(struct refusal){.status = row->status, .message = message, .code = row->code},
+        &a->relay.mark);
 }
 
 enum step answer_break(struct attempt *a, enum verdict verdict, enum outcome outcome,

@@ -10,8 +10,8 @@
 static bool wants_usage(const struct attempt *a, const struct endpoint *e)
 {
     const struct exchange *x = a->x;
-    enum operation operation = x->match.route->operation;
-    bool can_stream = operation == OPERATION_CHAT || operation == OPERATION_COMPLETIONS;
+    enum surface surface = x->match.route->surface;
+    bool can_stream = surface == SURFACE_CHAT || surface == SURFACE_COMPLETIONS;
     if (!can_stream || !x->ask.stream || x->ask.asks_usage) return false;
     if (e->usage == USAGE_AUTO)
         return !a->no_usage && endpoint_usage(e->state) != ENDPOINT_USAGE_REFUSED;

@@ -116,7 +116,7 @@ static void leave_queue(struct model_call *m)
 /* What a chat becomes with another model's template is no answer. */
 static bool next_fallback(struct model_call *m)
 {
-    if (m->x->match.route->operation == OPERATION_TEMPLATE) return false;
+    if (m->x->match.route->surface == SURFACE_TEMPLATE) return false;
     while (m->fallbacks < m->x->asked->fallback_count) {
         const struct service *s = m->x->asked->fallback[m->fallbacks++];
         if (!exchange_may_use(m->x, s)) continue;

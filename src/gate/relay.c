@@ -77,9 +77,10 @@ static void take_note(struct relay *r, const struct event_facts *facts)
  * *hole: of the data, to be left out. */
 static bool pass_news(struct relay *r, struct str data, bool error, struct str *hole)
 {
-    struct event_facts look = {0};
+    struct event_facts look = {.usage = r->usage, .mark = &r->mark};
     r->reader->read_event(data, r->strip_usage, &look);
     take_note(r, &look);
+    if (look.last) r->done = r->content = true;
     if (look.error || error) {
         r->error = true;
         return true;
@@ -89,10 +90,15 @@ static bool pass_news(struct relay *r, struct str data, bool error, struct str *
         return !r->strip_usage;
     }
     if (look.content || !look.answer) r->content = true;
-    if (r->content && !look.ends) r->deltas++;
+    if ((look.content || !look.answer) && !look.ends) r->deltas++;
     if (look.piece.ptr && !look.ends && !look.has_usage) remember(r, data, &look);
     *hole = look.hole;
     return true;
+}
+
+static bool is_end_mark(const struct relay *r, struct str data)
+{
+    return r->reader->is_last && r->reader->is_last(data);
 }
 
 /* The data of an event; one of several lines is put together. ptr NULL: it has none, or too
@@ -109,7 +115,7 @@ static bool pass_data(struct relay *r, const struct sse_event *event, struct str
 {
     struct str data = r->error ? event->data : data_of(r, event);
     r->data = true;
-    if (r->reader->is_last(data)) {
+    if (is_end_mark(r, data)) {
         r->done = r->content = true;
         return true;
     }
@@ -226,7 +232,7 @@ static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY
 static bool is_whole(struct relay *r, const struct sse_event *event)
 {
     struct str data = data_of(r, event);
-    return r->reader->is_last(data) || json_scan(data, NULL, 0, NULL, NULL) == 0;
+    return is_end_mark(r, data) || json_scan(data, NULL, 0, NULL, NULL) == 0;
 }
 
 /* The bytes have ended. What is left is an event if it is a whole one. */
@@ -240,7 +246,7 @@ static unsigned end_events(struct relay *r, struct str out[RELAY_SLICES], unsign
     }
     if (r->ended && !r->done && !r->error && !relay_cut(r)) {
         r->done = true;
-        out[n++] = r->reader->last_event;
+        if (r->reader->last_event.len) out[n++] = r->reader->last_event;
     }
     return n;
 }

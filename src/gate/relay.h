@@ -35,6 +35,7 @@ struct relay {
      * JSON_NONE: none */
     struct json_span error_message;
     struct usage usage;
+    struct stream_mark mark; /* for its last words */
     struct sse sse;
     /* the last dull event's data, without the piece of the answer in it; see same_again */
     struct buf like;

@@ -27,7 +27,7 @@ struct route {
     struct str path;               /* "/models"; of the API's without /v1 */
     const char *name;              /* for logs */
     unsigned flags;                /* enum route_flag */
-    enum operation operation;      /* ROUTE_MODEL: what is asked of the runtime */
+    enum surface surface;          /* ROUTE_MODEL: what is asked of the runtime */
     const struct dialect *dialect; /* request, answer and what we say ourselves are in it */
     const struct handler *handler;
 };

@@ -13,20 +13,20 @@ enum {
 /* A row reads best as one line. */
 /* clang-format off */
 static const struct route routes[] = {
-    {STR_INIT("/chat/completions"), "chat", MODEL, OPERATION_CHAT, &dialect_openai, &model_call_handler},
-    {STR_INIT("/completions"), "completions", MODEL, OPERATION_COMPLETIONS, &dialect_openai, &model_call_handler},
-    {STR_INIT("/embeddings"), "embeddings", MODEL, OPERATION_EMBEDDINGS, &dialect_openai, &model_call_handler},
-    {STR_INIT("/rerank"), "rerank", MODEL, OPERATION_RANK, &dialect_openai, &model_call_handler},
-    {STR_INIT("/reranking"), "rerank", MODEL, OPERATION_RANK, &dialect_openai, &model_call_handler},
-    {STR_INIT("/score"), "score", MODEL, OPERATION_RANK, &dialect_openai, &model_call_handler},
-    {STR_INIT("/apply-template"), "apply_template", BESIDE, OPERATION_TEMPLATE, &dialect_openai, &model_call_handler},
-    {STR_INIT("/models"), "models", ROUTE_API, OPERATION_NONE, &dialect_openai, &desk_models},
-    {STR_INIT("/models/"), "model", ROUTE_API | ROUTE_REST, OPERATION_NONE, &dialect_openai, &desk_model},
-    {STR_INIT("/livez"), "livez", PROBE, OPERATION_NONE, &dialect_openai, &desk_alive},
-    {STR_INIT("/readyz"), "readyz", PROBE, OPERATION_NONE, &dialect_openai, &desk_ready},
-    {STR_INIT("/healthz"), "healthz", PROBE, OPERATION_NONE, &dialect_openai, &desk_alive},
-    {STR_INIT("/health"), "healthz", PROBE, OPERATION_NONE, &dialect_openai, &desk_alive},
-    {STR_INIT("/metrics"), "metrics", ROUTE_QUIET, OPERATION_NONE, &dialect_openai, &desk_metrics},
+    {STR_INIT("/chat/completions"), "chat", MODEL, SURFACE_CHAT, &dialect_openai, &model_call_handler},
+    {STR_INIT("/completions"), "completions", MODEL, SURFACE_COMPLETIONS, &dialect_openai, &model_call_handler},
+    {STR_INIT("/embeddings"), "embeddings", MODEL, SURFACE_EMBEDDINGS, &dialect_openai, &model_call_handler},
+    {STR_INIT("/rerank"), "rerank", MODEL, SURFACE_RERANK, &dialect_openai, &model_call_handler},
+    {STR_INIT("/reranking"), "rerank", MODEL, SURFACE_RERANK, &dialect_openai, &model_call_handler},
+    {STR_INIT("/score"), "score", MODEL, SURFACE_RERANK, &dialect_openai, &model_call_handler},
+    {STR_INIT("/apply-template"), "apply_template", BESIDE, SURFACE_TEMPLATE, &dialect_openai, &model_call_handler},
+    {STR_INIT("/models"), "models", ROUTE_API, SURFACE_NONE, &dialect_openai, &desk_models},
+    {STR_INIT("/models/"), "model", ROUTE_API | ROUTE_REST, SURFACE_NONE, &dialect_openai, &desk_model},
+    {STR_INIT("/livez"), "livez", PROBE, SURFACE_NONE, &dialect_openai, &desk_alive},
+    {STR_INIT("/readyz"), "readyz", PROBE, SURFACE_NONE, &dialect_openai, &desk_ready},
+    {STR_INIT("/healthz"), "healthz", PROBE, SURFACE_NONE, &dialect_openai, &desk_alive},
+    {STR_INIT("/health"), "healthz", PROBE, SURFACE_NONE, &dialect_openai, &desk_alive},
+    {STR_INIT("/metrics"), "metrics", ROUTE_QUIET, SURFACE_NONE, &dialect_openai, &desk_metrics},
 };
 /* clang-format on */
 

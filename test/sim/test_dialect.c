@@ -83,8 +83,10 @@ static void write_error(struct buf *out, const struct refusal *why)
     assert_int_equal(buf_printf(out, "no: %" STR_FMT, STR_ARG(why->message)), 0);
 }
 
-static void write_error_event(struct buf *out, const struct refusal *why)
+static void write_error_event(struct buf *out, const struct refusal *why,
+                              const struct stream_mark *mark)
 {
+    (void)mark;
     assert_int_equal(buf_printf(out, "data: no, %s\n\n", why->code), 0);
 }
 
@@ -99,7 +101,7 @@ static const struct dialect plain = {
 };
 
 static const struct route routes[] = {
-    {STR_INIT("/say"), "say", ROUTE_POST | ROUTE_MODEL, OPERATION_CHAT, &plain,
+    {STR_INIT("/say"), "say", ROUTE_POST | ROUTE_MODEL, SURFACE_CHAT, &plain,
      &model_call_handler},
 };
 

@@ -263,7 +263,7 @@ static void errors_have_the_dialects_shape(void **state)
         assert_int_equal(json_type(json_get(error, "param")), i % 2 ? JSON_STRING : JSON_NULL);
         assert_int_equal(json_type(json_get(error, "code")), i % 2 ? JSON_NULL : JSON_STRING);
         why.message = STR("line\nbreak");
-        dialect_openai.write_error_event(&event, &why);
+        dialect_openai.write_error_event(&event, &why, NULL);
         struct str text = buf_str(&event);
         assert_true(str_starts(text, STR("data: {")) && str_ends(text, STR("}\n\n")));
         assert_int_equal(str_find_char(text, '\n'), (ptrdiff_t)text.len - 2);
@@ -290,7 +290,7 @@ static void errors_are_whole_or_empty(void **state)
         buf_init(&out, max);
         buf_init(&event, max);
         dialect_openai.write_error(&out, &why);
-        dialect_openai.write_error_event(&event, &why);
+        dialect_openai.write_error_event(&event, &why, NULL);
         assert_true(buf_len(&out) == 0 || str_ends(buf_str(&out), STR("}}")));
         assert_true(buf_len(&event) == 0 || str_ends(buf_str(&event), STR("}}\n\n")));
         buf_fini(&out);

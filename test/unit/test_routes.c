@@ -132,7 +132,7 @@ static void rows_are_whole(void **state)
         const struct route *r = &routes[i];
         assert_non_null(r->handler);
         assert_true(str_starts(r->path, STR("/")) && r->name[0]);
-        assert_true(!(r->flags & ROUTE_MODEL) == (r->operation == OPERATION_NONE));
+        assert_true(!(r->flags & ROUTE_MODEL) == (r->surface == SURFACE_NONE));
         for (size_t k = 0; k < i; k++)
             assert_false(str_eq(routes[k].path, r->path));
     }

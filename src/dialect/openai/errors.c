@@ -21,7 +21,7 @@ static void write_nullable(struct json_writer *w, const char *name, const char *
         json_write_null_member(w, name);
 }
 
-void openai__write_error(struct buf *out, const struct refusal *why)
+void openai_write_error(struct buf *out, const struct refusal *why)
 {
     struct json_writer w;
     json_write_init(&w, out);
@@ -37,11 +37,12 @@ void openai__write_error(struct buf *out, const struct refusal *why)
     if (json_write_end(&w)) buf_clear(out); /* an empty body rather than half of one */
 }
 
-void openai__write_error_event(struct buf *out, const struct refusal *why)
+void openai__write_error_event(struct buf *out, const struct refusal *why,
+                               const struct stream_mark *mark UNUSED)
 {
     struct buf json;
     buf_init(&json, 8192);
-    openai__write_error(&json, why);
+    openai_write_error(&json, why);
     bool lost = buf_len(&json) == 0 || buf_append(out, STR("data: ")) ||
                 buf_append(out, buf_str(&json)) || buf_append(out, STR("\n\n"));
     if (lost) buf_clear(out);

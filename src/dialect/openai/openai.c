@@ -7,6 +7,6 @@ const struct dialect dialect_openai = {
     .splice = openai__splice,
     .choices = openai__choices,
     .reader = &openai__reader,
-    .write_error = openai__write_error,
+    .write_error = openai_write_error,
     .write_error_event = openai__write_error_event,
 };

@@ -23,14 +23,20 @@ static uint64_t read_count(const struct json_span *span)
 static void read_usage(struct str object, struct usage *u)
 {
     static const struct str names[] = {STR_INIT("prompt_tokens"), STR_INIT("completion_tokens"),
-                                       STR_INIT("prompt_tokens_details")};
-    static const struct str details[] = {STR_INIT("cached_tokens")};
-    struct json_span fields[ARRAY_LEN(names)], cached[1];
+                                       STR_INIT("prompt_tokens_details"),
+                                       STR_INIT("completion_tokens_details")};
+    static const struct str in[] = {STR_INIT("cached_tokens"), STR_INIT("cache_write_tokens")};
+    static const struct str out[] = {STR_INIT("reasoning_tokens")};
+    struct json_span fields[ARRAY_LEN(names)], cached[2], reasoning[1];
     if (json_scan(object, names, ARRAY_LEN(names), fields, NULL)) return;
     *u = (struct usage){
         .known = true, .prompt = read_count(&fields[0]), .completion = read_count(&fields[1])};
-    if (fields[2].type == JSON_OBJECT && json_scan_span(&fields[2], details, 1, cached, NULL) == 0)
+    if (fields[2].type == JSON_OBJECT && json_scan_span(&fields[2], in, 2, cached, NULL) == 0) {
         u->cached = read_count(&cached[0]);
+        u->written = read_count(&cached[1]);
+    }
+    if (fields[3].type == JSON_OBJECT && json_scan_span(&fields[3], out, 1, reasoning, NULL) == 0)
+        u->reasoning = read_count(&reasoning[0]);
 }
 
 /* --- events --- */

@@ -17,7 +17,7 @@ struct str openai_error_body(struct arena *arena, const struct refusal *why)
 {
     struct buf json;
     buf_init(&json, 16 * 1024);
-    openai__write_error(&json, why);
+    openai_write_error(&json, why);
     struct str body = buf_len(&json) ? arena_try_dup(arena, buf_str(&json)) : STR_NULL;
     buf_fini(&json);
     return body.ptr ? body : STR("{}");

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dialect/translator.h"
+
+#include <errno.h>
+
+#include "base/err.h"
+#include "dialect/surface.h"
+
+enum { REQUEST_MAX = 512 << 20 }; /* a translated request; what clients send has its own limit */
+
+/* --- requests --- */
+
+static int explain(struct translation *t, int err, const struct json_error *at, struct refusal *why)
+{
+    if (err == ERR_TOO_LARGE) return -ENOMEM;
+    return pivot_refuse(t, why, NULL, "The request body is not valid JSON at byte %zu: %s.",
+                        at->offset, at->text ? at->text : err_text(err));
+}
+
+/* What the writer ran into, where the translation itself went well. */
+static int explain_writer(struct translation *t, int err, struct refusal *why)
+{
+    if (err == ERR_DEPTH)
+        return pivot_refuse(t, why, NULL, "The request body is nested too deeply.");
+    return err ? -ENOMEM : 0;
+}
+
+static int to_pivot(struct translation *t, struct str model, struct arena *scratch, struct str body,
+                    struct buf *chat, struct refusal *why)
+{
+    const struct json *doc;
+    struct json_error at = {0};
+    struct json_writer w;
+    int err = json_parse(scratch, body, &doc, &at);
+    if (err) return explain(t, err, &at, why);
+    json_write_init(&w, chat);
+    err = surface_row(t->asked)->to_pivot(t, model, doc, &w, why);
+    return err ? err : explain_writer(t, json_write_end(&w), why);
+}
+
+static int from_pivot(struct translation *t, struct arena *scratch, struct str chat,
+                      struct buf *out, struct refusal *why)
+{
+    from_pivot_fn write = surface_row(t->sent)->from_pivot;
+    const struct json *doc;
+    struct json_error at = {0};
+    struct json_writer w;
+    int err = json_parse(scratch, chat, &doc, &at);
+    if (err) return explain(t, err, &at, why);
+    json_write_init(&w, out);
+    err = write(t, doc, &w, why);
+    return err ? err : explain_writer(t, json_write_end(&w), why);
+}
+
+int translate_request(struct translation *t, struct str model, struct str body, struct str *out,
+                      struct refusal *why)
+{
+    struct arena scratch;
+    struct buf chat, other, *made = &chat;
+    arena_init(&scratch, SIZE_MAX, 16 * 1024);
+    buf_init(&chat, REQUEST_MAX);
+    buf_init(&other, REQUEST_MAX);
+    int err = to_pivot(t, model, &scratch, body, &chat, why);
+    if (!err && surface_row(t->sent)->from_pivot) {
+        err = from_pivot(t, &scratch, buf_str(&chat), &other, why);
+        made = &other;
+    }
+    if (!err) {
+        *out = arena_try_dup(t->arena, buf_str(made));
+        err = out->ptr ? 0 : -ENOMEM;
+    }
+    buf_fini(&chat);
+    buf_fini(&other);
+    arena_fini(&scratch);
+    return err;
+}
+
+/* --- answers --- */
+
+static int put(void *owner, const struct answer_event *e)
+{
+    struct translator *tr = owner;
+    tr->puts++;
+    tr->like = *e;
+    return tr->writer->ops->put(tr->writer, e, &tr->out);
+}
+
+static struct answer_sink sink_of(struct translator *tr)
+{
+    return (struct answer_sink){.owner = tr, .put = put};
+}
+
+int translator_init(struct translator *tr, const struct translation *t)
+{
+    const struct answer_source_ops *source = surface_row(t->sent)->source;
+    const struct answer_writer_ops *writer = surface_row(t->asked)->writer;
+    *tr = (struct translator){.t = t};
+    buf_init(&tr->out, 2 * (size_t)ANSWER_HELD_MAX);
+    struct answer_source *s = arena_try_zero(t->arena, source->size);
+    struct answer_writer *w = arena_try_zero(t->arena, writer->size);
+    if (!s || !w) return -ENOMEM;
+    *s = (struct answer_source){.ops = source, .t = t};
+    *w = (struct answer_writer){.ops = writer, .t = t};
+    if (source->init) source->init(s);
+    if (writer->init) writer->init(w);
+    tr->source = s;
+    tr->writer = w;
+    return 0;
+}
+
+void translator_fini(struct translator *tr)
+{
+    if (tr->source && tr->source->ops->fini) tr->source->ops->fini(tr->source);
+    if (tr->writer && tr->writer->ops->fini) tr->writer->ops->fini(tr->writer);
+    if (tr->t) buf_fini(&tr->out);
+    *tr = (struct translator){0};
+}
+
+int translator_event(struct translator *tr, struct str name, struct str data)
+{
+    struct answer_sink sink = sink_of(tr);
+    tr->puts = 0;
+    return tr->source->ops->event(tr->source, name, data, &sink);
+}
+
+bool translator_is_piece(const struct translator *tr, const char *piece)
+{
+    bool text = tr->like.kind == ANSWER_TEXT || tr->like.kind == ANSWER_REASONING ||
+                tr->like.kind == ANSWER_REFUSAL || tr->like.kind == ANSWER_ARGUMENTS;
+    return tr->puts == 1 && text && tr->like.raw.len == 0 && tr->like.text.ptr == piece;
+}
+
+int translator_again(struct translator *tr, struct str piece)
+{
+    tr->like.text = piece;
+    return tr->writer->ops->put(tr->writer, &tr->like, &tr->out);
+}
+
+int translator_whole(struct translator *tr, struct str body)
+{
+    struct answer_sink sink = sink_of(tr);
+    return tr->source->ops->whole(tr->source, body, &sink);
+}
+
+int translator_end(struct translator *tr, const struct usage *usage)
+{
+    struct answer_event e = {.kind = ANSWER_END, .usage = *usage};
+    return tr->writer->ops->put(tr->writer, &e, &tr->out);
+}
+
+int translator_fail(struct translator *tr, const struct refusal *why)
+{
+    struct answer_event e = {.kind = ANSWER_ERROR, .refusal = why};
+    return tr->writer->ops->put(tr->writer, &e, &tr->out);
+}
