@@ -81,6 +81,7 @@ enum answer_kind {
     ANSWER_ARGUMENTS, /* call, text: a piece of its arguments, which are JSON in a string */
     ANSWER_FINISH,    /* finish, text: the stop sequence that was met, or empty */
     ANSWER_VECTOR,    /* raw: an embedding, an array of numbers; in the order of the texts */
+    ANSWER_COUNT,     /* usage.prompt: how many tokens a request has, where that is asked */
     ANSWER_END,       /* usage: nothing follows. From who relays, not from a source */
     ANSWER_ERROR,     /* refusal: the same; only to streams */
 };
