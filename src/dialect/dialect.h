@@ -94,7 +94,8 @@ struct dialect {
     void (*write_error_event)(struct buf *out, const struct refusal *why,
                               const struct stream_mark *mark);
 
-    struct str id_header; /* in which answers tell the request's id besides x-request-id; or empty */
+    struct str
+        id_header; /* in which answers tell the request's id besides x-request-id; or empty */
 };
 
 extern const struct dialect dialect_openai;    /* openai/openai.c */

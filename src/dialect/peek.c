@@ -20,16 +20,17 @@ static int explain_scan(struct arena *arena, int err, const struct json_error *a
                            at->text);
     case ERR_TYPE: return peek_refuse(why, STR("The request body must be a JSON object."), NULL);
     case ERR_DEPTH:
-        return peek_refuse(why, STR("The request body is nested too deeply (over 64 levels)."), NULL);
+        return peek_refuse(why, STR("The request body is nested too deeply (over 64 levels)."),
+                           NULL);
     case ERR_UTF8:
         return peek_refuse(
             why, arena_say(arena, "The request body is not valid UTF-8 at byte %zu.", at->offset),
             NULL);
     default:
         return peek_refuse(why,
-                      arena_say(arena, "The request body is not valid JSON at byte %zu: %s.",
-                                at->offset, at->text ? at->text : "syntax error"),
-                      NULL);
+                           arena_say(arena, "The request body is not valid JSON at byte %zu: %s.",
+                                     at->offset, at->text ? at->text : "syntax error"),
+                           NULL);
     }
 }
 
@@ -39,11 +40,11 @@ static int refuse_alike(struct arena *arena, const struct str *names, size_t cou
 {
     for (size_t i = 0; i < count; i++)
         if (spans[i].alike)
-            return peek_refuse(
-                why,
-                arena_say(arena, "The name of the field '%s' must be written just so.",
-                          names[i].ptr),
-                names[i].ptr);
+            return peek_refuse(why,
+                               arena_say(arena,
+                                         "The name of the field '%s' must be written just so.",
+                                         names[i].ptr),
+                               names[i].ptr);
     return 0;
 }
 

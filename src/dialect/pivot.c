@@ -21,7 +21,7 @@ int pivot_refuse(struct translation *t, struct refusal *why, const char *path, c
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    *why = (struct refusal){
-        .status = 400, .message = arena_say(t->arena, "%s", text), .param = path};
+    *why =
+        (struct refusal){.status = 400, .message = arena_say(t->arena, "%s", text), .param = path};
     return ERR_INVALID;
 }

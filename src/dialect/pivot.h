@@ -31,15 +31,15 @@
 /* One request that is translated, and what its answer needs to know of it. Lives as long as the
  * exchange. */
 struct translation {
-    struct arena *arena; /* the exchange's: for all that stays */
-    enum surface asked;  /* the client's */
-    enum surface sent;   /* the runtime's */
-    struct str model;    /* as the client called it: the name that the answer has */
-    struct str id;       /* for the ids of the answer, letters and digits: "msg_" and this */
-    uint64_t created_us; /* since 1970 */
-    uint64_t began_us;   /* on the monotonic clock, when the request came */
-    bool stream;         /* the client wants a stream */
-    bool asks_usage;     /* the client wants the usage of its stream (chat) */
+    struct arena *arena;      /* the exchange's: for all that stays */
+    enum surface asked;       /* the client's */
+    enum surface sent;        /* the runtime's */
+    struct str model;         /* as the client called it: the name that the answer has */
+    struct str id;            /* for the ids of the answer, letters and digits: "msg_" and this */
+    uint64_t created_us;      /* since 1970 */
+    uint64_t began_us;        /* on the monotonic clock, when the request came */
+    bool stream;              /* the client wants a stream */
+    bool asks_usage;          /* the client wants the usage of its stream (chat) */
     uint64_t prompt_estimate; /* tokens, where the answer must tell before it knows */
 
     /* What the client's dialect keeps of the request for its writer (made by to_pivot), or NULL. */
@@ -92,13 +92,13 @@ enum finish { FINISH_STOP, FINISH_LENGTH, FINISH_CALLS, FINISH_FILTER, FINISH_PA
  * pieces pass without being looked into. */
 struct answer_event {
     enum answer_kind kind;
-    unsigned call;  /* 0, 1, ... in the order in which calls begin */
+    unsigned call; /* 0, 1, ... in the order in which calls begin */
     struct str text;
     struct str id;   /* of a call; empty: the runtime gave none, the writer makes one */
     struct str name; /* of a call */
     struct str raw;  /* JSON text; of TEXT: `logprobs.content` of OpenAI's, or empty */
     enum finish finish;
-    struct usage usage;            /* `known` or not */
+    struct usage usage; /* `known` or not */
     const struct refusal *refusal;
 };
 

@@ -21,7 +21,7 @@ struct usage {
 
 /* What the last words of a stream must take up, where a dialect numbers its events. */
 struct stream_mark {
-    char id[64]; /* the answer's, as its events tell; "": not told, or too long */
+    char id[64];   /* the answer's, as its events tell; "": not told, or too long */
     uint64_t next; /* the number of the next event */
 };
 

@@ -5,7 +5,7 @@
 
 #define HAS(name) SURFACE_BIT(SURFACE_##name)
 #define OPENAI (HAS(CHAT) | HAS(COMPLETIONS) | HAS(EMBEDDINGS))
-#define OLLAMA \
+#define OLLAMA                                                                       \
     (HAS(OLLAMA_CHAT) | HAS(OLLAMA_GENERATE) | HAS(OLLAMA_RAW) | HAS(OLLAMA_EMBED) | \
      HAS(OLLAMA_EMBEDDINGS))
 

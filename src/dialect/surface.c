@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dialect/surface.h"
 
+#include "dialect/openai/answer.h"
+
 /* A row reads best as one line. */
 /* clang-format off */
 static const struct surface_row rows[SURFACE_COUNT] = {
     [SURFACE_NONE] = {.name = "none", .dialect = &dialect_openai},
-    [SURFACE_CHAT] = {.name = "chat", .path = STR_INIT("/chat/completions"), .streams = true, .dialect = &dialect_openai},
-    [SURFACE_COMPLETIONS] = {.name = "completions", .path = STR_INIT("/completions"), .streams = true, .dialect = &dialect_openai},
+    [SURFACE_CHAT] = {.name = "chat", .path = STR_INIT("/chat/completions"), .streams = true, .dialect = &dialect_openai,
+                      .source = &openai_chat_source},
+    [SURFACE_COMPLETIONS] = {.name = "completions", .path = STR_INIT("/completions"), .streams = true, .dialect = &dialect_openai,
+                             .source = &openai_chat_source},
     [SURFACE_EMBEDDINGS] = {.name = "embeddings", .path = STR_INIT("/embeddings"), .dialect = &dialect_openai},
     [SURFACE_RERANK] = {.name = "rerank", .path = STR_INIT("/rerank"), .dialect = &dialect_openai},
     [SURFACE_TEMPLATE] = {.name = "template", .path = STR_INIT("/apply-template"), .beside = true, .dialect = &dialect_openai},

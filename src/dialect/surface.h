@@ -11,14 +11,14 @@
 #include "dialect/pivot.h"
 
 struct surface_row {
-    const char *name;  /* for logs and messages */
-    struct str path;   /* at a runtime, below its /v1 */
-    bool beside;       /* ... or beside that */
-    bool streams;      /* its answers may be streams */
+    const char *name; /* for logs and messages */
+    struct str path;  /* at a runtime, below its /v1 */
+    bool beside;      /* ... or beside that */
+    bool streams;     /* its answers may be streams */
     const struct dialect *dialect;
     to_pivot_fn to_pivot; /* as a client's surface; NULL: it is not translated */
     const struct answer_writer_ops *writer;
-    from_pivot_fn from_pivot; /* as a runtime's; NULL: the pivot's body is its own */
+    from_pivot_fn from_pivot;               /* as a runtime's; NULL: the pivot's body is its own */
     const struct answer_source_ops *source; /* NULL: nothing is translated to it */
 };
 

@@ -18,8 +18,8 @@ struct translator {
     const struct translation *t;
     struct answer_source *source;
     struct answer_writer *writer;
-    struct buf out;   /* what the client gets, since it was last cleared */
-    unsigned puts;    /* events of the runtime's last one */
+    struct buf out;           /* what the client gets, since it was last cleared */
+    unsigned puts;            /* events of the runtime's last one */
     struct answer_event like; /* the last of these; see translator_again */
 };
 

@@ -101,8 +101,7 @@ static const struct dialect plain = {
 };
 
 static const struct route routes[] = {
-    {STR_INIT("/say"), "say", ROUTE_POST | ROUTE_MODEL, SURFACE_CHAT, &plain,
-     &model_call_handler},
+    {STR_INIT("/say"), "say", ROUTE_POST | ROUTE_MODEL, SURFACE_CHAT, &plain, &model_call_handler},
 };
 
 /* --- its tests --- */

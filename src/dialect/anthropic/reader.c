@@ -22,7 +22,8 @@ void anthropic__read_usage(struct str object, struct usage *u)
     static const struct str details[] = {STR_INIT("thinking_tokens")};
     struct json_span fields[ARRAY_LEN(names)], thinking[1];
     if (json_scan(object, names, ARRAY_LEN(names), fields, NULL)) return;
-    uint64_t besides = u->cached + u->written, input = u->prompt > besides ? u->prompt - besides : 0;
+    uint64_t besides = u->cached + u->written,
+             input = u->prompt > besides ? u->prompt - besides : 0;
     (void)read_count(&fields[0], &input);
     (void)read_count(&fields[1], &u->completion);
     (void)read_count(&fields[2], &u->cached);

@@ -23,15 +23,16 @@ static int read_options(const struct json_span *options, struct ask *out, struct
     if (options->type != JSON_OBJECT)
         return peek_refuse(why, STR("'stream_options' must be an object."), "stream_options");
     if (json_scan_span(options, names, 1, &out->usage_span, NULL))
-        return peek_refuse(why, STR("'stream_options.include_usage' is given twice."), "stream_options");
+        return peek_refuse(why, STR("'stream_options.include_usage' is given twice."),
+                           "stream_options");
     if (out->usage_span.alike)
-        return peek_refuse(why,
-                      STR("The name of 'stream_options.include_usage' must be written just so."),
-                      "stream_options");
+        return peek_refuse(
+            why, STR("The name of 'stream_options.include_usage' must be written just so."),
+            "stream_options");
     if (out->usage_span.type != JSON_NONE && out->usage_span.type != JSON_NULL &&
         !json_span_bool(&out->usage_span, &out->asks_usage))
         return peek_refuse(why, STR("'stream_options.include_usage' must be true or false."),
-                      "stream_options");
+                           "stream_options");
     return 0;
 }
 

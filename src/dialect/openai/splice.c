@@ -14,16 +14,16 @@ static struct body_edit usage_edit(const struct ask *ask, struct str body)
 {
     if (ask->usage_span.type != JSON_NONE)
         return (struct body_edit){offset_in(body, ask->usage_span.raw), ask->usage_span.raw.len,
-                             STR("true")};
+                                  STR("true")};
     if (ask->options_span.type == JSON_OBJECT) {
         struct str raw = ask->options_span.raw;
         return (struct body_edit){offset_in(body, raw) + 1, 0,
-                             json_skim_empty(raw) ? STR("\"include_usage\":true")
-                                                  : STR("\"include_usage\":true,")};
+                                  json_skim_empty(raw) ? STR("\"include_usage\":true")
+                                                       : STR("\"include_usage\":true,")};
     }
     if (ask->options_span.type == JSON_NULL)
         return (struct body_edit){offset_in(body, ask->options_span.raw), ask->options_span.raw.len,
-                             STR("{\"include_usage\":true}")};
+                                  STR("{\"include_usage\":true}")};
     size_t close = body.len;
     while (close && body.ptr[close - 1] != '}')
         close--;
@@ -36,6 +36,7 @@ unsigned openai__splice(const struct ask *ask, struct str body, const struct edi
     struct body_edit edits[2];
     unsigned count = 0;
     if (!splice_model(ask, body, wanted->model, arena, edits, &count)) return 0;
-    if (wanted->ask_usage && ask->stream && !ask->asks_usage) edits[count++] = usage_edit(ask, body);
+    if (wanted->ask_usage && ask->stream && !ask->asks_usage)
+        edits[count++] = usage_edit(ask, body);
     return splice_edits(body, edits, count, slices);
 }
