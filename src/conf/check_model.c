@@ -21,7 +21,7 @@ static void check_path(struct checker *c, struct str path, struct str setting)
 static const char *call_path(struct str base)
 {
     static const char *const paths[] = {"/chat/completions", "/completions", "/embeddings",
-                                        "/models"};
+                                        "/models",           "/responses",   "/messages"};
     for (size_t i = 0; i < ARRAY_LEN(paths); i++)
         if (str_ends(base, str_of(paths[i]))) return paths[i];
     return NULL;
@@ -65,6 +65,27 @@ static void check_endpoint_name(struct checker *c, struct conf_endpoint *e, stru
                       QUOTE(c, e->name));
 }
 
+/* A field's name, which is none of those that the gateway writes itself. */
+static void check_header(struct checker *c, const struct conf_pair *h, struct str setting)
+{
+    static const char *const ours[] = {"host",         "content-length",  "transfer-encoding",
+                                       "connection",   "expect",          "upgrade",
+                                       "te",           "trailer",         "keep-alive",
+                                       "content-type", "accept-encoding", "via",
+                                       "x-request-id"};
+    for (size_t i = 0; i < h->name.len; i++) {
+        char ch = h->name.ptr[i];
+        bool letter = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z');
+        if (letter || (ch >= '0' && ch <= '9') || ch == '-' || ch == '_') continue;
+        conf__finding(c->load, setting, "%s is no name of a header: letters, digits, - and _",
+                      QUOTE(c, h->name));
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+        if (str_eq_nocase(h->name, str_of(ours[i])))
+            conf__finding(c->load, setting, "%s is written by Hostler itself", QUOTE(c, h->name));
+}
+
 static void check_endpoint(struct checker *c, const struct conf_model *m, size_t i, size_t j)
 {
     const struct conf_endpoint *e = &m->endpoints[j];
@@ -73,6 +94,8 @@ static void check_endpoint(struct checker *c, const struct conf_model *m, size_t
     check_path(c, e->health, AT(c, "%" STR_FMT ".health", STR_ARG(at)));
     if (check__has_blank(e->key))
         conf__finding(c->load, AT(c, "%" STR_FMT ".key", STR_ARG(at)), "a key has no blanks in it");
+    for (size_t k = 0; k < e->header_count; k++)
+        check_header(c, &e->headers[k], AT(c, "%" STR_FMT ".headers", STR_ARG(at)));
 }
 
 /* engine */

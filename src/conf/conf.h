@@ -35,6 +35,7 @@ struct conf_engine {
     size_t command_count;
     struct str url;        /* where `command` listens: unix:/PATH, http://host:port, or empty */
     struct str model;      /* the name `command` knows; empty: the model's own */
+    struct str kind;       /* which product `command` is */
     struct conf_pair *env; /* added to the child's environment; values are secret */
     size_t env_count;
     uint64_t context;          /* tokens per sequence; 0: the model's own */
@@ -75,6 +76,13 @@ struct conf_endpoint {
     uint64_t weight;   /* share under the weighted policy, and of least-busy's load */
     struct conf_pair *labels;
     size_t label_count;
+    struct str kind;      /* which product it is, "openai" ... */
+    struct str *dialects; /* what it speaks; none: what its kind does */
+    size_t dialect_count;
+    struct conf_pair *headers; /* fields that each request to it gets; values are secret */
+    size_t header_count;
+    struct conf_pair *query; /* parameters likewise; values are secret */
+    size_t query_count;
     struct str health;              /* path of the active probe; empty: none */
     enum conf_usage usage;          /* whether it is asked for the usage of streams */
     struct conf_timeouts *timeouts; /* NULL: none of its own */

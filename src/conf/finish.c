@@ -20,6 +20,7 @@ static struct conf_endpoint engine_endpoint(const struct conf_engine *engine)
     return (struct conf_endpoint){
         .name = STR("engine"),
         .model = engine->model,
+        .kind = ours ? STR("engine") : engine->kind,
         .capacity = engine->capacity || !ours ? engine->capacity : engine->slots,
         .weight = 1,
     };

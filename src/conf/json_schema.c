@@ -43,7 +43,7 @@ static void write_defs(struct json_writer *w)
 static void write_text(struct json_writer *w, const struct conf_row *row)
 {
     json_write_object(w);
-    conf__kind(CONF_TEXT)->schema(w, row);
+    conf__kind(row->words ? CONF_WORD : CONF_TEXT)->schema(w, row);
     json_write_object_end(w);
 }
 

@@ -70,7 +70,10 @@ static void indented(struct manual *m, const char *text)
 static struct str value_text(struct manual *m, const struct conf_row *row)
 {
     switch (row->type) {
-    case CONF_TEXTS: return STR("list of texts");
+    case CONF_TEXTS:
+        if (!row->words) return STR("list of texts");
+        return arena_printf(&m->arena, "list of %" STR_FMT,
+                            STR_ARG(conf__kind(CONF_WORD)->describe(&m->arena, row)));
     case CONF_PAIRS:
         return row->flags & CONF_SECRET ? STR("names and secret texts") : STR("names and texts");
     case CONF_LIST: return row->group->text_row ? STR("text, group, or list of them") : STR("list");

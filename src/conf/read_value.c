@@ -41,6 +41,17 @@ static struct str absolute(struct conf__load *l, const struct conf_row *row, str
     return arena_printf(l->arena, "%" STR_FMT "/%" STR_FMT, STR_ARG(l->folder), STR_ARG(path));
 }
 
+/* Whether an item of a list is one of the words that it may be. */
+static bool item_fits(struct conf__load *l, const struct conf_row *row, const struct node *n,
+                      struct str setting, struct str item)
+{
+    struct conf_input in = {.text = item, .written = n->text, .arena = &l->scratch};
+    struct str word;
+    if (!row->words || conf__kind(CONF_WORD)->parse(row, &in, &word)) return true;
+    conf__problem(l, n, setting, "%" STR_FMT, STR_ARG(in.problem));
+    return false;
+}
+
 /* The text of a scalar node, on the load's arena. */
 static bool take_text(struct conf__load *l, const struct conf_row *row, const struct node *n,
                       struct str setting, struct str *out)
@@ -82,8 +93,11 @@ void conf__read_texts(struct conf__load *l, const struct conf_row *row, void *ba
     const struct node *item = single ? n : n->first;
     for (size_t i = 0; i < count; i++, item = item->next) {
         struct str path = arena_printf(&l->scratch, "%" STR_FMT "[%zu]", STR_ARG(setting), i);
-        if (take_text(l, row, item, path, &items[i]) && items[i].len == 0)
+        if (!take_text(l, row, item, path, &items[i])) continue;
+        if (items[i].len == 0)
             conf__problem(l, item, path, "is empty");
+        else
+            (void)item_fits(l, row, item, path, items[i]);
     }
     conf__set_items(row, base, items, count);
 }

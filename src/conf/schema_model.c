@@ -21,6 +21,11 @@ static const char *const start_words[] = {
     [CONF_START_AT_START] = "at_start",
     NULL,
 };
+static const char *const runtime_words[] = {
+    "openai",     "vllm",  "sglang",  "llama-server", "ollama",    "tgi", "trt-llm",
+    "openrouter", "azure", "mistral", "groq",         "anthropic", NULL};
+static const char *const dialect_words[] = {"chat",     "completions", "embeddings", "responses",
+                                            "messages", "ollama",      "rerank",     NULL};
 static const char *const kv_words[] = {"f16", "f32", "q8_0", NULL};
 static const char *const switch_words[] = {"auto", "off", NULL};
 static const char *const pooling_words[] = {"model", "mean", "cls", "last", "rank", NULL};
@@ -46,6 +51,9 @@ static const struct conf_row engine_rows[] = {
     {.name = "model", .type = CONF_TEXT, ROW(conf_engine, model), .max = NAME_MAX_BYTES,
      .implied = "the model's own name",
      .doc = "Name by which `command` knows the model; requests are sent with it."},
+    {.name = "kind", .type = CONF_WORD, ROW(conf_engine, kind), .words = runtime_words,
+     .standard = "openai", .belongs_to = "command",
+     .doc = "Which product `command` is, as `endpoints[].kind` has it."},
     {.name = "env", .type = CONF_PAIRS, ROWS(conf_engine, env, env_count),
      .max = TEXT_MAX_BYTES * 4, .flags = CONF_SECRET | CONF_MULTILINE,
      .doc = "Variables added to the process's environment."},
@@ -179,8 +187,22 @@ static const struct conf_row endpoint_rows[] = {
      .doc = "Name by which the runtime knows the model; requests are sent with it."},
     {.name = "key", .type = CONF_TEXT, ROW(conf_endpoint, key), .max = TEXT_MAX_BYTES,
      .flags = CONF_SECRET, .implied = "none is sent",
-     .doc = "API key sent to the runtime as a bearer token. Better a reference than the key "
-            "itself."},
+     .doc = "API key sent to the runtime, in the header that its `kind` wants: as a bearer token "
+            "mostly. Better a reference than the key itself."},
+    {.name = "kind", .type = CONF_WORD, ROW(conf_endpoint, kind), .words = runtime_words,
+     .standard = "openai",
+     .doc = "Which product the runtime is: what it answers itself (docs/dialects.md has the table), how it "
+            "takes a key, what it does in its own way. `openai` is whoever speaks OpenAI's chat."},
+    {.name = "dialects", .type = CONF_TEXTS, ROWS(conf_endpoint, dialects, dialect_count),
+     .words = dialect_words, .max = NAME_MAX_BYTES, .implied = "what its `kind` answers",
+     .doc = "What the runtime answers itself. A request in one of these passes byte for byte; one in another "
+            "is translated to what is there."},
+    {.name = "headers", .type = CONF_PAIRS, ROWS(conf_endpoint, headers, header_count),
+     .flags = CONF_SECRET, .max = TEXT_MAX_BYTES,
+     .doc = "Fields that each request to the runtime gets, in place of the client's of that name."},
+    {.name = "query", .type = CONF_PAIRS, ROWS(conf_endpoint, query, query_count),
+     .flags = CONF_SECRET, .max = TEXT_MAX_BYTES,
+     .doc = "Parameters that each request to the runtime gets, such as `api-version` of Azure."},
     {.name = "capacity", .type = CONF_COUNT, ROW(conf_endpoint, capacity), .max = 1000000,
      .zero = "unlimited", .standard = "unlimited", .unit = "requests",
      .doc = "Requests in flight at most; more wait in the model's queue."},

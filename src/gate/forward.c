@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "dialect/runtime.h"
+
 /* --- what may pass --- */
 
 enum way {
@@ -96,6 +98,37 @@ static bool named_by_connection(const struct http_head *head, struct str name)
 
 /* --- choosing --- */
 
+/* True for a field that stands in for a client's of its name. */
+static bool overridden(const struct endpoint *e, struct str name)
+{
+    for (size_t i = 0; i < e->field_count; i++)
+        if (str_eq_nocase(e->fields[i].name, name)) return true;
+    return false;
+}
+
+static unsigned without_overridden(const struct endpoint *e, struct http_field *fields, unsigned n)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct str name = fields[i].name.len ? fields[i].name : http_header_name(fields[i].id);
+        if (!overridden(e, name)) fields[kept++] = fields[i];
+    }
+    return kept;
+}
+
+/* Adds what every request to the endpoint gets, but of its kind's what the client said itself. */
+static unsigned add_fields(const struct endpoint *e, struct http_field *fields, unsigned n)
+{
+    const struct http_field *standard = &e->kind->fields[0];
+    bool said = standard->name.len == 0;
+    for (unsigned i = 0; i < n && !said; i++)
+        said = str_eq_nocase(fields[i].name, standard->name);
+    if (!said) fields[n++] = *standard;
+    for (size_t i = 0; i < e->field_count; i++)
+        fields[n++] = e->fields[i];
+    return n;
+}
+
 /* Adds what may pass to the fields. Returns how many there are then. */
 static unsigned choose(const struct http_head *head, unsigned ways, struct http_field *fields,
                        unsigned n)
@@ -115,23 +148,23 @@ int forward_request(struct exchange *x, const struct endpoint *e, struct http_re
         HTTP_FIELD(CONTENT_TYPE, STR("application/json")),
         HTTP_FIELD(VIA, x->lane->home->via),
         HTTP_FIELD(X_REQUEST_ID, str_of(x->id)),
-        HTTP_FIELD(AUTHORIZATION, e->authorization),
     };
     struct arena *arena = x->call->arena;
     const struct http_head *head = x->call->head;
-    struct http_field *fields =
-        arena_try(arena, (head->field_count + ARRAY_LEN(own)) * sizeof *fields);
+    struct http_field *fields = arena_try(
+        arena, (head->field_count + ARRAY_LEN(own) + 1 + e->field_count) * sizeof *fields);
     struct str target = endpoint_target(arena, e, x->match.rest, route_is(&x->match, ROUTE_BESIDE));
     if (!fields || !target.ptr) return -ENOMEM;
-    unsigned own_count = ARRAY_LEN(own) - (e->authorization.len == 0);
     unsigned n = choose(head, UP, fields, 0);
-    memcpy(fields + n, own, own_count * sizeof *fields);
+    if (e->overrides) n = without_overridden(e, fields, n);
+    n = add_fields(e, fields, n);
+    memcpy(fields + n, own, sizeof own);
     *r = (struct http_request){
         .method = METHOD_POST,
         .target = target,
         .authority = e->host,
         .fields = fields,
-        .field_count = n + own_count,
+        .field_count = n + ARRAY_LEN(own),
     };
     return 0;
 }

@@ -22,6 +22,18 @@ bool tried_has(const struct tried *t, const struct endpoint_state *s)
     return false;
 }
 
+static bool suits(const struct admission *a, const struct endpoint *e)
+{
+    return !a->surfaces || (e->surfaces & a->surfaces);
+}
+
+bool admit_served(const struct service *s, uint32_t surfaces)
+{
+    for (size_t i = 0; i < s->endpoint_count; i++)
+        if (s->endpoints[i].surfaces & surfaces) return true;
+    return false;
+}
+
 /* --- choosing --- */
 
 /* Who wants a credit: a service's endpoints as route/choose.h sees them. */
@@ -52,7 +64,8 @@ static void view(void *owner, size_t place, struct route_view *out)
         .capacity = e->capacity,
         .weight = e->weight,
         .phase = phase_of(s),
-        .tried = tried_has(&t->admission->tried, s),
+        /* who does not suit is not there, as those are that were tried */
+        .tried = !suits(t->admission, e) || tried_has(&t->admission->tried, s),
         .troubled = atomic_load(&s->troubled),
         .shunned = endpoint_shunned(s, t->now_us),
         .retry_at_us = atomic_load(&s->retry_at_us),
@@ -78,8 +91,10 @@ static void want_startable(const struct admission *a)
 {
     const struct mesh_hooks *hooks = &a->service->state->mesh->hooks;
     for (size_t i = 0; hooks->want && i < a->service->endpoint_count; i++) {
-        struct endpoint_state *e = a->service->endpoints[i].state;
-        if (endpoint_phase(e) != ENDPOINT_STARTABLE || tried_has(&a->tried, e)) continue;
+        const struct endpoint *at = &a->service->endpoints[i];
+        struct endpoint_state *e = at->state;
+        if (endpoint_phase(e) != ENDPOINT_STARTABLE || !suits(a, at) || tried_has(&a->tried, e))
+            continue;
         if (!atomic_exchange(&e->wanted, true)) hooks->want(hooks->ctx, e);
     }
 }
@@ -220,12 +235,22 @@ static struct waiter *waiter_of(struct queue_node *n)
     return n ? CONTAINER_OF(n, struct waiter, node) : NULL;
 }
 
+/* True for one who may have to pass over what others would take. */
+static bool is_picky(const struct waiter *w)
+{
+    const struct service *s = w->state->current;
+    bool all = s != NULL;
+    for (size_t i = 0; all && i < s->endpoint_count; i++)
+        all = suits(&w->admission, &s->endpoints[i]);
+    return !all || w->admission.tried.count > 0;
+}
+
 static void serve_locked(struct service_state *s, uint64_t now_us, bool all)
 {
     struct waiter *w = waiter_of(queue_first(&s->queue, now_us));
     while (w) {
         struct waiter *next = waiter_of(queue_next(&s->queue, &w->node, now_us));
-        bool picky = w->admission.tried.count > 0;
+        bool picky = is_picky(w);
         if (serve_one(w, now_us) == ADMIT_WAIT && !picky && !all) break;
         w = next;
     }

@@ -38,10 +38,14 @@ bool tried_has(const struct tried *t, const struct endpoint_state *s);
 /* What a request asks for. */
 struct admission {
     const struct service *service;
+    uint32_t surfaces;    /* an endpoint must answer one of these (enum surface); 0: any will do */
     struct tried tried;   /* endpoints that are not to be tried again */
     int priority;         /* in the queue: higher first */
     uint64_t deadline_us; /* on the loop's clock; past it a waiter is passed over */
 };
+
+/* True when one of the service's endpoints answers one of the surfaces, up or not. */
+bool admit_served(const struct service *s, uint32_t surfaces);
 
 enum {
     ADMIT_OK = 0,

@@ -5,7 +5,9 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "conf/url.h"
+#include "dialect/runtime.h"
 #include "mesh/mesh_priv.h"
 #include "obs/log.h"
 
@@ -54,10 +56,58 @@ static struct str identity_of(struct arena *arena, const struct service *service
                         STR_ARG(c->name), STR_ARG(where));
 }
 
-static struct str bearer(struct arena *arena, struct str key)
+/* The field that the endpoint's kind takes a key in. */
+static struct http_field key_field(struct arena *arena, const struct catalog_endpoint *c)
 {
-    if (key.len == 0) return STR("");
-    return arena_printf(arena, "Bearer %" STR_FMT, STR_ARG(key));
+    switch (c->kind->key) {
+    case KEY_X_API_KEY: return (struct http_field)HTTP_FIELD(X_API_KEY, arena_dup(arena, c->key));
+    case KEY_API_KEY: return (struct http_field)HTTP_FIELD(API_KEY, arena_dup(arena, c->key));
+    case KEY_BEARER: break;
+    }
+    return (struct http_field)HTTP_FIELD(AUTHORIZATION,
+                                         arena_printf(arena, "Bearer %" STR_FMT, STR_ARG(c->key)));
+}
+
+static void build_fields(struct arena *arena, const struct catalog_endpoint *c, struct endpoint *e)
+{
+    struct http_field *fields = arena_zalloc(arena, (c->header_count + 1) * sizeof *fields);
+    size_t n = 0;
+    if (c->key.len) fields[n++] = key_field(arena, c);
+    for (size_t i = 0; i < c->header_count; i++)
+        fields[n++] = (struct http_field){.id = http_header_id(c->headers[i].name),
+                                          .name = arena_dup(arena, c->headers[i].name),
+                                          .value = arena_dup(arena, c->headers[i].value)};
+    e->fields = fields;
+    e->field_count = n;
+    e->has_key = c->key.len > 0;
+    e->overrides = c->header_count > 0;
+}
+
+/* Percent-encoded (RFC 3986 section 2.1), all but what never needs it. */
+static struct str encoded(struct arena *arena, struct str text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *out = arena_alloc(arena, text.len * 3 + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '.' || c == '_' || c == '~';
+        if (!plain) out[n++] = '%';
+        out[n++] = plain ? (char)c : digits[c >> 4];
+        if (!plain) out[n++] = digits[c & 15];
+    }
+    return str_n(out, n);
+}
+
+static struct str query_of(struct arena *arena, const struct catalog_endpoint *c)
+{
+    struct str query = STR("");
+    for (size_t i = 0; i < c->query_count; i++)
+        query = arena_printf(arena, "%" STR_FMT "%s%" STR_FMT "=%" STR_FMT, STR_ARG(query),
+                             i ? "&" : "?", STR_ARG(encoded(arena, c->query[i].name)),
+                             STR_ARG(encoded(arena, c->query[i].value)));
+    return query;
 }
 
 static int build_endpoint(struct snapshot *s, const struct service *service,
@@ -68,7 +118,9 @@ static int build_endpoint(struct snapshot *s, const struct service *service,
         .name = c->name,
         .prefix = STR("/v1"),
         .model = c->model,
-        .authorization = bearer(arena, c->key),
+        .kind = c->kind,
+        .surfaces = c->surfaces,
+        .query = query_of(arena, c),
         .labels = c->labels,
         .label_count = c->label_count,
         .capacity = c->capacity,
@@ -81,6 +133,7 @@ static int build_endpoint(struct snapshot *s, const struct service *service,
         .start_timeout_us = c->start_timeout_us,
         .service = service,
     };
+    build_fields(arena, c, e);
     bool chosen = c->engine && c->url.len == 0;
     int err = chosen ? place_engine(s->mesh, arena, e) : place_at(arena, e, c->url);
     if (err) {

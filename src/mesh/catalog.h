@@ -17,6 +17,7 @@
 struct catalog;
 struct conf;
 struct mesh;
+struct runtime_kind;
 
 /* One runtime that offers a service. */
 struct catalog_endpoint {
@@ -24,6 +25,12 @@ struct catalog_endpoint {
     struct str url;   /* where it is; empty: where its process listens, as the supervisor chooses */
     struct str model; /* the name the runtime knows */
     struct str key;   /* sent to it; secret; empty: none */
+    const struct runtime_kind *kind;
+    uint32_t surfaces;               /* what it answers itself, a set of enum surface */
+    const struct conf_pair *headers; /* each request's to it; secret */
+    size_t header_count;
+    const struct conf_pair *query; /* likewise */
+    size_t query_count;
     uint32_t capacity; /* requests in flight at most; 0: no limit */
     uint32_t weight;   /* its share */
     struct str health; /* path of the active probe; empty: none */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a configuration says of services, as a catalog. */
 #include "conf/conf.h"
+#include "dialect/runtime.h"
+#include "dialect/surface.h"
 #include "mesh/catalog.h"
 #include "mesh/service.h"
 
@@ -69,6 +71,21 @@ static enum usage_policy usage_policy_of(enum conf_usage u)
     return u == CONF_USAGE_ASK ? USAGE_ASK : u == CONF_USAGE_NEVER ? USAGE_NEVER : USAGE_AUTO;
 }
 
+static const struct runtime_kind *kind_of(const struct conf_endpoint *c)
+{
+    const struct runtime_kind *kind = runtime_kind(c->kind);
+    return kind ? kind : &runtime_engine;
+}
+
+/* What it answers itself: what is written, else what its kind does. */
+static uint32_t surfaces_of(const struct conf_endpoint *c)
+{
+    uint32_t set = 0;
+    for (size_t i = 0; i < c->dialect_count; i++)
+        set |= surface_set(c->dialects[i]);
+    return set ? set : kind_of(c)->surfaces;
+}
+
 static enum route_policy policy_of(enum conf_policy p)
 {
     switch (p) {
@@ -88,6 +105,12 @@ static struct catalog_endpoint endpoint_of(const struct conf *conf, const struct
         .url = process ? process->url : c->url,
         .model = c->model.len > 0 ? c->model : model->name,
         .key = c->key,
+        .kind = kind_of(c),
+        .surfaces = surfaces_of(c),
+        .headers = c->headers,
+        .header_count = c->header_count,
+        .query = c->query,
+        .query_count = c->query_count,
         .capacity = (uint32_t)MIN(c->capacity, UINT32_MAX),
         .weight = (uint32_t)MIN(c->weight, UINT32_MAX),
         .health = c->health,

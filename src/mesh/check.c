@@ -53,10 +53,10 @@ static void start_bare(struct health_check *c, const struct addr *addr)
 
 static void start_fetch(struct health_check *c, const struct endpoint *e, struct str path)
 {
-    unsigned key = e->authorization.len > 0;
+    unsigned key = e->has_key;
     c->fields[0] = (struct http_field)HTTP_FIELD(USER_AGENT, STR("hostler"));
     c->fields[1] = (struct http_field)HTTP_FIELD(ACCEPT, STR("*/*"));
-    c->fields[2] = (struct http_field)HTTP_FIELD(AUTHORIZATION, e->authorization);
+    if (key) c->fields[2] = e->fields[0];
     c->fetch = (struct fetch){
         .client = c->client,
         .arena = &c->arena,

@@ -23,7 +23,8 @@ struct str endpoint_target(struct arena *arena, const struct endpoint *e, struct
     static const struct str version = STR_INIT("/v1");
     struct str prefix = e->prefix;
     if (beside && str_ends(prefix, version)) prefix.len -= version.len;
-    return arena_try_cat(arena, prefix, rest);
+    struct str path = arena_try_cat(arena, prefix, rest);
+    return path.ptr && e->query.len ? arena_try_cat(arena, path, e->query) : path;
 }
 
 /* --- life --- */
@@ -234,8 +235,8 @@ static void tell_key(struct endpoint_state *s, const struct endpoint *e, bool re
     log_str(&l, "model", e->service->name);
     log_str(&l, "endpoint", e->name);
     log_cstr(&l, "problem",
-             e->authorization.len ? "the runtime refuses the `key` of this endpoint (401)"
-                                  : "the runtime asks for a key (401): set `key` of this endpoint");
+             e->has_key ? "the runtime refuses the `key` of this endpoint (401)"
+                        : "the runtime asks for a key (401): set `key` of this endpoint");
     log_end(&l);
 }
 

@@ -26,6 +26,8 @@
 
 struct conf_engine;
 struct conf_pair;
+struct http_field;
+struct runtime_kind;
 struct service;
 struct service_state;
 struct snapshot;
@@ -105,7 +107,14 @@ struct endpoint {
     struct str prefix;
     /* The name to put into the body; the service's own when the configuration gives none. */
     struct str model;
-    struct str authorization; /* "Bearer KEY", or empty; secret */
+    const struct runtime_kind *kind;
+    uint32_t surfaces; /* what it answers itself, a set of enum surface */
+    /* What each request to it gets: its key, what its kind and its configuration want. Secret. */
+    const struct http_field *fields;
+    size_t field_count;
+    bool has_key;     /* the first of them is a key */
+    bool overrides;   /* one of them may stand in for a client's */
+    struct str query; /* "?a=b&c=d" that each request to it gets, or empty; secret */
     const struct conf_pair *labels;
     size_t label_count;
     uint32_t capacity; /* 0: no limit */
@@ -124,8 +133,8 @@ struct endpoint {
 /* The address that a URL names; borrows from it. */
 struct addr endpoint_addr(const struct url *u);
 
-/* The request target for what the client asked under /v1: rest "/chat/completions?x" gives
- * prefix + rest, on the arena. `beside`: what runtimes have beside their /v1, which the prefix then
+/* The request target for what the client asked under /v1: rest "/chat/completions" gives prefix +
+ * rest + query, on the arena. `beside`: what runtimes have beside their /v1, which the prefix then
  * goes without. ptr NULL: no memory. */
 struct str endpoint_target(struct arena *arena, const struct endpoint *e, struct str rest,
                            bool beside);

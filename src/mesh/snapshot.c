@@ -15,7 +15,9 @@ static void drop_states(struct service *service)
 {
     for (size_t i = 0; i < service->endpoint_count; i++) {
         const struct endpoint *e = &service->endpoints[i];
-        explicit_bzero((char *)(uintptr_t)e->authorization.ptr, e->authorization.len);
+        for (size_t k = 0; k < e->field_count; k++)
+            explicit_bzero((char *)(uintptr_t)e->fields[k].value.ptr, e->fields[k].value.len);
+        explicit_bzero((char *)(uintptr_t)e->query.ptr, e->query.len);
         atomic_fetch_sub(&e->state->refs, 1);
     }
     atomic_fetch_sub(&service->state->refs, 1);
