@@ -94,8 +94,11 @@ struct dialect {
     void (*write_error_event)(struct buf *out, const struct refusal *why,
                               const struct stream_mark *mark);
 
-    struct str
-        id_header; /* in which answers tell the request's id besides x-request-id; or empty */
+    /* in which answers tell the request's id besides x-request-id; empty: none */
+    struct str id_header;
+    struct str ping;   /* keeps a stream alive that is relayed; empty: nothing does */
+    bool tells_errors; /* a runtime's errors in another shape are told in this dialect's; then: */
+    bool (*is_error)(struct str body); /* whether a body is an error of this dialect */
 };
 
 extern const struct dialect dialect_openai;    /* openai/openai.c */

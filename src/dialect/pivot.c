@@ -25,3 +25,14 @@ int pivot_refuse(struct translation *t, struct refusal *why, const char *path, c
         (struct refusal){.status = 400, .message = arena_say(t->arena, "%s", text), .param = path};
     return ERR_INVALID;
 }
+
+void pivot_write_stream(const struct translation *t, struct json_writer *chat)
+{
+    if (!t->stream) return;
+    json_write_bool_member(chat, "stream", true);
+    if (!t->ask_usage) return;
+    json_write_key(chat, "stream_options");
+    json_write_object(chat);
+    json_write_bool_member(chat, "include_usage", true);
+    json_write_object_end(chat);
+}

@@ -40,6 +40,7 @@ struct translation {
     uint64_t began_us;        /* on the monotonic clock, when the request came */
     bool stream;              /* the client wants a stream */
     bool asks_usage;          /* the client wants the usage of its stream (chat) */
+    bool ask_usage;           /* the runtime's stream is asked for it; see pivot_write_stream */
     uint64_t prompt_estimate; /* tokens, where the answer must tell before it knows */
 
     /* What the client's dialect keeps of the request for its writer (made by to_pivot), or NULL. */
@@ -54,6 +55,9 @@ struct translation {
 /* Takes note of a field ("messages[].cache_control", static or on the arena) that is left out,
  * once. What changes the meaning is refused instead. */
 void pivot_drop(struct translation *t, const char *field);
+
+/* Writes the members of an open chat that ask for a stream, where the client wants one. */
+void pivot_write_stream(const struct translation *t, struct json_writer *chat);
 
 /* A refusal with status 400 that names the field by its path. Returns ERR_INVALID. */
 int pivot_refuse(struct translation *t, struct refusal *why, const char *path, const char *fmt, ...)

@@ -5,11 +5,14 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "dialect/surface.h"
 #include "gate/forward.h"
 
-/* Gives the client the last of its answer. The credit goes back first: whoever has the whole
- * answer may ask again, on another connection and thread, and must not meet itself. */
-static enum step relay_whole(struct attempt *a, const struct str *out, unsigned n)
+enum { PING_US = 15 * USEC_PER_SEC };
+
+/* The credit goes back first: whoever has the whole answer may ask again, on another connection and
+ * thread, and must not meet itself. */
+enum step answer_whole(struct attempt *a, const struct str *out, unsigned n)
 {
     /* Unless it was reported with the head. */
     attempt_report(a, a->relay.error ? VERDICT_ERROR : VERDICT_OK, 0, NULL);
@@ -21,27 +24,31 @@ static enum step relay_whole(struct attempt *a, const struct str *out, unsigned 
     return exchange_finish(a->x, a->relay.error ? OUTCOME_UPSTREAM_BROKEN : OUTCOME_OK);
 }
 
-/* The error event of a stream that ends here. */
-static void write_last_words(const struct attempt *a, struct buf *event, enum verdict verdict,
-                             enum outcome outcome, const char *what)
+/* Why a stream ends here, for its client. */
+static struct refusal last_words(const struct attempt *a, enum verdict verdict,
+                                 enum outcome outcome, const char *what)
 {
-    const struct dialect *dialect = a->x->match.dialect;
-    if (outcome == OUTCOME_DRAINING) {
-        dialect->write_error_event(event,
-                                   &(struct refusal){.status = 503,
-                                                     .message = STR("The server is shutting down."),
-                                                     .code = "draining"},
-                                   &a->relay.mark);
-        return;
-    }
+    if (outcome == OUTCOME_DRAINING)
+        return (struct refusal){.status = 503,
+                                .message = STR("The server is shutting down."),
+                                .code = "draining",
+                                .id = a->x->id};
     /* A verdict without an answer of its own: the client's time is over. */
     const struct verdict_row *row =
         verdict_row(verdict == VERDICT_CANCELLED ? VERDICT_STALLED : verdict);
     struct str message = arena_say(a->x->call->arena, "The runtime '%" STR_FMT "' %s.",
                                    STR_ARG(a->endpoint_name), what);
-    dialect->write_error_event(
-        event, &(struct refusal){.status = row->status, .message = message, .code = row->code},
-        &a->relay.mark);
+    return (struct refusal){
+        .status = row->status, .message = message, .code = row->code, .id = a->x->id};
+}
+
+/* The error event of a stream that ends here. */
+static void write_last_words(struct attempt *a, struct buf *event, const struct refusal *why)
+{
+    if (!a->conversion)
+        a->x->match.dialect->write_error_event(event, why, &a->relay.mark);
+    else if (a->relay.translator && buf_append(event, relay_fail(&a->relay, why)))
+        buf_clear(event);
 }
 
 enum step answer_break(struct attempt *a, enum verdict verdict, enum outcome outcome,
@@ -49,16 +56,18 @@ enum step answer_break(struct attempt *a, enum verdict verdict, enum outcome out
 {
     struct str out[RELAY_SLICES];
     unsigned n = attempt_feed(a, STR_NULL, true, out);
-    if (a->relay.is_sse && !relay_cut(&a->relay)) /* it lacks nothing but the body's end */
-        return relay_whole(a, out, n);
+    if (a->relay.is_stream && !relay_cut(&a->relay)) /* it lacks nothing but the body's end */
+        return answer_whole(a, out, n);
     if (n) call_write(a->x->call, out, n, false);
     attempt_report(a, verdict, 0, what);
-    attempt_end(a);
+    fetch_end(&a->fetch);
+    endpoint_give_back(&a->grant, exchange_now(a->x));
     if (a->x->call->gone) return STEP_NEXT;
-    if (a->relay.is_sse && !a->relay.done && !relay_inside(&a->relay)) {
+    if (attempt_streams(a) && !a->relay.done && !relay_inside(&a->relay)) {
         struct buf event;
-        buf_init(&event, 16384);
-        write_last_words(a, &event, verdict, outcome, what);
+        struct refusal why = last_words(a, verdict, outcome, what);
+        buf_init(&event, ANSWER_HELD_MAX);
+        write_last_words(a, &event, &why);
         struct str text = buf_str(&event);
         if (text.len) call_write(a->x->call, &text, 1, true); /* else the connection is cut */
         buf_fini(&event);
@@ -84,6 +93,9 @@ static void adjust_flow(struct attempt *a)
 /* The bytes have ended and the answer has not, or we cannot go on with it. */
 static enum step broke_off(struct attempt *a)
 {
+    if (a->relay.alien)
+        return answer_break(a, VERDICT_CUT, OUTCOME_UPSTREAM_BROKEN,
+                            "sent what is not of its dialect in the middle of the answer");
     int err = a->relay.starved ? -ENOMEM : a->fetch.state == FETCH_FAILED ? a->fetch.err : 0;
     if (err && verdict_of_error(err, true) == VERDICT_LOCAL)
         return answer_break(a, VERDICT_LOCAL, OUTCOME_OVERLOADED,
@@ -98,12 +110,60 @@ static enum step broke_off(struct attempt *a)
     return answer_break(a, VERDICT_CUT, OUTCOME_UPSTREAM_BROKEN, what);
 }
 
-int answer_begin(struct attempt *a)
+/* The head of an answer that is made here. */
+static struct forward_made made_of(const struct attempt *a, uint64_t length)
 {
-    int err = forward_response_head(a->x, a->fetch.head, a->relay.is_sse);
+    const struct translation *t = &a->conversion->request;
+    bool lines = a->x->match.dialect->reader && a->x->match.dialect->reader->lines;
+    struct str dropped = STR("");
+    for (unsigned i = 0; i < t->dropped_count; i++)
+        dropped =
+            arena_say(t->arena, "%" STR_FMT "%s%s", STR_ARG(dropped), i ? ", " : "", t->dropped[i]);
+    return (struct forward_made){
+        .content_type = !t->stream ? STR("application/json")
+                        : lines    ? STR("application/x-ndjson")
+                                   : STR("text/event-stream; charset=utf-8"),
+        .length = length,
+        .dropped = dropped,
+    };
+}
+
+int answer_begin(struct attempt *a, uint64_t length)
+{
+    struct forward_made made;
+    if (a->conversion) made = made_of(a, length);
+    int err = forward_response_head(a->x, a->fetch.head, attempt_streams(a),
+                                    a->conversion ? &made : NULL);
     if (err) return err;
+    a->wrote_us = exchange_now(a->x);
     call_set_low_mark(a->x->call, exchange_settings(a->x)->stream_buffer / 2);
     return 0;
+}
+
+static void give(struct attempt *a, const struct str *out, unsigned n)
+{
+    call_write(a->x->call, out, n, false);
+    a->wrote_us = exchange_now(a->x);
+}
+
+static struct str ping_of(const struct attempt *a)
+{
+    if (a->conversion) return surface_row(a->x->ask.surface)->writer->ping;
+    return a->x->match.dialect->ping;
+}
+
+uint64_t answer_ping_due(const struct attempt *a)
+{
+    bool pings = attempt_streams(a) && a->wrote_us && !a->paused && !relay_inside(&a->relay);
+    return pings && ping_of(a).len ? a->wrote_us + PING_US : 0;
+}
+
+/* Tells the client of a quiet stream that it is alive. */
+static void ping(struct attempt *a)
+{
+    uint64_t due = answer_ping_due(a);
+    struct str text = ping_of(a);
+    if (due && exchange_now(a->x) >= due) give(a, &text, 1);
 }
 
 enum step answer_pass(struct attempt *a, const struct str *out, unsigned n)
@@ -112,13 +172,16 @@ enum step answer_pass(struct attempt *a, const struct str *out, unsigned n)
     /* How the bytes ended does not matter to a stream: it is whole with its [DONE] (or the
      * runtime's own error), or with the finish_reason of every choice. Behind [DONE] nothing
      * comes, even where the bytes go on. */
-    bool broken = a->relay.starved || (a->relay.is_sse ? ended && relay_cut(&a->relay)
-                                                       : a->fetch.state == FETCH_FAILED);
-    if (!broken && (ended || a->relay.done)) return relay_whole(a, out, n);
+    bool broken =
+        a->relay.starved || a->relay.alien ||
+        (a->relay.is_stream ? ended && relay_cut(&a->relay) : a->fetch.state == FETCH_FAILED);
+    if (!broken && (ended || a->relay.done)) return answer_whole(a, out, n);
     if (n)
-        call_write(a->x->call, out, n, false);
+        give(a, out, n);
     else if (!a->x->call->head_sent)
         call_flush(a->x->call);
+    else if (!broken)
+        ping(a);
     if (a->x->call->gone) return STEP_NEXT;
     if (broken) return broke_off(a);
     adjust_flow(a);

@@ -5,8 +5,15 @@
 
 #include "gate/attempt.h"
 
-/* Begins the client's answer with the runtime's head, for which the relay was set up. -ENOMEM. */
-MUST_CHECK int answer_begin(struct attempt *a);
+/* Begins the client's answer with the runtime's head, for which the relay was set up. `length`: of
+ * an answer that is made here; HTTP_LENGTH_UNKNOWN: not known, or the runtime's. -ENOMEM. */
+MUST_CHECK int answer_begin(struct attempt *a, uint64_t length);
+
+/* Gives the client the last of its answer, which is complete. */
+enum step answer_whole(struct attempt *a, const struct str *out, unsigned n);
+
+/* When the client of a quiet stream must hear that it is alive; 0: never. */
+uint64_t answer_ping_due(const struct attempt *a);
 
 /* Relays what has come since the last time. */
 enum step answer_relay(struct attempt *a);

@@ -3,6 +3,10 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
+#include "base/err.h"
+#include "dialect/runtime.h"
+#include "dialect/surface.h"
 #include "gate/forward.h"
 #include "obs/log.h"
 
@@ -10,15 +14,66 @@
 static bool wants_usage(const struct attempt *a, const struct endpoint *e)
 {
     const struct exchange *x = a->x;
-    enum surface surface = x->match.route->surface;
-    bool can_stream = surface == SURFACE_CHAT || surface == SURFACE_COMPLETIONS;
-    if (!can_stream || !x->ask.stream || x->ask.asks_usage) return false;
+    bool can_stream = a->surface == SURFACE_CHAT || a->surface == SURFACE_COMPLETIONS;
+    bool told = x->ask.asks_usage && !a->conversion;
+    if (!can_stream || !x->ask.stream || told || e->kind->no_usage) return false;
     if (e->usage == USAGE_AUTO)
         return !a->no_usage && endpoint_usage(e->state) != ENDPOINT_USAGE_REFUSED;
     return e->usage == USAGE_ASK;
 }
 
-int attempt_start(struct attempt *a)
+static void end_conversion(struct attempt *a)
+{
+    if (a->conversion) translator_fini(&a->conversion->answer);
+    a->conversion = NULL;
+}
+
+/* Makes the endpoint's request of the client's. */
+static int convert(struct attempt *a, const struct endpoint *e, struct refusal *why)
+{
+    struct exchange *x = a->x;
+    struct arena *arena = x->call->arena;
+    char id[REQUEST_ID_MAX + 1];
+    struct conversion *c = a->conversion;
+    lane_new_id(x->lane, id);
+    c->request = (struct translation){
+        .arena = arena,
+        .asked = x->ask.surface,
+        .sent = a->surface,
+        .model = x->ask.model,
+        .id = arena_try_dup(arena, str_skip(str_of(id), sizeof "req_" - 1)),
+        .created_us = clock_wall_us(),
+        .began_us = x->call->started_us,
+        .stream = x->ask.stream,
+        .asks_usage = x->ask.asks_usage,
+        .ask_usage = a->asked_usage,
+        .prompt_estimate = x->call->body.len / 4,
+    };
+    a->fetch.request.body_count = 1;
+    if (!c->request.id.ptr) return -ENOMEM;
+    return translate_request(&c->request, e->model, x->call->body, &a->slices[0], why);
+}
+
+static int splice(struct attempt *a, const struct endpoint *e)
+{
+    struct exchange *x = a->x;
+    struct edits edits = {.model = e->model, .ask_usage = a->asked_usage};
+    a->fetch.request.body_count =
+        x->match.dialect->splice(&x->ask, x->call->body, &edits, x->call->arena, a->slices);
+    return a->fetch.request.body_count ? 0 : -ENOMEM;
+}
+
+/* On which surface the endpoint is asked, and whether that takes a translation. */
+static int choose_surface(struct attempt *a, const struct endpoint *e)
+{
+    end_conversion(a);
+    a->surface = surface_choose(a->x->ask.surface, e->surfaces);
+    if (a->surface == a->x->ask.surface || a->surface == SURFACE_NONE) return 0;
+    a->conversion = arena_try_zero(a->x->call->arena, sizeof *a->conversion);
+    return a->conversion ? 0 : -ENOMEM;
+}
+
+int attempt_start(struct attempt *a, struct refusal *why)
 {
     struct exchange *x = a->x;
     const struct endpoint *e = a->grant.endpoint;
@@ -27,6 +82,7 @@ int attempt_start(struct attempt *a)
     a->reported = a->began = false;
     a->sent_us = exchange_now(x);
     exchange_set_total(x, e->timeouts.total_us);
+    if (choose_surface(a, e)) return -ENOMEM;
     a->asked_usage = wants_usage(a, e);
     a->fetch = (struct fetch){
         .client = &x->lane->client,
@@ -36,13 +92,11 @@ int attempt_start(struct attempt *a)
         .key = e->pool_key,
         .no_reuse = a->fresh,
     };
-    int err = forward_request(x, e, &a->fetch.request);
-    a->fetch.request.body = a->slices;
-    struct edits edits = {.model = e->model, .ask_usage = a->asked_usage};
-    a->fetch.request.body_count =
-        x->match.dialect->splice(&x->ask, x->call->body, &edits, x->call->arena, a->slices);
     a->again = a->fresh = false;
-    if (err || !a->endpoint_name.ptr || !a->fetch.request.body_count) return -ENOMEM;
+    int err = forward_request(x, e, a->surface, &a->fetch.request);
+    a->fetch.request.body = a->slices;
+    if (!err) err = a->conversion ? convert(a, e, why) : splice(a, e);
+    if (err || !a->endpoint_name.ptr) return err ? err : -ENOMEM;
     fetch_start(&a->fetch);
     return 0;
 }
@@ -60,6 +114,7 @@ void attempt_report(struct attempt *a, enum verdict verdict, uint64_t retry_afte
 void attempt_end(struct attempt *a)
 {
     fetch_end(&a->fetch);
+    end_conversion(a);
     if (a->grant.endpoint) endpoint_release(&a->grant, exchange_now(a->x));
 }
 
@@ -82,16 +137,26 @@ bool attempt_read_as(struct attempt *a, const struct http_head *head)
 {
     bool is_stream = forward_is_stream(head);
     relay_fini(&a->relay); /* an earlier attempt's */
-    relay_init(&a->relay, a->x->match.dialect->reader, is_stream,
-               a->x->ask.stream && !a->x->ask.asks_usage);
+    const struct dialect *dialect =
+        a->conversion ? surface_row(a->surface)->dialect : a->x->match.dialect;
+    relay_init(&a->relay, dialect->reader, is_stream, a->x->ask.stream && !a->x->ask.asks_usage);
+    if (!a->conversion || head->status >= 400) return is_stream;
+    translator_fini(&a->conversion->answer);
+    if (translator_init(&a->conversion->answer, &a->conversion->request)) a->relay.starved = true;
+    relay_translate(&a->relay, &a->conversion->answer);
     return is_stream;
+}
+
+bool attempt_streams(const struct attempt *a)
+{
+    return a->conversion ? a->x->ask.stream : a->relay.is_stream;
 }
 
 unsigned attempt_feed(struct attempt *a, struct str bytes, bool last, struct str out[RELAY_SLICES])
 {
     /* Without [DONE] a stream is whole when all that was asked for has ended. */
-    if (last && a->relay.is_sse && !a->relay.done)
-        a->relay.wanted = a->x->match.dialect->choices(a->x->call->body);
+    if (last && a->relay.is_stream && !a->relay.done)
+        a->relay.wanted = a->conversion ? 1 : a->x->match.dialect->choices(a->x->call->body);
     return relay_feed(&a->relay, bytes, last, out);
 }
 

@@ -3,10 +3,17 @@
 #ifndef HOSTLER_GATE_ATTEMPT_H
 #define HOSTLER_GATE_ATTEMPT_H
 
+#include "dialect/translator.h"
 #include "gate/exchange.h"
 #include "gate/relay.h"
 #include "http/client.h"
 #include "mesh/admit.h"
+
+/* Where the endpoint does not speak the client's dialect. */
+struct conversion {
+    struct translation request;
+    struct translator answer;
+};
 
 /* Embedded in who makes attempts, one after the other. What stands below `grant` is of the last
  * one. */
@@ -21,6 +28,8 @@ struct attempt {
     struct str endpoint_name; /* for messages; on the call's arena */
     struct fetch fetch;
     struct str slices[DIALECT_SLICES_MAX]; /* the body as it is sent */
+    enum surface surface;                  /* on which it is asked */
+    struct conversion *conversion; /* NULL: the client's own bytes pass, and the runtime's */
     struct relay relay;
     bool asked_usage;  /* it asks for usage that the client did not ask for */
     bool began;        /* something of an answer came with it */
@@ -29,10 +38,12 @@ struct attempt {
     uint64_t sent_us;  /* times on the loop's clock, 0: not reached: it began */
     uint64_t head_us;  /* response head */
     uint64_t first_us; /* first byte of the answer that is relayed */
+    uint64_t wrote_us; /* the client got something last */
 };
 
-/* Sends the request to the endpoint of the grant. -ENOMEM: nothing was sent. */
-MUST_CHECK int attempt_start(struct attempt *a);
+/* Sends the request to the endpoint of the grant. -ENOMEM: nothing was sent; ERR_INVALID: nor was
+ * it, since the endpoint's dialect cannot say it: *why. */
+MUST_CHECK int attempt_start(struct attempt *a, struct refusal *why);
 
 /* The verdict on it, once: the first one counts. `what`: the failure in words, or NULL. */
 void attempt_report(struct attempt *a, enum verdict verdict, uint64_t retry_after_us,
@@ -47,8 +58,12 @@ uint64_t attempt_first_byte_due(const struct attempt *a);
 /* When its current phase has taken too long; 0: never. */
 uint64_t attempt_due(const struct attempt *a);
 
-/* Sets up the relay for what follows the response head. True for a stream. */
+/* Sets up the relay for what follows the response head. True for a stream. -ENOMEM shows as
+ * relay.starved. */
 bool attempt_read_as(struct attempt *a, const struct http_head *head);
+
+/* True when the client gets events, whatever the runtime sends. */
+bool attempt_streams(const struct attempt *a);
 
 /* Feeds the relay. `last`: no more bytes will come. */
 unsigned attempt_feed(struct attempt *a, struct str bytes, bool last, struct str out[RELAY_SLICES]);

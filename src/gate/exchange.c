@@ -117,6 +117,9 @@ static unsigned own_fields(struct exchange *x, struct http_field fields[4], stru
     unsigned n = 0;
     fields[n++] = (struct http_field)HTTP_FIELD(CONTENT_TYPE, content_type);
     fields[n++] = (struct http_field)HTTP_FIELD(X_REQUEST_ID, str_of(x->id));
+    if (x->match.dialect->id_header.len)
+        fields[n++] =
+            (struct http_field){.name = x->match.dialect->id_header, .value = str_of(x->id)};
     if (retry_after_us) {
         uint64_t seconds = (retry_after_us + USEC_PER_SEC - 1) / USEC_PER_SEC;
         fields[n++] = (struct http_field)HTTP_FIELD(
@@ -139,7 +142,8 @@ enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
 enum step exchange_refuse(struct exchange *x, enum outcome outcome, const struct refusal *why,
                           uint64_t retry_after_us)
 {
-    struct http_field fields[6];
+    struct http_field fields[8];
+    struct refusal told = *why;
     unsigned n = own_fields(x, fields, STR("application/json"), retry_after_us);
     if (x->no_retry) fields[n++] = (struct http_field)HTTP_FIELD(X_SHOULD_RETRY, STR("false"));
     if (why->status == 405) fields[n++] = (struct http_field)HTTP_FIELD(ALLOW, x->match.allow);
@@ -147,7 +151,8 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, const struct
         fields[n++] = (struct http_field)HTTP_FIELD(WWW_AUTHENTICATE, STR("Bearer"));
     struct buf body;
     buf_init(&body, 16384);
-    x->match.dialect->write_error(&body, why);
+    told.id = x->id;
+    x->match.dialect->write_error(&body, &told);
     x->status = why->status;
     x->error_code = why->code;
     call_begin(x->call, why->status, fields, n, buf_len(&body));
@@ -185,8 +190,21 @@ static enum step refuse_unknown(struct exchange *x)
         0);
 }
 
+/* Whoever tries a WebSocket falls back to HTTP at once by this status (Codex). */
+static enum step refuse_upgrade(struct exchange *x)
+{
+    return exchange_refuse(x, OUTCOME_BAD_REQUEST,
+                           &(struct refusal){.status = 426,
+                                             .message = STR("WebSockets are not served here; send "
+                                                            "the request by POST."),
+                                             .code = "upgrade_not_served"},
+                           0);
+}
+
 static enum step refuse_method(struct exchange *x)
 {
+    if (x->call->head->method == METHOD_GET && http_head_get(x->call->head, HDR_UPGRADE).len)
+        return refuse_upgrade(x);
     return exchange_refuse(
         x, OUTCOME_BAD_REQUEST,
         &(struct refusal){.status = 405,
@@ -364,6 +382,7 @@ static enum step step_permit(struct exchange *x)
     struct arena *arena = x->call->arena;
     struct refusal why;
     if (dialect_check_media(x->call->head, &why)) return refuse_request(x, &why);
+    x->ask.surface = x->match.route->surface;
     int err = x->match.dialect->peek(arena, x->call->body, &x->ask, &why);
     if (err == -ENOMEM) return exchange_lack_memory(x);
     if (err) return refuse_request(x, &why);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dialect/runtime.h"
+#include "dialect/surface.h"
 
 /* --- what may pass --- */
 
@@ -141,7 +142,18 @@ static unsigned choose(const struct http_head *head, unsigned ways, struct http_
     return n;
 }
 
-int forward_request(struct exchange *x, const struct endpoint *e, struct http_request *r)
+/* Where the request goes: to the client's own path, or to the surface's. */
+static struct str target_of(const struct exchange *x, const struct endpoint *e,
+                            enum surface surface)
+{
+    const struct surface_row *row = surface_row(surface);
+    if (surface == x->ask.surface)
+        return endpoint_target(x->call->arena, e, x->match.rest, route_is(&x->match, ROUTE_BESIDE));
+    return endpoint_target(x->call->arena, e, row->path, row->beside);
+}
+
+int forward_request(struct exchange *x, const struct endpoint *e, enum surface surface,
+                    struct http_request *r)
 {
     const struct http_field own[] = {
         HTTP_FIELD(ACCEPT_ENCODING, STR("identity")),
@@ -153,7 +165,7 @@ int forward_request(struct exchange *x, const struct endpoint *e, struct http_re
     const struct http_head *head = x->call->head;
     struct http_field *fields = arena_try(
         arena, (head->field_count + ARRAY_LEN(own) + 1 + e->field_count) * sizeof *fields);
-    struct str target = endpoint_target(arena, e, x->match.rest, route_is(&x->match, ROUTE_BESIDE));
+    struct str target = target_of(x, e, surface);
     if (!fields || !target.ptr) return -ENOMEM;
     unsigned n = choose(head, UP, fields, 0);
     if (e->overrides) n = without_overridden(e, fields, n);
@@ -195,21 +207,50 @@ bool forward_is_stream(const struct http_head *head)
     return head->status < 400 && is_event_stream(head); /* an error is one text */
 }
 
-int forward_response_head(struct exchange *x, const struct http_head *head, bool is_stream)
+/* Whether an upstream's field stands for bytes or ids that the client does not get. */
+static bool is_replaced(const struct exchange *x, const struct http_field *f, bool made)
+{
+    struct str id = x->match.dialect->id_header;
+    if (id.len && f->id == HDR_OTHER && str_eq_nocase(f->name, id)) return true;
+    return made && f->id == HDR_CONTENT_TYPE;
+}
+
+static unsigned without_replaced(const struct exchange *x, struct http_field *fields, unsigned n,
+                                 bool made)
+{
+    unsigned kept = 0;
+    if (!made && x->match.dialect->id_header.len == 0) return n;
+    for (unsigned i = 0; i < n; i++)
+        if (!is_replaced(x, &fields[i], made)) fields[kept++] = fields[i];
+    return kept;
+}
+
+int forward_response_head(struct exchange *x, const struct http_head *head, bool is_stream,
+                          const struct forward_made *made)
 {
     static const struct http_field unbuffered[] = {
         HTTP_FIELD(CACHE_CONTROL, STR_INIT("no-cache, no-transform")),
         HTTP_FIELD(X_ACCEL_BUFFERING, STR_INIT("no")),
     };
     struct http_field *fields =
-        arena_try(x->call->arena, (head->field_count + ARRAY_LEN(unbuffered) + 1) * sizeof *fields);
+        arena_try(x->call->arena, (head->field_count + ARRAY_LEN(unbuffered) + 4) * sizeof *fields);
     if (!fields) return -ENOMEM;
-    unsigned n = choose(head, is_stream ? DOWN : DOWN | WHOLE, fields, 0);
+    unsigned n = choose(head, is_stream || made ? DOWN : DOWN | WHOLE, fields, 0);
+    n = without_replaced(x, fields, n, made != NULL);
     for (unsigned i = 0; is_stream && i < ARRAY_LEN(unbuffered); i++)
         fields[n++] = unbuffered[i];
     fields[n++] = (struct http_field)HTTP_FIELD(X_REQUEST_ID, str_of(x->id));
+    if (x->match.dialect->id_header.len)
+        fields[n++] =
+            (struct http_field){.name = x->match.dialect->id_header, .value = str_of(x->id)};
+    if (made) fields[n++] = (struct http_field)HTTP_FIELD(CONTENT_TYPE, made->content_type);
+    if (made && made->dropped.len)
+        fields[n++] = (struct http_field){.name = STR("x-hostler-dropped"), .value = made->dropped};
+    bool known = head->has_length && !is_stream;
     x->status = head->status;
     call_begin(x->call, head->status, fields, n,
-               head->has_length && !is_stream ? head->length : HTTP_LENGTH_UNKNOWN);
+               made    ? made->length
+               : known ? head->length
+                       : HTTP_LENGTH_UNKNOWN);
     return 0;
 }

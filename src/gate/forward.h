@@ -14,9 +14,10 @@
 
 /* The request for an endpoint but for its body; the fields are on the call's arena: what may
  * pass of the client's, JSON as the content type (the body was read as that), no content coding
- * accepted (the relay reads the answer), our x-request-id and Via, the endpoint's own key.
- * -ENOMEM. */
-MUST_CHECK int forward_request(struct exchange *x, const struct endpoint *e,
+ * accepted (the relay reads the answer), our x-request-id and Via, the endpoint's own key and
+ * fields. `surface`: which of the endpoint's; the client's own path goes there where it is the
+ * client's. -ENOMEM. */
+MUST_CHECK int forward_request(struct exchange *x, const struct endpoint *e, enum surface surface,
                                struct http_request *r);
 
 /* False when the answer under this head cannot be relayed, since we cannot tell what its bytes
@@ -27,9 +28,16 @@ bool forward_readable(const struct http_head *head, const char **why);
 /* Whether what follows this head is a stream of events. */
 bool forward_is_stream(const struct http_head *head);
 
+/* An answer that is not the upstream's bytes. */
+struct forward_made {
+    struct str content_type;
+    uint64_t length;    /* or HTTP_LENGTH_UNKNOWN */
+    struct str dropped; /* fields that the runtime did not get, "a, b"; empty: none */
+};
+
 /* Begins the client's answer with the upstream's head. Streams also tell proxies on the way not
- * to gather them. -ENOMEM. */
+ * to gather them. `made`: what follows is ours; NULL: the upstream's. -ENOMEM. */
 MUST_CHECK int forward_response_head(struct exchange *x, const struct http_head *head,
-                                     bool is_stream);
+                                     bool is_stream, const struct forward_made *made);
 
 #endif

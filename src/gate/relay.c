@@ -4,15 +4,20 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "json/skim.h"
 
-void relay_init(struct relay *r, const struct answer_reader *reader, bool is_sse, bool strip_usage)
+void relay_init(struct relay *r, const struct answer_reader *reader, bool is_stream,
+                bool strip_usage)
 {
-    *r = (struct relay){.reader = reader, .is_sse = is_sse, .strip_usage = strip_usage && is_sse};
+    *r = (struct relay){
+        .reader = reader, .is_stream = is_stream, .strip_usage = strip_usage && is_stream};
     sse_init(&r->sse, RELAY_EVENT_MAX);
+    r->sse.lines = reader->lines;
     buf_init(&r->like, RELAY_LIKE_MAX);
     buf_init(&r->joined, RELAY_EVENT_MAX);
     buf_init(&r->made, RELAY_EVENT_MAX + 16);
+    buf_init(&r->whole, ANSWER_HELD_MAX);
     json_find_init(&r->find, reader->usage_member, RELAY_USAGE_MAX);
 }
 
@@ -22,15 +27,27 @@ void relay_fini(struct relay *r)
     buf_fini(&r->like);
     buf_fini(&r->joined);
     buf_fini(&r->made);
+    buf_fini(&r->whole);
     json_find_fini(&r->find);
+}
+
+void relay_translate(struct relay *r, struct translator *tr)
+{
+    r->translator = tr;
+    r->strip_usage = false;
+}
+
+/* A token is about a delta, and about four bytes of a prompt. */
+static struct usage estimated(const struct relay *r, size_t request_bytes)
+{
+    if (r->usage.known || r->deltas == 0) return r->usage;
+    return (struct usage){
+        .prompt = request_bytes / 4, .completion = r->deltas, .known = true, .estimated = true};
 }
 
 void relay_estimate(struct relay *r, size_t request_bytes)
 {
-    if (r->usage.known || r->deltas == 0) return;
-    /* A token is about a delta, and about four bytes of a prompt. */
-    r->usage = (struct usage){
-        .prompt = request_bytes / 4, .completion = r->deltas, .known = true, .estimated = true};
+    r->usage = estimated(r, request_bytes);
 }
 
 /* --- events that say nothing new --- */
@@ -110,24 +127,40 @@ static struct str data_of(struct relay *r, const struct sse_event *event)
     return sse_join(event, &r->joined) ? STR_NULL : buf_str(&r->joined);
 }
 
-/* An event with data. False when it is to be left out. *hole: of its raw bytes, to be left out. */
-static bool pass_data(struct relay *r, const struct sse_event *event, struct str *hole)
+/* What is done with an event. */
+struct passage {
+    struct str data;
+    struct str hole;  /* of its raw bytes, to be left out */
+    struct str piece; /* it only differs from the one before it by this; ptr NULL: else */
+    bool mark;        /* it is but the mark of the end */
+};
+
+/* The string in which data differs from the one that is remembered. */
+static struct str differing(const struct relay *r, struct str data)
 {
-    struct str data = r->error ? event->data : data_of(r, event);
+    size_t after = buf_len(&r->like) - r->like_before;
+    return str_n(data.ptr + r->like_before, data.len - r->like_before - after);
+}
+
+/* An event with data. False when it is to be left out. */
+static bool pass_data(struct relay *r, const struct sse_event *event, struct passage *p)
+{
+    struct str data = p->data = r->error ? event->data : data_of(r, event);
     r->data = true;
     if (is_end_mark(r, data)) {
-        r->done = r->content = true;
+        r->done = r->content = p->mark = true;
         return true;
     }
     if (r->error) return true; /* nothing that follows changes that */
     bool error = str_eq(event->event, STR("error"));
     if (!event->multi && !error && same_again(r, data)) {
         r->deltas++;
-        if (r->like_hole) *hole = str_n(data.ptr + data.len - r->like_hole, r->like_hole_len);
+        p->piece = differing(r, data);
+        if (r->like_hole) p->hole = str_n(data.ptr + data.len - r->like_hole, r->like_hole_len);
         return true;
     }
-    bool pass = pass_news(r, data, error, hole);
-    if (event->multi) *hole = STR_NULL;
+    bool pass = pass_news(r, data, error, &p->hole);
+    if (event->multi) p->hole = STR_NULL;
     return pass;
 }
 
@@ -150,11 +183,61 @@ static void make_event(struct relay *r, struct sse_event *event)
 }
 
 /* Looks into an event. False when it is to be left out. */
-static bool pass_event(struct relay *r, struct sse_event *event, struct str *hole)
+static bool pass_event(struct relay *r, struct sse_event *event, struct passage *p)
 {
-    *hole = STR_NULL;
+    *p = (struct passage){0};
     if (!event->data.ptr && !r->data && str_find_char(event->raw, '{') >= 0) make_event(r, event);
-    return event->data.ptr ? pass_data(r, event, hole) : true;
+    return event->data.ptr ? pass_data(r, event, p) : true;
+}
+
+/* --- translation --- */
+
+/* Takes note of what translating came to. */
+static void note(struct relay *r, int err)
+{
+    if (err == -ENOMEM) r->starved = true;
+    if (err == ERR_INVALID || err == ERR_TOO_LARGE) r->alien = true;
+}
+
+/* The error that the last event told, for the client. */
+static int translate_error(struct relay *r)
+{
+    struct arena arena;
+    struct refusal why = {.status = 502, .code = "upstream_error"};
+    arena_init(&arena, RELAY_EVENT_MAX, 1024);
+    if (r->error_message.type == JSON_NONE ||
+        json_span_str(&r->error_message, &arena, &why.message))
+        why.message = STR("The runtime failed in the middle of the answer.");
+    int err = translator_fail(r->translator, &why);
+    arena_fini(&arena);
+    return err;
+}
+
+static int translate_end(struct relay *r)
+{
+    struct usage usage = estimated(r, r->translator->t->prompt_estimate * 4);
+    return translator_end(r->translator, &usage);
+}
+
+/* `before`: an error had come before this event. */
+static int translate_event(struct relay *r, const struct sse_event *event, const struct passage *p,
+                           bool before)
+{
+    int err = 0;
+    if (before) return 0;
+    if (p->piece.ptr) return translator_again(r->translator, p->piece);
+    if (r->error) return r->translator->t->stream ? translate_error(r) : 0;
+    if (!p->mark) err = translator_event(r->translator, event->event, p->data);
+    const char *piece = buf_len(&r->like) ? p->data.ptr + r->like_before : NULL;
+    if (!translator_is_piece(r->translator, piece)) buf_clear(&r->like);
+    return !err && r->done ? translate_end(r) : err;
+}
+
+struct str relay_fail(struct relay *r, const struct refusal *why)
+{
+    buf_clear(&r->translator->out);
+    r->error = true;
+    return translator_fail(r->translator, why) ? STR_NULL : buf_str(&r->translator->out);
 }
 
 /* --- slices --- */
@@ -208,21 +291,35 @@ static void see_large(struct relay *r, struct str part)
     r->deltas++;
 }
 
+/* An event on its way: as it is, or translated. */
+static void take_event(struct relay *r, struct sse_event *event, struct str out[RELAY_SLICES],
+                       unsigned *n)
+{
+    struct passage p;
+    bool before = r->error;
+    if (!pass_event(r, event, &p) && !r->translator) return;
+    if (!r->translator)
+        add_event(r, out, n, event->raw, p.hole);
+    else if (event->data.ptr)
+        note(r, translate_event(r, event, &p, before));
+}
+
 static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY_SLICES])
 {
     struct sse_event event;
-    struct str hole;
     unsigned n = 0;
-    while (!r->done) {
+    while (!r->done && !r->alien && !r->starved) {
         int got = sse_next(&r->sse, &in, &event);
         r->starved = got == -ENOMEM;
         if (got == 0 || r->starved) break;
-        if (got < 0) {
+        if (got < 0 && r->translator) {
+            r->alien = true;
+        } else if (got < 0) {
             sse_skip(&r->sse, &in, &event.raw);
             see_large(r, event.raw);
             add_slice(out, &n, event.raw);
-        } else if (pass_event(r, &event, &hole)) {
-            add_event(r, out, &n, event.raw, hole);
+        } else {
+            take_event(r, &event, out, &n);
         }
     }
     return n;
@@ -239,30 +336,72 @@ static bool is_whole(struct relay *r, const struct sse_event *event)
 static unsigned end_events(struct relay *r, struct str out[RELAY_SLICES], unsigned n)
 {
     struct sse_event event;
-    struct str hole;
+    struct passage p;
+    bool before = r->error;
     if (!r->done && sse_finish(&r->sse, &event) == SSE_EVENT) {
         bool whole = !event.data.ptr || is_whole(r, &event);
-        if (whole && pass_event(r, &event, &hole) && event.data.ptr) out[n++] = event.raw;
+        bool pass = whole && pass_event(r, &event, &p) && event.data.ptr;
+        if (pass && !r->translator) out[n++] = event.raw;
+        if (whole && event.data.ptr && r->translator)
+            note(r, translate_event(r, &event, &p, before));
     }
     if (r->ended && !r->done && !r->error && !relay_cut(r)) {
         r->done = true;
-        if (r->reader->last_event.len) out[n++] = r->reader->last_event;
+        if (r->translator)
+            note(r, translate_end(r));
+        else if (r->reader->last_event.len)
+            out[n++] = r->reader->last_event;
     }
     return n;
 }
 
+/* What the translator has made since it was last asked. */
+static unsigned give_made(struct relay *r, struct str out[RELAY_SLICES])
+{
+    out[0] = buf_str(&r->translator->out);
+    return out[0].len ? 1 : 0;
+}
+
+/* --- whole bodies --- */
+
+static bool keeps_whole(const struct relay *r)
+{
+    return r->translator || r->reader->usage_member.len == 0;
+}
+
+static void end_whole(struct relay *r)
+{
+    struct str body = buf_str(&r->whole), usage = json_find_value(&r->find);
+    if (r->reader->usage_member.len == 0) usage = body;
+    if (usage.len) r->reader->read_usage(usage, &r->usage);
+    if (!r->translator) return;
+    int err = translator_whole(r->translator, body);
+    note(r, err ? err : translate_end(r));
+    r->content = r->done = !r->alien && !r->starved;
+}
+
+/* A body that is kept is not passed on before it has been read, unless it only tells usage. */
+static unsigned feed_whole(struct relay *r, struct str in, bool last, struct str out[RELAY_SLICES])
+{
+    if (in.len) json_find_feed(&r->find, in);
+    if (keeps_whole(r) && buf_append(&r->whole, in) && r->translator) r->alien = true;
+    if (last && !r->alien) end_whole(r);
+    out[0] = in;
+    return r->translator ? 0 : in.len ? 1 : 0;
+}
+
 unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RELAY_SLICES])
 {
+    unsigned n = 0;
     r->error_message = (struct json_span){.type = JSON_NONE};
-    if (r->is_sse) {
-        unsigned n = in.len && !r->starved ? feed_events(r, in, out) : 0;
-        return last ? end_events(r, out, n) : n;
+    if (r->translator) buf_clear(&r->translator->out);
+    if (!r->is_stream) {
+        n = feed_whole(r, in, last, out);
+    } else {
+        if (in.len && !r->starved && !r->alien) n = feed_events(r, in, out);
+        if (last && !r->alien) n = end_events(r, out, n);
     }
-    out[0] = in;
-    if (in.len) json_find_feed(&r->find, in);
-    struct str usage = last ? json_find_value(&r->find) : STR_NULL;
-    if (usage.len) r->reader->read_usage(usage, &r->usage);
-    return in.len ? 1 : 0;
+    return r->translator ? give_made(r, out) : n;
 }
 
 bool relay_inside(const struct relay *r)
@@ -274,5 +413,5 @@ bool relay_cut(const struct relay *r)
 {
     unsigned count = (unsigned)__builtin_popcountll(r->ended);
     bool ended = count >= MAX(r->wanted, 1u) && !(r->begun & ~r->ended);
-    return r->is_sse && !(r->done || r->error || ended);
+    return r->is_stream && !(r->done || r->error || ended);
 }

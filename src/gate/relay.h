@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The filter between an upstream's body and the client: passes bytes on as they are, reads on
- * the way what they say (usage, the answer's end, errors), leaves out the usage that only the
- * gateway asked for, and never lets part of an event through.
+/* The filter between an upstream's body and the client: passes bytes on as they are, or has them
+ * translated; reads on the way what they say (usage, the answer's end, errors), leaves out the usage
+ * that only the gateway asked for, and never lets part of an event through.
  *
  * Holding the unfinished end of an event back is what makes a broken upstream a parseable error:
  * whatever the client has is whole events. Needs no call: it may be fed before the client's head
@@ -12,18 +12,21 @@
 #include "base/base.h"
 #include "base/str.h"
 #include "dialect/reader.h"
+#include "dialect/translator.h"
 #include "http/sse.h"
 #include "json/skim.h"
 
 struct relay {
     const struct answer_reader *reader;
-    bool is_sse;
+    struct translator *translator; /* makes what the client gets; NULL: the bytes pass */
+    bool is_stream;
     bool strip_usage; /* leave out usage where it has an event to itself or is null */
     /* something of an answer went by: not only comments, roles, empty deltas, errors */
     bool content;
     bool done;    /* [DONE] went through; nothing behind it does */
     bool error;   /* an error event went through */
     bool starved; /* there was no memory for the beginning of an event: nothing more goes through */
+    bool alien;   /* what came is none of the dialect, or too large to translate: the same */
     bool data;    /* an event with data went through */
     bool large;   /* in the middle of an event that is too large to be looked into as a whole */
     uint64_t events; /* passed on */
@@ -44,6 +47,7 @@ struct relay {
     size_t like_hole_len;
     struct buf joined;     /* the data of an event with several lines */
     struct buf made;       /* an event that was made of a body which is none */
+    struct buf whole;      /* a body that is no stream and must be read as a whole */
     struct json_find find; /* usage in a JSON body, or in a large event */
 };
 
@@ -55,8 +59,12 @@ enum {
 };
 
 /* `reader`: of the dialect in which the runtime answers. */
-void relay_init(struct relay *r, const struct answer_reader *reader, bool is_sse, bool strip_usage);
+void relay_init(struct relay *r, const struct answer_reader *reader, bool is_stream,
+                bool strip_usage);
 void relay_fini(struct relay *r);
+
+/* Before the first byte: what the client gets is made by `tr`, which must outlive it. */
+void relay_translate(struct relay *r, struct translator *tr);
 
 /* Filters one read's bytes into slices, borrowed from `in` and from the relay until the next
  * call. Returns how many slices. Where there is more to leave out than slices, the bytes of `in`
@@ -66,6 +74,9 @@ void relay_fini(struct relay *r);
  * on if it is a whole event but for its blank line, and an answer that is whole gets the [DONE]
  * that it lacks. */
 unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RELAY_SLICES]);
+
+/* Ends a stream that is translated with an error, in its dialect: what the client gets then. */
+struct str relay_fail(struct relay *r, const struct refusal *why);
 
 /* True in the middle of an event that is too large to look into: the client has part of it. */
 bool relay_inside(const struct relay *r);

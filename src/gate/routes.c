@@ -13,11 +13,15 @@ bool route_is(const struct route_match *m, enum route_flag flag)
     return m->route && (m->route->flags & flag);
 }
 
-/* Takes /v1 or /openai/v1 off the front of a path. */
+/* Takes /v1, or one below a dialect's name, off the front of a path. */
 static struct str without_version(struct str path)
 {
-    if (str_starts(path, STR("/openai/v1/"))) return str_skip(path, sizeof "/openai/v1" - 1);
-    if (str_starts(path, STR("/v1/"))) return str_skip(path, sizeof "/v1" - 1);
+    static const struct str prefixes[] = {STR_INIT("/v1"), STR_INIT("/openai/v1"),
+                                          STR_INIT("/anthropic/v1")};
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+        if (str_starts(path, prefixes[i]) && path.len > prefixes[i].len &&
+            path.ptr[prefixes[i].len] == '/')
+            return str_skip(path, prefixes[i].len);
     return path;
 }
 
@@ -33,10 +37,23 @@ static int compare(const struct route *r, struct str path, struct arena *arena, 
     return err == -ENOMEM ? err : 0;
 }
 
-/* What a client speaks that calls what is not served. */
-static const struct dialect *probable_dialect(struct str path)
+/* What a client speaks that calls what is not served: the dialect of the route that begins as its
+ * path does. */
+static const struct dialect *probable_dialect(const struct route *routes, size_t count,
+                                              const struct route_match *m, struct str path)
 {
-    return str_starts(path, STR("/api/")) ? &dialect_ollama : &dialect_openai;
+    const struct dialect *dialect = &dialect_openai;
+    size_t longest = 0;
+    if (str_starts(path, STR("/anthropic/"))) return &dialect_anthropic;
+    if (str_starts(path, STR("/api/"))) return &dialect_ollama;
+    for (size_t i = 0; i < count; i++) {
+        const struct route *r = &routes[i];
+        struct str whole = r->flags & ROUTE_API ? m->rest : path;
+        if (r->path.len <= longest || !str_starts(whole, r->path)) continue;
+        longest = r->path.len;
+        dialect = r->dialect;
+    }
+    return dialect;
 }
 
 static void found(const struct route *r, const struct http_head *head, struct route_match *out)
@@ -52,8 +69,7 @@ static void found(const struct route *r, const struct http_head *head, struct ro
 int routes_match(const struct route *routes, size_t count, const struct http_head *head,
                  struct arena *arena, struct route_match *out)
 {
-    *out = (struct route_match){.rest = without_version(head->path),
-                                .dialect = probable_dialect(head->path)};
+    *out = (struct route_match){.rest = without_version(head->path)};
     for (size_t i = 0; i < count; i++) {
         const struct route *r = &routes[i];
         bool fits;
@@ -62,8 +78,9 @@ int routes_match(const struct route *routes, size_t count, const struct http_hea
         if (err) return err;
         if (!fits) continue;
         found(r, head, out);
-        break;
+        return 0;
     }
+    out->dialect = probable_dialect(routes, count, out, head->path);
     return 0;
 }
 

@@ -24,10 +24,11 @@ enum route_flag {
 
 /* A row. Constant data. */
 struct route {
-    struct str path;               /* "/models"; of the API's without /v1 */
-    const char *name;              /* for logs */
-    unsigned flags;                /* enum route_flag */
-    enum surface surface;          /* ROUTE_MODEL: what is asked of the runtime */
+    struct str path;      /* "/models"; of the API's without /v1; a longer one goes before its
+                                    * beginning with ROUTE_REST */
+    const char *name;     /* for logs */
+    unsigned flags;       /* enum route_flag */
+    enum surface surface; /* ROUTE_MODEL: what is asked of the runtime */
     const struct dialect *dialect; /* request, answer and what we say ourselves are in it */
     const struct handler *handler;
 };
@@ -42,7 +43,8 @@ struct route_match {
         *dialect; /* the route's; without one, that in which the client probably reads */
 };
 
-/* Finds the route. /v1/x, /openai/v1/x and /x are the same. Strings borrow from the head or the
+/* Finds the route. /v1/x, /openai/v1/x, /anthropic/v1/x and /x are the same, but that the path says
+ * the dialect where a route has several. Strings borrow from the head or the
  * arena. -ENOMEM. */
 MUST_CHECK int routes_match(const struct route *routes, size_t count, const struct http_head *head,
                             struct arena *arena, struct route_match *out);

@@ -10,7 +10,7 @@ void sse_init(struct sse *s, size_t event_max)
     buf_init(&s->carry, event_max);
     buf_init(&s->given, event_max);
     s->line = 0;
-    s->begun = s->skipping = s->at_start = s->after_cr = false;
+    s->begun = s->lines = s->skipping = s->at_start = s->after_cr = false;
 }
 
 void sse_fini(struct sse *s)
@@ -41,15 +41,16 @@ static size_t line_end_length(struct str s, size_t at)
     return s.ptr[at + 1] == '\n' ? 2 : 1;
 }
 
-/* Length of the first event in s with the blank line that ends it, 0 when it is not whole. *line
- * is where to look from: the start of a line; on 0 it moves to the start of the unfinished line. */
-static size_t event_length(struct str s, size_t *line)
+/* Length of the first event in s with the blank line that ends it (or, of lines, with its line end),
+ * 0 when it is not whole. *line is where to look from: the start of a line; on 0 it moves to the
+ * start of the unfinished line. */
+static size_t event_length(struct str s, size_t *line, bool lines)
 {
     while (*line < s.len) {
         size_t end = find_line_end(s, *line);
         size_t n = end < s.len ? line_end_length(s, end) : 0;
         if (n == 0) return 0;
-        if (end == *line) return end + n;
+        if (lines || end == *line) return end + n;
         *line = end + n;
     }
     return 0;
@@ -103,7 +104,10 @@ static void read_fields(struct sse *s, struct str raw, struct sse_event *event)
     s->begun = true;
     *event = (struct sse_event){.raw = raw};
     while (next_line(&rest, &line))
-        read_line(line, event);
+        if (!s->lines)
+            read_line(line, event);
+        else if (line.len)
+            event->data = line;
 }
 
 /* What nearly all events are: a single line and an empty one. Takes it off *input; false when
@@ -113,7 +117,7 @@ static bool take_plain(struct sse *s, struct str *input, struct sse_event *event
     const char *end = memchr(input->ptr, '\n', input->len), *last = input->ptr + input->len;
     if (!s->begun || !end || end == input->ptr || end + 1 == last || end[1] != '\n') return false;
     struct str line = {input->ptr, (size_t)(end - input->ptr)};
-    if (memchr(line.ptr, '\r', line.len)) return false;
+    if (s->lines || memchr(line.ptr, '\r', line.len)) return false;
     *event = (struct sse_event){.raw = {line.ptr, line.len + 2}};
     read_line(line, event);
     *input = (struct str){end + 2, (size_t)(last - end) - 2};
@@ -138,7 +142,7 @@ int sse_next(struct sse *s, struct str *input, struct sse_event *event)
     if (carried == 0) {
         s->line = 0;
         if (input->len && take_plain(s, input, event)) return SSE_EVENT;
-        size_t n = input->len ? event_length(*input, &s->line) : 0;
+        size_t n = input->len ? event_length(*input, &s->line, s->lines) : 0;
         if (n) {
             read_fields(s, str_n(input->ptr, n), event);
             *input = str_n(input->ptr + n, input->len - n);
@@ -151,7 +155,7 @@ int sse_next(struct sse *s, struct str *input, struct sse_event *event)
     size_t add = MIN(input->len, s->carry.max - carried);
     int err = buf_append(&s->carry, str_n(input->ptr, add));
     if (err) return err;
-    size_t n = event_length(buf_str(&s->carry), &s->line);
+    size_t n = event_length(buf_str(&s->carry), &s->line, s->lines);
     size_t used = n ? n - carried : add;
     *input = str_n(input->ptr + used, input->len - used);
     if (n == 0) return input->len ? ERR_TOO_LARGE : 0;
@@ -167,7 +171,7 @@ static size_t skip_length(struct sse *s, struct str in, bool *whole)
     s->after_cr = *whole = false;
     while (at < in.len && !*whole) {
         size_t end = find_line_end(in, at);
-        *whole = s->at_start && end == at && end < in.len;
+        *whole = (s->lines || (s->at_start && end == at)) && end < in.len;
         s->at_start = end < in.len;
         if (end == in.len) return end;
         size_t n = line_end_length(in, end);
@@ -198,9 +202,10 @@ int sse_finish(struct sse *s, struct sse_event *event)
 {
     struct str rest = buf_str(&s->carry);
     if (rest.len == 0 || s->skipping) return 0;
-    struct str end = str_ends(rest, STR("\n")) ? STR("\n") : STR("\n\n");
+    bool ended = s->lines || str_ends(rest, STR("\n"));
+    struct str end = ended ? STR("\n") : STR("\n\n");
     if (buf_append(&s->carry, end)) return 0;
-    s->carry.end = s->carry.start + event_length(buf_str(&s->carry), &s->line);
+    s->carry.end = s->carry.start + event_length(buf_str(&s->carry), &s->line, s->lines);
     read_fields(s, give_carry(s), event);
     return SSE_EVENT;
 }

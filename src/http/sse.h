@@ -14,9 +14,10 @@ struct sse {
     struct buf given; /* the last event that came in pieces */
     size_t line;      /* start of the unfinished line in carry */
     bool begun;       /* the first event was given: no byte order mark any more */
-    bool skipping;    /* sse_skip is in the middle of an event */
-    bool at_start;    /* a line begins where it is */
-    bool after_cr;    /* whose \n may still come */
+    bool lines;    /* each line that is not empty is an event's data (NDJSON); set by the owner */
+    bool skipping; /* sse_skip is in the middle of an event */
+    bool at_start; /* a line begins where it is */
+    bool after_cr; /* whose \n may still come */
 };
 
 /* One event. Borrowed from the input, or, where it came in pieces, from `given` until the input

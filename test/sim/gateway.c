@@ -164,12 +164,16 @@ struct sim_peer *gateway_client(struct gateway *g)
 
 void gateway_ask(struct sim_peer *client, const char *headers, const char *body)
 {
+    gateway_post(client, "/v1/chat/completions", headers, body);
+}
+
+void gateway_post(struct sim_peer *client, const char *path, const char *headers, const char *body)
+{
     char text[16384];
-    int n = snprintf(
-        text, sizeof text,
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-        "content-length: %zu\r\n%s\r\n%s",
-        strlen(body), headers, body);
+    int n = snprintf(text, sizeof text,
+                     "POST %s HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+                     "content-length: %zu\r\n%s\r\n%s",
+                     path, strlen(body), headers, body);
     sim_send(client, str_n(text, (size_t)n));
 }
 

@@ -51,6 +51,9 @@ struct sim_peer *gateway_client(struct gateway *g);
 /* A POST of `body` to /v1/chat/completions, with `headers` ("a: b\r\n") besides host and length. */
 void gateway_ask(struct sim_peer *client, const char *headers, const char *body);
 
+/* The same to another path. */
+void gateway_post(struct sim_peer *client, const char *path, const char *headers, const char *body);
+
 #define ASK_PLAIN "{\"model\":\"m\",\"messages\":[]}"
 #define ASK_STREAM "{\"model\":\"m\",\"messages\":[],\"stream\":true}"
 

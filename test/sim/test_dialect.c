@@ -23,7 +23,7 @@ static int peek(struct arena *arena, struct str body, struct ask *out, struct re
 {
     ptrdiff_t blank = str_find_char(body, ' ');
     (void)arena;
-    *out = (struct ask){0};
+    *out = (struct ask){.surface = out->surface};
     if (blank <= 0) {
         *why = (struct refusal){.status = 400, .message = STR("no model"), .code = "no_model"};
         return ERR_INVALID;

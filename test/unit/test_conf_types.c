@@ -282,7 +282,8 @@ static void check_row(const struct conf_row *row)
     size_t length = strlen(row->doc);
     assert_true(length > 0 && row->doc[length - 1] == '.');
     assert_true(strchr(row->doc, '|') == NULL); /* would end a table's cell */
-    assert_true((row->type == CONF_WORD || row->type == CONF_ENUM) == (row->words != NULL));
+    assert_true(row->type == CONF_TEXTS ||
+                    (row->type == CONF_WORD || row->type == CONF_ENUM) == (row->words != NULL));
     assert_true((row->type >= CONF_GROUP) == (row->group != NULL));
     if (row->flags & CONF_SECRET)
         assert_true(row->type == CONF_PAIRS || (scalar && conf__kind(row->type)->wipe));

@@ -107,7 +107,7 @@ static void a_path_that_was_meant_is_told(void **state)
         {"/v1/chat", NULL},
         {"/api/chat", NULL},
         {"/v1/xcompletions", NULL},
-        {"/v1/responses", NULL},
+        {"/v1/images", NULL},
     };
     size_t count;
     const struct route *routes = node_routes(&count);

@@ -11,4 +11,7 @@ const struct dialect dialect_anthropic = {
     .write_error = anthropic__write_error,
     .write_error_event = anthropic__write_error_event,
     .id_header = STR_INIT("request-id"),
+    .ping = STR_INIT("event: ping\ndata: {\"type\":\"ping\"}\n\n"),
+    .tells_errors = true,
+    .is_error = anthropic__is_error,
 };

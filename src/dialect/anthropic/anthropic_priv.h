@@ -14,6 +14,8 @@ void anthropic__write_error_event(struct buf *out, const struct refusal *why,
  * that are not there stay. Its input_tokens are without the cache's; ours are with them. */
 void anthropic__read_usage(struct str object, struct usage *u);
 
+bool anthropic__is_error(struct str body);
+
 extern const struct answer_reader anthropic__reader;
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Errors, as Anthropic's SDKs parse them. */
+#include <stdio.h>
+
 #include "dialect/anthropic/anthropic_priv.h"
 #include "json/write.h"
 
@@ -20,6 +22,28 @@ static const char *error_type(int status)
     }
 }
 
+/* By these words Claude Code knows that it must compact its conversation. */
+static void write_message(struct json_writer *w, const struct refusal *why)
+{
+    static const struct str words = STR_INIT("prompt is too long");
+    bool overflow = why->code && str_eq(str_of(why->code), STR("context_length_exceeded"));
+    char text[1024];
+    if (!overflow || str_starts_nocase(why->message, words)) {
+        json_write_str_member(w, "message", why->message);
+        return;
+    }
+    int n = snprintf(text, sizeof text, "%s: %" STR_FMT, words.ptr, STR_ARG(why->message));
+    json_write_str_member(w, "message", str_n(text, MIN((size_t)n, sizeof text - 1)));
+}
+
+bool anthropic__is_error(struct str body)
+{
+    static const struct str names[] = {STR_INIT("type"), STR_INIT("error")};
+    struct json_span fields[ARRAY_LEN(names)];
+    return json_scan(body, names, ARRAY_LEN(names), fields, NULL) == 0 &&
+           str_eq(fields[0].raw, STR("\"error\"")) && fields[1].type == JSON_OBJECT;
+}
+
 void anthropic__write_error(struct buf *out, const struct refusal *why)
 {
     struct json_writer w;
@@ -29,7 +53,7 @@ void anthropic__write_error(struct buf *out, const struct refusal *why)
     json_write_key(&w, "error");
     json_write_object(&w);
     json_write_str_member(&w, "type", str_of(error_type(why->status)));
-    json_write_str_member(&w, "message", why->message);
+    write_message(&w, why);
     json_write_object_end(&w);
     if (why->id) json_write_str_member(&w, "request_id", str_of(why->id));
     json_write_object_end(&w);

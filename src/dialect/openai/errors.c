@@ -37,6 +37,15 @@ void openai_write_error(struct buf *out, const struct refusal *why)
     if (json_write_end(&w)) buf_clear(out); /* an empty body rather than half of one */
 }
 
+bool openai_is_error(struct str body)
+{
+    static const struct str names[] = {STR_INIT("error")}, inner[] = {STR_INIT("message")};
+    struct json_span error[1], message[1];
+    return json_scan(body, names, 1, error, NULL) == 0 &&
+           json_scan_span(&error[0], inner, 1, message, NULL) == 0 &&
+           message[0].type == JSON_STRING;
+}
+
 void openai__write_error_event(struct buf *out, const struct refusal *why,
                                const struct stream_mark *mark UNUSED)
 {

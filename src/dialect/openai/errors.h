@@ -8,4 +8,7 @@
 /* Appends {"error": {...}}, or nothing where there is no room. */
 void openai_write_error(struct buf *out, const struct refusal *why);
 
+/* Whether a body is such an object. */
+bool openai_is_error(struct str body);
+
 #endif

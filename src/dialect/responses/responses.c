@@ -12,4 +12,7 @@ const struct dialect dialect_responses = {
     .reader = &responses__reader,
     .write_error = openai_write_error,
     .write_error_event = responses__write_error_event,
+    .ping = STR_INIT(": ping\n\n"),
+    .tells_errors = true,
+    .is_error = openai_is_error,
 };

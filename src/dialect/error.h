@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Errors of runtimes, in whatever shape: what they say, so that they can be told in a client's. */
+#ifndef HOSTLER_DIALECT_ERROR_H
+#define HOSTLER_DIALECT_ERROR_H
+
+#include "dialect/dialect.h"
+
+enum { ERROR_BODY_MAX = 64 * 1024 }; /* a larger one is not read */
+
+/* What an error's body says: {"error": {message, code, type, param}}, {"error": "text"},
+ * {"message": ...}, {"detail": ...}, one of them in a list, or a line of plain text. A page of HTML
+ * or nothing is told by its status. Strings go onto the arena. */
+void error_read(struct arena *arena, int status, struct str body, struct refusal *out);
+
+#endif
