@@ -13,7 +13,7 @@ static const struct surface_row rows[SURFACE_COUNT] = {
                              .source = &openai_chat_source},
     [SURFACE_EMBEDDINGS] = {.name = "embeddings", .path = STR_INIT("/embeddings"), .dialect = &dialect_openai},
     [SURFACE_RERANK] = {.name = "rerank", .path = STR_INIT("/rerank"), .dialect = &dialect_openai},
-    [SURFACE_TEMPLATE] = {.name = "template", .path = STR_INIT("/apply-template"), .beside = true, .dialect = &dialect_openai},
+    [SURFACE_TEMPLATE] = {.name = "template", .path = STR_INIT("/apply-template"), .beside = true, .own = true, .dialect = &dialect_openai},
     [SURFACE_RESPONSES] = {.name = "responses", .path = STR_INIT("/responses"), .streams = true, .dialect = &dialect_responses},
     [SURFACE_MESSAGES] = {.name = "messages", .path = STR_INIT("/messages"), .streams = true, .dialect = &dialect_anthropic},
     [SURFACE_OLLAMA_CHAT] = {.name = "ollama chat", .path = STR_INIT("/api/chat"), .beside = true, .streams = true, .dialect = &dialect_ollama},
@@ -21,10 +21,10 @@ static const struct surface_row rows[SURFACE_COUNT] = {
     [SURFACE_OLLAMA_RAW] = {.name = "ollama generate", .path = STR_INIT("/api/generate"), .beside = true, .streams = true, .dialect = &dialect_ollama},
     [SURFACE_OLLAMA_EMBED] = {.name = "ollama embed", .path = STR_INIT("/api/embed"), .beside = true, .dialect = &dialect_ollama},
     [SURFACE_OLLAMA_EMBEDDINGS] = {.name = "ollama embeddings", .path = STR_INIT("/api/embeddings"), .beside = true, .dialect = &dialect_ollama},
-    [SURFACE_COUNT_CHAT] = {.name = "chat input tokens", .path = STR_INIT("/chat/completions/input_tokens"), .dialect = &dialect_openai},
-    [SURFACE_COUNT_RESPONSES] = {.name = "responses input tokens", .path = STR_INIT("/responses/input_tokens"), .dialect = &dialect_responses},
-    [SURFACE_COUNT_MESSAGES] = {.name = "count tokens", .path = STR_INIT("/messages/count_tokens"), .dialect = &dialect_anthropic},
-    [SURFACE_COUNT_TOKENIZE] = {.name = "tokenize", .path = STR_INIT("/tokenize"), .beside = true, .dialect = &dialect_openai},
+    [SURFACE_COUNT_CHAT] = {.name = "chat input tokens", .path = STR_INIT("/chat/completions/input_tokens"), .own = true, .dialect = &dialect_openai},
+    [SURFACE_COUNT_RESPONSES] = {.name = "responses input tokens", .path = STR_INIT("/responses/input_tokens"), .own = true, .dialect = &dialect_responses},
+    [SURFACE_COUNT_MESSAGES] = {.name = "count tokens", .path = STR_INIT("/messages/count_tokens"), .own = true, .dialect = &dialect_anthropic},
+    [SURFACE_COUNT_TOKENIZE] = {.name = "tokenize", .path = STR_INIT("/tokenize"), .beside = true, .own = true, .dialect = &dialect_openai},
 };
 
 /* To what else each can be translated, the best first. */

@@ -15,6 +15,7 @@ struct surface_row {
     struct str path;  /* at a runtime, below its /v1 */
     bool beside;      /* ... or beside that */
     bool streams;     /* its answers may be streams */
+    bool own;         /* the answer is about one model: a fallback's is none */
     const struct dialect *dialect;
     to_pivot_fn to_pivot; /* as a client's surface; NULL: it is not translated */
     const struct answer_writer_ops *writer;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /apply-template: the prompt that a chat becomes, as text. */
+/* /apply-template: the prompt that a chat becomes, as text; /v1/chat/completions/input_tokens: how
+ * many tokens that has. */
 #include "base/err.h"
 #include "engine/body.h"
 #include "engine/handlers.h"
@@ -23,16 +24,60 @@ static int write_prompt(struct preparation *p, const struct chat_prompt *prompt)
     return instant_check(p, err ? err : end);
 }
 
-static int read_chat(struct preparation *p)
+static int render(struct preparation *p, struct chat_prompt *prompt)
 {
-    struct chat_prompt prompt;
     struct chat chat;
     struct str model;
     int err = body_read_template(&p->arena, p->call->body, &model, &chat, &p->error);
     if (!err) err = hosted_check_name(p->hosted, &p->arena, model, &p->error);
     if (!err) err = hosted_check_generates(p->hosted, &p->arena, &p->error);
-    if (!err) err = chat_render(p->hosted->template, &p->arena, &chat, &prompt, &p->error);
+    return err ? err : chat_render(p->hosted->template, &p->arena, &chat, prompt, &p->error);
+}
+
+static int read_chat(struct preparation *p)
+{
+    struct chat_prompt prompt;
+    int err = render(p, &prompt);
     return err ? err : write_prompt(p, &prompt);
+}
+
+static int read_count(struct preparation *p)
+{
+    p->param = "messages";
+    p->room = UINT32_MAX;
+    p->may_be_empty = true;
+    p->count = 1;
+    p->bytes = p->call->body.len;
+    return 0;
+}
+
+static int begin_count(struct preparation *p, size_t index UNUSED)
+{
+    struct chat_prompt prompt;
+    int err = render(p, &prompt);
+    if (err) return err;
+    return prompt_of_parts(&p->prompt, &p->arena, p->hosted->vocab, prompt.parts, prompt.count,
+                           p->room);
+}
+
+static int write_count(struct preparation *p)
+{
+    struct json_writer w;
+    json_write_init(&w, &instant_of(p)->reply);
+    json_write_object(&w);
+    json_write_u64_member(&w, "input_tokens", p->tokens->count);
+    json_write_object_end(&w);
+    return instant_check(p, json_write_end(&w));
+}
+
+void post_input_tokens(struct server *s, struct http_call *call)
+{
+    static const struct preparation_handler handler = {.read = read_count,
+                                                       .begin_prompt = begin_count,
+                                                       .finish = write_count,
+                                                       .on_prepared = instant_reply,
+                                                       .on_refused = instant_end};
+    instant_begin(s, call, &handler);
 }
 
 void post_apply_template(struct server *s, struct http_call *call)

@@ -20,6 +20,7 @@ void post_score(struct server *s, struct http_call *call);
 
 /* apply_template.c */
 void post_apply_template(struct server *s, struct http_call *call);
+void post_input_tokens(struct server *s, struct http_call *call);
 
 /* tokenize.c */
 void post_tokenize(struct server *s, struct http_call *call);

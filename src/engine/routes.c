@@ -6,6 +6,7 @@
 /* What is posted is work for the model; everything else is there to be got. */
 static const struct server_route routes[] = {
     {STR_INIT("/v1/chat/completions"), true, false, post_chat},
+    {STR_INIT("/v1/chat/completions/input_tokens"), true, false, post_input_tokens},
     {STR_INIT("/v1/completions"), true, false, post_completion},
     {STR_INIT("/v1/embeddings"), true, false, post_embeddings},
     {STR_INIT("/v1/rerank"), true, false, post_rerank},

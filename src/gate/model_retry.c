@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/machine.h"
+#include "dialect/surface.h"
 #include "gate/answer.h"
 #include "gate/model_call_priv.h"
 
@@ -71,10 +72,9 @@ static bool can_stand_in(const struct model_call *m, const struct service *s)
     return exchange_may_use(m->x, s) && admit_served(s, m->admission.surfaces);
 }
 
-/* What a chat becomes with another model's template is no answer. */
 bool model_call__next_fallback(struct model_call *m)
 {
-    if (m->x->match.route->surface == SURFACE_TEMPLATE) return false;
+    if (surface_row(m->x->ask.surface)->own) return false;
     while (m->fallbacks < m->x->asked->fallback_count) {
         const struct service *s = m->x->asked->fallback[m->fallbacks++];
         if (!can_stand_in(m, s)) continue;

@@ -14,6 +14,7 @@ enum {
 /* clang-format off */
 static const struct route routes[] = {
     {STR_INIT("/chat/completions"), "chat", MODEL, SURFACE_CHAT, &dialect_openai, &model_call_handler},
+    {STR_INIT("/chat/completions/input_tokens"), "count_tokens", MODEL, SURFACE_COUNT_CHAT, &dialect_openai, &model_call_handler},
     {STR_INIT("/completions"), "completions", MODEL, SURFACE_COMPLETIONS, &dialect_openai, &model_call_handler},
     {STR_INIT("/embeddings"), "embeddings", MODEL, SURFACE_EMBEDDINGS, &dialect_openai, &model_call_handler},
     {STR_INIT("/rerank"), "rerank", MODEL, SURFACE_RERANK, &dialect_openai, &model_call_handler},

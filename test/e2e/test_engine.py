@@ -356,6 +356,14 @@ def test_only_a_key_that_may_ask_sees_a_prompt(processes):
     assert gate.post("/apply-template", body, [("authorization", "Bearer sk-of-those-who-may")]).status == 200
 
 
+def test_input_tokens_are_counted_as_a_chat_counts_them(processes):
+    gate = processes.gate([engine_model(processes)])
+    body = {"model": "m", "messages": HELLO}
+    counted = gate.post("/v1/chat/completions/input_tokens", body)
+    assert counted.status == 200, counted.body
+    assert counted.json() == {"input_tokens": gate.post("/v1/chat/completions", body).json()["usage"]["prompt_tokens"]}
+
+
 def test_another_models_template_is_no_answer(processes):
     gate = processes.gate([engine_model(processes, template_text="{% if %}", start_timeout="5s") | {"fallback": ["b"]},
                            engine_model(processes, name="b")])
