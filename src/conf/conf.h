@@ -197,6 +197,11 @@ struct conf {
     struct {
         uint64_t idle_max; /* idle connections kept per endpoint and thread */
     } pool;
+
+    struct {
+        uint64_t bytes;  /* all that are kept; 0: none is */
+        uint64_t age_us; /* how long each is */
+    } responses;
 };
 
 enum { CONF_PROBLEMS_MAX = 100 }; /* what comes after is left out, which the last one says */

@@ -209,6 +209,22 @@ static const struct conf_group pool_group = {
     .example = "pool: { idle_max: 256 }\n",
 };
 
+static const struct conf_row responses_rows[] = {
+    {.name = "bytes", .type = CONF_SIZE, ROW(conf, responses.bytes), .max = 64 * GIB,
+     .standard = "64MiB",
+     .doc = "Memory for responses that clients may come back to; the oldest go first. 0 keeps none."},
+    {.name = "age", .type = CONF_DURATION, ROW(conf, responses.age_us), .min = 1 * SEC, .max = 30 * DAY,
+     .standard = "24h", .doc = "How long each is kept."},
+};
+
+static const struct conf_group responses_group = {
+    .name = "responses",
+    GROUP_ROWS(responses_rows),
+    .doc = "Answers of `/v1/responses` that were not asked with `store: false`: clients continue them by "
+           "`previous_response_id`, show and delete them. They are in memory and end with the process.",
+    .example = "responses: { bytes: 256MiB, age: 2h }\n",
+};
+
 /* the file itself */
 static const struct conf_row root_rows[] = {
     {.name = "listen", .type = CONF_LIST, ROWS(conf, listen, listen_count), .max = LIST_MAX,
@@ -234,6 +250,7 @@ static const struct conf_row root_rows[] = {
     {.name = "retry", .type = CONF_GROUP, .group = &retry_group, .doc = "Tries elsewhere."},
     {.name = "health", .type = CONF_GROUP, .group = &health_group, .doc = "Broken endpoints."},
     {.name = "pool", .type = CONF_GROUP, .group = &pool_group, .doc = "Kept connections."},
+    {.name = "responses", .type = CONF_GROUP, .group = &responses_group, .doc = "Kept responses."},
 };
 
 const struct conf_group conf__root = {

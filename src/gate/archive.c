@@ -59,7 +59,8 @@ static void forget_old(struct archive *a, uint64_t age_us, uint64_t now_us)
     LIST_EACH_SAFE(&a->all, it, next)
     {
         struct archived *r = LIST_ITEM(it, struct archived, link);
-        if (now_us - r->created_us < age_us) return;
+        /* the clocks of two threads may differ a little */
+        if (now_us < r->created_us || now_us - r->created_us < age_us) return;
         forget(r);
     }
 }

@@ -18,6 +18,7 @@
 #include "obs/metrics.h"
 #include "policy/keys.h"
 
+struct archive;
 struct route;
 
 enum { REQUEST_ID_MAX = 64 };
@@ -47,6 +48,7 @@ struct lane_home {
     struct str via;    /* our entry in Via headers, "1.1 NAME" (RFC 9110 section 7.6.3) */
     const struct route *routes;
     size_t route_count;
+    struct archive *archive; /* of responses; NULL: none is kept */
     /* Appends all metrics in the text format. ERR_TOO_LARGE, -ENOMEM: what was written then is
      * of no use. Main thread. */
     int (*write_metrics)(void *owner, struct buf *out);

@@ -61,9 +61,13 @@ static void found(const struct route *r, const struct http_head *head, struct ro
     bool post = r->flags & ROUTE_POST;
     out->route = r;
     out->dialect = r->dialect;
-    out->allow = post ? STR("POST, OPTIONS") : STR("GET, HEAD, OPTIONS");
-    out->method_ok = post ? head->method == METHOD_POST
-                          : head->method == METHOD_GET || head->method == METHOD_HEAD;
+    bool deletes = r->flags & ROUTE_DELETE;
+    out->allow = post      ? STR("POST, OPTIONS")
+                 : deletes ? STR("GET, HEAD, DELETE, OPTIONS")
+                           : STR("GET, HEAD, OPTIONS");
+    bool gets = head->method == METHOD_GET || head->method == METHOD_HEAD;
+    out->method_ok =
+        post ? head->method == METHOD_POST : gets || (deletes && head->method == METHOD_DELETE);
 }
 
 int routes_match(const struct route *routes, size_t count, const struct http_head *head,
@@ -77,9 +81,10 @@ int routes_match(const struct route *routes, size_t count, const struct http_hea
             compare(r, r->flags & ROUTE_API ? out->rest : head->path, arena, &out->arg, &fits);
         if (err) return err;
         if (!fits) continue;
-        found(r, head, out);
-        return 0;
+        if (!out->method_ok) found(r, head, out);
+        if (out->method_ok) return 0;
     }
+    if (out->route) return 0;
     out->dialect = probable_dialect(routes, count, out, head->path);
     return 0;
 }

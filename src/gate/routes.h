@@ -13,13 +13,15 @@
 struct handler; /* gate/handler.h */
 
 enum route_flag {
-    ROUTE_API = 1,    /* below /v1 and /openai/v1, and at the root */
-    ROUTE_POST = 2,   /* POST only; else GET and HEAD */
-    ROUTE_REST = 4,   /* what follows the path is the route's argument */
-    ROUTE_MODEL = 8,  /* a runtime answers: has a body that names a model */
-    ROUTE_OPEN = 16,  /* nobody needs a key */
-    ROUTE_QUIET = 32, /* without interest for the log when it goes well */
-    ROUTE_BESIDE = 64 /* runtimes have it beside their /v1 */
+    ROUTE_API = 1,      /* below /v1 and /openai/v1, and at the root */
+    ROUTE_POST = 2,     /* POST only; else GET and HEAD */
+    ROUTE_REST = 4,     /* what follows the path is the route's argument */
+    ROUTE_MODEL = 8,    /* a runtime answers: has a body that names a model */
+    ROUTE_OPEN = 16,    /* nobody needs a key */
+    ROUTE_QUIET = 32,   /* without interest for the log when it goes well */
+    ROUTE_BESIDE = 64,  /* runtimes have it beside their /v1 */
+    ROUTE_DELETE = 128, /* DELETE, too */
+    ROUTE_BODY = 256    /* has a body, which the handler reads itself */
 };
 
 /* A row. Constant data. */

@@ -40,6 +40,8 @@ static struct settings settings_of(const struct conf *c)
                     .cooldown_max_us = c->health.cooldown_max_us},
         .probe_interval_us = c->health.interval_us,
         .probe_timeout_us = c->health.timeout_us,
+        .responses_bytes = (size_t)c->responses.bytes,
+        .responses_age_us = c->responses.age_us,
         .log_requests = c->log.requests,
         .hosts = c->hosts,
         .host_count = c->host_count,

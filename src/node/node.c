@@ -19,6 +19,7 @@
 #include "base/machine.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "gate/archive.h"
 #include "node/listen.h"
 #include "node/node_priv.h"
 #include "node/routes.h"
@@ -152,6 +153,7 @@ static void set_home(struct node *n)
         .owner = n,
     };
     n->home.routes = node_routes(&n->home.route_count);
+    n->home.archive = archive_new();
 }
 
 static int start_workers(struct node *n, struct keyring *keyring)
@@ -196,6 +198,7 @@ static int start(struct node *n)
 static void node_free(struct node *n)
 {
     workers_fini(&n->workers);
+    archive_free(n->home.archive);
     for (unsigned i = 0; i < NODE_SIGNALS; i++)
         signal_watch_close(n->signals[i]);
     prober_free(n->prober);

@@ -23,6 +23,8 @@ static const struct route routes[] = {
     {STR_INIT("/apply-template"), "apply_template", BESIDE, SURFACE_TEMPLATE, &dialect_openai, &model_call_handler},
     {STR_INIT("/responses"), "responses", MODEL, SURFACE_RESPONSES, &dialect_responses, &model_call_handler},
     {STR_INIT("/responses/input_tokens"), "count_tokens", MODEL, SURFACE_COUNT_RESPONSES, &dialect_responses, &model_call_handler},
+    {STR_INIT("/responses/"), "response", ROUTE_API | ROUTE_REST | ROUTE_DELETE, SURFACE_NONE, &dialect_responses, &desk_response},
+    {STR_INIT("/responses/"), "response", ROUTE_API | ROUTE_REST | ROUTE_POST, SURFACE_NONE, &dialect_responses, &desk_cancel},
     {STR_INIT("/messages"), "messages", MODEL, SURFACE_MESSAGES, &dialect_anthropic, &model_call_handler},
     {STR_INIT("/messages/count_tokens"), "count_tokens", MODEL, SURFACE_COUNT_MESSAGES, &dialect_anthropic, &model_call_handler},
     {STR_INIT("/models"), "models", ROUTE_API, SURFACE_NONE, &dialect_openai, &desk_models},

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "gate/archive.h"
 #include "node/routes.h"
 
 static int write_metrics(void *owner, struct buf *out)
@@ -54,6 +55,7 @@ struct gateway *gateway_new(const char *models)
                                  .write_metrics = write_metrics,
                                  .owner = g};
     g->home.routes = node_routes(&g->home.route_count);
+    g->home.archive = archive_new();
     assert_int_equal(
         worker_init(&g->worker, &g->home, 0, g->sim->loop, mesh_current(g->mesh), keyring, NULL),
         0);
@@ -150,6 +152,7 @@ void gateway_free(struct gateway *g, unsigned exchanges)
     assert_int_equal(sim_open_count(g->sim), 0);
     check_models(g, exchanges);
     snapshot_unref(g->snapshot);
+    archive_free(g->home.archive);
     mesh_free(g->mesh);
     sim_free(g->sim);
     free(g);

@@ -134,7 +134,8 @@ static void rows_are_whole(void **state)
         assert_true(str_starts(r->path, STR("/")) && r->name[0]);
         assert_true(!(r->flags & ROUTE_MODEL) == (r->surface == SURFACE_NONE));
         for (size_t k = 0; k < i; k++)
-            assert_false(str_eq(routes[k].path, r->path));
+            assert_false(str_eq(routes[k].path, r->path) &&
+                         !((routes[k].flags ^ r->flags) & ROUTE_POST));
     }
 }
 
