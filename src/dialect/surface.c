@@ -2,13 +2,15 @@
 #include "dialect/surface.h"
 
 #include "dialect/openai/answer.h"
+#include "dialect/openai/chat.h"
+#include "dialect/openai/count.h"
 
 /* A row reads best as one line. */
 /* clang-format off */
 static const struct surface_row rows[SURFACE_COUNT] = {
     [SURFACE_NONE] = {.name = "none", .dialect = &dialect_openai},
     [SURFACE_CHAT] = {.name = "chat", .path = STR_INIT("/chat/completions"), .streams = true, .dialect = &dialect_openai,
-                      .source = &openai_chat_source},
+                      .to_pivot = openai_to_pivot, .writer = &openai_chat_writer, .source = &openai_chat_source},
     [SURFACE_COMPLETIONS] = {.name = "completions", .path = STR_INIT("/completions"), .streams = true, .dialect = &dialect_openai,
                              .source = &openai_chat_source},
     [SURFACE_EMBEDDINGS] = {.name = "embeddings", .path = STR_INIT("/embeddings"), .dialect = &dialect_openai},
@@ -21,10 +23,12 @@ static const struct surface_row rows[SURFACE_COUNT] = {
     [SURFACE_OLLAMA_RAW] = {.name = "ollama generate", .path = STR_INIT("/api/generate"), .beside = true, .streams = true, .dialect = &dialect_ollama},
     [SURFACE_OLLAMA_EMBED] = {.name = "ollama embed", .path = STR_INIT("/api/embed"), .beside = true, .dialect = &dialect_ollama},
     [SURFACE_OLLAMA_EMBEDDINGS] = {.name = "ollama embeddings", .path = STR_INIT("/api/embeddings"), .beside = true, .dialect = &dialect_ollama},
-    [SURFACE_COUNT_CHAT] = {.name = "chat input tokens", .path = STR_INIT("/chat/completions/input_tokens"), .own = true, .dialect = &dialect_openai},
+    [SURFACE_COUNT_CHAT] = {.name = "chat input tokens", .path = STR_INIT("/chat/completions/input_tokens"), .own = true, .dialect = &dialect_openai,
+                            .to_pivot = openai_to_pivot, .writer = &count_writer, .source = &count_source},
     [SURFACE_COUNT_RESPONSES] = {.name = "responses input tokens", .path = STR_INIT("/responses/input_tokens"), .own = true, .dialect = &dialect_responses},
     [SURFACE_COUNT_MESSAGES] = {.name = "count tokens", .path = STR_INIT("/messages/count_tokens"), .own = true, .dialect = &dialect_anthropic},
-    [SURFACE_COUNT_TOKENIZE] = {.name = "tokenize", .path = STR_INIT("/tokenize"), .beside = true, .own = true, .dialect = &dialect_openai},
+    [SURFACE_COUNT_TOKENIZE] = {.name = "tokenize", .path = STR_INIT("/tokenize"), .beside = true, .own = true, .dialect = &dialect_openai,
+                                .from_pivot = tokenize_from_pivot, .source = &tokenize_source},
 };
 
 /* To what else each can be translated, the best first. */
