@@ -41,7 +41,7 @@ static void check_row(const struct row *row, enum surface asked, enum surface se
     struct translate x;
     struct str out = STR_NULL;
     char body[8192], expected[8192];
-    translate_begin(&x, asked, sent, false);
+    translate_begin(&x, asked, sent, strstr(row->chat, "'stream':true") != NULL);
     snprintf(body, sizeof body, "{'model':'x',%s}", row->chat);
     int err =
         translate_request(&x.t, str_of(model_name), str_of(quoted(&x.arena, body)), &out, &x.why);
