@@ -208,6 +208,7 @@ enum find_state {
     NAMED, /* behind one, which is a name if a colon follows */
     VALUE, /* behind our name's colon */
     TAKE,  /* within its object */
+    COUNT, /* within one of the numbers */
 };
 
 void json_find_init(struct json_find *f, struct str name, size_t value_max)
@@ -246,9 +247,42 @@ static void keep(struct json_find *f, const unsigned char *from, const unsigned 
 static bool has_name(const struct json_find *f)
 {
     if (f->text_len == sizeof f->text) return false;
+    if (f->name.len == 0) return true;
     struct json_member m = {.name = str_n(f->text + 1, f->text_len - 2u)};
     m.escaped = str_find_char(m.name, '\\') >= 0;
     return json_member_is(&m, f->name);
+}
+
+static bool in_number(unsigned char c)
+{
+    return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+
+/* Begins a further member of the object of numbers, where its end was. False: there is no room. */
+static bool begin_number(struct json_find *f)
+{
+    bool first = buf_len(&f->value) == 0;
+    if (f->lost) return false;
+    if (!first) f->value.end--;
+    f->whole = false;
+    f->lost = buf_append(&f->value, first ? STR("{") : STR(",")) ||
+              buf_append(&f->value, str_n(f->text, f->text_len)) || buf_append(&f->value, STR(":"));
+    return !f->lost;
+}
+
+/* Goes on within a number, whose end may be in a later piece. */
+static const unsigned char *pass_number(struct json_find *f, const unsigned char *p,
+                                        const unsigned char *end)
+{
+    const unsigned char *from = p;
+    while (p < end && in_number(*p))
+        p++;
+    f->lost = f->lost || buf_append(&f->value, between(from, p));
+    if (p == end) return p;
+    f->lost = f->lost || buf_append(&f->value, STR("}"));
+    f->whole = !f->lost;
+    f->state = LOOK;
+    return p;
 }
 
 /* Behind an outermost string, or behind our name's colon, with the next byte that is not blank. */
@@ -256,6 +290,8 @@ static void decide(struct json_find *f, unsigned char c)
 {
     if (f->state == NAMED) {
         f->state = c == ':' && has_name(f) ? VALUE : LOOK;
+    } else if (f->name.len == 0) {
+        f->state = in_number(c) && begin_number(f) ? COUNT : LOOK;
     } else {
         f->state = c == '{' ? TAKE : LOOK;
         f->whole = f->lost = false;
@@ -272,7 +308,7 @@ static const unsigned char *pass_colon(struct json_find *f, const unsigned char 
         if (!json_is_blank(*p)) decide(f, *p);
         if (f->state == NAMED || f->state == VALUE) p++;
     }
-    return p;
+    return f->state == COUNT ? pass_number(f, p, end) : p;
 }
 
 /* Goes on behind an outermost string, which stands between `from` and the quote at p, if it can be
@@ -282,7 +318,8 @@ static const unsigned char *end_string(struct json_find *f, const unsigned char 
                                        bool escaped)
 {
     f->state = LOOK;
-    if (f->text_len == 0 && !escaped && !str_eq(between(from + 1, p), f->name)) return p;
+    bool any = f->name.len == 0;
+    if (!any && f->text_len == 0 && !escaped && !str_eq(between(from + 1, p), f->name)) return p;
     keep(f, from, p + 1);
     f->state = NAMED;
     return pass_colon(f, p + 1, end);

@@ -62,7 +62,9 @@ bool json_skim_inside(struct str text);
 
 /* --- a text that comes in pieces --- */
 
-/* Looks for the last outermost member of one name, which counts if its value is an object. */
+/* Looks for the last outermost member of one name, which counts if its value is an object. Without
+ * a name: for all outermost members that are numbers and makes an object of these, which is how
+ * counts are found that stand beside something of any size. */
 struct json_find {
     struct str name;
     struct buf value; /* the object as far as it has come; see json_find_value */
@@ -76,8 +78,8 @@ struct json_find {
     char text[64];          /* the outermost string that is read, with its quotes */
 };
 
-/* `name` must outlive it, and have at most 10 bytes, which escaped fit into `text`. An object of
- * more than value_max bytes is not found. */
+/* `name` must outlive it, and have at most 10 bytes, which escaped fit into `text`; empty: numbers,
+ * whose names fit into it. An object of more than value_max bytes is not found. */
 void json_find_init(struct json_find *f, struct str name, size_t value_max);
 void json_find_fini(struct json_find *f);
 

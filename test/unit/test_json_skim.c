@@ -174,6 +174,35 @@ static void objects_are_found_in_pieces(void **state)
         }
 }
 
+static void numbers_are_found_in_pieces(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"{\"a\":1}", "{\"a\":1}"},
+        {"{\"a\":\"b\",\"c\" : -1.5e3 , \"d\":[{\"e\":2},3],\"f\":4}", "{\"c\":-1.5e3,\"f\":4}"},
+        {"{\"x\\\"y\":1,\"b\":\"\\\"c\\\":2\"}", "{\"x\\\"y\":1}"},
+        {"{\"a\":null,\"b\":true,\"c\":{}}", ""},
+        {"{\"a\":1,\"b\":2", ""},
+        {"{\"a\":1,\"0123456789012345678901234567890123456789012345678901234567890123456789\":2}",
+         "{\"a\":1}"},
+        {"{\"a\":1,\"b\":0123456789012345678901234567890123456789}", ""}, /* too large */
+        {"{\"a\":12345678901234567890,\"b\":1234567890,\"c\":1}", ""},
+        {"[1,2]", ""},
+        {"", ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        for (size_t step = 1; step < 90; step++) {
+            struct json_find f;
+            struct str text = str_of(rows[i][0]);
+            json_find_init(&f, STR(""), 30);
+            for (size_t at = 0; at < text.len; at += step)
+                json_find_feed(&f, str_sub(text, at, step));
+            if (!str_eq(json_find_value(&f), str_of(rows[i][1])))
+                fail_msg("%s by %zu: %" STR_FMT, rows[i][0], step, STR_ARG(json_find_value(&f)));
+            json_find_fini(&f);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +212,7 @@ int main(void)
         cmocka_unit_test(elements_are_found),
         cmocka_unit_test(empty_values_and_text_in_strings),
         cmocka_unit_test(objects_are_found_in_pieces),
+        cmocka_unit_test(numbers_are_found_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
