@@ -41,10 +41,18 @@ enum surface {
 /* Surfaces as a set. */
 #define SURFACE_BIT(surface) (UINT32_C(1) << (surface))
 
+/* What a request is for. Ollama's that ask nothing are about the model itself. */
+enum ask_purpose {
+    ASK_ANSWER,
+    ASK_LOAD,   /* the model shall be ready for requests */
+    ASK_UNLOAD, /* its memory shall be given back */
+};
+
 /* What routing needs of a request body. Spans borrow from the body. */
 struct ask {
     enum surface surface; /* the route's, which peek may narrow down; set before it */
-    struct str model;     /* unescaped */
+    enum ask_purpose purpose;
+    struct str model; /* unescaped */
     bool stream;
     bool asks_usage; /* the client wants the usage of its stream */
     struct json_span model_span;

@@ -60,7 +60,8 @@ struct answer_reader {
     struct str last_event; /* what ends a whole stream that lacks its end; empty: nothing */
 
     /* Where an answer is one JSON object: the outermost member with its usage, and how to read
-     * it. */
+     * it. Empty: it stands in the answer itself; then what is read is an object of its outermost
+     * numbers. */
     struct str usage_member;
     void (*read_usage)(struct str object, struct usage *out);
 };
