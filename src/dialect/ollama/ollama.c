@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ollama's errors: its clients call paths that are not served yet, and read those answers in
- * their own shape. */
-#include "dialect/dialect.h"
-#include "json/write.h"
+#include "dialect/ollama/ollama_priv.h"
+#include "dialect/peek.h"
 
-static void write_error(struct buf *out, const struct refusal *why)
-{
-    struct json_writer w;
-    json_write_init(&w, out);
-    json_write_object(&w);
-    json_write_str_member(&w, "error", why->message);
-    json_write_object_end(&w);
-    if (json_write_end(&w)) buf_clear(out);
-}
-
-const struct dialect dialect_ollama = {.name = "ollama", .write_error = write_error};
+const struct dialect dialect_ollama = {
+    .name = "ollama",
+    .peek = ollama__peek,
+    .splice = splice_name,
+    .choices = one_choice,
+    .reader = &ollama__reader,
+    .write_error = ollama__write_error,
+    .write_error_event = ollama__write_error_event,
+};

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Errors, as Ollama's clients parse them: of a stream, a line like any other. */
+#include "dialect/ollama/ollama_priv.h"
+#include "json/write.h"
+
+void ollama__write_error(struct buf *out, const struct refusal *why)
+{
+    struct json_writer w;
+    json_write_init(&w, out);
+    json_write_object(&w);
+    json_write_str_member(&w, "error", why->message);
+    json_write_object_end(&w);
+    if (json_write_end(&w)) buf_clear(out); /* an empty body rather than half of one */
+}
+
+void ollama__write_error_event(struct buf *out, const struct refusal *why,
+                               const struct stream_mark *mark UNUSED)
+{
+    struct buf json;
+    buf_init(&json, 8192);
+    ollama__write_error(&json, why);
+    if (buf_len(&json) == 0 || buf_append(&json, STR("\n")) || buf_append(out, buf_str(&json)))
+        buf_clear(out);
+    buf_fini(&json);
+}
