@@ -15,6 +15,18 @@ extern const struct handler desk_alive;   /* probes.c */
 extern const struct handler desk_ready;   /* whether requests would be served */
 extern const struct handler desk_metrics; /* metrics_page.c */
 
+/* Ollama's, in ollama.c: that it is there, its version, and what is not done here. */
+extern const struct handler desk_ollama_running;
+extern const struct handler desk_ollama_version;
+extern const struct handler desk_ollama_refused; /* whatever the method */
+
+/* ollama_models.c: the lists of models and of those whose runtime is up; one model, and the order to
+ * fetch one, which the body names. */
+extern const struct handler desk_ollama_tags;
+extern const struct handler desk_ollama_ps;
+extern const struct handler desk_ollama_show;
+extern const struct handler desk_ollama_pull;
+
 /* --- reply.c, for the others --- */
 
 /* Sends what was written, which ended with `err`, frees it and ends the exchange. */

@@ -193,6 +193,9 @@ static void errors_are_objects_or_lines(void **state)
     dialect_ollama.write_error_event(&out, &why, &(struct stream_mark){{0}, 0});
     assert_true(str_eq(buf_str(&out), STR("{\"error\":\"no \\\"luck\\\"\"}\n")));
     buf_fini(&out);
+    assert_true(dialect_ollama.is_error(STR("{\"error\":\"x\"}")));
+    assert_false(dialect_ollama.is_error(STR("{\"error\":{\"message\":\"x\"}}")));
+    assert_false(dialect_ollama.is_error(STR("<html>")));
 }
 
 /* --- requests --- */

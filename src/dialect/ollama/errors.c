@@ -13,6 +13,13 @@ void ollama__write_error(struct buf *out, const struct refusal *why)
     if (json_write_end(&w)) buf_clear(out); /* an empty body rather than half of one */
 }
 
+bool ollama__is_error(struct str body)
+{
+    static const struct str names[] = {STR_INIT("error")};
+    struct json_span error[1];
+    return json_scan(body, names, 1, error, NULL) == 0 && error[0].type == JSON_STRING;
+}
+
 void ollama__write_error_event(struct buf *out, const struct refusal *why,
                                const struct stream_mark *mark UNUSED)
 {

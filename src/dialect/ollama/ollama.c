@@ -10,4 +10,6 @@ const struct dialect dialect_ollama = {
     .reader = &ollama__reader,
     .write_error = ollama__write_error,
     .write_error_event = ollama__write_error_event,
+    .tells_errors = true,
+    .is_error = ollama__is_error,
 };

@@ -11,6 +11,7 @@ int ollama__peek(struct arena *arena, struct str body, struct ask *out, struct r
 void ollama__write_error(struct buf *out, const struct refusal *why);
 void ollama__write_error_event(struct buf *out, const struct refusal *why,
                                const struct stream_mark *mark);
+bool ollama__is_error(struct str body);
 
 extern const struct answer_reader ollama__reader;
 
