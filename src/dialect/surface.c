@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dialect/surface.h"
 
-<<<<<<< HEAD
 #include "dialect/anthropic/source.h"
 #include "dialect/anthropic/to_messages.h"
-#include "dialect/openai/answer.h"
-#include "dialect/openai/chat.h"
-#include "dialect/openai/count.h"
-=======
 #include "dialect/ollama/frames.h"
 #include "dialect/ollama/request.h"
 #include "dialect/openai/answer.h"
+#include "dialect/openai/chat.h"
+#include "dialect/openai/count.h"
 #include "dialect/openai/vectors.h"
->>>>>>> 7c2e58f (dialect: Ollama's API for clients, whatever the runtime speaks)
 
 /* A row reads best as one line. */
 /* clang-format off */
@@ -27,18 +23,8 @@ static const struct surface_row rows[SURFACE_COUNT] = {
     [SURFACE_RERANK] = {.name = "rerank", .path = STR_INIT("/rerank"), .dialect = &dialect_openai},
     [SURFACE_TEMPLATE] = {.name = "template", .path = STR_INIT("/apply-template"), .beside = true, .own = true, .dialect = &dialect_openai},
     [SURFACE_RESPONSES] = {.name = "responses", .path = STR_INIT("/responses"), .streams = true, .dialect = &dialect_responses},
-<<<<<<< HEAD
     [SURFACE_MESSAGES] = {.name = "messages", .path = STR_INIT("/messages"), .streams = true, .dialect = &dialect_anthropic,
                           .from_pivot = anthropic_from_pivot, .source = &anthropic_source},
-    [SURFACE_OLLAMA_CHAT] = {.name = "ollama chat", .path = STR_INIT("/api/chat"), .beside = true, .streams = true, .dialect = &dialect_ollama},
-    [SURFACE_OLLAMA_GENERATE] = {.name = "ollama generate", .path = STR_INIT("/api/generate"), .beside = true, .streams = true, .dialect = &dialect_ollama},
-    [SURFACE_OLLAMA_RAW] = {.name = "ollama generate", .path = STR_INIT("/api/generate"), .beside = true, .streams = true, .dialect = &dialect_ollama},
-    [SURFACE_OLLAMA_EMBED] = {.name = "ollama embed", .path = STR_INIT("/api/embed"), .beside = true, .dialect = &dialect_ollama},
-    [SURFACE_OLLAMA_EMBEDDINGS] = {.name = "ollama embeddings", .path = STR_INIT("/api/embeddings"), .beside = true, .dialect = &dialect_ollama},
-    [SURFACE_COUNT_CHAT] = {.name = "chat input tokens", .path = STR_INIT("/chat/completions/input_tokens"), .own = true, .dialect = &dialect_openai,
-                            .to_pivot = openai_to_pivot, .writer = &count_writer, .source = &count_source},
-=======
-    [SURFACE_MESSAGES] = {.name = "messages", .path = STR_INIT("/messages"), .streams = true, .dialect = &dialect_anthropic},
     [SURFACE_OLLAMA_CHAT] = {.name = "ollama chat", .path = STR_INIT("/api/chat"), .beside = true, .streams = true, .dialect = &dialect_ollama,
                              .to_pivot = ollama_chat_to_pivot, .writer = &ollama_chat_writer},
     [SURFACE_OLLAMA_GENERATE] = {.name = "ollama generate", .path = STR_INIT("/api/generate"), .beside = true, .streams = true, .dialect = &dialect_ollama,
@@ -49,8 +35,8 @@ static const struct surface_row rows[SURFACE_COUNT] = {
                               .to_pivot = ollama_embed_to_pivot, .writer = &ollama_embed_writer},
     [SURFACE_OLLAMA_EMBEDDINGS] = {.name = "ollama embeddings", .path = STR_INIT("/api/embeddings"), .beside = true, .dialect = &dialect_ollama,
                                    .to_pivot = ollama_embeddings_to_pivot, .writer = &ollama_embeddings_writer},
-    [SURFACE_COUNT_CHAT] = {.name = "chat input tokens", .path = STR_INIT("/chat/completions/input_tokens"), .own = true, .dialect = &dialect_openai},
->>>>>>> 7c2e58f (dialect: Ollama's API for clients, whatever the runtime speaks)
+    [SURFACE_COUNT_CHAT] = {.name = "chat input tokens", .path = STR_INIT("/chat/completions/input_tokens"), .own = true, .dialect = &dialect_openai,
+                            .to_pivot = openai_to_pivot, .writer = &count_writer, .source = &count_source},
     [SURFACE_COUNT_RESPONSES] = {.name = "responses input tokens", .path = STR_INIT("/responses/input_tokens"), .own = true, .dialect = &dialect_responses},
     [SURFACE_COUNT_MESSAGES] = {.name = "count tokens", .path = STR_INIT("/messages/count_tokens"), .own = true, .dialect = &dialect_anthropic,
                                 .from_pivot = anthropic_from_pivot, .source = &count_source},

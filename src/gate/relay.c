@@ -364,27 +364,21 @@ static unsigned give_made(struct relay *r, struct str out[RELAY_SLICES])
 
 /* --- whole bodies --- */
 
-static bool keeps_whole(const struct relay *r)
-{
-    return r->translator || r->reader->usage_member.len == 0;
-}
-
 static void end_whole(struct relay *r)
 {
-    struct str body = buf_str(&r->whole), usage = json_find_value(&r->find);
-    if (r->reader->usage_member.len == 0) usage = body;
+    struct str usage = json_find_value(&r->find);
     if (usage.len) r->reader->read_usage(usage, &r->usage);
     if (!r->translator) return;
-    int err = translator_whole(r->translator, body);
+    int err = translator_whole(r->translator, buf_str(&r->whole));
     note(r, err ? err : translate_end(r));
     r->content = r->done = !r->alien && !r->starved;
 }
 
-/* A body that is kept is not passed on before it has been read, unless it only tells usage. */
+/* A body that is translated is kept until it has been read. */
 static unsigned feed_whole(struct relay *r, struct str in, bool last, struct str out[RELAY_SLICES])
 {
     if (in.len) json_find_feed(&r->find, in);
-    if (keeps_whole(r) && buf_append(&r->whole, in) && r->translator) r->alien = true;
+    if (r->translator && buf_append(&r->whole, in)) r->alien = true;
     if (last && !r->alien) end_whole(r);
     out[0] = in;
     return r->translator ? 0 : in.len ? 1 : 0;
