@@ -7,13 +7,16 @@
 #include "gate/exchange.h"
 #include "json/write.h"
 
-extern const struct handler desk_models;  /* models.c: the list */
-extern const struct handler desk_model;   /* one of them, the route's argument */
+extern const struct handler desk_models;   /* models.c: the list */
+extern const struct handler desk_model;    /* one of them, the route's argument */
 extern const struct handler desk_response; /* responses.c: one that was kept */
 extern const struct handler desk_cancel;
 extern const struct handler desk_alive;   /* probes.c */
 extern const struct handler desk_ready;   /* whether requests would be served */
 extern const struct handler desk_metrics; /* metrics_page.c */
+
+/* model_itself.c: has a model loaded or put away, where a request asks for nothing else. */
+extern const struct handler desk_model_itself;
 
 /* Ollama's, in ollama.c: that it is there, its version, and what is not done here. */
 extern const struct handler desk_ollama_running;

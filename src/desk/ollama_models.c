@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "desk/desk.h"
-#include "dialect/ollama/ollama.h"
+#include "dialect/ollama/purpose.h"
 #include "dialect/peek.h"
 
 /* --- what is told of a model --- */

@@ -95,6 +95,10 @@ struct dialect {
 
     const struct answer_reader *reader;
 
+    /* Another name of the same model, where there is none of the one that was asked for; or that
+     * one. NULL: names are what they are. */
+    struct str (*other_name)(struct str name);
+
     /* Appends a refusal as the body of an answer, or nothing where there is no room. */
     void (*write_error)(struct buf *out, const struct refusal *why);
 

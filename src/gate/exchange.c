@@ -38,7 +38,7 @@ static const struct machine machine = {
     .moves =
         (const uint32_t[]){
             [EXCHANGE_IDENTIFY] = MACHINE_BIT(EXCHANGE_BODY) | MACHINE_BIT(EXCHANGE_HANDLE),
-            [EXCHANGE_BODY] = MACHINE_BIT(EXCHANGE_PERMIT),
+            [EXCHANGE_BODY] = MACHINE_BIT(EXCHANGE_PERMIT) | MACHINE_BIT(EXCHANGE_HANDLE),
             [EXCHANGE_PERMIT] = MACHINE_BIT(EXCHANGE_HANDLE),
             [EXCHANGE_HANDLE] = 0,
         },
@@ -53,12 +53,14 @@ static enum step go(struct exchange *x, enum exchange_state state)
 /* The handler, once it has begun; else NULL. */
 static const struct handler *handler_of(const struct exchange *x)
 {
-    return x->state == EXCHANGE_HANDLE ? x->match.route->handler : NULL;
+    return x->state == EXCHANGE_HANDLE ? x->handler : NULL;
 }
 
 static enum step hand_over(struct exchange *x)
 {
-    const struct handler *h = x->match.route->handler;
+    const struct handler *about = x->match.route->about, *h = x->match.route->handler;
+    if (about && x->ask.purpose != ASK_ANSWER) h = about;
+    x->handler = h;
     if (h->begin && h->begin(x)) return exchange_lack_memory(x);
     return go(x, EXCHANGE_HANDLE);
 }
@@ -302,7 +304,7 @@ static enum step step_identify(struct exchange *x)
     if (keys && check_key(x) == STEP_DONE) return STEP_DONE;
     if (!x->match.route) return refuse_unknown(x);
     if (!x->match.method_ok) return refuse_method(x);
-    if (route_is(&x->match, ROUTE_MODEL)) return await_body(x);
+    if (route_is(&x->match, ROUTE_MODEL) || route_is(&x->match, ROUTE_BODY)) return await_body(x);
     x->deadline_us = 0;
     return hand_over(x);
 }
@@ -355,7 +357,7 @@ static enum step step_body(struct exchange *x)
     if (x->call->body_err) return refuse_body(x);
     if (!x->call->body_done) return STEP_WAIT;
     x->body_us = exchange_now(x);
-    return go(x, EXCHANGE_PERMIT);
+    return route_is(&x->match, ROUTE_BODY) ? hand_over(x) : go(x, EXCHANGE_PERMIT);
 }
 
 /* --- PERMIT --- */
@@ -386,8 +388,12 @@ static enum step step_permit(struct exchange *x)
     int err = x->match.dialect->peek(arena, x->call->body, &x->ask, &why);
     if (err == -ENOMEM) return exchange_lack_memory(x);
     if (err) return refuse_request(x, &why);
+    x->asked = snapshot_service(x->snapshot, x->ask.model);
+    if (!x->asked && x->match.dialect->other_name) {
+        x->ask.model = x->match.dialect->other_name(x->ask.model);
+        x->asked = snapshot_service(x->snapshot, x->ask.model);
+    }
     struct str model = x->ask.model;
-    x->asked = snapshot_service(x->snapshot, model);
     if (!x->asked)
         return exchange_refuse(
             x, OUTCOME_NOT_FOUND,
@@ -420,7 +426,7 @@ static enum step step_permit(struct exchange *x)
 
 static enum step step_handle(struct exchange *x)
 {
-    return x->match.route->handler->step(x);
+    return x->handler->step(x);
 }
 
 static enum step (*const steps[EXCHANGE_STATES])(struct exchange *x) = {

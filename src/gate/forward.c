@@ -183,7 +183,9 @@ int forward_request(struct exchange *x, const struct endpoint *e, enum surface s
 
 static bool is_event_stream(const struct http_head *head)
 {
-    return str_starts_nocase(http_head_get(head, HDR_CONTENT_TYPE), STR("text/event-stream"));
+    struct str type = http_head_get(head, HDR_CONTENT_TYPE);
+    return str_starts_nocase(type, STR("text/event-stream")) ||
+           str_starts_nocase(type, STR("application/x-ndjson"));
 }
 
 bool forward_readable(const struct http_head *head, const char **why)

@@ -61,6 +61,7 @@ struct exchange {
     char id[REQUEST_ID_MAX + 1];
 
     struct route_match match;
+    const struct handler *handler; /* once it is known */
     struct ask ask;
     const struct service *asked; /* the service of the model's name; NULL: none yet */
     void *mine;                  /* the handler's own state, on the call's arena */

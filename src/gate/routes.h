@@ -33,6 +33,7 @@ struct route {
     enum surface surface; /* ROUTE_MODEL: what is asked of the runtime */
     const struct dialect *dialect; /* request, answer and what we say ourselves are in it */
     const struct handler *handler;
+    const struct handler *about; /* of requests that are about the model itself, or NULL */
 };
 
 struct route_match {

@@ -91,3 +91,11 @@ bool snapshot_ready(const struct snapshot *s, uint64_t now_us)
         if (service_ready(&s->services[i], now_us, NULL)) return true;
     return s->service_count == 0;
 }
+
+void service_dismiss(const struct service *s)
+{
+    const struct mesh_hooks *hooks = &s->state->mesh->hooks;
+    for (size_t i = 0; hooks->dismiss && i < s->endpoint_count; i++)
+        if (s->endpoints[i].engine && endpoint_phase(s->endpoints[i].state) == ENDPOINT_UP)
+            hooks->dismiss(hooks->ctx, s->endpoints[i].state);
+}

@@ -97,7 +97,12 @@ struct mesh_hooks {
     int (*engine_addr)(void *ctx, struct str model, struct arena *arena, struct addr *out);
     /* A request needs the process behind `s`. Any thread, at most once until the phase changes. */
     void (*want)(void *ctx, struct endpoint_state *s);
+    /* Somebody asks that the process behind `s` stops when nobody uses it. Any thread. */
+    void (*dismiss)(void *ctx, struct endpoint_state *s);
 };
+
+/* Asks for the processes of the service's endpoints to be stopped, where they are idle. */
+void service_dismiss(const struct service *s);
 
 /* `workers` fixes how many counters are kept per service. */
 MUST_CHECK int mesh_new(unsigned workers, const struct mesh_hooks *hooks, struct mesh **out);

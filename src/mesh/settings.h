@@ -41,8 +41,8 @@ struct settings {
     uint64_t probe_timeout_us;
     size_t responses_bytes;    /* of responses that are kept; 0: none is */
     uint64_t responses_age_us; /* how long each is */
-    bool log_requests;       /* one line per exchange */
-    const struct str *hosts; /* Host names answered without keys, besides local ones */
+    bool log_requests;         /* one line per exchange */
+    const struct str *hosts;   /* Host names answered without keys, besides local ones */
     size_t host_count;
 };
 

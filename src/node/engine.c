@@ -350,6 +350,14 @@ static void step_ready(struct engine *e)
         engine__stop(e, ENDPOINT_STARTABLE, "stopping: idle", false);
 }
 
+void engine__dismiss(struct engine *e)
+{
+    uint64_t now = engine__now(e);
+    if (e->state == ENGINE_READY &&
+        endpoint_retire(e->endpoint->state, ENDPOINT_STARTABLE, STR(""), now))
+        engine__stop(e, ENDPOINT_STARTABLE, "stopping: a client asked for it", false);
+}
+
 void engine__free(struct engine *e)
 {
     engine_output_end(&e->output);

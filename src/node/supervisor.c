@@ -57,6 +57,7 @@ struct wish {
     struct mail mail;
     struct box *box;
     const struct endpoint_state *who; /* compared only */
+    bool dismisses;
     size_t model_len;
     char model[];
 };
@@ -78,29 +79,51 @@ static void fulfil(struct supervisor *s, struct str model, const struct endpoint
         e->wanted = true;
 }
 
+static void dismiss_engine(struct supervisor *s, struct str model, const struct endpoint_state *who)
+{
+    struct engine *e = find_engine(s, model);
+    if (e && e->endpoint && e->endpoint->state == who) engine__dismiss(e);
+}
+
 static void on_wish(struct mail *mail)
 {
     struct wish *w = CONTAINER_OF(mail, struct wish, mail);
-    if (w->box->sup) fulfil(w->box->sup, str_n(w->model, w->model_len), w->who);
+    struct str model = str_n(w->model, w->model_len);
+    if (w->box->sup) (w->dismisses ? dismiss_engine : fulfil)(w->box->sup, model, w->who);
     box_unref(w->box);
     free(w);
 }
 
-static void want(void *ctx, struct endpoint_state *who)
+/* A client may dismiss as often as it likes: without memory nothing comes of it. */
+static void wish(struct supervisor *s, struct endpoint_state *who, bool dismisses)
 {
-    struct supervisor *s = ctx;
     struct str model = endpoint_model(who);
-    struct wish *w = mem_must(sizeof *w + model.len);
-    *w = (struct wish){
-        .mail = {.deliver = on_wish}, .box = s->box, .who = who, .model_len = model.len};
+    struct wish *w = dismisses ? mem_try(sizeof *w + model.len) : mem_must(sizeof *w + model.len);
+    if (!w) return;
+    *w = (struct wish){.mail = {.deliver = on_wish},
+                       .box = s->box,
+                       .who = who,
+                       .dismisses = dismisses,
+                       .model_len = model.len};
     memcpy(w->model, model.ptr, model.len);
     atomic_fetch_add(&s->box->refs, 1);
     loop_post(s->loop, &w->mail);
 }
 
+static void want(void *ctx, struct endpoint_state *who)
+{
+    wish(ctx, who, false);
+}
+
+static void dismiss(void *ctx, struct endpoint_state *who)
+{
+    wish(ctx, who, true);
+}
+
 struct mesh_hooks supervisor_hooks(struct supervisor *s)
 {
-    return (struct mesh_hooks){.ctx = s, .engine_addr = engine_addr, .want = want};
+    return (struct mesh_hooks){
+        .ctx = s, .engine_addr = engine_addr, .want = want, .dismiss = dismiss};
 }
 
 /* --- configuration --- */

@@ -86,6 +86,9 @@ bool engine__starts_by_itself(const struct engine *e);
  * finish first, for as long as at a shutdown. */
 void engine__stop(struct engine *e, enum endpoint_phase phase, const char *reason, bool polite);
 
+/* Stops what is ready and has no request in flight, until it is wanted again. */
+void engine__dismiss(struct engine *e);
+
 /* Those who ask wait until it stands and runs anew. */
 void engine__restart(struct engine *e, const char *reason);
 

@@ -437,7 +437,7 @@ static void requests_that_are_refused(void **state)
         const char *outcome;
         const char *holds;
     } rows[] = {
-        {"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n", 404, "not_found", "unknown_url"},
+        {"GET /x HTTP/1.1\r\nhost: localhost\r\n\r\n", 404, "not_found", "unknown_url"},
         {"GET /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n\r\n", 405, "bad_request",
          "allow: POST"},
         {"GET /livez HTTP/1.1\r\nhost: evil.example\r\n\r\n", 403, "forbidden", "foreign_host"},

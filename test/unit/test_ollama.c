@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "dialect/ollama/ollama.h"
+#include "dialect/ollama/purpose.h"
 #include "json/json.h"
 #include "json/skim.h"
 #include "translate.h"

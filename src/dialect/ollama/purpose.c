@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names, and what is answered where the model was not asked. */
-#include "dialect/ollama/ollama.h"
+#include "dialect/ollama/purpose.h"
 
 #include "base/clock.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is peculiar to Ollama's API, for who serves it: names with tags, and requests that load. */
-#ifndef HOSTLER_DIALECT_OLLAMA_OLLAMA_H
-#define HOSTLER_DIALECT_OLLAMA_OLLAMA_H
+#ifndef HOSTLER_DIALECT_OLLAMA_PURPOSE_H
+#define HOSTLER_DIALECT_OLLAMA_PURPOSE_H
 
 #include "dialect/dialect.h"
 #include "json/write.h"
