@@ -212,6 +212,7 @@ static void check_asked(enum surface asked, bool stream, const char *body, const
 {
     struct translate x;
     translate_begin(&x, asked, sent_for[asked], stream);
+    x.t.ask_usage = true;
     struct str got = translate_ask(&x, body);
     if (!str_eq(got, str_of(want)))
         fail_msg("%s\nbecame\n%" STR_FMT "\nnot\n%s\n%" STR_FMT, body, STR_ARG(got), want,

@@ -19,13 +19,7 @@ static void begin(struct ollama__request *r, struct str model)
 static int end(struct ollama__request *r, int err)
 {
     if (err) return err;
-    if (r->t->stream) {
-        json_write_bool_member(r->w, "stream", true);
-        json_write_key(r->w, "stream_options");
-        json_write_object(r->w);
-        json_write_bool_member(r->w, "include_usage", true);
-        json_write_object_end(r->w);
-    }
+    pivot_write_stream(r->t, r->w);
     json_write_object_end(r->w);
     return 0;
 }
