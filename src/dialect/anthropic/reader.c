@@ -71,6 +71,7 @@ static void see_member(const struct json_member *m, struct reading *r)
     r->in_delta = json_member_is(m, STR("delta"));
     r->in_block = json_member_is(m, STR("content_block"));
     r->in_error = json_member_is(m, STR("error"));
+    if (r->in_error && !json_skim_empty(m->value)) r->facts->error = true;
     if (json_member_is(m, STR("type"))) see_type(m, r->facts);
     if (json_member_is(m, STR("usage"))) see_usage(m, r->facts);
 }
@@ -89,16 +90,32 @@ static void see_delta(const struct json_member *m, struct event_facts *facts)
     }
 }
 
+/* A block that begins. Most begin empty, but a tool's name is there at once, and all of what
+ * nobody can read. */
+static void see_block(const struct json_member *m, struct event_facts *facts)
+{
+    if (json_skim_empty(m->value)) return;
+    if (json_member_is(m, STR("name")) || json_member_is(m, STR("text")) ||
+        json_member_is(m, STR("thinking")) || json_member_is(m, STR("data")))
+        facts->content = true;
+}
+
+static void see_error_message(const struct json_member *m, struct event_facts *facts)
+{
+    struct json_span message = json_skim_value(m->value);
+    if (message.type == JSON_STRING) facts->error_message = message;
+}
+
 static void see_inner(const struct json_member *m, struct reading *r)
 {
     if (r->in_delta)
         see_delta(m, r->facts);
     else if (r->in_message && json_member_is(m, STR("usage")))
         see_usage(m, r->facts);
-    else if (r->in_block && json_member_is(m, STR("name")))
-        r->facts->content = true; /* a tool is called */
-    else if (r->in_error && json_member_is(m, STR("message")) && m->value.ptr[0] == '"')
-        r->facts->error_message = json_skim_value(m->value);
+    else if (r->in_block)
+        see_block(m, r->facts);
+    else if (r->in_error && json_member_is(m, STR("message")))
+        see_error_message(m, r->facts);
 }
 
 static void read_event(struct str data, bool strip_usage UNUSED, struct event_facts *out)
