@@ -25,7 +25,7 @@ static const struct surface_row rows[SURFACE_COUNT] = {
     [SURFACE_TEMPLATE] = {.name = "template", .path = STR_INIT("/apply-template"), .beside = true, .own = true, .dialect = &dialect_openai},
     [SURFACE_RESPONSES] = {.name = "responses", .path = STR_INIT("/responses"), .streams = true, .dialect = &dialect_responses},
     [SURFACE_MESSAGES] = {.name = "messages", .path = STR_INIT("/messages"), .streams = true, .dialect = &dialect_anthropic,
-                          .to_pivot = anthropic_to_pivot, .from_pivot = anthropic_from_pivot, .source = &anthropic_source},
+                          .to_pivot = anthropic_to_pivot, .writer = &anthropic_writer, .from_pivot = anthropic_from_pivot, .source = &anthropic_source},
     [SURFACE_OLLAMA_CHAT] = {.name = "ollama chat", .path = STR_INIT("/api/chat"), .beside = true, .streams = true, .dialect = &dialect_ollama,
                              .to_pivot = ollama_chat_to_pivot, .writer = &ollama_chat_writer},
     [SURFACE_OLLAMA_GENERATE] = {.name = "ollama generate", .path = STR_INIT("/api/generate"), .beside = true, .streams = true, .dialect = &dialect_ollama,
@@ -40,7 +40,7 @@ static const struct surface_row rows[SURFACE_COUNT] = {
                             .to_pivot = openai_to_pivot, .writer = &count_writer, .source = &count_source},
     [SURFACE_COUNT_RESPONSES] = {.name = "responses input tokens", .path = STR_INIT("/responses/input_tokens"), .own = true, .dialect = &dialect_responses},
     [SURFACE_COUNT_MESSAGES] = {.name = "count tokens", .path = STR_INIT("/messages/count_tokens"), .own = true, .dialect = &dialect_anthropic,
-                                .to_pivot = anthropic_to_pivot, .from_pivot = anthropic_from_pivot, .source = &count_source},
+                                .to_pivot = anthropic_to_pivot, .writer = &count_writer, .from_pivot = anthropic_from_pivot, .source = &count_source},
     [SURFACE_COUNT_TOKENIZE] = {.name = "tokenize", .path = STR_INIT("/tokenize"), .beside = true, .own = true, .dialect = &dialect_openai,
                                 .from_pivot = tokenize_from_pivot, .source = &tokenize_source},
 };

@@ -11,4 +11,6 @@
 int anthropic_to_pivot(struct translation *t, struct str model, const struct json *body,
                        struct json_writer *chat, struct refusal *why);
 
+extern const struct answer_writer_ops anthropic_writer; /* answer.c */
+
 #endif
