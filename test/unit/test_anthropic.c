@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dialect: Anthropic's requests, as a gateway reads them and as chats, but for their messages; its
- * errors. */
+ * errors, its models. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "anthropic.h"
+#include "dialect/anthropic/write.h"
 
 /* --- peek --- */
 
@@ -278,7 +279,7 @@ static void what_is_wrong_is_told_with_its_path(void **state)
     check_refused(COUNT, "'messages':'hi'", "messages");
 }
 
-/* --- errors --- */
+/* --- errors and models --- */
 
 static void check_error(const struct refusal *why, const char *want)
 {
@@ -347,6 +348,34 @@ static void errors_say_that_the_prompt_is_too_long(void **state)
                       "'Prompt is too long: 9'}}");
 }
 
+static void check_models(unsigned count, const char *want)
+{
+    static const struct str ids[] = {STR_INIT("a"), STR_INIT("b/c")};
+    struct buf out;
+    struct json_writer w;
+    char *json = json_of(want);
+    buf_init(&out, 4096);
+    json_write_init(&w, &out);
+    anthropic_begin_models(&w);
+    for (unsigned i = 0; i < count; i++)
+        anthropic_write_model(&w, ids[i], 1700000000);
+    anthropic_end_models(&w, count ? ids[0] : STR_NULL, count ? ids[count - 1] : STR_NULL);
+    assert_int_equal(json_write_end(&w), 0);
+    if (!str_eq(buf_str(&out), str_of(json))) fail_msg("%" STR_FMT, STR_ARG(buf_str(&out)));
+    buf_fini(&out);
+    free(json);
+}
+
+static void models_are_listed(void **state)
+{
+    (void)state;
+    check_models(0, "{'data':[],'has_more':false,'first_id':null,'last_id':null}");
+    check_models(2, "{'data':[{'type':'model','id':'a','display_name':'a','created_at':"
+                    "'2023-11-14T22:13:20Z','lifecycle':'active'},{'type':'model','id':'b/c',"
+                    "'display_name':'b/c','created_at':'2023-11-14T22:13:20Z','lifecycle':"
+                    "'active'}],'has_more':false,'first_id':'a','last_id':'b/c'}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +392,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_told_with_its_path),
         cmocka_unit_test(errors_have_the_dialects_shape),
         cmocka_unit_test(errors_say_that_the_prompt_is_too_long),
+        cmocka_unit_test(models_are_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
