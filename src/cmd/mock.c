@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hostler mock: a scripted OpenAI runtime for development and tests. docs/mock.md is its manual. */
+/* hostler mock: a scripted runtime for development and tests. docs/mock.md is its manual. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -23,21 +23,31 @@ struct settings {
     const char *listen[LISTEN_MAX];
     size_t listen_count;
     const char *models;
+    const struct runtime_kind *kind; /* NULL: all of them at once */
     uint64_t thread_count;
     uint64_t record;
     uint64_t seed;
     struct mock_knobs knobs;
 };
 
+static void print_kinds(void)
+{
+    size_t count;
+    const struct runtime_kind *kinds = runtime_kinds(&count);
+    for (size_t i = 0; i < count; i++)
+        printf(" %" STR_FMT, STR_ARG(kinds[i].name));
+}
+
 static void print_help(void)
 {
     printf(
         "Usage: hostler mock [OPTION...]\n"
         "\n"
-        "A scripted OpenAI runtime: models, chat, completions and embeddings that answer at once or at the\n"
-        "pace that you ask for, and fail, stall and die on request.\n"
+        "A scripted runtime in the dialects of OpenAI, Anthropic and Ollama: it answers at once or at the\n"
+        "pace that you ask for, says what you tell it to, and fails, stalls and dies on request.\n"
         "\n"
         "  --listen ADDR     HOST:PORT or unix:PATH; may be repeated (127.0.0.1:8090)\n"
+        "  --kind NAME       answers what one product does, and 404 else; one of those below (everything)\n"
         "  --models LIST     names, comma-separated, or a number N for model-0 ... (any name is served)\n"
         "  --threads N       threads that serve (1)\n"
         "  --record N        keep the last N requests for GET /mock/requests (0)\n"
@@ -52,14 +62,18 @@ static void print_help(void)
             *c = *c == '_' ? '-' : *c;
         printf("  --%-16s %s\n", name, mock_knob_help(i));
     }
+    printf("\nKinds:");
+    print_kinds();
     printf(
-        "\n"
+        "\n\n"
+        "POST /mock/script tells what the next answers say: words, thoughts, calls of tools (docs/mock.md).\n"
         "GET /mock/stats tells what was seen, with the time of each abort; POST /mock/reset starts anew.\n"
         "\n"
         "Examples:\n"
         "  hostler mock --listen 127.0.0.1:8090 --ttft-ms 200 --rate 50 --tokens 128\n"
         "  hostler mock --listen unix:/tmp/m.sock --status 429 --retry-after 2\n"
-        "  hostler mock --models llama,qwen --die-after 20 --die rst\n");
+        "  hostler mock --models llama,qwen --die-after 20 --die rst\n"
+        "  hostler mock --kind ollama --record 100\n");
 }
 
 /* The fixed options and one for each knob. */
@@ -68,9 +82,13 @@ enum { OPT_KNOB = 1000 };
 static const struct option *options(char names[KNOBS_MAX][32])
 {
     static const struct option fixed[] = {
-        {"listen", required_argument, NULL, 'l'},  {"models", required_argument, NULL, 'm'},
-        {"threads", required_argument, NULL, 't'}, {"record", required_argument, NULL, 'r'},
-        {"seed", required_argument, NULL, 's'},    {"help", no_argument, NULL, 'h'},
+        {"listen", required_argument, NULL, 'l'},
+        {"models", required_argument, NULL, 'm'},
+        {"threads", required_argument, NULL, 't'},
+        {"record", required_argument, NULL, 'r'},
+        {"seed", required_argument, NULL, 's'},
+        {"kind", required_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},
         {"workers", required_argument, NULL, 't'}, /* its old name */
     };
     static struct option all[ARRAY_LEN(fixed) + KNOBS_MAX + 1];
@@ -95,6 +113,7 @@ static bool set_option(struct settings *s, int opt, const char *value)
         s->listen[s->listen_count++] = value;
         return true;
     case 'm': s->models = value; return true;
+    case 'k': s->kind = runtime_kind(str_of(value)); return s->kind != NULL;
     case 't': return cli_count(value, 1, THREADS_MAX, &s->thread_count);
     case 'r': return cli_count(value, 0, RECORD_MAX, &s->record);
     case 's': return cli_count(value, 0, UINT64_MAX, &s->seed);
@@ -265,7 +284,7 @@ int cmd_mock(int argc, char **argv)
     cli_prepare_process();
     struct program p = {.settings = &s};
     p.threads = mem_must_zero(s.thread_count, sizeof *p.threads);
-    mock_init(&p.mock, &s.knobs, str_of(s.models), s.record);
+    mock_init(&p.mock, &s.knobs, s.kind, str_of(s.models), s.record);
     int err = open_sockets(&p);
     bool told = err != 0;
     for (size_t i = 0; !err && i < s.thread_count; i++)

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/mock_answer.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/err.h"
-#include "base/hash.h"
 #include "base/mem.h"
 #include "cmd/mock_knobs.h"
-#include "dialect/openai/write.h"
+#include "cmd/mock_turn.h"
 #include "json/json.h"
+#include "json/skim.h"
 #include "json/write.h"
 
 /* --- tokens --- */
@@ -39,7 +37,7 @@ void mock_text_fini(struct mock_text *t)
     free(t->filler);
 }
 
-static struct str token(const struct mock_answer *a, uint32_t index)
+struct str mock_token(const struct mock_answer *a, uint32_t index)
 {
     if (a->echo) return a->echo[index];
     const uint32_t *starts = a->text->starts;
@@ -52,11 +50,11 @@ static struct str whole_text(const struct mock_answer *a, struct arena *arena)
     if (!a->echo && a->pad == 0) return str_n(a->text->bytes, a->text->starts[a->tokens]);
     size_t len = (size_t)a->pad * a->tokens;
     for (uint32_t i = 0; i < a->tokens; i++)
-        len += token(a, i).len;
+        len += mock_token(a, i).len;
     char *text = arena_alloc(arena, len + 1);
     char *end = text;
     for (uint32_t i = 0; i < a->tokens; i++) {
-        struct str t = token(a, i);
+        struct str t = mock_token(a, i);
         if (t.len) memcpy(end, t.ptr, t.len);
         memset(end + t.len, 'x', a->pad);
         end += t.len + a->pad;
@@ -95,6 +93,14 @@ static void put_number_hex8(struct pen *p, uint64_t v)
         *p->at++ = "0123456789abcdef"[v >> shift & 15];
 }
 
+/* A number that is left out where it is 0. */
+static void put_part(struct pen *p, struct str name, uint64_t v)
+{
+    if (v == 0) return;
+    put(p, name);
+    put_number(p, v);
+}
+
 static void put_usage(struct pen *p, const struct mock_answer *a)
 {
     if (!a->with_usage) return;
@@ -103,10 +109,13 @@ static void put_usage(struct pen *p, const struct mock_answer *a)
     put(p, STR(",\"completion_tokens\":"));
     put_number(p, a->usage.completion);
     put(p, STR(",\"total_tokens\":"));
-    put_number(p, (uint64_t)a->usage.prompt + a->usage.completion);
+    put_number(p, a->usage.prompt + a->usage.completion);
     put(p, STR(",\"prompt_tokens_details\":{\"cached_tokens\":"));
     put_number(p, a->usage.cached);
-    put(p, STR("}}"));
+    put_part(p, STR(",\"cache_write_tokens\":"), a->usage.written);
+    put(p, STR("}"));
+    put_part(p, STR(",\"completion_tokens_details\":{\"reasoning_tokens\":"), a->usage.reasoning);
+    put(p, a->usage.reasoning ? STR("}}") : STR("}"));
 }
 
 /* An answer's or a frame's start: from the brace to the choices' bracket. */
@@ -136,7 +145,7 @@ static void put_choice(struct pen *p, const struct mock_answer *a, unsigned inde
     put(p, STR("\"}"));
 }
 
-enum { FIXED = 256 }; /* more than the fixed parts and numbers of a start, a choice or usage */
+enum { FIXED = 320 }; /* more than the fixed parts and numbers of a start, a choice or usage */
 
 struct str mock_answer_object(const struct mock_answer *a, struct arena *arena)
 {
@@ -232,155 +241,66 @@ unsigned mock_frames_token(const struct mock_frames *f, uint32_t index, unsigned
     const struct mock_answer *a = f->answer;
     unsigned n = 0;
     out[n++] = f->before[choice];
-    out[n++] = token(a, index);
+    out[n++] = mock_token(a, index);
     if (a->pad) out[n++] = str_n(a->text->filler, a->pad);
     out[n++] = f->after;
     return n;
 }
 
-/* --- errors --- */
-
-struct str mock_error_body(struct arena *arena, int status, const char *code, const char *message)
-{
-    const struct refusal why = {.status = status, .message = str_of(message), .code = code};
-    return openai_error_body(arena, &why);
-}
-
-/* --- embeddings --- */
-
-enum { DIMENSIONS_MAX = 4096 };
-
-static void vector_of(struct str input, float *v, unsigned dimensions)
-{
-    uint64_t h = hash_fnv(input);
-    double sum = 0;
-    for (unsigned i = 0; i < dimensions; i++) {
-        h = h * 6364136223846793005u + 1442695040888963407u;
-        v[i] = (float)((double)(h >> 33) / (double)(1u << 30) - 1.0);
-        sum += (double)v[i] * (double)v[i];
-    }
-    double scale = sum > 0 ? 1 / sqrt(sum) : 0;
-    for (unsigned i = 0; i < dimensions; i++)
-        v[i] = (float)((double)v[i] * scale);
-}
-
-static void write_base64(struct json_writer *w, struct arena *arena, const void *bytes, size_t len)
-{
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *in = bytes;
-    char *out = arena_alloc(arena, len / 3 * 4 + 8);
-    size_t n = 0;
-    for (size_t i = 0; i < len; i += 3) {
-        unsigned have = (unsigned)MIN(len - i, (size_t)3);
-        uint32_t v = (uint32_t)in[i] << 16;
-        if (have > 1) v |= (uint32_t)in[i + 1] << 8;
-        if (have > 2) v |= in[i + 2];
-        for (unsigned d = 0; d < 4; d++)
-            out[n++] = d <= have ? alphabet[v >> (18 - 6 * d) & 63] : '=';
-    }
-    json_write_str(w, str_n(out, n));
-}
-
-static void write_embedding(struct json_writer *w, struct arena *arena, struct str input,
-                            size_t index, unsigned dimensions, bool base64)
-{
-    float v[DIMENSIONS_MAX];
-    vector_of(input, v, dimensions);
-    json_write_object(w);
-    json_write_str_member(w, "object", STR("embedding"));
-    json_write_u64_member(w, "index", index);
-    json_write_key(w, "embedding");
-    if (base64) {
-        write_base64(w, arena, v, dimensions * sizeof v[0]);
-    } else {
-        json_write_array(w);
-        for (unsigned i = 0; i < dimensions; i++)
-            json_write_double(w, (double)v[i]);
-        json_write_array_end(w);
-    }
-    json_write_object_end(w);
-}
-
-/* True for an array of token ids, which is one input as a string is. */
-static bool is_one(const struct json *input)
-{
-    return json_type(input) == JSON_STRING || json_type(json_at(input, 0)) == JSON_NUMBER;
-}
-
-int mock_embeddings(struct arena *arena, struct str input, struct str model, unsigned dimensions,
-                    bool base64, uint32_t prompt_tokens, struct buf *out)
-{
-    const struct json *doc;
-    int err = json_parse(arena, input, &doc, NULL);
-    if (err) return err;
-    if (json_type(doc) != JSON_STRING && json_count(doc) == 0) return ERR_TYPE;
-    dimensions = MIN(MAX(dimensions, 1u), (unsigned)DIMENSIONS_MAX);
-    struct json_writer w;
-    json_write_init(&w, out);
-    json_write_object(&w);
-    json_write_str_member(&w, "object", STR("list"));
-    json_write_key(&w, "data");
-    json_write_array(&w);
-    size_t count = is_one(doc) ? 1 : json_count(doc);
-    for (size_t i = 0; i < count; i++) {
-        struct str text = input;
-        const struct json *item = is_one(doc) ? doc : json_at(doc, i);
-        /* Inputs of token ids differ by place only; the mock has no vocabulary. */
-        if (!json_to_str(item, &text))
-            text = arena_printf(arena, "ids %zu of %.*s", i, STR_ARG(input));
-        write_embedding(&w, arena, text, i, dimensions, base64);
-    }
-    json_write_array_end(&w);
-    json_write_key(&w, "model");
-    json_write_raw(&w, arena_printf(arena, "\"%.*s\"", STR_ARG(model)));
-    json_write_key(&w, "usage");
-    json_write_object(&w);
-    json_write_u64_member(&w, "prompt_tokens", prompt_tokens);
-    json_write_u64_member(&w, "total_tokens", prompt_tokens);
-    json_write_object_end(&w);
-    json_write_object_end(&w);
-    return json_write_end(&w);
-}
-
 /* --- echo --- */
 
-/* The text of a message: its content, or that of the last text part. */
-static struct str text_of(const struct json *message)
+/* The role of a message, as it is written; empty: none. */
+static struct str role_of(struct str message)
 {
-    struct str text;
-    if (json_to_str(message, &text)) return text;
-    const struct json *content = json_get(message, "content");
-    if (json_to_str(content, &text)) return text;
-    const struct json *part = json_at(content, json_count(content) ? json_count(content) - 1 : 0);
-    return json_str_or(part, "text", STR(""));
+    struct json_skim s;
+    struct json_member m;
+    json_skim_init(&s, message);
+    while (json_skim_next(&s, &m))
+        if (m.depth == 1 && json_member_is(&m, STR("role"))) return json_skim_value(m.value).raw;
+    return STR("");
+}
+
+struct str mock_last_message(struct str messages)
+{
+    const struct str own[] = {STR("\"system\""), STR("\"developer\""), STR("\"assistant\"")};
+    struct json_span element, last = {.raw = messages}, others = last;
+    if (messages.len == 0 || messages.ptr[0] != '[') return messages;
+    for (struct str rest = messages; json_skim_element(&rest, &element);) {
+        bool other = true;
+        struct str role = role_of(element.raw);
+        for (size_t i = 0; i < ARRAY_LEN(own); i++)
+            other = other && !str_eq(role, own[i]);
+        if (other) others = element;
+        last = element;
+    }
+    return others.raw.ptr == messages.ptr ? last.raw : others.raw;
+}
+
+/* The text of a value: a string, or what the last part of a list says, or the text, content or
+ * output of an object. */
+static struct str text_of(const struct json *v)
+{
+    static const char *const members[] = {"text", "content", "output"};
+    struct str text = STR("");
+    while (v && !json_to_str(v, &text)) {
+        const struct json *inner = json_count(v) ? json_at(v, json_count(v) - 1) : NULL;
+        for (size_t i = 0; json_type(v) == JSON_OBJECT && i < ARRAY_LEN(members) && !inner; i++)
+            inner = json_get(v, members[i]);
+        v = inner;
+    }
+    return text;
 }
 
 int mock_echo(struct arena *arena, struct str messages, const struct str **pieces, uint32_t *count)
 {
     const struct json *doc;
-    int err = json_parse(arena, messages, &doc, NULL);
+    int err = json_parse(arena, mock_last_message(messages), &doc, NULL);
     if (err) return err;
-    bool list = json_type(doc) == JSON_ARRAY && json_count(doc) > 0;
-    struct str text = text_of(list ? json_at(doc, json_count(doc) - 1) : doc);
     struct buf escaped;
     buf_init(&escaped, SIZE_MAX / 2);
-    err = json_escape(&escaped, text);
+    err = json_escape(&escaped, text_of(doc));
     struct str all = arena_dup(arena, buf_str(&escaped));
     buf_fini(&escaped);
-    if (err) return err;
-    uint32_t n = 0;
-    struct str *out =
-        arena_alloc(arena, sizeof *out * MIN(all.len / 2 + 1, (size_t)MOCK_TOKENS_MAX));
-    while (all.len && n < MOCK_TOKENS_MAX - 1) {
-        /* A blank belongs to the word before it, and a word is at least one byte and its blank. */
-        ptrdiff_t blank = str_find_char(str_skip(all, 1), ' ');
-        size_t len = blank < 0 ? all.len : (size_t)blank + 2;
-        out[n++] = str_sub(all, 0, len);
-        all = str_skip(all, len);
-    }
-    if (n == 0 || all.len) out[n++] = all.len ? all : STR("");
-    *pieces = out;
-    *count = n;
-    return 0;
+    if (!err) mock_cut_words(arena, all, pieces, count);
+    return err;
 }

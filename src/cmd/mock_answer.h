@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bytes of the mock runtime's answers: tokens, chat and text objects, stream frames,
- * embeddings, errors.
+/* The bytes of the mock runtime's answers: tokens, chat and text objects, stream frames.
  *
  * Pieces are glued as slices, without a JSON writer, so that an answer costs next to nothing. */
 #ifndef HOSTLER_CMD_MOCK_ANSWER_H
@@ -10,9 +9,9 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/str.h"
-#include "json/scan.h"
+#include "dialect/reader.h"
 
-enum mock_kind { MOCK_CHAT, MOCK_TEXT, MOCK_EMBEDDINGS };
+enum mock_kind { MOCK_CHAT, MOCK_TEXT };
 
 /* The tokens "t0 ", "t1 " ... one after the other. Immutable once made; shared by all threads. */
 struct mock_text {
@@ -23,12 +22,6 @@ struct mock_text {
 
 void mock_text_init(struct mock_text *t);
 void mock_text_fini(struct mock_text *t);
-
-struct mock_usage {
-    uint32_t prompt;
-    uint32_t cached;
-    uint32_t completion;
-};
 
 /* What an answer says. Strings are JSON text without quotes. */
 struct mock_answer {
@@ -41,9 +34,9 @@ struct mock_answer {
     uint32_t tokens;
     uint32_t pad; /* filler bytes behind each token */
     unsigned choices;
-    struct str finish; /* "stop" or "length" */
-    bool with_usage;   /* the object or the stream ends with usage */
-    struct mock_usage usage;
+    struct str finish;  /* "stop" or "length" */
+    bool with_usage;    /* the object or the stream ends with usage */
+    struct usage usage; /* no part beyond 10 digits */
 };
 
 /* The object of an answer that is not streamed, on the arena. */
@@ -66,17 +59,14 @@ void mock_frames_make(struct mock_frames *f, const struct mock_answer *a, struct
 unsigned mock_frames_token(const struct mock_frames *f, uint32_t index, unsigned choice,
                            struct str out[MOCK_FRAME_SLICES]);
 
-/* An error's JSON body in OpenAI's shape. */
-struct str mock_error_body(struct arena *arena, int status, const char *code, const char *message);
+/* The text of token `index`. */
+struct str mock_token(const struct mock_answer *a, uint32_t index);
 
-/* The embeddings of `input` (a string, strings, or token ids): numbers that depend on the input
- * alone, of length 1. */
-MUST_CHECK int mock_embeddings(struct arena *arena, struct str input, struct str model,
-                               unsigned dimensions, bool base64, uint32_t prompt_tokens,
-                               struct buf *out);
+/* The last message that comes from outside: neither the assistant's nor the system's; without one
+ * the last. `messages` is the raw value of messages, prompt or input; what is no list is one. */
+struct str mock_last_message(struct str messages);
 
-/* Cuts the last message's text into words, blanks with the word before them, as JSON text.
- * `messages` is the raw value of messages, prompt or input. */
+/* Cuts that message's text into words, blanks with the word before them, as JSON text. */
 MUST_CHECK int mock_echo(struct arena *arena, struct str messages, const struct str **pieces,
                          uint32_t *count);
 

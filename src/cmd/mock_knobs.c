@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "json/scan.h"
 
-enum knob_kind { KNOB_REAL, KNOB_COUNT, KNOB_BOOL, KNOB_DEATH };
+enum knob_kind { KNOB_REAL, KNOB_COUNT, KNOB_BOOL, KNOB_WORD };
 
 struct knob {
     const char *name;
@@ -14,9 +14,16 @@ struct knob {
     size_t offset;
     double max; /* numbers lie in 0..max */
     const char *help;
+    const char *const *words; /* of a KNOB_WORD, which is the index of one; with NULL at the end */
 };
 
-#define ROW(member, kind, max, help) {#member, kind, offsetof(struct mock_knobs, member), max, help}
+static const char *const deaths[] = {"fin", "rst", NULL};
+static const char *const reasoning_names[] = {"reasoning_content", "reasoning", "both", NULL};
+
+#define ROW(member, kind, max, help) \
+    {#member, kind, offsetof(struct mock_knobs, member), max, help, NULL}
+#define WORD_ROW(member, words, help) \
+    {#member, KNOB_WORD, offsetof(struct mock_knobs, member), 0, help, words}
 
 static const struct knob knobs[] = {
     ROW(ttft_ms, KNOB_REAL, 3600e3, "MS: time to the first token (0)"),
@@ -28,6 +35,11 @@ static const struct knob knobs[] = {
     ROW(prompt_tokens, KNOB_COUNT, 1e9,
         "N: prompt tokens that usage reports (bytes of the prompt / 4)"),
     ROW(cached_tokens, KNOB_COUNT, 1e9, "N: cached tokens that usage reports (0)"),
+    ROW(written_tokens, KNOB_COUNT, 1e9, "N: tokens written to a cache that usage reports (0)"),
+    ROW(completion_tokens, KNOB_COUNT, 1e9,
+        "N: completion tokens that usage reports (those of the answer)"),
+    ROW(reasoning_tokens, KNOB_COUNT, 1e9,
+        "N: reasoning tokens that usage reports (those of the answer)"),
     ROW(error_rate, KNOB_REAL, 1, "P: share of requests that get the error (0)"),
     ROW(status, KNOB_COUNT, 599,
         "CODE: every request gets this error; with error_rate or fail_first: those"),
@@ -36,7 +48,7 @@ static const struct knob knobs[] = {
     ROW(stall_after, KNOB_COUNT, MOCK_NEVER, "N: falls silent after N tokens"),
     ROW(stall_ms, KNOB_REAL, 3600e3, "MS: silent for so long (until the client leaves)"),
     ROW(die_after, KNOB_COUNT, MOCK_NEVER, "N: closes the connection after N tokens"),
-    ROW(die, KNOB_DEATH, 0, "fin|rst: how it closes (fin)"),
+    WORD_ROW(die, deaths, "fin|rst: how it closes (fin)"),
     ROW(die_before_head, KNOB_BOOL, 0, "closes instead of answering"),
     ROW(error_after, KNOB_COUNT, MOCK_NEVER, "N: an error event after N tokens ends the stream"),
     ROW(no_done, KNOB_BOOL, 0, "streams end without finish_reason, usage and [DONE]"),
@@ -45,6 +57,8 @@ static const struct knob knobs[] = {
     ROW(usage_always, KNOB_BOOL, 0, "streams carry usage though nobody asked"),
     ROW(no_usage, KNOB_BOOL, 0, "answers carry no usage"),
     ROW(echo, KNOB_BOOL, 0, "the answer is the text of the last message"),
+    WORD_ROW(reasoning_name, reasoning_names,
+             "reasoning_content|reasoning|both: what a chat calls it (reasoning_content)"),
     ROW(health, KNOB_COUNT, 599, "CODE: status of /health (200)"),
 };
 
@@ -97,16 +111,14 @@ static int to_bool(struct str value, bool *out)
     return 0;
 }
 
-static int to_death(struct str value, uint32_t *out)
+static int to_word(struct str value, const char *const *words, uint32_t *out)
 {
-    if (str_eq(value, STR("fin"))) {
-        *out = MOCK_FIN;
-    } else if (str_eq(value, STR("rst"))) {
-        *out = MOCK_RST;
-    } else {
-        return ERR_SYNTAX;
+    for (uint32_t i = 0; words[i]; i++) {
+        if (!str_eq(value, str_of(words[i]))) continue;
+        *out = i;
+        return 0;
     }
-    return 0;
+    return ERR_SYNTAX;
 }
 
 static int to_number(struct str value, double max, double *out)
@@ -126,7 +138,7 @@ static int set(struct mock_knobs *k, const struct knob *knob, struct str value)
     int err;
     switch (knob->kind) {
     case KNOB_BOOL: return to_bool(value, at);
-    case KNOB_DEATH: return to_death(value, at);
+    case KNOB_WORD: return to_word(value, knob->words, at);
     case KNOB_REAL: return to_number(value, knob->max, at);
     case KNOB_COUNT:
         err = to_number(value, knob->max, &v);
@@ -166,21 +178,23 @@ int mock_knobs_set_object(struct mock_knobs *k, struct str json)
     return err;
 }
 
-static bool known(struct str name)
+static bool known(struct str name, const char *const *besides)
 {
     for (size_t i = 0; i < ARRAY_LEN(knobs); i++)
         if (str_eq(name, str_of(knobs[i].name))) return true;
-    return str_eq(name, STR("id"));
+    for (size_t i = 0; besides[i]; i++)
+        if (str_eq(name, str_of(besides[i]))) return true;
+    return false;
 }
 
-const char *mock_knobs_unknown(struct arena *arena, struct str json)
+const char *mock_knobs_unknown(struct arena *arena, struct str json, const char *const *besides)
 {
     const struct json *doc, *value;
     struct json_iter it = {0};
     struct str name;
     if (json_parse(arena, json, &doc, NULL)) return NULL;
     while (json_next_member(doc, &it, &name, &value))
-        if (!known(name))
+        if (!known(name, besides))
             return arena_printf(arena, "there is no mock knob %" STR_FMT, STR_ARG(name)).ptr;
     return NULL;
 }

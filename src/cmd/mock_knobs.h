@@ -15,6 +15,7 @@
 #include "http/message.h"
 
 enum mock_death { MOCK_FIN, MOCK_RST };
+enum mock_reasoning { MOCK_REASONING_CONTENT, MOCK_REASONING, MOCK_REASONING_BOTH };
 
 enum {
     MOCK_NEVER = UINT32_MAX,  /* for the ..._after knobs */
@@ -29,8 +30,11 @@ struct mock_knobs {
     uint32_t tokens;        /* tokens of an answer; 0: max_tokens of the request, or 16 */
     uint32_t pad;           /* bytes of filler behind each token */
     uint32_t prompt_tokens; /* reported in usage; 0: a quarter of the prompt's bytes */
-    uint32_t cached_tokens; /* reported in usage */
-    double error_rate;      /* share of requests answered by an error, 0..1 */
+    uint32_t cached_tokens; /* reported in usage, as the next ones */
+    uint32_t written_tokens;
+    uint32_t completion_tokens; /* 0: the answer's */
+    uint32_t reasoning_tokens;  /* the same */
+    double error_rate;          /* share of requests answered by an error, 0..1 */
     uint32_t status; /* status of the error; 0: none unless error_rate or fail_first (then 500) */
     uint32_t fail_first;  /* the first so many requests with the same id get the error */
     double retry_after;   /* Retry-After of an error, seconds; 0: none */
@@ -44,10 +48,11 @@ struct mock_knobs {
     bool early_head;      /* the response head leaves at once, not with the first token */
     double
         comment_ms; /* comment lines (": ping") at this interval while nothing else is sent; 0: none */
-    bool usage_always; /* streams carry usage though nobody asked */
-    bool no_usage;     /* no usage at all, as old runtimes */
-    bool echo;         /* the answer is the text of the last message */
-    uint32_t health;   /* status of /health */
+    bool usage_always;       /* streams carry usage though nobody asked */
+    bool no_usage;           /* no usage at all, as old runtimes */
+    bool echo;               /* the answer is the text of the last message */
+    uint32_t reasoning_name; /* enum mock_reasoning: what a chat calls it */
+    uint32_t health;         /* status of /health */
 };
 
 void mock_knobs_init(struct mock_knobs *k);
@@ -65,8 +70,9 @@ MUST_CHECK int mock_knobs_set(struct mock_knobs *k, struct str name, struct str 
  * and of mock_knobs_set. */
 MUST_CHECK int mock_knobs_set_object(struct mock_knobs *k, struct str json);
 
-/* A message that names a member of a JSON object that is neither a knob nor "id"; NULL: none. */
-const char *mock_knobs_unknown(struct arena *arena, struct str json);
+/* A message that names a member of a JSON object that is neither a knob nor in `besides`, which has
+ * NULL at the end; NULL: none. */
+const char *mock_knobs_unknown(struct arena *arena, struct str json, const char *const *besides);
 
 /* Sets the knobs given by x-mock-... headers. */
 MUST_CHECK int mock_knobs_set_headers(struct mock_knobs *k, const struct http_head *head);

@@ -17,7 +17,9 @@
 #include "base/str.h"
 #include "cmd/mock_answer.h"
 #include "cmd/mock_knobs.h"
+#include "cmd/mock_script.h"
 #include "cmd/mock_stats.h"
+#include "dialect/runtime.h"
 #include "http/server.h"
 #include "loop/loop.h"
 
@@ -25,7 +27,9 @@
 struct mock {
     struct mock_knobs start_knobs; /* from the command line */
     pthread_rwlock_t knobs_lock;
-    struct mock_knobs knobs; /* in force; POST /mock/knobs changes them */
+    struct mock_knobs knobs;         /* in force; POST /mock/knobs changes them */
+    const struct runtime_kind *kind; /* what it is like; NULL: like all of them at once */
+    struct mock_script script;
     struct mock_text text;
     struct mock_stats stats;
     struct str *models;
@@ -41,8 +45,8 @@ struct mock {
 
 /* Sets up what is shared. `models` lists names, comma-separated; empty: "mock", and any other
  * name is served too. A number N makes N models "model-0" ... */
-void mock_init(struct mock *m, const struct mock_knobs *knobs, struct str models,
-               size_t record_max);
+void mock_init(struct mock *m, const struct mock_knobs *knobs, const struct runtime_kind *kind,
+               struct str models, size_t record_max);
 void mock_fini(struct mock *m);
 
 struct mock_worker {

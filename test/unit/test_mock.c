@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The mock runtime's knobs and the bytes of its answers; ranges and durations of the command
- * line. */
+/* The mock runtime's knobs, its scripts and the bytes of its answers; ranges and durations of the
+ * command line. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,12 @@
 #include "cmd/bench_run.h"
 #include "cmd/cli.h"
 #include "cmd/mock_answer.h"
+#include "cmd/mock_chat.h"
 #include "cmd/mock_knobs.h"
+#include "cmd/mock_script.h"
+#include "cmd/mock_turn.h"
+#include "cmd/mock_vectors.h"
+#include "cmd/mock_voice.h"
 #include "json/json.h"
 
 static struct mock_knobs knobs;
@@ -68,6 +73,16 @@ static void bad_knobs_are_refused(void **state)
     assert_int_equal(knob("tokens", "100001"), ERR_RANGE);
     assert_int_equal(knob("die", "gently"), ERR_SYNTAX);
     assert_int_equal(knob("echo", "maybe"), ERR_SYNTAX);
+    assert_int_equal(knob("reasoning_name", "thoughts"), ERR_SYNTAX);
+}
+
+static void unknown_knobs_are_named(void **state)
+{
+    (void)state;
+    static const char *const besides[] = {"id", NULL};
+    assert_null(mock_knobs_unknown(&arena, STR("{\"tokens\":1,\"id\":\"x\"}"), besides));
+    assert_string_equal(mock_knobs_unknown(&arena, STR("{\"tokns\":1}"), besides),
+                        "there is no mock knob tokns");
 }
 
 static void knobs_from_an_object(void **state)
@@ -195,6 +210,267 @@ static void echo_cuts_at_blanks(void **state)
     expect_echo(STR("\"  \""), "  ", 1);
 }
 
+static void echo_is_what_came_from_outside(void **state)
+{
+    (void)state;
+    expect_echo(STR("[{\"role\":\"user\",\"content\":\"mine\"},{\"role\":\"system\","
+                    "\"content\":\"not mine\"}]"),
+                "mine", 1);
+    expect_echo(STR("[{\"role\":\"system\",\"content\":\"all there is\"}]"), "all there is", 3);
+    expect_echo(STR("[{\"type\":\"function_call_output\",\"output\":\"a result\"}]"), "a result",
+                2);
+    expect_echo(STR("[{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"content\":["
+                    "{\"type\":\"text\",\"text\":\"deep\"}]}]}]"),
+                "deep", 1);
+    assert_true(str_eq(mock_last_message(STR("[\"a\", \"b\"]")), STR("\"b\"")));
+    assert_true(str_eq(mock_last_message(STR("\"[a]\"")), STR("\"[a]\"")));
+}
+
+/* --- scripts --- */
+
+static struct mock_turn turn;
+
+static void read_turn(const char *json)
+{
+    const char *wrong;
+    assert_int_equal(mock_turn_read(&arena, str_of(json), &turn, &wrong), 0);
+}
+
+static void expect_wrong_turn(const char *json, const char *why)
+{
+    const char *wrong = NULL;
+    assert_int_equal(mock_turn_read(&arena, str_of(json), &turn, &wrong), ERR_INVALID);
+    assert_string_equal(wrong, why);
+}
+
+/* The pieces of a kind, joined by bars. */
+static const char *pieces_of(enum answer_kind kind)
+{
+    static char joined[512];
+    joined[0] = '\0';
+    for (uint32_t i = 0; i < turn.count; i++) {
+        const struct mock_piece *p = &turn.pieces[i];
+        if (p->kind != kind || p->raw) continue;
+        strncat(joined, joined[0] ? "|" : "", 2);
+        strncat(joined, p->text.ptr, p->text.len);
+    }
+    return joined;
+}
+
+static void a_turn_is_cut_into_pieces(void **state)
+{
+    (void)state;
+    read_turn(
+        "{\"say\":[\"two words\",{\"reasoning\":\"so so\"},{\"refusal\":[\"no, \",\"never\"]},"
+        "{\"signature\":\"a b\"}]}");
+    assert_true(turn.says);
+    assert_int_equal(turn.count, 7);
+    assert_string_equal(pieces_of(ANSWER_TEXT), "two |words");
+    assert_string_equal(pieces_of(ANSWER_REASONING), "so |so");
+    assert_string_equal(pieces_of(ANSWER_REFUSAL), "no, |never");
+    assert_string_equal(pieces_of(ANSWER_SIGNATURE), "a b");
+    assert_int_equal(turn.finish, FINISH_STOP);
+    assert_false(turn.ends);
+    read_turn("{\"say\":\"say \\\"hi\\\"\"}");
+    assert_string_equal(pieces_of(ANSWER_TEXT), "say |\\\"hi\\\"");
+}
+
+/* No piece of arguments cuts an escape or a character. */
+static void calls_come_in_pieces(void **state)
+{
+    (void)state;
+    read_turn(
+        "{\"say\":[{\"call\":{\"id\":\"a\",\"name\":\"f\",\"arguments\":{\"x\":\"\\u00fc\\n\\u00fc\\n\\u00fc!\"}}},"
+        "{\"call\":{\"name\":\"g\"}},{\"arguments\":[\"{}\"]},{\"arguments\":\" \",\"of\":0}]}");
+    assert_int_equal(turn.finish, FINISH_CALLS);
+    assert_string_equal(pieces_of(ANSWER_ARGUMENTS),
+                        "{\\\"x\\\":\\\"\xc3\xbc\\\\|n\xc3\xbc\\\\n\xc3\xbc!\\\"}|{}| ");
+    const struct mock_piece *last = &turn.pieces[turn.count - 1];
+    assert_int_equal(last->call, 0);
+    assert_int_equal(last[-1].call, 1);
+    assert_int_equal(last[-2].kind, ANSWER_CALL);
+    assert_null(last[-2].id.ptr);
+    assert_true(str_eq(turn.pieces[0].id, STR("a")));
+}
+
+static void a_turn_tells_its_end(void **state)
+{
+    (void)state;
+    read_turn("{\"finish\":\"length\",\"stop_sequence\":\"\\\"\",\"usage\":{\"cached_tokens\":3},"
+              "\"knobs\":{\"status\":429},\"body\":[1]}");
+    assert_false(turn.says);
+    assert_true(turn.ends && turn.finish == FINISH_LENGTH);
+    assert_true(str_eq(turn.stop, STR("\\\"")));
+    assert_true(str_eq(turn.usage, STR("{\"cached_tokens\":3}")));
+    assert_true(str_eq(turn.knobs, STR("{\"status\":429}")));
+    assert_true(str_eq(turn.body, STR("[1]")));
+    read_turn("{\"say\":[]}");
+    assert_int_equal(turn.count, 1);
+    assert_true(turn.pieces[0].empty);
+}
+
+static void wrong_turns_are_refused(void **state)
+{
+    (void)state;
+    expect_wrong_turn("[]", "an answer is told by a JSON object");
+    expect_wrong_turn("{\"say\":3}", "say is neither a string nor a list");
+    expect_wrong_turn("{\"say\":[\"a\",{\"text\":3}]}",
+                      "say[1] is neither a string nor a list of strings");
+    expect_wrong_turn("{\"say\":[{\"text\":[1]}]}", "say[0] has a piece that is no string");
+    expect_wrong_turn("{\"say\":[{\"call\":{}}]}", "say[0] has a call without a name");
+    expect_wrong_turn("{\"say\":[{\"arguments\":\"{}\"}]}",
+                      "say[0] has arguments of no call before it");
+    expect_wrong_turn("{\"usage\":{\"tokns\":1}}", "there is no mock knob tokns");
+    expect_wrong_turn("{\"finish\":\"soon\"}", "finish, stop_sequence, usage or knobs is wrong");
+}
+
+static struct mock_script script;
+
+static void set_script(const char *json)
+{
+    const char *wrong;
+    mock_script_init(&script);
+    assert_int_equal(mock_script_set(&script, &arena, str_of(json), &wrong), 0);
+}
+
+static void expect_taken(const char *last, const char *want)
+{
+    struct str taken = mock_script_take(&script, &arena, str_of(last), STR("the body"));
+    if (want)
+        assert_true(str_eq(taken, str_of(want)));
+    else
+        assert_null(taken.ptr);
+}
+
+static void turns_are_taken_in_order(void **state)
+{
+    (void)state;
+    set_script(" [{\"say\":\"a\"},{\"times\":2},{\"say\":\"c\",\"times\":0}]");
+    expect_taken("x", "{\"say\":\"a\"}");
+    expect_taken("x", "{\"times\":2}");
+    expect_taken("x", "{\"times\":2}");
+    expect_taken("x", NULL);
+    mock_script_fini(&script);
+}
+
+static void turns_fit_by_what_is_said(void **state)
+{
+    (void)state;
+    set_script("[{\"when\":\"q\"},{\"when_body\":\"body\",\"times\":1},{\"when_body\":\"none\"}]");
+    expect_taken("the q", "{\"when\":\"q\"}");
+    expect_taken("the q", "{\"when\":\"q\"}");
+    expect_taken("another", "{\"when_body\":\"body\",\"times\":1}");
+    expect_taken("another", NULL);
+    struct buf b;
+    buf_init(&b, 1024);
+    assert_int_equal(mock_script_write(&script, &b), 0);
+    assert_true(str_eq(buf_str(&b), STR("{\"turns\":[{\"used\":2,\"left\":null},{\"used\":1,"
+                                        "\"left\":0},{\"used\":0,\"left\":null}]}")));
+    buf_fini(&b);
+    mock_script_clear(&script);
+    expect_taken("the q", NULL);
+    mock_script_fini(&script);
+}
+
+static void wrong_scripts_change_nothing(void **state)
+{
+    (void)state;
+    const char *wrong;
+    set_script("[{\"say\":\"a\"}]");
+    assert_int_equal(mock_script_set(&script, &arena, STR("{}"), &wrong), ERR_INVALID);
+    assert_string_equal(wrong, "a script is a list of turns");
+    assert_int_equal(mock_script_set(&script, &arena, STR("[{},{\"sya\":1}]"), &wrong),
+                     ERR_INVALID);
+    assert_string_equal(wrong, "turn 1: there is no member sya");
+    assert_int_equal(mock_script_set(&script, &arena, STR("[{\"times\":-1}]"), &wrong),
+                     ERR_INVALID);
+    expect_taken("x", "{\"say\":\"a\"}");
+    mock_script_fini(&script);
+}
+
+/* --- scripted chats --- */
+
+/* What a chat of the turn is. */
+static struct str say_all(const char *json, bool stream)
+{
+    static const struct usage usage = {
+        .prompt = 5, .completion = 3, .cached = 2, .written = 1, .reasoning = 1, .known = true};
+    read_turn(json);
+    struct mock_voice *voice = arena_zalloc(&arena, sizeof *voice);
+    voice->t = (struct translation){.arena = &arena,
+                                    .asked = SURFACE_CHAT,
+                                    .model = STR("a\"b"),
+                                    .id = STR("x"),
+                                    .created_us = 1763692800000000,
+                                    .stream = stream,
+                                    .asks_usage = true,
+                                    .memo = &knobs};
+    mock_voice_open(voice, &mock_chat_writer);
+    for (uint32_t i = 0; i < turn.count; i++)
+        assert_int_equal(mock_voice_say(voice, &turn.pieces[i], STR("")), 0);
+    assert_int_equal(mock_voice_end(voice, turn.finish, turn.stop, &usage), 0);
+    return buf_str(&voice->out);
+}
+
+static const char everything[] =
+    "{\"say\":[{\"reasoning\":\"hm\"},\"words\",{\"call\":{\"id\":\"c\",\"name\":\"f\",\"arguments\":{}}},"
+    "{\"call\":{\"id\":\"\",\"name\":\"g\",\"arguments\":\"{}\"}},{\"raw\":\": raw\\n\\n\"}]}";
+
+static void a_scripted_chat_is_one_object(void **state)
+{
+    (void)state;
+    const struct json *doc;
+    assert_int_equal(json_parse(&arena, say_all(everything, false), &doc, NULL), 0);
+    assert_true(str_eq(json_str_or(doc, "model", STR("")), STR("a\"b")));
+    const struct json *choice = json_at(json_get(doc, "choices"), 0);
+    const struct json *message = json_get(choice, "message");
+    assert_true(str_eq(json_str_or(message, "content", STR("")), STR("words")));
+    assert_true(str_eq(json_str_or(message, "reasoning_content", STR("")), STR("hm")));
+    const struct json *calls = json_get(message, "tool_calls");
+    assert_int_equal(json_count(calls), 2);
+    assert_true(str_eq(json_str_or(json_at(calls, 0), "id", STR("")), STR("c")));
+    assert_null(json_get(json_at(calls, 1), "id"));
+    assert_true(str_eq(json_str_or(json_get(json_at(calls, 1), "function"), "arguments", STR("")),
+                       STR("{}")));
+    assert_true(str_eq(json_str_or(choice, "finish_reason", STR("")), STR("tool_calls")));
+    const struct json *usage = json_get(doc, "usage");
+    assert_int_equal(json_i64_or(usage, "total_tokens", 0), 8);
+    const struct json *details = json_get(usage, "completion_tokens_details");
+    assert_int_equal(json_i64_or(details, "reasoning_tokens", 0), 1);
+}
+
+static void a_scripted_chat_is_a_stream(void **state)
+{
+    (void)state;
+    struct str out = say_all(everything, true);
+    unsigned frames = 0;
+    for (struct str rest = out; rest.len; frames++) {
+        ptrdiff_t end = str_find(rest, STR("\n\n"));
+        assert_true(end > 0);
+        rest = str_skip(rest, (size_t)end + 2);
+    }
+    /* role, thought, word, two calls with arguments, raw, finish, usage, done */
+    assert_int_equal(frames, 11);
+    assert_true(str_starts(out, STR("data: {\"id\":\"chatcmpl-x\",")));
+    assert_true(str_find(out, STR("\"delta\":{\"reasoning_content\":\"hm\"}")) > 0);
+    assert_true(str_find(out, STR("{\"index\":1,\"type\":\"function\",\"function\":{\"name\":\"g\","
+                                  "\"arguments\":\"\"}}")) > 0);
+    assert_true(str_find(out, STR("\n\n: raw\n\ndata: ")) > 0);
+    assert_true(str_find(out, STR("\"finish_reason\":\"tool_calls\"")) > 0);
+    assert_true(str_ends(out, STR("\"reasoning_tokens\":1}}}\n\ndata: [DONE]\n\n")));
+}
+
+static void thoughts_have_other_names(void **state)
+{
+    (void)state;
+    knobs.reasoning_name = MOCK_REASONING_BOTH;
+    struct str out = say_all("{\"say\":[{\"reasoning\":\"hm\"}]}", true);
+    assert_true(str_find(out, STR("{\"reasoning_content\":\"hm\",\"reasoning\":\"hm\"}")) > 0);
+    knobs.reasoning_name = MOCK_REASONING;
+    out = say_all("{\"say\":[{\"reasoning\":\"hm\"}]}", false);
+    assert_true(str_find(out, STR("\"refusal\":null,\"reasoning\":\"hm\"}")) > 0);
+}
+
 static void embeddings_depend_on_the_input_alone(void **state)
 {
     (void)state;
@@ -276,12 +552,24 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(knobs_by_name),
         TEST(bad_knobs_are_refused),
+        TEST(unknown_knobs_are_named),
         TEST(knobs_from_an_object),
         TEST(knobs_from_headers),
         TEST(every_knob_has_a_name_and_help),
         TEST(object_is_valid_json),
         TEST(frames_join_to_the_text),
         TEST(echo_cuts_at_blanks),
+        TEST(echo_is_what_came_from_outside),
+        TEST(a_turn_is_cut_into_pieces),
+        TEST(calls_come_in_pieces),
+        TEST(a_turn_tells_its_end),
+        TEST(wrong_turns_are_refused),
+        TEST(turns_are_taken_in_order),
+        TEST(turns_fit_by_what_is_said),
+        TEST(wrong_scripts_change_nothing),
+        TEST(a_scripted_chat_is_one_object),
+        TEST(a_scripted_chat_is_a_stream),
+        TEST(thoughts_have_other_names),
         TEST(embeddings_depend_on_the_input_alone),
         TEST(durations),
         TEST(ranges),
