@@ -345,6 +345,20 @@ class Mock(Program):
     def knobs(self, **knobs):
         assert self.post("/mock/knobs", knobs).status == 200
 
+    def script(self, turns):
+        """What the next answers say: turns as docs/mock.md has them, or texts."""
+        turns = [{"say": turn} if isinstance(turn, str) else turn for turn in turns]
+        answer = self.post("/mock/script", turns)
+        assert answer.status == 200, answer.body
+
+    def played(self):
+        """How often each turn of the script was taken."""
+        return [turn["used"] for turn in self.get("/mock/script").json()["turns"]]
+
+    def sent(self, index=-1):
+        """The body of a recorded request."""
+        return json.loads(self.requests()[index]["body"])
+
     def reset(self):
         assert self.post("/mock/reset", "{}").status == 200
 
