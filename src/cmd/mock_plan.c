@@ -10,6 +10,8 @@
 #include "cmd/mock_priv.h"
 #include "json/json.h"
 
+enum { CHAT_MAX = 256 << 20 }; /* a request, translated */
+
 enum {
     F_NONE,
     F_MODEL,
@@ -367,6 +369,22 @@ static void plan_error(struct request *r)
     r->status = always || drawn || first ? status : 0;
 }
 
+/* What the writer must know of the request, such as which of its tools are in a namespace. A request
+ * that cannot be translated is answered all the same. */
+static void read_memo(struct request *r, struct translation *t)
+{
+    const to_pivot_fn to_pivot = surface_row(t->asked)->to_pivot;
+    const struct json *doc;
+    struct refusal why = {0};
+    struct json_writer w;
+    struct buf chat;
+    if (!to_pivot || json_parse(t->arena, r->call->body, &doc, NULL)) return;
+    buf_init(&chat, CHAT_MAX);
+    json_write_init(&w, &chat);
+    if (to_pivot(t, r->model, doc, &w, &why)) t->memo = NULL;
+    buf_fini(&chat);
+}
+
 static struct mock_voice *open_voice(struct request *r, const struct answer_writer_ops *ops)
 {
     struct arena *arena = r->call->arena;
@@ -377,13 +395,16 @@ static struct mock_voice *open_voice(struct request *r, const struct answer_writ
         .sent = r->path->surface,
         .model = r->model,
         .id = arena_printf(arena, "mock%08x", (unsigned)r->answer.number),
-        .created_us = r->answer.created * USEC_PER_SEC,
+        .created_us = clock_wall_us(),
         .began_us = loop_now(r->worker->loop),
         .stream = r->stream,
         .asks_usage = r->answer.with_usage,
         .prompt_estimate = r->answer.usage.prompt,
-        .memo = ops == &mock_chat_writer ? &r->knobs : NULL,
     };
+    if (ops == &mock_chat_writer)
+        v->t.memo = &r->knobs;
+    else
+        read_memo(r, &v->t);
     mock_voice_open(v, ops);
     return v;
 }
