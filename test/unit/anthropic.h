@@ -5,19 +5,10 @@
 #define HOSTLER_TEST_UNIT_ANTHROPIC_H
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "quoted.h"
 #include "translate.h"
-
-static inline char *json_of(const char *text)
-{
-    char *out = strdup(text);
-    assert_non_null(out);
-    for (char *p = out; *p; p++)
-        if (*p == '\'') *p = '"';
-    return out;
-}
 
 enum asked { WHOLE, STREAM, COUNT };
 
@@ -31,13 +22,12 @@ static inline void ask(struct told *told, enum asked asked, const char *members)
     char body[8192];
     int n = snprintf(body, sizeof body, "{'model':'asked',%s}", members);
     assert_true(n > 0 && (size_t)n < sizeof body);
-    char *json = json_of(body);
     if (asked == COUNT)
         translate_begin(&told->x, SURFACE_COUNT_MESSAGES, SURFACE_COUNT_CHAT, false);
     else
         translate_begin(&told->x, SURFACE_MESSAGES, SURFACE_CHAT, asked == STREAM);
-    told->chat = translate_ask(&told->x, json);
-    free(json);
+    told->x.t.ask_usage = true;
+    told->chat = translate_ask(&told->x, quoted(&told->x.arena, body));
 }
 
 /* What the chat has beside the model. `dropped`: names with commas between them. */
@@ -45,11 +35,10 @@ static inline void check_asked(enum asked asked, const char *members, const char
                                const char *dropped)
 {
     struct told told;
-    char *text = json_of(want);
     char all[8192], names[1024] = "";
     ask(&told, asked, members);
     if (!told.chat.ptr) fail_msg("%s: %" STR_FMT, members, STR_ARG(told.x.why.message));
-    snprintf(all, sizeof all, "{\"model\":\"served\",%s}", text);
+    snprintf(all, sizeof all, "{\"model\":\"served\",%s}", quoted(&told.x.arena, want));
     if (!str_eq(told.chat, str_of(all)))
         fail_msg("%s:\n%" STR_FMT "\n%s", members, STR_ARG(told.chat), all);
     for (unsigned i = 0; i < told.x.t.dropped_count; i++) {
@@ -58,7 +47,6 @@ static inline void check_asked(enum asked asked, const char *members, const char
     }
     assert_string_equal(names, dropped);
     translate_end(&told.x);
-    free(text);
 }
 
 /* The messages that become of some. */

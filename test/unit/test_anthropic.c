@@ -36,8 +36,8 @@ static void bodies_are_read(void **state)
         struct arena arena;
         struct refusal why = {0};
         struct ask ask = {.surface = SURFACE_MESSAGES};
-        char *body = json_of(rows[i].body);
         arena_init(&arena, SIZE_MAX, 256);
+        const char *body = quoted(&arena, rows[i].body);
         int err = dialect_anthropic.peek(&arena, str_of(body), &ask, &why);
         if (err != (rows[i].model ? 0 : ERR_INVALID)) fail_msg("%s: %d", body, err);
         if (rows[i].model) {
@@ -49,7 +49,6 @@ static void bodies_are_read(void **state)
             assert_true(str_eq(str_of(why.param), str_of(rows[i].param)));
         }
         arena_fini(&arena);
-        free(body);
     }
 }
 
@@ -285,7 +284,9 @@ static void check_error(const struct refusal *why, const char *want)
 {
     struct buf out, event;
     char frame[512];
-    char *json = json_of(want);
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX, 1024);
+    const char *json = quoted(&arena, want);
     buf_init(&out, 4096);
     buf_init(&event, 4096);
     dialect_anthropic.write_error(&out, why);
@@ -295,7 +296,7 @@ static void check_error(const struct refusal *why, const char *want)
     if (!str_eq(buf_str(&event), str_of(frame))) fail_msg("%" STR_FMT, STR_ARG(buf_str(&event)));
     buf_fini(&out);
     buf_fini(&event);
-    free(json);
+    arena_fini(&arena);
 }
 
 static void errors_have_the_dialects_shape(void **state)
@@ -353,7 +354,9 @@ static void check_models(unsigned count, const char *want)
     static const struct str ids[] = {STR_INIT("a"), STR_INIT("b/c")};
     struct buf out;
     struct json_writer w;
-    char *json = json_of(want);
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX, 1024);
+    const char *json = quoted(&arena, want);
     buf_init(&out, 4096);
     json_write_init(&w, &out);
     anthropic_begin_models(&w);
@@ -363,7 +366,7 @@ static void check_models(unsigned count, const char *want)
     assert_int_equal(json_write_end(&w), 0);
     if (!str_eq(buf_str(&out), str_of(json))) fail_msg("%" STR_FMT, STR_ARG(buf_str(&out)));
     buf_fini(&out);
-    free(json);
+    arena_fini(&arena);
 }
 
 static void models_are_listed(void **state)

@@ -214,16 +214,6 @@ static int put_output(struct request *q)
     return put_format(q, &at, "format", format);
 }
 
-static void put_stream(struct request *q)
-{
-    if (!q->t->stream) return;
-    json_write_bool_member(q->w, "stream", true);
-    json_write_key(q->w, "stream_options");
-    json_write_object(q->w);
-    json_write_bool_member(q->w, "include_usage", true);
-    json_write_object_end(q->w);
-}
-
 /* --- all of it --- */
 
 /* How an answer is made, which does not matter where tokens are counted. */
@@ -245,7 +235,7 @@ static int put_making(struct request *q)
         const struct json *v = json_get(q->body, fields[i].name);
         if (!anthropic__absent(v)) err = fields[i].put(q, v);
     }
-    put_stream(q);
+    if (!err) pivot_write_stream(q->t, q->w);
     return err;
 }
 
