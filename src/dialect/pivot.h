@@ -79,7 +79,7 @@ enum answer_kind {
     ANSWER_TEXT,      /* text: a piece of what is answered */
     ANSWER_REFUSAL,   /* text: a piece of why it is not */
     ANSWER_REASONING, /* text: a piece of what is thought */
-    ANSWER_SIGNATURE, /* text: proves the reasoning before it; replaces an earlier one */
+    ANSWER_SIGNATURE, /* text: proves the reasoning since the last one, or some that is not shown */
     ANSWER_REDACTED,  /* text: reasoning that only its maker can read */
     ANSWER_CALL,      /* call, id, name: a tool call begins */
     ANSWER_ARGUMENTS, /* call, text: a piece of its arguments, which are JSON in a string */
