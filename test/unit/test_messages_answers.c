@@ -105,14 +105,19 @@ static void thoughts_are_told_and_told_again_with_their_proofs(void **state)
         DELTA("0", "thinking_delta", "'thinking':'m'"),
         DELTA("0", "signature_delta", "'signature':'old'"),
         DELTA("0", "signature_delta", "'signature':'sig'"), STOP,
-        START("thinking", ",'thinking':'no proof'"), STOP,
         START("redacted_thinking", ",'data':'xyz'"), STOP,
         START("thinking", ",'thinking':'','signature':'alone'"), STOP,
         START("text", ",'text':'a'"), STOP, ENDS("end_turn")};
+    static const struct event unproved[] = {
+        START("redacted_thinking", ",'data':'xyz'"), STOP,
+        START("thinking", ",'thinking':'no proof'"), STOP,
+        START("text", ",'text':'a'"), STOP, ENDS("end_turn")};
+    CHECK_STREAM(unproved, NULL,
+                 CHUNK("'role':'assistant','content':null,'reasoning_content':'no proof'", "null")
+                 CHUNK("'content':'a'", "null") CHUNK("", "'stop'") DONE);
     CHECK_STREAM(events, NULL,
                  CHUNK("'role':'assistant','content':null,'reasoning_content':'h'", "null")
                  CHUNK("'reasoning_content':'m'", "null")
-                 CHUNK("'reasoning_content':'no proof'", "null")
                  CHUNK("'content':'a'", "null")
                  CHUNK("'thinking_blocks':[{'type':'thinking','thinking':'hm','signature':'sig'},"
                        "{'type':'redacted_thinking','data':'xyz'},"

@@ -13,7 +13,8 @@ struct source {
     bool has_pieces; /* and had pieces of arguments */
     int64_t index;   /* of that block */
     bool finished;
-    struct buf input; /* the call's arguments as its start gave them, as text in a string */
+    struct buf input;     /* the call's arguments as its start gave them, as text in a string */
+    struct buf signature; /* of the block of thoughts that is open, as told last */
 };
 
 static struct source *of(struct answer_source *s)
@@ -24,11 +25,13 @@ static struct source *of(struct answer_source *s)
 static void init(struct answer_source *s)
 {
     buf_init(&of(s)->input, ANSWER_HELD_MAX);
+    buf_init(&of(s)->signature, ANSWER_HELD_MAX);
 }
 
 static void fini(struct answer_source *s)
 {
     buf_fini(&of(s)->input);
+    buf_fini(&of(s)->signature);
 }
 
 static int put(const struct answer_sink *to, struct answer_event e)
@@ -69,11 +72,19 @@ static int put_block_text(struct source *s UNUSED, const struct json_span *block
     return put_text(to, ANSWER_TEXT, &block[BLOCK_TEXT]);
 }
 
-static int put_thoughts(struct source *s UNUSED, const struct json_span *block,
+/* Later ones replace it; it is told when its block ends. */
+static int keep_signature(struct source *s, const struct json_span *signature)
+{
+    if (inside(signature).len == 0) return 0;
+    buf_clear(&s->signature);
+    return buf_append(&s->signature, inside(signature));
+}
+
+static int put_thoughts(struct source *s, const struct json_span *block,
                         const struct answer_sink *to)
 {
     int err = put_text(to, ANSWER_REASONING, &block[BLOCK_THINKING]);
-    return err ? err : put_text(to, ANSWER_SIGNATURE, &block[BLOCK_SIGNATURE]);
+    return err ? err : keep_signature(s, &block[BLOCK_SIGNATURE]);
 }
 
 static int put_redacted(struct source *s UNUSED, const struct json_span *block,
@@ -111,10 +122,19 @@ static int put_arguments(struct source *s, struct str text, const struct answer_
                (struct answer_event){.kind = ANSWER_ARGUMENTS, .call = s->calls - 1, .text = text});
 }
 
+static int put_signature(struct source *s, const struct answer_sink *to)
+{
+    struct answer_event e = {.kind = ANSWER_SIGNATURE, .text = buf_str(&s->signature)};
+    int err = e.text.len ? put(to, e) : 0;
+    buf_clear(&s->signature);
+    return err;
+}
+
 /* Arguments are never empty: without any they are {}. */
 static int end_block(struct source *s, const struct answer_sink *to)
 {
-    if (!s->in_call) return 0;
+    int err = put_signature(s, to);
+    if (err || !s->in_call) return err;
     s->in_call = false;
     if (s->has_pieces) return 0;
     return put_arguments(s, buf_len(&s->input) ? buf_str(&s->input) : STR("{}"), to);
@@ -227,7 +247,7 @@ static int on_block_delta(struct source *s, const struct json_span *event,
         return ERR_INVALID;
     int err = put_text(to, ANSWER_TEXT, &fields[0]);
     if (!err) err = put_text(to, ANSWER_REASONING, &fields[1]);
-    if (!err) err = put_text(to, ANSWER_SIGNATURE, &fields[2]);
+    if (!err) err = keep_signature(s, &fields[2]);
     return err ? err : put_piece(s, event, &fields[3], to);
 }
 

@@ -6,12 +6,11 @@
 
 #include "dialect/pivot.h"
 
-/* Blocks of thoughts with their proofs, as they come. Those without one are forgotten. */
+/* Blocks of thoughts with their proofs, as they come; none where one lacks its proof. */
 struct chat_thoughts {
-    struct buf blocks;    /* JSON, with commas between */
-    struct buf text;      /* of the block that is open */
-    struct buf signature; /* its proof so far */
-    bool lost;            /* they are too large to be told again */
+    struct buf blocks; /* JSON, with commas between */
+    struct buf text;   /* what was thought and is not proved yet */
+    bool lost;         /* they cannot be told again, or are too large for that */
 };
 
 /* A tool call of a whole answer. */

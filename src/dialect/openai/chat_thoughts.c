@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-
 #include "base/err.h"
 #include "dialect/openai/chat_priv.h"
 
@@ -8,14 +6,18 @@ void chat__thoughts_init(struct chat_thoughts *th)
 {
     buf_init(&th->blocks, ANSWER_HELD_MAX);
     buf_init(&th->text, ANSWER_HELD_MAX);
-    buf_init(&th->signature, ANSWER_HELD_MAX);
 }
 
 void chat__thoughts_fini(struct chat_thoughts *th)
 {
     buf_fini(&th->blocks);
     buf_fini(&th->text);
-    buf_fini(&th->signature);
+}
+
+static void forget(struct chat_thoughts *th)
+{
+    th->lost = true;
+    chat__thoughts_fini(th);
 }
 
 /* Another block behind those that there are. */
@@ -25,47 +27,42 @@ static int append_block(struct chat_thoughts *th, const struct str *pieces, size
     return err ? err : chat__append(&th->blocks, pieces, count);
 }
 
-/* Ends the block that is open, which counts if it is proved. */
-static int close_block(struct chat_thoughts *th)
+static int add_block(struct chat_thoughts *th, struct str signature)
 {
     const struct str pieces[] = {STR("{\"type\":\"thinking\",\"thinking\":\""), buf_str(&th->text),
-                                 STR("\",\"signature\":\""), buf_str(&th->signature), STR("\"}")};
-    int err = buf_len(&th->signature) ? append_block(th, pieces, ARRAY_LEN(pieces)) : 0;
+                                 STR("\",\"signature\":\""), signature, STR("\"}")};
+    int err = append_block(th, pieces, ARRAY_LEN(pieces));
     buf_clear(&th->text);
-    buf_clear(&th->signature);
     return err;
-}
-
-static int add_text(struct chat_thoughts *th, struct str text)
-{
-    int err = buf_len(&th->signature) ? close_block(th) : 0;
-    return err ? err : buf_append(&th->text, text);
 }
 
 static int add_redacted(struct chat_thoughts *th, struct str data)
 {
     const struct str pieces[] = {STR("{\"type\":\"redacted_thinking\",\"data\":\""), data,
                                  STR("\"}")};
-    int err = close_block(th);
-    return err ? err : append_block(th, pieces, ARRAY_LEN(pieces));
+    return append_block(th, pieces, ARRAY_LEN(pieces));
 }
 
 static int take(struct chat_thoughts *th, const struct answer_event *e)
 {
     switch (e->kind) {
-    case ANSWER_REASONING: return add_text(th, e->text);
+    case ANSWER_REASONING: return buf_append(&th->text, e->text);
+    case ANSWER_SIGNATURE: return add_block(th, e->text);
     case ANSWER_REDACTED: return add_redacted(th, e->text);
-    case ANSWER_SIGNATURE: buf_clear(&th->signature); return buf_append(&th->signature, e->text);
-    default: return close_block(th);
+    default: return 0;
     }
 }
 
+/* Thoughts that end without a proof spoil all: what comes back of a turn must be all that was
+ * thought in it. */
 int chat__thoughts_take(struct chat_thoughts *th, const struct answer_event *e)
 {
+    bool goes_on = e->kind == ANSWER_REASONING || e->kind == ANSWER_SIGNATURE;
     if (th->lost) return 0;
     int err = take(th, e);
-    if (err != ERR_TOO_LARGE) return err;
-    th->lost = true;
-    chat__thoughts_fini(th);
-    return 0;
+    if (err == ERR_TOO_LARGE || (!goes_on && buf_len(&th->text))) {
+        forget(th);
+        return 0;
+    }
+    return err;
 }
