@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A runtime that speaks Anthropic's Messages: a chat becomes a request that Anthropic would take, or
- * is refused; what comes back becomes answers of every client's dialect. The first byte says which:
- * a chat's body begins with '{', events are lines behind another byte. */
+/* A runtime that speaks Anthropic's Messages: what clients ask becomes a request that Anthropic would
+ * take, or is refused; what comes back becomes answers of every client's dialect. The first byte
+ * says which: a request begins with '{', events are lines behind another byte. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -186,12 +186,26 @@ static void count(struct str body, enum surface sent)
     arena_fini(&arena);
 }
 
-/* Through the writer of each client that a Messages runtime may serve. */
+/* --- both, for each client that a Messages runtime may serve --- */
+
+static bool is_served(int asked)
+{
+    uint32_t ways = surface_ways((enum surface)asked);
+    return asked != SURFACE_MESSAGES && ways & SURFACE_BIT(SURFACE_MESSAGES);
+}
+
+static void ask_all(struct str body)
+{
+    for (int asked = 0; asked < SURFACE_COUNT; asked++)
+        if (is_served(asked)) ask(body, (enum surface)asked, SURFACE_MESSAGES);
+    ask(body, SURFACE_COUNT_CHAT, SURFACE_COUNT_MESSAGES);
+    ask(body, SURFACE_COUNT_CHAT, SURFACE_COUNT_TOKENIZE);
+}
+
 static void answer_all(struct str lines)
 {
     for (int asked = 0; asked < SURFACE_COUNT; asked++) {
-        if (asked == SURFACE_MESSAGES) continue;
-        if (!(surface_ways((enum surface)asked) & SURFACE_BIT(SURFACE_MESSAGES))) continue;
+        if (!is_served(asked)) continue;
         answer(lines, (enum surface)asked, true);
         answer(lines, (enum surface)asked, false);
     }
@@ -205,13 +219,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(copy);
     if (size) memcpy(copy, data, size);
     struct str text = str_n(copy, size);
-    if (size && copy[0] == '{') {
-        ask(text, SURFACE_CHAT, SURFACE_MESSAGES);
-        ask(text, SURFACE_COUNT_CHAT, SURFACE_COUNT_MESSAGES);
-        ask(text, SURFACE_COUNT_CHAT, SURFACE_COUNT_TOKENIZE);
-    } else if (size) {
+    if (size && copy[0] == '{')
+        ask_all(text);
+    else if (size)
         answer_all(str_skip(text, 1));
-    }
     free(copy);
     return 0;
 }
