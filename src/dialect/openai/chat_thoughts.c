@@ -60,9 +60,7 @@ int chat__thoughts_take(struct chat_thoughts *th, const struct answer_event *e)
     bool goes_on = e->kind == ANSWER_REASONING || e->kind == ANSWER_SIGNATURE;
     if (th->lost) return 0;
     int err = take(th, e);
-    if (err == ERR_TOO_LARGE || (!goes_on && buf_len(&th->text))) {
-        forget(th);
-        return 0;
-    }
-    return err;
+    if (err && err != ERR_TOO_LARGE) return err;
+    if (err || (!goes_on && buf_len(&th->text))) forget(th);
+    return 0;
 }
