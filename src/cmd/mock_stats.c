@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "json/write.h"
 
-enum { RECORD_BYTES = 1024 * 1024, RECORD_BODY = 64 * 1024 };
+enum { RECORD_BYTES = 8 << 20, RECORD_BODY = 1 << 20 };
 
 /* The counters in the order of /mock/stats. */
 static const struct counter {
