@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/base64.h"
 #include "base/err.h"
 #include "base/rand.h"
 #include "json/write.h"
@@ -324,33 +325,12 @@ int answer_frame_done(struct buf *out)
 
 /* --- embeddings --- */
 
-/* RFC 4648 base64 of bytes, between quotes. */
-static int append_base64(struct buf *out, const unsigned char *p, size_t n)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *at;
-    int err = buf_reserve(out, 4 * ((n + 2) / 3), &at);
-    if (err) return err;
-    size_t size = 4 * ((n + 2) / 3);
-    for (; n > 0; p += 3) {
-        size_t k = MIN(n, (size_t)3);
-        uint32_t v = (uint32_t)p[0] << 16 | (k > 1 ? (uint32_t)p[1] << 8 : 0) | (k > 2 ? p[2] : 0);
-        *at++ = digits[v >> 18];
-        *at++ = digits[v >> 12 & 63];
-        *at++ = k > 1 ? digits[v >> 6 & 63] : '=';
-        *at++ = k > 2 ? digits[v & 63] : '=';
-        n -= k;
-    }
-    buf_commit(out, size);
-    return 0;
-}
-
 static void write_base64(struct json_writer *w, const float *values, size_t length)
 {
     struct buf text;
     buf_init(&text, length * sizeof *values * 2 + 8);
-    if (append_base64(&text, (const unsigned char *)values, length * sizeof *values) && !w->err)
-        w->err = -ENOMEM;
+    struct str bytes = str_n((const char *)values, length * sizeof *values);
+    if (base64_append(&text, bytes) && !w->err) w->err = -ENOMEM;
     json_write_str(w, buf_str(&text));
     buf_fini(&text);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base: str and utf8. */
+/* base: str, utf8 and base64. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "base/utf8.h"
@@ -243,6 +244,40 @@ static void utf8_holding_back(void **state)
         if (utf8_complete(str_of(cases[i].text)) != cases[i].complete) fail_msg("case %zu", i);
 }
 
+static void base64_both_ways(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {{"", ""},
+                                          {"f", "Zg=="},
+                                          {"fo", "Zm8="},
+                                          {"foo", "Zm9v"},
+                                          {"foob", "Zm9vYg=="},
+                                          {"fooba", "Zm9vYmE="},
+                                          {"\xff\xfe", "//4="},
+                                          {"\xfb\xef\xbe", "++++"}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct str bytes = str_of(rows[i][0]), text = str_of(rows[i][1]);
+        char room[BASE64_ROOM(16)];
+        struct buf out;
+        buf_init(&out, 64);
+        assert_int_equal(base64_append(&out, bytes), 0);
+        assert_true(str_eq(buf_str(&out), text));
+        assert_int_equal(base64_read(text, room), bytes.len);
+        assert_memory_equal(room, bytes.ptr, bytes.len);
+        buf_fini(&out);
+    }
+}
+
+static void base64_that_is_none(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {"Z", "Zm9vY", "Zm-v", "Zg==Zg==", "Zm 9v", "===", "Z==="};
+    char room[BASE64_ROOM(16)];
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_int_equal(base64_read(str_of(rows[i]), room), ERR_SYNTAX);
+    assert_int_equal(base64_read(STR("Zg"), room), 1); /* without padding */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +291,8 @@ int main(void)
         cmocka_unit_test(real_numbers),
         cmocka_unit_test(duplicate),
         cmocka_unit_test(utf8_all_characters),
+        cmocka_unit_test(base64_both_ways),
+        cmocka_unit_test(base64_that_is_none),
         cmocka_unit_test(utf8_short_sequences),
         cmocka_unit_test(utf8_broken),
         cmocka_unit_test(utf8_holding_back),
