@@ -43,6 +43,10 @@ struct translation {
     bool ask_usage;           /* the runtime's stream is asked for it; see pivot_write_stream */
     uint64_t prompt_estimate; /* tokens, where the answer must tell before it knows */
 
+    /* What the client's dialect is told of earlier requests, set before this one is translated; of
+     * Responses a struct responses_past (responses/responses.h), or NULL. */
+    const void *past;
+
     /* What the client's dialect keeps of the request for its writer (made by to_pivot), or NULL. */
     const void *memo;
 
