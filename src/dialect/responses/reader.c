@@ -76,6 +76,15 @@ static void see_number(const struct json_member *m, struct event_facts *facts)
     if (facts->mark && json_span_i64(&value, &n) && n >= 0) facts->mark->next = (uint64_t)n + 1;
 }
 
+/* Of an event `error`, some runtimes nest what it says. */
+static void see_error(const struct json_member *m, struct event_facts *facts)
+{
+    static const struct str names[] = {STR_INIT("message")};
+    struct json_span value = json_skim_value(m->value), message[1];
+    if (!json_scan_span(&value, names, 1, message, NULL) && message[0].type == JSON_STRING)
+        facts->error_message = message[0];
+}
+
 static void see_member(const struct json_member *m, struct event_facts *facts)
 {
     if (json_member_is(m, STR("type"))) {
@@ -87,6 +96,8 @@ static void see_member(const struct json_member *m, struct event_facts *facts)
     } else if (json_member_is(m, STR("response"))) {
         struct json_span value = json_skim_value(m->value);
         if (value.type == JSON_OBJECT) see_response(value.raw, facts);
+    } else if (json_member_is(m, STR("error"))) {
+        see_error(m, facts);
     } else if (json_member_is(m, STR("message"))) {
         struct json_span value = json_skim_value(m->value); /* of an event `error` */
         if (value.type == JSON_STRING) facts->error_message = value;
