@@ -10,6 +10,7 @@
 #include "dialect/openai/chat.h"
 #include "dialect/openai/count.h"
 #include "dialect/openai/vectors.h"
+#include "dialect/responses/responses.h"
 
 /* A row reads best as one line. */
 /* clang-format off */
@@ -23,7 +24,8 @@ static const struct surface_row rows[SURFACE_COUNT] = {
                             .source = &openai_vectors_source},
     [SURFACE_RERANK] = {.name = "rerank", .path = STR_INIT("/rerank"), .dialect = &dialect_openai},
     [SURFACE_TEMPLATE] = {.name = "template", .path = STR_INIT("/apply-template"), .beside = true, .own = true, .dialect = &dialect_openai},
-    [SURFACE_RESPONSES] = {.name = "responses", .path = STR_INIT("/responses"), .streams = true, .dialect = &dialect_responses},
+    [SURFACE_RESPONSES] = {.name = "responses", .path = STR_INIT("/responses"), .streams = true, .dialect = &dialect_responses,
+                           .to_pivot = responses_to_pivot, .writer = &responses_writer},
     [SURFACE_MESSAGES] = {.name = "messages", .path = STR_INIT("/messages"), .streams = true, .dialect = &dialect_anthropic,
                           .to_pivot = anthropic_to_pivot, .writer = &anthropic_writer, .from_pivot = anthropic_from_pivot, .source = &anthropic_source},
     [SURFACE_OLLAMA_CHAT] = {.name = "ollama chat", .path = STR_INIT("/api/chat"), .beside = true, .streams = true, .dialect = &dialect_ollama,
@@ -38,7 +40,8 @@ static const struct surface_row rows[SURFACE_COUNT] = {
                                    .to_pivot = ollama_embeddings_to_pivot, .writer = &ollama_embeddings_writer},
     [SURFACE_COUNT_CHAT] = {.name = "chat input tokens", .path = STR_INIT("/chat/completions/input_tokens"), .own = true, .dialect = &dialect_openai,
                             .to_pivot = openai_to_pivot, .writer = &count_writer, .source = &count_source},
-    [SURFACE_COUNT_RESPONSES] = {.name = "responses input tokens", .path = STR_INIT("/responses/input_tokens"), .own = true, .dialect = &dialect_responses},
+    [SURFACE_COUNT_RESPONSES] = {.name = "responses input tokens", .path = STR_INIT("/responses/input_tokens"), .own = true, .dialect = &dialect_responses,
+                                 .to_pivot = responses_to_pivot, .writer = &responses_count_writer},
     [SURFACE_COUNT_MESSAGES] = {.name = "count tokens", .path = STR_INIT("/messages/count_tokens"), .own = true, .dialect = &dialect_anthropic,
                                 .to_pivot = anthropic_to_pivot, .writer = &count_writer, .from_pivot = anthropic_from_pivot, .source = &count_source},
     [SURFACE_COUNT_TOKENIZE] = {.name = "tokenize", .path = STR_INIT("/tokenize"), .beside = true, .own = true, .dialect = &dialect_openai,
