@@ -26,7 +26,7 @@ static const struct runtime_kind kinds[] = {
     {STR_INIT("tgi"), HAS(CHAT) | HAS(COMPLETIONS)},
     {STR_INIT("trt-llm"), HAS(CHAT) | HAS(COMPLETIONS)},
     {STR_INIT("openrouter"), OPENAI | HAS(RESPONSES) | HAS(MESSAGES)},
-    {STR_INIT("azure"), OPENAI | HAS(RESPONSES), .key = KEY_API_KEY},
+    {STR_INIT("azure"), OPENAI | HAS(RESPONSES), .key = KEY_API_KEY, .keeps_responses = true},
     {STR_INIT("mistral"), HAS(CHAT) | HAS(EMBEDDINGS), .no_usage = true},
     {STR_INIT("groq"), HAS(CHAT) | HAS(RESPONSES)},
     {STR_INIT("anthropic"), HAS(MESSAGES) | HAS(COUNT_MESSAGES), .key = KEY_X_API_KEY,

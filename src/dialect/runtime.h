@@ -13,6 +13,7 @@ struct runtime_kind {
     struct str name;   /* in the setting `kind` */
     uint32_t surfaces; /* what it answers, as a set */
     enum runtime_key key;
+    bool keeps_responses; /* clients may come back to its responses by their ids */
     bool no_usage; /* refuses to be asked for the usage of streams, or always tells it */
     /* fields that each request gets which has none by that name; name empty: none */
     struct http_field fields[1];

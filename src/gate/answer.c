@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "dialect/surface.h"
 #include "gate/forward.h"
+#include "gate/history.h"
 
 enum { PING_US = 15 * USEC_PER_SEC };
 
@@ -15,6 +16,7 @@ enum { PING_US = 15 * USEC_PER_SEC };
 enum step answer_whole(struct attempt *a, const struct str *out, unsigned n)
 {
     /* Unless it was reported with the head. */
+    if (a->keeps && !a->relay.error && a->fetch.head->status < 400) history_keep(a->history, a);
     attempt_report(a, a->relay.error ? VERDICT_ERROR : VERDICT_OK, 0, NULL);
     endpoint_give_back(&a->grant, exchange_now(a->x));
     call_write(a->x->call, out, n, true);

@@ -38,6 +38,7 @@ static int convert(struct attempt *a, const struct endpoint *e, struct refusal *
     lane_new_id(x->lane, id);
     c->request = (struct translation){
         .arena = arena,
+        .past = x->past,
         .asked = x->ask.surface,
         .sent = a->surface,
         .model = x->ask.model,
@@ -67,7 +68,9 @@ static int splice(struct attempt *a, const struct endpoint *e)
 static int choose_surface(struct attempt *a, const struct endpoint *e)
 {
     end_conversion(a);
-    a->surface = surface_choose(a->x->ask.surface, e->surfaces);
+    enum surface asked = a->x->ask.surface;
+    uint32_t none = a->x->past ? SURFACE_BIT(asked) : 0; /* it must be told what was */
+    a->surface = surface_choose(asked, e->surfaces & ~none);
     if (a->surface == a->x->ask.surface || a->surface == SURFACE_NONE) return 0;
     a->conversion = arena_try_zero(a->x->call->arena, sizeof *a->conversion);
     return a->conversion ? 0 : -ENOMEM;
@@ -140,7 +143,10 @@ bool attempt_read_as(struct attempt *a, const struct http_head *head)
     const struct dialect *dialect =
         a->conversion ? surface_row(a->surface)->dialect : a->x->match.dialect;
     relay_init(&a->relay, dialect->reader, is_stream, a->x->ask.stream && !a->x->ask.asks_usage);
-    if (!a->conversion || head->status >= 400) return is_stream;
+    bool good = head->status < 400;
+    a->relay.keeps =
+        a->keeps && good && !a->conversion && !a->grant.endpoint->kind->keeps_responses;
+    if (!a->conversion || !good) return is_stream;
     translator_fini(&a->conversion->answer);
     if (translator_init(&a->conversion->answer, &a->conversion->request)) a->relay.starved = true;
     relay_translate(&a->relay, &a->conversion->answer);

@@ -15,14 +15,18 @@ struct conversion {
     struct translator answer;
 };
 
+struct history;
+
 /* Embedded in who makes attempts, one after the other. What stands below `grant` is of the last
  * one. */
 struct attempt {
     struct exchange *x;
-    unsigned count; /* attempts begun */
-    bool again;     /* the next one is the last one again, at the same endpoint */
-    bool fresh;     /* ... on a new connection */
-    bool no_usage;  /* the endpoint seems to refuse to be asked for usage */
+    unsigned count;          /* attempts begun */
+    struct history *history; /* of a request for a response; NULL: of another */
+    bool keeps;              /* the answer is to be kept */
+    bool again;              /* the next one is the last one again, at the same endpoint */
+    bool fresh;              /* ... on a new connection */
+    bool no_usage;           /* the endpoint seems to refuse to be asked for usage */
 
     struct grant grant;       /* the credit; endpoint NULL: none is held */
     struct str endpoint_name; /* for messages; on the call's arena */

@@ -65,6 +65,8 @@ struct exchange {
     struct ask ask;
     const struct service *asked; /* the service of the model's name; NULL: none yet */
     void *mine;                  /* the handler's own state, on the call's arena */
+    const void *past; /* what the request goes on from (dialect/pivot.h), or NULL; with it
+                                  * no runtime gets the client's own bytes */
 
     bool no_retry; /* a refusal tells the client not to try again */
     bool settled;

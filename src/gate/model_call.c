@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "dialect/surface.h"
 #include "gate/answer.h"
+#include "gate/history.h"
 #include "gate/model_call_priv.h"
 
 static struct model_call *of(const struct exchange *x)
@@ -169,6 +170,21 @@ static enum step (*const steps[MODEL_CALL_STATE_COUNT])(struct model_call *m) = 
     [MODEL_CALL_RELAY] = step_relay,
 };
 
+static int open_history(struct model_call *m)
+{
+    struct exchange *x = m->x;
+    struct history *h;
+    int err = history_open(x, &h);
+    m->attempt.history = h;
+    m->attempt.keeps = h && h->wants.store;
+    if (h && h->found) {
+        x->past = &h->past;
+        m->admission.surfaces &= ~SURFACE_BIT(x->ask.surface);
+    }
+    if (err) history_close(h);
+    return err;
+}
+
 static int on_begin(struct exchange *x)
 {
     struct model_call *m = arena_try_zero(x->call->arena, sizeof *m);
@@ -178,7 +194,7 @@ static int on_begin(struct exchange *x)
     m->admission.surfaces = surface_ways(x->ask.surface);
     buf_init(&m->held, HELD_MAX);
     x->mine = m;
-    return 0;
+    return open_history(m);
 }
 
 static enum step on_step(struct exchange *x)
@@ -262,6 +278,7 @@ static void on_settle(struct exchange *x)
     attempt_end(&m->attempt);
     leave_queue(m);
     relay_fini(&m->attempt.relay);
+    history_close(m->attempt.history);
     buf_fini(&m->held);
 }
 

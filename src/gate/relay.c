@@ -18,6 +18,7 @@ void relay_init(struct relay *r, const struct answer_reader *reader, bool is_str
     buf_init(&r->joined, RELAY_EVENT_MAX);
     buf_init(&r->made, RELAY_EVENT_MAX + 16);
     buf_init(&r->whole, ANSWER_HELD_MAX);
+    buf_init(&r->kept, ANSWER_HELD_MAX);
     json_find_init(&r->find, reader->usage_member, RELAY_USAGE_MAX);
 }
 
@@ -28,6 +29,7 @@ void relay_fini(struct relay *r)
     buf_fini(&r->joined);
     buf_fini(&r->made);
     buf_fini(&r->whole);
+    buf_fini(&r->kept);
     json_find_fini(&r->find);
 }
 
@@ -90,6 +92,14 @@ static void take_note(struct relay *r, const struct event_facts *facts)
     if (facts->error_message.type != JSON_NONE) r->error_message = facts->error_message;
 }
 
+/* All of it or nothing. */
+static void keep(struct relay *r, struct str bytes)
+{
+    if (!buf_append(&r->kept, bytes)) return;
+    r->keeps = false;
+    buf_release(&r->kept);
+}
+
 /* Looks into data, of an event that is called an error or not. False when it is to be left out.
  * *hole: of the data, to be left out. */
 static bool pass_news(struct relay *r, struct str data, bool error, struct str *hole)
@@ -98,6 +108,7 @@ static bool pass_news(struct relay *r, struct str data, bool error, struct str *
     r->reader->read_event(data, r->strip_usage, &look);
     take_note(r, &look);
     if (look.last) r->done = r->content = true;
+    if (look.last && r->keeps) keep(r, look.whole);
     if (look.error || error) {
         r->error = true;
         return true;
@@ -379,6 +390,7 @@ static unsigned feed_whole(struct relay *r, struct str in, bool last, struct str
 {
     if (in.len) json_find_feed(&r->find, in);
     if (r->translator && buf_append(&r->whole, in)) r->alien = true;
+    if (r->keeps) keep(r, in);
     if (last && !r->alien) end_whole(r);
     out[0] = in;
     return r->translator ? 0 : in.len ? 1 : 0;

@@ -48,6 +48,8 @@ struct relay {
     struct buf joined;     /* the data of an event with several lines */
     struct buf made;       /* an event that was made of a body which is none */
     struct buf whole;      /* a body that is no stream and must be read as a whole */
+    bool keeps;            /* what is relayed is also kept: */
+    struct buf kept;       /* the whole answer, when it is complete; empty: it was too large */
     struct json_find find; /* usage in a JSON body, or in a large event */
 };
 

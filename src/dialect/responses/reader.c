@@ -95,6 +95,7 @@ static void see_member(const struct json_member *m, struct event_facts *facts)
         if (m->value.len && m->value.ptr[0] == '"') facts->piece = m->value;
     } else if (json_member_is(m, STR("response"))) {
         struct json_span value = json_skim_value(m->value);
+        facts->whole = value.raw; /* of the last event it is that */
         if (value.type == JSON_OBJECT) see_response(value.raw, facts);
     } else if (json_member_is(m, STR("error"))) {
         see_error(m, facts);
