@@ -116,11 +116,25 @@ void translator_fini(struct translator *tr)
     *tr = (struct translator){0};
 }
 
+/* After a failure nothing of what it was about is left, so that a client has whole events. */
+static int settle(struct translator *tr, size_t before, int err)
+{
+    if (err) tr->out.end = tr->out.start + before;
+    return err;
+}
+
+static int put_own(struct translator *tr, const struct answer_event *e)
+{
+    size_t before = buf_len(&tr->out);
+    return settle(tr, before, tr->writer->ops->put(tr->writer, e, &tr->out));
+}
+
 int translator_event(struct translator *tr, struct str name, struct str data)
 {
     struct answer_sink sink = sink_of(tr);
+    size_t before = buf_len(&tr->out);
     tr->puts = 0;
-    return tr->source->ops->event(tr->source, name, data, &sink);
+    return settle(tr, before, tr->source->ops->event(tr->source, name, data, &sink));
 }
 
 bool translator_is_piece(const struct translator *tr, const char *piece)
@@ -133,23 +147,24 @@ bool translator_is_piece(const struct translator *tr, const char *piece)
 int translator_again(struct translator *tr, struct str piece)
 {
     tr->like.text = piece;
-    return tr->writer->ops->put(tr->writer, &tr->like, &tr->out);
+    return put_own(tr, &tr->like);
 }
 
 int translator_whole(struct translator *tr, struct str body)
 {
     struct answer_sink sink = sink_of(tr);
-    return tr->source->ops->whole(tr->source, body, &sink);
+    size_t before = buf_len(&tr->out);
+    return settle(tr, before, tr->source->ops->whole(tr->source, body, &sink));
 }
 
 int translator_end(struct translator *tr, const struct usage *usage)
 {
     struct answer_event e = {.kind = ANSWER_END, .usage = *usage};
-    return tr->writer->ops->put(tr->writer, &e, &tr->out);
+    return put_own(tr, &e);
 }
 
 int translator_fail(struct translator *tr, const struct refusal *why)
 {
     struct answer_event e = {.kind = ANSWER_ERROR, .refusal = why};
-    return tr->writer->ops->put(tr->writer, &e, &tr->out);
+    return put_own(tr, &e);
 }

@@ -210,6 +210,12 @@ static void note(struct relay *r, int err)
     if (err == ERR_INVALID || err == ERR_TOO_LARGE) r->alien = true;
 }
 
+/* Part of what the client should have got could not be made. */
+static bool lost(const struct relay *r)
+{
+    return r->translator && (r->starved || r->alien);
+}
+
 /* The error that the last event told, for the client. */
 static int translate_error(struct relay *r)
 {
@@ -375,9 +381,19 @@ static unsigned give_made(struct relay *r, struct str out[RELAY_SLICES])
 
 /* --- whole bodies --- */
 
+/* What the body says of usage. */
+static struct str whole_usage(struct relay *r)
+{
+    struct json_span usage[1];
+    if (!r->translator) return json_find_value(&r->find);
+    bool there = json_scan(buf_str(&r->whole), &r->reader->usage_member, 1, usage, NULL) == 0 &&
+                 usage[0].type == JSON_OBJECT;
+    return there ? usage[0].raw : STR("");
+}
+
 static void end_whole(struct relay *r)
 {
-    struct str usage = json_find_value(&r->find);
+    struct str usage = whole_usage(r);
     if (usage.len) r->reader->read_usage(usage, &r->usage);
     if (!r->translator) return;
     int err = translator_whole(r->translator, buf_str(&r->whole));
@@ -388,10 +404,12 @@ static void end_whole(struct relay *r)
 /* A body that is translated is kept until it has been read. */
 static unsigned feed_whole(struct relay *r, struct str in, bool last, struct str out[RELAY_SLICES])
 {
-    if (in.len) json_find_feed(&r->find, in);
-    if (r->translator && buf_append(&r->whole, in)) r->alien = true;
+    if (r->translator)
+        note(r, buf_append(&r->whole, in));
+    else if (in.len)
+        json_find_feed(&r->find, in);
     if (r->keeps) keep(r, in);
-    if (last && !r->alien) end_whole(r);
+    if (last && !lost(r)) end_whole(r);
     out[0] = in;
     return r->translator ? 0 : in.len ? 1 : 0;
 }
@@ -405,7 +423,7 @@ unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RE
         n = feed_whole(r, in, last, out);
     } else {
         if (in.len && !r->starved && !r->alien) n = feed_events(r, in, out);
-        if (last && !r->alien) n = end_events(r, out, n);
+        if (last && !lost(r)) n = end_events(r, out, n);
     }
     return r->translator ? give_made(r, out) : n;
 }
@@ -419,5 +437,5 @@ bool relay_cut(const struct relay *r)
 {
     unsigned count = (unsigned)__builtin_popcountll(r->ended);
     bool ended = count >= MAX(r->wanted, 1u) && !(r->begun & ~r->ended);
-    return r->is_stream && !(r->done || r->error || ended);
+    return r->is_stream && (lost(r) || !(r->done || r->error || ended));
 }

@@ -73,7 +73,7 @@ static void found(const struct route *r, const struct http_head *head, struct ro
 int routes_match(const struct route *routes, size_t count, const struct http_head *head,
                  struct arena *arena, struct route_match *out)
 {
-    *out = (struct route_match){.rest = without_version(head->path)};
+    *out = (struct route_match){.rest = without_version(head->path), .dialect = &dialect_openai};
     for (size_t i = 0; i < count; i++) {
         const struct route *r = &routes[i];
         bool fits;

@@ -38,10 +38,17 @@ struct scenario {
     const char *models; /* for gateway_new */
     void (*act)(struct play *p);
     const char *const *pieces; /* what a runtime sends for a stream; NULL: `stream_pieces` */
-    const char *headers;       /* of every request */
-    size_t window;             /* of clients; 0: without end */
-    unsigned failing;          /* so many requests are answered by 500 first */
-    bool mixed;                /* who gets an answer depends on whom the failure hits */
+    const char *text;          /* what it sends else; NULL: JSON_TEXT */
+    /* of act_translated: where the client asks and how, for a stream, for one answer, and so that
+     * the runtime refuses */
+    const char *path, *streamed, *plain, *bad;
+    /* what a stream's error begins with, what is in its end, what an error's body begins with; NULL:
+     * as in OpenAI's chat */
+    const char *error, *end, *refused;
+    const char *headers; /* of every request */
+    size_t window;       /* of clients; 0: without end */
+    unsigned failing;    /* so many requests are answered by 500 first */
+    bool mixed;          /* who gets an answer depends on whom the failure hits */
 };
 
 struct play {
@@ -62,6 +69,7 @@ struct record {
     bool left; /* the client had gone by itself */
 };
 
+static const struct scenario *playing;
 static char label[200]; /* of the run in progress, for whoever reports a death */
 
 /* --- peers, some of which may be gone --- */
@@ -88,7 +96,8 @@ static void ask(struct play *p, struct sim_peer *c, const char *headers, const c
 {
     char all[500];
     snprintf(all, sizeof all, "%s%s", p->scenario->headers ? p->scenario->headers : "", headers);
-    if (is_there(c)) gateway_ask(c, all, body);
+    const char *path = p->scenario->path ? p->scenario->path : "/v1/chat/completions";
+    if (is_there(c)) gateway_post(c, path, all, body);
 }
 
 /* --- runtimes --- */
@@ -136,10 +145,12 @@ static bool answer(struct play *p, unsigned n)
     if (p->failed < p->scenario->failing) {
         p->failed++;
         up_json(up, 500, "", "{}");
+    } else if (str_find(asked, STR("x-bad")) >= 0) {
+        up_json(up, 400, "", "{\"error\":{\"message\":\"not that\"}}");
     } else if (str_find(asked, STR("\"stream\":true")) >= 0) {
         send_stream(p, up);
     } else {
-        up_json(up, 200, "x-runtime: r\r\n", JSON_TEXT);
+        up_json(up, 200, "x-runtime: r\r\n", p->scenario->text ? p->scenario->text : JSON_TEXT);
     }
     return true;
 }
@@ -162,6 +173,17 @@ static void act_plain(struct play *p)
     ask(p, client(p), "", ASK_PLAIN);
     serve_all(p);
     ask(p, p->clients[0], "", ASK_PLAIN); /* on both connections once more */
+    serve_all(p);
+}
+
+/* In the words of another dialect: streamed, whole, and with an error. */
+static void act_translated(struct play *p)
+{
+    ask(p, client(p), "", p->scenario->streamed);
+    serve_all(p);
+    ask(p, client(p), "", p->scenario->plain);
+    serve_all(p);
+    ask(p, client(p), "", p->scenario->bad);
     serve_all(p);
 }
 
@@ -340,6 +362,33 @@ static void act_reload(struct play *p)
     serve_all(p);
 }
 
+#define SAYS_TEXT(text)                                                                                                                   \
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"" text \
+    "\"}}\n\n"
+static const char *const messages_pieces[] = {
+    SSE_HEAD,
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n",
+    "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n",
+    SAYS_TEXT("a") SAYS_TEXT("b"),
+    SAYS_TEXT(
+        "c") "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\n",
+    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+    LAST_CHUNK,
+    NULL};
+#define MESSAGE_TEXT \
+    "{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}],\"stop_reason\":\"end_turn\",\"usage\":{\"input_tokens\":3,\"output_tokens\":2}}"
+
+static const char *const call_pieces[] = {
+    SSE_HEAD,
+    EVENT("a"),
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"call_1\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}]}\n\n",
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{}\"}}]}}]}\n\n",
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n" USAGE_EVENT,
+    DONE_EVENT,
+    LAST_CHUNK,
+    NULL};
+
 static const char *const held_pieces[] = {
     SSE_HEAD,
     ": ping\n\n",
@@ -412,9 +461,54 @@ static const struct scenario scenarios[] = {
     {.name = "cut", .models = ONE, .act = act_stream, .pieces = cut_pieces},
     {.name = "object", .models = ONE, .act = act_stream, .pieces = object_pieces},
     {.name = "lines", .models = ONE, .act = act_stream, .pieces = lines_pieces},
+    {.name = "messages",
+     .models = ONE,
+     .act = act_translated,
+     .pieces = call_pieces,
+     .path = "/v1/messages",
+     .streamed =
+         "{\"model\":\"m\",\"max_tokens\":9,\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"context_management\":{}}",
+     .plain =
+         "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}]}]}",
+     .bad =
+         "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"x-bad\"}]}",
+     .error = "event: error\n",
+     .refused = "{\"type\":\"error\"",
+     .end = "message_stop"},
+    {.name = "responses",
+     .models = ONE,
+     .act = act_translated,
+     .pieces = call_pieces,
+     .path = "/v1/responses",
+     .streamed =
+         "{\"model\":\"m\",\"stream\":true,\"input\":\"x\",\"tools\":[{\"type\":\"namespace\",\"name\":\"n\",\"tools\":[{\"name\":\"f\"}]}]}",
+     .plain = "{\"model\":\"m\",\"input\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+     .bad = "{\"model\":\"m\",\"input\":\"x-bad\"}",
+     .error = "event: response.failed\n",
+     .end = "response.completed"},
+    {.name = "on messages",
+     .models =
+         "  - name: m\n    endpoints: [{ url: 'http://10.0.0.1:80/v1', name: a, kind: anthropic }]\n",
+     .act = act_translated,
+     .pieces = messages_pieces,
+     .text = MESSAGE_TEXT,
+     .streamed =
+         "{\"model\":\"m\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+     .plain = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+     .bad = "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x-bad\"}]}"},
 };
 
 /* --- one run --- */
+
+/* No two runs have the same ids. */
+static void hide_ids(char *bytes, size_t len)
+{
+    for (size_t at = 0, from = 0; at <= len; at++) {
+        if (at < len && strchr("0123456789abcdef", bytes[at])) continue;
+        if (at - from >= 16) memset(bytes + from, '0', at - from);
+        from = at + 1;
+    }
+}
 
 static struct record record_of(const struct sim_peer *c)
 {
@@ -422,9 +516,10 @@ static struct record record_of(const struct sim_peer *c)
     char *bytes = malloc(got.len + 1);
     memcpy(bytes, got.ptr ? got.ptr : "", got.len);
     bytes[got.len] = '\0';
+    hide_ids(bytes, got.len);
     for (char *at = bytes;
-         (at = strstr(at, "\"created\":"));) /* no two runs begin at the same time */
-        for (at += 10; *at >= '0' && *at <= '9'; at++)
+         (at = strstr(at, "\"created"));) /* no two runs begin at the same time */
+        for (at = strchr(at, ':') + 1; *at >= '0' && *at <= '9'; at++)
             *at = '0';
     return (struct record){bytes, got.len, c->closed, c->closed_by_reset, c->ending && !c->broken};
 }
@@ -445,7 +540,7 @@ static void settle(struct play *p)
 static void check_later_request(struct play *p)
 {
     struct sim_peer *c = gateway_client(p->g);
-    ask(p, c, "", ASK_PLAIN);
+    ask(p, c, "", p->scenario->plain ? p->scenario->plain : ASK_PLAIN);
     serve_all(p);
     struct sim_answer a;
     sim_answer(sim_got(c), false, false, &a);
@@ -459,6 +554,7 @@ static unsigned run(const struct scenario *s, enum fault_kind kind, uint64_t n, 
                     struct record out[CLIENTS_MAX])
 {
     struct play p = {.scenario = s};
+    playing = s;
     snprintf(label, sizeof label, "%s:%s:%llu%s", s->name, fault_name(kind), (unsigned long long)n,
              onward ? "+" : "");
     p.g = gateway_new(s->models);
@@ -492,13 +588,14 @@ static bool is_stream(const struct sim_answer *a)
  * then an error. */
 static const char *judge_stream(struct str body, struct str right)
 {
-    ptrdiff_t error = str_find(body, STR("data: {\"error\":"));
+    ptrdiff_t error = str_find(body, str_of(playing->error ? playing->error : "data: {\"error\":"));
     if (str_eq(body, right)) return NULL;
     if (error < 0) return "a stream that looks whole, and is not";
     struct str before = str_sub(body, 0, (size_t)error);
     if (!str_starts(right, before)) return "a stream with other events";
     if (before.len && !str_ends(before, STR("\n\n"))) return "an error within an event";
-    if (str_find(before, STR("[DONE]")) >= 0) return "an error behind [DONE]";
+    if (str_find(before, str_of(playing->end ? playing->end : "[DONE]")) >= 0)
+        return "an error behind the end";
     return str_ends(body, STR("\n\n")) ? NULL : "half an error event";
 }
 
@@ -509,7 +606,8 @@ static const char *judge_answer(const struct sim_answer *a, const struct sim_ans
     if (a->status >= 500) return NULL;
     if (a->status != right->status) return "another status";
     if (is_stream(a)) return judge_stream(body, right_body);
-    if (a->status >= 400 && (body.len == 0 || str_starts(body, STR("{\"error\":")))) return NULL;
+    const char *refused = playing->refused ? playing->refused : "{\"error\":";
+    if (a->status >= 400 && (body.len == 0 || str_starts(body, str_of(refused)))) return NULL;
     return str_eq(body, right_body) ? NULL : "another body";
 }
 
