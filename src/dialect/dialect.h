@@ -54,7 +54,8 @@ struct ask {
     enum ask_purpose purpose;
     struct str model; /* unescaped */
     bool stream;
-    bool asks_usage; /* the client wants the usage of its stream */
+    bool asks_usage;  /* the client wants the usage of its stream */
+    bool other_tools; /* of a response: it brings tools that are no functions */
     struct json_span model_span;
     struct json_span options_span; /* what has usage_span in it */
     struct json_span usage_span;   /* where it says so */

@@ -28,13 +28,16 @@
 #include "json/json.h"
 #include "json/write.h"
 
+struct runtime_kind;
+
 /* One request that is translated, and what its answer needs to know of it. Lives as long as the
  * exchange. */
 struct translation {
-    struct arena *arena;      /* the exchange's: for all that stays */
-    enum surface asked;       /* the client's */
-    enum surface sent;        /* the runtime's */
-    struct str model;         /* as the client called it: the name that the answer has */
+    struct arena *arena;             /* the exchange's: for all that stays */
+    enum surface asked;              /* the client's */
+    enum surface sent;               /* the runtime's */
+    const struct runtime_kind *kind; /* its product; NULL: none in particular */
+    struct str model;                /* as the client called it: the name that the answer has */
     struct str id;            /* for the ids of the answer, letters and digits: "msg_" and this */
     uint64_t created_us;      /* since 1970 */
     uint64_t began_us;        /* on the monotonic clock, when the request came */

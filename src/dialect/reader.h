@@ -31,7 +31,7 @@ enum { READER_CHOICES_MAX = 63 }; /* choices beyond are never seen to end */
  * `mark`. */
 struct event_facts {
     struct stream_mark *mark; /* gets the answer's id and the event's number, where there are any */
-    struct str whole; /* the complete answer, where an event has it; ptr NULL: it has not */
+    struct str whole;         /* the complete answer, where an event has it; ptr NULL: it has not */
     struct str hole;  /* what only the gateway asked for, to be left out; ptr NULL: nothing */
     struct str piece; /* a piece of the answer: from a string's opening quote on; ptr NULL: none */
     uint64_t begun;   /* choices that are there, by index, a bit each */

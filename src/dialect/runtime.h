@@ -9,11 +9,21 @@
 
 enum runtime_key { KEY_BEARER, KEY_X_API_KEY, KEY_API_KEY };
 
+/* A field of translated chats. */
+struct runtime_field {
+    const char *name; /* NULL at the end of a list */
+    const char *as;   /* what the product calls it; NULL: the same */
+};
+
 struct runtime_kind {
     struct str name;   /* in the setting `kind` */
     uint32_t surfaces; /* what it answers, as a set */
     enum runtime_key key;
     bool keeps_responses; /* clients may come back to its responses by their ids */
+    /* its Responses know tools that are functions, and no others: who asks for these is translated */
+    bool functions_only;
+    const struct runtime_field *chat; /* fields that it calls differently, or, with */
+    bool chat_only;                   /* this, all that it takes */
     bool no_usage; /* refuses to be asked for the usage of streams, or always tells it */
     /* fields that each request gets which has none by that name; name empty: none */
     struct http_field fields[1];

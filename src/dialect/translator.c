@@ -4,6 +4,8 @@
 #include <errno.h>
 
 #include "base/err.h"
+#include "dialect/openai/fit.h"
+#include "dialect/runtime.h"
 #include "dialect/surface.h"
 
 enum { REQUEST_MAX = 512 << 20 }; /* a translated request; what clients send has its own limit */
@@ -38,10 +40,16 @@ static int to_pivot(struct translation *t, struct str model, struct arena *scrat
     return err ? err : explain_writer(t, json_write_end(&w), why);
 }
 
-static int from_pivot(struct translation *t, struct arena *scratch, struct str chat,
-                      struct buf *out, struct refusal *why)
+/* What makes the runtime's request of a chat; NULL: it is that. */
+static from_pivot_fn second_step(const struct translation *t)
 {
-    from_pivot_fn write = surface_row(t->sent)->from_pivot;
+    bool fits = t->sent != SURFACE_CHAT || !t->kind || !t->kind->chat;
+    return fits ? surface_row(t->sent)->from_pivot : openai_fit;
+}
+
+static int from_pivot(struct translation *t, from_pivot_fn write, struct arena *scratch,
+                      struct str chat, struct buf *out, struct refusal *why)
+{
     const struct json *doc;
     struct json_error at = {0};
     struct json_writer w;
@@ -61,8 +69,9 @@ int translate_request(struct translation *t, struct str model, struct str body, 
     buf_init(&chat, REQUEST_MAX);
     buf_init(&other, REQUEST_MAX);
     int err = to_pivot(t, model, &scratch, body, &chat, why);
-    if (!err && surface_row(t->sent)->from_pivot) {
-        err = from_pivot(t, &scratch, buf_str(&chat), &other, why);
+    from_pivot_fn second = second_step(t);
+    if (!err && second) {
+        err = from_pivot(t, second, &scratch, buf_str(&chat), &other, why);
         made = &other;
     }
     if (!err) {

@@ -41,6 +41,7 @@ static int convert(struct attempt *a, const struct endpoint *e, struct refusal *
         .past = x->past,
         .asked = x->ask.surface,
         .sent = a->surface,
+        .kind = e->kind,
         .model = x->ask.model,
         .id = arena_try_dup(arena, str_skip(str_of(id), sizeof "req_" - 1)),
         .created_us = clock_wall_us(),
@@ -69,8 +70,12 @@ static int choose_surface(struct attempt *a, const struct endpoint *e)
 {
     end_conversion(a);
     enum surface asked = a->x->ask.surface;
-    uint32_t none = a->x->past ? SURFACE_BIT(asked) : 0; /* it must be told what was */
-    a->surface = surface_choose(asked, e->surfaces & ~none);
+    bool beyond = a->x->ask.other_tools && e->kind->functions_only;
+    a->surface = surface_choose(asked, e->surfaces);
+    if (a->x->past || beyond) { /* it must be translated, or had better be */
+        enum surface other = surface_choose(asked, e->surfaces & ~SURFACE_BIT(asked));
+        if (a->x->past || other != SURFACE_NONE) a->surface = other;
+    }
     if (a->surface == a->x->ask.surface || a->surface == SURFACE_NONE) return 0;
     a->conversion = arena_try_zero(a->x->call->arena, sizeof *a->conversion);
     return a->conversion ? 0 : -ENOMEM;

@@ -243,6 +243,273 @@ static void only_who_can_is_asked(void **state)
     gateway_free(g, 5);
 }
 
+/* --- translated --- */
+
+#define ASK_MESSAGE(more)                                                                         \
+    "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]" more \
+    "}"
+
+static void chats_fit_the_product(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind, *has, *hasnt;
+    } cases[] = {
+        {"openai", "\"reasoning_effort\":\"high\"", "completion_tokens"},
+        {"azure", "\"max_completion_tokens\":9", "\"max_tokens\""},
+        {"mistral", "\"max_tokens\":9", "reasoning_effort"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char models[300];
+        (void)snprintf(models, sizeof models, KIND("%s"), cases[i].kind);
+        struct gateway *g = gateway_new(models);
+        struct sim_peer *c =
+            ask(g, "/v1/messages", ASK_MESSAGE(",\"output_config\":{\"effort\":\"high\"}"));
+        assert_true(sim_has(up_of(g, 0), "POST /v1/chat/completions HTTP/1.1\r\n"));
+        assert_true(sim_has(up_of(g, 0), cases[i].has));
+        assert_false(sim_has(up_of(g, 0), cases[i].hasnt));
+        serve(g, 0);
+        assert_true(holds(answer_of(c, 200), "\"text\":\"hi\""));
+        gateway_free(g, 1);
+    }
+}
+
+/* Tools that a runtime's Responses do not know: it is asked for a chat. */
+static void namespaces_are_translated_where_the_product_knows_none(void **state)
+{
+    (void)state;
+    for (int other = 0; other < 2; other++) {
+        struct gateway *g = gateway_new(KIND("llama-server"));
+        struct sim_peer *c = ask(
+            g, "/v1/responses",
+            other
+                ? "{\"model\":\"m\",\"input\":\"x\",\"tools\":[{\"type\":\"namespace\",\"name\":\"mcp__a\",\"tools\":[{\"name\":\"add\"}]}]}"
+                : "{\"model\":\"m\",\"input\":\"x\",\"tools\":[{\"type\":\"function\",\"name\":\"add\"}]}");
+        assert_true(
+            sim_has(up_of(g, 0), other ? "POST /v1/chat/completions" : "POST /v1/responses"));
+        up_json(
+            up_of(g, 0), 200, "",
+            "{\"choices\":[{\"message\":{\"tool_calls\":[{\"id\":\"call_1\",\"function\":{\"name\":\"mcp__a__add\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}]}");
+        struct str body = answer_of(c, 200);
+        if (other)
+            assert_true(holds(body, "\"name\":\"add\"") && holds(body, "\"namespace\":\"mcp__a\""));
+        gateway_free(g, 1);
+    }
+}
+
+/* What is none of the runtime's dialect is a failure: elsewhere, or 502 with what was seen. */
+static void what_is_no_answer_is_told(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"<html>", "{}", "{\"choices\":[]}",
+                                        "[1]",    "",   "{\"choices\":[{"};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        for (int two = 0; two < 2; two++)
+            for (int stream = 0; stream < 2; stream++) {
+                struct gateway *g = gateway_new(two ? TWO : ONE);
+                struct sim_peer *c = ask(
+                    g, "/v1/messages", stream ? ASK_MESSAGE(",\"stream\":true") : ASK_MESSAGE(""));
+                up_json(up_of(g, 0), 200, "", texts[i]);
+                if (two) {
+                    serve(g, 1);
+                    assert_true(holds(answer_of(c, 200), "hi"));
+                } else {
+                    struct str body = answer_of(c, 502);
+                    assert_true(str_starts(
+                        body, STR("{\"type\":\"error\",\"error\":{\"type\":\"api_error\"")));
+                    assert_true(holds(
+                        body,
+                        "answered outside its dialect: status 200, content type 'application/json'"));
+                }
+                gateway_free(g, 1);
+            }
+}
+
+/* An object where a stream was asked for, and a stream where an object was. */
+static void framings_may_differ(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = ask(g, "/v1/messages", ASK_MESSAGE(",\"stream\":true"));
+    serve(g, 0);
+    struct str body = answer_of(c, 200);
+    assert_true(holds(sim_got(c), "content-type: text/event-stream"));
+    assert_true(holds(body, "\"text\":\"hi\"}}") && str_ends(body, STR(MESSAGE_STOP)));
+    gateway_free(g, 1);
+
+    g = gateway_new(ONE);
+    c = ask(g, "/v1/messages", ASK_MESSAGE(""));
+    sim_send_text(up_of(g, 0), SSE_HEAD);
+    up_chunk(up_of(g, 0), EVENT("a") EVENT("b") END_EVENT DONE_EVENT);
+    sim_send_text(up_of(g, 0), LAST_CHUNK);
+    assert_true(holds(answer_of(c, 200), "\"text\":\"ab\""));
+    assert_true(holds(sim_got(c), "content-type: application/json"));
+    gateway_free(g, 1);
+}
+
+/* The first piece passes as soon as it came, and in the same moment when the client leaves so does
+ * the runtime's connection. */
+static void pieces_pass_at_once_and_leaving_is_felt(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *body, *piece;
+    } cases[] = {
+        {"/v1/messages", ASK_MESSAGE(",\"stream\":true"), "\"text_delta\",\"text\":\"a\""},
+        {"/v1/responses", "{\"model\":\"m\",\"input\":\"x\",\"stream\":true}", "\"delta\":\"a\""},
+        {"/api/chat", "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+         "\"content\":\"a\""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct gateway *g = gateway_new(ONE);
+        struct sim_peer *c = ask(g, cases[i].path, cases[i].body);
+        sim_send_text(up_of(g, 0), SSE_HEAD);
+        up_chunk(up_of(g, 0), EVENT("a"));
+        assert_true(sim_has(c, cases[i].piece));
+        sim_reset(c);
+        assert_true(up_of(g, 0)->closed);
+        assert_string_equal(gateway_outcomes(g), "client_gone");
+        gateway_free(g, 1);
+    }
+}
+
+static unsigned count_of(struct str s, struct str what)
+{
+    unsigned n = 0;
+    for (ptrdiff_t at; (at = str_find(s, what)) >= 0; n++)
+        s = str_skip(s, (size_t)at + what.len);
+    return n;
+}
+
+static void quiet_streams_get_pings(void **state)
+{
+    (void)state;
+    for (int native = 0; native < 2; native++) {
+        struct gateway *g = gateway_new(native ? KIND("llama-server") : KIND("openai"));
+        struct sim_peer *c = ask(g, "/v1/messages", ASK_MESSAGE(",\"stream\":true"));
+        sim_send_text(up_of(g, 0), SSE_HEAD);
+        up_chunk(up_of(g, 0), native ? MESSAGE_START MESSAGE_TEXT : EVENT("a"));
+        sim_advance(g->sim, 14 * USEC_PER_SEC);
+        assert_int_equal(count_of(sim_got(c), STR("event: ping\n")), 0);
+        sim_advance(g->sim, 20 * USEC_PER_SEC);
+        assert_int_equal(count_of(sim_got(c), STR("event: ping\ndata: {\"type\":\"ping\"}\n\n")),
+                         2);
+        up_chunk(up_of(g, 0), native ? MESSAGE_DELTA MESSAGE_STOP : END_EVENT DONE_EVENT);
+        sim_send_text(up_of(g, 0), LAST_CHUNK);
+        assert_true(str_ends(answer_of(c, 200), STR(MESSAGE_STOP)));
+        gateway_free(g, 1);
+    }
+}
+
+static void what_is_left_out_is_told(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c =
+        ask(g, "/v1/messages", ASK_MESSAGE(",\"context_management\":{},\"container\":\"c\""));
+    serve(g, 0);
+    (void)answer_of(c, 200);
+    assert_true(holds(sim_got(c), "x-hostler-dropped: c"));
+    gateway_free(g, 1);
+}
+
+/* --- responses that are kept --- */
+
+static struct sim_peer *get(struct gateway *g, const char *method, const char *path)
+{
+    char text[300];
+    struct sim_peer *c = gateway_client(g);
+    (void)snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nhost: localhost\r\n\r\n", method, path);
+    sim_send_text(c, text);
+    return c;
+}
+
+static void responses_are_kept_continued_and_deleted(void **state)
+{
+    (void)state;
+    char id[80], text[400];
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = ask(g, "/v1/responses", "{\"model\":\"m\",\"input\":\"first\"}");
+    serve(g, 0);
+    struct str first = answer_of(c, 200);
+    assert_int_equal(sscanf(first.ptr, "{\"id\":\"%79[^\"]", id), 1);
+    (void)snprintf(text, sizeof text, "/v1/responses/%s", id);
+    c = get(g, "GET", text);
+    assert_true(holds(answer_of(c, 200), "\"text\":\"hi\""));
+    (void)snprintf(text, sizeof text, "/v1/responses/%s/input_items", id);
+    c = get(g, "GET", text);
+    assert_true(holds(answer_of(c, 200), "first"));
+
+    (void)snprintf(text, sizeof text,
+                   "{\"model\":\"m\",\"input\":\"second\",\"previous_response_id\":\"%s\"}", id);
+    c = ask(g, "/v1/responses", text);
+    assert_true(sim_has(
+        up_of(g, 0),
+        "{\"role\":\"user\",\"content\":\"first\"},{\"role\":\"assistant\",\"content\":\"hi\"},{\"role\":\"user\",\"content\":\"second\"}"));
+    serve(g, 0);
+    (void)answer_of(c, 200);
+
+    (void)snprintf(text, sizeof text, "/v1/responses/%s", id);
+    c = get(g, "DELETE", text);
+    assert_true(holds(answer_of(c, 200), "\"deleted\":true"));
+    c = get(g, "GET", text);
+    assert_true(holds(answer_of(c, 404), "response_not_found"));
+    gateway_free(g, 6);
+}
+
+static void what_shall_not_be_kept_is_not(void **state)
+{
+    (void)state;
+    char id[80], text[400];
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c =
+        ask(g, "/v1/responses", "{\"model\":\"m\",\"input\":\"first\",\"store\":false}");
+    serve(g, 0);
+    assert_int_equal(sscanf(answer_of(c, 200).ptr, "{\"id\":\"%79[^\"]", id), 1);
+    (void)snprintf(text, sizeof text, "/v1/responses/%s", id);
+    c = get(g, "GET", text);
+    (void)answer_of(c, 404);
+    (void)snprintf(text, sizeof text,
+                   "{\"model\":\"m\",\"input\":\"second\",\"previous_response_id\":\"%s\"}", id);
+    c = ask(g, "/v1/responses", text);
+    assert_true(holds(answer_of(c, 400), "previous_response_not_found"));
+    gateway_free(g, 3);
+}
+
+/* A runtime that keeps nothing itself: what it answered in its own dialect is kept here. */
+static void native_responses_are_kept_too(void **state)
+{
+    (void)state;
+    for (int stream = 0; stream < 2; stream++) {
+        struct gateway *g = gateway_new(KIND("llama-server"));
+        struct sim_peer *c = ask(g, "/v1/responses",
+                                 stream ? "{\"model\":\"m\",\"input\":\"x\",\"stream\":true}"
+                                        : "{\"model\":\"m\",\"input\":\"x\"}");
+#define RESPONSE \
+    "{\"id\":\"resp_7\",\"status\":\"completed\",\"output\":[{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\"native\"}]}]}"
+        if (stream) {
+            sim_send_text(up_of(g, 0), SSE_HEAD);
+            up_chunk(
+                up_of(g, 0), CREATED DELTA
+                "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":" RESPONSE
+                "}\n\n");
+            sim_send_text(up_of(g, 0), LAST_CHUNK);
+        } else {
+            up_json(up_of(g, 0), 200, "", RESPONSE);
+        }
+        (void)answer_of(c, 200);
+        c = get(g, "GET", "/v1/responses/resp_7");
+        assert_true(same(answer_of(c, 200), RESPONSE));
+        c = ask(g, "/v1/responses",
+                "{\"model\":\"m\",\"input\":\"y\",\"previous_response_id\":\"resp_7\"}");
+        assert_true(sim_has(up_of(g, 0), "POST /v1/chat/completions"));
+        assert_true(sim_has(up_of(g, 0), "{\"role\":\"assistant\",\"content\":\"native\"}"));
+        serve(g, 0);
+        (void)answer_of(c, 200);
+        gateway_free(g, 3);
+    }
+}
+
 static void a_websocket_is_refused_so_that_clients_fall_back(void **state)
 {
     (void)state;
@@ -265,6 +532,16 @@ int main(void)
         cmocka_unit_test(keys_go_as_the_kind_wants),
         cmocka_unit_test(headers_and_query_are_added),
         cmocka_unit_test(only_who_can_is_asked),
+        cmocka_unit_test(chats_fit_the_product),
+        cmocka_unit_test(namespaces_are_translated_where_the_product_knows_none),
+        cmocka_unit_test(what_is_no_answer_is_told),
+        cmocka_unit_test(framings_may_differ),
+        cmocka_unit_test(pieces_pass_at_once_and_leaving_is_felt),
+        cmocka_unit_test(quiet_streams_get_pings),
+        cmocka_unit_test(what_is_left_out_is_told),
+        cmocka_unit_test(responses_are_kept_continued_and_deleted),
+        cmocka_unit_test(what_shall_not_be_kept_is_not),
+        cmocka_unit_test(native_responses_are_kept_too),
         cmocka_unit_test(a_websocket_is_refused_so_that_clients_fall_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
