@@ -126,6 +126,7 @@ static struct forward_made made_of(const struct attempt *a, uint64_t length)
                         : lines    ? STR("application/x-ndjson")
                                    : STR("text/event-stream; charset=utf-8"),
         .length = length,
+        .sent = t->sent,
         .dropped = dropped,
     };
 }

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "dialect/runtime.h"
 #include "dialect/surface.h"
+#include "gate/ratelimit.h"
 
 /* --- what may pass --- */
 
@@ -234,8 +236,9 @@ int forward_response_head(struct exchange *x, const struct http_head *head, bool
         HTTP_FIELD(CACHE_CONTROL, STR_INIT("no-cache, no-transform")),
         HTTP_FIELD(X_ACCEL_BUFFERING, STR_INIT("no")),
     };
-    struct http_field *fields =
-        arena_try(x->call->arena, (head->field_count + ARRAY_LEN(unbuffered) + 4) * sizeof *fields);
+    struct http_field *fields = arena_try(
+        x->call->arena,
+        (head->field_count + ARRAY_LEN(unbuffered) + 4 + RATELIMIT_FIELDS_MAX) * sizeof *fields);
     if (!fields) return -ENOMEM;
     unsigned n = choose(head, is_stream || made ? DOWN : DOWN | WHOLE, fields, 0);
     n = without_replaced(x, fields, n, made != NULL);
@@ -246,6 +249,9 @@ int forward_response_head(struct exchange *x, const struct http_head *head, bool
         fields[n++] =
             (struct http_field){.name = x->match.dialect->id_header, .value = str_of(x->id)};
     if (made) fields[n++] = (struct http_field)HTTP_FIELD(CONTENT_TYPE, made->content_type);
+    if (made)
+        n = ratelimit_translate(x->call->arena, head, x->ask.surface, made->sent, clock_wall_us(),
+                                fields, n);
     if (made && made->dropped.len)
         fields[n++] = (struct http_field){.name = STR("x-hostler-dropped"), .value = made->dropped};
     bool known = head->has_length && !is_stream;

@@ -32,6 +32,7 @@ bool forward_is_stream(const struct http_head *head);
 struct forward_made {
     struct str content_type;
     uint64_t length;    /* or HTTP_LENGTH_UNKNOWN */
+    enum surface sent;  /* what the runtime was asked */
     struct str dropped; /* fields that the runtime did not get, "a, b"; empty: none */
 };
 

@@ -79,13 +79,19 @@ static const struct runtime_kind *kind_of(const struct conf_endpoint *c)
     return kind ? kind : &runtime_engine;
 }
 
-/* What it answers itself: what is written, else what its kind does. */
+/* What it answers itself: what is written, else what its kind does. What no word is for is the
+ * kind's in any case. */
 static uint32_t surfaces_of(const struct conf_endpoint *c)
 {
+    enum {
+        WITHOUT_WORD = SURFACE_BIT(SURFACE_TEMPLATE) | SURFACE_BIT(SURFACE_COUNT_CHAT) |
+                       SURFACE_BIT(SURFACE_COUNT_RESPONSES) | SURFACE_BIT(SURFACE_COUNT_MESSAGES) |
+                       SURFACE_BIT(SURFACE_COUNT_TOKENIZE),
+    };
     uint32_t set = 0;
     for (size_t i = 0; i < c->dialect_count; i++)
         set |= surface_set(c->dialects[i]);
-    return set ? set : kind_of(c)->surfaces;
+    return set ? set | (kind_of(c)->surfaces & WITHOUT_WORD) : kind_of(c)->surfaces;
 }
 
 static enum route_policy policy_of(enum conf_policy p)

@@ -413,6 +413,35 @@ static void what_is_left_out_is_told(void **state)
     gateway_free(g, 1);
 }
 
+static void rate_limits_are_told_in_the_clients_words(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = ask(g, "/v1/messages", ASK_MESSAGE(""));
+    up_json(up_of(g, 0), 200,
+            "x-ratelimit-remaining-requests: 59\r\nx-ratelimit-reset-tokens: 1h6m0.5s\r\n"
+            "x-ratelimit-reset-requests: soon\r\n",
+            JSON_TEXT);
+    (void)answer_of(c, 200);
+    assert_true(holds(sim_got(c), "\r\nanthropic-ratelimit-requests-remaining: 59\r\n"));
+    assert_true(holds(sim_got(c), "\r\nanthropic-ratelimit-tokens-reset: 2"));
+    assert_false(holds(sim_got(c), "anthropic-ratelimit-requests-reset"));
+    gateway_free(g, 1);
+
+    g = gateway_new(KIND("anthropic"));
+    c = ask(g, "/v1/chat/completions",
+            "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
+    up_json(
+        up_of(g, 0), 200,
+        "anthropic-ratelimit-tokens-limit: 7\r\n"
+        "anthropic-ratelimit-tokens-reset: 2001-01-01T00:00:00Z\r\n",
+        "{\"type\":\"message\",\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}],\"stop_reason\":\"end_turn\"}");
+    (void)answer_of(c, 200);
+    assert_true(holds(sim_got(c), "\r\nx-ratelimit-limit-tokens: 7\r\n"));
+    assert_true(holds(sim_got(c), "\r\nx-ratelimit-reset-tokens: 0s\r\n"));
+    gateway_free(g, 1);
+}
+
 /* --- responses that are kept --- */
 
 static struct sim_peer *get(struct gateway *g, const char *method, const char *path)
@@ -539,6 +568,7 @@ int main(void)
         cmocka_unit_test(pieces_pass_at_once_and_leaving_is_felt),
         cmocka_unit_test(quiet_streams_get_pings),
         cmocka_unit_test(what_is_left_out_is_told),
+        cmocka_unit_test(rate_limits_are_told_in_the_clients_words),
         cmocka_unit_test(responses_are_kept_continued_and_deleted),
         cmocka_unit_test(what_shall_not_be_kept_is_not),
         cmocka_unit_test(native_responses_are_kept_too),
