@@ -9,8 +9,6 @@
 #include "gate/forward.h"
 #include "gate/history.h"
 
-enum { PING_US = 15 * USEC_PER_SEC };
-
 /* The credit goes back first: whoever has the whole answer may ask again, on another connection and
  * thread, and must not meet itself. */
 enum step answer_whole(struct attempt *a, const struct str *out, unsigned n)
@@ -134,6 +132,11 @@ static struct forward_made made_of(const struct attempt *a, uint64_t length)
 int answer_begin(struct attempt *a, uint64_t length)
 {
     struct forward_made made;
+    if (a->x->streaming) { /* its head has gone */
+        call_set_low_mark(a->x->call, exchange_settings(a->x)->stream_buffer / 2);
+        a->wrote_us = exchange_now(a->x);
+        return 0;
+    }
     if (a->conversion) made = made_of(a, length);
     int err = forward_response_head(a->x, a->fetch.head, attempt_streams(a),
                                     a->conversion ? &made : NULL);

@@ -3,11 +3,14 @@
 #ifndef HOSTLER_GATE_ANSWER_H
 #define HOSTLER_GATE_ANSWER_H
 
+#include "base/clock.h"
 #include "gate/attempt.h"
 
 /* Begins the client's answer with the runtime's head, for which the relay was set up. `length`: of
  * an answer that is made here; HTTP_LENGTH_UNKNOWN: not known, or the runtime's. -ENOMEM. */
 MUST_CHECK int answer_begin(struct attempt *a, uint64_t length);
+
+enum { PING_US = 15 * USEC_PER_SEC }; /* how long a stream may be quiet */
 
 /* Gives the client the last of its answer, which is complete. */
 enum step answer_whole(struct attempt *a, const struct str *out, unsigned n);

@@ -141,11 +141,38 @@ enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
     return exchange_finish(x, outcome);
 }
 
+void exchange_begin_stream(struct exchange *x)
+{
+    struct http_field fields[8];
+    unsigned n = own_fields(x, fields, STR("text/event-stream; charset=utf-8"), 0);
+    fields[n++] = (struct http_field)HTTP_FIELD(CACHE_CONTROL, STR("no-cache, no-transform"));
+    fields[n++] = (struct http_field)HTTP_FIELD(X_ACCEL_BUFFERING, STR("no"));
+    x->streaming = true;
+    x->status = 200;
+    call_begin(x->call, 200, fields, n, HTTP_LENGTH_UNKNOWN);
+}
+
+/* Where the head has gone, the error is the stream's only event. */
+static enum step refuse_inside(struct exchange *x, enum outcome outcome, const struct refusal *why)
+{
+    struct buf event;
+    struct stream_mark mark = {0};
+    buf_init(&event, 16384);
+    x->match.dialect->write_error_event(&event, why, &mark);
+    x->error_code = why->code;
+    struct str text = buf_str(&event);
+    if (text.len) call_write(x->call, &text, 1, true);
+    buf_fini(&event);
+    return exchange_finish(x, outcome);
+}
+
 enum step exchange_refuse(struct exchange *x, enum outcome outcome, const struct refusal *why,
                           uint64_t retry_after_us)
 {
     struct http_field fields[8];
     struct refusal told = *why;
+    told.id = x->id;
+    if (x->streaming) return refuse_inside(x, outcome, &told);
     unsigned n = own_fields(x, fields, STR("application/json"), retry_after_us);
     if (x->no_retry) fields[n++] = (struct http_field)HTTP_FIELD(X_SHOULD_RETRY, STR("false"));
     if (why->status == 405) fields[n++] = (struct http_field)HTTP_FIELD(ALLOW, x->match.allow);
@@ -153,7 +180,6 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, const struct
         fields[n++] = (struct http_field)HTTP_FIELD(WWW_AUTHENTICATE, STR("Bearer"));
     struct buf body;
     buf_init(&body, 16384);
-    told.id = x->id;
     x->match.dialect->write_error(&body, &told);
     x->status = why->status;
     x->error_code = why->code;

@@ -22,6 +22,10 @@ enum step exchange_finish(struct exchange *x, enum outcome outcome);
 enum step exchange_refuse(struct exchange *x, enum outcome outcome, const struct refusal *why,
                           uint64_t retry_after_us);
 
+/* Begins the client's stream before there is anything of an answer, so that it can be told that it
+ * is waited for: from here on a refusal is an error event. */
+void exchange_begin_stream(struct exchange *x);
+
 /* The refusal of what must end before it is done. */
 enum step exchange_refuse_cut(struct exchange *x, enum cut why);
 

@@ -74,6 +74,17 @@ static enum step failing_answer(struct model_call *m, enum verdict verdict)
     return begin_error(m);
 }
 
+/* What came is no answer of the dialect in which the endpoint was asked. */
+static enum step refuse_alien(struct model_call *m)
+{
+    const struct http_head *head = m->attempt.fetch.head;
+    struct str type = str_sub(http_head_get(head, HDR_CONTENT_TYPE), 0, 100);
+    struct str what = arena_say(
+        m->x->call->arena, "answered outside its dialect: status %d, content type '%" STR_FMT "'",
+        head->status, STR_ARG(type));
+    return model_call__fail(m, VERDICT_UNREADABLE, what.ptr);
+}
+
 /* The answer to the request is on its way. */
 static enum step begin_answer(struct model_call *m)
 {
@@ -82,6 +93,7 @@ static enum step begin_answer(struct model_call *m)
     if (a->relay.starved) return model_call__lack(m, -ENOMEM);
     if (a->conversion && !attempt_streams(a)) return model_call__go(m, MODEL_CALL_GATHER);
     if (a->conversion || is_stream) return model_call__go(m, MODEL_CALL_HOLD);
+    if (m->x->streaming) return refuse_alien(m);
     endpoint_answered(&a->grant, exchange_now(m->x));
     return begin_relay(m);
 }
@@ -178,17 +190,6 @@ static enum step came_to_nothing(struct model_call *m, const struct str *out, un
     return release(m, out, n);
 }
 
-/* What came is no answer of the dialect in which the endpoint was asked. */
-static enum step refuse_alien(struct model_call *m)
-{
-    const struct http_head *head = m->attempt.fetch.head;
-    struct str type = str_sub(http_head_get(head, HDR_CONTENT_TYPE), 0, 100);
-    struct str what = arena_say(
-        m->x->call->arena, "answered outside its dialect: status %d, content type '%" STR_FMT "'",
-        head->status, STR_ARG(type));
-    return model_call__fail(m, VERDICT_UNREADABLE, what.ptr);
-}
-
 /* The first bytes of such an answer. */
 static void log_alien(const struct model_call *m, struct str bytes)
 {
@@ -278,7 +279,7 @@ static enum step tell_error(struct model_call *m)
     const struct http_head *head = a->fetch.head;
     struct str body = buf_str(&m->held);
     struct refusal why;
-    if (!a->conversion && x->match.dialect->is_error(body)) {
+    if (!a->conversion && !x->streaming && x->match.dialect->is_error(body)) {
         int err = answer_begin(a, body.len);
         return err ? model_call__lack(m, err) : answer_whole(a, &body, 1);
     }

@@ -197,10 +197,30 @@ static int on_begin(struct exchange *x)
     return open_history(m);
 }
 
+/* When a client that waits for its stream must hear that it is waited for; 0: never. Once the answer
+ * is relayed, that is answer.c's. */
+static uint64_t alive_due(const struct model_call *m)
+{
+    bool waits = m->x->ask.stream && m->state != MODEL_CALL_RELAY;
+    if (!waits || m->x->match.dialect->ping.len == 0) return 0;
+    return (m->alive_us ? m->alive_us : m->x->body_us) + PING_US;
+}
+
+static void keep_alive(struct model_call *m)
+{
+    struct exchange *x = m->x;
+    uint64_t due = alive_due(m), now = exchange_now(x);
+    if (!due || now < due) return;
+    m->alive_us = now;
+    if (!x->streaming) exchange_begin_stream(x);
+    call_write(x->call, &x->match.dialect->ping, 1, false);
+}
+
 static enum step on_step(struct exchange *x)
 {
     struct model_call *m = of(x);
-    return steps[m->state](m);
+    keep_alive(m);
+    return x->call->gone ? STEP_NEXT : steps[m->state](m);
 }
 
 /* That it took too long is the endpoint's fault only when our own time is over: a client in a
@@ -227,7 +247,7 @@ static uint64_t on_due(const struct exchange *x)
     /* Nobody wakes us when the connection is made: then other times hold. */
     if (m->state == MODEL_CALL_AWAIT && m->attempt.fetch.state == FETCH_CONNECTING)
         at = MIN(at, attempt_first_byte_due(&m->attempt));
-    uint64_t ping = m->state == MODEL_CALL_RELAY ? answer_ping_due(&m->attempt) : 0;
+    uint64_t ping = m->state == MODEL_CALL_RELAY ? answer_ping_due(&m->attempt) : alive_due(m);
     return ping && at ? MIN(at, ping) : MAX(at, ping);
 }
 

@@ -26,6 +26,7 @@ struct model_call {
     struct waiter *waiter;      /* in QUEUE */
     uint64_t queued_us;         /* began to wait for a credit */
     uint64_t waited_us;         /* in queues, altogether */
+    uint64_t alive_us;          /* when a client that waits for its stream was told so last */
     struct attempt attempt;
     /* HOLD: what came of a stream before its answer began; GATHER: an error, as it comes */
     struct buf held;

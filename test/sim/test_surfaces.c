@@ -401,6 +401,39 @@ static void quiet_streams_get_pings(void **state)
     }
 }
 
+/* While a runtime computes a long prompt and has sent no head yet; what comes of it is told in the
+ * stream that was begun. */
+static void those_who_wait_for_a_head_get_pings(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 4; how++) {
+        struct gateway *g = gateway_new(how == 3 ? KIND("llama-server") : TWO);
+        struct sim_peer *c = ask(g, "/v1/messages", ASK_MESSAGE(",\"stream\":true"));
+        sim_advance(g->sim, 14 * USEC_PER_SEC);
+        assert_int_equal(sim_got(c).len, 0);
+        sim_advance(g->sim, 20 * USEC_PER_SEC);
+        assert_int_equal(count_of(sim_got(c), STR("event: ping\n")), 2);
+        if (how == 0) {
+            sim_send_text(up_of(g, 0), SSE_HEAD);
+            up_chunk(up_of(g, 0), EVENT("a") END_EVENT DONE_EVENT);
+            sim_send_text(up_of(g, 0), LAST_CHUNK);
+        } else if (how == 1) {
+            up_json(up_of(g, 0), 404, "", "{\"error\":{\"message\":\"no\"}}");
+        } else if (how == 2) {
+            sim_fin(up_of(g, 0)); /* the other one answers */
+            sim_run(g->sim);
+            serve(g, 1);
+        } else {
+            up_json(up_of(g, 0), 200, "", "{\"type\":\"message\"}");
+        }
+        struct str body = answer_of(c, 200);
+        bool good = how == 0 || how == 2;
+        assert_true(good ? str_ends(body, STR(MESSAGE_STOP)) : holds(body, "event: error\n"));
+        assert_int_equal(count_of(sim_got(c), STR("HTTP/1.1")), 1);
+        gateway_free(g, 1);
+    }
+}
+
 static void what_is_left_out_is_told(void **state)
 {
     (void)state;
@@ -567,6 +600,7 @@ int main(void)
         cmocka_unit_test(framings_may_differ),
         cmocka_unit_test(pieces_pass_at_once_and_leaving_is_felt),
         cmocka_unit_test(quiet_streams_get_pings),
+        cmocka_unit_test(those_who_wait_for_a_head_get_pings),
         cmocka_unit_test(what_is_left_out_is_told),
         cmocka_unit_test(rate_limits_are_told_in_the_clients_words),
         cmocka_unit_test(responses_are_kept_continued_and_deleted),
