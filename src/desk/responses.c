@@ -3,16 +3,11 @@
 #include <string.h>
 
 #include "desk/desk.h"
-#include "gate/archive.h"
+#include "gate/history.h"
+#include "gate/model_call.h"
 #include "json/skim.h"
 
 enum { ITEMS_STANDARD = 20, ITEMS_MAX = 100 };
-
-static struct archive_limits limits_of(const struct exchange *x)
-{
-    return (struct archive_limits){.bytes = exchange_settings(x)->responses_bytes,
-                                   .age_us = exchange_settings(x)->responses_age_us};
-}
 
 static enum step refuse_unknown(struct exchange *x, struct str id)
 {
@@ -164,20 +159,42 @@ static enum step reply_deleted(struct exchange *x, struct str id)
     return desk_page_reply(x, 200, &p);
 }
 
+/* A response that its runtime keeps: the request goes there. Takes the reference over. */
+static enum step ask_runtime(struct exchange *x, struct archived *r)
+{
+    const struct service *s = snapshot_service(x->snapshot, r->service);
+    x->only = arena_try_dup(x->call->arena, r->endpoint);
+    archived_unref(r);
+    if (!x->only.ptr) return exchange_lack_memory(x);
+    if (!s || !exchange_may_use(x, s)) return refuse_unknown(x, x->match.arg);
+    x->ask = (struct ask){.surface = SURFACE_RESPONSES, .model = s->name};
+    x->bodiless = true;
+    exchange_ask(x, s);
+    return exchange_pass_on(x, &model_call_handler);
+}
+
+static enum step delete_response(struct exchange *x, struct str id)
+{
+    struct archived *r = history_find(x, id);
+    if (!r) return refuse_unknown(x, id);
+    archive_delete(x->lane->home->archive, r->owner, id);
+    if (r->endpoint.len) return ask_runtime(x, r);
+    archived_unref(r);
+    return reply_deleted(x, id);
+}
+
 static enum step show_response(struct exchange *x)
 {
     static const struct str tail = STR_INIT("/input_items");
-    struct archive_limits limits = limits_of(x);
-    struct archive *archive = x->lane->home->archive;
-    struct str id = x->match.arg, owner = x->key ? key_name(x->key) : STR("");
+    struct str id = x->match.arg;
     bool items = str_ends(id, tail), deletes = x->call->head->method == METHOD_DELETE;
     if (items) id = str_sub(id, 0, id.len - tail.len);
-    if (deletes && !items)
-        return archive_delete(archive, owner, id) ? reply_deleted(x, id) : refuse_unknown(x, id);
+    if (deletes && !items) return delete_response(x, id);
     if (str_eq(parameter(x, STR("stream")), STR("true")))
         return refuse_query(x, "stream", "is not served: a response that is kept is whole.");
-    struct archived *r = archive_find(archive, &limits, owner, id, exchange_now(x));
+    struct archived *r = history_find(x, id);
     if (!r) return refuse_unknown(x, id);
+    if (r->endpoint.len) return ask_runtime(x, r);
     enum step step = items
                          ? show_items(x, r)
                          : exchange_reply(x, OUTCOME_OK, 200, STR("application/json"), r->response);
@@ -185,20 +202,25 @@ static enum step show_response(struct exchange *x)
     return step;
 }
 
-/* Only what runs in the background can be cancelled, and that is not kept here. */
-static enum step refuse_cancel(struct exchange *x)
+/* Only what runs in the background can be cancelled, which its runtime does. */
+static enum step cancel_response(struct exchange *x)
 {
     static const struct str tail = STR_INIT("/cancel");
-    if (!str_ends(x->match.arg, tail)) return refuse_unknown(x, x->match.arg);
+    struct str id = x->match.arg;
+    if (!str_ends(id, tail)) return refuse_unknown(x, id);
+    struct archived *r = history_find(x, str_sub(id, 0, id.len - tail.len));
+    if (r && r->endpoint.len) return ask_runtime(x, r);
+    archived_unref(r);
     return exchange_refuse(
         x, OUTCOME_BAD_REQUEST,
-        &(struct refusal){.status = 400,
-                          .message = STR("Only a response with 'background' can be cancelled, and "
-                                         "none is kept here; close the connection instead."),
-                          .param = "background",
-                          .code = "not_cancellable"},
+        &(struct refusal){
+            .status = 400,
+            .message = STR("Only a response that a runtime computes with 'background' can be "
+                           "cancelled; close the connection instead."),
+            .param = "background",
+            .code = "not_cancellable"},
         0);
 }
 
 const struct handler desk_response = {.step = show_response};
-const struct handler desk_cancel = {.step = refuse_cancel};
+const struct handler desk_cancel = {.step = cancel_response};

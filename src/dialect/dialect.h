@@ -55,6 +55,7 @@ struct ask {
     struct str model; /* unescaped */
     bool stream;
     bool asks_usage;  /* the client wants the usage of its stream */
+    bool background;  /* of a response: it is asked for, and fetched later */
     bool other_tools; /* of a response: it brings tools that are no functions */
     struct json_span model_span;
     struct json_span options_span; /* what has usage_span in it */

@@ -109,8 +109,8 @@ static struct str copy(char **to, struct str s)
 /* With one reference, the archive's; NULL: no memory. */
 static struct archived *make(struct archive *a, const struct archived *from)
 {
-    size_t text =
-        from->id.len + from->owner.len + from->response.len + from->input.len + from->output.len;
+    size_t text = from->id.len + from->owner.len + from->service.len + from->endpoint.len +
+                  from->response.len + from->input.len + from->output.len;
     struct archived *r = mem_try(sizeof *r + text);
     if (!r) return NULL;
     char *at = (char *)(r + 1);
@@ -118,6 +118,8 @@ static struct archived *make(struct archive *a, const struct archived *from)
     atomic_init(&r->refs, 1);
     r->id = copy(&at, from->id);
     r->owner = copy(&at, from->owner);
+    r->service = copy(&at, from->service);
+    r->endpoint = copy(&at, from->endpoint);
     r->response = copy(&at, from->response);
     r->input = copy(&at, from->input);
     r->output = copy(&at, from->output);

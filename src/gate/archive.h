@@ -26,6 +26,8 @@ struct archived {
     uint64_t created_us; /* on the monotonic clock */
     struct str id;
     struct str owner;    /* the key's name; empty: without keys */
+    struct str service;  /* where a runtime keeps it itself: its model ... */
+    struct str endpoint; /* ... and endpoint; then the rest is empty */
     struct str response; /* the whole object, JSON */
     struct str input;    /* what was asked, a JSON array of items */
     struct str output;   /* what was answered, likewise */

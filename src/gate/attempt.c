@@ -103,7 +103,7 @@ int attempt_start(struct attempt *a, struct refusal *why)
     a->again = a->fresh = false;
     int err = forward_request(x, e, a->surface, &a->fetch.request);
     a->fetch.request.body = a->slices;
-    if (!err) err = a->conversion ? convert(a, e, why) : splice(a, e);
+    if (!err && !x->bodiless) err = a->conversion ? convert(a, e, why) : splice(a, e);
     if (err || !a->endpoint_name.ptr) return err ? err : -ENOMEM;
     fetch_start(&a->fetch);
     return 0;
@@ -149,8 +149,7 @@ bool attempt_read_as(struct attempt *a, const struct http_head *head)
         a->conversion ? surface_row(a->surface)->dialect : a->x->match.dialect;
     relay_init(&a->relay, dialect->reader, is_stream, a->x->ask.stream && !a->x->ask.asks_usage);
     bool good = head->status < 400;
-    a->relay.keeps =
-        a->keeps && good && !a->conversion && !a->grant.endpoint->kind->keeps_responses;
+    a->relay.keeps = a->keeps && good && !a->conversion;
     if (!a->conversion || !good) return is_stream;
     translator_fini(&a->conversion->answer);
     if (translator_init(&a->conversion->answer, &a->conversion->request)) a->relay.starved = true;

@@ -56,6 +56,12 @@ static const struct handler *handler_of(const struct exchange *x)
     return x->state == EXCHANGE_HANDLE ? x->handler : NULL;
 }
 
+enum step exchange_pass_on(struct exchange *x, const struct handler *to)
+{
+    x->handler = to;
+    return to->begin && to->begin(x) ? exchange_lack_memory(x) : STEP_NEXT;
+}
+
 static enum step hand_over(struct exchange *x)
 {
     const struct handler *about = x->match.route->about, *h = x->match.route->handler;
@@ -400,6 +406,14 @@ bool exchange_may_use(const struct exchange *x, const struct service *s)
     return false;
 }
 
+void exchange_ask(struct exchange *x, const struct service *s)
+{
+    x->asked = s;
+    metric_add(&service_stats(s, x->lane->index)->active, 1);
+    service_count_request(s, x->lane->index, exchange_now(x));
+    exchange_set_total(x, s->total_us);
+}
+
 static enum step refuse_request(struct exchange *x, const struct refusal *why)
 {
     return exchange_refuse(x, OUTCOME_BAD_REQUEST, why, 0);
@@ -442,9 +456,7 @@ static enum step step_permit(struct exchange *x)
                 .code = "model_not_allowed"},
             0);
     }
-    metric_add(&service_stats(x->asked, x->lane->index)->active, 1);
-    service_count_request(x->asked, x->lane->index, exchange_now(x));
-    exchange_set_total(x, x->asked->total_us);
+    exchange_ask(x, x->asked);
     return hand_over(x);
 }
 

@@ -40,6 +40,12 @@ void exchange_set_total(struct exchange *x, uint64_t total_us);
 /* The client has something of its answer: what it said it would wait does not count any more. */
 void exchange_end_patience(struct exchange *x);
 
+/* The exchange is about that service from here on. */
+void exchange_ask(struct exchange *x, const struct service *s);
+
+/* Another handler goes on with it. */
+enum step exchange_pass_on(struct exchange *x, const struct handler *to);
+
 /* Ends the exchange with 503, since there is no memory for what it asks. */
 enum step exchange_lack_memory(struct exchange *x);
 

@@ -144,13 +144,25 @@ static unsigned choose(const struct http_head *head, unsigned ways, struct http_
     return n;
 }
 
+/* With what the client asks of a response in its query. */
+static struct str with_query(const struct exchange *x, struct str target)
+{
+    struct str query = x->call->head->query;
+    if (!target.ptr || query.len == 0) return target;
+    char mark = str_find_char(target, '?') >= 0 ? '&' : '?';
+    target = arena_try_cat(x->call->arena, target, str_n(&mark, 1));
+    return target.ptr ? arena_try_cat(x->call->arena, target, query) : target;
+}
+
 /* Where the request goes: to the client's own path, or to the surface's. */
 static struct str target_of(const struct exchange *x, const struct endpoint *e,
                             enum surface surface)
 {
     const struct surface_row *row = surface_row(surface);
-    if (surface == x->ask.surface)
-        return endpoint_target(x->call->arena, e, x->match.rest, route_is(&x->match, ROUTE_BESIDE));
+    bool beside = route_is(&x->match, ROUTE_BESIDE);
+    if (x->bodiless)
+        return with_query(x, endpoint_target(x->call->arena, e, x->match.rest, beside));
+    if (surface == x->ask.surface) return endpoint_target(x->call->arena, e, x->match.rest, beside);
     return endpoint_target(x->call->arena, e, row->path, row->beside);
 }
 
@@ -174,7 +186,7 @@ int forward_request(struct exchange *x, const struct endpoint *e, enum surface s
     n = add_fields(e, fields, n);
     memcpy(fields + n, own, sizeof own);
     *r = (struct http_request){
-        .method = METHOD_POST,
+        .method = x->bodiless ? head->method : METHOD_POST,
         .target = target,
         .authority = e->host,
         .fields = fields,

@@ -68,7 +68,10 @@ struct exchange {
     const void *past; /* what the request goes on from (dialect/pivot.h), or NULL; with it
                                   * no runtime gets the client's own bytes */
 
-    bool no_retry;  /* a refusal tells the client not to try again */
+    bool no_retry;   /* a refusal tells the client not to try again */
+    struct str only; /* then: the endpoint that keeps it */
+    bool
+        bodiless; /* it is about a response that a runtime keeps: the request goes there as it is */
     bool streaming; /* the client's stream was begun, with nothing of an answer in it so far */
     bool settled;
     int status; /* answered */

@@ -17,7 +17,7 @@ static struct str owner_of(const struct exchange *x)
     return x->key ? key_name(x->key) : STR("");
 }
 
-static struct archived *find(struct exchange *x, struct str id)
+struct archived *history_find(struct exchange *x, struct str id)
 {
     struct archive_limits limits = limits_of(x);
     return archive_find(x->lane->home->archive, &limits, owner_of(x), id, exchange_now(x));
@@ -46,21 +46,31 @@ static int read_named(struct exchange *x, struct history *h)
     if (!lists) return -ENOMEM;
     h->past.known = lists;
     for (unsigned i = 0; i < h->wants.count; i++) {
-        h->named[i] = find(x, h->wants.ids[i]);
+        h->named[i] = history_find(x, h->wants.ids[i]);
         if (h->named[i]) lists[h->past.known_count++] = h->named[i]->output;
     }
+    return 0;
+}
+
+/* The runtime itself goes on from what it keeps. */
+static int refer(struct history *h)
+{
+    h->only = h->previous->endpoint;
     return 0;
 }
 
 int history_open(struct exchange *x, struct history **out)
 {
     *out = NULL;
-    if (x->ask.surface != SURFACE_RESPONSES && x->ask.surface != SURFACE_COUNT_RESPONSES) return 0;
+    bool response =
+        x->ask.surface == SURFACE_RESPONSES || x->ask.surface == SURFACE_COUNT_RESPONSES;
+    if (!response || x->bodiless) return 0;
     struct history *h = arena_try_zero(x->call->arena, sizeof *h);
     if (!h) return -ENOMEM;
     *out = h;
     int err = responses_read_wants(x->call->arena, x->call->body, &h->wants);
-    if (!err && h->wants.previous.len) h->previous = find(x, h->wants.previous);
+    if (!err && h->wants.previous.len) h->previous = history_find(x, h->wants.previous);
+    if (h->previous && h->previous->endpoint.len) return refer(h);
     if (!err && h->previous) err = read_chain(x->call->arena, h->previous, &h->past);
     if (!err && h->wants.count) err = read_named(x, h);
     h->found = h->previous || h->past.known_count;
@@ -110,9 +120,26 @@ static void keep(struct history *h, struct exchange *x, struct str response, str
     archive_put(x->lane->home->archive, &limits, &r, h->previous, exchange_now(x));
 }
 
+static void keep_place(struct exchange *x, struct attempt *a)
+{
+    struct archive_limits limits = limits_of(x);
+    struct archived r = {
+        .id = member(buf_str(&a->relay.kept), STR("id")),
+        .owner = owner_of(x),
+        .service = x->asked->name,
+        .endpoint = a->endpoint_name,
+    };
+    if (r.id.len) archive_put(x->lane->home->archive, &limits, &r, NULL, exchange_now(x));
+}
+
 void history_keep(struct history *h, struct attempt *a)
 {
     struct exchange *x = a->x;
+    bool theirs = x->ask.background || a->grant.endpoint->kind->keeps_responses;
+    if (!a->conversion && theirs) {
+        keep_place(x, a);
+        return;
+    }
     struct buf response, input;
     struct translation plain = {.arena = x->call->arena, .asked = x->ask.surface};
     const struct translation *t = a->conversion ? &a->conversion->request : &plain;

@@ -13,14 +13,19 @@ struct history {
     struct archived *previous;                   /* one reference, or NULL */
     struct archived *named[RESPONSES_WANTS_MAX]; /* likewise */
     struct responses_past past;
-    bool found; /* it refers to what is kept here */
+    bool found;      /* it refers to what is kept here */
+    struct str only; /* it refers to what this endpoint keeps; empty: to none such */
 };
 
 /* Looks for what the request of x refers to. *out is on the call's arena, NULL where the request is
  * none for a response. -ENOMEM. */
 MUST_CHECK int history_open(struct exchange *x, struct history **out);
 
-/* Keeps the answer of an attempt, which is complete, where that is wanted. */
+/* What is kept of a response; one reference, or NULL. */
+struct archived *history_find(struct exchange *x, struct str id);
+
+/* Keeps the answer of an attempt, which is complete, where that is wanted: all of it, or where the
+ * runtime does so itself, or still works on it, only whose it is. */
 void history_keep(struct history *h, struct attempt *a);
 
 void history_close(struct history *h); /* NULL is fine */

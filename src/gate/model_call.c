@@ -170,13 +170,22 @@ static enum step (*const steps[MODEL_CALL_STATE_COUNT])(struct model_call *m) = 
     [MODEL_CALL_RELAY] = step_relay,
 };
 
+/* Only a runtime itself can answer later. */
+static uint32_t native_if_any(const struct model_call *m)
+{
+    uint32_t native = SURFACE_BIT(m->x->ask.surface);
+    return admit_served(m->admission.service, native) ? native : m->admission.surfaces;
+}
+
 static int open_history(struct model_call *m)
 {
     struct exchange *x = m->x;
     struct history *h;
     int err = history_open(x, &h);
     m->attempt.history = h;
-    m->attempt.keeps = h && h->wants.store;
+    m->attempt.keeps = h && (h->wants.store || x->ask.background);
+    if (h) m->admission.only = h->only;
+    if (x->ask.background) m->admission.surfaces = native_if_any(m);
     if (h && h->found) {
         x->past = &h->past;
         m->admission.surfaces &= ~SURFACE_BIT(x->ask.surface);
@@ -194,7 +203,8 @@ static int on_begin(struct exchange *x)
     m->admission.surfaces = surface_ways(x->ask.surface);
     buf_init(&m->held, HELD_MAX);
     x->mine = m;
-    return open_history(m);
+    if (x->bodiless) m->admission.only = x->only;
+    return x->bodiless ? 0 : open_history(m);
 }
 
 /* When a client that waits for its stream must hear that it is waited for; 0: never. Once the answer

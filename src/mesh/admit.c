@@ -24,7 +24,8 @@ bool tried_has(const struct tried *t, const struct endpoint_state *s)
 
 static bool suits(const struct admission *a, const struct endpoint *e)
 {
-    return !a->surfaces || (e->surfaces & a->surfaces);
+    bool speaks = !a->surfaces || (e->surfaces & a->surfaces);
+    return speaks && (a->only.len == 0 || str_eq(e->name, a->only));
 }
 
 bool admit_served(const struct service *s, uint32_t surfaces)

@@ -39,6 +39,7 @@ bool tried_has(const struct tried *t, const struct endpoint_state *s);
 struct admission {
     const struct service *service;
     uint32_t surfaces;    /* an endpoint must answer one of these (enum surface); 0: any will do */
+    struct str only;      /* the name of the one endpoint that will do; empty: any */
     struct tried tried;   /* endpoints that are not to be tried again */
     int priority;         /* in the queue: higher first */
     uint64_t deadline_us; /* on the loop's clock; past it a waiter is passed over */

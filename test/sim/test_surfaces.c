@@ -572,6 +572,43 @@ static void native_responses_are_kept_too(void **state)
     }
 }
 
+/* What a runtime computes in the background is asked for, cancelled and deleted there, at the very
+ * endpoint; nobody else can. */
+static void what_a_runtime_keeps_is_asked_there(void **state)
+{
+    (void)state;
+    struct gateway *g =
+        gateway_new("  - name: m\n    policy: round_robin\n    endpoints:\n"
+                    "      - { url: 'http://10.0.0.1:80/v1', name: a, kind: vllm }\n"
+                    "      - { url: 'http://10.0.0.2:80/v1', name: b, kind: vllm }\n");
+    struct sim_peer *c =
+        ask(g, "/v1/responses", "{\"model\":\"m\",\"input\":\"x\",\"background\":true}");
+    up_json(up_of(g, 0), 200, "", "{\"id\":\"resp_7\",\"status\":\"queued\",\"output\":[]}");
+    (void)answer_of(c, 200);
+    static const char *const asks[][2] = {{"GET", "/v1/responses/resp_7?include=x"},
+                                          {"POST", "/v1/responses/resp_7/cancel"},
+                                          {"DELETE", "/v1/responses/resp_7"}};
+    for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
+        char want[200];
+        sim_forget(up_of(g, 0));
+        c = get(g, asks[i][0], asks[i][1]);
+        (void)snprintf(want, sizeof want, "%s %s HTTP/1.1\r\n", asks[i][0], asks[i][1]);
+        assert_true(sim_has(up_of(g, 0), want));
+        up_json(up_of(g, 0), 200, "", "{\"id\":\"resp_7\",\"status\":\"done\"}");
+        assert_true(same(answer_of(c, 200), "{\"id\":\"resp_7\",\"status\":\"done\"}"));
+    }
+    c = get(g, "GET", "/v1/responses/resp_7");
+    (void)answer_of(c, 404);
+    c = get(g, "POST", "/v1/responses/resp_8/cancel");
+    assert_true(holds(answer_of(c, 400), "not_cancellable"));
+    gateway_free(g, 6);
+
+    g = gateway_new(ONE);
+    c = ask(g, "/v1/responses", "{\"model\":\"m\",\"input\":\"x\",\"background\":true}");
+    assert_true(holds(answer_of(c, 400), "background"));
+    gateway_free(g, 1);
+}
+
 static void a_websocket_is_refused_so_that_clients_fall_back(void **state)
 {
     (void)state;
@@ -606,6 +643,7 @@ int main(void)
         cmocka_unit_test(responses_are_kept_continued_and_deleted),
         cmocka_unit_test(what_shall_not_be_kept_is_not),
         cmocka_unit_test(native_responses_are_kept_too),
+        cmocka_unit_test(what_a_runtime_keeps_is_asked_there),
         cmocka_unit_test(a_websocket_is_refused_so_that_clients_fall_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,12 +22,14 @@ static bool has_other_tools(const struct json_span *tools)
 
 int responses__peek(struct arena *arena, struct str body, struct ask *out, struct refusal *why)
 {
-    static const struct str names[] = {STR_INIT("model"), STR_INIT("stream"), STR_INIT("tools")};
+    static const struct str names[] = {STR_INIT("model"), STR_INIT("stream"), STR_INIT("tools"),
+                                       STR_INIT("background")};
     struct json_span spans[ARRAY_LEN(names)];
     *out = (struct ask){.surface = out->surface, .asks_usage = true};
     int err = peek_scan(arena, body, names, ARRAY_LEN(names), spans, why);
     if (!err) err = peek_model(arena, &spans[0], out, why);
     if (!err) err = peek_flag(arena, &spans[1], "stream", false, &out->stream, why);
+    if (!err) err = peek_flag(arena, &spans[3], "background", false, &out->background, why);
     if (!err) out->other_tools = has_other_tools(&spans[2]);
     return err;
 }
