@@ -349,7 +349,7 @@ static void errors_say_that_the_prompt_is_too_long(void **state)
                       "'Prompt is too long: 9'}}");
 }
 
-static void check_models(unsigned count, const char *want)
+static void check_models(unsigned count, const struct model_card *card, const char *want)
 {
     static const struct str ids[] = {STR_INIT("a"), STR_INIT("b/c")};
     struct buf out;
@@ -361,7 +361,7 @@ static void check_models(unsigned count, const char *want)
     json_write_init(&w, &out);
     anthropic_begin_models(&w);
     for (unsigned i = 0; i < count; i++)
-        anthropic_write_model(&w, ids[i], 1700000000);
+        anthropic_write_model(&w, ids[i], 1700000000, card);
     anthropic_end_models(&w, count ? ids[0] : STR_NULL, count ? ids[count - 1] : STR_NULL);
     assert_int_equal(json_write_end(&w), 0);
     if (!str_eq(buf_str(&out), str_of(json))) fail_msg("%" STR_FMT, STR_ARG(buf_str(&out)));
@@ -372,11 +372,29 @@ static void check_models(unsigned count, const char *want)
 static void models_are_listed(void **state)
 {
     (void)state;
-    check_models(0, "{'data':[],'has_more':false,'first_id':null,'last_id':null}");
-    check_models(2, "{'data':[{'type':'model','id':'a','display_name':'a','created_at':"
-                    "'2023-11-14T22:13:20Z','lifecycle':'active'},{'type':'model','id':'b/c',"
-                    "'display_name':'b/c','created_at':'2023-11-14T22:13:20Z','lifecycle':"
-                    "'active'}],'has_more':false,'first_id':'a','last_id':'b/c'}");
+    const struct model_card unknown = {0},
+                            card = {.context = 8192,
+                                    .capabilities = CARD_BIT(COMPLETION) | CARD_BIT(THINKING),
+                                    .input = CARD_BIT(TEXT) | CARD_BIT(IMAGE) | CARD_BIT(FILE),
+                                    .output = CARD_BIT(TEXT)},
+                            text = {.capabilities = CARD_BIT(COMPLETION), .input = CARD_BIT(TEXT)};
+    check_models(0, &unknown, "{'data':[],'has_more':false,'first_id':null,'last_id':null}");
+    check_models(2, &unknown,
+                 "{'data':[{'type':'model','id':'a','display_name':'a','created_at':"
+                 "'2023-11-14T22:13:20Z','lifecycle':'active'},{'type':'model','id':'b/c',"
+                 "'display_name':'b/c','created_at':'2023-11-14T22:13:20Z','lifecycle':"
+                 "'active'}],'has_more':false,'first_id':'a','last_id':'b/c'}");
+    check_models(
+        1, &card,
+        "{'data':[{'type':'model','id':'a','display_name':'a','created_at':"
+        "'2023-11-14T22:13:20Z','lifecycle':'active','max_input_tokens':8192,"
+        "'capabilities':{'image_input':{'supported':true},'pdf_input':{'supported':true},"
+        "'thinking':{'supported':true,'types':{'adaptive':{'supported':true},"
+        "'enabled':{'supported':true}}}}}],'has_more':false,'first_id':'a','last_id':'a'}");
+    check_models(1, &text,
+                 "{'data':[{'type':'model','id':'a','display_name':'a','created_at':"
+                 "'2023-11-14T22:13:20Z','lifecycle':'active'}],'has_more':false,'first_id':'a',"
+                 "'last_id':'a'}");
 }
 
 int main(void)
