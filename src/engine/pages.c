@@ -1,10 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What there is to be got: models and readiness. */
+#include "dialect/card.h"
 #include "dialect/openai/write.h"
 #include "engine/handlers.h"
 #include "json/write.h"
 
 enum { PAGE_MAX = 1024 * 1024 };
+
+/* What its chats are like is the template's. Who chats embeds, too, by the mean of its last layer. */
+static uint32_t capabilities_of(const struct hosted *h)
+{
+    bool thinks = h->context && chat_template_markers(h->template)->start.ptr;
+    return (h->info->generates ? CARD_BIT(COMPLETION) : 0) | (thinks ? CARD_BIT(THINKING) : 0) |
+           (h->info->embeds ? CARD_BIT(EMBEDDING) : 0) | (h->info->ranks ? CARD_BIT(RERANK) : 0);
+}
+
+static struct model_card card_of(const struct hosted *h)
+{
+    return (struct model_card){
+        .context = h->context ? h->context->length : h->embedder->input_max,
+        .capabilities = capabilities_of(h),
+        .input = CARD_BIT(TEXT),
+        .output = h->info->generates ? CARD_BIT(TEXT) : 0,
+    };
+}
+
+static const char *const pooling_words[] = {
+    [MODEL_POOLING_FILE] = "model", [MODEL_POOLING_MEAN] = "mean", [MODEL_POOLING_CLS] = "cls",
+    [MODEL_POOLING_LAST] = "last",  [MODEL_POOLING_RANK] = "rank",
+};
 
 static void write_context(struct json_writer *w, const struct hosted *h)
 {
@@ -17,8 +41,8 @@ static void write_context(struct json_writer *w, const struct hosted *h)
 
 static void write_meta(struct json_writer *w, const struct hosted *h)
 {
-    json_write_u64_member(w, "context_length",
-                          h->context ? h->context->length : h->embedder->input_max);
+    struct model_card card = card_of(h);
+    card_write(w, &card);
     json_write_key(w, "meta");
     json_write_object(w);
     json_write_str_member(w, "description", str_of(h->info->description));
@@ -30,6 +54,8 @@ static void write_meta(struct json_writer *w, const struct hosted *h)
     json_write_bool_member(w, "generates", h->info->generates);
     json_write_bool_member(w, "embeds", h->info->embeds);
     json_write_bool_member(w, "ranks", h->info->ranks);
+    if (h->embedder)
+        json_write_str_member(w, "pooling", str_of(pooling_words[h->embedder->pooling]));
     if (h->context) write_context(w, h);
     json_write_object_end(w);
 }
