@@ -88,6 +88,17 @@ struct conf_endpoint {
     struct conf_timeouts *timeouts; /* NULL: none of its own */
 };
 
+/* What lists of models tell of one; what is not written they tell as far as it is known. */
+struct conf_card {
+    uint64_t context_length;  /* tokens; CONF_UNSET: not written */
+    struct str *capabilities; /* "completion", "tools" ... */
+    size_t capability_count;
+    struct str *input; /* "text", "image" ... */
+    size_t input_count;
+    struct str *output; /* likewise */
+    size_t output_count;
+};
+
 struct conf_model {
     struct str name;
     struct str *aliases;
@@ -102,6 +113,7 @@ struct conf_model {
     uint64_t queue_max;             /* waiting requests at most */
     uint64_t queue_timeout_us;      /* longest wait */
     struct conf_timeouts *timeouts; /* NULL: none of its own */
+    struct conf_card *card;         /* NULL: nothing is written */
     unsigned line;                  /* in the file, for messages */
 };
 

@@ -26,6 +26,9 @@ static const char *const runtime_words[] = {
     "openrouter", "azure", "mistral", "groq",         "anthropic", NULL};
 static const char *const dialect_words[] = {"chat",     "completions", "embeddings", "responses",
                                             "messages", "ollama",      "rerank",     NULL};
+static const char *const capability_words[] = {"completion", "tools",  "vision", "thinking",
+                                               "embedding",  "insert", "rerank", NULL};
+static const char *const modality_words[] = {"text", "image", "audio", "file", NULL};
 static const char *const kv_words[] = {"f16", "f32", "q8_0", NULL};
 static const char *const switch_words[] = {"auto", "off", NULL};
 static const char *const pooling_words[] = {"model", "mean", "cls", "last", "rank", NULL};
@@ -241,6 +244,35 @@ static const struct conf_group endpoint_group = {
                "        capacity: 4\n",
 };
 
+/* models[].card */
+static const struct conf_row card_rows[] = {
+    {.name = "context_length", .type = CONF_SIZE, ROW(conf_card, context_length), .flags = CONF_INHERIT,
+     .min = 1, .max = GIB, .unit = "tokens", .implied = "as far as it is known",
+     .doc = "Tokens of prompt and answer together. Known of Hostler's own engine, and of runtimes that tell it where "
+            "`kind` is `auto`; with several endpoints it is the smallest."},
+    {.name = "capabilities", .type = CONF_TEXTS, ROWS(conf_card, capabilities, capability_count),
+     .words = capability_words, .max = NAME_MAX_BYTES, .implied = "what its endpoints are asked for",
+     .doc = "What it can do. Clients offer by it: of a model that only embeds no chat, of one with `vision` images."},
+    {.name = "input", .type = CONF_TEXTS, ROWS(conf_card, input, input_count),
+     .words = modality_words, .max = NAME_MAX_BYTES, .implied = "as far as it is known",
+     .doc = "What may be in a request."},
+    {.name = "output", .type = CONF_TEXTS, ROWS(conf_card, output, output_count),
+     .words = modality_words, .max = NAME_MAX_BYTES, .implied = "as far as it is known",
+     .doc = "What is in an answer."},
+};
+
+static const struct conf_group card_group = {
+    .name = "models[].card",
+    .size = sizeof(struct conf_card),
+    GROUP_ROWS(card_rows),
+    .doc = "What `/v1/models`, `/api/show` and `/api/tags` tell of the model, in place of what Hostler knows of it. It "
+           "changes nothing of how requests are served.",
+    .example = "models:\n"
+               "  - name: qwen3-vl\n"
+               "    endpoints: [{ url: \"http://10.0.0.5:8000/v1\" }]\n"
+               "    card: { context_length: 32k, capabilities: [completion, tools, vision], input: [text, image] }\n",
+};
+
 /* models[] */
 static const struct conf_row model_rows[] = {
     {.name = "name", .type = CONF_TEXT, ROW(conf_model, name), .max = NAME_MAX_BYTES,
@@ -273,6 +305,8 @@ static const struct conf_row model_rows[] = {
     {.name = "timeouts", .type = CONF_OPTIONAL, ROW(conf_model, timeouts),
      .group = &model_timeouts_group, .implied = "the common ones",
      .doc = "Times of its own, see below."},
+    {.name = "card", .type = CONF_OPTIONAL, ROW(conf_model, card), .group = &card_group,
+     .implied = "what is known", .doc = "What lists of models tell of it, see below."},
 };
 
 const struct conf_group conf__models = {

@@ -1,11 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The models that a key may use. */
+/* The models that a key may use, as OpenAI lists them, or as Anthropic does for its clients. */
 #include "desk/desk.h"
+#include "dialect/anthropic/write.h"
 #include "dialect/openai/write.h"
 
-static void write_model(struct json_writer *w, const struct service_name *name)
+static bool is_anthropic(const struct exchange *x)
 {
+    return x->match.dialect == &dialect_anthropic;
+}
+
+static void write_model(const struct exchange *x, struct json_writer *w,
+                        const struct service_name *name)
+{
+    struct model_card card = service_card(name->service);
+    if (is_anthropic(x)) {
+        anthropic_write_model(w, name->id, name->service->created_s, &card);
+        return;
+    }
     openai_begin_model(w, name->id, name->service->created_s, STR("hostler"));
+    card_write(w, &card);
+    json_write_object_end(w);
+}
+
+static void begin_list(const struct exchange *x, struct json_writer *w)
+{
+    if (is_anthropic(x)) {
+        anthropic_begin_models(w);
+        return;
+    }
+    json_write_object(w);
+    json_write_str_member(w, "object", STR("list"));
+    json_write_key(w, "data");
+    json_write_array(w);
+}
+
+static void end_list(const struct exchange *x, struct json_writer *w, struct str first,
+                     struct str last)
+{
+    if (is_anthropic(x)) {
+        anthropic_end_models(w, first, last);
+        return;
+    }
+    json_write_array_end(w);
     json_write_object_end(w);
 }
 
@@ -13,16 +49,17 @@ static enum step list_models(struct exchange *x)
 {
     size_t count;
     const struct service_name *names = snapshot_names(x->snapshot, &count);
+    struct str first = STR_NULL, last = STR_NULL;
     struct desk_page p;
     desk_page_init(&p);
-    json_write_object(&p.w);
-    json_write_str_member(&p.w, "object", STR("list"));
-    json_write_key(&p.w, "data");
-    json_write_array(&p.w);
-    for (size_t i = 0; i < count; i++)
-        if (exchange_may_ask(x, names[i].id, names[i].service)) write_model(&p.w, &names[i]);
-    json_write_array_end(&p.w);
-    json_write_object_end(&p.w);
+    begin_list(x, &p.w);
+    for (size_t i = 0; i < count; i++) {
+        if (!exchange_may_ask(x, names[i].id, names[i].service)) continue;
+        write_model(x, &p.w, &names[i]);
+        if (!first.ptr) first = names[i].id;
+        last = names[i].id;
+    }
+    end_list(x, &p.w, first, last);
     return desk_page_reply(x, 200, &p);
 }
 
@@ -36,7 +73,7 @@ static enum step show_model(struct exchange *x)
             continue;
         struct desk_page p;
         desk_page_init(&p);
-        write_model(&p.w, &names[i]);
+        write_model(x, &p.w, &names[i]);
         return desk_page_reply(x, 200, &p);
     }
     return exchange_refuse(

@@ -29,7 +29,7 @@ static void write_digest(struct json_writer *w, struct str name)
     json_write_str_member(w, "digest", str_n(text, 64));
 }
 
-static void write_details(struct json_writer *w)
+static void write_details(struct json_writer *w, const struct model_card *card)
 {
     static const char *const empty[] = {"parent_model", "format", "family"};
     json_write_key(w, "details");
@@ -41,31 +41,19 @@ static void write_details(struct json_writer *w)
     json_write_array_end(w);
     json_write_str_member(w, "parameter_size", STR(""));
     json_write_str_member(w, "quantization_level", STR(""));
+    if (card->context) json_write_u64_member(w, "context_length", card->context);
     json_write_object_end(w);
 }
 
-/* What its runtimes are asked for. That a chat's model can call tools is taken for granted, since
+/* That a chat's model can call tools is taken for granted where nobody says what it can, since
  * clients do not offer it any otherwise. */
-static void write_capabilities(struct json_writer *w, const struct service *s)
+static void write_capabilities(struct json_writer *w, const struct service *s,
+                               const struct model_card *card)
 {
-    enum {
-        CHATS = SURFACE_BIT(SURFACE_CHAT) | SURFACE_BIT(SURFACE_COMPLETIONS) |
-                SURFACE_BIT(SURFACE_MESSAGES) | SURFACE_BIT(SURFACE_RESPONSES) |
-                SURFACE_BIT(SURFACE_OLLAMA_CHAT),
-        EMBEDS = SURFACE_BIT(SURFACE_EMBEDDINGS) | SURFACE_BIT(SURFACE_OLLAMA_EMBED),
-    };
-    uint32_t all = 0;
-    for (size_t i = 0; i < s->endpoint_count; i++)
-        all |= s->endpoints[i].surfaces;
+    uint32_t set = card->capabilities;
+    if (!s->card.capabilities && (set & CARD_BIT(COMPLETION))) set |= CARD_BIT(TOOLS);
     json_write_key(w, "capabilities");
-    json_write_array(w);
-    if (all & CHATS) {
-        json_write_str(w, STR("completion"));
-        json_write_str(w, STR("tools"));
-    } else if (all & EMBEDS) {
-        json_write_str(w, STR("embedding"));
-    }
-    json_write_array_end(w);
+    card_write_capabilities(w, set);
 }
 
 static uint64_t modified_us(const struct service *s)
@@ -74,14 +62,14 @@ static uint64_t modified_us(const struct service *s)
 }
 
 /* Begins an element of a list. */
-static void begin_model(struct json_writer *w, struct str name)
+static void begin_model(struct json_writer *w, struct str name, const struct model_card *card)
 {
     json_write_object(w);
     json_write_str_member(w, "name", name);
     json_write_str_member(w, "model", name);
     json_write_u64_member(w, "size", 0);
     write_digest(w, name);
-    write_details(w);
+    write_details(w, card);
 }
 
 static void begin_list(struct desk_page *p)
@@ -109,9 +97,10 @@ static enum step list_models(struct exchange *x)
     begin_list(&p);
     for (size_t i = 0; i < count; i++) {
         if (!exchange_may_ask(x, names[i].id, names[i].service)) continue;
-        begin_model(&p.w, names[i].id);
+        struct model_card card = service_card(names[i].service);
+        begin_model(&p.w, names[i].id, &card);
         write_time(&p.w, "modified_at", modified_us(names[i].service));
-        write_capabilities(&p.w, names[i].service);
+        write_capabilities(&p.w, names[i].service, &card);
         json_write_object_end(&p.w);
     }
     return end_list(x, &p);
@@ -135,10 +124,11 @@ static enum step list_running(struct exchange *x)
     begin_list(&p);
     for (size_t i = 0; i < count; i++) {
         if (!exchange_may_use(x, &services[i]) || !is_up(&services[i])) continue;
-        begin_model(&p.w, services[i].name);
+        struct model_card card = service_card(&services[i]);
+        begin_model(&p.w, services[i].name, &card);
         json_write_str_member(&p.w, "expires_at", STAYS);
         json_write_u64_member(&p.w, "size_vram", 0);
-        json_write_u64_member(&p.w, "context_length", 0);
+        json_write_u64_member(&p.w, "context_length", card.context);
         json_write_object_end(&p.w);
     }
     return end_list(x, &p);
@@ -174,27 +164,30 @@ static enum step refuse_name(struct exchange *x, int err, const struct refusal *
                               : exchange_lack_memory(x);
 }
 
-/* Editors read model_info for the length of the context, whose absence they bear. */
-static void write_info(struct json_writer *w, struct str name)
+/* Editors read the length of the context here, under the name of the architecture; they bear its
+ * absence. */
+static void write_info(struct json_writer *w, struct str name, const struct model_card *card)
 {
     json_write_key(w, "model_info");
     json_write_object(w);
     json_write_str_member(w, "general.architecture", STR("hostler"));
     json_write_str_member(w, "general.basename", name);
+    if (card->context) json_write_u64_member(w, "hostler.context_length", card->context);
     json_write_object_end(w);
 }
 
 static enum step write_model(struct exchange *x, struct str name, const struct service *s)
 {
     static const char *const empty[] = {"license", "modelfile", "parameters", "template"};
+    struct model_card card = service_card(s);
     struct desk_page p;
     desk_page_init(&p);
     json_write_object(&p.w);
     for (size_t i = 0; i < ARRAY_LEN(empty); i++)
         json_write_str_member(&p.w, empty[i], STR(""));
-    write_details(&p.w);
-    write_info(&p.w, name);
-    write_capabilities(&p.w, s);
+    write_details(&p.w, &card);
+    write_info(&p.w, name, &card);
+    write_capabilities(&p.w, s, &card);
     write_time(&p.w, "modified_at", modified_us(s));
     json_write_object_end(&p.w);
     return desk_page_reply(x, 200, &p);

@@ -37,14 +37,23 @@ static int compare(const struct route *r, struct str path, struct arena *arena, 
     return err == -ENOMEM ? err : 0;
 }
 
-/* What a client speaks that calls what is not served: the dialect of the route that begins as its
- * path does. */
+/* Whether the client says that it speaks Anthropic's dialect. */
+static bool is_claude(const struct http_head *head)
+{
+    return str_starts(head->path, STR("/anthropic/")) ||
+           http_head_get_name(head, STR("anthropic-version")).ptr;
+}
+
+/* What a client speaks that calls what is not served: what it says, else the dialect of the route
+ * that begins as its path does. */
 static const struct dialect *probable_dialect(const struct route *routes, size_t count,
-                                              const struct route_match *m, struct str path)
+                                              const struct route_match *m,
+                                              const struct http_head *head)
 {
     const struct dialect *dialect = &dialect_openai;
     size_t longest = 0;
-    if (str_starts(path, STR("/anthropic/"))) return &dialect_anthropic;
+    struct str path = head->path;
+    if (is_claude(head)) return &dialect_anthropic;
     if (str_starts(path, STR("/api/"))) return &dialect_ollama;
     for (size_t i = 0; i < count; i++) {
         const struct route *r = &routes[i];
@@ -60,7 +69,7 @@ static void found(const struct route *r, const struct http_head *head, struct ro
 {
     bool post = r->flags & ROUTE_POST;
     out->route = r;
-    out->dialect = r->dialect;
+    out->dialect = (r->flags & ROUTE_CLAUDE) && is_claude(head) ? &dialect_anthropic : r->dialect;
     bool deletes = r->flags & ROUTE_DELETE;
     out->allow = post      ? STR("POST, OPTIONS")
                  : deletes ? STR("GET, HEAD, DELETE, OPTIONS")
@@ -85,7 +94,7 @@ int routes_match(const struct route *routes, size_t count, const struct http_hea
         if (out->method_ok) return 0;
     }
     if (out->route) return 0;
-    out->dialect = probable_dialect(routes, count, out, head->path);
+    out->dialect = probable_dialect(routes, count, out, head);
     return 0;
 }
 

@@ -21,7 +21,8 @@ enum route_flag {
     ROUTE_QUIET = 32,   /* without interest for the log when it goes well */
     ROUTE_BESIDE = 64,  /* runtimes have it beside their /v1 */
     ROUTE_DELETE = 128, /* DELETE, too */
-    ROUTE_BODY = 256    /* has a body, which the handler reads itself */
+    ROUTE_BODY = 256,   /* has a body, which the handler reads itself */
+    ROUTE_CLAUDE = 512  /* in Anthropic's dialect for clients of that */
 };
 
 /* A row. Constant data. */
@@ -46,9 +47,9 @@ struct route_match {
         *dialect; /* the route's; without one, that in which the client probably reads */
 };
 
-/* Finds the route. /v1/x, /openai/v1/x, /anthropic/v1/x and /x are the same, but that the path says
- * the dialect where a route has several. Strings borrow from the head or the
- * arena. -ENOMEM. */
+/* Finds the route. /v1/x, /openai/v1/x, /anthropic/v1/x and /x are the same, but that /anthropic, or
+ * a header anthropic-version, says the dialect of a ROUTE_CLAUDE, and of what there is none for.
+ * Strings borrow from the head or the arena. -ENOMEM. */
 MUST_CHECK int routes_match(const struct route *routes, size_t count, const struct http_head *head,
                             struct arena *arena, struct route_match *out);
 

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/map.h"
+#include "dialect/card.h"
 #include "mesh/settings.h"
 #include "route/pick.h"
 
@@ -38,6 +39,7 @@ struct catalog_endpoint {
     struct endpoint_timeouts timeouts;
     const struct conf_pair *labels;
     size_t label_count;
+    struct model_card card; /* what is known beforehand of the model as it is there */
     const struct conf_engine
         *engine; /* its process, which the supervisor runs; NULL: it runs by itself; then: */
     bool starts_on_demand; /* and not together with Hostler */
@@ -54,7 +56,8 @@ struct catalog_service {
     size_t fallback_count;
     size_t queue_max;
     uint64_t queue_timeout_us;
-    uint64_t total_us; /* a whole exchange; 0: no limit */
+    uint64_t total_us;      /* a whole exchange; 0: no limit */
+    struct model_card card; /* what is told of it, whatever else is known */
     const struct catalog_endpoint *endpoints;
     size_t endpoint_count;
 };

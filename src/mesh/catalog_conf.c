@@ -94,6 +94,36 @@ static uint32_t surfaces_of(const struct conf_endpoint *c)
     return set ? set | (kind_of(c)->surfaces & WITHOUT_WORD) : kind_of(c)->surfaces;
 }
 
+static uint32_t set_of(const struct str *words, size_t count, uint32_t (*bit)(struct str word))
+{
+    uint32_t set = 0;
+    for (size_t i = 0; i < count; i++)
+        set |= bit(words[i]);
+    return set;
+}
+
+static struct model_card card_of(const struct conf_card *c)
+{
+    if (!c) return (struct model_card){0};
+    return (struct model_card){
+        .context = c->context_length == CONF_UNSET ? 0 : c->context_length,
+        .capabilities = set_of(c->capabilities, c->capability_count, card_capability),
+        .input = set_of(c->input, c->input_count, card_modality),
+        .output = set_of(c->output, c->output_count, card_modality),
+    };
+}
+
+/* Our own engine reads and writes text. What chats embeds, too; what only embeds or ranks is told
+ * by the file, which is read when the process starts. */
+static struct model_card engine_card(const struct conf_engine *process)
+{
+    if (!process || !process->file.len) return (struct model_card){0};
+    return (struct model_card){.context = process->context,
+                               .capabilities = CARD_BIT(COMPLETION) | CARD_BIT(EMBEDDING),
+                               .input = CARD_BIT(TEXT),
+                               .output = CARD_BIT(TEXT)};
+}
+
 static enum route_policy policy_of(enum conf_policy p)
 {
     switch (p) {
@@ -126,6 +156,7 @@ static struct catalog_endpoint endpoint_of(const struct conf *conf, const struct
         .timeouts = timeouts_of(conf, model, c),
         .labels = c->labels,
         .label_count = c->label_count,
+        .card = engine_card(process),
         .engine = process,
         .starts_on_demand = process && process->start == CONF_START_ON_DEMAND,
         .start_timeout_us = process ? process->start_timeout_us : 0,
@@ -151,6 +182,7 @@ static struct catalog_service service_of(struct catalog *c, const struct conf *c
         .queue_max = (size_t)model->queue_max,
         .queue_timeout_us = model->queue_timeout_us,
         .total_us = timeouts_of(conf, model, NULL).total_us,
+        .card = card_of(model->card),
         .endpoints = endpoints,
         .endpoint_count = model->endpoint_count,
     };

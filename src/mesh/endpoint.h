@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "dialect/card.h"
 #include "loop/stream.h"
 #include "mesh/settings.h"
 #include "obs/log.h"
@@ -121,6 +122,7 @@ struct endpoint {
     uint32_t weight;
     enum usage_policy usage;
     struct endpoint_timeouts timeouts;
+    struct model_card card; /* what is known beforehand of the model as it is there */
     /* The active probe's target, from the host's root; empty: none. */
     struct str health;
     const struct conf_engine *engine; /* supervised process, or NULL; then: */

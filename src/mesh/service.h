@@ -37,6 +37,7 @@ struct service {
     size_t queue_max;
     uint64_t queue_timeout_us;
     uint64_t total_us;         /* timeouts.total, the model's or the common one; 0: none */
+    struct model_card card;    /* what is told of it, whatever else is known */
     uint64_t created_s;        /* wall clock, when it first appeared in this process */
     struct snapshot *snapshot; /* the one it belongs to; no reference */
     struct service_state *state;
@@ -74,6 +75,10 @@ bool service_may_retry(const struct service *s, unsigned worker, uint64_t now_us
  * starts as long as that may take, and then queue_timeout anew, since who waits for a start has
  * not waited for its turn yet. */
 uint64_t service_wait_until(const struct service *s, uint64_t queued_us);
+
+/* What is known of the model: what the configuration says, else what is known of its endpoints,
+ * the smallest context and all that one of them can. (card.c) */
+struct model_card service_card(const struct service *s);
 
 /* Waiting requests now. */
 size_t service_waiting(const struct service *s);

@@ -29,7 +29,8 @@ def test_models_are_listed(names):
     assert body["object"] == "list"
     assert {m["id"] for m in body["data"]} == {"org/name:tag", "gpt-4o-mini", "a%c", "plain"}
     for model in body["data"]:
-        assert set(model) == {"id", "object", "created", "owned_by"}
+        assert set(model) == {"id", "object", "created", "owned_by", "capabilities"}
+        assert model["capabilities"] == ["completion"]
         assert model["object"] == "model" and model["created"] > 1_700_000_000
 
 

@@ -721,6 +721,31 @@ static void carries_warnings(void **state)
 }
 
 /* A gateway may begin with nothing, and keys may be there before the models are. */
+static void cards_are_read(void **state)
+{
+    (void)state;
+    struct conf *c = load(MODELS "    card: { context_length: 32k, capabilities: [vision, tools], "
+                                 "input: image }\n"
+                                 "  - name: b\n"
+                                 "    endpoints: [{ url: \"http://h/v1\" }]\n"
+                                 "    card: {}\n");
+    const struct conf_card *card = c->models[0].card;
+    assert_int_equal(card->context_length, 32 * 1024);
+    assert_int_equal(card->capability_count, 2);
+    assert_str(card->capabilities[1], "tools");
+    assert_int_equal(card->input_count, 1);
+    assert_int_equal(card->output_count, 0);
+    assert_int_equal(c->models[1].card->context_length, CONF_UNSET);
+    conf_unref(c);
+    c = load(MODELS);
+    assert_null(c->models[0].card);
+    conf_unref(c);
+    assert_problems(
+        MODELS "    card: { capabilities: [seeing], output: [text, smell], context_length: 0 }\n",
+        "4: models[0].card.capabilities[0]\n4: models[0].card.output[1]\n"
+        "4: models[0].card.context_length\n");
+}
+
 static void needs_no_models(void **state)
 {
     (void)state;
@@ -805,6 +830,7 @@ int main(void)
         cmocka_unit_test(reads_regular_files_only),
         cmocka_unit_test(loads_many_endpoints),
         cmocka_unit_test(patterns_are_prefixes),
+        cmocka_unit_test(cards_are_read),
         cmocka_unit_test(needs_no_models),
         cmocka_unit_test(carries_warnings),
     };

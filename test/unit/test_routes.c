@@ -92,6 +92,49 @@ static void routes_are_found(void **state)
     }
 }
 
+/* What a client reads is told by the route; where that has several dialects, or there is none, by
+ * the path or a header. */
+static void the_dialect_is_the_clients(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        bool claude; /* with the header anthropic-version */
+        const struct dialect *dialect;
+    } rows[] = {
+        {"/v1/models", false, &dialect_openai},
+        {"/v1/models", true, &dialect_anthropic},
+        {"/models/a", true, &dialect_anthropic},
+        {"/anthropic/v1/models", false, &dialect_anthropic},
+        {"/anthropic/v1/models/a", false, &dialect_anthropic},
+        {"/openai/v1/models", false, &dialect_openai},
+        {"/v1/nothing", false, &dialect_openai},
+        {"/v1/nothing", true, &dialect_anthropic},
+        {"/api/nothing", false, &dialect_ollama},
+        {"/v1/chat/completions", true, &dialect_openai},
+        {"/v1/responses/a", true, &dialect_responses},
+        {"/v1/messages", false, &dialect_anthropic},
+        {"/api/tags", true, &dialect_ollama},
+    };
+    struct http_field version = {
+        .id = HDR_OTHER, .name = STR("Anthropic-Version"), .value = STR("2023-06-01")};
+    size_t count;
+    const struct route *routes = node_routes(&count);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct arena arena;
+        struct route_match m;
+        arena_init(&arena, SIZE_MAX, 256);
+        struct http_head head = {.method = METHOD_GET,
+                                 .target = str_of(rows[i].path),
+                                 .path = str_of(rows[i].path),
+                                 .fields = &version,
+                                 .field_count = rows[i].claude};
+        assert_int_equal(routes_match(routes, count, &head, &arena, &m), 0);
+        if (m.dialect != rows[i].dialect) fail_msg("%s: %s", rows[i].path, m.dialect->name);
+        arena_fini(&arena);
+    }
+}
+
 static void a_path_that_was_meant_is_told(void **state)
 {
     (void)state;
@@ -151,6 +194,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(routes_are_found),
+        cmocka_unit_test(the_dialect_is_the_clients),
         cmocka_unit_test(a_path_that_was_meant_is_told),
         cmocka_unit_test(rows_are_whole),
     };

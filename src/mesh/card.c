@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is known of a model. */
+#include "dialect/dialect.h"
+#include "mesh/service.h"
+
+/* What who answers these surfaces is asked for. Who chats may be asked for all else by the same
+ * kind, so that the rest says something only where there is no chat. */
+static uint32_t capabilities_of(uint32_t surfaces)
+{
+    enum {
+        CHATS = SURFACE_BIT(SURFACE_CHAT) | SURFACE_BIT(SURFACE_COMPLETIONS) |
+                SURFACE_BIT(SURFACE_MESSAGES) | SURFACE_BIT(SURFACE_RESPONSES) |
+                SURFACE_BIT(SURFACE_OLLAMA_CHAT),
+        EMBEDS = SURFACE_BIT(SURFACE_EMBEDDINGS) | SURFACE_BIT(SURFACE_OLLAMA_EMBED),
+    };
+    if (surfaces & CHATS) return CARD_BIT(COMPLETION);
+    return (surfaces & EMBEDS ? CARD_BIT(EMBEDDING) : 0) |
+           (surfaces & SURFACE_BIT(SURFACE_RERANK) ? CARD_BIT(RERANK) : 0);
+}
+
+static struct model_card endpoint_card(const struct endpoint *e)
+{
+    struct model_card card = e->card;
+    if (!card.capabilities) card.capabilities = capabilities_of(e->surfaces);
+    return card;
+}
+
+/* A request may come to any of them: its context must fit the smallest. */
+static void join(struct model_card *all, const struct model_card *one)
+{
+    if (one->context) all->context = all->context ? MIN(all->context, one->context) : one->context;
+    all->capabilities |= one->capabilities;
+    all->input |= one->input;
+    all->output |= one->output;
+}
+
+/* Who sees is given images, and the other way round. */
+static void complete(struct model_card *card)
+{
+    if (card->input & CARD_BIT(IMAGE)) card->capabilities |= CARD_BIT(VISION);
+    if ((card->capabilities & CARD_BIT(VISION)) && !card->input)
+        card->input = CARD_BIT(TEXT) | CARD_BIT(IMAGE);
+}
+
+struct model_card service_card(const struct service *s)
+{
+    struct model_card card = {0};
+    for (size_t i = 0; i < s->endpoint_count; i++) {
+        struct model_card one = endpoint_card(&s->endpoints[i]);
+        join(&card, &one);
+    }
+    if (s->card.context) card.context = s->card.context;
+    if (s->card.capabilities) card.capabilities = s->card.capabilities;
+    if (s->card.input) card.input = s->card.input;
+    if (s->card.output) card.output = s->card.output;
+    complete(&card);
+    return card;
+}
