@@ -283,12 +283,12 @@ static void check_row(const struct conf_row *row)
     assert_true(length > 0 && row->doc[length - 1] == '.');
     assert_true(strchr(row->doc, '|') == NULL); /* would end a table's cell */
     assert_true(row->type == CONF_TEXTS ||
-                    (row->type == CONF_WORD || row->type == CONF_ENUM) == (row->words != NULL));
+                (row->type == CONF_WORD || row->type == CONF_ENUM) == (row->words != NULL));
     assert_true((row->type >= CONF_GROUP) == (row->group != NULL));
     if (row->flags & CONF_SECRET)
         assert_true(row->type == CONF_PAIRS || (scalar && conf__kind(row->type)->wipe));
     if (row->flags & CONF_INHERIT) {
-        assert_int_equal(row->type, CONF_DURATION); /* CONF_UNSET is none */
+        assert_true(row->type == CONF_DURATION || row->type == CONF_SIZE); /* CONF_UNSET is none */
         assert_non_null(row->implied);
         assert_null(row->standard);
     } else if (scalar && (row->zero || !conf__kind(row->type)->empty)) {
