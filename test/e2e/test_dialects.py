@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients of every dialect before our own engine, and what only processes show: models that are loaded and put away."""
+
+import json
+
+from harness import until
+from test_engine import engine_model
+
+ASK = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+
+
+def state(gate):
+    return next(m for m in gate.get("/readyz").json()["models"] if m["model"] == "m")
+
+
+def running(gate):
+    return [m["name"] for m in gate.get("/api/ps").json()["models"]]
+
+
+def test_a_model_is_loaded_and_put_away(processes):
+    gate = processes.gate([engine_model(processes)])
+    assert running(gate) == []
+    for path, body in (("/api/generate", {"model": "m"}), ("/api/chat", {"model": "m:latest", "messages": []})):
+        loaded = gate.post(path, body)
+        assert loaded.status == 200 and loaded.json()["done_reason"] == "load", loaded.body
+        assert running(gate) == ["m"]
+        gone = gate.post(path, body | {"keep_alive": 0})
+        assert gone.status == 200 and gone.json()["done_reason"] == "unload", gone.body
+        until(lambda: running(gate) == [], "the process ends")
+    assert gate.post("/api/chat", ASK | {"stream": False}).json()["message"]["content"], "it starts again when it is asked"
+
+
+def test_a_model_that_cannot_be_loaded_says_why(processes):
+    gate = processes.gate([engine_model(processes, template_text="{% if %}", start_timeout="5s")])
+    answer = gate.post("/api/generate", {"model": "m"})
+    assert answer.status == 503 and "template" in answer.json()["error"], answer.body
+
+
+def test_every_dialect_before_the_engine(processes):
+    gate = processes.gate([engine_model(processes)])
+    said = gate.post("/v1/chat/completions", ASK).json()
+    text, usage = said["choices"][0]["message"]["content"], said["usage"]
+    response = gate.post("/v1/responses", {"model": "m", "input": "hello"}).json()
+    assert response["output"][0]["content"][0]["text"] == text
+    assert response["usage"]["input_tokens"] == usage["prompt_tokens"] and response["usage"]["output_tokens"] == usage["completion_tokens"]
+    message = gate.post("/v1/messages", ASK | {"max_tokens": 100}).json()
+    assert message["content"] == [{"type": "text", "text": text}]
+    assert message["usage"]["input_tokens"] + message["usage"]["cache_read_input_tokens"] == usage["prompt_tokens"]
+    chat = gate.post("/api/chat", ASK | {"stream": False}).json()
+    assert chat["message"]["content"] == text and chat["prompt_eval_count"] == usage["prompt_tokens"]
+    counts = [gate.post("/v1/messages/count_tokens", ASK).json(), gate.post("/v1/responses/input_tokens", {"model": "m", "input": "hello"}).json()]
+    assert [c["input_tokens"] for c in counts] == [usage["prompt_tokens"]] * 2
+    vectors = gate.post("/api/embed", {"model": "m", "input": ["a", "b"]}).json()["embeddings"]
+    assert vectors == [d["embedding"] for d in gate.post("/v1/embeddings", {"model": "m", "input": ["a", "b"]}).json()["data"]]
+
+
+def test_the_engines_refusals_are_in_the_clients_words(processes):
+    """It has no tools yet: each client hears so as its SDK reads it."""
+    gate = processes.gate([engine_model(processes)])
+    messages = gate.post("/v1/messages", ASK | {"max_tokens": 9, "tools": [{"name": "f", "input_schema": {"type": "object"}}]})
+    assert messages.status == 400 and messages.json()["error"]["type"] == "invalid_request_error", messages.body
+    assert "tools" in messages.json()["error"]["message"]
+    responses = gate.post("/v1/responses", {"model": "m", "input": "x", "tools": [{"type": "function", "name": "f", "parameters": {}}]})
+    assert responses.status == 400 and "tools" in responses.json()["error"]["message"], responses.body
+    chat = gate.post("/api/chat", ASK | {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]})
+    assert chat.status == 400 and "tools" in chat.json()["error"], chat.body
+
+
+def test_a_stream_of_lines(processes, mock):
+    gate = processes.gate(mock)
+    answer = gate.post("/api/generate", {"model": "m", "prompt": "x", "options": {"num_predict": 3}})
+    lines = [json.loads(line) for line in answer.body.splitlines()]
+    assert "".join(line["response"] for line in lines) == "t0 t1 t2 " and [line["done"] for line in lines] == [False, False, False, True]
