@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,15 +47,15 @@ struct process {
     void *owner;
 };
 
-/* The file that execvp would run: `name` itself when it has a slash,
- * else the first match in PATH. */
-static int find_program(const char *name, char out[PATH_MAX])
+int process_find(const char *name, char out[PROCESS_PATH_MAX])
 {
     if (strchr(name, '/'))
-        return snprintf(out, PATH_MAX, "%s", name) < PATH_MAX ? 0 : -ENAMETOOLONG;
+        return snprintf(out, PROCESS_PATH_MAX, "%s", name) < PROCESS_PATH_MAX ? 0 : -ENAMETOOLONG;
     struct str path = str_of(getenv("PATH")), dir;
     while (str_cut(&path, ':', &dir)) {
-        if (snprintf(out, PATH_MAX, "%" STR_FMT "/%s", STR_ARG(dir), name) >= PATH_MAX) continue;
+        if (snprintf(out, PROCESS_PATH_MAX, "%" STR_FMT "/%s", STR_ARG(dir), name) >=
+            PROCESS_PATH_MAX)
+            continue;
         if (access(out, X_OK) == 0) return 0;
     }
     return -ENOENT;
@@ -101,9 +100,9 @@ static int read_report(int fd)
 
 static int spawn(const struct process_spec *spec, pid_t *out)
 {
-    char program[PATH_MAX];
+    char program[PROCESS_PATH_MAX];
     int report[2];
-    int err = find_program(spec->argv[0], program);
+    int err = process_find(spec->argv[0], program);
     if (err) return err;
     if (pipe2(report, O_CLOEXEC)) return -errno;
     pid_t parent = getpid();

@@ -9,6 +9,11 @@
 
 struct process;
 
+/* The file that execvp would run: `name` itself when it has a slash, else the first match in
+ * PATH. 0 or a negative errno: -ENOENT when there is none. */
+enum { PROCESS_PATH_MAX = 4096 };
+MUST_CHECK int process_find(const char *name, char out[PROCESS_PATH_MAX]);
+
 struct process_spec {
     char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH when it has no slash */
     char *const *env;  /* NULL-terminated NAME=value list: the child's whole environment */
