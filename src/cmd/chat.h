@@ -8,7 +8,7 @@
 struct chat_options {
     const char *command; /* for messages */
     const char *model;   /* NULL: the first one that is listed */
-    const char *url;     /* NULL: REMOTE_DEFAULT_URL */
+    const char *url;     /* NULL: $HOSTLER_URL, else REMOTE_DEFAULT_URL */
     const char *key;     /* NULL: $HOSTLER_KEY */
     const char *system;
     const char *message; /* asked once; "-": what standard input holds; NULL: a conversation */

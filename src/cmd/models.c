@@ -17,7 +17,8 @@ static const char help[] =
     "\n"
     "Lists the models that a running gateway (or any OpenAI endpoint) serves.\n"
     "\n"
-    "  --url URL   http://HOST:PORT[/base] or unix:PATH (" REMOTE_DEFAULT_URL ")\n"
+    "  --url URL   http://HOST:PORT[/base] or unix:PATH ($HOSTLER_URL, else " REMOTE_DEFAULT_URL
+    ")\n"
     "  --key K     API key ($HOSTLER_KEY)\n"
     "  --json      a JSON array of objects with id, owned_by and created\n"
     "\n"

@@ -22,10 +22,22 @@ static bool key_ok(struct str key)
     return true;
 }
 
+const char *remote_url(const char *given)
+{
+    const char *named = getenv("HOSTLER_URL");
+    if (given) return given;
+    return named && *named ? named : REMOTE_DEFAULT_URL;
+}
+
+struct str remote_key(const char *given)
+{
+    return str_trim(str_of(given ? given : getenv("HOSTLER_KEY")));
+}
+
 int remote_init(struct remote *r, const char *command, const char *url, const char *key)
 {
     memset(r, 0, sizeof *r);
-    r->text = url ? url : REMOTE_DEFAULT_URL;
+    r->text = remote_url(url);
     int err = url_parse(str_of(r->text), &r->url);
     if (err) {
         cli_usage(command, "'%s' is not a URL; write http://HOST:PORT or unix:PATH", r->text);
@@ -42,7 +54,7 @@ int remote_init(struct remote *r, const char *command, const char *url, const ch
                   : snprintf(r->host_text, sizeof r->host_text, v6 ? "[%.*s]:%u" : "%.*s:%u",
                              STR_ARG(r->url.host), r->url.port);
     r->host = str_n(r->host_text, MIN((size_t)len, sizeof r->host_text - 1));
-    r->key = str_trim(str_of(key ? key : getenv("HOSTLER_KEY")));
+    r->key = remote_key(key);
     if (!key_ok(r->key)) {
         cli_usage(command, "the key of %s has a control character in it, such as a line break",
                   key ? "--key" : "HOSTLER_KEY");

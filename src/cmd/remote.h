@@ -25,8 +25,13 @@ struct remote {
 
 #define REMOTE_DEFAULT_URL "http://127.0.0.1:8080"
 
-/* `url` NULL: the default; `key` NULL: from HOSTLER_KEY. A message and ERR_INVALID when the URL
- * is none of ours or the key cannot stand in a header. */
+/* What was given, else HOSTLER_URL, else the default; and the key: what was given, else HOSTLER_KEY,
+ * without blanks around it. */
+const char *remote_url(const char *given);
+struct str remote_key(const char *given);
+
+/* `url` and `key` NULL: as above. A message and ERR_INVALID when the URL is none of ours or the
+ * key cannot stand in a header. */
 MUST_CHECK int remote_init(struct remote *r, const char *command, const char *url, const char *key);
 
 /* A request but for its body, on the arena. `path` is below /v1 ("/models"), with the URL's base

@@ -175,6 +175,8 @@ def test_models(start_gate, mock):
     assert done.returncode == 0 and {"org/a:1", "b"} <= set(done.stdout.split())
     listed = json.loads(run_cli("models", "--url", gate.url, "--json", env={"HOSTLER_KEY": "sk-k-0123456789"}).stdout)
     assert {m["id"] for m in listed} == {"org/a:1", "b"}
+    named = run_cli("models", env={"HOSTLER_URL": gate.url, "HOSTLER_KEY": "sk-k-0123456789"})
+    assert named.returncode == 0 and "org/a:1" in named.stdout
     refused = run_cli("models", "--url", gate.url)
     assert refused.returncode == 1 and "key" in refused.stderr.lower() and not refused.stdout
 
