@@ -607,11 +607,11 @@ def run_cli(*argv, env=None, input=None, timeout=PATIENCE):
 class Terminal:
     """A program on a pseudo-terminal, with what it has shown so far."""
 
-    def __init__(self, *argv, env=None):
+    def __init__(self, *argv, env=None, program=HOSTLER):
         self.shown = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execve(HOSTLER, [HOSTLER, *map(str, argv)], {**clean_environment(), **SANITIZERS, "TERM": "xterm", **(env or {})})
+            os.execve(program, [program, *map(str, argv)], {**clean_environment(), **SANITIZERS, "TERM": "xterm", **(env or {})})
 
     def type(self, text):
         os.write(self.fd, text.encode())

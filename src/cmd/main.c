@@ -24,6 +24,8 @@ static const struct command commands[] = {
     {"config", cmd_config, "print the configuration's schema, manual or effective values"},
     {"models", cmd_models, "list the models of a running gateway"},
     {"chat", cmd_chat, "chat with a model in the terminal"},
+    {"launch", cmd_launch, "run Claude Code, Codex or another client with a gateway's model"},
+    {"client", cmd_client, "tell what points a client at a gateway"},
     {"bench", cmd_bench, "measure an OpenAI endpoint under load"},
     {"mock", cmd_mock, "a scripted OpenAI runtime for development and tests"},
     {"version", cmd_version, "print the version"},

@@ -11,7 +11,7 @@ import yaml
 
 from harness import HOSTLER, ROOT, Terminal, config_of, model_of, run_cli
 
-COMMANDS = ["run", "serve", "check", "config", "models", "chat", "bench", "mock", "version", "help"]
+COMMANDS = ["run", "serve", "check", "config", "models", "chat", "launch", "client", "bench", "mock", "version", "help"]
 
 
 @pytest.mark.parametrize("argv", [["help"], ["--help"], ["-h"], *[["help", c] for c in COMMANDS], *[[c, "--help"] for c in COMMANDS]])
@@ -35,7 +35,8 @@ def test_version():
     assert json.loads(run_cli("version", "--json").stdout)["version"]
 
 
-@pytest.mark.parametrize("argv", [["version"], ["help"], ["--help"], ["config", "schema"], ["config", "manual"]])
+@pytest.mark.parametrize("argv", [["version"], ["help"], ["--help"], ["config", "schema"], ["config", "manual"], ["client"],
+                                  ["launch", "--help"]])
 def test_output_that_cannot_be_written_is_a_failure(argv):
     with open("/dev/full", "w") as full:
         done = subprocess.run([HOSTLER, *argv], stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
