@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dialect/card.h"
 
+#include "json/skim.h"
+
+#define CONTEXT_MAX (INT64_C(1) << 40) /* who tells more is not believed */
+
 static const struct str capability_words[] = {
     [CARD_COMPLETION] = STR_INIT("completion"), [CARD_TOOLS] = STR_INIT("tools"),
     [CARD_VISION] = STR_INIT("vision"),         [CARD_THINKING] = STR_INIT("thinking"),
@@ -65,4 +69,68 @@ void card_write(struct json_writer *w, const struct model_card *card)
     write_modalities(w, "input", card->input);
     write_modalities(w, "output", card->output);
     json_write_object_end(w);
+}
+
+/* --- reading --- */
+
+/* The first of the members that is a possible number of tokens; 0: none is. */
+static uint64_t read_context(const struct json_span *object, const struct str *names, size_t count)
+{
+    enum { NAMES_MAX = 8 };
+    struct json_span spans[NAMES_MAX];
+    int64_t n;
+    assert(count <= NAMES_MAX);
+    if (json_scan_span(object, names, count, spans, NULL)) return 0;
+    for (size_t i = 0; i < count; i++)
+        if (json_span_i64(&spans[i], &n) && n > 0 && n <= CONTEXT_MAX) return (uint64_t)n;
+    return 0;
+}
+
+/* vLLM and SGLang, OpenRouter and Hostler, Mistral, Groq, Anthropic; llama-server beside the rest. */
+static uint64_t context_of(const struct json_span *model, const struct json_span *meta)
+{
+    static const struct str names[] = {STR_INIT("max_model_len"), STR_INIT("context_length"),
+                                       STR_INIT("max_context_length"), STR_INIT("context_window"),
+                                       STR_INIT("max_input_tokens")};
+    static const struct str inner[] = {STR_INIT("n_ctx"), STR_INIT("n_ctx_train")};
+    uint64_t n = read_context(model, names, ARRAY_LEN(names));
+    return n ? n : read_context(meta, inner, ARRAY_LEN(inner));
+}
+
+static uint32_t read_words(const struct json_span *list, uint32_t (*bit)(struct str word))
+{
+    uint32_t set = 0;
+    struct str rest = list->raw;
+    struct json_span word;
+    if (list->type != JSON_ARRAY) return 0;
+    while (json_skim_element(&rest, &word))
+        if (word.type == JSON_STRING && word.raw.len >= 2)
+            set |= bit(str_sub(word.raw, 1, word.raw.len - 2));
+    return set;
+}
+
+/* Two lists of words in an object. */
+static void read_modalities(const struct json_span *object, const struct str names[2],
+                            struct model_card *out)
+{
+    struct json_span lists[2];
+    if (json_scan_span(object, names, 2, lists, NULL)) return;
+    out->input |= read_words(&lists[0], card_modality);
+    out->output |= read_words(&lists[1], card_modality);
+}
+
+void card_read(const struct json_span *model, struct model_card *out)
+{
+    static const struct str names[] = {STR_INIT("meta"), STR_INIT("capabilities"),
+                                       STR_INIT("modalities"), STR_INIT("architecture")};
+    static const struct str ours[] = {STR_INIT("input"), STR_INIT("output")};
+    static const struct str openrouters[] = {STR_INIT("input_modalities"),
+                                             STR_INIT("output_modalities")};
+    struct json_span f[ARRAY_LEN(names)];
+    *out = (struct model_card){0};
+    if (json_scan_span(model, names, ARRAY_LEN(names), f, NULL)) return;
+    out->context = context_of(model, &f[0]);
+    out->capabilities = read_words(&f[1], card_capability);
+    read_modalities(&f[2], ours, out);
+    read_modalities(&f[3], openrouters, out);
 }

@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "base/str.h"
+#include "json/scan.h"
 #include "json/write.h"
 
 /* In the order in which they are told. */
@@ -36,6 +37,11 @@ struct model_card {
 /* The bit of a word such as "vision" or "image"; 0: no such word. */
 uint32_t card_capability(struct str word);
 uint32_t card_modality(struct str word);
+
+/* What an object of a list of models tells of one, as any product writes it: the context under its
+ * many names (what it is served with before what it was trained with), capabilities as words,
+ * modalities. What cannot be read is not known. */
+void card_read(const struct json_span *model, struct model_card *out);
 
 /* Capabilities as an array of words. */
 void card_write_capabilities(struct json_writer *w, uint32_t set);
