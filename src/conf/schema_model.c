@@ -22,8 +22,8 @@ static const char *const start_words[] = {
     NULL,
 };
 static const char *const runtime_words[] = {
-    "openai",     "vllm",  "sglang",  "llama-server", "ollama",    "tgi", "trt-llm",
-    "openrouter", "azure", "mistral", "groq",         "anthropic", NULL};
+    "openai",     "vllm",  "sglang",  "llama-server", "ollama",    "tgi",  "trt-llm",
+    "openrouter", "azure", "mistral", "groq",         "anthropic", "auto", NULL};
 static const char *const dialect_words[] = {"chat",     "completions", "embeddings", "responses",
                                             "messages", "ollama",      "rerank",     NULL};
 static const char *const capability_words[] = {"completion", "tools",  "vision", "thinking",
@@ -195,10 +195,12 @@ static const struct conf_row endpoint_rows[] = {
     {.name = "kind", .type = CONF_WORD, ROW(conf_endpoint, kind), .words = runtime_words,
      .standard = "openai",
      .doc = "Which product the runtime is: what it answers itself (docs/dialects.md has the table), how it "
-            "takes a key, what it does in its own way. `openai` is whoever speaks OpenAI's chat."},
+            "takes a key, what it does in its own way. `openai` is whoever speaks OpenAI's chat. With `auto` the runtime "
+            "is asked which it is, by its list of models and by what it says of its version, when it appears and after it was "
+            "down; until it has told it counts as `openai`."},
     {.name = "dialects", .type = CONF_TEXTS, ROWS(conf_endpoint, dialects, dialect_count),
      .words = dialect_words, .max = NAME_MAX_BYTES, .implied = "what its `kind` answers",
-     .doc = "What the runtime answers itself. A request in one of these passes byte for byte; one in another "
+     .doc = "What the runtime answers itself, whatever its kind. A request in one of these passes byte for byte; one in another "
             "is translated to what is there."},
     {.name = "headers", .type = CONF_PAIRS, ROWS(conf_endpoint, headers, header_count),
      .flags = CONF_SECRET, .max = TEXT_MAX_BYTES,

@@ -2,10 +2,33 @@
 /* What orchestrators and load balancers ask: whether the process lives, and whether requests
  * would be served. */
 #include "desk/desk.h"
+#include "dialect/runtime.h"
 
 static enum step show_alive(struct exchange *x)
 {
     return exchange_reply(x, OUTCOME_OK, 200, STR("application/json"), STR("{\"status\":\"ok\"}"));
+}
+
+/* What those are that were asked; null: they have not told yet. */
+static void write_kinds(struct json_writer *w, const struct service *s)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->endpoint_count; i++) {
+        const struct endpoint *e = &s->endpoints[i];
+        const struct runtime_kind *kind = endpoint_found_kind(e);
+        if (!e->finds_kind) continue;
+        if (!any) {
+            json_write_key(w, "kinds");
+            json_write_object(w);
+            any = true;
+        }
+        json_write_key_str(w, e->name);
+        if (kind)
+            json_write_str(w, kind->name);
+        else
+            json_write_null(w);
+    }
+    if (any) json_write_object_end(w);
 }
 
 static void write_model(struct json_writer *w, const struct service *s, uint64_t now)
@@ -17,6 +40,7 @@ static void write_model(struct json_writer *w, const struct service *s, uint64_t
     json_write_str_member(w, "model", s->name);
     json_write_bool_member(w, "ready", up);
     if (!up) json_write_str_member(w, "reason", buf_str(&reason));
+    write_kinds(w, s);
     json_write_object_end(w);
     buf_fini(&reason);
 }

@@ -16,7 +16,7 @@ static bool wants_usage(const struct attempt *a, const struct endpoint *e)
     const struct exchange *x = a->x;
     bool can_stream = a->surface == SURFACE_CHAT || a->surface == SURFACE_COMPLETIONS;
     bool told = x->ask.asks_usage && !a->conversion;
-    if (!can_stream || !x->ask.stream || told || e->kind->no_usage) return false;
+    if (!can_stream || !x->ask.stream || told || endpoint_kind(e)->no_usage) return false;
     if (e->usage == USAGE_AUTO)
         return !a->no_usage && endpoint_usage(e->state) != ENDPOINT_USAGE_REFUSED;
     return e->usage == USAGE_ASK;
@@ -41,7 +41,7 @@ static int convert(struct attempt *a, const struct endpoint *e, struct refusal *
         .past = x->past,
         .asked = x->ask.surface,
         .sent = a->surface,
-        .kind = e->kind,
+        .kind = endpoint_kind(e),
         .model = x->ask.model,
         .id = arena_try_dup(arena, str_skip(str_of(id), sizeof "req_" - 1)),
         .created_us = clock_wall_us(),
@@ -70,10 +70,11 @@ static int choose_surface(struct attempt *a, const struct endpoint *e)
 {
     end_conversion(a);
     enum surface asked = a->x->ask.surface;
-    bool beyond = a->x->ask.other_tools && e->kind->functions_only;
-    a->surface = surface_choose(asked, e->surfaces);
+    uint32_t offered = a->grant.surfaces;
+    bool beyond = a->x->ask.other_tools && endpoint_kind(e)->functions_only;
+    a->surface = surface_choose(asked, offered);
     if (a->x->past || beyond) { /* it must be translated, or had better be */
-        enum surface other = surface_choose(asked, e->surfaces & ~SURFACE_BIT(asked));
+        enum surface other = surface_choose(asked, offered & ~SURFACE_BIT(asked));
         if (a->x->past || other != SURFACE_NONE) a->surface = other;
     }
     if (a->surface == a->x->ask.surface || a->surface == SURFACE_NONE) return 0;

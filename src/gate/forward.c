@@ -122,7 +122,7 @@ static unsigned without_overridden(const struct endpoint *e, struct http_field *
 /* Adds what every request to the endpoint gets, but of its kind's what the client said itself. */
 static unsigned add_fields(const struct endpoint *e, struct http_field *fields, unsigned n)
 {
-    const struct http_field *standard = &e->kind->fields[0];
+    const struct http_field *standard = &endpoint_kind(e)->fields[0];
     bool said = standard->name.len == 0;
     for (unsigned i = 0; i < n && !said; i++)
         said = str_eq_nocase(fields[i].name, standard->name);

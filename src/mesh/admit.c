@@ -22,16 +22,21 @@ bool tried_has(const struct tried *t, const struct endpoint_state *s)
     return false;
 }
 
+static bool answers_any(const struct admission *a, uint32_t surfaces)
+{
+    return !a->surfaces || (surfaces & a->surfaces);
+}
+
 static bool suits(const struct admission *a, const struct endpoint *e)
 {
-    bool speaks = !a->surfaces || (e->surfaces & a->surfaces);
-    return speaks && (a->only.len == 0 || str_eq(e->name, a->only));
+    return answers_any(a, endpoint_surfaces(e)) &&
+           (a->only.len == 0 || str_eq(e->name, a->only));
 }
 
 bool admit_served(const struct service *s, uint32_t surfaces)
 {
     for (size_t i = 0; i < s->endpoint_count; i++)
-        if (s->endpoints[i].surfaces & surfaces) return true;
+        if (endpoint_surfaces(&s->endpoints[i]) & surfaces) return true;
     return false;
 }
 
@@ -78,7 +83,12 @@ static void view(void *owner, size_t place, struct route_view *out)
 static bool take(void *owner, size_t place, bool last)
 {
     const struct taker *t = owner;
-    return endpoint__take(&t->admission->service->endpoints[place], last, t->now_us, t->out);
+    const struct endpoint *e = &t->admission->service->endpoints[place];
+    uint32_t surfaces = endpoint_surfaces(e); /* its kind may have been found just now */
+    if (!answers_any(t->admission, surfaces)) return false;
+    if (!endpoint__take(e, last, t->now_us, t->out)) return false;
+    t->out->surfaces = surfaces;
+    return true;
 }
 
 static struct route_source source_of(struct taker *t)

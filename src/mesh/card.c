@@ -1,29 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is known of a model. */
-#include "dialect/dialect.h"
 #include "mesh/service.h"
-
-/* What who answers these surfaces is asked for. Who chats may be asked for all else by the same
- * kind, so that the rest says something only where there is no chat. */
-static uint32_t capabilities_of(uint32_t surfaces)
-{
-    enum {
-        CHATS = SURFACE_BIT(SURFACE_CHAT) | SURFACE_BIT(SURFACE_COMPLETIONS) |
-                SURFACE_BIT(SURFACE_MESSAGES) | SURFACE_BIT(SURFACE_RESPONSES) |
-                SURFACE_BIT(SURFACE_OLLAMA_CHAT),
-        EMBEDS = SURFACE_BIT(SURFACE_EMBEDDINGS) | SURFACE_BIT(SURFACE_OLLAMA_EMBED),
-    };
-    if (surfaces & CHATS) return CARD_BIT(COMPLETION);
-    return (surfaces & EMBEDS ? CARD_BIT(EMBEDDING) : 0) |
-           (surfaces & SURFACE_BIT(SURFACE_RERANK) ? CARD_BIT(RERANK) : 0);
-}
-
-static struct model_card endpoint_card(const struct endpoint *e)
-{
-    struct model_card card = e->card;
-    if (!card.capabilities) card.capabilities = capabilities_of(e->surfaces);
-    return card;
-}
 
 /* A request may come to any of them: its context must fit the smallest. */
 static void join(struct model_card *all, const struct model_card *one)

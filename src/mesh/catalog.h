@@ -27,7 +27,8 @@ struct catalog_endpoint {
     struct str model; /* the name the runtime knows */
     struct str key;   /* sent to it; secret; empty: none */
     const struct runtime_kind *kind;
-    uint32_t surfaces;               /* what it answers itself, a set of enum surface */
+    bool finds_kind;                 /* it is asked which it is, and counts as `kind` until then */
+    uint32_t surfaces;               /* what its dialects are; 0: what its kind has */
     const struct conf_pair *headers; /* each request's to it; secret */
     size_t header_count;
     const struct conf_pair *query; /* likewise */

@@ -73,25 +73,24 @@ static enum usage_policy usage_policy_of(enum conf_usage u)
     return u == CONF_USAGE_ASK ? USAGE_ASK : u == CONF_USAGE_NEVER ? USAGE_NEVER : USAGE_AUTO;
 }
 
+static bool finds_kind(const struct conf_endpoint *c)
+{
+    return str_eq(c->kind, STR("auto"));
+}
+
 static const struct runtime_kind *kind_of(const struct conf_endpoint *c)
 {
-    const struct runtime_kind *kind = runtime_kind(c->kind);
+    const struct runtime_kind *kind = runtime_kind(finds_kind(c) ? STR("openai") : c->kind);
     return kind ? kind : &runtime_engine;
 }
 
-/* What it answers itself: what is written, else what its kind does. What no word is for is the
- * kind's in any case. */
+/* What is written; nothing: as its kind does. */
 static uint32_t surfaces_of(const struct conf_endpoint *c)
 {
-    enum {
-        WITHOUT_WORD = SURFACE_BIT(SURFACE_TEMPLATE) | SURFACE_BIT(SURFACE_COUNT_CHAT) |
-                       SURFACE_BIT(SURFACE_COUNT_RESPONSES) | SURFACE_BIT(SURFACE_COUNT_MESSAGES) |
-                       SURFACE_BIT(SURFACE_COUNT_TOKENIZE),
-    };
     uint32_t set = 0;
     for (size_t i = 0; i < c->dialect_count; i++)
         set |= surface_set(c->dialects[i]);
-    return set ? set | (kind_of(c)->surfaces & WITHOUT_WORD) : kind_of(c)->surfaces;
+    return set;
 }
 
 static uint32_t set_of(const struct str *words, size_t count, uint32_t (*bit)(struct str word))
@@ -144,6 +143,7 @@ static struct catalog_endpoint endpoint_of(const struct conf *conf, const struct
         .model = c->model.len > 0 ? c->model : model->name,
         .key = c->key,
         .kind = kind_of(c),
+        .finds_kind = finds_kind(c),
         .surfaces = surfaces_of(c),
         .headers = c->headers,
         .header_count = c->header_count,

@@ -123,6 +123,7 @@ static void judge(struct endpoint_state *s, const struct grant *g, enum verdict_
                   uint64_t retry_after_us, uint64_t now_us, struct rng *rng, struct change *change)
 {
     if (blame == BLAME_TRANSPORT) {
+        atomic_store(&s->unreached, true);
         count_failure(&s->transport, &s->transport_rules, 0, "cooling", now_us, rng, change);
         if (g->probation) breaker_abandon(&s->answers);
         return;

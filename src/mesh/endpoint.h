@@ -78,13 +78,19 @@ struct endpoint_state {
     _Atomic bool troubled;          /* a breaker has failures to forget */
     _Atomic bool told_key;          /* that it refuses our key was logged */
     _Atomic uint32_t usage;         /* enum endpoint_usage */
+    _Atomic bool unreached;         /* by a request, since it was asked what it is */
     _Atomic bool wanted;            /* the hook was called and nothing came of it yet */
     _Atomic uint64_t released_us;   /* when the last credit came back */
     /* ENDPOINT_DOWN: when it may be better; STARTING: when the start is given up; 0: unknown. */
     _Atomic uint64_t retry_at_us;
     _Atomic uint64_t phase_us; /* when the phase began */
-    bool checked;              /* the prober has looked whether it is there; main thread */
-    bool probing;              /* the prober has a probe for it; main thread */
+    /* Which product it was found to be, where its kind is to be found; NULL: not yet. */
+    _Atomic(const struct runtime_kind *) kind;
+    /* When it is asked what it is; UINT64_MAX: it has told; main thread, as are the next ones. */
+    uint64_t inquire_at_us;
+    bool inquiring; /* ... and being asked */
+    bool checked;   /* the prober has looked whether it is there */
+    bool probing;   /* the prober has a probe for it */
 
     /* For what follows; never on the path of a healthy request. */
     pthread_mutex_t mutex;
@@ -92,6 +98,7 @@ struct endpoint_state {
     struct breaker answers;   /* does it answer well? */
     struct breaker_rules transport_rules;
     struct breaker_rules answers_rules;
+    struct model_card card;                /* what it told of its model */
     char reason[ENDPOINT_REASON_MAX];      /* why it is not up; "" when it is */
     char failure[ENDPOINT_REASON_MAX / 2]; /* why it could not be reached last */
 
@@ -108,8 +115,9 @@ struct endpoint {
     struct str prefix;
     /* The name to put into the body; the service's own when the configuration gives none. */
     struct str model;
-    const struct runtime_kind *kind;
-    uint32_t surfaces; /* what it answers itself, a set of enum surface */
+    const struct runtime_kind *kind; /* read endpoint_kind instead */
+    bool finds_kind;                 /* ... which is to be found; until then it counts as `kind` */
+    uint32_t surfaces; /* what its dialects are, as a set; 0: what its kind has */
     /* What each request to it gets: its key, what its kind and its configuration want. Secret. */
     const struct http_field *fields;
     size_t field_count;
@@ -141,16 +149,35 @@ struct addr endpoint_addr(const struct url *u);
 struct str endpoint_target(struct arena *arena, const struct endpoint *e, struct str rest,
                            bool beside);
 
+/* Which product it is, as far as known. */
+const struct runtime_kind *endpoint_kind(const struct endpoint *e);
+
+/* The same; NULL while that is not found yet. */
+const struct runtime_kind *endpoint_found_kind(const struct endpoint *e);
+
+/* What it answers itself, a set of enum surface. Changes when its kind is found. */
+uint32_t endpoint_surfaces(const struct endpoint *e);
+
+/* What is known of the model as it is there: settings, what it told, what it is asked for. */
+struct model_card endpoint_card(const struct endpoint *e);
+
+/* It told what it is, by the page `sign` (empty: nothing told, and it counts as `kind` for
+ * good): said in the log when it is news, and waiters look again. Main thread. */
+void endpoint_learn_kind(const struct endpoint *e, const struct runtime_kind *kind, struct str sign,
+                         uint64_t now_us);
+void endpoint_learn_card(const struct endpoint *e, const struct model_card *card);
+
 /* A credit at an endpoint: one request in flight. From admit_try or a waiter; given back by
  * endpoint_release. Its owner keeps the snapshot that it came from until then. */
 struct grant {
     const struct endpoint *endpoint; /* NULL: none */
     /* One reference, if it came through the queue; else NULL. */
     struct snapshot *snapshot;
-    bool trial;      /* the one request that tries whether it can be reached again */
-    bool probation;  /* the one request that tries whether it answers well again */
-    bool last;       /* taken although it is shunned, as there are no others */
-    bool given_back; /* the credit was, by endpoint_give_back */
+    uint32_t surfaces; /* what the endpoint answers itself, as it was then */
+    bool trial;        /* the one request that tries whether it can be reached again */
+    bool probation;    /* the one request that tries whether it answers well again */
+    bool last;         /* taken although it is shunned, as there are no others */
+    bool given_back;   /* the credit was, by endpoint_give_back */
 };
 
 /* How the try ended: counts it for `worker`, feeds the breakers and logs what changes. Once per

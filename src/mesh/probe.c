@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "mesh/check.h"
+#include "mesh/inquiries.h"
 #include "obs/log.h"
 
 #define TICK_US ((uint64_t)250 * USEC_PER_MS)
@@ -39,6 +40,7 @@ struct prober {
     struct mesh *mesh;
     struct snapshot *snapshot; /* one reference */
     struct list probes;
+    struct inquiries inquiries;
     unsigned passing;      /* probes in passing */
     size_t service, place; /* where the next endpoint is that is looked at for the first time */
     struct task tick_task;
@@ -172,6 +174,7 @@ static void forget_all(struct prober *pr)
     {
         probe_free(LIST_ITEM(it, struct probe, link));
     }
+    inquiries_stop(&pr->inquiries);
     snapshot_unref(pr->snapshot);
     pr->snapshot = NULL;
     pr->service = pr->place = 0;
@@ -236,6 +239,7 @@ void prober_reload(struct prober *pr)
             consider(pr, &services[i].endpoints[j]);
     }
     look_at_more(pr);
+    inquiries_renew(&pr->inquiries, pr->snapshot);
 }
 
 static void on_tick(struct task *task)
@@ -243,6 +247,7 @@ static void on_tick(struct task *task)
     struct prober *pr = CONTAINER_OF(task, struct prober, tick_task);
     mesh_tick(pr->mesh, loop_now(pr->loop));
     if (pr->snapshot) look_after_cooling(pr);
+    if (pr->snapshot) inquiries_look(&pr->inquiries, pr->snapshot);
     timer_start(pr->loop, &pr->tick, loop_now(pr->loop) + TICK_US);
 }
 
@@ -256,6 +261,7 @@ int prober_new(struct loop *loop, struct http_client *client, struct mesh *mesh,
     pr->mesh = mesh;
     list_init(&pr->probes);
     rng_seed_random(&pr->rng);
+    inquiries_init(&pr->inquiries, loop, client);
     task_init(&pr->tick_task, on_tick);
     timer_init(&pr->tick, &pr->tick_task);
     timer_start(loop, &pr->tick, loop_now(loop) + TICK_US);

@@ -9,7 +9,8 @@
  * Every endpoint is looked at once when it first appears: whether a connection can be made. Where
  * not, and when requests could not reach it, it cools down and is asked each second: its health
  * path, else GET /models of its API. Engines that Hostler runs are watched by the supervisor; only
- * their cooldowns are ended here. Also runs mesh_tick. */
+ * their cooldowns are ended here. Also runs mesh_tick, and asks endpoints what they are
+ * (mesh/inquiries.h). */
 #ifndef HOSTLER_MESH_PROBE_H
 #define HOSTLER_MESH_PROBE_H
 

@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "conf/conf.h"
+#include "dialect/dialect.h"
+#include "dialect/runtime.h"
 #include "mesh/catalog.h"
 #include "mesh/admit.h"
 #include "mesh/service.h"
@@ -52,11 +54,13 @@ struct actor {
 
 struct stage {
     struct mesh *mesh;
-    bool chaos; /* random results and cancels */
+    bool chaos;        /* random results and cancels */
+    uint32_t surfaces; /* what exchanges ask for; 0: anything */
     pthread_mutex_t mutex;
     struct snapshot *snapshot; /* under mutex */
     _Atomic int holding[2];    /* per endpoint, by its place in the name */
     _Atomic unsigned over;     /* times that more were held than any capacity allows */
+    _Atomic unsigned astray;   /* credits of endpoints that do not answer what is asked */
     _Atomic unsigned running;
     struct actor actors[THREADS];
 };
@@ -95,6 +99,8 @@ static void hold(struct exchange *x)
 {
     struct actor *a = x->actor;
     if (atomic_fetch_add(holding_of(x), 1) >= CAPACITY_MAX) atomic_fetch_add(&a->stage->over, 1);
+    if (a->stage->surfaces && !(x->grant.surfaces & a->stage->surfaces))
+        atomic_fetch_add(&a->stage->astray, 1);
     x->step = HOLDING;
     x->patience = (unsigned)rng_below(&a->rng, 4);
 }
@@ -117,9 +123,9 @@ static void begin_waiting(struct exchange *x)
 {
     struct actor *a = x->actor;
     uint64_t now = clock_mono_us();
-    int err =
-        admit_wait(&(struct admission){.service = x->service, .deadline_us = now + 1000 * SEC},
-                   a->loop, &x->task, now, &x->waiter);
+    const struct admission admission = {
+        .service = x->service, .surfaces = a->stage->surfaces, .deadline_us = now + 1000 * SEC};
+    int err = admit_wait(&admission, a->loop, &x->task, now, &x->waiter);
     if (err) {
         assert_int_equal(err, ERR_FULL);
         refuse(x);
@@ -137,8 +143,8 @@ static void begin(struct exchange *x)
     a->left--;
     x->snapshot = borrow_snapshot(a->stage);
     x->service = snapshot_service(x->snapshot, STR("demo"));
-    switch (admit_try(&(struct admission){.service = x->service}, &a->rng, clock_mono_us(),
-                      &x->grant, &retry_after)) {
+    const struct admission admission = {.service = x->service, .surfaces = a->stage->surfaces};
+    switch (admit_try(&admission, &a->rng, clock_mono_us(), &x->grant, &retry_after)) {
     case ADMIT_OK: hold(x); break;
     case ADMIT_WAIT: begin_waiting(x); break;
     default: refuse(x);
@@ -218,10 +224,11 @@ static void *act(void *arg)
     return NULL;
 }
 
-static struct stage *stage_new(bool chaos, unsigned exchanges, const char *yaml)
+static struct stage *stage_new(bool chaos, uint32_t surfaces, unsigned exchanges, const char *yaml)
 {
     struct stage *s = calloc(1, sizeof *s);
     s->chaos = chaos;
+    s->surfaces = surfaces;
     pthread_mutex_init(&s->mutex, NULL);
     assert_int_equal(mesh_new(THREADS, NULL, &s->mesh), 0);
     load(s, yaml);
@@ -258,6 +265,7 @@ static void stage_free(struct stage *s, unsigned expected)
     print_message("served %u, refused %u, cancelled %u\n", served, refused, cancelled);
     assert_int_equal(served + refused + cancelled, expected);
     assert_int_equal(atomic_load(&s->over), 0);
+    assert_int_equal(atomic_load(&s->astray), 0);
     if (!s->chaos) assert_int_equal(served, expected);
 
     const struct service *demo = snapshot_service(s->snapshot, STR("demo"));
@@ -300,7 +308,31 @@ static void nobody_is_forgotten(void **state)
 {
     (void)state;
     unsigned each = 5000;
-    struct stage *s = stage_new(false, each, two_places);
+    struct stage *s = stage_new(false, 0, each, two_places);
+    stage_free(s, THREADS * each);
+}
+
+static const char found_kind[] =
+    "models:\n"
+    "  - name: demo\n"
+    "    queue_max: 1000\n"
+    "    endpoints:\n"
+    "      - { name: a, url: 'http://10.0.0.1:8000', capacity: 2, kind: auto }\n"
+    "      - { name: b, url: 'http://10.0.0.2:8000', capacity: 1, dialects: [embeddings] }\n";
+
+/* An endpoint turns out to be another kind again and again, one that answers what is asked and one
+ * that does not. */
+static void nobody_goes_astray_while_kinds_are_found(void **state)
+{
+    (void)state;
+    unsigned each = 5000;
+    static const struct str kinds[] = {STR_INIT("vllm"), STR_INIT("tgi")};
+    struct stage *s = stage_new(false, SURFACE_BIT(SURFACE_EMBEDDINGS), each, found_kind);
+    const struct endpoint *a = snapshot_service(s->snapshot, STR("demo"))->endpoints;
+    for (unsigned round = 0; atomic_load(&s->running) > 0; round++) {
+        endpoint_learn_kind(a, runtime_kind(kinds[round % 2]), STR(""), clock_mono_us());
+        usleep(200);
+    }
     stage_free(s, THREADS * each);
 }
 
@@ -316,7 +348,7 @@ static void credits_survive_chaos(void **state)
     (void)state;
     unsigned each = 5000;
     const char *const texts[] = {two_places, more_places, one_endpoint};
-    struct stage *s = stage_new(true, each, more_places);
+    struct stage *s = stage_new(true, 0, each, more_places);
     for (unsigned round = 0; atomic_load(&s->running) > 0; round++) {
         if (round % 5 == 0) load(s, texts[round / 5 % 3]);
         if (round % 5 == 1) set_phase(s, ENDPOINT_STARTING);
@@ -335,6 +367,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_is_forgotten),
+        cmocka_unit_test(nobody_goes_astray_while_kinds_are_found),
         cmocka_unit_test(credits_survive_chaos),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
