@@ -256,14 +256,14 @@ def chat_body(**fields):
 
 
 class Program(Server):
-    """A running program with its output in files."""
+    """A running program with its output in files. `group`: in a process group of its own."""
 
-    def __init__(self, argv, folder, name, env=None):
+    def __init__(self, argv, folder, name, env=None, group=False):
         self.out, self.err = folder / f"{name}.out", folder / f"{name}.err"
         self.argv = [str(a) for a in argv]
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
             self.child = subprocess.Popen(self.argv, stdout=out, stderr=err, stdin=subprocess.DEVNULL,
-                                          env={**clean_environment(), **SANITIZERS, **(env or {})})
+                                          env={**clean_environment(), **SANITIZERS, **(env or {})}, process_group=0 if group else None)
         self.expected = {0}
 
     @property

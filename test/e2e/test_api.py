@@ -77,7 +77,7 @@ def test_unknown_model(shared_gate, shared_mock):
     assert shared_mock.stats()["requests"] == 0
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/chat", "/v1/chat/completions/", "/v2/models", "/V1/models",
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/chat", "/v1/chat/completions/", "/v2/models", "/V1/models",
                                   "/v1/files", "/v1//models", "/v1/models/../models", "/etc/passwd", "/v1/chat/completionsx"])
 def test_unknown_url(shared_gate, path):
     answer = shared_gate.get(path)
@@ -92,7 +92,7 @@ def test_a_path_nearly_right(shared_gate, path):
     assert "Did you mean /v1/chat/completions?" in answer.body.decode()
 
 
-@pytest.mark.parametrize("method, path", [("POST", "/api/chat"), ("GET", "/api/tags"), ("POST", "/api/generate")])
+@pytest.mark.parametrize("method, path", [("POST", "/api/chats"), ("GET", "/api/tag"), ("DELETE", "/api/none")])
 def test_ollamas_clients_can_read_errors(shared_gate, method, path):
     answer = shared_gate.ask(method, path, "{}" if method == "POST" else None)
     assert answer.status == 404

@@ -203,7 +203,8 @@ def test_the_folder_goes_with_all_that_is_in_it(place):
 
 
 def launched(processes, place, does, client="llm"):
-    program = processes.keep(Program([HOSTLER, "launch", client], processes.folder, processes.name("launch"), place.env(does)))
+    # a group of its own, since one that nobody could wake is not stopped by SIGTSTP
+    program = processes.keep(Program([HOSTLER, "launch", client], processes.folder, processes.name("launch"), place.env(does), group=True))
     until(lambda: "ready" in program.output(), "the client is ready")
     return program
 

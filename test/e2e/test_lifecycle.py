@@ -190,6 +190,7 @@ def test_draining(gate, mock):
         until(lambda: gate.metric("hostler_client_connections") >= 2, "both are connected")
         gate.signal(signal.SIGTERM)
         until(lambda: any(l["event"] == "draining" for l in gate.log()), "it drains")
+        time.sleep(0.2)  # each thread is told by a mail of its own
         kept.send(b"Host: localhost\r\n\r\n")
         ready = kept.response()
         assert (ready.status, ready.json()["reason"], ready.get("connection")) == (503, "shutting down", "close")
