@@ -3,7 +3,7 @@
 
 import pytest
 
-from harness import model_of, run_cli
+from harness import model_of, run_cli, until
 
 CLAUDE = {"anthropic-version": "2023-06-01"}
 CARD = {"context_length": "32k", "capabilities": ["completion", "tools", "thinking"], "input": ["text", "image"], "output": ["text"]}
@@ -51,7 +51,7 @@ def test_anthropic_clients_are_told(cards, path, headers):
 def test_a_card_changes_with_a_reload(cards, mock):
     lines = cards.reload({"listen": "127.0.0.1:0", "models": [model_of(mock, name="told", card={**CARD, "context_length": "8k"})]})
     assert lines[-1]["level"] != "error"
-    assert cards.get("/v1/models/told").json()["context_length"] == 8192
+    until(lambda: cards.get("/v1/models/told").json()["context_length"] == 8192, "every thread tells it")
 
 
 def test_a_wrong_card_is_told(processes, mock):

@@ -75,8 +75,10 @@ def test_it_survives_a_reload(start_gate, start_mock):
     assert kinds_of(gate) == {"e0": "sglang"}
     gate.reload(config_of([auto(mock, dialects=["chat"])], **listen))
     assert kinds_of(gate) == {"e0": "sglang"}
-    assert gate.post("/v1/messages", MESSAGE).status == 200
-    assert mock.requests()[-1]["target"] == "/v1/chat/completions"
+    def translated():
+        assert gate.post("/v1/messages", MESSAGE).status == 200
+        return mock.requests()[-1]["target"] == "/v1/chat/completions"
+    until(translated, "every thread knows the dialects")
     assert len(lines_of(gate)) == 1
 
 
