@@ -135,7 +135,7 @@ static void keep_place(struct exchange *x, struct attempt *a)
 void history_keep(struct history *h, struct attempt *a)
 {
     struct exchange *x = a->x;
-    bool theirs = x->ask.background || a->grant.endpoint->kind->keeps_responses;
+    bool theirs = x->ask.background || endpoint_kind(a->grant.endpoint)->keeps_responses;
     if (!a->conversion && theirs) {
         keep_place(x, a);
         return;

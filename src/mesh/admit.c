@@ -29,8 +29,7 @@ static bool answers_any(const struct admission *a, uint32_t surfaces)
 
 static bool suits(const struct admission *a, const struct endpoint *e)
 {
-    return answers_any(a, endpoint_surfaces(e)) &&
-           (a->only.len == 0 || str_eq(e->name, a->only));
+    return answers_any(a, endpoint_surfaces(e)) && (a->only.len == 0 || str_eq(e->name, a->only));
 }
 
 bool admit_served(const struct service *s, uint32_t surfaces)

@@ -117,7 +117,7 @@ struct endpoint {
     struct str model;
     const struct runtime_kind *kind; /* read endpoint_kind instead */
     bool finds_kind;                 /* ... which is to be found; until then it counts as `kind` */
-    uint32_t surfaces; /* what its dialects are, as a set; 0: what its kind has */
+    uint32_t surfaces;               /* what its dialects are, as a set; 0: what its kind has */
     /* What each request to it gets: its key, what its kind and its configuration want. Secret. */
     const struct http_field *fields;
     size_t field_count;
