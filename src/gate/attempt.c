@@ -171,6 +171,13 @@ unsigned attempt_feed(struct attempt *a, struct str bytes, bool last, struct str
     return relay_feed(&a->relay, bytes, last, out);
 }
 
+/* An older product: what it lacks is translated from here on. */
+static void learn_lack(const struct attempt *a)
+{
+    if (a->no_native && a->conversion)
+        endpoint_note_lack(a->grant.endpoint->state, SURFACE_BIT(a->x->ask.surface));
+}
+
 static void learn_usage(const struct attempt *a)
 {
     const struct endpoint *e = a->grant.endpoint;
@@ -190,6 +197,7 @@ void attempt_note_first(struct attempt *a)
 void attempt_note_begin(struct attempt *a)
 {
     a->began = true;
+    learn_lack(a);
     learn_usage(a);
     endpoint_answered(&a->grant, exchange_now(a->x));
 }

@@ -26,6 +26,7 @@ struct attempt {
     bool keeps;              /* the answer is to be kept */
     bool again;              /* the next one is the last one again, at the same endpoint */
     bool fresh;              /* ... on a new connection */
+    bool no_native;          /* the endpoint seems not to know the client's surface */
     bool no_usage;           /* the endpoint seems to refuse to be asked for usage */
 
     struct grant grant;       /* the credit; endpoint NULL: none is held */

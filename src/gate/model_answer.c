@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "dialect/error.h"
+#include "dialect/surface.h"
 #include "gate/answer.h"
 #include "gate/forward.h"
 #include "gate/model_call_priv.h"
@@ -23,6 +24,18 @@ static bool may_refuse_usage(const struct model_call *m, int status)
     const struct endpoint *e = m->attempt.grant.endpoint;
     return (status == 400 || status == 422) && m->attempt.asked_usage && e->usage == USAGE_AUTO &&
            endpoint_usage(e->state) == ENDPOINT_USAGE_UNKNOWN;
+}
+
+/* A product that is older than its kind's row does not know the route. Asks for what it can be
+ * translated to, once: when that goes well, it is done so from then on. */
+static bool may_lack_route(const struct model_call *m, int status)
+{
+    const struct attempt *a = &m->attempt;
+    enum surface asked = m->x->ask.surface;
+    bool unknown = status == 404 || status == 405 || status == 501;
+    if (!unknown || a->conversion || m->x->bodiless || !m->x->match.dialect->tells_errors)
+        return false;
+    return surface_choose(asked, a->grant.surfaces & ~SURFACE_BIT(asked)) != SURFACE_NONE;
 }
 
 static void log_redirect(const struct model_call *m, const struct http_head *head)
@@ -107,6 +120,11 @@ static enum step take_head(struct model_call *m)
     m->attempt.head_us = exchange_now(m->x);
     if (may_refuse_usage(m, head->status)) {
         m->attempt.no_usage = true;
+        return model_call__send_again(m);
+    }
+    if (may_lack_route(m, head->status)) {
+        m->attempt.no_native = true;
+        m->attempt.grant.surfaces &= ~SURFACE_BIT(m->x->ask.surface);
         return model_call__send_again(m);
     }
     if (verdict_row(verdict)->status) return refuse_answer(m, verdict);

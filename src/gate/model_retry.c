@@ -143,7 +143,7 @@ enum step model_call__failed(struct model_call *m, enum verdict verdict, uint64_
 {
     const struct verdict_row *row = verdict_row(verdict);
     attempt_report(&m->attempt, verdict, retry_after_us, what);
-    m->attempt.no_usage = false;
+    m->attempt.no_usage = m->attempt.no_native = false;
     buf_release(&m->held);
     m->attempt.relay.usage = (struct usage){0}; /* nobody got what it counts */
     m->attempt.relay.deltas = 0;

@@ -388,6 +388,7 @@ bool endpoint_alive(struct endpoint_state *s, uint64_t now_us)
     breaker_reset(&s->transport);
     mirror_breakers(s);
     pthread_mutex_unlock(&s->mutex);
+    if (down || cooling) atomic_store(&s->lacking, 0); /* another may stand there now */
     if (down)
         change_phase(s, ENDPOINT_UP, STR(""), 0, false, now_us);
     else if (cooling)

@@ -79,6 +79,7 @@ struct endpoint_state {
     _Atomic bool told_key;          /* that it refuses our key was logged */
     _Atomic uint32_t usage;         /* enum endpoint_usage */
     _Atomic bool unreached;         /* by a request, since it was asked what it is */
+    _Atomic uint32_t lacking;       /* surfaces that its kind has, and that it did not know */
     _Atomic bool wanted;            /* the hook was called and nothing came of it yet */
     _Atomic uint64_t released_us;   /* when the last credit came back */
     /* ENDPOINT_DOWN: when it may be better; STARTING: when the start is given up; 0: unknown. */
@@ -157,6 +158,9 @@ const struct runtime_kind *endpoint_found_kind(const struct endpoint *e);
 
 /* What it answers itself, a set of enum surface. Changes when its kind is found. */
 uint32_t endpoint_surfaces(const struct endpoint *e);
+
+/* It did not know one that its kind has, as older ones do: not asked for again until it was away. */
+void endpoint_note_lack(struct endpoint_state *s, uint32_t surfaces);
 
 /* What is known of the model as it is there: settings, what it told, what it is asked for. */
 struct model_card endpoint_card(const struct endpoint *e);

@@ -25,7 +25,13 @@ uint32_t endpoint_surfaces(const struct endpoint *e)
                        SURFACE_BIT(SURFACE_COUNT_TOKENIZE),
     };
     uint32_t kinds = endpoint_kind(e)->surfaces;
-    return e->surfaces ? e->surfaces | (kinds & WITHOUT_WORD) : kinds;
+    uint32_t lacking = atomic_load_explicit(&e->state->lacking, memory_order_relaxed);
+    return e->surfaces ? e->surfaces | (kinds & WITHOUT_WORD) : kinds & ~lacking;
+}
+
+void endpoint_note_lack(struct endpoint_state *s, uint32_t surfaces)
+{
+    atomic_fetch_or_explicit(&s->lacking, surfaces, memory_order_relaxed);
 }
 
 /* --- learning --- */

@@ -517,8 +517,7 @@ static struct record record_of(const struct sim_peer *c)
     memcpy(bytes, got.ptr ? got.ptr : "", got.len);
     bytes[got.len] = '\0';
     hide_ids(bytes, got.len);
-    for (char *at = bytes;
-         (at = strstr(at, "\"created"));) /* no two runs begin at the same time */
+    for (char *at = bytes; (at = strstr(at, "\"created"));) /* no two runs begin at the same time */
         for (at = strchr(at, ':') + 1; *at >= '0' && *at <= '9'; at++)
             *at = '0';
     return (struct record){bytes, got.len, c->closed, c->closed_by_reset, c->ending && !c->broken};

@@ -572,6 +572,30 @@ static void native_responses_are_kept_too(void **state)
     }
 }
 
+/* An older product than its kind's row: asked once, translated from then on. */
+static void a_route_that_is_not_there_is_translated(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(KIND("ollama"));
+    for (int again = 0; again < 2; again++) {
+        struct sim_peer *c = ask(g, "/v1/messages", ASK_MESSAGE(""));
+        if (!again) {
+            assert_true(sim_has(up_of(g, 0), "POST /v1/messages"));
+            up_json(up_of(g, 0), 404, "", "404 page not found");
+        }
+        assert_true(sim_has(up_of(g, 0), "POST /v1/chat/completions"));
+        serve(g, 0);
+        assert_true(holds(answer_of(c, 200), "\"text\":\"hi\""));
+        sim_forget(up_of(g, 0));
+    }
+    struct sim_peer *c = ask(g, "/v1/responses", "{\"model\":\"m\",\"input\":\"x\"}");
+    assert_true(sim_has(up_of(g, 0), "POST /v1/responses"));
+    up_json(up_of(g, 0), 404, "", "{\"error\":{\"message\":\"no model up\"}}");
+    up_json(up_of(g, 0), 404, "", "{\"error\":{\"message\":\"no model up\"}}");
+    assert_true(holds(answer_of(c, 404), "no model up"));
+    gateway_free(g, 3);
+}
+
 /* What a runtime computes in the background is asked for, cancelled and deleted there, at the very
  * endpoint; nobody else can. */
 static void what_a_runtime_keeps_is_asked_there(void **state)
@@ -643,6 +667,7 @@ int main(void)
         cmocka_unit_test(responses_are_kept_continued_and_deleted),
         cmocka_unit_test(what_shall_not_be_kept_is_not),
         cmocka_unit_test(native_responses_are_kept_too),
+        cmocka_unit_test(a_route_that_is_not_there_is_translated),
         cmocka_unit_test(what_a_runtime_keeps_is_asked_there),
         cmocka_unit_test(a_websocket_is_refused_so_that_clients_fall_back),
     };
