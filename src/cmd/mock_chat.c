@@ -82,7 +82,7 @@ static int usage(struct buf *out, const struct usage *u)
                    ",\"usage\":{\"prompt_tokens\":%llu,\"completion_tokens\":%llu,"
                    "\"total_tokens\":%llu,\"prompt_tokens_details\":{\"cached_tokens\":%llu",
                    (unsigned long long)u->prompt, (unsigned long long)u->completion,
-                   (unsigned long long)(u->prompt + u->completion), (unsigned long long)u->cached);
+                   (unsigned long long)u->prompt + u->completion, (unsigned long long)u->cached);
     if (!err && u->written)
         err = buf_printf(out, ",\"cache_write_tokens\":%llu", (unsigned long long)u->written);
     if (err) return err;

@@ -479,7 +479,7 @@ static void rate_limits_are_told_in_the_clients_words(void **state)
 
 static struct sim_peer *get(struct gateway *g, const char *method, const char *path)
 {
-    char text[300];
+    char text[600];
     struct sim_peer *c = gateway_client(g);
     (void)snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nhost: localhost\r\n\r\n", method, path);
     sim_send_text(c, text);
