@@ -250,9 +250,8 @@ static int put_results(struct request *q, struct turn *turn, struct json_iter it
 {
     const struct json *v;
     int err = 0;
-    const struct json *messages = json_get(q->body, "messages");
     if (turn->count == 0) return 0;
-    for (; !err && json_next_item(messages, &it, &v); index++) {
+    for (; !err && json_next_item(q->messages, &it, &v); index++) {
         struct message m = message_of(v, index);
         if (str_eq(m.role, STR("assistant"))) break;
         if (str_eq(m.role, STR("user"))) err = put_results_of(q, turn, &m);
@@ -352,14 +351,14 @@ static size_t last_user_of(const struct json *messages)
     return last;
 }
 
-static int put_list(struct request *q, const struct json *messages)
+static int put_list(struct request *q)
 {
     struct json_iter it = {0};
     const struct json *v;
     struct turn turn = {0};
-    size_t last_user = last_user_of(messages);
+    size_t last_user = last_user_of(q->messages);
     int err = 0;
-    for (size_t i = 0; !err && json_next_item(messages, &it, &v); i++) {
+    for (size_t i = 0; !err && json_next_item(q->messages, &it, &v); i++) {
         struct message m = message_of(v, i);
         if (str_eq(m.role, STR("user"))) {
             err = put_user(q, &turn, &m);
@@ -377,13 +376,12 @@ static int put_list(struct request *q, const struct json *messages)
 
 int anthropic__put_messages(struct request *q)
 {
-    const struct json *messages = json_get(q->body, "messages");
-    if (json_type(messages) != JSON_ARRAY || json_count(messages) == 0)
+    if (json_type(q->messages) != JSON_ARRAY || json_count(q->messages) == 0)
         return anthropic__refuse(q, NULL, "messages", "must be a list of messages, and not empty");
     json_write_key(q->w, "messages");
     json_write_array(q->w);
     int err = put_system(q, NULL, "system", json_get(q->body, "system"));
-    if (!err) err = put_list(q, messages);
+    if (!err) err = put_list(q);
     if (!err) json_write_array_end(q->w);
     return err;
 }

@@ -261,6 +261,7 @@ int anthropic_to_pivot(struct translation *t, struct str model, const struct jso
     struct request q = {.t = t, .body = body, .w = chat, .why = why};
     if (json_type(body) != JSON_OBJECT)
         return pivot_refuse(t, why, NULL, "The request body must be a JSON object.");
+    q.messages = json_get(body, "messages");
     buf_init(&q.text, TEXT_MAX);
     arena_init(&q.arena, SIZE_MAX, 1024);
     json_write_object(chat);

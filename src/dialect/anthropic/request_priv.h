@@ -11,6 +11,8 @@
 struct request {
     struct translation *t;
     const struct json *body;
+    const struct json
+        *messages;         /* its member; looking for that takes as long as there are others */
     struct json_writer *w; /* the chat */
     struct refusal *why;
     struct buf text;    /* one text in the making */

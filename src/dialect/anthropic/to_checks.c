@@ -84,7 +84,7 @@ static int check_message(struct to_messages *m, const struct json *message)
 
 int anthropic__check_messages(struct to_messages *m)
 {
-    const struct json *messages = json_get(m->chat, "messages"), *message;
+    const struct json *messages = m->messages, *message;
     struct json_iter it = {0};
     int err = 0;
     if (json_type(messages) != JSON_ARRAY || json_count(messages) == 0)

@@ -196,6 +196,7 @@ int anthropic_from_pivot(struct translation *t, const struct json *chat, struct 
                             .w = out,
                             .why = why,
                             .chat = chat,
+                            .messages = json_get(chat, "messages"),
                             .counting = t->sent == SURFACE_COUNT_MESSAGES,
                             .part = -1};
     const struct json *schema = NULL;

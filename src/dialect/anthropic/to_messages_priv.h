@@ -13,6 +13,8 @@ struct to_messages {
     struct json_writer *w;
     struct refusal *why;
     const struct json *chat;
+    const struct json
+        *messages;  /* its member; looking for that takes as long as there are others */
     bool counting;  /* it is only asked how many tokens the request has */
     size_t message; /* the place in the chat that is being read, for refusals */
     ptrdiff_t part; /* of its content; -1: none */

@@ -2,9 +2,11 @@
 /* A chat's tools and which of them are to be used. */
 #include "dialect/anthropic/to_messages_priv.h"
 
-#include "base/err.h"
+#include <errno.h>
+#include <stdlib.h>
 
-enum { ALLOWED_WORK_MAX = 1 << 22 }; /* names compared, of tools with allowed ones */
+#include "base/err.h"
+#include "base/mem.h"
 
 /* --- choices --- */
 
@@ -15,6 +17,8 @@ struct choice_of {
     enum choice choice;
     struct str name;            /* of CHOICE_TOOL */
     const struct json *allowed; /* the only tools that may be used, or NULL: all */
+    struct str *names;          /* of these, sorted, once sort_allowed was called */
+    size_t name_count;
 };
 
 static enum choice choice_word(struct str word)
@@ -144,12 +148,30 @@ static int check_tools(struct to_messages *m)
 
 /* --- tools that are allowed --- */
 
-static bool is_allowed(const struct choice_of *of, struct str name)
+static int by_name(const void *a, const void *b)
+{
+    const struct str *left = a, *right = b;
+    return str_cmp(*left, *right);
+}
+
+/* Both lists may be long: each tool's name is looked for among sorted ones. */
+static int sort_allowed(struct choice_of *of)
 {
     const struct json *tool;
+    size_t room = json_count(of->allowed);
+    if (room == 0) return 0;
+    of->names = mem_try_zero(room, sizeof *of->names);
+    if (!of->names) return -ENOMEM;
     for (struct json_iter it = {0}; json_next_item(of->allowed, &it, &tool);)
-        if (str_eq(function_name(tool), name)) return true;
-    return !of->allowed;
+        of->names[of->name_count++] = function_name(tool);
+    qsort(of->names, of->name_count, sizeof *of->names, by_name);
+    return 0;
+}
+
+static bool is_allowed(const struct choice_of *of, struct str name)
+{
+    if (!of->allowed) return true;
+    return of->name_count && bsearch(&name, of->names, of->name_count, sizeof name, by_name);
 }
 
 /* How many of the tools may be used: of a named one, how many have the name. */
@@ -170,8 +192,6 @@ static int check_choice(struct to_messages *m, const struct choice_of *of)
     const char *wrong = NULL;
     if (of->choice == CHOICE_UNKNOWN)
         wrong = "'tool_choice' must be none, auto, required, a function or a list of allowed ones.";
-    else if (of->allowed && json_count(of->allowed) > ALLOWED_WORK_MAX / MAX(json_count(tools), 1u))
-        wrong = "There are too many tools to choose from.";
     else if ((of->choice == CHOICE_ANY || of->choice == CHOICE_TOOL || of->allowed) &&
              count_usable(tools, of) == 0)
         wrong = "'tool_choice' asks for a tool that is not in 'tools'.";
@@ -214,22 +234,27 @@ static void write_former_tool(struct to_messages *m)
     write_choice(m, &(struct choice_of){.choice = CHOICE_NONE});
 }
 
-int anthropic__write_tools(struct to_messages *m)
+static void write_usable(struct to_messages *m, const struct choice_of *of)
 {
     const struct json *tools = to_messages_get(m->chat, "tools"), *tool;
-    struct choice_of of = read_choice(to_messages_get(m->chat, "tool_choice"));
-    int err = check_tools(m);
-    if (!err) err = check_choice(m, &of);
-    if (err) return err;
-    if (!has_tools(m->chat)) {
-        write_former_tool(m);
-        return 0;
-    }
     json_write_key(m->w, "tools");
     json_write_array(m->w);
     for (struct json_iter it = {0}; json_next_item(tools, &it, &tool);)
-        if (is_allowed(&of, function_name(tool))) write_tool(m->w, tool);
+        if (is_allowed(of, function_name(tool))) write_tool(m->w, tool);
     json_write_array_end(m->w);
-    write_choice(m, &of);
-    return 0;
+    write_choice(m, of);
+}
+
+int anthropic__write_tools(struct to_messages *m)
+{
+    struct choice_of of = read_choice(to_messages_get(m->chat, "tool_choice"));
+    int err = check_tools(m);
+    if (!err) err = sort_allowed(&of);
+    if (!err) err = check_choice(m, &of);
+    if (!err && has_tools(m->chat))
+        write_usable(m, &of);
+    else if (!err)
+        write_former_tool(m);
+    free(of.names);
+    return err;
 }

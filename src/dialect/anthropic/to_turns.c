@@ -14,11 +14,6 @@
 /* What stands for a user's turn where a chat begins without one. */
 #define NO_TEXT STR(".")
 
-static const struct json *messages_of(const struct to_messages *m)
-{
-    return json_get(m->chat, "messages");
-}
-
 /* --- runs --- */
 
 enum turn { TURN_NONE, TURN_USER, TURN_ASSISTANT };
@@ -49,7 +44,7 @@ static bool next_run(const struct to_messages *m, struct run *r)
 {
     const struct json *message;
     *r = (struct run){.at = r->next, .next = r->next, .first = r->end, .end = r->end};
-    for (struct json_iter it = r->next; json_next_item(messages_of(m), &it, &message);) {
+    for (struct json_iter it = r->next; json_next_item(m->messages, &it, &message);) {
         enum turn turn = turn_of(message);
         if (turn && r->turn && turn != r->turn) break;
         if (turn) r->turn = turn;
@@ -65,7 +60,7 @@ static bool next_message(struct to_messages *m, const struct run *r, struct json
 {
     m->message = it->at ? m->message + 1 : r->first;
     if (!it->at) *it = r->at;
-    return m->message < r->end && json_next_item(messages_of(m), it, message);
+    return m->message < r->end && json_next_item(m->messages, it, message);
 }
 
 /* --- calls and their results --- */
@@ -119,11 +114,12 @@ static int take_calls(struct to_messages *m, const struct run *r, struct calls *
     if (count == 0) return 0;
     calls->list = mem_try_zero(count, sizeof *calls->list);
     if (!calls->list) return -ENOMEM;
-    for (struct json_iter it = {0}; next_message(m, r, &it, &message);)
-        for (struct json_iter in = {0};
-             json_next_item(json_get(message, "tool_calls"), &in, &call);)
+    for (struct json_iter it = {0}; next_message(m, r, &it, &message);) {
+        const struct json *list = json_get(message, "tool_calls");
+        for (struct json_iter in = {0}; json_next_item(list, &in, &call);)
             calls->list[calls->count++] =
                 (struct call){json_str_or(call, "id", STR("")), m->message, SIZE_MAX};
+    }
     qsort(calls->list, calls->count, sizeof *calls->list, by_id);
     for (size_t i = 1; i < calls->count; i++)
         if (str_eq(calls->list[i - 1].id, calls->list[i].id))
@@ -209,10 +205,11 @@ static void write_thoughts(struct to_messages *m, const struct run *r)
         pivot_drop(m->t, "messages[].thinking_blocks");
         return;
     }
-    for (struct json_iter it = {0}; next_message(m, r, &it, &message);)
-        for (struct json_iter in = {0};
-             json_next_item(json_get(message, "thinking_blocks"), &in, &block);)
+    for (struct json_iter it = {0}; next_message(m, r, &it, &message);) {
+        const struct json *blocks = json_get(message, "thinking_blocks");
+        for (struct json_iter in = {0}; json_next_item(blocks, &in, &block);)
             json_write_json(m->w, block);
+    }
 }
 
 /* Arguments are an object there. What a model made of them wrongly is kept as a text. */
@@ -248,10 +245,9 @@ static int write_call(struct to_messages *m, const struct json *call)
 
 static int write_calls(struct to_messages *m, const struct json *message)
 {
-    const struct json *call;
+    const struct json *calls = json_get(message, "tool_calls"), *call;
     int err = 0;
-    for (struct json_iter it = {0};
-         !err && json_next_item(json_get(message, "tool_calls"), &it, &call);)
+    for (struct json_iter it = {0}; !err && json_next_item(calls, &it, &call);)
         err = write_call(m, call);
     return err;
 }
@@ -418,7 +414,7 @@ static int write_runs(struct to_messages *m, struct run *r)
 static void skip_system(const struct to_messages *m, struct run *r, bool *any)
 {
     const struct json *message;
-    for (struct json_iter it = {0}; json_next_item(messages_of(m), &it, &message) &&
+    for (struct json_iter it = {0}; json_next_item(m->messages, &it, &message) &&
                                     anthropic__role_of(message) == ROLE_SYSTEM;) {
         if (anthropic__has_blocks(json_get(message, "content"))) *any = true;
         r->next = it;
@@ -457,7 +453,7 @@ int anthropic__write_turns(struct to_messages *m, struct str further)
 struct str anthropic__called_tool(const struct to_messages *m)
 {
     const struct json *message;
-    for (struct json_iter it = {0}; json_next_item(messages_of(m), &it, &message);) {
+    for (struct json_iter it = {0}; json_next_item(m->messages, &it, &message);) {
         const struct json *call = json_at(json_get(message, "tool_calls"), 0);
         if (call && anthropic__role_of(message) == ROLE_ASSISTANT)
             return json_str_or(json_get(call, "function"), "name", STR(""));

@@ -10,14 +10,20 @@
 
 enum { TEXT_MAX = 512 << 20, CALLS_MAX = 64, ID_ROOM = 16 };
 
+/* What results name a call by; both may be empty. */
+struct call {
+    struct str id, name;
+};
+
 /* A chat that is written, message by message. */
 struct talk {
     struct ollama__request *r;
-    int at;                   /* index of the message */
-    const struct json *calls; /* of the last message that had any */
-    unsigned first;           /* the number of the first of them, among all */
-    uint64_t answered;        /* those that have their result, a bit each */
-    unsigned count;           /* calls so far */
+    int at;                       /* index of the message */
+    struct call calls[CALLS_MAX]; /* of the last message that had any */
+    unsigned call_count;
+    unsigned first;    /* the number of the first of them, among all */
+    uint64_t answered; /* those that have their result, a bit each */
+    unsigned count;    /* calls so far */
 };
 
 static int refuse(struct talk *k, const char *name, const char *should)
@@ -132,15 +138,10 @@ static int read_images(struct ollama__request *r, const struct json *object, int
 
 /* --- calls --- */
 
-/* The name of a call, empty if it has none; its own id if it has one. */
-static struct str call_name(const struct json *call)
+static struct call read_call(const struct json *call)
 {
-    return json_str_or(json_get(call, "function"), "name", STR(""));
-}
-
-static struct str call_id(const struct json *call)
-{
-    return json_str_or(call, "id", STR(""));
+    return (struct call){.id = json_str_or(call, "id", STR("")),
+                         .name = json_str_or(json_get(call, "function"), "name", STR(""))};
 }
 
 /* Nine letters and digits, as the strictest runtime (Mistral's) has it. */
@@ -181,17 +182,17 @@ static int write_call(struct talk *k, unsigned index, const struct json *call)
 {
     struct json_writer *w = k->r->w;
     const struct json *arguments = json_get(json_get(call, "function"), "arguments");
-    struct str name = call_name(call);
+    struct call read = k->calls[index] = read_call(call);
     enum json_type type = json_type(arguments);
-    if (name.len == 0) return refuse_call(k, index, "name", "a string");
+    if (read.name.len == 0) return refuse_call(k, index, "name", "a string");
     if (!ollama__absent(arguments) && type != JSON_OBJECT && type != JSON_STRING)
         return refuse_call(k, index, "arguments", "an object");
     json_write_object(w);
-    write_id(k, "id", call_id(call), k->first + index);
+    write_id(k, "id", read.id, k->first + index);
     json_write_str_member(w, "type", STR("function"));
     json_write_key(w, "function");
     json_write_object(w);
-    json_write_str_member(w, "name", name);
+    json_write_str_member(w, "name", read.name);
     json_write_key(w, "arguments");
     int err = write_arguments(k, arguments);
     json_write_object_end(w);
@@ -210,7 +211,7 @@ static int write_calls(struct talk *k, const struct json *message, bool *out)
         return refuse(k, "tool_calls", "a list");
     if (!*out) return 0;
     if (json_count(calls) > CALLS_MAX) return refuse(k, "tool_calls", "a list of at most 64 calls");
-    k->calls = calls;
+    k->call_count = (unsigned)json_count(calls);
     k->first = k->count;
     k->answered = 0;
     json_write_key(k->r->w, "tool_calls");
@@ -218,36 +219,33 @@ static int write_calls(struct talk *k, const struct json *message, bool *out)
     for (unsigned i = 0; !err && json_next_item(calls, &it, &call); i++)
         err = write_call(k, i, call);
     json_write_array_end(k->r->w);
-    k->count += (unsigned)json_count(calls);
+    k->count += k->call_count;
     return err;
 }
 
 /* --- results --- */
 
 /* What a result is of: an id, or else a name; both empty: whatever is next. */
-static bool is_of(const struct json *call, struct str id, struct str name)
+static bool is_of(const struct call *call, struct str id, struct str name)
 {
-    if (id.len) return str_eq(call_id(call), id);
-    return name.len == 0 || str_eq(call_name(call), name);
+    if (id.len) return str_eq(call->id, id);
+    return name.len == 0 || str_eq(call->name, name);
 }
 
-/* The call's index, with *out the call; CALLS_MAX: there is none without a result. */
-static unsigned find_call(const struct talk *k, struct str id, struct str name,
-                          const struct json **out)
+/* The call's index; CALLS_MAX: there is none without a result. */
+static unsigned find_call(const struct talk *k, struct str id, struct str name)
 {
-    struct json_iter it = {0};
-    for (unsigned i = 0; i < CALLS_MAX && json_next_item(k->calls, &it, out); i++)
-        if (!(k->answered & UINT64_C(1) << i) && is_of(*out, id, name)) return i;
+    for (unsigned i = 0; i < k->call_count; i++)
+        if (!(k->answered & UINT64_C(1) << i) && is_of(&k->calls[i], id, name)) return i;
     return CALLS_MAX;
 }
 
 static void write_result_id(struct talk *k, struct str id, struct str name)
 {
-    const struct json *call = NULL;
-    unsigned index = find_call(k, id, name, &call);
-    if (index == CALLS_MAX && !id.len) index = find_call(k, id, STR(""), &call);
+    unsigned index = find_call(k, id, name);
+    if (index == CALLS_MAX && !id.len) index = find_call(k, id, STR(""));
     if (index < CALLS_MAX) k->answered |= UINT64_C(1) << index;
-    if (index < CALLS_MAX && !id.len) id = call_id(call);
+    if (index < CALLS_MAX && !id.len) id = k->calls[index].id;
     write_id(k, "tool_call_id", id, index < CALLS_MAX ? k->first + index : k->count++);
 }
 

@@ -2,6 +2,9 @@
 /* tool_choice: whether a tool must be called, and which. */
 #include "dialect/responses/responses_priv.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "base/err.h"
 
 static const struct json *choice_of(const struct asking *a)
@@ -34,11 +37,20 @@ static struct named_tool *tool_of(const struct asking *a, const struct json *v)
 
 /* --- before the tools are written --- */
 
-/* A namespace stands for all that is in it. */
-static void allow_space(struct asking *a, struct str space)
+static int by_name(const void *a, const void *b)
 {
+    const struct str *left = a, *right = b;
+    return str_cmp(*left, *right);
+}
+
+/* A namespace stands for all that is in it. */
+static void allow_spaces(struct asking *a, struct str *spaces, size_t count)
+{
+    if (count == 0) return;
+    qsort(spaces, count, sizeof *spaces, by_name);
     for (struct offer *o = a->offers; o; o = o->next)
-        if (str_eq(o->name->is.space, space)) o->name->allowed = true;
+        if (bsearch(&o->name->is.space, spaces, count, sizeof *spaces, by_name))
+            o->name->allowed = true;
 }
 
 static int read_allowed(struct asking *a, const struct json *choice)
@@ -48,11 +60,15 @@ static int read_allowed(struct asking *a, const struct json *choice)
     if (!list) list = json_get(json_get(choice, "allowed_tools"), "tools");
     if (json_type(list) != JSON_ARRAY) return responses__wrong(a, "tool_choice.tools", "an array");
     if (json_count(list) > NAMES_MAX) return responses__wrong(a, "tool_choice.tools", "shorter");
+    struct str *spaces = arena_try(&a->scratch, (json_count(list) + 1) * sizeof *spaces);
+    size_t count = 0;
+    if (!spaces) return -ENOMEM;
     while (json_next_item(list, &it, &v)) {
         struct named_tool *tool = tool_of(a, v);
         if (tool) tool->allowed = true;
-        if (str_eq(type_of(v), STR("namespace"))) allow_space(a, json_str_or(v, "name", STR("")));
+        if (str_eq(type_of(v), STR("namespace"))) spaces[count++] = json_str_or(v, "name", STR(""));
     }
+    allow_spaces(a, spaces, count);
     a->only_allowed = true;
     return 0;
 }

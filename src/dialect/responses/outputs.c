@@ -25,8 +25,8 @@ static bool is_image(const struct json *part)
 static bool has_images(const struct item *output)
 {
     struct json_iter it = {0};
-    const struct json *part;
-    while (json_next_item(content_of(output), &it, &part))
+    const struct json *content = content_of(output), *part;
+    while (json_next_item(content, &it, &part))
         if (is_image(part)) return true;
     return false;
 }

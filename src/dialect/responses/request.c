@@ -102,9 +102,9 @@ static int write_format(struct asking *a)
 static bool includes(const struct json *body, struct str what)
 {
     struct json_iter it = {0};
-    const struct json *v;
+    const struct json *list = json_get(body, "include"), *v;
     struct str text;
-    while (json_next_item(json_get(body, "include"), &it, &v))
+    while (json_next_item(list, &it, &v))
         if (json_to_str(v, &text) && str_eq(text, what)) return true;
     return false;
 }

@@ -128,12 +128,12 @@ static void write_text_parts(struct json_writer *w, struct str role, struct str 
 static void write_rest(struct json_writer *w, const struct json *item)
 {
     struct json_iter it = {0};
+    struct str role = json_str_or(item, "role", STR("")), name, text;
     const struct json *v;
-    struct str name, text;
     while (json_next_member(item, &it, &name, &v)) {
         if (str_eq(name, STR("id")) || str_eq(name, STR("type"))) continue;
         if (str_eq(name, STR("content")) && json_to_str(v, &text)) {
-            write_text_parts(w, json_str_or(item, "role", STR("")), text);
+            write_text_parts(w, role, text);
             continue;
         }
         json_write_key_str(w, name);

@@ -128,10 +128,11 @@ static int leave_out(struct asking *a, const struct json *tool)
                         STR_ARG(type));
 }
 
-static int offer_tool(struct asking *a, const struct json *tool, const struct json *space)
+/* `space`: its namespace, or NULL; and the name of that. */
+static int offer_tool(struct asking *a, const struct json *tool, const struct json *space,
+                      struct str name)
 {
     struct named_tool *named;
-    struct str name = json_str_or(space, "name", STR(""));
     int err = name_tool(a, tool, name, "tools", &named);
     if (err == ERR_NOT_FOUND) return leave_out(a, tool);
     return err ? err : offer(a, tool, space, named);
@@ -140,14 +141,14 @@ static int offer_tool(struct asking *a, const struct json *tool, const struct js
 static int offer_space(struct asking *a, const struct json *space)
 {
     struct json_iter it = {0};
-    const struct json *tool;
+    const struct json *tools = json_get(space, "tools"), *tool;
     struct str name;
     bool told = false;
     if (!json_to_str(json_get(space, "name"), &name))
         return responses__wrong(a, "tools", "namespaces that have a 'name'");
-    while (json_next_item(json_get(space, "tools"), &it, &tool)) {
+    while (json_next_item(tools, &it, &tool)) {
         struct offer **end = a->offers_end;
-        int err = offer_tool(a, tool, space);
+        int err = offer_tool(a, tool, space, name);
         if (err) return err;
         if (*end && !told) (*end)->tells_space = told = true;
     }
@@ -160,7 +161,7 @@ static int offer_tools(struct asking *a, const struct json *tools)
     const struct json *tool;
     while (json_next_item(tools, &it, &tool)) {
         bool space = str_eq(json_str_or(tool, "type", STR("")), STR("namespace"));
-        int err = space ? offer_space(a, tool) : offer_tool(a, tool, NULL);
+        int err = space ? offer_space(a, tool) : offer_tool(a, tool, NULL, STR(""));
         if (err) return err;
     }
     return 0;
