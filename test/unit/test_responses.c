@@ -517,7 +517,7 @@ static void namespaces_are_flattened(void **state)
               "{\"type\":\"namespace\",\"name\":\"b__\",\"description\":\"all of b\",\"tools\":["
               "{\"name\":\"x\"},{\"name\":\"x\"}]},"
               "{\"type\":\"function\",\"name\":\"mcp__a__x\"}"),
-        TOLD_TOOLS(TOLD_TOOL("mcp__a__x_b0add3a5") "," TOLD_TOOL(
+        TOLD_TOOLS(TOLD_TOOL("mcp__a__x_f39570dc") "," TOLD_TOOL(
             "mcp__a__y_z") ",{\"type\":\"function\",\"function\":{\"name\":\"b__x\","
                            "\"description\":\"all of b\"," NO_PARAMETERS
                            "}}," TOLD_TOOL("mcp__a__x")));

@@ -125,8 +125,26 @@ static void test_quick(void **state UNUSED)
         run_row(&rows[i]);
 }
 
+/* Each tool of a namespace repeats its name. */
+static void test_namespace(void **state UNUSED)
+{
+    struct translate x;
+    struct buf body;
+    translate_begin(&x, SURFACE_RESPONSES, SURFACE_CHAT, true);
+    buf_init(&body, SIZE_MAX);
+    append(&body, "{\"input\":\"x\",\"tools\":[{\"type\":\"namespace\",\"name\":\"");
+    for (unsigned i = 0; i < 600; i++)
+        append(&body, "n");
+    append(&body, "\",\"tools\":[{\"name\":\"t\"}]}]}");
+    assert_null(translate_ask(&x, arena_dup(&x.arena, buf_str(&body)).ptr).ptr);
+    assert_string_equal(x.why.message.ptr, "The name of a namespace may have at most 512 bytes.");
+    translate_end(&x);
+    buf_fini(&body);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_quick)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_quick),
+                                       cmocka_unit_test(test_namespace)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,11 +59,11 @@ static size_t put(char *out, size_t at, struct str s)
     return at;
 }
 
-/* What tells names apart that are alike when they are cut or cleaned. */
+/* What tells names apart that are alike when they are cut or cleaned. Nobody can choose names of
+ * which many have the same mark at each attempt. */
 static uint32_t mark_of(struct str space, struct str name, unsigned attempt)
 {
-    uint64_t hash = hash_fnv(space) * 31 + hash_fnv(name) + attempt;
-    return (uint32_t)(hash ^ hash >> 32);
+    return (uint32_t)hash_sip(name, hash_sip(space, attempt, 0), attempt);
 }
 
 /* The name for the n-th attempt: the first is without a mark where there is room for all. */

@@ -14,7 +14,12 @@
 #include "base/base.h"
 #include "base/str.h"
 
-enum { NAMES_FLAT_MAX = 64, NAMES_MAX = 4096, NAMES_BUCKETS = 256 };
+enum {
+    NAMES_FLAT_MAX = 64,
+    NAMES_SPACE_MAX = 512, /* of a namespace, which each of its tools repeats */
+    NAMES_MAX = 4096,
+    NAMES_BUCKETS = 256
+};
 
 enum tool_kind {
     TOOL_FUNCTION,

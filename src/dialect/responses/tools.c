@@ -146,6 +146,9 @@ static int offer_space(struct asking *a, const struct json *space)
     bool told = false;
     if (!json_to_str(json_get(space, "name"), &name))
         return responses__wrong(a, "tools", "namespaces that have a 'name'");
+    if (name.len > NAMES_SPACE_MAX)
+        return pivot_refuse(a->t, a->why, "tools",
+                            "The name of a namespace may have at most %d bytes.", NAMES_SPACE_MAX);
     while (json_next_item(tools, &it, &tool)) {
         struct offer **end = a->offers_end;
         int err = offer_tool(a, tool, space, name);
