@@ -67,6 +67,13 @@ size_t utf8_complete(struct str s)
     return s.len;
 }
 
+struct str utf8_cut(struct str s, size_t most)
+{
+    struct str kept = str_n(s.ptr, MIN(s.len, most));
+    if (kept.len < s.len) kept.len = utf8_complete(kept);
+    return kept;
+}
+
 size_t utf8_encode(uint32_t code, char out[4])
 {
     if (code < 0x80) {

@@ -13,6 +13,9 @@ bool utf8_valid(struct str s);
  * start of a character that the next token completes. */
 size_t utf8_complete(struct str s);
 
+/* At most the first `most` bytes of s, but no part of a character. Borrowed. */
+struct str utf8_cut(struct str s, size_t most);
+
 /* Appends the UTF-8 form of `code` (0..0x10FFFF) to out; the number of bytes written, 1..4. */
 size_t utf8_encode(uint32_t code, char out[4]);
 

@@ -7,17 +7,18 @@
 
 enum { TEXT_MAX = 500 }; /* of a plain text that is told */
 
-/* A string member's value, with a terminator; ptr NULL: another type, or no memory. */
-static struct str text_of(struct arena *arena, const struct json_span *span)
+/* A string member's value up to so many bytes, with a terminator; ptr NULL: another type, or no
+ * memory. */
+static struct str text_of(struct arena *arena, const struct json_span *span, size_t most)
 {
     struct str text;
     if (span->type != JSON_STRING || json_span_str(span, arena, &text)) return STR_NULL;
-    return arena_try_dup(arena, text);
+    return arena_try_dup(arena, utf8_cut(text, most));
 }
 
 static const char *name_of(struct arena *arena, const struct json_span *span)
 {
-    struct str text = text_of(arena, span);
+    struct str text = text_of(arena, span, ERROR_NAME_MAX);
     return text.len ? text.ptr : NULL;
 }
 
@@ -33,7 +34,7 @@ static void read_object(struct arena *arena, struct str object, struct refusal *
         return;
     }
     for (size_t i = 0; i < 6 && !out->message.len; i += i == 1 ? 4 : 1)
-        out->message = text_of(arena, &f[i]);
+        out->message = text_of(arena, &f[i], ERROR_TEXT_MAX);
     out->code = name_of(arena, &f[2]);
     out->type = name_of(arena, &f[3]);
     out->param = name_of(arena, &f[4]);
@@ -54,8 +55,8 @@ void error_read(struct arena *arena, int status, struct str body, struct refusal
     if (text.len && text.ptr[0] == '[' && json_skim_element(&text, &first)) text = first.raw;
     if (text.len && text.ptr[0] == '{')
         read_object(arena, text, out);
-    else if (is_text(str_sub(text, 0, TEXT_MAX)))
-        out->message = arena_try_dup(arena, str_sub(text, 0, TEXT_MAX));
+    else if (is_text(utf8_cut(text, TEXT_MAX)))
+        out->message = arena_try_dup(arena, utf8_cut(text, TEXT_MAX));
     if (!out->message.len)
         out->message = arena_say(arena, "The runtime answered %d %" STR_FMT ".", status,
                                  STR_ARG(http_reason(status)));

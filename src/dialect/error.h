@@ -5,7 +5,13 @@
 
 #include "dialect/dialect.h"
 
-enum { ERROR_BODY_MAX = 64 * 1024 }; /* a larger one is not read */
+enum {
+    ERROR_BODY_MAX = 64 * 1024, /* a larger one is not read */
+    ERROR_TEXT_MAX = 2000,      /* bytes of its message that are told */
+    ERROR_NAME_MAX = 100,       /* of its code, type and param */
+    ERROR_TOLD_MAX =
+        16 * 1024, /* as much has the error that tells them, however they are escaped */
+};
 
 /* What an error's body says: {"error": {message, code, type, param}}, {"error": "text"},
  * {"message": ...}, {"detail": ...}, one of them in a list, or a line of plain text. A page of HTML

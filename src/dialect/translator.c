@@ -4,6 +4,8 @@
 #include <errno.h>
 
 #include "base/err.h"
+#include "base/utf8.h"
+#include "dialect/error.h"
 #include "dialect/openai/fit.h"
 #include "dialect/runtime.h"
 #include "dialect/surface.h"
@@ -174,6 +176,8 @@ int translator_end(struct translator *tr, const struct usage *usage)
 
 int translator_fail(struct translator *tr, const struct refusal *why)
 {
-    struct answer_event e = {.kind = ANSWER_ERROR, .refusal = why};
+    struct refusal told = *why;
+    struct answer_event e = {.kind = ANSWER_ERROR, .refusal = &told};
+    told.message = utf8_cut(told.message, ERROR_TEXT_MAX);
     return put_own(tr, &e);
 }

@@ -19,6 +19,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/machine.h"
+#include "base/utf8.h"
+#include "dialect/error.h"
 #include "gate/account.h"
 #include "gate/caller.h"
 
@@ -163,7 +165,7 @@ static enum step refuse_inside(struct exchange *x, enum outcome outcome, const s
 {
     struct buf event;
     struct stream_mark mark = {0};
-    buf_init(&event, 16384);
+    buf_init(&event, ERROR_TOLD_MAX);
     x->match.dialect->write_error_event(&event, why, &mark);
     x->error_code = why->code;
     struct str text = buf_str(&event);
@@ -178,6 +180,7 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, const struct
     struct http_field fields[8];
     struct refusal told = *why;
     told.id = x->id;
+    told.message = utf8_cut(told.message, ERROR_TEXT_MAX);
     if (x->streaming) return refuse_inside(x, outcome, &told);
     unsigned n = own_fields(x, fields, STR("application/json"), retry_after_us);
     if (x->no_retry) fields[n++] = (struct http_field)HTTP_FIELD(X_SHOULD_RETRY, STR("false"));
@@ -185,7 +188,7 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, const struct
     if (why->status == 401)
         fields[n++] = (struct http_field)HTTP_FIELD(WWW_AUTHENTICATE, STR("Bearer"));
     struct buf body;
-    buf_init(&body, 16384);
+    buf_init(&body, ERROR_TOLD_MAX);
     x->match.dialect->write_error(&body, &told);
     x->status = why->status;
     x->error_code = why->code;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/utf8.h"
 #include "dialect/error.h"
 #include "dialect/surface.h"
 #include "gate/answer.h"
@@ -253,7 +254,7 @@ static enum step failed_inside(struct model_call *m)
     const struct json_span *message = &m->attempt.relay.error_message;
     if (message->type == JSON_STRING) (void)!json_span_str(message, m->x->call->arena, &text);
     struct str what = arena_say(m->x->call->arena, "failed%s%" STR_FMT, text.len ? ": " : "",
-                                STR_ARG(str_sub(text, 0, 500)));
+                                STR_ARG(utf8_cut(text, 500)));
     return model_call__fail(m, VERDICT_BROKEN, what.ptr);
 }
 

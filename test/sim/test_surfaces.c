@@ -161,6 +161,48 @@ static void errors_are_told_in_the_clients_dialect(void **state)
     }
 }
 
+#define CLOSED_HEAD(status, type) \
+    "HTTP/1.1 " status " X\r\nconnection: close\r\ncontent-type: " type "\r\n\r\n"
+
+/* Some runtimes repeat all of a request that they refuse. As much is told as an error has room for,
+ * however it is escaped, and no character in part. */
+static void long_errors_are_told_in_part(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *body;
+    } cases[] = {
+        {"/v1/messages",
+         "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"stream\":true}"},
+        {"/v1/responses", "{\"model\":\"m\",\"input\":\"x\",\"stream\":true}"},
+        {"/api/chat", "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}"},
+    };
+    static char error[60000];
+    size_t len = (size_t)snprintf(error, sizeof error, "{\"error\":{\"message\":\"no!");
+    for (unsigned i = 0; i < 4000; i++)
+        len += (size_t)snprintf(error + len, sizeof error - len, "\\u0001\xc3\xa9");
+    (void)snprintf(error + len, sizeof error - len, "\"}}");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        for (int stream = 0; stream < 2; stream++) {
+            struct gateway *g = gateway_new(ONE);
+            struct sim_peer *c = ask(g, cases[i].path, cases[i].body);
+            if (stream) {
+                sim_send_text(up_of(g, 0), CLOSED_HEAD("200", "text/event-stream"));
+                sim_send_text(up_of(g, 0), EVENT("before") "data: ");
+                sim_send_text(up_of(g, 0), error);
+                sim_send_text(up_of(g, 0), "\n\n");
+            } else {
+                sim_send_text(up_of(g, 0), CLOSED_HEAD("404", "application/json"));
+                sim_send_text(up_of(g, 0), error);
+            }
+            sim_fin(up_of(g, 0));
+            struct str body = answer_of(c, stream ? 200 : 404);
+            assert_int_equal(holds(body, "before"), stream);
+            assert_true(holds(body, "no!\\u0001\xc3\xa9") && !holds(body, "\xef\xbf\xbd"));
+            gateway_free(g, 1);
+        }
+}
+
 static void unknown_paths_are_refused_in_the_nearest_dialect(void **state)
 {
     (void)state;
@@ -651,6 +693,7 @@ int main(void)
         cmocka_unit_test(messages_end_and_break_in_their_dialect),
         cmocka_unit_test(responses_end_and_break_in_their_dialect),
         cmocka_unit_test(errors_are_told_in_the_clients_dialect),
+        cmocka_unit_test(long_errors_are_told_in_part),
         cmocka_unit_test(unknown_paths_are_refused_in_the_nearest_dialect),
         cmocka_unit_test(keys_go_as_the_kind_wants),
         cmocka_unit_test(headers_and_query_are_added),

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "dialect/anthropic/anthropic_priv.h"
+#include "dialect/error.h"
 #include "json/write.h"
 
 static const char *error_type(int status)
@@ -63,11 +64,12 @@ void anthropic__write_error(struct buf *out, const struct refusal *why)
 void anthropic__write_error_event(struct buf *out, const struct refusal *why,
                                   const struct stream_mark *mark UNUSED)
 {
+    size_t before = buf_len(out);
     struct buf json;
-    buf_init(&json, 8192);
+    buf_init(&json, ERROR_TOLD_MAX);
     anthropic__write_error(&json, why);
     bool lost = buf_len(&json) == 0 || buf_append(out, STR("event: error\ndata: ")) ||
                 buf_append(out, buf_str(&json)) || buf_append(out, STR("\n\n"));
-    if (lost) buf_clear(out);
+    if (lost) out->end = out->start + before;
     buf_fini(&json);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Errors, as Ollama's clients parse them: of a stream, a line like any other. */
+#include "dialect/error.h"
 #include "dialect/ollama/ollama_priv.h"
 #include "json/write.h"
 
@@ -23,10 +24,11 @@ bool ollama__is_error(struct str body)
 void ollama__write_error_event(struct buf *out, const struct refusal *why,
                                const struct stream_mark *mark UNUSED)
 {
+    size_t before = buf_len(out);
     struct buf json;
-    buf_init(&json, 8192);
+    buf_init(&json, ERROR_TOLD_MAX);
     ollama__write_error(&json, why);
     if (buf_len(&json) == 0 || buf_append(&json, STR("\n")) || buf_append(out, buf_str(&json)))
-        buf_clear(out);
+        out->end = out->start + before;
     buf_fini(&json);
 }

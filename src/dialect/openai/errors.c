@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Errors, as the SDKs parse them. */
+#include "dialect/error.h"
 #include "dialect/openai/openai_priv.h"
 #include "json/write.h"
 
@@ -49,11 +50,12 @@ bool openai_is_error(struct str body)
 void openai__write_error_event(struct buf *out, const struct refusal *why,
                                const struct stream_mark *mark UNUSED)
 {
+    size_t before = buf_len(out);
     struct buf json;
-    buf_init(&json, 8192);
+    buf_init(&json, ERROR_TOLD_MAX);
     openai_write_error(&json, why);
     bool lost = buf_len(&json) == 0 || buf_append(out, STR("data: ")) ||
                 buf_append(out, buf_str(&json)) || buf_append(out, STR("\n\n"));
-    if (lost) buf_clear(out);
+    if (lost) out->end = out->start + before;
     buf_fini(&json);
 }
