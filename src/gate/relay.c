@@ -289,23 +289,39 @@ static void add_event(struct relay *r, struct str out[RELAY_SLICES], unsigned *n
     add_slice(out, n, str_n(behind, (size_t)(raw.ptr + raw.len - behind)));
 }
 
-/* Part of an event that is too large to be looked into as a whole: as far as anybody can tell it
- * is a piece of the answer, and its usage is found wherever it stands. */
+/* The first part of a large event, whose type or the like stands at its beginning mostly. */
+static void begin_large(struct relay *r, struct str data)
+{
+    struct event_facts look = {.usage = r->usage, .mark = &r->mark};
+    json_find_fini(&r->find);
+    json_find_init(&r->find, r->reader->usage_member, RELAY_USAGE_MAX);
+    r->reader->read_event(data, false, &look);
+    r->large_last = look.last;
+    r->large_error = look.error;
+}
+
+static void end_large(struct relay *r)
+{
+    struct str usage = json_find_value(&r->find);
+    if (usage.len) r->reader->read_usage(usage, &r->usage);
+    r->done |= r->large_last;
+    r->error |= r->large_error;
+    r->large = false;
+    r->deltas++;
+}
+
+/* Part of an event that is too large to be looked into as a whole: it counts as a piece of the
+ * answer, and its usage is found wherever it stands. */
 static void see_large(struct relay *r, struct str part)
 {
     bool begins = !r->large;
     r->data = r->content = r->large = true;
     if (begins) {
-        json_find_fini(&r->find);
-        json_find_init(&r->find, r->reader->usage_member, RELAY_USAGE_MAX);
         part = str_skip(part, (size_t)MAX(str_find_char(part, '{'), 0));
+        begin_large(r, part);
     }
     json_find_feed(&r->find, part);
-    if (relay_inside(r)) return;
-    struct str usage = json_find_value(&r->find);
-    if (usage.len) r->reader->read_usage(usage, &r->usage);
-    r->large = false;
-    r->deltas++;
+    if (!relay_inside(r)) end_large(r);
 }
 
 /* An event on its way: as it is, or translated. */

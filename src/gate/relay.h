@@ -29,6 +29,8 @@ struct relay {
     bool alien;   /* what came is none of the dialect, or too large to translate: the same */
     bool data;    /* an event with data went through */
     bool large;   /* in the middle of an event that is too large to be looked into as a whole */
+    bool large_last;  /* by its beginning it is the last one, */
+    bool large_error; /* or an error */
     uint64_t events; /* passed on */
     uint64_t deltas; /* those with a piece of the answer: about as many tokens */
     uint64_t begun;  /* choices by index, a bit each */
@@ -56,7 +58,7 @@ struct relay {
 enum {
     RELAY_SLICES = 8,
     RELAY_LIKE_MAX = 4096,
-    RELAY_EVENT_MAX = 1 << 20, /* a larger event passes without being looked into */
+    RELAY_EVENT_MAX = 1 << 20, /* a larger event passes, and only its beginning is looked into */
     RELAY_USAGE_MAX = 65536,   /* a larger usage object of a JSON body is not read */
 };
 

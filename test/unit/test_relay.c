@@ -411,6 +411,44 @@ static void a_bare_json_body_becomes_an_event(void **state)
         }
 }
 
+/* What an event's beginning says of it is known of those, too, that are too large to be kept: after a
+ * response's last one, which has all of it once more, nothing is missing. */
+static void a_large_event_may_be_the_last(void **state)
+{
+    (void)state;
+    static const struct {
+        const struct dialect *dialect;
+        const char *before, *behind;
+        bool done, error;
+    } rows[] = {
+        {&dialect_responses, "data: {\"type\":\"response.completed\",\"response\":{\"output\":[\"",
+         "\"]}}\n\n", true, false},
+        {&dialect_responses, "data: {\"type\":\"response.output_item.done\",\"item\":[\"", "\"]}\n\n",
+         false, false},
+        {&dialect_ollama, "{\"response\":\"\",\"done\":true,\"context\":[\"", "\"]}\n", true, false},
+        {&dialect_openai, "data: {\"error\":{\"code\":1,\"message\":\"", "\"}}\n\n", false, true},
+        {&dialect_openai, "data: {\"choices\":[{\"delta\":{\"content\":\"", "\"}}]}\n\n", false, false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct relay r;
+        struct buf text, out;
+        buf_init(&text, 2 * RELAY_EVENT_MAX);
+        buf_init(&out, 2 * RELAY_EVENT_MAX);
+        add(&text, str_of(rows[i].before));
+        for (int n = 0; n < RELAY_EVENT_MAX / 16 + 100; n++)
+            add(&text, STR("0123456789abcdef"));
+        add(&text, str_of(rows[i].behind));
+        relay_init(&r, rows[i].dialect->reader, true, false);
+        run(&r, buf_str(&text), 0, 65536, &out);
+        assert_int_equal(buf_len(&out), buf_len(&text));
+        if (r.done != rows[i].done || r.error != rows[i].error) fail_msg("row %zu", i);
+        assert_int_equal(relay_cut(&r), !r.done && !r.error);
+        relay_fini(&r);
+        buf_fini(&text);
+        buf_fini(&out);
+    }
+}
+
 static void content_is_what_carries_some_of_the_answer(void **state)
 {
     (void)state;
@@ -590,6 +628,7 @@ int main(void)
         cmocka_unit_test(a_stream_that_ends_in_a_huge_event_is_cut),
         cmocka_unit_test(a_stream_is_cut_before_its_end),
         cmocka_unit_test(a_bare_json_body_becomes_an_event),
+        cmocka_unit_test(a_large_event_may_be_the_last),
         cmocka_unit_test(content_is_what_carries_some_of_the_answer),
         cmocka_unit_test(an_end_without_usage_is_estimated),
         cmocka_unit_test(an_error_event_is_noticed),
