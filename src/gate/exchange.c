@@ -21,6 +21,7 @@
 #include "base/machine.h"
 #include "base/utf8.h"
 #include "dialect/error.h"
+#include "dialect/surface.h"
 #include "gate/account.h"
 #include "gate/caller.h"
 
@@ -431,6 +432,7 @@ static enum step step_permit(struct exchange *x)
     int err = x->match.dialect->peek(arena, x->call->body, &x->ask, &why);
     if (err == -ENOMEM) return exchange_lack_memory(x);
     if (err) return refuse_request(x, &why);
+    if (!surface_row(x->ask.surface)->streams) x->ask.stream = false; /* whatever the body says */
     x->asked = snapshot_service(x->snapshot, x->ask.model);
     if (!x->asked && x->match.dialect->other_name) {
         x->ask.model = x->match.dialect->other_name(x->ask.model);

@@ -415,6 +415,29 @@ static void pieces_pass_at_once_and_leaving_is_felt(void **state)
     }
 }
 
+/* Clients count with the request that they are going to send, stream and all. */
+static void counts_are_no_streams(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *body, *want;
+    } cases[] = {
+        {"/v1/messages/count_tokens", ASK_MESSAGE(",\"stream\":true"), "{\"input_tokens\":5}"},
+        {"/v1/responses/input_tokens", "{\"model\":\"m\",\"input\":\"x\",\"stream\":true}",
+         "{\"object\":\"response.input_tokens\",\"input_tokens\":5}"},
+        {"/v1/chat/completions/input_tokens", ASK_STREAM, "{\"input_tokens\":5}"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct gateway *g = gateway_new(KIND("vllm"));
+        struct sim_peer *c = ask(g, cases[i].path, cases[i].body);
+        assert_true(sim_has(up_of(g, 0), "POST /tokenize HTTP/1.1\r\n"));
+        up_json(up_of(g, 0), 200, "", "{\"count\":5}");
+        assert_true(same(answer_of(c, 200), cases[i].want));
+        assert_true(holds(sim_got(c), "content-type: application/json\r\n"));
+        gateway_free(g, 1);
+    }
+}
+
 static unsigned count_of(struct str s, struct str what)
 {
     unsigned n = 0;
@@ -703,6 +726,7 @@ int main(void)
         cmocka_unit_test(what_is_no_answer_is_told),
         cmocka_unit_test(framings_may_differ),
         cmocka_unit_test(pieces_pass_at_once_and_leaving_is_felt),
+        cmocka_unit_test(counts_are_no_streams),
         cmocka_unit_test(quiet_streams_get_pings),
         cmocka_unit_test(those_who_wait_for_a_head_get_pings),
         cmocka_unit_test(what_is_left_out_is_told),
