@@ -31,11 +31,11 @@ struct relay {
     bool large;   /* in the middle of an event that is too large to be looked into as a whole */
     bool large_last;  /* by its beginning it is the last one, */
     bool large_error; /* or an error */
-    uint64_t events; /* passed on */
-    uint64_t deltas; /* those with a piece of the answer: about as many tokens */
-    uint64_t begun;  /* choices by index, a bit each */
-    uint64_t ended;  /* those with their finish_reason */
-    unsigned wanted; /* choices that were asked for; 0: one at least */
+    uint64_t events;  /* passed on */
+    uint64_t deltas;  /* those with a piece of the answer: about as many tokens */
+    uint64_t begun;   /* choices by index, a bit each */
+    uint64_t ended;   /* those with their finish_reason */
+    unsigned wanted;  /* choices that were asked for; 0: one at least */
     /* the message of the error event, as it is written; borrowed until the next relay_feed;
      * JSON_NONE: none */
     struct json_span error_message;

@@ -193,12 +193,19 @@ bool json_skim_empty(struct str text)
     return inside.len == 0 || inside.ptr[0] == (text.ptr[0] == '{' ? '}' : ']');
 }
 
+static bool is_escaped(char c)
+{
+    return c != '\0' && strchr("\"\\/bfnrtu", c);
+}
+
 bool json_skim_inside(struct str text)
 {
-    size_t i = 0;
-    while (i < text.len && text.ptr[i] != '"')
-        i += text.ptr[i] == '\\' ? 2 : 1;
-    return i == text.len;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c == '"' || c < ' ') return false;
+        if (c == '\\' && (++i == text.len || !is_escaped(text.ptr[i]))) return false;
+    }
+    return true;
 }
 
 /* --- pieces --- */

@@ -56,8 +56,8 @@ bool json_skim_element(struct str *rest, struct json_span *element);
 /* True for null, false, "", [] and {} at the beginning of `text`, and for no value at all. */
 bool json_skim_empty(struct str text);
 
-/* True for text that may stand within a string as it is: every quote is
- * escaped, and no escape is cut. */
+/* True for text that may stand within a string as it is: quotes and control characters are escaped,
+ * and no escape is cut or none of JSON's. */
 bool json_skim_inside(struct str text);
 
 /* --- a text that comes in pieces --- */

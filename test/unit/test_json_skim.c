@@ -123,7 +123,8 @@ static void empty_values_and_text_in_strings(void **state)
         if (json_skim_empty(str_of(full[i]))) fail_msg("%s", full[i]);
     assert_true(json_skim_inside(STR("")) && json_skim_inside(STR("a\\\"b\\\\")));
     assert_false(json_skim_inside(STR("a\"b")) || json_skim_inside(STR("a\\")) ||
-                 json_skim_inside(STR("a\\\\\"")));
+                 json_skim_inside(STR("a\\\\\"")) || json_skim_inside(STR("a\nb")) ||
+                 json_skim_inside(STR("a\\xb")) || json_skim_inside(STR("a\\\0b")));
 }
 
 /* What is found, however the text is cut. */

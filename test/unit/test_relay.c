@@ -423,11 +423,13 @@ static void a_large_event_may_be_the_last(void **state)
     } rows[] = {
         {&dialect_responses, "data: {\"type\":\"response.completed\",\"response\":{\"output\":[\"",
          "\"]}}\n\n", true, false},
-        {&dialect_responses, "data: {\"type\":\"response.output_item.done\",\"item\":[\"", "\"]}\n\n",
-         false, false},
-        {&dialect_ollama, "{\"response\":\"\",\"done\":true,\"context\":[\"", "\"]}\n", true, false},
+        {&dialect_responses, "data: {\"type\":\"response.output_item.done\",\"item\":[\"",
+         "\"]}\n\n", false, false},
+        {&dialect_ollama, "{\"response\":\"\",\"done\":true,\"context\":[\"", "\"]}\n", true,
+         false},
         {&dialect_openai, "data: {\"error\":{\"code\":1,\"message\":\"", "\"}}\n\n", false, true},
-        {&dialect_openai, "data: {\"choices\":[{\"delta\":{\"content\":\"", "\"}}]}\n\n", false, false},
+        {&dialect_openai, "data: {\"choices\":[{\"delta\":{\"content\":\"", "\"}}]}\n\n", false,
+         false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct relay r;
