@@ -100,21 +100,28 @@ def streamed(size: int) -> list:
             "--extra", '{"mock":{"rate":%g}}' % (FRAMES[size] / STREAM_SECONDS)]
 
 
-def profile_of(program: Path, peer: Path, config, load: list) -> Profile:
-    """One gateway from start to end under one load, over one connection. Mock runtime and load are of `peer`."""
+def profile_under(program: Path, peer: Path, config, load) -> Profile:
+    """One gateway from start to end under one load, load(stage, port, mock_port). Mock runtime and load are of `peer`."""
     with Stage(peer) as stage:
         _, mock_port = stage.mock()
         counts = stage.dir / "callgrind.out"
         gateway, port = stage.hostler(config(program, mock_port), program,
                                       under=("valgrind", "--tool=callgrind", f"--callgrind-out-file={counts}"))
-        result = bench_result(start_bench(stage, f"http://127.0.0.1:{port}", "--concurrency", 1, *load), 120)
+        load(stage, port, mock_port)
         gateway.stop()
-        if result["failed"] or result["lost"] or result["repeated"] or result["connections"] != 1:
-            raise Unmeasured(f"below valgrind {result['failed']} requests failed, {result['lost']} frames were lost, and "
-                             f"{result['connections']} connections were made instead of 1: {result['errors']}")
         if not counts.exists():
             raise Unmeasured(f"valgrind left no counts: {gateway.tail()}")
         return read_profile(counts)
+
+
+def profile_of(program: Path, peer: Path, config, options: list) -> Profile:
+    """The same under `hostler bench` with these options, over one connection."""
+    def load(stage: Stage, port: int, _: int) -> None:
+        result = bench_result(start_bench(stage, f"http://127.0.0.1:{port}", "--concurrency", 1, *options), 120)
+        if result["failed"] or result["lost"] or result["repeated"] or result["connections"] != 1:
+            raise Unmeasured(f"below valgrind {result['failed']} requests failed, {result['lost']} frames were lost, and "
+                             f"{result['connections']} connections were made instead of 1: {result['errors']}")
+    return profile_under(program, peer, config, load)
 
 
 def needs_valgrind() -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import aborts
 import company
+import dialects
 import engines
 import faults
 import peers
@@ -37,6 +38,7 @@ FIGURES = {
     6: ("faults", faults.innocents),
     7: ("many models", faults.scale),
     8: ("a long prompt in company", company.company),
+    9: ("dialects", dialects.dialects),
 }
 
 
