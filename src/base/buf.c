@@ -19,16 +19,6 @@ void buf_fini(struct buf *b)
     buf_release(b);
 }
 
-struct str buf_str(const struct buf *b)
-{
-    return str_n(b->ptr ? b->ptr + b->start : NULL, b->end - b->start);
-}
-
-size_t buf_len(const struct buf *b)
-{
-    return b->end - b->start;
-}
-
 static void compact(struct buf *b)
 {
     if (b->start == 0) return;
@@ -37,7 +27,7 @@ static void compact(struct buf *b)
     b->start = 0;
 }
 
-int buf_reserve(struct buf *b, size_t n, char **out)
+int buf__reserve_more(struct buf *b, size_t n, char **out)
 {
     size_t len = buf_len(b);
     size_t need;
@@ -54,23 +44,6 @@ int buf_reserve(struct buf *b, size_t n, char **out)
         *b = (struct buf){grown, 0, len, MIN(cap, MAX(b->max, need)), b->max};
     }
     *out = b->ptr + b->end;
-    return 0;
-}
-
-void buf_commit(struct buf *b, size_t n)
-{
-    assert(n <= b->cap - b->end);
-    b->end += n;
-}
-
-int buf_append(struct buf *b, struct str s)
-{
-    char *room;
-    if (s.len == 0) return 0;
-    int err = buf_reserve(b, s.len, &room);
-    if (err) return err;
-    memcpy(room, s.ptr, s.len);
-    buf_commit(b, s.len);
     return 0;
 }
 
