@@ -277,24 +277,41 @@ static size_t escape_of(unsigned char c, char out[6])
     return 6;
 }
 
+/* Goes over what needs no change. */
+static const unsigned char *kept_end(const unsigned char *p, const unsigned char *end)
+{
+    for (;;) {
+        p = json__plain_end(p, end);
+        if (p == end || *p < 0x80) return p;
+        for (int n; p < end && *p >= 0x80; p += n)
+            if ((n = utf8_step(p, end)) < 0) return p;
+    }
+}
+
+/* What stands for the byte at *p, which cannot stay, and how many bytes it has; *p goes on. */
+static size_t change(const unsigned char **p, const unsigned char *end, char out[6])
+{
+    unsigned char c = **p;
+    *p += c < 0x80 ? 1 : -utf8_step(*p, end);
+    if (c < 0x80) return escape_of(c, out);
+    memcpy(out, "\xef\xbf\xbd", 3);
+    return 3;
+}
+
 int json_escape(struct buf *out, struct str s)
 {
     const unsigned char *p = (const unsigned char *)(s.ptr ? s.ptr : ""), *end = p + s.len;
-    const unsigned char *kept = p; /* from here to p nothing needs a change */
     while (p < end) {
-        p = json__plain_end(p, end);
-        for (int n; p < end && *p >= 0x80 && (n = utf8_step(p, end)) > 0;)
-            p += n;
-        if (p < end && *p >= ' ' && *p < 0x80 && *p != '"' && *p != '\\') continue;
-        int err = buf_append(out, str_n((const char *)kept, (size_t)(p - kept)));
-        if (err || p == end) return err;
-        char text[6] = "\xef\xbf\xbd";
-        bool broken = *p >= 0x80;
-        size_t n = broken ? 3 : escape_of(*p, text);
-        p += broken ? -utf8_step(p, end) : 1;
-        kept = p;
-        err = buf_append(out, str_n(text, n));
+        const unsigned char *from = p;
+        char *room, changed[6];
+        p = kept_end(p, end);
+        size_t kept = (size_t)(p - from), n = p < end ? change(&p, end, changed) : 0;
+        int err = buf_reserve(out, kept + n, &room);
         if (err) return err;
+        if (kept) memcpy(room, from, kept);
+        if (n) memcpy(room + kept, changed, 2); /* nearly all have two */
+        if (n > 2) memcpy(room + kept + 2, changed + 2, n - 2);
+        buf_commit(out, kept + n);
     }
     return 0;
 }
