@@ -35,7 +35,7 @@ static int to_pivot(struct translation *t, struct str model, struct arena *scrat
     const struct json *doc;
     struct json_error at = {0};
     struct json_writer w;
-    int err = json_parse(scratch, body, &doc, &at);
+    int err = json_parse_scanned(scratch, body, &doc, &at);
     if (err) return explain(t, err, &at, why);
     json_write_init(&w, chat);
     err = surface_row(t->asked)->to_pivot(t, model, doc, &w, why);
@@ -55,7 +55,7 @@ static int from_pivot(struct translation *t, from_pivot_fn write, struct arena *
     const struct json *doc;
     struct json_error at = {0};
     struct json_writer w;
-    int err = json_parse(scratch, chat, &doc, &at);
+    int err = json_parse_scanned(scratch, chat, &doc, &at);
     if (err) return explain(t, err, &at, why);
     json_write_init(&w, out);
     err = write(t, doc, &w, why);

@@ -8,7 +8,7 @@
 
 #include "dialect/pivot.h"
 
-/* The body for the runtime, on t->arena. t->asked, t->sent, t->arena and what the answer needs are
+/* The body for the runtime, on t->arena, of a client's that its dialect's `peek` has accepted. t->asked, t->sent, t->arena and what the answer needs are
  * set. ERR_INVALID: *why says what cannot be said; -ENOMEM. */
 MUST_CHECK int translate_request(struct translation *t, struct str model, struct str body,
                                  struct str *out, struct refusal *why);

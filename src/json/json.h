@@ -46,6 +46,10 @@ struct json_error {
 MUST_CHECK int json_parse(struct arena *arena, struct str text, const struct json **out,
                           struct json_error *error);
 
+/* The same for a text that json_scan has accepted or json_writer has made: reads it once less. */
+MUST_CHECK int json_parse_scanned(struct arena *arena, struct str text, const struct json **out,
+                                  struct json_error *error);
+
 enum json_type json_type(const struct json *v); /* JSON_NONE for NULL */
 
 /* Member of an object by name; NULL when v is no object or has no such member. The first one when

@@ -25,11 +25,9 @@ static void on_free(void *ctx UNUSED, void *ptr UNUSED)
 {
 }
 
-int json_parse(struct arena *arena, struct str text, const struct json **out,
-               struct json_error *error)
+int json_parse_scanned(struct arena *arena, struct str text, const struct json **out,
+                       struct json_error *error)
 {
-    int err = json__check(text, error);
-    if (err) return err;
     const yyjson_alc alc = {on_malloc, on_realloc, on_free, arena};
     yyjson_read_err why;
     /* Without YYJSON_READ_INSITU the text is only read. */
@@ -42,4 +40,11 @@ int json_parse(struct arena *arena, struct str text, const struct json **out,
     bool memory = why.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION;
     if (error) *error = (struct json_error){why.pos, memory ? "larger than the limit" : why.msg};
     return memory ? ERR_TOO_LARGE : ERR_SYNTAX;
+}
+
+int json_parse(struct arena *arena, struct str text, const struct json **out,
+               struct json_error *error)
+{
+    int err = json__check(text, error);
+    return err ? err : json_parse_scanned(arena, text, out, error);
 }

@@ -55,6 +55,7 @@ static void check_request(struct str body, enum surface asked)
     struct refusal why = {0};
     struct str chat = STR_NULL;
     const struct json *doc;
+    if (json_scan(body, NULL, 0, NULL, NULL)) return; /* nor does peek accept it */
     arena_init(&arena, SIZE_MAX, 4096);
     struct translation t = translation_of(&arena, asked, body.len & 1);
     int err = translate_request(&t, STR("m"), body, &chat, &why);

@@ -8,6 +8,7 @@
 #include "dialect/responses/responses.h"
 #include "dialect/surface.h"
 #include "dialect/translator.h"
+#include "json/scan.h"
 
 #define CHECK(fact) ((fact) ? (void)0 : abort())
 
@@ -67,6 +68,7 @@ static void translate(enum surface sent, struct str body, const struct responses
     struct arena arena;
     struct refusal why = {0};
     struct str out;
+    if (json_scan(body, NULL, 0, NULL, NULL)) return; /* nor does peek accept it */
     arena_init(&arena, SIZE_MAX, 4096);
     struct translation t = {.arena = &arena,
                             .asked = SURFACE_RESPONSES,
