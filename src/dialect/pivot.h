@@ -76,8 +76,9 @@ int pivot_refuse(struct translation *t, struct refusal *why, const char *path, c
 typedef int (*to_pivot_fn)(struct translation *t, struct str model, const struct json *body,
                            struct json_writer *chat, struct refusal *why);
 
-/* Reads a chat and writes the request of the runtime's dialect. The same errors. */
-typedef int (*from_pivot_fn)(struct translation *t, const struct json *chat,
+/* Reads a chat, which may be the client's own, and writes the request of the runtime's dialect. The
+ * same errors. */
+typedef int (*from_pivot_fn)(struct translation *t, struct str model, const struct json *chat,
                              struct json_writer *out, struct refusal *why);
 
 /* --- answers --- */

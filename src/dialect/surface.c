@@ -17,7 +17,7 @@
 static const struct surface_row rows[SURFACE_COUNT] = {
     [SURFACE_NONE] = {.name = "none", .dialect = &dialect_openai},
     [SURFACE_CHAT] = {.name = "chat", .path = STR_INIT("/chat/completions"), .streams = true, .dialect = &dialect_openai,
-                      .to_pivot = openai_to_pivot, .writer = &openai_chat_writer, .source = &openai_chat_source},
+                      .writer = &openai_chat_writer, .source = &openai_chat_source},
     [SURFACE_COMPLETIONS] = {.name = "completions", .path = STR_INIT("/completions"), .streams = true, .dialect = &dialect_openai,
                              .source = &openai_chat_source},
     [SURFACE_EMBEDDINGS] = {.name = "embeddings", .path = STR_INIT("/embeddings"), .dialect = &dialect_openai,
@@ -39,7 +39,7 @@ static const struct surface_row rows[SURFACE_COUNT] = {
     [SURFACE_OLLAMA_EMBEDDINGS] = {.name = "ollama embeddings", .path = STR_INIT("/api/embeddings"), .beside = true, .dialect = &dialect_ollama,
                                    .to_pivot = ollama_embeddings_to_pivot, .writer = &ollama_embeddings_writer},
     [SURFACE_COUNT_CHAT] = {.name = "chat input tokens", .path = STR_INIT("/chat/completions/input_tokens"), .own = true, .dialect = &dialect_openai,
-                            .to_pivot = openai_to_pivot, .writer = &count_writer, .source = &count_source},
+                            .writer = &count_writer, .source = &count_source},
     [SURFACE_COUNT_RESPONSES] = {.name = "responses input tokens", .path = STR_INIT("/responses/input_tokens"), .own = true, .dialect = &dialect_responses,
                                  .to_pivot = responses_to_pivot, .writer = &responses_count_writer},
     [SURFACE_COUNT_MESSAGES] = {.name = "count tokens", .path = STR_INIT("/messages/count_tokens"), .own = true, .dialect = &dialect_anthropic,
@@ -95,7 +95,8 @@ uint32_t surface_set(struct str word)
 /* Whether both sides of the translation are there. */
 static bool translates(enum surface asked, enum surface to)
 {
-    return rows[asked].to_pivot && rows[asked].writer && rows[to].source;
+    bool request = rows[asked].to_pivot || rows[to].from_pivot;
+    return request && rows[asked].writer && rows[to].source;
 }
 
 enum surface surface_choose(enum surface asked, uint32_t offered)

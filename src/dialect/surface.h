@@ -17,7 +17,7 @@ struct surface_row {
     bool streams;     /* its answers may be streams */
     bool own;         /* the answer is about one model: a fallback's is none */
     const struct dialect *dialect;
-    to_pivot_fn to_pivot; /* as a client's surface; NULL: it is not translated */
+    to_pivot_fn to_pivot; /* as a client's surface; NULL: its body is the pivot's */
     const struct answer_writer_ops *writer;
     from_pivot_fn from_pivot;               /* as a runtime's; NULL: the pivot's body is its own */
     const struct answer_source_ops *source; /* NULL: nothing is translated to it */

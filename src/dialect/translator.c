@@ -29,18 +29,9 @@ static int explain_writer(struct translation *t, int err, struct refusal *why)
     return err ? -ENOMEM : 0;
 }
 
-static int to_pivot(struct translation *t, struct str model, struct arena *scratch, struct str body,
-                    struct buf *chat, struct refusal *why)
-{
-    const struct json *doc;
-    struct json_error at = {0};
-    struct json_writer w;
-    int err = json_parse_scanned(scratch, body, &doc, &at);
-    if (err) return explain(t, err, &at, why);
-    json_write_init(&w, chat);
-    err = surface_row(t->asked)->to_pivot(t, model, doc, &w, why);
-    return err ? err : explain_writer(t, json_write_end(&w), why);
-}
+/* A step from a document to a text: to the pivot and from it have the same form. */
+typedef int (*write_fn)(struct translation *t, struct str model, const struct json *doc,
+                        struct json_writer *w, struct refusal *why);
 
 /* What makes the runtime's request of a chat; NULL: it is that. */
 static from_pivot_fn second_step(const struct translation *t)
@@ -49,39 +40,41 @@ static from_pivot_fn second_step(const struct translation *t)
     return fits ? surface_row(t->sent)->from_pivot : openai_fit;
 }
 
-static int from_pivot(struct translation *t, from_pivot_fn write, struct arena *scratch,
-                      struct str chat, struct buf *out, struct refusal *why)
+/* Of one text another. */
+static int rewrite(struct translation *t, write_fn write, struct str model, struct arena *scratch,
+                   struct str text, struct buf *out, struct refusal *why)
 {
     const struct json *doc;
     struct json_error at = {0};
     struct json_writer w;
-    int err = json_parse_scanned(scratch, chat, &doc, &at);
+    int err = json_parse_scanned(scratch, text, &doc, &at);
     if (err) return explain(t, err, &at, why);
     json_write_init(&w, out);
-    err = write(t, doc, &w, why);
+    err = write(t, model, doc, &w, why);
     return err ? err : explain_writer(t, json_write_end(&w), why);
 }
 
 int translate_request(struct translation *t, struct str model, struct str body, struct str *out,
                       struct refusal *why)
 {
+    const write_fn steps[] = {surface_row(t->asked)->to_pivot, second_step(t)};
     struct arena scratch;
-    struct buf chat, other, *made = &chat;
+    struct buf made[ARRAY_LEN(steps)];
+    struct str text = body;
+    int err = 0;
     arena_init(&scratch, SIZE_MAX, 16 * 1024);
-    buf_init(&chat, REQUEST_MAX);
-    buf_init(&other, REQUEST_MAX);
-    int err = to_pivot(t, model, &scratch, body, &chat, why);
-    from_pivot_fn second = second_step(t);
-    if (!err && second) {
-        err = from_pivot(t, second, &scratch, buf_str(&chat), &other, why);
-        made = &other;
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        buf_init(&made[i], REQUEST_MAX);
+        if (err || !steps[i]) continue;
+        err = rewrite(t, steps[i], model, &scratch, text, &made[i], why);
+        text = buf_str(&made[i]);
     }
     if (!err) {
-        *out = arena_try_dup(t->arena, buf_str(made));
+        *out = arena_try_dup(t->arena, text);
         err = out->ptr ? 0 : -ENOMEM;
     }
-    buf_fini(&chat);
-    buf_fini(&other);
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+        buf_fini(&made[i]);
     arena_fini(&scratch);
     return err;
 }

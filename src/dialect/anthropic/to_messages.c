@@ -90,15 +90,6 @@ static int check_fields(struct to_messages *m)
 
 /* --- fields that have one --- */
 
-static int write_model(struct to_messages *m)
-{
-    struct str model;
-    if (!json_to_str(json_get(m->chat, "model"), &model))
-        return pivot_refuse(m->t, m->why, "model", "'model' must be a string.");
-    json_write_str_member(m->w, "model", model);
-    return 0;
-}
-
 /* The JSON schema that the answer must have; NULL: none. *further: what the system is told for
  * want of one. */
 static int read_format(struct to_messages *m, const struct json **schema, struct str *further)
@@ -189,12 +180,13 @@ static int write_answering(struct to_messages *m)
     return err;
 }
 
-int anthropic_from_pivot(struct translation *t, const struct json *chat, struct json_writer *out,
-                         struct refusal *why)
+int anthropic_from_pivot(struct translation *t, struct str model, const struct json *chat,
+                         struct json_writer *out, struct refusal *why)
 {
     struct to_messages m = {.t = t,
                             .w = out,
                             .why = why,
+                            .model = model,
                             .chat = chat,
                             .messages = json_get(chat, "messages"),
                             .counting = t->sent == SURFACE_COUNT_MESSAGES,
@@ -202,8 +194,8 @@ int anthropic_from_pivot(struct translation *t, const struct json *chat, struct 
     const struct json *schema = NULL;
     struct str further = STR("");
     json_write_object(out);
-    int err = write_model(&m);
-    if (!err) err = read_format(&m, &schema, &further);
+    json_write_str_member(out, "model", model);
+    int err = read_format(&m, &schema, &further);
     if (!err) err = anthropic__check_messages(&m);
     if (!err) err = anthropic__write_thinking(&m, schema);
     if (!err && !m.counting) err = write_answering(&m);

@@ -6,7 +6,7 @@
 #include "dialect/pivot.h"
 
 /* Makes a request of SURFACE_MESSAGES or SURFACE_COUNT_MESSAGES of a chat, as t->sent says. */
-int anthropic_from_pivot(struct translation *t, const struct json *chat, struct json_writer *out,
-                         struct refusal *why);
+int anthropic_from_pivot(struct translation *t, struct str model, const struct json *chat,
+                         struct json_writer *out, struct refusal *why);
 
 #endif

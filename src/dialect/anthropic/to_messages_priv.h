@@ -12,6 +12,7 @@ struct to_messages {
     struct translation *t;
     struct json_writer *w;
     struct refusal *why;
+    struct str model; /* as the runtime knows it */
     const struct json *chat;
     const struct json
         *messages;  /* its member; looking for that takes as long as there are others */

@@ -211,7 +211,7 @@ static int write_sampling(struct to_messages *m, bool keeps, bool thinking)
 
 int anthropic__write_thinking(struct to_messages *m, const struct json *schema)
 {
-    struct thinking th = {.claude = claude_of(json_str_or(m->chat, "model", STR("")))};
+    struct thinking th = {.claude = claude_of(m->model)};
     int err = read_max_tokens(m, &th);
     if (!err) err = read_effort(m, &th);
     if (err) return err;

@@ -5,36 +5,6 @@
 
 #include "dialect/openai/chat_priv.h"
 
-/* --- requests --- */
-
-/* What the runtime is told in other words than the client's. */
-static bool is_ours(struct str member)
-{
-    return str_eq(member, STR("model")) || str_eq(member, STR("stream")) ||
-           str_eq(member, STR("stream_options"));
-}
-
-int openai_to_pivot(struct translation *t, struct str model, const struct json *body,
-                    struct json_writer *chat, struct refusal *why)
-{
-    const struct json *value;
-    struct str name;
-    if (json_type(json_get(body, "messages")) != JSON_ARRAY)
-        return pivot_refuse(t, why, "messages", "'messages' must be a list of messages.");
-    json_write_object(chat);
-    json_write_str_member(chat, "model", model);
-    pivot_write_stream(t, chat);
-    for (struct json_iter it = {0}; json_next_member(body, &it, &name, &value);) {
-        if (is_ours(name)) continue;
-        json_write_key_str(chat, name);
-        json_write_json(chat, value);
-    }
-    json_write_object_end(chat);
-    return 0;
-}
-
-/* --- answers --- */
-
 static struct chat_writer *of(struct answer_writer *base)
 {
     return CONTAINER_OF(base, struct chat_writer, base);

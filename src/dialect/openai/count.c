@@ -71,12 +71,14 @@ const struct answer_writer_ops count_writer = {.size = sizeof(struct writer), .p
 
 /* --- what vLLM is asked --- */
 
-int tokenize_from_pivot(struct translation *t, const struct json *chat, struct json_writer *out,
-                        struct refusal *why UNUSED)
+int tokenize_from_pivot(struct translation *t, struct str model, const struct json *chat,
+                        struct json_writer *out, struct refusal *why)
 {
-    static const char *const same[] = {"model", "messages", "tools", "chat_template_kwargs"};
-    (void)t;
+    static const char *const same[] = {"messages", "tools", "chat_template_kwargs"};
+    if (json_type(json_get(chat, "messages")) != JSON_ARRAY)
+        return pivot_refuse(t, why, "messages", "'messages' must be a list of messages.");
     json_write_object(out);
+    json_write_str_member(out, "model", model);
     for (size_t i = 0; i < ARRAY_LEN(same); i++) {
         const struct json *v = json_get(chat, same[i]);
         if (!v || json_type(v) == JSON_NULL) continue;

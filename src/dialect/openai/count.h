@@ -10,8 +10,8 @@ extern const struct answer_source_ops count_source;
 extern const struct answer_writer_ops count_writer;
 
 /* vLLM's /tokenize, which answers {"count": N} and all tokens. */
-int tokenize_from_pivot(struct translation *t, const struct json *chat, struct json_writer *out,
-                        struct refusal *why);
+int tokenize_from_pivot(struct translation *t, struct str model, const struct json *chat,
+                        struct json_writer *out, struct refusal *why);
 extern const struct answer_source_ops tokenize_source;
 
 #endif

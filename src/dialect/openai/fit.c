@@ -36,8 +36,8 @@ static void write_messages(struct json_writer *out, const struct json *messages)
     json_write_array_end(out);
 }
 
-int openai_fit(struct translation *t, const struct json *chat, struct json_writer *out,
-               struct refusal *why UNUSED)
+int openai_fit(struct translation *t, struct str model UNUSED, const struct json *chat,
+               struct json_writer *out, struct refusal *why UNUSED)
 {
     const struct runtime_kind *kind = t->kind;
     struct json_iter it = {0};

@@ -6,7 +6,7 @@
 #include "dialect/pivot.h"
 
 /* Writes a chat as t->kind takes it (runtime.h): a from_pivot. */
-int openai_fit(struct translation *t, const struct json *chat, struct json_writer *out,
-               struct refusal *why);
+int openai_fit(struct translation *t, struct str model, const struct json *chat,
+               struct json_writer *out, struct refusal *why);
 
 #endif
