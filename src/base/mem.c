@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+void mem_keep(void)
+{
+#ifdef M_TRIM_THRESHOLD /* glibc's */
+    (void)mallopt(M_TRIM_THRESHOLD, MEM_KEPT);
+    (void)mallopt(M_MMAP_THRESHOLD, MEM_KEPT);
+#endif
+}
 
 void mem_exhausted(void)
 {

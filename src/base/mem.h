@@ -41,6 +41,12 @@ void *mem_must_aligned(size_t align, size_t count, size_t size);
 /* A text of its own. */
 char *mem_must_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/* Large requests come one after the other: what they took need not be had anew from the kernel each
+ * time, page by page. Each thread gives memory back only where it has more than MEM_KEPT bytes free
+ * in a row. Once, before there are threads. */
+enum { MEM_KEPT = 4 << 20 };
+void mem_keep(void);
+
 /* The end of all _must: says that memory is exhausted, and aborts. */
 NORETURN void mem_exhausted(void);
 

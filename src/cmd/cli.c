@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "mesh/endpoint.h"
 
 static void complain(const char *command, const char *fmt, va_list args)
@@ -41,6 +42,7 @@ void cli_prepare_process(void)
 {
     struct rlimit limit;
     signal(SIGPIPE, SIG_IGN);
+    mem_keep();
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max) return;
     limit.rlim_cur = limit.rlim_max;
     /* When refused, the old limit stays and connections fail with a message of their own. */

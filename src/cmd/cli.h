@@ -16,7 +16,8 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 int cli_fail(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int cli_usage(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Lets the process open as many files as its hard limit allows, and ignores SIGPIPE. */
+/* Lets the process open as many files as its hard limit allows, keeps memory for what comes next, and
+ * ignores SIGPIPE. */
 void cli_prepare_process(void);
 
 /* A number with an optional unit: "250", "2.5". False when it is none or outside of [min, max]. */
