@@ -160,8 +160,9 @@ static struct str ping_of(const struct attempt *a)
 
 uint64_t answer_ping_due(const struct attempt *a)
 {
+    if (ping_of(a).len == 0) return 0;
     bool pings = attempt_streams(a) && a->wrote_us && !a->paused && !relay_inside(&a->relay);
-    return pings && ping_of(a).len ? a->wrote_us + PING_US : 0;
+    return pings ? a->wrote_us + PING_US : 0;
 }
 
 /* Tells the client of a quiet stream that it is alive. */

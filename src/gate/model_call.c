@@ -211,8 +211,7 @@ static int on_begin(struct exchange *x)
  * is relayed, that is answer.c's. */
 static uint64_t alive_due(const struct model_call *m)
 {
-    bool waits = m->x->ask.stream && m->state != MODEL_CALL_RELAY;
-    if (!waits || m->x->match.dialect->ping.len == 0) return 0;
+    if (!m->x->ask.stream || m->x->match.dialect->ping.len == 0) return 0;
     return (m->alive_us ? m->alive_us : m->x->body_us) + PING_US;
 }
 
@@ -229,7 +228,7 @@ static void keep_alive(struct model_call *m)
 static enum step on_step(struct exchange *x)
 {
     struct model_call *m = of(x);
-    keep_alive(m);
+    if (x->ask.stream && m->state != MODEL_CALL_RELAY) keep_alive(m);
     return x->call->gone ? STEP_NEXT : steps[m->state](m);
 }
 

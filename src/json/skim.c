@@ -200,10 +200,11 @@ static bool is_escaped(char c)
 
 bool json_skim_inside(struct str text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (c == '"' || c < ' ') return false;
-        if (c == '\\' && (++i == text.len || !is_escaped(text.ptr[i]))) return false;
+    const unsigned char *p = (const unsigned char *)text.ptr, *end = p + text.len;
+    while (p < end) {
+        unsigned char c = *p++;
+        if (c >= ' ' && c != '"' && c != '\\') continue;
+        if (c != '\\' || p == end || !is_escaped((char)*p++)) return false;
     }
     return true;
 }
