@@ -47,6 +47,20 @@ int buf__reserve_more(struct buf *b, size_t n, char **out)
     return 0;
 }
 
+int buf_append_all(struct buf *b, const struct str *pieces, size_t count)
+{
+    size_t len = 0;
+    char *room;
+    for (size_t i = 0; i < count; i++)
+        len += pieces[i].len;
+    int err = buf_reserve(b, len, &room);
+    if (err) return err;
+    for (size_t i = 0; i < count; i++)
+        if (pieces[i].len) room = mempcpy(room, pieces[i].ptr, pieces[i].len);
+    buf_commit(b, len);
+    return 0;
+}
+
 int buf_vprintf(struct buf *b, const char *fmt, va_list args)
 {
     va_list again;

@@ -61,6 +61,9 @@ MUST_CHECK static inline int buf_append(struct buf *b, struct str s)
     return 0;
 }
 
+/* Appends all of them or nothing. The same errors. */
+MUST_CHECK int buf_append_all(struct buf *b, const struct str *pieces, size_t count);
+
 MUST_CHECK int buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 MUST_CHECK int buf_vprintf(struct buf *b, const char *fmt, va_list args);
 

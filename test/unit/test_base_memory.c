@@ -135,6 +135,21 @@ static void the_maximum_holds(void **state)
     buf_fini(&b);
 }
 
+static void pieces_are_appended_all_or_none(void **state)
+{
+    (void)state;
+    const struct str pieces[] = {STR("12"), STR_NULL, STR(""), STR("345")};
+    struct buf b;
+    buf_init(&b, 8);
+    assert_int_equal(buf_append_all(&b, pieces, 0), 0);
+    assert_int_equal(buf_append_all(&b, pieces, 4), 0);
+    assert_int_equal(buf_append_all(&b, pieces, 4), ERR_TOO_LARGE);
+    assert_true(str_eq(buf_str(&b), STR("12345")));
+    assert_int_equal(buf_append_all(&b, pieces + 1, 3), 0);
+    assert_true(str_eq(buf_str(&b), STR("12345345")));
+    buf_fini(&b);
+}
+
 static void long_prints(void **state)
 {
     (void)state;
@@ -197,6 +212,7 @@ int main(void)
         cmocka_unit_test(cleanups_run_backwards_once),
         cmocka_unit_test(appending_and_consuming),
         cmocka_unit_test(the_maximum_holds),
+        cmocka_unit_test(pieces_are_appended_all_or_none),
         cmocka_unit_test(long_prints),
         cmocka_unit_test(queue_of_bytes),
     };

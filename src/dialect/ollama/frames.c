@@ -65,23 +65,6 @@ static struct str make_head(const struct translation *t, uint64_t time_us)
     return text;
 }
 
-/* Appends all or nothing. */
-static int append_all(struct buf *out, const struct str *parts, size_t count)
-{
-    size_t len = 0;
-    char *room;
-    for (size_t i = 0; i < count; i++)
-        len += parts[i].len;
-    int err = buf_reserve(out, len, &room);
-    if (err) return err;
-    for (size_t i = 0; i < count; i++) {
-        if (parts[i].len) memcpy(room, parts[i].ptr, parts[i].len);
-        room += parts[i].len;
-    }
-    buf_commit(out, len);
-    return 0;
-}
-
 /* What an object says, escaped; lists without their brackets. */
 struct said {
     struct str text, thoughts, calls, logprobs;
@@ -114,7 +97,7 @@ static int put_object(const struct writer *w, struct str head, const struct said
         if_any(s->logprobs, STR("]")),
         tail,
     };
-    return append_all(out, parts, ARRAY_LEN(parts));
+    return buf_append_all(out, parts, ARRAY_LEN(parts));
 }
 
 static int put_line(struct writer *w, const struct said *s, struct buf *out)

@@ -29,7 +29,7 @@ static int begin_delta(struct chat_writer *w, struct str before, struct buf *out
         STR("\"choices\":[{\"index\":0,\"delta\":{"),
         w->begun ? STR("") : STR("\"role\":\"assistant\""), w->begun ? STR("") : before};
     w->begun = true;
-    return chat__append(out, pieces, ARRAY_LEN(pieces));
+    return buf_append_all(out, pieces, ARRAY_LEN(pieces));
 }
 
 static int end_delta(struct buf *out)
@@ -43,7 +43,7 @@ static int put_text(struct chat_writer *w, struct str before, struct str member,
 {
     const struct str pieces[] = {member, text, STR("\"")};
     int err = begin_delta(w, before, out);
-    if (!err) err = chat__append(out, pieces, ARRAY_LEN(pieces));
+    if (!err) err = buf_append_all(out, pieces, ARRAY_LEN(pieces));
     return err ? err : end_delta(out);
 }
 
@@ -68,7 +68,7 @@ static int put_arguments(struct chat_writer *w, const struct answer_event *e, st
 {
     const struct str pieces[] = {STR("\"function\":{\"arguments\":\""), e->text, STR("\"}}]")};
     int err = begin_call_delta(w, e, out);
-    if (!err) err = chat__append(out, pieces, ARRAY_LEN(pieces));
+    if (!err) err = buf_append_all(out, pieces, ARRAY_LEN(pieces));
     return err ? err : end_delta(out);
 }
 
@@ -83,8 +83,8 @@ static int put_finish(struct chat_writer *w, enum finish finish, struct buf *out
     if (w->finished) return 0;
     w->finished = true;
     int err = begin_delta(w, thoughts ? STR(",\"content\":\"\",") : STR(",\"content\":\"\""), out);
-    if (!err && thoughts) err = chat__append(out, blocks, ARRAY_LEN(blocks));
-    return err ? err : chat__append(out, pieces, ARRAY_LEN(pieces));
+    if (!err && thoughts) err = buf_append_all(out, blocks, ARRAY_LEN(blocks));
+    return err ? err : buf_append_all(out, pieces, ARRAY_LEN(pieces));
 }
 
 static int put_usage(struct chat_writer *w, const struct usage *u, struct buf *out)
@@ -92,7 +92,7 @@ static int put_usage(struct chat_writer *w, const struct usage *u, struct buf *o
     const struct str pieces[] = {buf_str(&w->head), STR("\"choices\":[],\"usage\":")};
     struct json_writer json;
     if (!w->base.t->asks_usage || !u->known) return 0;
-    int err = chat__append(out, pieces, ARRAY_LEN(pieces));
+    int err = buf_append_all(out, pieces, ARRAY_LEN(pieces));
     if (err) return err;
     json_write_init(&json, out);
     chat__write_usage(&json, u);

@@ -47,9 +47,6 @@ int chat__thoughts_take(struct chat_thoughts *th, const struct answer_event *e);
 
 /* --- chat_words.c --- */
 
-/* Appends all of them. */
-int chat__append(struct buf *out, const struct str *pieces, size_t count);
-
 /* The finish_reason. */
 struct str chat__finish_word(const struct chat_writer *w, enum finish finish);
 

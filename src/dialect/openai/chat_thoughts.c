@@ -24,7 +24,7 @@ static void forget(struct chat_thoughts *th)
 static int append_block(struct chat_thoughts *th, const struct str *pieces, size_t count)
 {
     int err = buf_len(&th->blocks) ? buf_append(&th->blocks, STR(",")) : 0;
-    return err ? err : chat__append(&th->blocks, pieces, count);
+    return err ? err : buf_append_all(&th->blocks, pieces, count);
 }
 
 static int add_block(struct chat_thoughts *th, struct str signature)

@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dialect/openai/chat_priv.h"
 
-int chat__append(struct buf *out, const struct str *pieces, size_t count)
-{
-    int err = 0;
-    for (size_t i = 0; !err && i < count; i++)
-        err = buf_append(out, pieces[i]);
-    return err;
-}
-
 struct str chat__finish_word(const struct chat_writer *w, enum finish finish)
 {
     static const struct str words[] = {
@@ -27,9 +19,9 @@ int chat__append_call(struct chat_writer *w, const struct answer_event *e, struc
     const struct str given[] = {STR("\"id\":\""), e->id};
     const struct str rest[] = {STR("\",\"type\":\"function\",\"function\":{\"name\":\""), e->name,
                                STR("\",\"arguments\":\"")};
-    int err = e->id.len ? chat__append(out, given, ARRAY_LEN(given))
-                        : chat__append(out, made, ARRAY_LEN(made));
-    return err ? err : chat__append(out, rest, ARRAY_LEN(rest));
+    int err = e->id.len ? buf_append_all(out, given, ARRAY_LEN(given))
+                        : buf_append_all(out, made, ARRAY_LEN(made));
+    return err ? err : buf_append_all(out, rest, ARRAY_LEN(rest));
 }
 
 void chat__write_usage(struct json_writer *w, const struct usage *u)
