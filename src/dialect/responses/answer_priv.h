@@ -32,6 +32,7 @@ struct output {
     struct str call_id;
     struct str name;
     struct str space;    /* empty: none */
+    struct str place;    /* how its deltas go on behind their number; ptr NULL: not made yet */
     struct buf text;     /* what is said or thought, or arguments; once it is done what the client
                           * gets of these: of a search an object */
     struct buf proof;    /* of reasoning: its signature */

@@ -11,33 +11,36 @@
 #include "base/err.h"
 #include "json/skim.h"
 
+#define DELTA(type) STR_INIT("event: " type "\ndata: {\"type\":\"" type "\",\"sequence_number\":")
+
 /* The events of an item's only part, or of its arguments. */
 static const struct events {
-    const char *added, *delta, *done, *part_done;
+    const char *added, *done, *part_done;
+    struct str delta;  /* how each begins, up to its number; empty: there are none */
     const char *index; /* the part's place in its item; NULL: there are no parts */
     const char *text;  /* the member that has it all */
 } events[] = {
-    [OUTPUT_TEXT] = {"response.content_part.added", "response.output_text.delta",
-                     "response.output_text.done", "response.content_part.done", "content_index",
-                     "text"},
-    [OUTPUT_REFUSAL] = {"response.content_part.added", "response.refusal.delta",
-                        "response.refusal.done", "response.content_part.done", "content_index",
-                        "refusal"},
-    [OUTPUT_REASONING] = {"response.content_part.added", "response.reasoning_text.delta",
-                          "response.reasoning_text.done", "response.content_part.done",
+    [OUTPUT_TEXT] = {"response.content_part.added", "response.output_text.done",
+                     "response.content_part.done", DELTA("response.output_text.delta"),
+                     "content_index", "text"},
+    [OUTPUT_REFUSAL] = {"response.content_part.added", "response.refusal.done",
+                        "response.content_part.done", DELTA("response.refusal.delta"),
+                        "content_index", "refusal"},
+    [OUTPUT_REASONING] = {"response.content_part.added", "response.reasoning_text.done",
+                          "response.content_part.done", DELTA("response.reasoning_text.delta"),
                           "content_index", "text"},
-    [OUTPUT_FUNCTION] = {NULL, "response.function_call_arguments.delta",
-                         "response.function_call_arguments.done", NULL, NULL, "arguments"},
-    [OUTPUT_CUSTOM] = {NULL, "response.custom_tool_call_input.delta",
-                       "response.custom_tool_call_input.done", NULL, NULL, "input"},
-    [OUTPUT_SEARCH] = {NULL, NULL, NULL, NULL, NULL, NULL},
+    [OUTPUT_FUNCTION] = {NULL, "response.function_call_arguments.done", NULL,
+                         DELTA("response.function_call_arguments.delta"), NULL, "arguments"},
+    [OUTPUT_CUSTOM] = {NULL, "response.custom_tool_call_input.done", NULL,
+                       DELTA("response.custom_tool_call_input.delta"), NULL, "input"},
+    [OUTPUT_SEARCH] = {0},
 };
 
 /* Of reasoning that is shown as its summary. */
 static const struct events summary_events = {"response.reasoning_summary_part.added",
-                                             "response.reasoning_summary_text.delta",
                                              "response.reasoning_summary_text.done",
                                              "response.reasoning_summary_part.done",
+                                             DELTA("response.reasoning_summary_text.delta"),
                                              "summary_index",
                                              "text"};
 
@@ -85,14 +88,20 @@ static int put_item_event(struct writer *a, const struct output *o, bool begins,
     return end_event(&w);
 }
 
+/* Which part or arguments an event is about. */
+static void put_place(struct json_writer *w, const struct writer *a, const struct output *o)
+{
+    responses__put_id(w, "item_id", a, o);
+    json_write_u64_member(w, "output_index", o->index);
+    if (events_of(a, o)->index) json_write_u64_member(w, events_of(a, o)->index, 0);
+}
+
 /* An event of a part or of arguments, as far as all of them are alike. */
 static void begin_part_event(struct writer *a, const struct output *o, const char *type,
                              struct json_writer *w, struct buf *out)
 {
     begin_event(a, w, out, type);
-    responses__put_id(w, "item_id", a, o);
-    json_write_u64_member(w, "output_index", o->index);
-    if (events_of(a, o)->index) json_write_u64_member(w, events_of(a, o)->index, 0);
+    put_place(w, a, o);
 }
 
 static int put_part_event(struct writer *a, const struct output *o, const char *type, bool empty,
@@ -115,16 +124,42 @@ static void put_logprobs(struct json_writer *w, const struct output *o, struct s
     json_write_array_end(w);
 }
 
-static int put_delta(struct writer *a, const struct output *o, struct str piece,
-                     struct str logprobs, struct buf *out)
+/* What each delta of an item has between its number and its piece: most events of a stream are some,
+ * so it is made once. */
+static int make_place(const struct writer *a, struct output *o)
 {
-    const char *type = events_of(a, o)->delta;
     struct json_writer w;
-    if (!type || !a->base.t->stream) return 0;
-    begin_part_event(a, o, type, &w, out);
-    responses__put_escaped(&w, "delta", piece);
-    put_logprobs(&w, o, logprobs);
-    return end_event(&w);
+    struct buf text;
+    if (o->place.ptr) return 0;
+    buf_init(&text, 1024);
+    json_write_init(&w, &text);
+    json_write_object(&w);
+    put_place(&w, a, o);
+    json_write_key(&w, "delta");
+    if (!w.err) o->place = arena_try_dup(a->base.t->arena, str_skip(buf_str(&text), 1));
+    buf_fini(&text);
+    return w.err ? w.err : o->place.ptr ? 0 : -ENOMEM;
+}
+
+static int put_delta(struct writer *a, struct output *o, struct str piece, struct str logprobs,
+                     struct buf *out)
+{
+    struct str begin = events_of(a, o)->delta;
+    char digits[STR_U64_ROOM];
+    if (begin.len == 0 || !a->base.t->stream) return 0;
+    int err = make_place(a, o);
+    if (err) return err;
+    bool text = o->kind == OUTPUT_TEXT;
+    const struct str pieces[] = {begin,
+                                 str_of_u64(a->number++, 10, digits),
+                                 STR(","),
+                                 o->place,
+                                 STR("\""),
+                                 piece,
+                                 text ? STR("\",\"logprobs\":[") : STR("\""),
+                                 text ? logprobs : STR(""),
+                                 text ? STR("]}\n\n") : STR("}\n\n")};
+    return buf_append_all(out, pieces, ARRAY_LEN(pieces));
 }
 
 static int put_text_done(struct writer *a, const struct output *o, struct buf *out)
@@ -166,7 +201,7 @@ static int put_done(struct writer *a, const struct output *o, struct buf *out)
 }
 
 /* What a custom tool gets, or a call without arguments, is known at its end only. */
-static int put_late_delta(struct writer *a, const struct output *o, bool empty, struct buf *out)
+static int put_late_delta(struct writer *a, struct output *o, bool empty, struct buf *out)
 {
     if (o->kind != OUTPUT_CUSTOM && !(o->kind == OUTPUT_FUNCTION && empty)) return 0;
     return put_delta(a, o, buf_str(&o->text), STR(""), out);
