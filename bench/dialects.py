@@ -63,6 +63,8 @@ def set_knobs(mock_port: int, **knobs: object) -> None:
 STREAMS = 4         # one after the other
 FRAMES = (50, 250)  # of each; so that each is a read of its own on a busy machine, too
 STREAM_SECONDS = 2.5
+READS_MIN = 0.97    # per frame
+TRIES = 5
 
 
 def stream_all(pair: Pair, port: int, mock_port: int, frames: int) -> None:
@@ -76,13 +78,22 @@ def stream_all(pair: Pair, port: int, mock_port: int, frames: int) -> None:
                 raise Unmeasured(f"{pair.title}: frames were lost, repeated or none: {answer[-300:]!r}")
 
 
-def frame_profile(pair: Pair) -> Profile:
+def count_frame(pair: Pair) -> Profile:
     """What one frame more costs."""
     small, large = (instructions.profile_under(HOSTLER, HOSTLER, config, lambda _, port, mock_port, n=frames: stream_all(
         pair, port, mock_port, n)) for frames in FRAMES)
-    frame = instructions.difference(small, large, STREAMS * (FRAMES[1] - FRAMES[0]))
-    note(f"{pair.title}: {frame.total():,.0f} instructions per frame, {frame.called('read'):.2f} reads")
-    return frame
+    return instructions.difference(small, large, STREAMS * (FRAMES[1] - FRAMES[0]))
+
+
+def frame_profile(pair: Pair) -> Profile:
+    """The same, where the machine was not too busy: frames that come together cost less."""
+    for _ in range(TRIES):
+        frame = count_frame(pair)
+        reads = frame.called("read")
+        note(f"{pair.title}: {frame.total():,.0f} instructions per frame, {reads:.2f} reads")
+        if reads >= READS_MIN:
+            return frame
+    raise Unmeasured(f"{pair.title}: frames came together, {reads:.2f} reads for each")
 
 
 def frame_row(pair: Pair, frame: Profile, relayed: float) -> dict:
