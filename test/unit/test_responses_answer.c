@@ -735,6 +735,16 @@ static void requests_go_on_from_responses(void **state)
                                   "\"id\":\"msg_3_0\"}]}")
                     .ptr);
     assert_string_equal(x.why.param, "input[0].type");
+    assert_null(translate_ask(&x, "{\"model\":\"m\",\"input\":[{\"type\":\"item_reference\","
+                                  "\"id\":\"msg_2_0\"},{\"type\":\"item_reference\","
+                                  "\"id\":\"msg_2_0\"}]}")
+                    .ptr);
+    assert_string_equal(x.why.param, "input[1].id");
+    /* items are known, but not what it shall go on from */
+    past.before_count = 0;
+    assert_null(translate_ask(&x, body).ptr);
+    assert_string_equal(x.why.code, "previous_response_not_found");
+    past.before_count = ARRAY_LEN(before);
     before[1] = STR("broken");
     assert_null(translate_ask(&x, "{\"model\":\"m\",\"input\":\"a\"}").ptr);
     assert_string_equal(x.why.param, "previous_response_id");

@@ -123,14 +123,18 @@ static enum item_class class_of(const struct item *item)
     return class;
 }
 
-/* Puts the item in the place of one that refers to it. */
+/* Puts the item in the place of one that refers to it. Once: a small request could name a large item
+ * many times. */
 static int find_known(struct asking *a, struct item *item)
 {
-    const struct item_key *key = find_key(&a->items.known, json_str_or(item->v, "id", STR("")));
+    struct item_key *key = find_key(&a->items.known, json_str_or(item->v, "id", STR("")));
     if (!key)
         return pivot_refuse(a->t, a->why, responses__item_path(a, item, "type"),
                             "The item that this refers to is not stored here; send the item "
                             "itself.");
+    if (key->taken++)
+        return pivot_refuse(a->t, a->why, responses__item_path(a, item, "id"),
+                            "The item that this refers to is there already.");
     item->v = key->v;
     return 0;
 }

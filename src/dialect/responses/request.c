@@ -143,8 +143,9 @@ static int write_parallel(struct asking *a)
 
 static int check_stored(struct asking *a)
 {
+    const struct responses_past *past = a->t->past;
     if (responses__absent(json_get(a->body, "previous_response_id"))) return 0;
-    if (a->t->past) return 0;
+    if (past && past->before_count) return 0;
     int err = pivot_refuse(a->t, a->why, "previous_response_id",
                            "The previous response is not stored here; send its items as 'input'.");
     a->why->code = "previous_response_not_found";

@@ -75,7 +75,7 @@ struct item_key {
     struct str id;
     const struct json *v;
     size_t item;
-    size_t taken; /* of the first with an id: how many of these are */
+    size_t taken; /* of the first with an id: how many of these are, or how often it is */
 };
 
 struct item_keys {
