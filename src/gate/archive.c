@@ -106,15 +106,19 @@ static struct str copy(char **to, struct str s)
     return str_n(at, s.len);
 }
 
+static size_t size_of(const struct archived *r)
+{
+    return sizeof *r + r->id.len + r->owner.len + r->service.len + r->endpoint.len +
+           r->response.len + r->input.len + r->output.len;
+}
+
 /* With one reference, the archive's; NULL: no memory. */
 static struct archived *make(struct archive *a, const struct archived *from)
 {
-    size_t text = from->id.len + from->owner.len + from->service.len + from->endpoint.len +
-                  from->response.len + from->input.len + from->output.len;
-    struct archived *r = mem_try(sizeof *r + text);
+    struct archived *r = mem_try(size_of(from));
     if (!r) return NULL;
     char *at = (char *)(r + 1);
-    *r = (struct archived){.archive = a, .bytes = sizeof *r + text};
+    *r = (struct archived){.archive = a, .bytes = size_of(from)};
     atomic_init(&r->refs, 1);
     r->id = copy(&at, from->id);
     r->owner = copy(&at, from->owner);
@@ -129,9 +133,11 @@ static struct archived *make(struct archive *a, const struct archived *from)
 void archive_put(struct archive *a, const struct archive_limits *limits,
                  const struct archived *response, struct archived *previous, uint64_t now_us)
 {
-    struct archived *r = limits->bytes ? make(a, response) : NULL;
+    size_t before = previous ? previous->chain_bytes : 0, whole = before + size_of(response);
+    struct archived *r = whole <= limits->bytes ? make(a, response) : NULL;
     if (!r) return;
     r->created_us = now_us;
+    r->chain_bytes = whole;
     if (previous) r->previous = archived_ref(previous);
     atomic_fetch_add(&a->bytes, r->bytes);
     pthread_mutex_lock(&a->mutex);

@@ -23,6 +23,7 @@ struct archived {
     struct archive *archive;
     struct archived *previous; /* what it continues, or NULL; one reference */
     size_t bytes;
+    size_t chain_bytes;  /* with what it continues */
     uint64_t created_us; /* on the monotonic clock */
     struct str id;
     struct str owner;    /* the key's name; empty: without keys */
@@ -42,8 +43,8 @@ struct archive *archive_new(void);    /* a failure aborts: its size is ours */
 void archive_free(struct archive *a); /* what was found must have been given back; NULL is fine */
 
 /* Keeps a response, whose strings are copied; what it continues is `previous` (NULL: nothing). One
- * with the same id and owner is replaced. Nothing is kept where it does not fit, or without
- * memory. */
+ * with the same id and owner is replaced. Nothing is kept of one that does not fit with all that it
+ * continues, or without memory. */
 void archive_put(struct archive *a, const struct archive_limits *limits,
                  const struct archived *response, struct archived *previous, uint64_t now_us);
 

@@ -84,6 +84,32 @@ static void bytes_have_a_limit(void **state)
     archive_free(a);
 }
 
+/* What has no room would drive out all others, and itself. */
+static void what_does_not_fit_harms_nobody(void **state)
+{
+    (void)state;
+    static char large[4096];
+    struct archive *a = archive_new();
+    struct archive_limits tight = {.bytes = 4000, .age_us = 1000};
+    put(a, &tight, "resp_0", NULL, 1);
+    struct archived r = response_of(STR("resp_x"), STR("me"), str_n(large, sizeof large));
+    archive_put(a, &tight, &r, NULL, 1);
+    assert_false(has(a, &tight, "resp_x", 1));
+    assert_true(has(a, &tight, "resp_0", 1));
+    /* nor what has none together with what it continues */
+    r.response.len = 1500;
+    r.id = STR("resp_1");
+    archive_put(a, &tight, &r, NULL, 1);
+    struct archived *first = archive_find(a, &tight, STR("me"), STR("resp_1"), 1);
+    r.id = STR("resp_2");
+    r.response.len = 2500;
+    archive_put(a, &tight, &r, first, 1);
+    archived_unref(first);
+    assert_false(has(a, &tight, "resp_2", 1));
+    assert_true(has(a, &tight, "resp_0", 1) && has(a, &tight, "resp_1", 1));
+    archive_free(a);
+}
+
 /* What is continued stays for who continues it, though nobody finds it by itself. */
 static void a_conversation_is_a_chain(void **state)
 {
@@ -137,6 +163,7 @@ int main(void)
         cmocka_unit_test(what_was_kept_is_found_by_its_owner),
         cmocka_unit_test(the_old_go),
         cmocka_unit_test(bytes_have_a_limit),
+        cmocka_unit_test(what_does_not_fit_harms_nobody),
         cmocka_unit_test(a_conversation_is_a_chain),
         cmocka_unit_test(threads_share_it),
     };
