@@ -69,7 +69,8 @@ static int splice(struct attempt *a, const struct endpoint *e)
 static int choose_surface(struct attempt *a, const struct endpoint *e)
 {
     end_conversion(a);
-    enum surface asked = a->x->ask.surface;
+    enum surface asked = a->surface = a->x->ask.surface;
+    if (a->x->bodiless) return 0; /* whoever keeps a response can tell of it */
     uint32_t offered = a->grant.surfaces;
     bool beyond = a->x->ask.other_tools && endpoint_kind(e)->functions_only;
     a->surface = surface_choose(asked, offered);

@@ -61,8 +61,11 @@ static const struct handler *handler_of(const struct exchange *x)
 
 enum step exchange_pass_on(struct exchange *x, const struct handler *to)
 {
+    const struct handler *from = x->handler;
     x->handler = to;
-    return to->begin && to->begin(x) ? exchange_lack_memory(x) : STEP_NEXT;
+    if (to->begin == NULL || to->begin(x) == 0) return STEP_NEXT;
+    x->handler = from; /* the other has nothing that could be settled */
+    return exchange_lack_memory(x);
 }
 
 static enum step hand_over(struct exchange *x)

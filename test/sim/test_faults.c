@@ -39,7 +39,7 @@ struct scenario {
     void (*act)(struct play *p);
     const char *const *pieces; /* what a runtime sends for a stream; NULL: `stream_pieces` */
     const char *text;          /* what it sends else; NULL: JSON_TEXT */
-    /* of act_translated: where the client asks and how, for a stream, for one answer, and so that
+    /* of act_translated and act_kept: where the client asks and how, for a stream, for one answer, and so that
      * the runtime refuses */
     const char *path, *streamed, *plain, *bad;
     /* what a stream's error begins with, what is in its end, what an error's body begins with; NULL:
@@ -321,6 +321,35 @@ static void act_pipelined(struct play *p)
     serve_all(p);
 }
 
+static void get(struct play *p, const char *path)
+{
+    char text[200];
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nhost: localhost\r\n\r\n", path);
+    say(client(p), text);
+}
+
+/* Answers those that ask for a response that a runtime keeps. */
+static void serve_gets(struct play *p)
+{
+    for (unsigned n = 0; n < p->g->sim->dials; n++) {
+        struct sim_peer *up = up_of(p->g, n);
+        struct str asked = str_skip(sim_got(up), p->seen[n]);
+        if (!is_there(up) || !str_starts(asked, STR("GET /")) || !str_ends(asked, STR("\r\n\r\n")))
+            continue;
+        p->seen[n] += asked.len;
+        up_json(up, 200, "", p->scenario->text);
+    }
+}
+
+static void act_kept(struct play *p)
+{
+    ask(p, client(p), "", p->scenario->plain);
+    serve_all(p);
+    get(p, "/v1/responses/resp_7");
+    serve_gets(p);
+    get(p, "/v1/responses/resp_8");
+}
+
 static struct conf *conf_of(const char *models)
 {
     struct conf_problems problems;
@@ -486,6 +515,14 @@ static const struct scenario scenarios[] = {
      .bad = "{\"model\":\"m\",\"input\":\"x-bad\"}",
      .error = "event: response.failed\n",
      .end = "response.completed"},
+    {.name = "kept",
+     .models =
+         "  - name: m\n    endpoints: [{ url: 'http://10.0.0.1:80/v1', name: a, kind: vllm }]\n",
+     .act = act_kept,
+     .mixed = true, /* what was not kept is not found */
+     .path = "/v1/responses",
+     .text = "{\"id\":\"resp_7\",\"output\":[]}",
+     .plain = "{\"model\":\"m\",\"input\":\"x\",\"background\":true}"},
     {.name = "on messages",
      .models =
          "  - name: m\n    endpoints: [{ url: 'http://10.0.0.1:80/v1', name: a, kind: anthropic }]\n",

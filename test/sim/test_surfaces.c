@@ -692,6 +692,20 @@ static void what_a_runtime_keeps_is_asked_there(void **state)
     assert_true(holds(answer_of(c, 400), "not_cancellable"));
     gateway_free(g, 6);
 
+    /* also where the product seems to have forgotten the route by then */
+    g = gateway_new(KIND("vllm"));
+    c = ask(g, "/v1/responses", "{\"model\":\"m\",\"input\":\"x\",\"background\":true}");
+    up_json(up_of(g, 0), 200, "", "{\"id\":\"resp_7\",\"status\":\"queued\",\"output\":[]}");
+    (void)answer_of(c, 200);
+    c = ask(g, "/v1/responses", "{\"model\":\"m\",\"input\":\"x\"}");
+    up_json(up_of(g, 0), 404, "", "404 page not found");
+    serve(g, 0);
+    (void)answer_of(c, 200);
+    c = get(g, "GET", "/v1/responses/resp_7");
+    up_json(up_of(g, 0), 200, "", "{\"id\":\"resp_7\",\"status\":\"done\"}");
+    assert_true(same(answer_of(c, 200), "{\"id\":\"resp_7\",\"status\":\"done\"}"));
+    gateway_free(g, 3);
+
     g = gateway_new(ONE);
     c = ask(g, "/v1/responses", "{\"model\":\"m\",\"input\":\"x\",\"background\":true}");
     assert_true(holds(answer_of(c, 400), "background"));
