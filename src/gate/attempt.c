@@ -87,8 +87,8 @@ int attempt_start(struct attempt *a, struct refusal *why)
 {
     struct exchange *x = a->x;
     const struct endpoint *e = a->grant.endpoint;
+    bool counts = !a->again;
     a->endpoint_name = arena_try_dup(x->call->arena, e->name);
-    if (!a->again && a->count++ > 0) metric_add(&x->lane->stats.retries, 1);
     a->reported = a->began = false;
     a->sent_us = exchange_now(x);
     exchange_set_total(x, e->timeouts.total_us);
@@ -107,6 +107,7 @@ int attempt_start(struct attempt *a, struct refusal *why)
     a->fetch.request.body = a->slices;
     if (!err && !x->bodiless) err = a->conversion ? convert(a, e, why) : splice(a, e);
     if (err || !a->endpoint_name.ptr) return err ? err : -ENOMEM;
+    if (counts && a->count++ > 0) metric_add(&x->lane->stats.retries, 1);
     fetch_start(&a->fetch);
     return 0;
 }

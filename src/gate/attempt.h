@@ -21,7 +21,7 @@ struct history;
  * one. */
 struct attempt {
     struct exchange *x;
-    unsigned count;          /* attempts begun */
+    unsigned count;          /* attempts that were sent */
     struct history *history; /* of a request for a response; NULL: of another */
     bool keeps;              /* the answer is to be kept */
     bool again;              /* the next one is the last one again, at the same endpoint */

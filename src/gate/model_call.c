@@ -4,9 +4,10 @@
  * content), RELAY passes the body on.
  *
  * What can go wrong: the client leaves (the upstream connection is closed, which cancels the
- * request), nobody can serve (503, 429), an attempt fails before the first byte to the client
- * (another endpoint, a fallback model, else 502 or 504), it fails after (an error event in a
- * stream, else the connection is cut), time runs out (504, or as after the first byte).
+ * request), nobody can serve (503, 429), the endpoint's dialect cannot say it (one of another
+ * dialect, else 400), an attempt fails before the first byte to the client (another endpoint, a
+ * fallback model, else 502 or 504), it fails after (an error event in a stream, else the
+ * connection is cut), time runs out (504, or as after the first byte).
  *
  *   ADMIT -> SEND -> AWAIT -> HOLD -> RELAY
  *    |  ^               |       |
@@ -145,11 +146,24 @@ static enum step step_queue(struct model_call *m)
         1 * USEC_PER_SEC);
 }
 
+/* The dialect of the endpoint cannot say it, which is not its fault: another of the model's may speak
+ * one that can, be it the client's own. */
+static enum step ask_otherwise(struct model_call *m, const struct refusal *why)
+{
+    uint32_t all = m->admission.surfaces, left = all & ~SURFACE_BIT(m->attempt.surface);
+    if (left == all || !left || !admit_served(m->admission.service, left))
+        return exchange_refuse(m->x, OUTCOME_BAD_REQUEST, why, 0);
+    m->admission.surfaces = left;
+    attempt_report(&m->attempt, VERDICT_CANCELLED, 0, NULL);
+    attempt_end(&m->attempt);
+    return model_call__go(m, MODEL_CALL_ADMIT);
+}
+
 static enum step step_send(struct model_call *m)
 {
     struct refusal why;
     int err = attempt_start(&m->attempt, &why);
-    if (err == ERR_INVALID) return exchange_refuse(m->x, OUTCOME_BAD_REQUEST, &why, 0);
+    if (err == ERR_INVALID) return ask_otherwise(m, &why);
     if (err) return model_call__lack(m, err);
     return model_call__go(m, MODEL_CALL_AWAIT);
 }

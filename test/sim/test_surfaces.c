@@ -415,6 +415,32 @@ static void pieces_pass_at_once_and_leaving_is_felt(void **state)
     }
 }
 
+/* What one endpoint's dialect cannot say goes to another, whoever's turn it is. */
+static void who_can_say_it_is_asked(void **state)
+{
+    (void)state;
+    static const char *const ask_two =
+        "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"n\":2}";
+    struct gateway *g =
+        gateway_new("  - name: m\n    policy: round_robin\n    endpoints:\n"
+                    "      - { url: 'http://10.0.0.1:80/v1', name: a, kind: anthropic }\n"
+                    "      - { url: 'http://10.0.0.2:80/v1', name: b }\n");
+    for (int i = 0; i < 4; i++) {
+        struct sim_peer *c = ask(g, "/v1/chat/completions", ask_two);
+        assert_true(sim_has(up_of(g, 0), "POST /v1/chat/completions"));
+        sim_forget(up_of(g, 0));
+        serve(g, 0);
+        assert_true(same(answer_of(c, 200), JSON_TEXT));
+    }
+    assert_int_equal(metric_read(&g->worker.lane.stats.retries), 0);
+    gateway_free(g, 4);
+
+    g = gateway_new(KIND("anthropic"));
+    struct sim_peer *c = ask(g, "/v1/chat/completions", ask_two);
+    assert_true(holds(answer_of(c, 400), "\"param\":\"n\""));
+    gateway_free(g, 1);
+}
+
 /* Clients count with the request that they are going to send, stream and all. */
 static void counts_are_no_streams(void **state)
 {
@@ -740,6 +766,7 @@ int main(void)
         cmocka_unit_test(what_is_no_answer_is_told),
         cmocka_unit_test(framings_may_differ),
         cmocka_unit_test(pieces_pass_at_once_and_leaving_is_felt),
+        cmocka_unit_test(who_can_say_it_is_asked),
         cmocka_unit_test(counts_are_no_streams),
         cmocka_unit_test(quiet_streams_get_pings),
         cmocka_unit_test(those_who_wait_for_a_head_get_pings),
