@@ -345,8 +345,10 @@ class Mock(Program):
     def knobs(self, **knobs):
         assert self.post("/mock/knobs", knobs).status == 200
 
-    def script(self, turns):
-        """What the next answers say: turns as docs/mock.md has them, or texts."""
+    def script(self, *turns):
+        """What the next answers say: turns as docs/mock.md has them, or texts, one by one or as a list."""
+        if len(turns) == 1 and isinstance(turns[0], (list, tuple)):
+            turns = turns[0]
         turns = [{"say": turn} if isinstance(turn, str) else turn for turn in turns]
         answer = self.post("/mock/script", turns)
         assert answer.status == 200, answer.body
@@ -358,6 +360,10 @@ class Mock(Program):
     def sent(self, index=-1):
         """The body of a recorded request."""
         return json.loads(self.requests()[index]["body"])
+
+    def bodies(self):
+        """What it was asked, in order: (path, body) of each recorded request that has a body."""
+        return [(r["target"].partition("?")[0], json.loads(r["body"])) for r in self.requests() if r["body"]]
 
     def reset(self):
         assert self.post("/mock/reset", "{}").status == 200
@@ -516,7 +522,7 @@ def config_of(models, **settings):
 
 def model_of(*mocks, name="m", **settings):
     """A model of the configuration whose endpoints e0, e1 ... are these mocks (or URLs)."""
-    per_endpoint = {k: settings.pop(k) for k in ("capacity", "key", "health", "model") if k in settings}
+    per_endpoint = {k: settings.pop(k) for k in ("capacity", "key", "health", "model", "kind", "dialects") if k in settings}
     endpoints = [{"name": f"e{i}", "url": m if isinstance(m, str) else m.url, **per_endpoint} for i, m in enumerate(mocks)]
     return {"name": name, "endpoints": endpoints, **settings}
 

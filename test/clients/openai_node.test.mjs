@@ -1,36 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The official Node.js SDK against a gateway and a mock runtime that test_openai_node.py started: GATE and MOCK are their
-// addresses, KEY is the API key.
+// The official Node.js SDK of OpenAI, started by test_node.py.
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
-import path from 'node:path';
 import test from 'node:test';
+import { FEW, GATE, KEY, aborted, ask, lastBody, load, script, until } from './common.mjs';
 
-const require = createRequire(path.join(process.env.NODE_PATH, 'package.json'));
-const OpenAI = require('openai');
-
-const { GATE, MOCK, KEY, FEW } = process.env;
+const OpenAI = load('openai');
 const messages = [{ role: 'user', content: 'hello' }];
 
 function clientOf(options = {}) {
   return new OpenAI({ baseURL: `${GATE}/v1`, apiKey: KEY, maxRetries: 0, ...options });
 }
 const client = clientOf();
-
-async function ask(target, body) {
-  const answer = await fetch(`${MOCK}${target}`, body ? { method: 'POST', body: JSON.stringify(body) } : {});
-  return answer.json();
-}
-
-async function until(look, what) {
-  const end = Date.now() + 15000;
-  for (;;) {
-    const seen = await look();
-    if (seen) return seen;
-    assert.ok(Date.now() < end, what);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
 
 async function textOf(stream) {
   let text = '';
@@ -161,7 +141,7 @@ test('break out of a stream', async () => {
     assert.ok(chunk);
     break;
   }
-  await until(async () => (await ask('/mock/stats')).aborted === 1, 'seen');
+  await aborted();
 });
 
 test('abort of a request that waits', async () => {
@@ -174,14 +154,14 @@ test('abort of a request that waits', async () => {
     await until(async () => (await ask('/mock/stats')).active === 1, 'it arrived');
     controller.abort();
     await refused;
-    await until(async () => (await ask('/mock/stats')).aborted === 1, 'seen');
+    await aborted();
   }
 });
 
 test('timeout', async () => {
   await assert.rejects(client.chat.completions.create({ model: 'm', messages, mock: { ttft_ms: 60000 } }, { timeout: 300 }),
     OpenAI.APIConnectionTimeoutError);
-  await until(async () => (await ask('/mock/stats')).aborted === 1, 'seen');
+  await aborted();
 });
 
 test('many at once', async () => {
@@ -192,4 +172,62 @@ test('many at once', async () => {
     return textOf(await client.chat.completions.create({ model: 'm', messages: own, stream: true, mock }));
   }));
   assert.deepEqual(answers, Array.from({ length: 40 }, (_, i) => `number ${i}`));
+});
+
+// --- Responses ---
+
+const clock = { type: 'function', name: 'clock', strict: false, parameters: { type: 'object', properties: { zone: { type: 'string' } } } };
+
+test('responses', async () => {
+  await script('Hi.');
+  const answer = await client.responses.create({ model: 'm', input: 'hello', instructions: 'Be short.' });
+  assert.equal(answer.output_text, 'Hi.');
+  assert.match(answer.id, /^resp_/);
+  assert.equal(answer.status, 'completed');
+});
+
+test('responses streamed', async () => {
+  await script('One two three.');
+  const stream = await client.responses.create({ model: 'm', input: 'hello', stream: true });
+  const events = [];
+  for await (const event of stream) events.push(event);
+  assert.deepEqual(events.map((e) => e.sequence_number), events.map((_, i) => i));
+  assert.equal(events.filter((e) => e.type === 'response.output_text.delta').map((e) => e.delta).join(''), 'One two three.');
+  assert.equal(events.at(-1).type, 'response.completed');
+});
+
+test('responses stream helper with a tool', async () => {
+  await script({ say: ['Wait. ', { call: { id: 'call_1', name: 'clock', arguments: { zone: 'UTC' } } }] }, 'Noon.');
+  const stream = client.responses.stream({ model: 'm', input: 'When?', tools: [clock] });
+  const answer = await stream.finalResponse();
+  const call = answer.output.find((item) => item.type === 'function_call');
+  assert.deepEqual([call.name, JSON.parse(call.arguments)], ['clock', { zone: 'UTC' }]);
+  const input = [{ role: 'user', content: 'When?' }, ...answer.output,
+    { type: 'function_call_output', call_id: call.call_id, output: 'twelve' }];
+  assert.equal((await client.responses.create({ model: 'm', input, tools: [clock] })).output_text, 'Noon.');
+  assert.equal((await lastBody()).messages.at(-1).content, 'twelve');
+});
+
+test('a broken responses stream is no answer', async () => {
+  for (const knobs of [{ die_after: 2 }, { die_after: 2, die: 'rst' }, { error_after: 2 }, { no_done: true }]) {
+    await script({ knobs });
+    const ended = [];
+    await assert.rejects(async () => {
+      for await (const event of await client.responses.create({ model: 'm', input: 'hello', stream: true })) ended.push(event.type);
+      if (ended.at(-1) === 'response.failed') throw new OpenAI.APIError(undefined, {}, 'failed');
+    }, OpenAI.APIError, JSON.stringify(knobs));
+    assert.ok(!ended.includes('response.completed'));
+  }
+});
+
+test('abort of a responses stream', async () => {
+  await script({ knobs: { tokens: 9, stall_after: 2 } });
+  const stream = await client.responses.create({ model: 'm', input: 'hello', stream: true });
+  for await (const event of stream) if (event.type === 'response.output_text.delta') break;
+  await aborted();
+});
+
+test('responses errors have their classes', async () => {
+  await assert.rejects(client.responses.create({ model: 'none', input: 'x' }), OpenAI.NotFoundError);
+  await assert.rejects(client.responses.create({ model: 'm', input: [{ role: 'user', content: [{ type: 7 }] }] }), OpenAI.BadRequestError);
 });

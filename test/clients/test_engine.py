@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every client with our own engine: on its scripted model, and with `make clients` on real weights, too."""
+
+import pytest
+
+from harness import ENGINE, ROOT, Processes
+from kinds import EVERYTHING
+from sdks import SCHEMA, TALKS, TOOLS, Chat, Messages, Ollama, Responses
+
+every_client = pytest.mark.parametrize("sdk", TALKS.values(), ids=TALKS)
+both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+WEIGHTS = ROOT / "build/models/smollm2.gguf"
+
+
+@pytest.fixture(scope="module", params=["scripted", "smollm2"] if EVERYTHING else ["scripted"])
+def engine(request):
+    """A gateway with an engine for the model m, and whether the model is real."""
+    started = Processes()
+    real = request.param == "smollm2"
+    file = WEIGHTS if real else started.folder / "model.fake"
+    if not real:
+        file.write_text("hostler fake model\n")
+    assert file.exists(), f"{file} is missing; run scripts/setup --for models"
+    gate = started.gate([{"name": "m", "engine": {"file": str(file), "slots": 2}}], env={"HOSTLER_ENGINE": ENGINE} if real else None)
+    yield gate, real
+    started.stop()
+
+
+@pytest.fixture
+def talk(engine):
+    begun = []
+
+    def begin(sdk, model="m"):
+        begun.append(sdk(engine[0].url, model))
+        return begun[-1]
+    yield begin
+    for one in begun:
+        one.client.close()
+
+
+@every_client
+def test_text(talk, engine, sdk):
+    """The same, whole and streamed."""
+    whole, streamed = (talk(sdk).say("Hello there, how are you?", stream, limit=40, cold=True) for stream in (False, True))
+    assert whole.text and whole.model == "m"
+    assert (streamed.text, streamed.finish, streamed.tokens) == (whole.text, whole.finish, whole.tokens)
+    assert whole.tokens[0] > 5 and 0 < whole.tokens[1] <= 40
+    assert engine[1] or (whole.text, whole.finish) == ("Hello there, how are you?", "stop")
+
+
+def test_all_clients_get_the_same(talk):
+    answers = {sdk: talk(sdk).say("Name a colour.", limit=20, cold=True) for sdk in TALKS.values()}
+    assert len({(a.text, a.tokens, a.finish) for a in answers.values()}) == 1, answers
+
+
+@every_client
+@both_ways
+def test_limit(talk, sdk, stream):
+    said = talk(sdk).say("Tell a long story about the sea, please.", stream, limit=5, cold=True)
+    assert (said.finish, said.tokens[1]) == ("length", 5)
+
+
+@every_client
+@both_ways
+def test_a_talk_that_goes_on(talk, engine, sdk, stream):
+    one = talk(sdk)
+    one.system("Be kind.")
+    first = one.say("Hello.", stream, limit=20, cold=True)
+    second = one.say("And again.", stream, limit=20, cold=True)
+    assert first.text and second.text and second.tokens[0] > first.tokens[0]
+    assert engine[1] or (first.text, second.text) == ("Hello.", "And again.")
+
+
+@pytest.mark.parametrize("sdk", [Responses, Messages], ids=lambda s: s.dialect)
+def test_count_tokens(talk, sdk):
+    """As many as the usage of an answer tells."""
+    one = talk(sdk)
+    one.user("How long is this?")
+    if sdk is Messages:
+        counted = one.client.messages.count_tokens(model="m", messages=one.history).input_tokens
+    else:
+        counted = one.client.responses.input_tokens.count(model="m", input=one.history).input_tokens
+    assert counted == one.ask(limit=3).tokens[0]
+
+
+@pytest.mark.parametrize("sdk", [Chat, Ollama], ids=lambda s: s.dialect)
+def test_embeddings(talk, engine, sdk):
+    try:
+        a, b, again = talk(sdk).embed(["a cat", "a ship", "a cat"])
+    except sdk.failures as error:
+        assert engine[1] and error.status_code == 400  # a chat model that has none
+    else:
+        assert a == again and a != b and abs(sum(x * x for x in a) - 1) < 1e-3
+
+
+@every_client
+@both_ways
+@pytest.mark.parametrize("wish", [{"tools": TOOLS}, {"schema": SCHEMA}], ids=["tools", "schema"])
+def test_what_the_engine_cannot_do_is_refused(talk, sdk, stream, wish):
+    with pytest.raises(sdk.kinds[400]) as caught:
+        talk(sdk).say("When?", stream, **wish)
+    assert caught.value.status_code == 400
+
+
+@every_client
+def test_leaving_frees_the_engine(talk, engine, sdk):
+    one = talk(sdk)
+    one.user("Tell a long story about the sea, please. " * 20)
+    stream, pieces = one.pieces(limit=2000)
+    next(pieces)
+    pieces.close()
+    stream.close()
+    engine[0].idle()
+    assert talk(sdk).say("Hello.", limit=3).tokens[1] > 0
