@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+from harness import Processes
+from kinds import OWN
+from stage import Home, Stage
+
+
+@pytest.fixture(scope="session")
+def house():
+    processes = Processes()
+    yield Stage(processes)
+    processes.stop()
+
+
+@pytest.fixture
+def stage(house, kind):
+    house.mock = house.mocks[kind]
+    house.mock.reset()
+    return house
+
+
+@pytest.fixture(params=list(OWN))
+def kind(request):
+    """A kind of runtime, which is the name of a model, too."""
+    return request.param
+
+
+@pytest.fixture
+def home():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="hostler-home-"))
+    yield Home(folder)
+    shutil.rmtree(folder, ignore_errors=True)
