@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 600
 TORTURE_SECONDS ?= 600
 
 .DEFAULT_GOAL := all
-.PHONY: all setup run test lint bench fuzz templates torture crosstalk oracle install format docs clean help
+.PHONY: all setup run test clients lint bench fuzz templates torture crosstalk oracle install format docs clean help
 
 all: ## build the release: build/hostler and build/hostler-engine
 	@scripts/setup --for run
@@ -24,6 +24,11 @@ run: all ## set up, build and serve the demo, or MODEL=smollm2, or MODEL=PATH.gg
 test: ## set up, build with sanitizers and run every suite; ends with `N passed, N failed`
 	@scripts/setup --for test || { echo '0 passed, 1 failed'; exit 1; }
 	@exec scripts/test
+
+clients: ## run agents, frameworks and every SDK with every kind of runtime and with real weights (half an hour, 4 GB)
+	@scripts/setup --for clients
+	@scripts/setup --for models
+	@HOSTLER_ALL_KINDS=1 exec scripts/test --only clients,agents
 
 lint: ## layout, layers, static checks, and a build in which warnings are errors
 	@exec scripts/lint
