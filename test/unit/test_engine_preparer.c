@@ -27,6 +27,7 @@ struct world {
     struct preparer *preparer;
     struct job jobs[JOBS];
     unsigned count;
+    atomic_bool began; /* a piece waits to go on */
     atomic_bool go;
     char order[64]; /* who had a piece; the thread's until all have ended */
 };
@@ -35,6 +36,7 @@ static bool step(struct prepare_job *base)
 {
     struct job *job = CONTAINER_OF(base, struct job, base);
     struct world *w = job->world;
+    atomic_store(&w->began, true);
     while (!atomic_load(&w->go))
         usleep(100);
     w->order[strlen(w->order)] = job->name;
@@ -65,6 +67,15 @@ static struct job *add(struct world *w, char name, size_t pieces)
     return job;
 }
 
+/* The first job waits in its first piece. */
+static void await_first(struct world *w)
+{
+    for (unsigned tries = 0; !atomic_load(&w->began); tries++) {
+        assert_true(tries < 20000);
+        usleep(1000);
+    }
+}
+
 static void finish(struct world *w)
 {
     atomic_store(&w->go, true);
@@ -86,7 +97,7 @@ static void the_least_left_goes_first_but_for_every_fourth_piece(void **state)
     struct world w;
     begin(&w);
     add(&w, 'A', 6);
-    usleep(20000); /* it waits in its first piece */
+    await_first(&w);
     add(&w, 'b', 3);
     add(&w, 'c', 2);
     add(&w, 'd', 2);
@@ -100,7 +111,7 @@ static void a_cancelled_job_ends_without_its_turn(void **state)
     struct world w;
     begin(&w);
     struct job *first = add(&w, 'A', 5);
-    usleep(20000);
+    await_first(&w);
     struct job *second = add(&w, 'b', 9);
     add(&w, 'c', 1);
     preparer_cancel(&first->base);
