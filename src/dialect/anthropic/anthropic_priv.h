@@ -14,6 +14,9 @@ void anthropic__write_error_event(struct buf *out, const struct refusal *why,
  * that are not there stay. Its input_tokens are without the cache's; ours are with them. */
 void anthropic__read_usage(struct str object, struct usage *u);
 
+/* The code of a refusal that errors tell in `details`, where SDKs look for it. */
+#define ANTHROPIC_NO_THREADS "thread_unsupported_request"
+
 bool anthropic__is_error(struct str body);
 
 extern const struct answer_reader anthropic__reader;

@@ -55,6 +55,12 @@ void anthropic__write_error(struct buf *out, const struct refusal *why)
     json_write_object(&w);
     json_write_str_member(&w, "type", str_of(error_type(why->status)));
     write_message(&w, why);
+    if (why->code && str_eq(str_of(why->code), STR(ANTHROPIC_NO_THREADS))) {
+        json_write_key(&w, "details");
+        json_write_object(&w);
+        json_write_str_member(&w, "error_code", str_of(why->code));
+        json_write_object_end(&w);
+    }
     json_write_object_end(&w);
     if (why->id) json_write_str_member(&w, "request_id", str_of(why->id));
     json_write_object_end(&w);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/err.h"
+#include "dialect/anthropic/anthropic_priv.h"
 #include "dialect/anthropic/messages.h"
 #include "dialect/anthropic/request_priv.h"
 
@@ -101,10 +102,13 @@ static int put_service_tier(struct request *q, const struct json *v)
     return 0;
 }
 
-/* A conversation that the server was to keep. */
+/* A conversation that the server was to keep. By the code SDKs know that they must send all of it each
+ * time, and do so. */
 static int put_thread(struct request *q, const struct json *v UNUSED)
 {
-    return anthropic__refuse(q, NULL, "thread", "cannot be had here: conversations are not kept");
+    int err = anthropic__refuse(q, NULL, "thread", "cannot be had here: conversations are not kept");
+    q->why->code = ANTHROPIC_NO_THREADS;
+    return err;
 }
 
 /* --- thinking --- */

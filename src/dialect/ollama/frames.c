@@ -65,6 +65,43 @@ static struct str make_head(const struct translation *t, uint64_t time_us)
     return text;
 }
 
+/* Line ends beyond ASCII, at which clients in Python cut lines; Ollama escapes the first two. */
+static const struct line_end {
+    struct str bytes, escape;
+} line_ends[] = {
+    {STR_INIT("\xe2\x80\xa8"), STR_INIT("\\u2028")},
+    {STR_INIT("\xe2\x80\xa9"), STR_INIT("\\u2029")},
+    {STR_INIT("\xc2\x85"), STR_INIT("\\u0085")},
+};
+
+static const struct line_end *line_end_at(struct str s)
+{
+    for (size_t i = 0; i < ARRAY_LEN(line_ends); i++)
+        if (str_starts(s, line_ends[i].bytes)) return &line_ends[i];
+    return NULL;
+}
+
+/* What was appended behind `from` without such line ends. */
+static int escape_line_ends(struct buf *out, size_t from)
+{
+    struct buf rest;
+    struct str made = str_skip(buf_str(out), from);
+    size_t at = 0;
+    while (at < made.len && !line_end_at(str_skip(made, at)))
+        at++;
+    if (at == made.len) return 0;
+    buf_init(&rest, out->max);
+    int err = buf_append(&rest, made);
+    out->end -= made.len;
+    for (struct str s = buf_str(&rest); !err && s.len;) {
+        const struct line_end *e = line_end_at(s);
+        err = buf_append(out, e ? e->escape : str_sub(s, 0, 1));
+        s = str_skip(s, e ? e->bytes.len : 1);
+    }
+    buf_fini(&rest);
+    return err;
+}
+
 /* What an object says, escaped; lists without their brackets. */
 struct said {
     struct str text, thoughts, calls, logprobs;
@@ -97,7 +134,9 @@ static int put_object(const struct writer *w, struct str head, const struct said
         if_any(s->logprobs, STR("]")),
         tail,
     };
-    return buf_append_all(out, parts, ARRAY_LEN(parts));
+    size_t before = buf_len(out);
+    int err = buf_append_all(out, parts, ARRAY_LEN(parts));
+    return err || !w->base.t->stream ? err : escape_line_ends(out, before);
 }
 
 static int put_line(struct writer *w, const struct said *s, struct buf *out)
