@@ -22,8 +22,11 @@ EVERYTHING = bool(os.environ.get("HOSTLER_ALL_KINDS"))  # `make clients`; `make 
 KINDS = list(OWN) if EVERYTHING else ["openai", "llama-server", "ollama", "anthropic"]
 
 
-def asked_at(kind, dialect):
-    """The path at which a runtime of the kind is asked by a client of the dialect."""
-    if dialect in OWN[kind]:
+FUNCTIONS_ONLY = {"vllm", "sglang", "llama-server", "ollama", "groq"}  # their Responses know no other tools
+
+
+def asked_at(kind, dialect, other_tools=False):
+    """The path at which a runtime of the kind is asked by a client of the dialect, who may have tools that are no functions."""
+    if dialect in OWN[kind] and not (other_tools and kind in FUNCTIONS_ONLY):
         return PATHS[dialect]
     return PATHS["chat" if "chat" in OWN[kind] else "messages"]

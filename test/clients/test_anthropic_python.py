@@ -100,6 +100,21 @@ def test_what_other_runtimes_do_not_know_is_left_out(client, mock):
     assert "context_management" in raw.headers["x-hostler-dropped"]
 
 
+def test_tools_that_are_searched_for(client, mock):
+    """As Claude Code has them: what its search found is a reference, and a placeholder is never to be called."""
+    named = {"description": "x", "input_schema": {"type": "object", "properties": {}}}
+    tools = [{"name": "ToolSearch", **named}, {"name": "DeferredToolPlaceholder", **named, "defer_loading": True},
+             {"name": "mcp__calc__add", **named, "defer_loading": True}]
+    history = [*MESSAGES, {"role": "assistant", "content": [
+        {"type": "tool_use", "id": "toolu_1", "name": "ToolSearch", "input": {"query": "select:mcp__calc__add"}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": [
+            {"type": "tool_reference", "tool_name": "mcp__calc__add"}]}]}]
+    assert client.beta.messages.create(**{**ASK, "messages": history}, tools=tools).content
+    body = mock.sent()
+    assert body["messages"][-1]["role"] == "tool" and "mcp__calc__add" in body["messages"][-1]["content"]
+    assert [t["function"]["name"] for t in body["tools"]] == ["ToolSearch", "mcp__calc__add"]
+
+
 def test_the_retries(processes, mock):
     gate = processes.gate(mock, health={"failures": 1000}, retry={"attempts_max": 1})
     for status in (500, 529):

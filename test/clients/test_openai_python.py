@@ -62,6 +62,16 @@ def test_stream_with_usage(client):
     assert all(c.usage is None for c in chunks[:-1])
 
 
+def test_usage_of_a_runtime_that_must_not_be_asked(processes, start_mock):
+    """Mistral refuses `stream_options` and always tells."""
+    gate = processes.gate([model_of(start_mock("--kind", "mistral"), kind="mistral")])
+    with client_of(gate) as client:
+        for options in ({"stream_options": {"include_usage": True}}, {}):
+            chunks = list(client.chat.completions.create(model="m", messages=MESSAGES, max_tokens=5, stream=True, **options))
+            assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "t0 t1 t2 t3 t4 "
+            assert bool(chunks[-1].usage) == bool(options)
+
+
 def test_stream_helper(client):
     with client.chat.completions.stream(model="m", messages=MESSAGES, **knobs(tokens=4)) as stream:
         for _ in stream:

@@ -175,6 +175,20 @@ def test_going_on_from_an_earlier_one(zoo, runtime, kind, stream):
             client.responses.retrieve(first.id)
 
 
+@pytest.mark.parametrize("by", ["previous_response_id", "item_reference"])
+def test_going_on_from_what_a_runtime_keeps(processes, start_mock, by):
+    """Azure keeps responses itself: it is told of them by their ids, as the client tells."""
+    azure = start_mock("--record", 10, "--kind", "azure")
+    gate = processes.gate([model_of(azure, kind="azure")])
+    azure.script("Hi.", "Yes.")
+    with openai.OpenAI(base_url=f"{gate.url}/v1", api_key="sk-none", max_retries=0) as client:
+        first = client.responses.create(model="m", input="hello")
+        more = {"previous_response_id": first.id, "input": "sure?"} if by == "previous_response_id" else {"input": [
+            {"role": "user", "content": "hello"}, {"type": "item_reference", "id": first.output[0].id}, {"role": "user", "content": "sure?"}]}
+        assert client.responses.create(model="m", **more).output_text == "Yes."
+    assert azure.sent() == {"model": "m", **more}
+
+
 def test_an_alias_and_a_request_id(processes, mock):
     gate = processes.gate(model_of(mock, name="m", aliases=["nick"]))
     with openai.OpenAI(base_url=f"{gate.url}/v1", api_key="sk-none", max_retries=0) as client:
