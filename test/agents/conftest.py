@@ -13,8 +13,10 @@ from stage import Home, Stage
 @pytest.fixture(scope="session")
 def house():
     processes = Processes()
-    yield Stage(processes)
-    processes.stop()
+    try:
+        yield Stage(processes)
+    finally:
+        processes.stop()
 
 
 @pytest.fixture

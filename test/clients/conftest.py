@@ -19,11 +19,13 @@ def locked(processes, mock):
 def zoo():
     """A mock per kind of runtime, and a gateway with a model for each, named as the kind. No failure counts."""
     started = Processes()
-    mocks = {kind: started.mock("--record", 100, "--kind", kind) for kind in KINDS}
-    gate = started.gate([model_of(mock, name=kind, kind=kind) for kind, mock in mocks.items()], health={"failures": 1000},
-                        retry={"attempts_max": 1})
-    yield mocks, gate
-    started.stop()
+    try:
+        mocks = {kind: started.mock("--record", 100, "--kind", kind) for kind in KINDS}
+        gate = started.gate([model_of(mock, name=kind, kind=kind) for kind, mock in mocks.items()], health={"failures": 1000},
+                            retry={"attempts_max": 1})
+        yield mocks, gate
+    finally:
+        started.stop()
 
 
 @pytest.fixture

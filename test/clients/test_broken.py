@@ -94,11 +94,12 @@ class Cutter:
 @pytest.fixture(scope="module")
 def cutting():
     started = Processes()
-    mock = started.mock()
-    cutter = Cutter(started, mock)
-    models = [model_of(cutter.url, name=kind, kind=kind) for kind in KINDS]
-    yield cutter, started.gate(models, health={"failures": 1000}, retry={"attempts_max": 1})
-    started.stop()
+    try:
+        cutter = Cutter(started, started.mock())
+        models = [model_of(cutter.url, name=kind, kind=kind) for kind in KINDS]
+        yield cutter, started.gate(models, health={"failures": 1000}, retry={"attempts_max": 1})
+    finally:
+        started.stop()
 
 
 def substance(said):

@@ -16,14 +16,19 @@ WEIGHTS = ROOT / "build/models/smollm2.gguf"
 def engine(request):
     """A gateway with an engine for the model m, and whether the model is real."""
     started = Processes()
-    real = request.param == "smollm2"
+    try:
+        yield start(started, request.param == "smollm2")
+    finally:
+        started.stop()
+
+
+def start(started, real):
     file = WEIGHTS if real else started.folder / "model.fake"
     if not real:
         file.write_text("hostler fake model\n")
     assert file.exists(), f"{file} is missing; run scripts/setup --for models"
     gate = started.gate([{"name": "m", "engine": {"file": str(file), "slots": 2}}], env={"HOSTLER_ENGINE": ENGINE} if real else None)
-    yield gate, real
-    started.stop()
+    return gate, real
 
 
 @pytest.fixture
