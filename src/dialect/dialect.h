@@ -76,6 +76,7 @@ struct refusal {
 struct edits {
     struct str model; /* the name by which the runtime knows it */
     bool ask_usage;   /* asks for the usage of a stream where the client does not */
+    bool drop_ask;    /* takes out what the client asks of that kind */
 };
 
 enum { DIALECT_SLICES_MAX = 8 };

@@ -59,7 +59,8 @@ static int convert(struct attempt *a, const struct endpoint *e, struct refusal *
 static int splice(struct attempt *a, const struct endpoint *e)
 {
     struct exchange *x = a->x;
-    struct edits edits = {.model = e->model, .ask_usage = a->asked_usage};
+    struct edits edits = {
+        .model = e->model, .ask_usage = a->asked_usage, .drop_ask = endpoint_kind(e)->no_usage};
     a->fetch.request.body_count =
         x->match.dialect->splice(&x->ask, x->call->body, &edits, x->call->arena, a->slices);
     return a->fetch.request.body_count ? 0 : -ENOMEM;

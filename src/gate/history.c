@@ -47,7 +47,11 @@ static int read_named(struct exchange *x, struct history *h)
     h->past.known = lists;
     for (unsigned i = 0; i < h->wants.count; i++) {
         h->named[i] = history_find(x, h->wants.ids[i]);
-        if (h->named[i]) lists[h->past.known_count++] = h->named[i]->output;
+        const struct archived *r = h->named[i];
+        if (r && r->endpoint.len)
+            h->only = r->endpoint; /* the runtime itself knows what it keeps */
+        else if (r)
+            lists[h->past.known_count++] = r->output;
     }
     return 0;
 }
@@ -73,7 +77,7 @@ int history_open(struct exchange *x, struct history **out)
     if (h->previous && h->previous->endpoint.len) return refer(h);
     if (!err && h->previous) err = read_chain(x->call->arena, h->previous, &h->past);
     if (!err && h->wants.count) err = read_named(x, h);
-    h->found = h->previous || h->past.known_count;
+    h->found = !h->only.len && (h->previous || h->past.known_count);
     return err;
 }
 

@@ -193,6 +193,19 @@ bool json_skim_empty(struct str text)
     return inside.len == 0 || inside.ptr[0] == (text.ptr[0] == '{' ? '}' : ']');
 }
 
+struct str json_member_hole(struct str text, const struct json_member *m, size_t len)
+{
+    const char *from = m->name.ptr - 1, *to = m->value.ptr + len, *end = text.ptr + text.len;
+    const char *before = from, *behind = to;
+    while (before > text.ptr && json_is_blank((unsigned char)before[-1]))
+        before--;
+    while (behind < end && json_is_blank((unsigned char)*behind))
+        behind++;
+    if (before > text.ptr && before[-1] == ',') return str_n(before - 1, (size_t)(to - before + 1));
+    if (behind < end && *behind == ',') return str_n(from, (size_t)(behind + 1 - from));
+    return STR_NULL;
+}
+
 static bool is_escaped(char c)
 {
     return c != '\0' && strchr("\"\\/bfnrtu", c);

@@ -46,6 +46,10 @@ static inline bool json_member_is(const struct json_member *m, struct str name)
     return m->name.len == name.len && memcmp(m->name.ptr, name.ptr, name.len) == 0;
 }
 
+/* The bytes of a member of `text`, whose value has `len` bytes, with one comma, so that what is left
+ * without them is JSON, too. Empty when it has no comma. */
+struct str json_member_hole(struct str text, const struct json_member *m, size_t len);
+
 /* The value that `text` begins with, as far as it is there. JSON_NONE: none begins there. */
 struct json_span json_skim_value(struct str text);
 

@@ -120,7 +120,7 @@ static void results_are_text(void **state)
         BEGIN USER("{'type':'tool_result','tool_use_id':'1','content':[{'type':'search_result',"
                    "'title':'t','source':'s','content':[{'type':'text','text':'a'}]},{'type':"
                    "'tool_reference','tool_name':'n'}]}"),
-        BEGUN TOLD("1", "t\\ns\\na"), "tool_reference");
+        BEGUN TOLD("1", "t\\ns\\na\\nThe tool n can be called now."), "");
 }
 
 static void what_has_no_partner_is_kept(void **state)

@@ -243,6 +243,18 @@ static int put_result(struct content *c, const struct place *at, const struct js
     return err ? err : put_inner(c, at, "content", json_get(block, "content"));
 }
 
+/* What a search for tools has found: the tool itself is in the list. */
+static int put_reference(struct content *c, const struct place *at, const struct json *block)
+{
+    char words[200];
+    struct str name;
+    int err = anthropic__str(c->q, at, block, "tool_name", &name);
+    if (err) return err;
+    int n = snprintf(words, sizeof words, "The tool %.*s can be called now.",
+                     (int)MIN(name.len, (size_t)128), name.ptr);
+    return put_words(c, str_n(words, (size_t)n));
+}
+
 /* --- all kinds --- */
 
 enum { IN_TURNS = IN_USER | IN_ASSISTANT, IN_ANSWERS = IN_USER | IN_RESULT };
@@ -262,7 +274,7 @@ static const struct kind {
     {STR_INIT("tool_use"), IN_ASSISTANT, NULL, NULL},
     {STR_INIT("thinking"), IN_ASSISTANT, NULL, NULL},
     {STR_INIT("redacted_thinking"), IN_ASSISTANT, NULL, "redacted_thinking"},
-    {STR_INIT("tool_reference"), IN_ANSWERS, NULL, "tool_reference"},
+    {STR_INIT("tool_reference"), IN_ANSWERS, put_reference, NULL},
     {STR_INIT("browser_state"), IN_RESULT, NULL, "browser_state"},
     {STR_INIT("tool_addition"), IN_SYSTEM | IN_USER, NULL, "tool_addition"},
     {STR_INIT("tool_removal"), IN_SYSTEM | IN_USER, NULL, "tool_removal"},

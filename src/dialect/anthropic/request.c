@@ -106,7 +106,8 @@ static int put_service_tier(struct request *q, const struct json *v)
  * time, and do so. */
 static int put_thread(struct request *q, const struct json *v UNUSED)
 {
-    int err = anthropic__refuse(q, NULL, "thread", "cannot be had here: conversations are not kept");
+    int err =
+        anthropic__refuse(q, NULL, "thread", "cannot be had here: conversations are not kept");
     q->why->code = ANTHROPIC_NO_THREADS;
     return err;
 }

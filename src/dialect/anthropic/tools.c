@@ -82,6 +82,13 @@ static int put_tool(struct request *q, const struct place *at, const struct json
     return err;
 }
 
+/* By which Claude Code tells that there are tools to be searched for; nobody may call it. */
+static bool is_placeholder(const struct json *tool)
+{
+    return json_bool_or(tool, "defer_loading", false) &&
+           str_eq(json_str_or(tool, "name", STR("")), STR("DeferredToolPlaceholder"));
+}
+
 static int put_list(struct request *q, const struct json *tools)
 {
     struct json_iter it = {0};
@@ -91,6 +98,7 @@ static int put_list(struct request *q, const struct json *tools)
     json_write_array(q->w);
     for (size_t i = 0; !err && json_next_item(tools, &it, &tool); i++) {
         struct place at = {.name = "tools", .index = i};
+        if (is_placeholder(tool)) continue;
         if (is_function(tool))
             err = put_tool(q, &at, tool);
         else

@@ -41,26 +41,11 @@ static void read_usage(struct str object, struct usage *u)
 
 /* --- events --- */
 
-/* The bytes of the member `m`, whose value has `len` bytes, with a comma. Empty when it has
- * none. */
-static struct str hole_of(struct str data, const struct json_member *m, size_t len)
-{
-    const char *from = m->name.ptr - 1, *to = m->value.ptr + len, *end = data.ptr + data.len;
-    const char *before = from, *behind = to;
-    while (before > data.ptr && json_is_blank((unsigned char)before[-1]))
-        before--;
-    while (behind < end && json_is_blank((unsigned char)*behind))
-        behind++;
-    if (before > data.ptr && before[-1] == ',') return str_n(before - 1, (size_t)(to - before + 1));
-    if (behind < end && *behind == ',') return str_n(from, (size_t)(behind + 1 - from));
-    return STR_NULL;
-}
-
 static void see_usage(const struct json_member *m, struct reading *r)
 {
     struct json_span value = json_skim_value(m->value);
     if (value.type == JSON_NULL && r->strip_usage)
-        r->facts->hole = hole_of(r->data, m, value.raw.len);
+        r->facts->hole = json_member_hole(r->data, m, value.raw.len);
     if (value.type != JSON_OBJECT) return;
     r->facts->has_usage = true;
     read_usage(value.raw, &r->facts->usage);

@@ -30,12 +30,28 @@ static struct body_edit usage_edit(const struct ask *ask, struct str body)
     return (struct body_edit){close - 1, 0, STR(",\"stream_options\":{\"include_usage\":true}")};
 }
 
+/* Takes the member with the options of a stream out. */
+static void drop_options(struct str body, struct body_edit *edits, unsigned *count)
+{
+    struct json_skim s;
+    struct json_member m;
+    json_skim_init(&s, body);
+    while (json_skim_next(&s, &m)) {
+        if (m.depth != 1 || !json_member_is(&m, STR("stream_options"))) continue;
+        struct str hole = json_member_hole(body, &m, json_skim_value(m.value).raw.len);
+        if (hole.len)
+            edits[(*count)++] = (struct body_edit){offset_in(body, hole), hole.len, STR("")};
+        return;
+    }
+}
+
 unsigned openai__splice(const struct ask *ask, struct str body, const struct edits *wanted,
                         struct arena *arena, struct str slices[DIALECT_SLICES_MAX])
 {
     struct body_edit edits[2];
     unsigned count = 0;
     if (!splice_model(ask, body, wanted->model, arena, edits, &count)) return 0;
+    if (wanted->drop_ask && ask->options_span.type != JSON_NONE) drop_options(body, edits, &count);
     if (wanted->ask_usage && ask->stream && !ask->asks_usage)
         edits[count++] = usage_edit(ask, body);
     return splice_edits(body, edits, count, slices);
