@@ -129,18 +129,29 @@ static struct forward_made made_of(const struct attempt *a, uint64_t length)
     };
 }
 
-int answer_begin(struct attempt *a, uint64_t length)
+static int begin_head(struct attempt *a, uint64_t length)
 {
     struct forward_made made;
-    if (a->x->streaming) { /* its head has gone */
-        call_set_low_mark(a->x->call, exchange_settings(a->x)->stream_buffer / 2);
-        a->wrote_us = exchange_now(a->x);
-        return 0;
-    }
-    if (a->conversion) made = made_of(a, length);
-    int err = forward_response_head(a->x, a->fetch.head, attempt_streams(a),
-                                    a->conversion ? &made : NULL);
+    if (!a->conversion)
+        return forward_response_head(a->x, a->fetch.head, attempt_streams(a), NULL);
+    made = made_of(a, length);
+    return forward_response_head(a->x, a->fetch.head, attempt_streams(a), &made);
+}
+
+/* What keeps the client's stream alive. */
+static struct str ping_of(const struct attempt *a)
+{
+    if (!attempt_streams(a)) return STR("");
+    if (a->conversion) return surface_row(a->x->ask.surface)->writer->ping;
+    return a->x->match.dialect->ping;
+}
+
+int answer_begin(struct attempt *a, uint64_t length)
+{
+    bool begun = a->x->streaming; /* its head has gone */
+    int err = begun ? 0 : begin_head(a, length);
     if (err) return err;
+    a->ping = ping_of(a);
     a->wrote_us = exchange_now(a->x);
     call_set_low_mark(a->x->call, exchange_settings(a->x)->stream_buffer / 2);
     return 0;
@@ -152,16 +163,9 @@ static void give(struct attempt *a, const struct str *out, unsigned n)
     a->wrote_us = exchange_now(a->x);
 }
 
-static struct str ping_of(const struct attempt *a)
-{
-    if (a->conversion) return surface_row(a->x->ask.surface)->writer->ping;
-    return a->x->match.dialect->ping;
-}
-
 uint64_t answer_ping_due(const struct attempt *a)
 {
-    if (ping_of(a).len == 0) return 0;
-    bool pings = attempt_streams(a) && a->wrote_us && !a->paused && !relay_inside(&a->relay);
+    bool pings = a->ping.len && !a->paused && !relay_inside(&a->relay);
     return pings ? a->wrote_us + PING_US : 0;
 }
 
@@ -169,8 +173,7 @@ uint64_t answer_ping_due(const struct attempt *a)
 static void ping(struct attempt *a)
 {
     uint64_t due = answer_ping_due(a);
-    struct str text = ping_of(a);
-    if (due && exchange_now(a->x) >= due) give(a, &text, 1);
+    if (due && exchange_now(a->x) >= due) give(a, &a->ping, 1);
 }
 
 enum step answer_pass(struct attempt *a, const struct str *out, unsigned n)

@@ -44,6 +44,7 @@ struct attempt {
     uint64_t head_us;  /* response head */
     uint64_t first_us; /* first byte of the answer that is relayed */
     uint64_t wrote_us; /* the client got something last */
+    struct str ping;   /* what its stream is kept alive with; empty: nothing, or it has not begun */
 };
 
 /* Sends the request to the endpoint of the grant. -ENOMEM: nothing was sent; ERR_INVALID: nor was

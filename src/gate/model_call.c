@@ -229,20 +229,24 @@ static uint64_t alive_due(const struct model_call *m)
     return (m->alive_us ? m->alive_us : m->x->body_us) + PING_US;
 }
 
-static void keep_alive(struct model_call *m)
+RARE static void ping(struct model_call *m)
 {
     struct exchange *x = m->x;
-    uint64_t due = alive_due(m), now = exchange_now(x);
-    if (!due || now < due) return;
-    m->alive_us = now;
+    m->alive_us = exchange_now(x);
     if (!x->streaming) exchange_begin_stream(x);
     call_write(x->call, &x->match.dialect->ping, 1, false);
+}
+
+static void keep_alive(struct model_call *m)
+{
+    uint64_t due = alive_due(m);
+    if (due && exchange_now(m->x) >= due) ping(m);
 }
 
 static enum step on_step(struct exchange *x)
 {
     struct model_call *m = of(x);
-    if (x->ask.stream && m->state != MODEL_CALL_RELAY) keep_alive(m);
+    if (m->state != MODEL_CALL_RELAY) keep_alive(m);
     return x->call->gone ? STEP_NEXT : steps[m->state](m);
 }
 
@@ -263,15 +267,22 @@ static enum step on_cut(struct exchange *x, enum cut why)
     return exchange_refuse_cut(x, why);
 }
 
+/* Of two times the first one; 0 is never. */
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a && b ? MIN(a, b) : MAX(a, b);
+}
+
 static uint64_t on_due(const struct exchange *x)
 {
     const struct model_call *m = of(x);
+    if (m->state == MODEL_CALL_RELAY)
+        return earlier(attempt_due(&m->attempt), answer_ping_due(&m->attempt));
     uint64_t at = model_call__due(m);
     /* Nobody wakes us when the connection is made: then other times hold. */
     if (m->state == MODEL_CALL_AWAIT && m->attempt.fetch.state == FETCH_CONNECTING)
         at = MIN(at, attempt_first_byte_due(&m->attempt));
-    uint64_t ping = m->state == MODEL_CALL_RELAY ? answer_ping_due(&m->attempt) : alive_due(m);
-    return ping && at ? MIN(at, ping) : MAX(at, ping);
+    return earlier(at, alive_due(m));
 }
 
 /* Microseconds between two marks, where both were reached. */

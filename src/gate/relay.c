@@ -70,17 +70,18 @@ static void remember(struct relay *r, struct str data, const struct event_facts 
     r->like_hole_len = look->hole.len;
 }
 
-/* True for an event that differs from the one that is remembered within one string only. Nearly
- * all do, and need no look into. */
-static bool same_again(const struct relay *r, struct str data)
+/* The string within which an event differs from the one that is remembered, if it does nowhere else.
+ * Nearly all are such, and need no look into. ptr NULL: this one is none. */
+static struct str same_again(const struct relay *r, struct str data)
 {
     struct str like = buf_str(&r->like);
     size_t before = r->like_before, after = like.len - before;
-    if (like.len == 0 || data.len < like.len) return false;
-    const char *behind = data.ptr + data.len - after;
-    return memcmp(data.ptr, like.ptr, before) == 0 &&
-           memcmp(behind, like.ptr + before, after) == 0 &&
-           json_skim_inside(str_n(data.ptr + before, (size_t)(behind - data.ptr) - before));
+    if (like.len == 0 || data.len < like.len) return STR_NULL;
+    struct str piece = str_n(data.ptr + before, data.len - like.len);
+    bool same = memcmp(data.ptr, like.ptr, before) == 0 &&
+                memcmp(piece.ptr + piece.len, like.ptr + before, after) == 0 &&
+                json_skim_inside(piece);
+    return same ? piece : STR_NULL;
 }
 
 /* Adds what an event says to what is known of the answer. */
@@ -129,13 +130,17 @@ static bool is_end_mark(const struct relay *r, struct str data)
     return r->reader->is_last && r->reader->is_last(data);
 }
 
+RARE static struct str join(struct relay *r, const struct sse_event *event)
+{
+    buf_clear(&r->joined);
+    return sse_join(event, &r->joined) ? STR_NULL : buf_str(&r->joined);
+}
+
 /* The data of an event; one of several lines is put together. ptr NULL: it has none, or too
  * much. */
 static struct str data_of(struct relay *r, const struct sse_event *event)
 {
-    if (!event->multi) return event->data;
-    buf_clear(&r->joined);
-    return sse_join(event, &r->joined) ? STR_NULL : buf_str(&r->joined);
+    return event->multi ? join(r, event) : event->data;
 }
 
 /* What is done with an event. */
@@ -145,13 +150,6 @@ struct passage {
     struct str piece; /* it only differs from the one before it by this; ptr NULL: else */
     bool mark;        /* it is but the mark of the end */
 };
-
-/* The string in which data differs from the one that is remembered. */
-static struct str differing(const struct relay *r, struct str data)
-{
-    size_t after = buf_len(&r->like) - r->like_before;
-    return str_n(data.ptr + r->like_before, data.len - r->like_before - after);
-}
 
 /* An event with data. False when it is to be left out. */
 static bool pass_data(struct relay *r, const struct sse_event *event, struct passage *p)
@@ -164,9 +162,9 @@ static bool pass_data(struct relay *r, const struct sse_event *event, struct pas
     }
     if (r->error) return true; /* nothing that follows changes that */
     bool error = str_eq(event->event, STR("error"));
-    if (!event->multi && !error && same_again(r, data)) {
+    if (!event->multi && !error) p->piece = same_again(r, data);
+    if (p->piece.ptr) {
         r->deltas++;
-        p->piece = differing(r, data);
         if (r->like_hole) p->hole = str_n(data.ptr + data.len - r->like_hole, r->like_hole_len);
         return true;
     }
@@ -433,7 +431,7 @@ static unsigned feed_whole(struct relay *r, struct str in, bool last, struct str
 unsigned relay_feed(struct relay *r, struct str in, bool last, struct str out[RELAY_SLICES])
 {
     unsigned n = 0;
-    r->error_message = (struct json_span){.type = JSON_NONE};
+    r->error_message.type = JSON_NONE;
     if (r->translator) buf_clear(&r->translator->out);
     if (!r->is_stream) {
         n = feed_whole(r, in, last, out);
