@@ -188,8 +188,8 @@ static enum step show_response(struct exchange *x)
     static const struct str tail = STR_INIT("/input_items");
     struct str id = x->match.arg;
     bool items = str_ends(id, tail), deletes = x->call->head->method == METHOD_DELETE;
+    if (deletes) return items ? refuse_unknown(x, id) : delete_response(x, id);
     if (items) id = str_sub(id, 0, id.len - tail.len);
-    if (deletes && !items) return delete_response(x, id);
     if (str_eq(parameter(x, STR("stream")), STR("true")))
         return refuse_query(x, "stream", "is not served: a response that is kept is whole.");
     struct archived *r = history_find(x, id);

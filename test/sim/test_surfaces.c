@@ -592,6 +592,8 @@ static void responses_are_kept_continued_and_deleted(void **state)
     (void)snprintf(text, sizeof text, "/v1/responses/%s/input_items", id);
     c = get(g, "GET", text);
     assert_true(holds(answer_of(c, 200), "first"));
+    c = get(g, "DELETE", text); /* only the whole response can be */
+    (void)answer_of(c, 404);
 
     (void)snprintf(text, sizeof text,
                    "{\"model\":\"m\",\"input\":\"second\",\"previous_response_id\":\"%s\"}", id);
@@ -607,7 +609,7 @@ static void responses_are_kept_continued_and_deleted(void **state)
     assert_true(holds(answer_of(c, 200), "\"deleted\":true"));
     c = get(g, "GET", text);
     assert_true(holds(answer_of(c, 404), "response_not_found"));
-    gateway_free(g, 6);
+    gateway_free(g, 7);
 }
 
 static void what_shall_not_be_kept_is_not(void **state)
