@@ -41,6 +41,18 @@ static struct arena_block *block_new(size_t size, bool must)
     return block;
 }
 
+/* What an allocation takes of its block. */
+static size_t rounded(size_t size)
+{
+    return ONE_MALLOC_EACH ? size : ARENA_ROUND(size);
+}
+
+/* Whether the cap allows so much besides what is used. */
+static bool is_within(const struct arena *a, size_t used, size_t size)
+{
+    return size <= a->cap && used <= a->cap - size;
+}
+
 static void run_cleanups(struct arena *a)
 {
     while (a->cleanups) {
@@ -83,11 +95,11 @@ void *arena__take_more(struct arena *a, size_t size, bool must)
 {
     size_t used = arena_used(a);
     size_t room = ONE_MALLOC_EACH ? size : ARENA_ROUND(MAX(size, a->block_size));
-    if (!must && (size > a->cap || used > a->cap - size)) return NULL;
+    if (!must && !is_within(a, used, size)) return NULL;
     struct arena_block *block = block_new(room, must);
     if (!block) return NULL;
     block->next = a->current;
-    block->used = ONE_MALLOC_EACH ? size : ARENA_ROUND(size);
+    block->used = rounded(size);
     a->current = block;
     a->before = used;
     if (!a->first) a->first = block;
@@ -102,6 +114,35 @@ void *arena_alloc(struct arena *a, size_t size)
 void *arena_zalloc(struct arena *a, size_t size)
 {
     return memset(arena_alloc(a, size), 0, size);
+}
+
+/* Makes the current block as large as its only allocation shall be: with much in it, that costs no
+ * copy mostly. */
+static void *grow_block(struct arena *a, size_t size)
+{
+    bool first = a->first == a->current;
+    if (!is_within(a, a->before, size)) return NULL;
+    struct arena_block *block =
+        mem_try_grow(a->current, 1, sizeof(struct arena_block) + rounded(size));
+    if (!block) return NULL;
+    block->size = block->used = rounded(size);
+    a->current = block;
+    if (first) a->first = block;
+    return block->data;
+}
+
+void *arena_try_grow(struct arena *a, void *ptr, size_t old_size, size_t size)
+{
+    struct arena_block *block = a->current;
+    size_t at = block ? block->used - MIN(rounded(old_size), block->used) : 0;
+    bool last = block && ptr == block->data + at;
+    if (last && rounded(size) <= block->size - at) {
+        block->used = at + rounded(size);
+        return ptr;
+    }
+    if (last && at == 0) return grow_block(a, size);
+    void *moved = arena_try(a, size);
+    return moved && old_size ? memcpy(moved, ptr, MIN(old_size, size)) : moved;
 }
 
 void *arena_try_zero(struct arena *a, size_t size)

@@ -51,6 +51,10 @@ struct str arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3)
  * or a string without a pointer, beyond the cap or out of memory. */
 MUST_CHECK static inline void *arena_try(struct arena *a, size_t size);
 MUST_CHECK void *arena_try_zero(struct arena *a, size_t size);
+
+/* What `ptr` has, in more room: where it stands, if it is the last that was handed out. NULL: it is
+ * as it was. */
+MUST_CHECK void *arena_try_grow(struct arena *a, void *ptr, size_t old_size, size_t size);
 MUST_CHECK struct str arena_try_dup(struct arena *a, struct str s);
 MUST_CHECK struct str arena_try_cat(struct arena *a, struct str first, struct str second);
 

@@ -68,6 +68,7 @@ int translate_request(struct translation *t, struct str model, struct str body, 
         if (err || !steps[i]) continue;
         err = rewrite(t, steps[i], model, &scratch, text, &made[i], why);
         text = buf_str(&made[i]);
+        arena_reset(&scratch);
     }
     if (!err) {
         *out = arena_try_dup(t->arena, text);

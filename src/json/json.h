@@ -41,7 +41,7 @@ struct json_error {
  * (beyond the arena's cap); then *error (may be NULL) says where.
  *
  * The document is made on `arena`, its strings unescaped: 4 bytes per byte of a usual text, up to
- * 32 for one of many tiny values. Numbers beyond the range of 64 bits are kept; json_to_i64
+ * 13 for one of many tiny values. Numbers beyond the range of 64 bits are kept; json_to_i64
  * refuses them, json_to_double only when they are not finite. */
 MUST_CHECK int json_parse(struct arena *arena, struct str text, const struct json **out,
                           struct json_error *error);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* yyjson builds the values; what it leaves open (depth, exact reasons) is
  * decided by our own scan before. */
-#include <string.h>
 #include <yyjson.h>
 
 #include "base/err.h"
@@ -15,10 +14,7 @@ static void *on_malloc(void *ctx, size_t size)
 
 static void *on_realloc(void *ctx, void *ptr, size_t old_size, size_t size)
 {
-    if (size <= old_size) return ptr;
-    void *grown = arena_try(ctx, size);
-    if (grown && ptr) memcpy(grown, ptr, old_size);
-    return grown;
+    return size <= old_size ? ptr : arena_try_grow(ctx, ptr, old_size, size);
 }
 
 static void on_free(void *ctx UNUSED, void *ptr UNUSED)

@@ -56,6 +56,35 @@ static void the_cap_counts_for_try_only(void **state)
     arena_fini(&zeroed);
 }
 
+static void what_was_handed_out_grows(void **state)
+{
+    (void)state;
+    struct arena a;
+    arena_init(&a, 100000, 64);
+    char *one = arena_try_grow(&a, NULL, 0, 10);
+    memcpy(one, "0123456789", 10);
+    for (size_t size = 10; size < 50000; size *= 2) { /* alone: nothing is lost behind it */
+        one = arena_try_grow(&a, one, size, 2 * size);
+        assert_non_null(one);
+        assert_true(arena_used(&a) < 2 * size + ARENA_ALIGN);
+        one[2 * size - 1] = 'x';
+    }
+    assert_memory_equal(one, "0123456789", 10);
+    assert_int_equal((uintptr_t)one % ARENA_ALIGN, 0);
+    assert_null(arena_try_grow(&a, one, 81920, 100001));
+    char *two = arena_try(&a, 1000);
+    two[999] = 'y';
+    char *moved = arena_try_grow(&a, one, 10, 20); /* behind another it moves */
+    assert_true(moved != one && moved != two);
+    assert_memory_equal(moved, "0123456789", 10);
+    assert_int_equal(two[999], 'y');
+    assert_null(arena_try_grow(&a, two, 1000, 90000));
+    arena_reset(&a);
+    assert_int_equal(arena_used(&a), 0);
+    assert_non_null(arena_try(&a, 90000));
+    arena_fini(&a);
+}
+
 static void copies_have_terminators(void **state)
 {
     (void)state;
@@ -208,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(allocations_are_aligned_and_apart),
         cmocka_unit_test(the_cap_counts_for_try_only),
+        cmocka_unit_test(what_was_handed_out_grows),
         cmocka_unit_test(copies_have_terminators),
         cmocka_unit_test(cleanups_run_backwards_once),
         cmocka_unit_test(appending_and_consuming),

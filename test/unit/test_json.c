@@ -279,7 +279,7 @@ static void memory_is_capped(void **state)
         }
         arena_fini(&arena);
     }
-    assert_true(enough <= 32 * dense.len);
+    assert_true(enough <= 13 * dense.len);
     free(text);
 }
 
