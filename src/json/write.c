@@ -138,7 +138,7 @@ void json_write_u64(struct json_writer *w, uint64_t v)
     put_value(w, str_n(p, (size_t)(end - p)));
 }
 
-static void put_number(struct json_writer *w, const yyjson_val *val)
+static void put_real(struct json_writer *w, const yyjson_val *val)
 {
     _Alignas(16) char room[512];
     yyjson_alc alc;
@@ -150,6 +150,20 @@ static void put_number(struct json_writer *w, const yyjson_val *val)
     put_value(w, str_n(text, len));
 }
 
+/* A number beyond the range of 64 bits is as it was written. */
+static void put_number(struct json_writer *w, const yyjson_val *val)
+{
+    yyjson_val *v = (yyjson_val *)(uintptr_t)val;
+    if (unsafe_yyjson_is_uint(v))
+        json_write_u64(w, unsafe_yyjson_get_uint(v));
+    else if (unsafe_yyjson_is_sint(v))
+        json_write_i64(w, unsafe_yyjson_get_sint(v));
+    else if (unsafe_yyjson_is_raw(v))
+        put_value(w, str_n(v->uni.str, unsafe_yyjson_get_len(v)));
+    else
+        put_real(w, v);
+}
+
 void json_write_double(struct json_writer *w, double v)
 {
     yyjson_val val = {0};
@@ -158,7 +172,7 @@ void json_write_double(struct json_writer *w, double v)
         return;
     }
     unsafe_yyjson_set_real(&val, v);
-    put_number(w, &val);
+    put_real(w, &val);
 }
 
 static void put_members(struct json_writer *w, const struct json *object)
@@ -199,13 +213,7 @@ void json_write_json(struct json_writer *w, const struct json *v)
         (void)json_to_str(v, &text);
         json_write_str(w, text);
         break;
-    case JSON_NUMBER:
-        /* A number beyond the range of 64 bits is as it was written. */
-        if (unsafe_yyjson_is_raw((void *)(uintptr_t)val))
-            put_value(w, str_n(val->uni.str, unsafe_yyjson_get_len((void *)(uintptr_t)val)));
-        else
-            put_number(w, val);
-        break;
+    case JSON_NUMBER: put_number(w, val); break;
     case JSON_ARRAY: put_items(w, v); break;
     case JSON_OBJECT: put_members(w, v); break;
     }
