@@ -65,8 +65,15 @@ static void check_endpoint_name(struct checker *c, struct conf_endpoint *e, stru
                       QUOTE(c, e->name));
 }
 
+static bool is_key_header(struct str name)
+{
+    return str_eq_nocase(name, STR("authorization")) || str_eq_nocase(name, STR("x-api-key")) ||
+           str_eq_nocase(name, STR("api-key"));
+}
+
 /* A field's name, which is none of those that the gateway writes itself. */
-static void check_header(struct checker *c, const struct conf_pair *h, struct str setting)
+static void check_header(struct checker *c, const struct conf_endpoint *e,
+                         const struct conf_pair *h, struct str setting)
 {
     static const char *const ours[] = {"host",         "content-length",  "transfer-encoding",
                                        "connection",   "expect",          "upgrade",
@@ -84,6 +91,9 @@ static void check_header(struct checker *c, const struct conf_pair *h, struct st
     for (size_t i = 0; i < ARRAY_LEN(ours); i++)
         if (str_eq_nocase(h->name, str_of(ours[i])))
             conf__finding(c->load, setting, "%s is written by Hostler itself", QUOTE(c, h->name));
+    if (e->key.len && is_key_header(h->name))
+        conf__finding(c->load, setting, "%s would stand beside what `key` sends: leave one out",
+                      QUOTE(c, h->name));
 }
 
 static void check_endpoint(struct checker *c, const struct conf_model *m, size_t i, size_t j)
@@ -95,7 +105,7 @@ static void check_endpoint(struct checker *c, const struct conf_model *m, size_t
     if (check__has_blank(e->key))
         conf__finding(c->load, AT(c, "%" STR_FMT ".key", STR_ARG(at)), "a key has no blanks in it");
     for (size_t k = 0; k < e->header_count; k++)
-        check_header(c, &e->headers[k], AT(c, "%" STR_FMT ".headers", STR_ARG(at)));
+        check_header(c, e, &e->headers[k], AT(c, "%" STR_FMT ".headers", STR_ARG(at)));
 }
 
 /* engine */

@@ -9,6 +9,7 @@
 #include "desk/desk.h"
 #include "dialect/ollama/purpose.h"
 #include "dialect/peek.h"
+#include "dialect/runtime.h"
 
 /* --- what is told of a model --- */
 
@@ -45,13 +46,23 @@ static void write_details(struct json_writer *w, const struct model_card *card)
     json_write_object_end(w);
 }
 
+/* Our own engine, which says itself what it can. */
+static bool is_ours(const struct service *s)
+{
+    bool ours = s->endpoint_count > 0;
+    for (size_t i = 0; i < s->endpoint_count; i++)
+        ours = ours && endpoint_kind(&s->endpoints[i]) == &runtime_engine;
+    return ours;
+}
+
 /* That a chat's model can call tools is taken for granted where nobody says what it can, since
  * clients do not offer it any otherwise. */
 static void write_capabilities(struct json_writer *w, const struct service *s,
                                const struct model_card *card)
 {
     uint32_t set = card->capabilities;
-    if (!s->card.capabilities && (set & CARD_BIT(COMPLETION))) set |= CARD_BIT(TOOLS);
+    if (!s->card.capabilities && (set & CARD_BIT(COMPLETION)) && !is_ours(s))
+        set |= CARD_BIT(TOOLS);
     json_write_key(w, "capabilities");
     card_write_capabilities(w, set);
 }
@@ -106,10 +117,10 @@ static enum step list_models(struct exchange *x)
     return end_list(x, &p);
 }
 
-static bool is_up(const struct service *s)
+static bool is_up(const struct service *s, uint64_t now_us)
 {
     for (size_t i = 0; i < s->endpoint_count; i++)
-        if (endpoint_phase(s->endpoints[i].state) == ENDPOINT_UP) return true;
+        if (endpoint_usable(s->endpoints[i].state, now_us)) return true;
     return false;
 }
 
@@ -123,7 +134,7 @@ static enum step list_running(struct exchange *x)
     struct desk_page p;
     begin_list(&p);
     for (size_t i = 0; i < count; i++) {
-        if (!exchange_may_use(x, &services[i]) || !is_up(&services[i])) continue;
+        if (!exchange_may_use(x, &services[i]) || !is_up(&services[i], exchange_now(x))) continue;
         struct model_card card = service_card(&services[i]);
         begin_model(&p.w, services[i].name, &card);
         json_write_str_member(&p.w, "expires_at", STAYS);

@@ -46,6 +46,8 @@ static const struct runtime_kind kinds[] = {
     /* whoever speaks OpenAI's dialect; what most such servers have besides is passed on, and its
      * absence is theirs to tell */
     {STR_INIT("openai"), OPENAI | HAS(RERANK) | HAS(TEMPLATE)},
+    {STR_INIT("hostler"), OPENAI | HAS(RERANK) | HAS(TEMPLATE) | HAS(RESPONSES) | HAS(MESSAGES) | OLLAMA |
+                          HAS(COUNT_CHAT) | HAS(COUNT_RESPONSES) | HAS(COUNT_MESSAGES)},
     {STR_INIT("vllm"), OPENAI | HAS(RERANK) | HAS(RESPONSES) | HAS(MESSAGES) | HAS(COUNT_TOKENIZE), .functions_only = true},
     {STR_INIT("sglang"), OPENAI | HAS(RERANK) | HAS(RESPONSES) | HAS(MESSAGES), .functions_only = true},
     {STR_INIT("llama-server"), OPENAI | HAS(RERANK) | HAS(TEMPLATE) | HAS(RESPONSES) | HAS(MESSAGES) |

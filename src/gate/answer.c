@@ -132,8 +132,7 @@ static struct forward_made made_of(const struct attempt *a, uint64_t length)
 static int begin_head(struct attempt *a, uint64_t length)
 {
     struct forward_made made;
-    if (!a->conversion)
-        return forward_response_head(a->x, a->fetch.head, attempt_streams(a), NULL);
+    if (!a->conversion) return forward_response_head(a->x, a->fetch.head, attempt_streams(a), NULL);
     made = made_of(a, length);
     return forward_response_head(a->x, a->fetch.head, attempt_streams(a), &made);
 }

@@ -151,6 +151,7 @@ void history_keep(struct history *h, struct attempt *a)
     buf_init(&response, ANSWER_HELD_MAX);
     buf_init(&input, exchange_settings(x)->server.body_max * 2);
     struct str text = response_of(a, &response);
+    plain.id = str_skip(member(text, STR("id")), sizeof "resp_" - 1); /* for those of its items */
     if (text.len && responses_write_input(t, x->call->body, &input) == 0)
         keep(h, x, text, buf_str(&input));
     buf_fini(&response);

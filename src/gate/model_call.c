@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "dialect/runtime.h"
 #include "dialect/surface.h"
 #include "gate/answer.h"
 #include "gate/history.h"
@@ -87,8 +88,35 @@ static enum step not_served(struct model_call *m)
         0);
 }
 
+/* What a request goes on from is not here, and no runtime of the model would know it: its answer
+ * would be one without what was said. */
+static bool has_lost_history(const struct model_call *m)
+{
+    const struct history *h = m->attempt.history;
+    const struct service *s = m->admission.service;
+    bool lost = h && h->wants.previous.len && !h->previous;
+    for (size_t i = 0; lost && i < s->endpoint_count; i++)
+        lost = !endpoint_kind(&s->endpoints[i])->keeps_responses;
+    return lost;
+}
+
+static enum step refuse_history(struct model_call *m)
+{
+    return exchange_refuse(
+        m->x, OUTCOME_BAD_REQUEST,
+        &(struct refusal){.status = 400,
+                          .message =
+                              arena_say(m->x->call->arena,
+                                        "Previous response with id '%" STR_FMT "' not found.",
+                                        STR_ARG(m->attempt.history->wants.previous)),
+                          .param = "previous_response_id",
+                          .code = "previous_response_not_found"},
+        0);
+}
+
 static enum step step_admit(struct model_call *m)
 {
+    if (has_lost_history(m)) return refuse_history(m);
     if (!admit_served(m->admission.service, m->admission.surfaces)) return not_served(m);
     uint64_t retry_after_us = 0, now = exchange_now(m->x);
     int got = admit_try(&m->admission, &m->x->lane->rng, now, &m->attempt.grant, &retry_after_us);
@@ -140,7 +168,8 @@ static enum step step_queue(struct model_call *m)
             .message = arena_say(
                 m->x->call->arena,
                 "The request waited %llu s for a free endpoint of the model '%" STR_FMT "'.",
-                (unsigned long long)((now - m->queued_us + USEC_PER_SEC - 1) / USEC_PER_SEC),
+                (unsigned long long)(MAX((now - m->queued_us + USEC_PER_SEC / 2) / USEC_PER_SEC,
+                                         (uint64_t)1)),
                 STR_ARG(m->x->asked->name)),
             .code = "queue_timeout"},
         1 * USEC_PER_SEC);
@@ -229,7 +258,7 @@ static uint64_t alive_due(const struct model_call *m)
     return (m->alive_us ? m->alive_us : m->x->body_us) + PING_US;
 }
 
-RARE static void ping(struct model_call *m)
+RARE static void tell_alive(struct model_call *m)
 {
     struct exchange *x = m->x;
     m->alive_us = exchange_now(x);
@@ -240,7 +269,7 @@ RARE static void ping(struct model_call *m)
 static void keep_alive(struct model_call *m)
 {
     uint64_t due = alive_due(m);
-    if (due && exchange_now(m->x) >= due) ping(m);
+    if (due && exchange_now(m->x) >= due) tell_alive(m);
 }
 
 static enum step on_step(struct exchange *x)

@@ -42,7 +42,15 @@ void relay_translate(struct relay *r, struct translator *tr)
 /* A token is about a delta, and about four bytes of a prompt. */
 static struct usage estimated(const struct relay *r, size_t request_bytes)
 {
-    if (r->usage.known || r->deltas == 0) return r->usage;
+    /* Some tell what they have counted before they have: of a stream that broke that is nothing. */
+    bool counted = r->usage.known && (r->usage.completion >= r->deltas || !relay_cut(r));
+    if (counted || r->deltas == 0) return r->usage;
+    if (r->usage.known) {
+        struct usage usage = r->usage;
+        usage.completion = r->deltas;
+        usage.estimated = true;
+        return usage;
+    }
     return (struct usage){
         .prompt = request_bytes / 4, .completion = r->deltas, .known = true, .estimated = true};
 }

@@ -198,6 +198,7 @@ struct str http_reason(int status)
         {417, STR_INIT("Expectation Failed")},
         {421, STR_INIT("Misdirected Request")},
         {422, STR_INIT("Unprocessable Content")},
+        {426, STR_INIT("Upgrade Required")},
         {429, STR_INIT("Too Many Requests")},
         {431, STR_INIT("Request Header Fields Too Large")},
         {499, STR_INIT("Client Closed Request")},

@@ -28,7 +28,7 @@ struct signs {
 /* A row reads best as a line. */
 /* clang-format off */
 static const struct signs table[] = {
-    {.kind = STR_INIT("engine"), .owner = STR_INIT("hostler")},
+    {.kind = STR_INIT("hostler"), .owner = STR_INIT("hostler"), .page = SIGN_OLLAMA_VERSION, .member = STR_INIT("hostler")},
     {.kind = STR_INIT("llama-server"), .server = STR_INIT("llama.cpp"), .owner = STR_INIT("llamacpp"),
      .page = SIGN_PROPS, .member = STR_INIT("default_generation_settings")},
     {.kind = STR_INIT("sglang"), .owner = STR_INIT("sglang"), .page = SIGN_MODEL_INFO, .member = STR_INIT("model_path")},

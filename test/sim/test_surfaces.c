@@ -689,6 +689,47 @@ static void a_route_that_is_not_there_is_translated(void **state)
     gateway_free(g, 3);
 }
 
+/* Who goes on from what nobody knows is told so, and does not get an answer to half of it. */
+static void a_history_that_is_lost_is_told(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"openai", "ollama", "azure"};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        char models[300];
+        (void)snprintf(models, sizeof models, KIND("%s"), kinds[i]);
+        struct gateway *g = gateway_new(models);
+        struct sim_peer *c =
+            ask(g, "/v1/responses",
+                "{\"model\":\"m\",\"input\":\"x\",\"previous_response_id\":\"resp_0\"}");
+        if (i == 2) { /* it may be one of Azure's */
+            up_json(up_of(g, 0), 200, "", "{\"id\":\"resp_1\",\"output\":[]}");
+            (void)answer_of(c, 200);
+        } else {
+            assert_true(holds(answer_of(c, 400), "previous_response_not_found"));
+        }
+        gateway_free(g, 1);
+    }
+}
+
+/* What came of a stream that broke is counted, though its runtime had told of nothing yet. */
+static void what_came_of_a_broken_stream_is_counted(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(KIND("vllm"));
+    struct sim_peer *c = ask(g, "/v1/messages", ASK_MESSAGE(",\"stream\":true"));
+    sim_send_text(up_of(g, 0), SSE_HEAD);
+    up_chunk(up_of(g, 0), MESSAGE_START MESSAGE_TEXT);
+    up_chunk(
+        up_of(g, 0),
+        "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"you\"}}\n\n");
+    sim_fin(up_of(g, 0));
+    sim_run(g->sim);
+    (void)answer_of(c, 200);
+    assert_int_equal(prompt_tokens(g), 15);
+    assert_int_equal(metric_read(&service_stats(service_of(g), 0)->tokens_completion), 2);
+    gateway_free(g, 1);
+}
+
 /* What a runtime computes in the background is asked for, cancelled and deleted there, at the very
  * endpoint; nobody else can. */
 static void what_a_runtime_keeps_is_asked_there(void **state)
@@ -777,6 +818,8 @@ int main(void)
         cmocka_unit_test(responses_are_kept_continued_and_deleted),
         cmocka_unit_test(what_shall_not_be_kept_is_not),
         cmocka_unit_test(native_responses_are_kept_too),
+        cmocka_unit_test(a_history_that_is_lost_is_told),
+        cmocka_unit_test(what_came_of_a_broken_stream_is_counted),
         cmocka_unit_test(a_route_that_is_not_there_is_translated),
         cmocka_unit_test(what_a_runtime_keeps_is_asked_there),
         cmocka_unit_test(a_websocket_is_refused_so_that_clients_fall_back),
