@@ -207,6 +207,16 @@ static void put_escape(struct log_line *l, uint32_t code)
     put_text(l, letter ? letter : text);
 }
 
+/* A bit for each of eight bytes: it cannot stand as it is, or stands behind one that cannot. */
+static inline uint64_t special_of_8(const unsigned char *p)
+{
+    uint64_t ones = UINT64_MAX / 255, v;
+    memcpy(&v, p, 8);
+    uint64_t hit =
+        v | (v + ones) | (v - ones * ' ') | ((v ^ ones * '"') - ones) | ((v ^ ones * '\\') - ones);
+    return hit & ones * 0x80;
+}
+
 /* How many bytes may stand as they are. */
 static inline size_t plain_run(const unsigned char *p, const unsigned char *end)
 {
@@ -217,6 +227,8 @@ static inline size_t plain_run(const unsigned char *p, const unsigned char *end)
         ['!'] = true,
     };
     const unsigned char *start = p;
+    while (end - p >= 8 && !special_of_8(p))
+        p += 8;
     while (p < end && plain[*p])
         p++;
     return (size_t)(p - start);

@@ -185,6 +185,27 @@ static void values_are_escaped(void **state)
     }
 }
 
+/* Whatever stands beside it. */
+static void each_byte_is_escaped_or_not_at_any_place(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned c = 1; c < 0x80; c++) {
+        for (size_t place = 0; place < 19; place++) {
+            char text[20] = "nineteen characters";
+            struct log_line l;
+            text[place] = (char)c;
+            log_begin(&l, LOG_INFO, "x");
+            log_cstr(&l, "text", text);
+            log_end(&l);
+            struct str line = one_line(f), told = json_str_or(parse_line(f, line), "text", STR(""));
+            if (!str_eq(told, str_of(text))) fail_msg("byte %u at %zu", c, place);
+            for (size_t k = 0; k < line.len; k++)
+                if (line.ptr[k] < 0x20 || line.ptr[k] == 0x7f) fail_msg("byte %u at %zu", c, place);
+            buf_clear(&f->got);
+        }
+    }
+}
+
 static void long_values_are_cut_between_characters(void **state)
 {
     struct fixture *f = *state;
@@ -481,6 +502,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(json_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(text_lines, setup, teardown),
         cmocka_unit_test_setup_teardown(values_are_escaped, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_byte_is_escaped_or_not_at_any_place, setup, teardown),
         cmocka_unit_test_setup_teardown(long_values_are_cut_between_characters, setup, teardown),
         cmocka_unit_test_setup_teardown(long_lines_are_cut_between_fields, setup, teardown),
         cmocka_unit_test_setup_teardown(levels, setup, teardown),
