@@ -22,16 +22,17 @@ const char *outcome_name(enum outcome o)
     return outcome_names[o];
 }
 
+static void put_hexadecimal(char at[16], uint64_t word)
+{
+    for (unsigned i = 16; i-- > 0; word >>= 4)
+        at[i] = "0123456789abcdef"[word & 15];
+}
+
 void lane_new_id(struct lane *l, char id[REQUEST_ID_MAX + 1])
 {
-    static const char digits[] = "0123456789abcdef";
-    uint64_t words[2] = {l->id_seed, ++l->last_id ^ rng_next(&l->rng)};
     memcpy(id, "req_", 4);
-    for (unsigned i = 0; i < 16; i++) {
-        unsigned byte = (unsigned)(words[i / 8] >> (56 - 8 * (i % 8))) & 0xff;
-        id[4 + 2 * i] = digits[byte >> 4];
-        id[5 + 2 * i] = digits[byte & 15];
-    }
+    put_hexadecimal(id + 4, l->id_seed);
+    put_hexadecimal(id + 20, ++l->last_id ^ rng_next(&l->rng));
     id[36] = '\0';
 }
 
