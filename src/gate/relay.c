@@ -15,9 +15,7 @@ void relay_init(struct relay *r, const struct answer_reader *reader, bool is_str
     sse_init(&r->sse, RELAY_EVENT_MAX);
     r->sse.lines = reader->lines;
     buf_init(&r->like, RELAY_LIKE_MAX);
-    buf_init(&r->joined, RELAY_EVENT_MAX);
     buf_init(&r->made, RELAY_EVENT_MAX + 16);
-    buf_init(&r->whole, ANSWER_HELD_MAX);
     buf_init(&r->kept, ANSWER_HELD_MAX);
     json_find_init(&r->find, reader->usage_member, RELAY_USAGE_MAX);
 }
@@ -26,9 +24,7 @@ void relay_fini(struct relay *r)
 {
     sse_fini(&r->sse);
     buf_fini(&r->like);
-    buf_fini(&r->joined);
     buf_fini(&r->made);
-    buf_fini(&r->whole);
     buf_fini(&r->kept);
     json_find_fini(&r->find);
 }
@@ -140,8 +136,8 @@ static bool is_end_mark(const struct relay *r, struct str data)
 
 RARE static struct str join(struct relay *r, const struct sse_event *event)
 {
-    buf_clear(&r->joined);
-    return sse_join(event, &r->joined) ? STR_NULL : buf_str(&r->joined);
+    buf_clear(&r->made);
+    return sse_join(event, &r->made) ? STR_NULL : buf_str(&r->made);
 }
 
 /* The data of an event; one of several lines is put together. ptr NULL: it has none, or too
@@ -408,7 +404,7 @@ static struct str whole_usage(struct relay *r)
 {
     struct json_span usage[1];
     if (!r->translator) return json_find_value(&r->find);
-    bool there = json_scan(buf_str(&r->whole), &r->reader->usage_member, 1, usage, NULL) == 0 &&
+    bool there = json_scan(buf_str(&r->kept), &r->reader->usage_member, 1, usage, NULL) == 0 &&
                  usage[0].type == JSON_OBJECT;
     return there ? usage[0].raw : STR("");
 }
@@ -418,7 +414,7 @@ static void end_whole(struct relay *r)
     struct str usage = whole_usage(r);
     if (usage.len) r->reader->read_usage(usage, &r->usage);
     if (!r->translator) return;
-    int err = translator_whole(r->translator, buf_str(&r->whole));
+    int err = translator_whole(r->translator, buf_str(&r->kept));
     note(r, err ? err : translate_end(r));
     r->content = r->done = !r->alien && !r->starved;
 }
@@ -427,7 +423,7 @@ static void end_whole(struct relay *r)
 static unsigned feed_whole(struct relay *r, struct str in, bool last, struct str out[RELAY_SLICES])
 {
     if (r->translator)
-        note(r, buf_append(&r->whole, in));
+        note(r, buf_append(&r->kept, in));
     else if (in.len)
         json_find_feed(&r->find, in);
     if (r->keeps) keep(r, in);
