@@ -93,6 +93,9 @@ static void adjust_flow(struct attempt *a)
 /* The bytes have ended and the answer has not, or we cannot go on with it. */
 static enum step broke_off(struct attempt *a)
 {
+    if (a->relay.oversized)
+        return answer_break(a, VERDICT_CUT, OUTCOME_UPSTREAM_BROKEN,
+                            "answered more than can be translated");
     if (a->relay.alien)
         return answer_break(a, VERDICT_CUT, OUTCOME_UPSTREAM_BROKEN,
                             "sent what is not of its dialect in the middle of the answer");

@@ -91,6 +91,8 @@ static enum step failing_answer(struct model_call *m, enum verdict verdict)
 /* What came is no answer of the dialect in which the endpoint was asked. */
 static enum step refuse_alien(struct model_call *m)
 {
+    if (m->attempt.relay.oversized)
+        return model_call__fail(m, VERDICT_UNREADABLE, "answered more than can be translated");
     const struct http_head *head = m->attempt.fetch.head;
     struct str type = str_sub(http_head_get(head, HDR_CONTENT_TYPE), 0, 100);
     struct str what = arena_say(

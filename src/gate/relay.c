@@ -33,6 +33,9 @@ void relay_translate(struct relay *r, struct translator *tr)
 {
     r->translator = tr;
     r->strip_usage = false;
+    sse_init(&r->sse, RELAY_TRANSLATED_MAX);
+    r->sse.lines = r->reader->lines;
+    buf_init(&r->joined, RELAY_TRANSLATED_MAX);
 }
 
 /* A token is about a delta, and about four bytes of a prompt. */
@@ -210,6 +213,7 @@ static void note(struct relay *r, int err)
 {
     if (err == -ENOMEM) r->starved = true;
     if (err == ERR_INVALID || err == ERR_TOO_LARGE) r->alien = true;
+    if (err == ERR_TOO_LARGE) r->oversized = true;
 }
 
 /* Part of what the client should have got could not be made. */
@@ -348,7 +352,7 @@ static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY
         r->starved = got == -ENOMEM;
         if (got == 0 || r->starved) break;
         if (got < 0 && r->translator) {
-            r->alien = true;
+            note(r, ERR_TOO_LARGE);
         } else if (got < 0) {
             sse_skip(&r->sse, &in, &event.raw);
             see_large(r, event.raw);

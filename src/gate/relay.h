@@ -27,8 +27,9 @@ struct relay {
     bool error;   /* an error event went through */
     bool starved; /* there was no memory for the beginning of an event: nothing more goes through */
     bool alien;   /* what came is none of the dialect, or too large to translate: the same */
-    bool data;    /* an event with data went through */
-    bool large;   /* in the middle of an event that is too large to be looked into as a whole */
+    bool oversized;   /* ... too large */
+    bool data;        /* an event with data went through */
+    bool large;       /* in the middle of an event that is too large to be looked into as a whole */
     bool large_last;  /* by its beginning it is the last one, */
     bool large_error; /* or an error */
     uint64_t events;  /* passed on */
@@ -58,7 +59,8 @@ enum {
     RELAY_SLICES = 8,
     RELAY_LIKE_MAX = 4096,
     RELAY_EVENT_MAX = 1 << 20, /* a larger event passes, and only its beginning is looked into */
-    RELAY_USAGE_MAX = 65536,   /* a larger usage object of a JSON body is not read */
+    RELAY_TRANSLATED_MAX = 8 << 20, /* the same of one that is translated; a larger one cannot be */
+    RELAY_USAGE_MAX = 65536,        /* a larger usage object of a JSON body is not read */
 };
 
 /* `reader`: of the dialect in which the runtime answers. */

@@ -9,7 +9,7 @@ void sse_init(struct sse *s, size_t event_max)
 {
     buf_init(&s->carry, event_max);
     buf_init(&s->given, event_max);
-    s->line = 0;
+    s->line = s->looked = 0;
     s->begun = s->lines = s->skipping = s->at_start = s->after_cr = false;
 }
 
@@ -41,17 +41,17 @@ static size_t line_end_length(struct str s, size_t at)
     return s.ptr[at + 1] == '\n' ? 2 : 1;
 }
 
-/* Length of the first event in s with the blank line that ends it (or, of lines, with its line end),
- * 0 when it is not whole. *line is where to look from: the start of a line; on 0 it moves to the
- * start of the unfinished line. */
-static size_t event_length(struct str s, size_t *line, bool lines)
+/* Length of the first event in `text` with the blank line that ends it (or, of lines, with its line
+ * end), 0 when it is not whole: then s->line and s->looked, which say where to go on, have moved. */
+static size_t event_length(struct sse *s, struct str text)
 {
-    while (*line < s.len) {
-        size_t end = find_line_end(s, *line);
-        size_t n = end < s.len ? line_end_length(s, end) : 0;
+    while (s->line < text.len) {
+        size_t end = find_line_end(text, MIN(MAX(s->line, s->looked), text.len));
+        size_t n = end < text.len ? line_end_length(text, end) : 0;
+        s->looked = end;
         if (n == 0) return 0;
-        if (lines || end == *line) return end + n;
-        *line = end + n;
+        if (s->lines || end == s->line) return end + n;
+        s->line = end + n;
     }
     return 0;
 }
@@ -131,7 +131,7 @@ static struct str give_carry(struct sse *s)
     s->given = s->carry;
     s->carry = given;
     buf_clear(&s->carry);
-    s->line = 0;
+    s->line = s->looked = 0;
     return buf_str(&s->given);
 }
 
@@ -140,9 +140,9 @@ int sse_next(struct sse *s, struct str *input, struct sse_event *event)
     size_t carried = buf_len(&s->carry);
     if (s->skipping) return input->len ? ERR_TOO_LARGE : 0;
     if (carried == 0) {
-        s->line = 0;
+        s->line = s->looked = 0;
         if (input->len && take_plain(s, input, event)) return SSE_EVENT;
-        size_t n = input->len ? event_length(*input, &s->line, s->lines) : 0;
+        size_t n = input->len ? event_length(s, *input) : 0;
         if (n) {
             read_fields(s, str_n(input->ptr, n), event);
             *input = str_n(input->ptr + n, input->len - n);
@@ -155,7 +155,7 @@ int sse_next(struct sse *s, struct str *input, struct sse_event *event)
     size_t add = MIN(input->len, s->carry.max - carried);
     int err = buf_append(&s->carry, str_n(input->ptr, add));
     if (err) return err;
-    size_t n = event_length(buf_str(&s->carry), &s->line, s->lines);
+    size_t n = event_length(s, buf_str(&s->carry));
     size_t used = n ? n - carried : add;
     *input = str_n(input->ptr + used, input->len - used);
     if (n == 0) return input->len ? ERR_TOO_LARGE : 0;
@@ -205,7 +205,7 @@ int sse_finish(struct sse *s, struct sse_event *event)
     bool ended = s->lines || str_ends(rest, STR("\n"));
     struct str end = ended ? STR("\n") : STR("\n\n");
     if (buf_append(&s->carry, end)) return 0;
-    s->carry.end = s->carry.start + event_length(buf_str(&s->carry), &s->line, s->lines);
+    s->carry.end = s->carry.start + event_length(s, buf_str(&s->carry));
     read_fields(s, give_carry(s), event);
     return SSE_EVENT;
 }

@@ -13,6 +13,7 @@ struct sse {
     struct buf carry;
     struct buf given; /* the last event that came in pieces */
     size_t line;      /* start of the unfinished line in carry */
+    size_t looked;    /* where its end may be at the earliest */
     bool begun;       /* the first event was given: no byte order mark any more */
     bool lines;    /* each line that is not empty is an event's data (NDJSON); set by the owner */
     bool skipping; /* sse_skip is in the middle of an event */

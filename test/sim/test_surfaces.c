@@ -8,8 +8,10 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "gate/relay.h"
 #include "gateway.h"
 
 #define KIND(name)                                                                                                  \
@@ -365,6 +367,29 @@ static void what_is_no_answer_is_told(void **state)
                 }
                 gateway_free(g, 1);
             }
+}
+
+/* A runtime may tell all of a file that it writes in one event. */
+static void large_answers_are_translated_or_said_to_be_too_large(void **state)
+{
+    (void)state;
+    static const char before[] = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"";
+    static const char behind[] = "\"}}]}\n\n" END_EVENT DONE_EVENT;
+    for (size_t size = 2 << 20; size < (16 << 20); size += 8 << 20) {
+        bool fits = size < RELAY_TRANSLATED_MAX;
+        char *text = calloc(1, size + 1);
+        memset(text, 'x', size);
+        struct gateway *g = gateway_new(ONE);
+        struct sim_peer *c = ask(g, "/v1/messages", ASK_MESSAGE(""));
+        sim_send_text(up_of(g, 0), CLOSED_HEAD("200", "text/event-stream"));
+        sim_send_text(up_of(g, 0), before);
+        sim_send_pieces(up_of(g, 0), str_n(text, size), 65536);
+        sim_send_text(up_of(g, 0), behind);
+        struct str body = answer_of(c, fits ? 200 : 502);
+        assert_true(fits ? body.len > size : holds(body, "answered more than can be translated"));
+        gateway_free(g, 1);
+        free(text);
+    }
 }
 
 /* An object where a stream was asked for, and a stream where an object was. */
@@ -808,6 +833,7 @@ int main(void)
         cmocka_unit_test(namespaces_are_translated_where_the_product_knows_none),
         cmocka_unit_test(what_is_no_answer_is_told),
         cmocka_unit_test(framings_may_differ),
+        cmocka_unit_test(large_answers_are_translated_or_said_to_be_too_large),
         cmocka_unit_test(pieces_pass_at_once_and_leaving_is_felt),
         cmocka_unit_test(who_can_say_it_is_asked),
         cmocka_unit_test(counts_are_no_streams),

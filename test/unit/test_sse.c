@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "http/sse.h"
 
@@ -208,6 +209,26 @@ static void a_large_event_is_skipped_without_losing_bytes(void **state)
     }
 }
 
+/* Each byte is looked at once, in whatever pieces it comes. */
+static void a_long_line_may_trickle_in(void **state)
+{
+    (void)state;
+    enum { LENGTH = 400000, SECONDS_MAX = 3 };
+    struct sse s;
+    struct sse_event event;
+    sse_init(&s, 2 * LENGTH);
+    uint64_t began = clock_mono_us();
+    for (size_t i = 0; i < LENGTH; i++) {
+        struct str in = STR("x");
+        assert_int_equal(sse_next(&s, &in, &event), 0);
+    }
+    struct str in = STR("\n\n");
+    assert_int_equal(sse_next(&s, &in, &event), SSE_EVENT);
+    assert_int_equal(event.raw.len, LENGTH + 2);
+    assert_in_range(clock_mono_us() - began, 0, SECONDS_MAX * USEC_PER_SEC);
+    sse_fini(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +236,7 @@ int main(void)
         cmocka_unit_test(the_last_event_needs_no_blank_line),
         cmocka_unit_test(data_of_several_lines_is_joined),
         cmocka_unit_test(a_large_event_is_skipped_without_losing_bytes),
+        cmocka_unit_test(a_long_line_may_trickle_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
