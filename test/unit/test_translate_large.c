@@ -142,9 +142,50 @@ static void test_namespace(void **state UNUSED)
     buf_fini(&body);
 }
 
+static void give(struct translate *x, struct buf *event)
+{
+    assert_int_equal(translator_event(&x->translator, STR(""), buf_str(event)), 0);
+    buf_clear(event);
+}
+
+/* Calls of Ollama's are told when they are whole, which is looked at whenever another one begins: of
+ * large arguments only where there are more of them. */
+static void test_calls(void **state UNUSED)
+{
+    enum { CALLS = 64, PIECES = 150 };
+    struct translate x;
+    struct buf event;
+    uint64_t began = clock_mono_us();
+    translate_begin(&x, SURFACE_OLLAMA_CHAT, SURFACE_CHAT, true);
+    translate_answer(&x);
+    buf_init(&event, SIZE_MAX);
+    for (unsigned i = 0; i < CALLS; i++) {
+        assert_int_equal(
+            buf_printf(&event,
+                       "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":%u,"
+                       "\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":\\\"\"}}]}}]}",
+                       i),
+            0);
+        give(&x, &event);
+        for (unsigned k = 0; i == 0 && k < PIECES; k++) {
+            append(&event, "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{"
+                           "\"arguments\":\"");
+            for (unsigned n = 0; n < MANY; n++)
+                append(&event, "xx");
+            append(&event, "\"}}]}}]}");
+            give(&x, &event);
+        }
+    }
+    print_message("calls: %llu ms\n", (unsigned long long)((clock_mono_us() - began) / 1000));
+    assert_in_range(clock_mono_us() - began, 0, SECONDS_MAX * USEC_PER_SEC);
+    buf_fini(&event);
+    translate_end(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_quick),
-                                       cmocka_unit_test(test_namespace)};
+                                       cmocka_unit_test(test_namespace),
+                                       cmocka_unit_test(test_calls)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@ struct ollama__call {
     unsigned number;
     struct str id, name;  /* escaped; on the arena */
     struct buf arguments; /* RAW_BEGIN and their text so far, escaped */
+    size_t partial;       /* so many bytes of that were not whole; 0: it was not tried */
 };
 
 #define RAW_BEGIN STR("{\"_raw\":\"")
@@ -109,12 +110,15 @@ static int write_arguments(struct ollama__call *call, bool all, struct buf *out)
     struct json_span text[1];
     struct arena scratch;
     struct str object;
+    size_t have = buf_len(&call->arguments);
+    if (!all && call->partial == have) return ERR_SYNTAX;
     int err = buf_append(&call->arguments, RAW_END);
     if (err) return err;
     struct str raw = buf_str(&call->arguments);
     arena_init(&scratch, SIZE_MAX, 4096);
     bool sound = json_scan(raw, name, 1, text, NULL) == 0;
     err = sound ? read_object(&text[0], &scratch, &object) : ERR_SYNTAX;
+    if (err == ERR_SYNTAX) call->partial = have;
     if (err == ERR_SYNTAX && all) {
         object = sound ? raw : STR("{}"); /* a runtime's escapes that are none are lost */
         err = 0;
