@@ -35,7 +35,7 @@ void relay_translate(struct relay *r, struct translator *tr)
     r->strip_usage = false;
     sse_init(&r->sse, RELAY_TRANSLATED_MAX);
     r->sse.lines = r->reader->lines;
-    buf_init(&r->joined, RELAY_TRANSLATED_MAX);
+    buf_init(&r->made, RELAY_TRANSLATED_MAX + 16);
 }
 
 /* A token is about a delta, and about four bytes of a prompt. */
