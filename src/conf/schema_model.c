@@ -22,8 +22,8 @@ static const char *const start_words[] = {
     NULL,
 };
 static const char *const runtime_words[] = {
-    "openai",     "vllm",  "sglang",  "llama-server", "ollama",    "tgi",  "trt-llm",
-    "hostler", "openrouter", "azure", "mistral", "groq",         "anthropic", "auto", NULL};
+    "openai",     "vllm",  "sglang",  "llama-server", "ollama",    "tgi",  "trt-llm", "hostler",
+    "openrouter", "azure", "mistral", "groq",         "anthropic", "auto", NULL};
 static const char *const dialect_words[] = {"chat",     "completions", "embeddings", "responses",
                                             "messages", "ollama",      "rerank",     NULL};
 static const char *const capability_words[] = {"completion", "tools",  "vision", "thinking",
