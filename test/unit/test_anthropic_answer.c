@@ -628,6 +628,30 @@ static void chats_are_translated(void **state)
     translate_end(&x);
 }
 
+/* A runtime that loses count, or tells an id again and again, makes no calls without names. */
+static void calls_begin_with_their_names(void **state)
+{
+    (void)state;
+#define PIECE(call) "{\"choices\":[{\"delta\":{\"tool_calls\":[{" call "}]}}]}"
+    static const char *const pieces[] = {
+        PIECE("\"index\":0,\"function\":{\"arguments\":\"lost\"}"),
+        PIECE("\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}"),
+        PIECE("\"index\":0,\"id\":\"d\",\"function\":{\"arguments\":\"{\"}"),
+        PIECE("\"index\":7,\"function\":{\"name\":\"\",\"arguments\":\"}\"}"),
+        PIECE("\"index\":0,\"id\":\"e\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}"),
+    };
+    struct translate x;
+    translate_begin(&x, SURFACE_MESSAGES, SURFACE_CHAT, true);
+    translate_answer(&x);
+    for (size_t i = 0; i < ARRAY_LEN(pieces); i++)
+        translate_event(&x, "", pieces[i]);
+    translate_event(&x, "", "{\"choices\":[{\"delta\":{},\"finish_reason\":\"tool_calls\"}]}");
+    assert_int_equal(translator_end(&x.translator, &(struct usage){.known = true}), 0);
+    check_frames(buf_str(&x.translator.out),
+                 "+tool_use(c,f)[{][}]-+tool_use(e,g)[{}]- tool_use().");
+    translate_end(&x);
+}
+
 /* A piece like the one before costs what it is and a frame. */
 static void pieces_pass_again(void **state)
 {
@@ -691,6 +715,7 @@ int main(void)
         cmocka_unit_test(thoughts_that_nobody_wants_are_left_out),
         cmocka_unit_test(counts_are_told),
         cmocka_unit_test(chats_are_translated),
+        cmocka_unit_test(calls_begin_with_their_names),
         cmocka_unit_test(pieces_pass_again),
         cmocka_unit_test(a_written_stream_is_read),
     };

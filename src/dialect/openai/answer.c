@@ -9,7 +9,7 @@
 #include "json/skim.h"
 #include "json/write.h"
 
-enum { CALLS_MAX = 64 };
+enum { CALLS_MAX = 64, NO_CALL };
 
 struct source {
     struct answer_source base;
@@ -98,17 +98,19 @@ static int put_content(const struct answer_sink *to, const struct json_span *con
 /* --- calls --- */
 
 /* The number of the call that an element belongs to; *begins: it is a new one. CALLS_MAX: there are
- * too many. A new id at an index that is known is a new call: some runtimes count none. */
-static unsigned call_of(struct source *s, int64_t index, struct str id, bool *begins)
+ * too many; NO_CALL: to none. A new id at an index that is known is a new call: some runtimes count
+ * none. But a call begins with its name: without one, what belongs nowhere else is of the last. */
+static unsigned call_of(struct source *s, int64_t index, struct str id, bool named, bool *begins)
 {
     uint64_t hash = id.len ? hash_fnv(id) | 1 : 0;
     *begins = false;
     for (unsigned i = s->call_count; i-- > 0;) {
         bool other = hash && s->calls[i].id && hash != s->calls[i].id;
-        if (s->calls[i].index != index || other) continue;
-        if (hash) s->calls[i].id = hash;
+        if (s->calls[i].index != index || (other && named)) continue;
+        if (hash && !other) s->calls[i].id = hash;
         return i;
     }
+    if (!named) return s->call_count ? s->call_count - 1 : NO_CALL;
     if (s->call_count == CALLS_MAX) return CALLS_MAX;
     s->calls[s->call_count].index = index;
     s->calls[s->call_count].id = hash;
@@ -137,12 +139,14 @@ static int put_function(struct source *s, int64_t index, struct str id,
     struct json_span fields[ARRAY_LEN(names)];
     bool begins;
     if (json_scan_span(function, names, ARRAY_LEN(names), fields, NULL)) return 0;
-    unsigned call = call_of(s, index, id, &begins);
+    struct str name = inside(&fields[0]);
+    unsigned call = call_of(s, index, id, name.len > 0, &begins);
+    if (call == NO_CALL) return 0;
     if (call == CALLS_MAX) return ERR_TOO_LARGE;
     int err = 0;
     if (begins)
-        err = put(to, (struct answer_event){
-                          .kind = ANSWER_CALL, .call = call, .id = id, .name = inside(&fields[0])});
+        err = put(to,
+                  (struct answer_event){.kind = ANSWER_CALL, .call = call, .id = id, .name = name});
     return err ? err : put_arguments(s, call, &fields[1], to);
 }
 
