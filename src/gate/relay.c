@@ -214,6 +214,7 @@ static void note(struct relay *r, int err)
     if (err == -ENOMEM) r->starved = true;
     if (err == ERR_INVALID || err == ERR_TOO_LARGE) r->alien = true;
     if (err == ERR_TOO_LARGE) r->oversized = true;
+    if (err) r->done = false; /* what was to be the end did not go through */
 }
 
 /* Part of what the client should have got could not be made. */

@@ -369,6 +369,25 @@ static void what_is_no_answer_is_told(void **state)
             }
 }
 
+/* What looks like the end and cannot be read is none. */
+static void an_end_that_is_none_is_an_error(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(KIND("anthropic"));
+    struct sim_peer *c =
+        ask(g, "/v1/chat/completions",
+            "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],"
+            "\"stream\":true}");
+    sim_send_text(up_of(g, 0), SSE_HEAD);
+    up_chunk(up_of(g, 0), MESSAGE_START MESSAGE_TEXT);
+    up_chunk(up_of(g, 0),
+             "data: {\"type\":\"message_delta\"}\ndata: {\"type\":\"message_stop\"}\n\n");
+    struct str body = answer_of(c, 200);
+    assert_true(holds(body, "\"content\":\"hi\"") && holds(body, "data: {\"error\":{"));
+    assert_string_equal(gateway_outcomes(g), "upstream_broken");
+    gateway_free(g, 1);
+}
+
 /* A runtime may tell all of a file that it writes in one event. */
 static void large_answers_are_translated_or_said_to_be_too_large(void **state)
 {
@@ -833,6 +852,7 @@ int main(void)
         cmocka_unit_test(namespaces_are_translated_where_the_product_knows_none),
         cmocka_unit_test(what_is_no_answer_is_told),
         cmocka_unit_test(framings_may_differ),
+        cmocka_unit_test(an_end_that_is_none_is_an_error),
         cmocka_unit_test(large_answers_are_translated_or_said_to_be_too_large),
         cmocka_unit_test(pieces_pass_at_once_and_leaving_is_felt),
         cmocka_unit_test(who_can_say_it_is_asked),
