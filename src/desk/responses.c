@@ -166,7 +166,8 @@ static enum step ask_runtime(struct exchange *x, struct archived *r)
     x->only = arena_try_dup(x->call->arena, r->endpoint);
     archived_unref(r);
     if (!x->only.ptr) return exchange_lack_memory(x);
-    if (!s || !exchange_may_use(x, s)) return refuse_unknown(x, x->match.arg);
+    if (!s || !exchange_may_use(x, s) || !service_has_endpoint(s, x->only))
+        return refuse_unknown(x, x->match.arg);
     x->ask = (struct ask){.surface = SURFACE_RESPONSES, .model = s->name};
     x->bodiless = true;
     exchange_ask(x, s);

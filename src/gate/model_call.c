@@ -227,7 +227,7 @@ static int open_history(struct model_call *m)
     int err = history_open(x, &h);
     m->attempt.history = h;
     m->attempt.keeps = h && (h->wants.store || x->ask.background);
-    if (h) m->admission.only = h->only;
+    if (h && service_has_endpoint(x->asked, h->only)) m->admission.only = h->only;
     if (x->ask.background) m->admission.surfaces = native_if_any(m);
     if (h && h->found) {
         x->past = &h->past;

@@ -75,6 +75,13 @@ static void append_reason(const struct endpoint *e, uint64_t now_us, bool first,
                       text[0] ? text : "not started");
 }
 
+bool service_has_endpoint(const struct service *s, struct str name)
+{
+    for (size_t i = 0; i < s->endpoint_count; i++)
+        if (str_eq(s->endpoints[i].name, name)) return true;
+    return false;
+}
+
 bool service_ready(const struct service *s, uint64_t now_us, struct buf *reason)
 {
     for (size_t i = 0; i < s->endpoint_count; i++) {

@@ -80,6 +80,9 @@ uint64_t service_wait_until(const struct service *s, uint64_t queued_us);
  * the smallest context and all that one of them can. (card.c) */
 struct model_card service_card(const struct service *s);
 
+/* Whether one of its endpoints has that name. */
+bool service_has_endpoint(const struct service *s, struct str name);
+
 /* Waiting requests now. */
 size_t service_waiting(const struct service *s);
 

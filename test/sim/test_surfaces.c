@@ -805,6 +805,19 @@ static void what_a_runtime_keeps_is_asked_there(void **state)
     assert_true(holds(answer_of(c, 400), "not_cancellable"));
     gateway_free(g, 6);
 
+    /* another model has no such endpoint: what it is asked to go on from, it does not know */
+    g = gateway_new(
+        "  - name: m\n    endpoints: [{ url: 'http://10.0.0.1:80/v1', name: a, kind: vllm }]\n"
+        "  - name: n\n    endpoints: [{ url: 'http://10.0.0.2:80/v1', name: b, kind: vllm }]\n");
+    c = ask(g, "/v1/responses", "{\"model\":\"m\",\"input\":\"x\",\"background\":true}");
+    up_json(up_of(g, 0), 200, "", "{\"id\":\"resp_7\",\"status\":\"queued\",\"output\":[]}");
+    (void)answer_of(c, 200);
+    c = ask(g, "/v1/responses",
+            "{\"model\":\"n\",\"input\":\"x\",\"previous_response_id\":\"resp_7\"}");
+    up_json(up_of(g, 1), 400, "", "{\"error\":{\"message\":\"no resp_7\"}}");
+    assert_true(holds(answer_of(c, 400), "no resp_7"));
+    gateway_free(g, 2);
+
     /* also where the product seems to have forgotten the route by then */
     g = gateway_new(KIND("vllm"));
     c = ask(g, "/v1/responses", "{\"model\":\"m\",\"input\":\"x\",\"background\":true}");
