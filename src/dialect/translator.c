@@ -82,12 +82,22 @@ int translate_request(struct translation *t, struct str model, struct str body, 
 
 /* --- answers --- */
 
+/* What a writer made of an event that it could not write is taken back, so that a client has whole
+ * frames. */
+static int put_own(struct translator *tr, const struct answer_event *e)
+{
+    size_t before = buf_len(&tr->out);
+    int err = tr->writer->ops->put(tr->writer, e, &tr->out);
+    if (err) tr->out.end = tr->out.start + before;
+    return err;
+}
+
 static int put(void *owner, const struct answer_event *e)
 {
     struct translator *tr = owner;
     tr->puts++;
     tr->like = *e;
-    return tr->writer->ops->put(tr->writer, e, &tr->out);
+    return put_own(tr, e);
 }
 
 static struct answer_sink sink_of(struct translator *tr)
@@ -121,25 +131,11 @@ void translator_fini(struct translator *tr)
     *tr = (struct translator){0};
 }
 
-/* After a failure nothing of what it was about is left, so that a client has whole events. */
-static int settle(struct translator *tr, size_t before, int err)
-{
-    if (err) tr->out.end = tr->out.start + before;
-    return err;
-}
-
-static int put_own(struct translator *tr, const struct answer_event *e)
-{
-    size_t before = buf_len(&tr->out);
-    return settle(tr, before, tr->writer->ops->put(tr->writer, e, &tr->out));
-}
-
 int translator_event(struct translator *tr, struct str name, struct str data)
 {
     struct answer_sink sink = sink_of(tr);
-    size_t before = buf_len(&tr->out);
     tr->puts = 0;
-    return settle(tr, before, tr->source->ops->event(tr->source, name, data, &sink));
+    return tr->source->ops->event(tr->source, name, data, &sink);
 }
 
 bool translator_is_piece(const struct translator *tr, const char *piece)
@@ -158,8 +154,7 @@ int translator_again(struct translator *tr, struct str piece)
 int translator_whole(struct translator *tr, struct str body)
 {
     struct answer_sink sink = sink_of(tr);
-    size_t before = buf_len(&tr->out);
-    return settle(tr, before, tr->source->ops->whole(tr->source, body, &sink));
+    return tr->source->ops->whole(tr->source, body, &sink);
 }
 
 int translator_end(struct translator *tr, const struct usage *usage)

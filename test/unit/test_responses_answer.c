@@ -671,6 +671,40 @@ static void responses_are_kept_as_they_ended(void **state)
     translate_end(&x);
 }
 
+/* What could not be written of an event is as if it had not come: numbers and items go on from what
+ * the client has. */
+static void a_broken_stream_has_no_gaps(void **state)
+{
+    (void)state;
+    static const struct refusal why = {.status = 502, .message = STR_INIT("broken")};
+    for (int how = 0; how < 2; how++) {
+        struct translate x;
+        struct checked c;
+        struct buf event;
+        begin(&x, true, "");
+        buf_init(&event, 1 << 24);
+        translate_event(&x, "", "{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}");
+        if (how == 0) { /* a text that is too large, of another kind than the one before */
+            assert_int_equal(buf_append(&event, STR("{\"choices\":[{\"delta\":{\"refusal\":\"")),
+                             0);
+            for (unsigned i = 0; i < (9 << 20) / 16; i++)
+                assert_int_equal(buf_append(&event, STR("0123456789abcdef")), 0);
+            assert_int_equal(buf_append(&event, STR("\"}}]}")), 0);
+        } else { /* a call that is not there */
+            assert_int_equal(
+                buf_append(&event, STR("{\"choices\":[{\"delta\":{\"refusal\":\"b\"}},1]}")), 0);
+        }
+        assert_true(translator_event(&x.translator, STR(""), buf_str(&event)) < 0);
+        assert_int_equal(translator_fail(&x.translator, &why), 0);
+        check(&c, &x);
+        assert_true(strstr(c.kinds, "failed\n") != NULL);
+        assert_int_equal(c.begun, how + 1);
+        buf_fini(&event);
+        arena_fini(&c.arena);
+        translate_end(&x);
+    }
+}
+
 static void inputs_are_kept_as_items(void **state)
 {
     (void)state;
@@ -801,6 +835,7 @@ int main(void)
         cmocka_unit_test(too_much_is_refused),
         cmocka_unit_test(a_short_stream_needs_little),
         cmocka_unit_test(responses_are_kept_as_they_ended),
+        cmocka_unit_test(a_broken_stream_has_no_gaps),
         cmocka_unit_test(inputs_are_kept_as_items),
         cmocka_unit_test(requests_go_on_from_responses),
         cmocka_unit_test(what_a_request_wants_is_read),

@@ -456,9 +456,8 @@ static int put_error(struct writer *a, const struct refusal *why, struct buf *ou
 
 /* --- all --- */
 
-static int put(struct answer_writer *base, const struct answer_event *e, struct buf *out)
+static int put_any(struct writer *a, const struct answer_event *e, struct buf *out)
 {
-    struct writer *a = responses__writer_of(base);
     int err = begin(a, out);
     if (err) return err;
     switch (e->kind) {
@@ -484,13 +483,47 @@ static void init(struct answer_writer *base)
     a->memo = base->t->memo ? base->t->memo : &responses__no_memo;
 }
 
-static void fini(struct answer_writer *base)
+static void fini_outputs(struct output *o)
 {
-    for (struct output *o = responses__writer_of(base)->first; o; o = o->next) {
+    for (; o; o = o->next) {
         buf_fini(&o->text);
         buf_fini(&o->proof);
         buf_fini(&o->logprobs);
     }
+}
+
+static void fini(struct answer_writer *base)
+{
+    fini_outputs(responses__writer_of(base)->first);
+}
+
+/* Items behind `last` are none. */
+static void drop_outputs(struct writer *a, struct output *last, unsigned count)
+{
+    fini_outputs(last ? last->next : a->first);
+    if (last)
+        last->next = NULL;
+    else
+        a->first = NULL;
+    if (a->last != last) a->open = NULL;
+    a->last = last;
+    a->count = count;
+}
+
+/* What is written of an event counts when all of it is: else the client gets nothing of it. */
+static int put(struct answer_writer *base, const struct answer_event *e, struct buf *out)
+{
+    struct writer *a = responses__writer_of(base);
+    struct output *last = a->last;
+    uint64_t number = a->number;
+    unsigned count = a->count;
+    bool begun = a->begun;
+    int err = put_any(a, e, out);
+    if (!err) return 0;
+    a->number = number;
+    a->begun = begun;
+    drop_outputs(a, last, count);
+    return err;
 }
 
 int responses_write_response(const struct answer_writer *w, struct buf *out)
