@@ -182,10 +182,41 @@ static void test_calls(void **state UNUSED)
     translate_end(&x);
 }
 
+/* Names of calls are kept, too, which has a limit. */
+static void test_names(void **state UNUSED)
+{
+    enum { CALLS = 8 };
+    static const enum surface asked[] = {SURFACE_CHAT, SURFACE_MESSAGES, SURFACE_RESPONSES,
+                                         SURFACE_OLLAMA_CHAT};
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        struct translate x;
+        struct buf event;
+        int err = 0;
+        translate_begin(&x, asked[i], SURFACE_CHAT, false);
+        translate_answer(&x);
+        buf_init(&event, SIZE_MAX);
+        for (unsigned k = 0; !err && k < CALLS; k++) {
+            assert_int_equal(buf_printf(&event,
+                                        "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":%u,"
+                                        "\"function\":{\"arguments\":\"{}\",\"name\":\"",
+                                        k),
+                             0);
+            for (unsigned n = 0; n < (5 << 20) / 16; n++)
+                append(&event, "0123456789abcdef");
+            append(&event, "\"}}]}}]}");
+            err = translator_event(&x.translator, STR(""), buf_str(&event));
+            buf_clear(&event);
+        }
+        if (err != ERR_TOO_LARGE) fail_msg("%s: %d", surface_row(asked[i])->name, err);
+        buf_fini(&event);
+        translate_end(&x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_quick),
                                        cmocka_unit_test(test_namespace),
-                                       cmocka_unit_test(test_calls)};
+                                       cmocka_unit_test(test_calls), cmocka_unit_test(test_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

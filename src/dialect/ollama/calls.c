@@ -46,9 +46,11 @@ static int append(struct ollama__calls *k, struct ollama__call *call, struct str
 
 static int begin(struct ollama__calls *k, const struct translation *t, const struct answer_event *e)
 {
+    size_t kept = e->id.len + e->name.len;
+    if (k->count == CALLS_MAX || k->held + kept > ANSWER_HELD_MAX) return ERR_TOO_LARGE;
     struct ollama__call *call = arena_try_zero(t->arena, sizeof *call);
-    if (k->count == CALLS_MAX) return ERR_TOO_LARGE;
     if (!call) return -ENOMEM;
+    k->held += kept;
     call->number = e->call;
     call->id = arena_try_dup(t->arena, e->id);
     call->name = arena_try_dup(t->arena, e->name);

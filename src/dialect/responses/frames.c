@@ -254,11 +254,17 @@ static int add_output(struct writer *a, enum output_kind kind, struct output **m
     return 0;
 }
 
+static int count_held(struct writer *a, size_t bytes)
+{
+    if (bytes > OUTPUT_HELD_MAX - a->held) return ERR_TOO_LARGE;
+    a->held += bytes;
+    return 0;
+}
+
 static int hold(struct writer *a, struct buf *where, struct str piece)
 {
-    if (piece.len > OUTPUT_HELD_MAX - a->held) return ERR_TOO_LARGE;
-    a->held += piece.len;
-    return buf_append(where, piece);
+    int err = count_held(a, piece.len);
+    return err ? err : buf_append(where, piece);
 }
 
 /* --- texts, refusals, reasoning --- */
@@ -400,6 +406,7 @@ static int begin_call(struct writer *a, const struct answer_event *e, struct buf
     const struct tool_name *known = find_name(a, e->name);
     struct output *o;
     int err = close_open(a, out);
+    if (!err) err = count_held(a, e->id.len + e->name.len);
     if (!err) err = add_output(a, known ? kinds[known->kind] : OUTPUT_FUNCTION, &o);
     if (err) return err;
     o->call = e->call;
