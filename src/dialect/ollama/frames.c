@@ -81,15 +81,21 @@ static const struct line_end *line_end_at(struct str s)
     return NULL;
 }
 
+/* Nearly all lines have no character that begins as one does. */
+static bool has_line_end(struct str s)
+{
+    if (str_find_char(s, '\xe2') < 0 && str_find_char(s, '\xc2') < 0) return false;
+    while (s.len && !line_end_at(s))
+        s = str_skip(s, 1);
+    return s.len > 0;
+}
+
 /* What was appended behind `from` without such line ends. */
 static int escape_line_ends(struct buf *out, size_t from)
 {
     struct buf rest;
     struct str made = str_skip(buf_str(out), from);
-    size_t at = 0;
-    while (at < made.len && !line_end_at(str_skip(made, at)))
-        at++;
-    if (at == made.len) return 0;
+    if (!has_line_end(made)) return 0;
     buf_init(&rest, out->max);
     int err = buf_append(&rest, made);
     out->end -= made.len;
