@@ -348,7 +348,7 @@ static unsigned feed_events(struct relay *r, struct str in, struct str out[RELAY
 {
     struct sse_event event;
     unsigned n = 0;
-    while (!r->done && !r->alien && !r->starved) {
+    while (in.len && !r->done && !r->alien && !r->starved) {
         int got = sse_next(&r->sse, &in, &event);
         r->starved = got == -ENOMEM;
         if (got == 0 || r->starved) break;

@@ -135,24 +135,11 @@ static struct str give_carry(struct sse *s)
     return buf_str(&s->given);
 }
 
-int sse_next(struct sse *s, struct str *input, struct sse_event *event)
+/* An event whose beginning is carried, or shall be. Its end may straddle the border: joins, looks,
+ * and leaves what lies beyond in the input. */
+RARE static int next_in_pieces(struct sse *s, struct str *input, struct sse_event *event)
 {
-    size_t carried = buf_len(&s->carry);
-    if (s->skipping) return input->len ? ERR_TOO_LARGE : 0;
-    if (carried == 0) {
-        s->line = s->looked = 0;
-        if (input->len && take_plain(s, input, event)) return SSE_EVENT;
-        size_t n = input->len ? event_length(s, *input) : 0;
-        if (n) {
-            read_fields(s, str_n(input->ptr, n), event);
-            *input = str_n(input->ptr + n, input->len - n);
-            return SSE_EVENT;
-        }
-    }
-    if (input->len == 0) return 0;
-    /* The event's end may straddle the border: join, look, and leave what lies beyond in the
-     * input. */
-    size_t add = MIN(input->len, s->carry.max - carried);
+    size_t carried = buf_len(&s->carry), add = MIN(input->len, s->carry.max - carried);
     int err = buf_append(&s->carry, str_n(input->ptr, add));
     if (err) return err;
     size_t n = event_length(s, buf_str(&s->carry));
@@ -161,6 +148,20 @@ int sse_next(struct sse *s, struct str *input, struct sse_event *event)
     if (n == 0) return input->len ? ERR_TOO_LARGE : 0;
     s->carry.end = s->carry.start + n;
     read_fields(s, give_carry(s), event);
+    return SSE_EVENT;
+}
+
+int sse_next(struct sse *s, struct str *input, struct sse_event *event)
+{
+    if (input->len == 0) return 0;
+    if (s->skipping) return ERR_TOO_LARGE;
+    if (buf_len(&s->carry)) return next_in_pieces(s, input, event);
+    s->line = s->looked = 0;
+    if (take_plain(s, input, event)) return SSE_EVENT;
+    size_t n = event_length(s, *input);
+    if (n == 0) return next_in_pieces(s, input, event);
+    read_fields(s, str_n(input->ptr, n), event);
+    *input = str_n(input->ptr + n, input->len - n);
     return SSE_EVENT;
 }
 
