@@ -15,6 +15,7 @@ void relay_init(struct relay *r, const struct answer_reader *reader, bool is_str
     sse_init(&r->sse, RELAY_EVENT_MAX);
     r->sse.lines = reader->lines;
     buf_init(&r->like, RELAY_LIKE_MAX);
+    buf_init(&r->joined, RELAY_EVENT_MAX);
     buf_init(&r->made, RELAY_EVENT_MAX + 16);
     buf_init(&r->kept, ANSWER_HELD_MAX);
     json_find_init(&r->find, reader->usage_member, RELAY_USAGE_MAX);
@@ -24,6 +25,7 @@ void relay_fini(struct relay *r)
 {
     sse_fini(&r->sse);
     buf_fini(&r->like);
+    buf_fini(&r->joined);
     buf_fini(&r->made);
     buf_fini(&r->kept);
     json_find_fini(&r->find);
@@ -35,7 +37,7 @@ void relay_translate(struct relay *r, struct translator *tr)
     r->strip_usage = false;
     sse_init(&r->sse, RELAY_TRANSLATED_MAX);
     r->sse.lines = r->reader->lines;
-    buf_init(&r->made, RELAY_TRANSLATED_MAX + 16);
+    buf_init(&r->joined, RELAY_TRANSLATED_MAX);
 }
 
 /* A token is about a delta, and about four bytes of a prompt. */
@@ -139,8 +141,8 @@ static bool is_end_mark(const struct relay *r, struct str data)
 
 RARE static struct str join(struct relay *r, const struct sse_event *event)
 {
-    buf_clear(&r->made);
-    return sse_join(event, &r->made) ? STR_NULL : buf_str(&r->made);
+    buf_clear(&r->joined);
+    return sse_join(event, &r->joined) ? STR_NULL : buf_str(&r->joined);
 }
 
 /* The data of an event; one of several lines is put together. ptr NULL: it has none, or too

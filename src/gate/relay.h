@@ -48,7 +48,8 @@ struct relay {
     size_t like_before; /* bytes of it before that piece */
     size_t like_hole;   /* where what is to be left out begins, counted from the end; 0: nothing */
     size_t like_hole_len;
-    struct buf made;       /* the data of an event with several lines, or of a body that is none */
+    struct buf joined;     /* the data of an event with several lines */
+    struct buf made;       /* an event that was made of a body which is none; passed on from here */
     bool keeps;            /* what is relayed is also kept */
     struct buf kept;       /* the whole answer, when it is complete; empty: it was too large. One
                             * that is translated and no stream, as it comes */

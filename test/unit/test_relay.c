@@ -411,6 +411,30 @@ static void a_bare_json_body_becomes_an_event(void **state)
         }
 }
 
+/* It is not overwritten by what is put together behind it in the same bytes. */
+static void a_body_that_became_an_event_stays_while_others_are_joined(void **state)
+{
+    (void)state;
+    static const char bare[] = "{\"x\":1}\n\n", event[] = "data: {\"x\":1}\n\n",
+                      lines[] =
+                          "data: {\"y\":\ndata: \"a line that is longer than what was made of "
+                          "the body before it\"}\n\n";
+    struct relay r;
+    struct buf out, in, want;
+    buf_init(&out, 4096);
+    buf_init(&in, 4096);
+    buf_init(&want, 4096);
+    assert_int_equal(buf_printf(&in, "%s%s", bare, lines), 0);
+    assert_int_equal(buf_printf(&want, "%s%s", event, lines), 0);
+    relay_init(&r, dialect_openai.reader, true, false);
+    feed(&r, buf_str(&in), false, &out);
+    assert_true(str_eq(buf_str(&out), buf_str(&want)));
+    relay_fini(&r);
+    buf_fini(&out);
+    buf_fini(&in);
+    buf_fini(&want);
+}
+
 /* What an event's beginning says of it is known of those, too, that are too large to be kept: after a
  * response's last one, which has all of it once more, nothing is missing. */
 static void a_large_event_may_be_the_last(void **state)
@@ -630,6 +654,7 @@ int main(void)
         cmocka_unit_test(a_stream_that_ends_in_a_huge_event_is_cut),
         cmocka_unit_test(a_stream_is_cut_before_its_end),
         cmocka_unit_test(a_bare_json_body_becomes_an_event),
+        cmocka_unit_test(a_body_that_became_an_event_stays_while_others_are_joined),
         cmocka_unit_test(a_large_event_may_be_the_last),
         cmocka_unit_test(content_is_what_carries_some_of_the_answer),
         cmocka_unit_test(an_end_without_usage_is_estimated),
