@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an answer must look like, as a request says it, compiled to a finished set of terms.
+ *
+ * Compiling has a budget of memory and time, so a hostile one ends; the same text again is found
+ * again. Compiled ones are constant, shared by reference (terms_share, terms_free), any thread's. */
+#ifndef HOSTLER_ENGINE_GRAMMAR_GRAMMAR_H
+#define HOSTLER_ENGINE_GRAMMAR_GRAMMAR_H
+
+#include "engine/grammar/terms.h"
+#include "engine/grammar/why.h"
+#include "json/json.h"
+
+enum grammar_kind {
+    GRAMMAR_JSON,   /* any JSON object */
+    GRAMMAR_SCHEMA, /* `json` is a schema */
+    GRAMMAR_REGEX,  /* all of the answer matches `text` */
+    GRAMMAR_CHOICE, /* one of the texts of the array `json` */
+    GRAMMAR_GBNF,   /* `text` */
+};
+
+struct grammar_spec {
+    enum grammar_kind kind;
+    struct str text;
+    const struct json *json;
+};
+
+enum { GRAMMAR_BYTES_MAX = 64 << 20 }; /* of one that is being compiled */
+
+/* 0: *out is the caller's to terms_free. ERR_UNSUPPORTED, ERR_SYNTAX, ERR_INVALID (left recursion, or
+ * no text at all is taken), ERR_TOO_LARGE: `why` says why. */
+MUST_CHECK int grammar_compile(const struct grammar_spec *spec, struct grammar_why *why,
+                               struct terms **out);
+
+#endif

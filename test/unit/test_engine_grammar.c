@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Terms, their derivatives, and masks over small vocabularies. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/rand.h"
+#include "engine/grammar/masks.h"
+#include "engine/grammar/terms.h"
+#include "engine/grammar/trie.h"
+
+enum { ROOM = 64 << 20 };
+
+static struct terms *fresh(void)
+{
+    struct terms *t = terms_new(ROOM);
+    assert_non_null(t);
+    return t;
+}
+
+static void takes(struct terms *t, term a, const char *text)
+{
+    if (!term_takes(t, a, str_of(text))) fail_msg("'%s' is not taken", text);
+}
+
+static void refuses(struct terms *t, term a, const char *text)
+{
+    if (term_takes(t, a, str_of(text))) fail_msg("'%s' is taken", text);
+}
+
+static void equal_terms_are_one(void **state)
+{
+    (void)state;
+    struct terms *t = fresh();
+    term a = term_text(t, STR("ab")), b = term_text(t, STR("ac"));
+    assert_int_equal(term_text(t, STR("ab")), a);
+    assert_int_equal(term_or(t, a, b), term_or(t, b, a));
+    assert_int_equal(term_or(t, a, a), a);
+    assert_int_equal(term_or(t, a, TERM_NONE), a);
+    assert_int_equal(term_cat(t, term_cat(t, a, b), a), term_cat(t, a, term_cat(t, b, a)));
+    /* What begins alike is one: a(b|c), and then a single set. */
+    assert_int_equal(term_or(t, a, b), term_cat(t, term_byte(t, 'a'), term_range(t, 'b', 'c')));
+    /* What ends alike, too. */
+    assert_int_equal(term_or(t, term_text(t, STR("xz")), term_text(t, STR("yz"))),
+                     term_cat(t, term_range(t, 'x', 'y'), term_byte(t, 'z')));
+    assert_int_equal(term_repeat(t, a, 1, 1), a);
+    assert_int_equal(term_repeat(t, a, 0, 0), TERM_EMPTY);
+    assert_int_equal(term_not(t, term_not(t, a)), a);
+    terms_free(t);
+}
+
+static void repeats_have_bounds(void **state)
+{
+    (void)state;
+    struct terms *t = fresh();
+    term a = term_repeat(t, term_text(t, STR("ab")), 2, 3);
+    refuses(t, a, "ab");
+    takes(t, a, "abab");
+    takes(t, a, "ababab");
+    refuses(t, a, "abababab");
+    refuses(t, a, "ababa");
+    term b = term_repeat(t, term_optional(t, term_byte(t, 'x')), 3, 5);
+    takes(t, b, "");
+    takes(t, b, "xxxxx");
+    refuses(t, b, "xxxxxx");
+    terms_free(t);
+}
+
+static void ands_and_nots(void **state)
+{
+    (void)state;
+    struct terms *t = fresh();
+    term letters = term_repeat(t, term_range(t, 'a', 'z'), 0, TERM_ANY_NUMBER);
+    term other = term_and(t, letters, term_not(t, term_text(t, STR("abc"))));
+    takes(t, other, "ab");
+    takes(t, other, "abcd");
+    refuses(t, other, "abc");
+    refuses(t, other, "ab1");
+    term few = term_repeat(t, term_range(t, 'a', 'z'), 1, 2);
+    term many = term_repeat(t, term_range(t, 'a', 'z'), 3, 9);
+    assert_int_equal(term_and(t, few, many), TERM_NONE);
+    assert_int_not_equal(term_and(t, few, letters), TERM_NONE);
+    /* Of what begins well but cannot end well, nothing may begin. */
+    term end_in_b = term_cat(t, letters, term_byte(t, 'b'));
+    term bs = term_repeat(t, term_byte(t, 'b'), 2, 2);
+    term ac = term_text(t, STR("ac"));
+    term both = term_and(t, end_in_b, term_or(t, bs, ac));
+    takes(t, both, "bb");
+    assert_int_equal(term_next(t, both, 'a'), TERM_NONE);
+    terms_free(t);
+}
+
+static void multiples(void **state)
+{
+    (void)state;
+    struct terms *t = fresh();
+    for (uint32_t of = 1; of < 40; of++) {
+        term a = term_multiple(t, of, 0);
+        for (unsigned n = 0; n < 300; n++) {
+            char text[16];
+            (void)snprintf(text, sizeof text, "%u", n);
+            assert_int_equal(term_takes(t, a, str_of(text)), n % of == 0);
+        }
+    }
+    terms_free(t);
+}
+
+/* Lists in lists, and two rules that call each other. */
+static struct terms *lists(void)
+{
+    struct terms *t = fresh();
+    uint32_t list = terms_add_rule(t), item = terms_add_rule(t), never = terms_add_rule(t);
+    term more =
+        term_repeat(t, term_cat(t, term_byte(t, ','), term_rule(t, item)), 0, TERM_ANY_NUMBER);
+    term inner = term_optional(t, term_cat(t, term_rule(t, item), more));
+    terms_set_rule(t, list, term_cat(t, term_byte(t, '['), term_cat(t, inner, term_byte(t, ']'))));
+    term which[] = {term_rule(t, list), term_range(t, '0', '9'),
+                    term_cat(t, term_byte(t, '!'), term_rule(t, never))};
+    terms_set_rule(t, item, term_or_all(t, which, 3));
+    terms_set_rule(t, never, term_cat(t, term_byte(t, 'x'), term_rule(t, never)));
+    assert_int_equal(terms_finish(t, term_rule(t, list), NULL), 0);
+    return t;
+}
+
+static void rules_call_each_other(void **state)
+{
+    (void)state;
+    struct terms *grammar = lists(), *t = fresh();
+    term root = terms_import(t, grammar);
+    terms_free(grammar);
+    takes(t, root, "[]");
+    takes(t, root, "[1]");
+    takes(t, root, "[[],[1,[2,3]],4]");
+    refuses(t, root, "[[]");
+    refuses(t, root, "[1,]");
+    refuses(t, root, "[1]]");
+    /* A rule that takes nothing is no way. */
+    assert_int_equal(term_after(t, root, STR("[!")), TERM_NONE);
+    assert_int_equal(terms_import(t, grammar), root);
+    terms_free(t);
+}
+
+static void left_recursion_is_refused(void **state)
+{
+    (void)state;
+    struct terms *t = fresh();
+    uint32_t a = terms_add_rule(t), b = terms_add_rule(t), which = 99;
+    terms_set_rule(t, a, term_cat(t, term_optional(t, term_byte(t, 'x')), term_rule(t, b)));
+    terms_set_rule(t, b,
+                   term_or(t, term_byte(t, 'y'), term_cat(t, term_rule(t, a), term_byte(t, 'z'))));
+    assert_int_equal(terms_finish(t, term_rule(t, a), &which), ERR_INVALID);
+    assert_true(which < 2);
+    terms_free(t);
+}
+
+static void forced_bytes(void **state)
+{
+    (void)state;
+    struct terms *t = fresh();
+    term a = term_or(t, term_text(t, STR("hello world")), term_text(t, STR("hello there")));
+    char text[32] = "";
+    for (int c; (c = term_forced(t, a)) >= 0; a = term_next(t, a, (unsigned char)c))
+        text[strlen(text)] = (char)c;
+    assert_string_equal(text, "hello ");
+    terms_free(t);
+}
+
+static void small_sets_fail(void **state)
+{
+    (void)state;
+    struct terms *t = terms_new(16 * 1024);
+    term a = TERM_EMPTY;
+    for (int i = 0; i < 1000; i++)
+        a = term_cat(t, term_byte(t, (unsigned char)i), a);
+    assert_true(terms_failed(t));
+    assert_int_equal(a, TERM_NONE);
+    assert_int_equal(terms_finish(t, a, NULL), ERR_TOO_LARGE);
+    assert_true(terms_bytes(t) <= 16 * 1024);
+    terms_free(t);
+}
+
+/* --- masks: what the vocabulary's texts, one by one, say --- */
+
+static const char *const texts[] = {
+    "",  "a", "b",   "ab",   "abc", "\"", "\"a",  "a\"",  "\",", "\",\"", ",\"",  "\":",
+    "{", "}", "{\"", "[",    "]",   "[[", "]]",   "1",    "12",  "123",   "1,",   ",1",
+    ",", ":", " ",   "aaaa", "a",   "é",  "\xc3", "\xa9", "\"]", "1]",    "1],[", "a\"]",
+};
+
+static void check_masks(struct terms *grammar, unsigned steps, uint64_t seed)
+{
+    struct str all[ARRAY_LEN(texts)];
+    struct rng rng;
+    rng_seed(&rng, seed);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        all[i] = str_of(texts[i]);
+    struct trie *trie = trie_new(all, ARRAY_LEN(texts));
+    assert_non_null(trie);
+    struct masks *m = masks_new(trie, ROOM);
+    term root = terms_import(masks_terms(m), grammar), a = root;
+    for (unsigned i = 0; i < steps; i++) {
+        const uint64_t *bits = masks_of(m, a);
+        unsigned may[ARRAY_LEN(texts)], count = 0;
+        assert_non_null(bits);
+        for (unsigned k = 0; k < ARRAY_LEN(texts); k++) {
+            bool is = bits[k / 64] >> (k % 64) & 1;
+            bool wanted = all[k].len && term_after(masks_terms(m), a, all[k]) != TERM_NONE;
+            if (is != wanted) fail_msg("step %u: token '%s' is %d", i, texts[k], is);
+            if (is) may[count++] = k;
+        }
+        assert_true(count || term_may_end(masks_terms(m), a));
+        a = count ? term_after(masks_terms(m), a, all[may[rng_below(&rng, count)]]) : root;
+    }
+    masks_free(m);
+    trie_free(trie);
+}
+
+static void masks_are_what_each_token_says(void **state)
+{
+    (void)state;
+    struct terms *t = lists();
+    check_masks(t, 2000, 1);
+    terms_free(t);
+    t = fresh();
+    /* Counted characters, of one byte and of two. */
+    term two = term_cat(t, term_byte(t, 0xc3), term_range(t, 0x80, 0xbf));
+    term chars = term_or(t, term_range(t, 'a', 'z'), two);
+    term string =
+        term_cat(t, term_byte(t, '"'), term_cat(t, term_repeat(t, chars, 3, 6), term_byte(t, '"')));
+    term list =
+        term_cat(t, term_byte(t, '['),
+                 term_cat(t, string,
+                          term_cat(t, term_repeat(t, term_cat(t, term_byte(t, ','), string), 0, 4),
+                                   term_byte(t, ']'))));
+    assert_int_equal(terms_finish(t, list, NULL), 0);
+    check_masks(t, 2000, 2);
+    terms_free(t);
+    t = fresh();
+    /* What goes on with what it repeats. */
+    term as = term_repeat(t, term_byte(t, 'a'), 2, 4);
+    term ends = term_or(t, term_text(t, STR("ab")), term_text(t, STR("\"")));
+    assert_int_equal(terms_finish(t, term_cat(t, as, ends), NULL), 0);
+    check_masks(t, 500, 3);
+    terms_free(t);
+    t = fresh();
+    /* AND and NOT, then more. */
+    term word = term_repeat(t, term_range(t, 'a', 'c'), 0, 5);
+    term some = term_and(t, word, term_not(t, term_text(t, STR("abc"))));
+    term row = term_cat(t, some, term_repeat(t, term_cat(t, term_byte(t, ','), some), 0, 3));
+    assert_int_equal(terms_finish(t, row, NULL), 0);
+    check_masks(t, 2000, 4);
+    terms_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_terms_are_one),
+        cmocka_unit_test(repeats_have_bounds),
+        cmocka_unit_test(ands_and_nots),
+        cmocka_unit_test(multiples),
+        cmocka_unit_test(rules_call_each_other),
+        cmocka_unit_test(left_recursion_is_refused),
+        cmocka_unit_test(forced_bytes),
+        cmocka_unit_test(small_sets_fail),
+        cmocka_unit_test(masks_are_what_each_token_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
