@@ -188,9 +188,10 @@ static void small_sets_fail(void **state)
 /* --- masks: what the vocabulary's texts, one by one, say --- */
 
 static const char *const texts[] = {
-    "",  "a", "b",   "ab",   "abc", "\"", "\"a",  "a\"",  "\",", "\",\"", ",\"",  "\":",
-    "{", "}", "{\"", "[",    "]",   "[[", "]]",   "1",    "12",  "123",   "1,",   ",1",
-    ",", ":", " ",   "aaaa", "a",   "é",  "\xc3", "\xa9", "\"]", "1]",    "1],[", "a\"]",
+    "",     "a",    "b",  "ab",       "abc", "\"",  "\"a", "a\"",  "\",",  "\",\"",
+    ",\"",  "\":",  "{",  "}",        "{\"", "[",   "]",   "[[",   "]]",   "1",
+    "12",   "123",  "1,", ",1",       ",",   ":",   " ",   "aaaa", "a",    "é",
+    "\xc3", "\xa9", "€",  "\xe2\x82", "€a",  "\"]", "1]",  "1],[", "a\"]",
 };
 
 static void check_masks(struct terms *grammar, unsigned steps, uint64_t seed)
@@ -228,9 +229,10 @@ static void masks_are_what_each_token_says(void **state)
     check_masks(t, 2000, 1);
     terms_free(t);
     t = fresh();
-    /* Counted characters, of one byte and of two. */
-    term two = term_cat(t, term_byte(t, 0xc3), term_range(t, 0x80, 0xbf));
-    term chars = term_or(t, term_range(t, 'a', 'z'), two);
+    /* Counted characters, of one byte to three. */
+    term more = term_range(t, 0x80, 0xbf), two = term_cat(t, term_byte(t, 0xc3), more);
+    term three = term_cat(t, term_byte(t, 0xe2), term_cat(t, more, more));
+    term chars = term_or(t, term_range(t, 'a', 'z'), term_or(t, two, three));
     term string =
         term_cat(t, term_byte(t, '"'), term_cat(t, term_repeat(t, chars, 3, 6), term_byte(t, '"')));
     term list =

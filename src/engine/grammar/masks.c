@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "engine/grammar/terms_priv.h"
 
 /* Where a token goes on behind what a state begins with. */
 struct edge {
@@ -13,9 +14,12 @@ struct edge {
     uint32_t count; /* complete repetitions before it */
 };
 
-struct counted {
-    int32_t token;
-    uint32_t count; /* repetitions that it begins */
+/* Of a walk: what one of the bytes so far has led to. */
+struct level {
+    term state;
+    const uint32_t *row; /* what follows it; NULL: to be asked for */
+    uint32_t count;      /* complete repetitions */
+    bool may_end;
 };
 
 /* What a walk over the vocabulary found for a beginning. */
@@ -26,8 +30,11 @@ struct profile {
     uint64_t *bits;          /* tokens that end within it */
     struct edge *edges;      /* by byte */
     uint32_t edge_count, edge_cap;
-    struct counted *tokens; /* most repetitions first */
-    uint32_t token_count, token_cap;
+    uint32_t
+        *counts_of;  /* by place in the trie's tokens: repetitions that it begins; 0: not in it */
+    int32_t *tokens; /* those in it, most repetitions first */
+    uint32_t *with;  /* [n]: how many of these have more than n */
+    uint32_t most;   /* of any token */
 };
 
 /* The mask of a whole state. */
@@ -42,11 +49,10 @@ struct masks {
     bool failed;
     size_t bytes, bytes_max; /* profiles and kept masks */
     uint32_t words;
-    struct map profiles; /* by head */
-    struct map kept;     /* by state */
-    uint64_t *spare;     /* of one beginning */
-    term *states;        /* of a walk, by depth */
-    uint32_t *counts;    /* likewise: complete repetitions */
+    struct map profiles;  /* by head */
+    struct map kept;      /* by state */
+    uint64_t *spare;      /* of one beginning */
+    struct level *levels; /* of a walk, by depth */
 };
 
 static struct str key_of(const term *a)
@@ -88,9 +94,8 @@ struct masks *masks_new(const struct trie *trie, size_t bytes)
     map_init(&m->kept);
     m->terms = terms_new(bytes - bytes / 2);
     m->spare = mem_try_zero(m->words, sizeof *m->spare);
-    m->states = mem_try_zero(trie->depth_max + 1, sizeof *m->states);
-    m->counts = mem_try_zero(trie->depth_max + 1, sizeof *m->counts);
-    if (m->terms && m->spare && m->states && m->counts) return m;
+    m->levels = mem_try_zero(trie->depth_max + 1, sizeof *m->levels);
+    if (m->terms && m->spare && m->levels) return m;
     masks_free(m);
     return NULL;
 }
@@ -113,7 +118,9 @@ static void profile_free(struct profile *p)
     if (!p) return;
     free(p->bits);
     free(p->edges);
+    free(p->counts_of);
     free(p->tokens);
+    free(p->with);
     free(p);
 }
 
@@ -130,8 +137,7 @@ void masks_free(struct masks *m)
     map_fini(&m->kept);
     terms_free(m->terms);
     free(m->spare);
-    free(m->states);
-    free(m->counts);
+    free(m->levels);
     free(m);
 }
 
@@ -168,19 +174,35 @@ static void set_tokens(const struct trie *t, uint32_t node, uint64_t *bits)
 
 /* --- walks --- */
 
+static void enter(const struct terms *t, struct level *l, term state)
+{
+    const struct node *n = &t->nodes[state];
+    l->state = state;
+    l->row = n->next;
+    l->may_end = n->may_end;
+}
+
+static inline term follow(struct terms *t, struct level *before, uint8_t byte)
+{
+    if (before->row && before->row[byte] != UNKNOWN) return before->row[byte];
+    term s = term_next(t, before->state, byte);
+    before->row = t->nodes[before->state].next;
+    return s;
+}
+
 /* Sets the tokens below a node that has led to `state`. */
 static void walk(struct masks *m, term state, uint32_t node, uint64_t *bits)
 {
     const struct trie_node *nodes = m->trie->nodes;
-    m->states[nodes[node].depth] = state;
+    enter(m->terms, &m->levels[nodes[node].depth], state);
     for (uint32_t i = node + 1, end = nodes[node].end; i < end;) {
         const struct trie_node *n = &nodes[i];
-        term s = term_next(m->terms, m->states[n->depth - 1], n->byte);
+        term s = follow(m->terms, &m->levels[n->depth - 1], n->byte);
         if (s == TERM_NONE) {
             i = n->end;
             continue;
         }
-        m->states[n->depth] = s;
+        enter(m->terms, &m->levels[n->depth], s);
         set_tokens(m->trie, i++, bits);
     }
 }
@@ -189,11 +211,13 @@ static void walk(struct masks *m, term state, uint32_t node, uint64_t *bits)
  * times. False: it cannot be told. */
 static bool count(struct masks *m, term head, term state, uint32_t *times)
 {
-    if (state == head)
-        ++*times;
-    else if (term_kind(m->terms, state) != TERM_KIND_CAT || term_rest(m->terms, state) != head ||
-             term_may_end(m->terms, term_first(m->terms, state)))
-        return false;
+    *times += state == head;
+    while (state != head) {
+        if (term_kind(m->terms, state) != TERM_KIND_CAT ||
+            term_may_end(m->terms, term_first(m->terms, state)))
+            return false;
+        state = term_rest(m->terms, state);
+    }
     return true;
 }
 
@@ -204,15 +228,14 @@ static bool add_edge(struct masks *m, struct profile *p, uint32_t node, uint32_t
     return true;
 }
 
-static bool add_tokens(struct masks *m, struct profile *p, uint32_t node, uint32_t times)
+static void add_tokens(const struct masks *m, struct profile *p, uint32_t node, uint32_t times)
 {
     const struct trie_node *n = &m->trie->nodes[node];
     set_tokens(m->trie, node, p->bits);
-    for (uint32_t i = n->first_token; p->counts && i < n[1].first_token; i++) {
-        if (!grow(m, &p->tokens, p->token_count, &p->token_cap, sizeof *p->tokens)) return false;
-        p->tokens[p->token_count++] = (struct counted){m->trie->tokens[i], times};
-    }
-    return true;
+    if (!p->counts) return;
+    for (uint32_t i = n->first_token; i < n[1].first_token; i++)
+        p->counts_of[i] = times;
+    p->most = MAX(p->most, times);
 }
 
 /* The whole vocabulary from a beginning on. False: it failed, or does not count. */
@@ -220,24 +243,23 @@ static bool explore(struct masks *m, struct profile *p)
 {
     const struct trie_node *nodes = m->trie->nodes;
     bool good = true;
-    m->states[0] = p->head;
-    m->counts[0] = 0;
+    m->levels[0].count = 0;
+    enter(m->terms, &m->levels[0], p->head);
     for (uint32_t i = 1; i < m->trie->count && good;) {
         const struct trie_node *n = &nodes[i];
-        term before = m->states[n->depth - 1];
-        uint32_t times = m->counts[n->depth - 1];
-        term s = term_next(m->terms, before, n->byte);
-        bool could_end = n->depth > 1 && term_may_end(m->terms, before);
+        struct level *before = &m->levels[n->depth - 1], *now = before + 1;
+        term s = follow(m->terms, before, n->byte);
+        bool could_end = before->may_end && n->depth > 1;
         if (s == TERM_NONE) {
-            if (could_end) good = add_edge(m, p, i, times);
+            if (could_end) good = add_edge(m, p, i, before->count);
             i = n->end;
             continue;
         }
         if (could_end) byte_set_add(&p->goes_on, n->byte);
-        m->states[n->depth] = s;
-        if (p->counts) good = count(m, p->head, s, &times);
-        m->counts[n->depth] = times;
-        good = good && add_tokens(m, p, i++, times + (p->counts && s != p->head));
+        enter(m->terms, now, s);
+        now->count = before->count;
+        if (p->counts) good = count(m, p->head, s, &now->count);
+        add_tokens(m, p, i++, now->count + (s != p->head));
     }
     return good && !masks_failed(m);
 }
@@ -254,29 +276,49 @@ static void sort_edges(struct profile *p, const struct trie_node *nodes, struct 
         out[at[nodes[p->edges[i].node].byte]++] = p->edges[i];
 }
 
-static int compare_counted(const void *a, const void *b)
+/* Those with the most repetitions first. */
+static bool sort_tokens(struct masks *m, struct profile *p)
 {
-    const struct counted *x = a, *y = b;
-    return x->count > y->count ? -1 : x->count < y->count;
+    uint32_t n = m->trie->token_count, sum = 0;
+    p->with = take(m, (p->most + 2) * sizeof *p->with);
+    p->tokens = take(m, (n + 1) * sizeof *p->tokens);
+    if (!p->with || !p->tokens) return false;
+    for (uint32_t i = 0; i < n; i++)
+        p->with[p->counts_of[i]]++;
+    for (uint32_t k = p->most + 1; k-- > 0;) {
+        uint32_t have = p->with[k];
+        p->with[k] = sum;
+        sum += have;
+    }
+    for (uint32_t i = 0; i < n; i++) /* each begins where those with more end */
+        p->tokens[p->with[p->counts_of[i]]++] = m->trie->tokens[i];
+    for (uint32_t k = 0; k < p->most; k++)
+        p->with[k] = p->with[k + 1];
+    p->with[p->most] = 0;
+    return true;
+}
+
+static bool sort(struct masks *m, struct profile *p)
+{
+    struct edge *edges = mem_try((p->edge_count + 1) * sizeof *edges);
+    if (!edges) return false;
+    sort_edges(p, m->trie->nodes, edges);
+    free(p->edges);
+    p->edges = edges;
+    return !p->counts || sort_tokens(m, p);
 }
 
 static struct profile *make_profile(struct masks *m, term head, bool counts)
 {
     struct profile *p = take(m, sizeof *p);
-    struct edge *sorted = NULL;
     if (!p) return NULL;
     *p = (struct profile){.head = head, .counts = counts};
     p->bits = take(m, m->words * sizeof *p->bits);
-    bool good = p->bits && explore(m, p);
-    if (good) sorted = mem_try((p->edge_count + 1) * sizeof *sorted);
-    if (!sorted) {
+    if (counts) p->counts_of = take(m, (m->trie->token_count + 1) * sizeof *p->counts_of);
+    if (!p->bits || (counts && !p->counts_of) || !explore(m, p) || !sort(m, p)) {
         profile_free(p);
         return NULL;
     }
-    sort_edges(p, m->trie->nodes, sorted);
-    free(p->edges);
-    p->edges = sorted;
-    if (p->token_count) qsort(p->tokens, p->token_count, sizeof *p->tokens, compare_counted);
     map_put(&m->profiles, key_of(&p->head), p);
     return p;
 }
@@ -310,10 +352,10 @@ static const struct profile *profile_of(struct masks *m, term head)
 static void add_head(struct masks *m, const struct profile *p, uint32_t most, uint64_t *out)
 {
     const uint64_t *bits = p->bits;
-    if (p->counts && p->token_count && p->tokens[0].count > most) {
+    if (p->counts && p->most > most) {
         memcpy(m->spare, bits, m->words * sizeof *bits);
-        for (uint32_t i = 0; i < p->token_count && p->tokens[i].count > most; i++)
-            clear(m->spare, p->tokens[i].token);
+        for (uint32_t i = 0; i < p->with[most]; i++)
+            clear(m->spare, p->tokens[i]);
         bits = m->spare;
     }
     for (uint32_t i = 0; i < m->words; i++)
