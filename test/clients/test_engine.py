@@ -9,6 +9,9 @@ from sdks import SCHEMA, TALKS, TOOLS, Chat, Messages, Ollama, Responses
 
 every_client = pytest.mark.parametrize("sdk", TALKS.values(), ids=TALKS)
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+# Real weights compute a prompt that is partly cached, or with another number of threads, a little differently: in the long run that can
+# turn the choice of a word.
+SURE = 20
 WEIGHTS = ROOT / "build/models/smollm2.gguf"
 
 
@@ -48,14 +51,15 @@ def test_text(talk, engine, sdk):
     """The same, whole and streamed."""
     whole, streamed = (talk(sdk).say("Hello there, how are you?", stream, limit=40, cold=True) for stream in (False, True))
     assert whole.text and whole.model == "m"
-    assert (streamed.text, streamed.finish, streamed.tokens) == (whole.text, whole.finish, whole.tokens)
+    assert (streamed.text[:SURE], streamed.finish, streamed.tokens) == (whole.text[:SURE], whole.finish, whole.tokens)
+    assert engine[1] or streamed.text == whole.text
     assert whole.tokens[0] > 5 and 0 < whole.tokens[1] <= 40
     assert engine[1] or (whole.text, whole.finish) == ("Hello there, how are you?", "stop")
 
 
 def test_all_clients_get_the_same(talk):
     answers = {sdk: talk(sdk).say("Name a colour.", limit=20, cold=True) for sdk in TALKS.values()}
-    assert len({(a.text, a.tokens, a.finish) for a in answers.values()}) == 1, answers
+    assert len({(a.text[:SURE], a.tokens, a.finish) for a in answers.values()}) == 1, answers
 
 
 @every_client
