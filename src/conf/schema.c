@@ -76,8 +76,8 @@ static const struct conf_row limits_rows[] = {
      .standard = "32MiB", .doc = "Request body; larger ones are answered 413."},
     {.name = "bodies_total", .type = CONF_SIZE, ROW(conf, limits.bodies_total), .min = MIB,
      .max = 1024 * GIB, .standard = "1GiB",
-     .doc = "Request bodies that all clients together may make Hostler hold, each until its answer "
-            "has ended; what exceeds it is answered 503. At least body_max."},
+     .doc = "Request bodies, and their translations, that all clients together may make Hostler "
+            "hold, each until its answer has ended; what exceeds it is answered 503. At least body_max."},
     {.name = "head_max", .type = CONF_SIZE, ROW(conf, limits.head_max), .min = KIB, .max = MIB,
      .standard = "64KiB", .doc = "Request line and headers; larger ones are answered 431."},
     {.name = "header_count_max", .type = CONF_COUNT, ROW(conf, limits.header_count_max),

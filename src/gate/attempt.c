@@ -53,7 +53,9 @@ static int convert(struct attempt *a, const struct endpoint *e, struct refusal *
     };
     a->fetch.request.body_count = 1;
     if (!c->request.id.ptr) return -ENOMEM;
-    return translate_request(&c->request, e->model, x->call->body, &a->slices[0], why);
+    int err = translate_request(&c->request, e->model, x->call->body, &a->slices[0], why);
+    if (err) return err;
+    return call_hold(x->call, a->slices[0].len) ? 0 : ERR_FULL;
 }
 
 static int splice(struct attempt *a, const struct endpoint *e)

@@ -31,6 +31,15 @@ static bool may_hold(struct http_server *s, size_t more)
     return false;
 }
 
+bool call_hold(struct http_call *c, size_t more)
+{
+    struct http_conn *conn = conn__of(c);
+    if (more <= BODY_IN_ARENA) return true;
+    if (!may_hold(conn->server, more)) return false;
+    conn->made += more;
+    return true;
+}
+
 static void add_body(struct http_conn *conn, struct str bytes)
 {
     struct http_call *c = &conn->call;
@@ -98,7 +107,9 @@ void conn__drop_body(struct http_conn *conn)
 {
     _Atomic uint64_t *held = conn->server->bodies;
     if (conn->stream) stream_read_into(conn->stream, NULL, 0);
-    if (held) atomic_fetch_sub_explicit(held, buf_len(&conn->body), memory_order_relaxed);
+    if (held)
+        atomic_fetch_sub_explicit(held, buf_len(&conn->body) + conn->made, memory_order_relaxed);
+    conn->made = 0;
     buf_release(&conn->body);
 }
 

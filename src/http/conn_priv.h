@@ -31,6 +31,7 @@ struct http_conn {
 
     struct http_call call;
     struct buf body;  /* bodies that do not fit into the arena; all counted in server->bodies */
+    size_t made;      /* bytes made of the body, counted likewise */
     char *body_arena; /* else */
     size_t body_max;
     bool body_wanted;

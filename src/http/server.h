@@ -58,9 +58,9 @@ struct http_server {
     /* open after the last answer, which may not be sent yet; any thread may read it */
     struct metric_cell lingering;
     struct task *quiet; /* woken when a connection has gone while draining; NULL: nobody */
-    /* Bytes of request bodies that are held, from their arrival to their call's end, by all
-     * servers that share it; more than bodies_max is ERR_FULL. Small bodies stand in memory that
-     * a connection has anyway and are not counted. NULL: none are. */
+    /* Bytes of request bodies, and of what was made of them, that are held until their call's end,
+     * by all servers that share it; more than bodies_max is ERR_FULL. Small bodies stand in memory
+     * that a connection has anyway and are not counted. NULL: none are. */
     _Atomic uint64_t *bodies;
 };
 
@@ -117,6 +117,10 @@ struct http_call {
 /* Starts reading the body, at most `max` bytes; answers Expect: 100-continue. Facts: body,
  * body_done, body_err. */
 void call_read_body(struct http_call *c, size_t max);
+
+/* Counts what was made of a body among the bodies that are held, until the call's end. False: they
+ * would be too many. */
+MUST_CHECK bool call_hold(struct http_call *c, size_t more);
 
 /* --- answering --- */
 

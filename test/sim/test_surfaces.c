@@ -459,6 +459,38 @@ static void pieces_pass_at_once_and_leaving_is_felt(void **state)
     }
 }
 
+/* What is made of a body is held beside it. */
+static void translated_bodies_count(void **state)
+{
+    (void)state;
+    static char text[10 * 1024], body[12 * 1024];
+    struct gateway *g = gateway_new(ONE);
+    _Atomic uint64_t held = 0;
+    g->worker.server.bodies = &held;
+    g->worker.server.limits.bodies_max = 16 * 1024;
+    memset(text, 'x', sizeof text - 1);
+    (void)snprintf(body, sizeof body,
+                   "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}", text);
+    for (int i = 0; i < 2; i++) {
+        struct sim_peer *c = ask(g, "/v1/chat/completions", body);
+        assert_true(sim_has(up_of(g, 0), "POST /v1/chat/completions"));
+        sim_forget(up_of(g, 0));
+        serve(g, 0);
+        (void)answer_of(c, 200);
+        (void)snprintf(body, sizeof body,
+                       "{\"model\":\"m\",\"max_tokens\":9,"
+                       "\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}",
+                       text);
+        c = ask(g, "/v1/messages", body);
+        assert_true(holds(answer_of(c, 503), "overloaded"));
+        (void)snprintf(body, sizeof body,
+                       "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}]}",
+                       text);
+    }
+    assert_int_equal(held, 0);
+    gateway_free(g, 4);
+}
+
 /* What one endpoint's dialect cannot say goes to another, whoever's turn it is. */
 static void who_can_say_it_is_asked(void **state)
 {
@@ -868,6 +900,7 @@ int main(void)
         cmocka_unit_test(an_end_that_is_none_is_an_error),
         cmocka_unit_test(large_answers_are_translated_or_said_to_be_too_large),
         cmocka_unit_test(pieces_pass_at_once_and_leaving_is_felt),
+        cmocka_unit_test(translated_bodies_count),
         cmocka_unit_test(who_can_say_it_is_asked),
         cmocka_unit_test(counts_are_no_streams),
         cmocka_unit_test(quiet_streams_get_pings),
