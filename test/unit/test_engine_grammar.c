@@ -111,6 +111,112 @@ static void multiples(void **state)
     terms_free(t);
 }
 
+/* --- random terms beside sets of all short texts --- */
+
+/* Texts of at most LONGEST letters a, b, c, by number; which of them a term takes. */
+enum { LONGEST = 4, SHORT_TEXTS = 1 + 3 + 9 + 27 + 81 };
+
+struct language {
+    bool has[SHORT_TEXTS];
+};
+
+static char short_texts[SHORT_TEXTS][LONGEST + 1];
+
+static void list_short_texts(void)
+{
+    unsigned n = 1;
+    for (unsigned i = 0; n < SHORT_TEXTS; i++)
+        for (char c = 'a'; c <= 'c'; c++)
+            (void)snprintf(short_texts[n++], LONGEST + 1, "%s%c", short_texts[i], c);
+}
+
+static int short_text(const char *first, const char *second)
+{
+    char both[2 * LONGEST + 1];
+    (void)snprintf(both, sizeof both, "%s%s", first, second);
+    for (int i = 0; i < SHORT_TEXTS; i++)
+        if (strcmp(short_texts[i], both) == 0) return i;
+    return -1;
+}
+
+static struct language concatenate(const struct language *a, const struct language *b)
+{
+    struct language out = {{0}};
+    for (int i = 0; i < SHORT_TEXTS; i++)
+        for (int k = 0; a->has[i] && k < SHORT_TEXTS; k++) {
+            int both = b->has[k] ? short_text(short_texts[i], short_texts[k]) : -1;
+            if (both >= 0) out.has[both] = true;
+        }
+    return out;
+}
+
+static struct language repeated(const struct language *a, unsigned least, unsigned most)
+{
+    struct language out = {{0}}, now = {{true}};
+    for (unsigned times = 0; times <= most; times++) {
+        for (int i = 0; times >= least && i < SHORT_TEXTS; i++)
+            out.has[i] |= now.has[i];
+        now = concatenate(&now, a);
+    }
+    return out;
+}
+
+static struct language combined(const struct language *a, const struct language *b, bool all)
+{
+    struct language out;
+    for (int i = 0; i < SHORT_TEXTS; i++)
+        out.has[i] = all ? a->has[i] && b->has[i] : a->has[i] || b->has[i];
+    return out;
+}
+
+static term random_term(struct terms *t, struct rng *rng, unsigned depth, struct language *out)
+{
+    struct language a, b;
+    unsigned least = (unsigned)rng_below(rng, 3), most = least + (unsigned)rng_below(rng, 3);
+    unsigned kind = (unsigned)rng_below(rng, depth ? 8 : 2);
+    memset(out, 0, sizeof *out);
+    if (kind < 2) {
+        unsigned first = (unsigned)rng_below(rng, 3),
+                 last = first + (unsigned)rng_below(rng, 3 - first);
+        for (unsigned i = first; i <= last; i++)
+            out->has[1 + i] = true;
+        out->has[0] = kind == 1 && first == last;
+        term c = term_range(t, (unsigned char)('a' + first), (unsigned char)('a' + last));
+        return out->has[0] ? term_optional(t, c) : c;
+    }
+    term x = random_term(t, rng, depth - 1, &a), y = random_term(t, rng, depth - 1, &b);
+    switch (kind) {
+    case 2:
+    case 3: *out = concatenate(&a, &b); return term_cat(t, x, y);
+    case 4: *out = combined(&a, &b, false); return term_or(t, x, y);
+    case 5: *out = combined(&a, &b, true); return term_and(t, x, y);
+    case 6: *out = repeated(&a, least, most); return term_repeat(t, x, least, most);
+    default:
+        *out = repeated(&a, least, LONGEST + 3);
+        if (rng_below(rng, 2)) return term_repeat(t, x, least, TERM_ANY_NUMBER);
+        for (int i = 0; i < SHORT_TEXTS; i++)
+            out->has[i] = !a.has[i];
+        return term_not(t, x);
+    }
+}
+
+static void terms_take_what_they_say(void **state)
+{
+    (void)state;
+    struct rng rng;
+    list_short_texts();
+    rng_seed(&rng, 7);
+    for (unsigned round = 0; round < 150; round++) {
+        struct terms *t = fresh();
+        struct language wanted;
+        term a = random_term(t, &rng, 4, &wanted);
+        for (int i = 0; i < SHORT_TEXTS; i++)
+            if (term_takes(t, a, str_of(short_texts[i])) != wanted.has[i])
+                fail_msg("round %u: '%s' should be %d", round, short_texts[i], wanted.has[i]);
+        terms_free(t);
+    }
+}
+
 /* Lists in lists, and two rules that call each other. */
 static struct terms *lists(void)
 {
@@ -267,6 +373,7 @@ int main(void)
         cmocka_unit_test(repeats_have_bounds),
         cmocka_unit_test(ands_and_nots),
         cmocka_unit_test(multiples),
+        cmocka_unit_test(terms_take_what_they_say),
         cmocka_unit_test(rules_call_each_other),
         cmocka_unit_test(left_recursion_is_refused),
         cmocka_unit_test(forced_bytes),
