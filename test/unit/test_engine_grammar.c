@@ -127,13 +127,13 @@ static void list_short_texts(void)
     unsigned n = 1;
     for (unsigned i = 0; n < SHORT_TEXTS; i++)
         for (char c = 'a'; c <= 'c'; c++)
-            (void)snprintf(short_texts[n++], LONGEST + 1, "%s%c", short_texts[i], c);
+            (void)snprintf(short_texts[n++], LONGEST + 1, "%.*s%c", LONGEST - 1, short_texts[i], c);
 }
 
 static int short_text(const char *first, const char *second)
 {
     char both[2 * LONGEST + 1];
-    (void)snprintf(both, sizeof both, "%s%s", first, second);
+    (void)snprintf(both, sizeof both, "%.*s%.*s", LONGEST, first, LONGEST, second);
     for (int i = 0; i < SHORT_TEXTS; i++)
         if (strcmp(short_texts[i], both) == 0) return i;
     return -1;

@@ -78,6 +78,7 @@ term term_next(struct terms *t, term a, unsigned char byte)
     uint32_t *row = n->next;
     if (row && row[byte] != UNKNOWN) return row[byte];
     if (!byte_set_has(&n->starts, byte)) return TERM_NONE;
+    if (n->kind == TERM_KIND_CAT && t->nodes[n->a].kind == TERM_KIND_BYTE) return n->b;
     if (!row && wants_row(t, n)) row = new_row(t, a);
     if (t->depth == TERMS_DEPTH_MAX) t->failed = true;
     if (t->failed) return TERM_NONE;

@@ -66,6 +66,17 @@ static void fill(struct trie *t, const struct entry *entries, uint32_t count, ui
     t->nodes[t->count] = (struct trie_node){.first_token = t->token_count};
 }
 
+/* From the last node to the first: what lies below one comes behind it. */
+static void mark_plain(struct trie *t)
+{
+    for (uint32_t i = t->count; i-- > 1;) {
+        struct trie_node *n = &t->nodes[i];
+        n->plain = trie_is_plain(n->byte);
+        for (uint32_t child = i + 1; n->plain && child < n->end; child = t->nodes[child].end)
+            n->plain = t->nodes[child].plain;
+    }
+}
+
 static bool build(struct trie *t, const struct entry *entries, uint32_t count)
 {
     uint32_t *open = mem_try((VOCAB_PIECE_MAX + 1) * sizeof *open);
@@ -73,6 +84,7 @@ static bool build(struct trie *t, const struct entry *entries, uint32_t count)
     t->tokens = mem_try((count + 1) * sizeof *t->tokens);
     bool ok = open && t->nodes && t->tokens;
     if (ok) fill(t, entries, count, open);
+    if (ok) mark_plain(t);
     free(open);
     return ok;
 }

@@ -15,6 +15,7 @@ struct trie_node {
     uint32_t first_token; /* its tokens: in `tokens`, up to the next node's */
     uint16_t depth;       /* bytes so far */
     uint8_t byte;
+    bool plain; /* it and all below it are printable ASCII, without quotes and backslashes */
 };
 
 struct trie {
@@ -30,6 +31,12 @@ struct trie {
 MUST_CHECK struct trie *trie_new(const struct str *texts, uint32_t vocab);
 MUST_CHECK struct trie *trie_of_vocab(const struct vocab *vocab);
 void trie_free(struct trie *t); /* also NULL */
+
+/* True for the bytes that make nodes plain: those that a JSON string has as they are. */
+static inline bool trie_is_plain(uint8_t byte)
+{
+    return byte >= ' ' && byte < 0x7f && byte != '"' && byte != '\\';
+}
 
 /* The node that a text leads to from another node; 0: none. An empty one leads nowhere. */
 uint32_t trie_find(const struct trie *t, uint32_t node, struct str text);
