@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/rand.h"
+#include "engine/grammar/chars.h"
 #include "engine/grammar/masks.h"
 #include "engine/grammar/terms.h"
 #include "engine/grammar/trie.h"
@@ -355,6 +356,13 @@ static void masks_are_what_each_token_says(void **state)
     term ends = term_or(t, term_text(t, STR("ab")), term_text(t, STR("\"")));
     assert_int_equal(terms_finish(t, term_cat(t, as, ends), NULL), 0);
     check_masks(t, 500, 3);
+    terms_free(t);
+    t = fresh();
+    /* A JSON string, within which all plain text leads back to the same. */
+    term quote = term_byte(t, '"'), any = term_repeat(t, chars_json_any(t), 0, TERM_ANY_NUMBER);
+    term text = term_cat(t, quote, term_cat(t, any, quote));
+    assert_int_equal(terms_finish(t, term_cat(t, text, term_byte(t, ',')), NULL), 0);
+    check_masks(t, 500, 5);
     terms_free(t);
     t = fresh();
     /* AND and NOT, then more. */
