@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON Schema's formats of strings, as terms. A format is one row of a table. */
+/* JSON Schema's formats of strings, as terms. A format is one row of a table.
+ *
+ * What is taken is valid by the RFC that the format names, and for those who read it more strictly;
+ * some that is valid is not taken: leap seconds, quoted local parts of email addresses, hosts in
+ * Punycode, most letters of international hosts. */
 #ifndef HOSTLER_ENGINE_GRAMMAR_FORMATS_H
 #define HOSTLER_ENGINE_GRAMMAR_FORMATS_H
 
