@@ -261,6 +261,8 @@ static void what_cannot_be_enforced_is_refused(void **state)
     check_refused("[a-", ERR_SYNTAX, "a class without an end");
     check_refused("[z-a]", ERR_SYNTAX, "a range that ends before it begins at byte 1");
     check_refused("a{3,2}", ERR_SYNTAX, "a repetition with its numbers in the wrong order");
+    check_refused("a{4294967295}", ERR_UNSUPPORTED, "a number of times that is so large");
+    check_refused("a{1,99999999999}", ERR_UNSUPPORTED, "a number of times that is so large");
     check_refused("*a", ERR_SYNTAX, "a repetition of nothing at byte 0");
     check_refused("a|{2}", ERR_SYNTAX, "a repetition of nothing at byte 2");
     check_refused("\\", ERR_SYNTAX, "a backslash with nothing behind it at byte 0");

@@ -34,7 +34,7 @@ bool regex__number(struct pattern *p, uint32_t *out)
     for (; p->at < p->text.len; p->at++) {
         char c = p->text.ptr[p->at];
         if (c < '0' || c > '9') break;
-        value = MIN(value * 10 + (uint64_t)(c - '0'), UINT32_MAX);
+        value = MIN(value * 10 + (uint64_t)(c - '0'), TERM_ANY_NUMBER - 1);
     }
     *out = (uint32_t)value;
     return p->at > from;
