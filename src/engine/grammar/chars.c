@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 enum {
     SURROGATE_FIRST = 0xd800,
     SURROGATE_LAST = 0xdfff,
@@ -115,6 +117,36 @@ static bool has_all(const struct chars *c, uint32_t first, uint32_t last)
 static bool has(const struct chars *c, uint32_t code)
 {
     return has_some(c, code, code);
+}
+
+/* --- reading --- */
+
+uint32_t chars_read(struct str text, size_t *at)
+{
+    const unsigned char *s = (const unsigned char *)text.ptr + *at;
+    int len = utf8_step(s, (const unsigned char *)text.ptr + text.len);
+    uint32_t code = len == 1 ? s[0] : s[0] & (0x7fu >> len);
+    for (int i = 1; i < len; i++)
+        code = code << 6 | (s[i] & 0x3fu);
+    *at += (size_t)len;
+    return code;
+}
+
+static int digit_of(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+unsigned chars_read_hex(struct str text, size_t *at, unsigned most, uint32_t *out)
+{
+    unsigned n = 0;
+    *out = 0;
+    for (; n < most && *at < text.len && digit_of(text.ptr[*at]) >= 0; n++)
+        *out = *out << 4 | (uint32_t)digit_of(text.ptr[(*at)++]);
+    return n;
 }
 
 /* --- UTF-8 --- */

@@ -35,6 +35,12 @@ void chars_add_all(struct chars *c, const struct chars *other);
 void chars_order(struct chars *c);
 void chars_invert(struct chars *c); /* orders it, too */
 
+/* The character that begins at byte *at of a text in UTF-8 that is valid; goes over it. */
+uint32_t chars_read(struct str text, size_t *at);
+
+/* Goes over at most `most` hexadecimal digits; how many there were, and what they say. */
+unsigned chars_read_hex(struct str text, size_t *at, unsigned most, uint32_t *out);
+
 /* Takes exactly one of the set. */
 term chars_term(struct terms *t, struct chars *c, enum chars_form form);
 

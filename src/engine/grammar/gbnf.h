@@ -7,7 +7,7 @@
 #include "engine/grammar/why.h"
 
 /* Adds the grammar's rules; *out is its rule `root`. Left recursion is terms_finish's to find.
- * ERR_UNSUPPORTED or ERR_SYNTAX, and why, with the line. */
+ * ERR_UNSUPPORTED, ERR_SYNTAX or ERR_TOO_LARGE, and why, with the line. */
 MUST_CHECK int gbnf_term(struct terms *t, struct str text, struct grammar_why *why, term *out);
 
 #endif

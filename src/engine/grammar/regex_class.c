@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parts of a pattern that take one character. */
 #include "base/err.h"
-#include "base/utf8.h"
 #include "engine/grammar/categories.h"
 #include "engine/grammar/regex_priv.h"
 
@@ -49,31 +48,12 @@ static char peek(const struct pattern *p)
 /* The next character. The pattern is valid UTF-8, and has one. */
 static uint32_t next_char(struct pattern *p)
 {
-    const unsigned char *s = (const unsigned char *)p->text.ptr + p->at;
-    int len = utf8_step(s, (const unsigned char *)p->text.ptr + p->text.len);
-    uint32_t code = len == 1 ? s[0] : s[0] & (0x7fu >> len);
-    for (int i = 1; i < len; i++)
-        code = code << 6 | (s[i] & 0x3fu);
-    p->at += (size_t)len;
-    return code;
+    return chars_read(p->text, &p->at);
 }
 
-static int digit_of(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-/* Up to `most` hexadecimal digits; how many there were. */
 static unsigned hex(struct pattern *p, unsigned most, uint32_t *out)
 {
-    unsigned n = 0;
-    *out = 0;
-    for (; n < most && digit_of(peek(p)) >= 0; n++)
-        *out = *out << 4 | (uint32_t)digit_of(p->text.ptr[p->at++]);
-    return n;
+    return chars_read_hex(p->text, &p->at, most, out);
 }
 
 /* --- escapes --- */
@@ -208,7 +188,7 @@ static int letter(struct pattern *p, char c, size_t from, struct item *out)
     case 'k': return regex__refuse(p, "a back reference", from);
     default: break;
     }
-    if (c == '0' && digit_of(peek(p)) < 0) return 0;
+    if (c == '0' && (peek(p) < '0' || peek(p) > '9')) return 0;
     if (c == '0') return regex__refuse(p, "an octal escape", from);
     if (c >= '1' && c <= '9') return regex__refuse(p, "a back reference", from);
     return regex__refuse(p, "an unknown escape", from);
