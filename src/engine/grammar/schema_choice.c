@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Choices, resolved: each way of each of them. */
+#include "base/err.h"
+#include "engine/grammar/schema_priv.h"
+
+struct visit {
+    schema_shape_fn fn;
+    void *user;
+};
+
+static bool each(struct schema_job *job, const struct shape *shape, const struct visit *v);
+
+static struct demand sub(enum demand_kind kind, const struct json *schema,
+                         const struct demand *from)
+{
+    return (struct demand){.kind = kind, .schema = schema, .within = from};
+}
+
+static void read_sub(struct schema_job *job, struct shape *s, enum demand_kind kind,
+                     const struct json *schema, const struct demand *from)
+{
+    struct demand d = sub(kind, schema, from);
+    schema__read(job, s, &d);
+}
+
+static bool any_of(struct schema_job *job, const struct shape *shape, const struct choice *c,
+                   const struct visit *v)
+{
+    struct json_iter it = {0};
+    const struct json *at;
+    bool on = true;
+    while (on && !job->err && json_next_item(c->at, &it, &at)) {
+        struct shape s = *shape;
+        read_sub(job, &s, DEMAND_MEETS, at, &c->from);
+        on = each(job, &s, v);
+    }
+    return on;
+}
+
+/* One branch, and none of those that a value might meet besides. */
+static bool one_branch(struct schema_job *job, const struct shape *shape, const struct choice *c,
+                       const struct json *branch, const struct visit *v)
+{
+    struct json_iter it = {0};
+    const struct json *other;
+    struct shape s = *shape;
+    read_sub(job, &s, DEMAND_MEETS, branch, &c->from);
+    while (!job->err && json_next_item(c->at, &it, &other)) {
+        const struct json *both[] = {branch, other};
+        if (other != branch && job->possible(job, shape, both, 2, &c->from))
+            read_sub(job, &s, DEMAND_FAILS, other, &c->from);
+    }
+    return each(job, &s, v);
+}
+
+static bool one_of(struct schema_job *job, const struct shape *shape, const struct choice *c,
+                   const struct visit *v)
+{
+    struct json_iter it = {0};
+    const struct json *at;
+    bool on = true;
+    if (job->proving) return any_of(job, shape, c, v);
+    while (on && !job->err && json_next_item(c->at, &it, &at))
+        on = one_branch(job, shape, c, at, v);
+    return on;
+}
+
+static bool if_then(struct schema_job *job, const struct shape *shape, const struct choice *c,
+                    const struct visit *v)
+{
+    const struct json *then = json_get(c->from.schema, "then");
+    const struct json *otherwise = json_get(c->from.schema, "else");
+    struct shape s = *shape, other = *shape;
+    read_sub(job, &s, DEMAND_MEETS, c->at, &c->from);
+    if (then) read_sub(job, &s, DEMAND_MEETS, then, &c->from);
+    if (!each(job, &s, v)) return false;
+    read_sub(job, &other, DEMAND_FAILS, c->at, &c->from);
+    if (otherwise) read_sub(job, &other, DEMAND_MEETS, otherwise, &c->from);
+    return each(job, &other, v);
+}
+
+static void read_dependents(struct schema_job *job, struct shape *s, const struct choice *c)
+{
+    struct json_iter it = {0};
+    struct demand d = {.kind = DEMAND_HAS};
+    const struct json *at;
+    if (json_type(c->at) != JSON_ARRAY) {
+        read_sub(job, s, DEMAND_MEETS, c->at, &c->from);
+        return;
+    }
+    while (json_next_item(c->at, &it, &at))
+        if (json_to_str(at, &d.name)) schema__read(job, s, &d);
+}
+
+static bool depend(struct schema_job *job, const struct shape *shape, const struct choice *c,
+                   const struct visit *v)
+{
+    struct shape s = *shape, other = *shape;
+    struct demand has = {.kind = DEMAND_HAS, .name = c->from.name};
+    struct demand without = {.kind = DEMAND_WITHOUT, .name = c->from.name};
+    schema__read(job, &other, &without);
+    if (!each(job, &other, v)) return false;
+    schema__read(job, &s, &has);
+    read_dependents(job, &s, c);
+    return each(job, &s, v);
+}
+
+/* A schema to be failed. What is looked for in a proof may be more than there is: not less. */
+static bool fail(struct schema_job *job, const struct shape *shape, const struct demand *d,
+                 const struct visit *v)
+{
+    bool lost, on = true;
+    const struct way *w = schema__ways_to_fail(job, shape, d, &lost);
+    if (lost && job->proving) return each(job, shape, v);
+    if (lost && !w)
+        schema__refuse(job, d->schema, "not or oneOf", "what is not valid here cannot be said");
+    for (; on && w && !job->err; w = w->next) {
+        struct shape s = *shape;
+        schema__read_all(job, &s, w->demands);
+        on = each(job, &s, v);
+    }
+    return on;
+}
+
+static bool resolve(struct schema_job *job, const struct shape *s, const struct choice *c,
+                    const struct visit *v)
+{
+    switch (c->kind) {
+    case CHOICE_ANY: return any_of(job, s, c, v);
+    case CHOICE_ONE: return one_of(job, s, c, v);
+    case CHOICE_IF: return if_then(job, s, c, v);
+    case CHOICE_DEPEND: break;
+    }
+    return depend(job, s, c, v);
+}
+
+/* No value at all: not worth going on. */
+static bool is_dead(const struct shape *s)
+{
+    if (s->kinds == IS_OBJECT)
+        for (const struct names *n = s->required; n; n = n->next)
+            if (schema__named(s->forbidden, n->name)) return true;
+    return !s->kinds;
+}
+
+static bool each(struct schema_job *job, const struct shape *shape, const struct visit *v)
+{
+    struct shape s = *shape;
+    if (job->err || is_dead(&s)) return true;
+    if (s.steps++ > SCHEMA_CHOICES_MAX) schema__fail(job, ERR_TOO_LARGE);
+    if (s.choices) {
+        s.choices = shape->choices->next;
+        return resolve(job, &s, shape->choices, v);
+    }
+    if (s.fails) {
+        s.fails = shape->fails->next;
+        return fail(job, &s, &shape->fails->demand, v);
+    }
+    return v->fn(job, shape, v->user);
+}
+
+bool schema__each(struct schema_job *job, const struct shape *shape, schema_shape_fn fn, void *user)
+{
+    struct visit v = {.fn = fn, .user = user};
+    return each(job, shape, &v);
+}
+
+bool schema__each_of(struct schema_job *job, const struct demands *list, schema_shape_fn fn,
+                     void *user)
+{
+    struct shape s;
+    schema__init_shape(&s);
+    schema__read_all(job, &s, list);
+    return schema__each(job, &s, fn, user);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Numbers of a shape. */
+#include "base/err.h"
+#include "engine/grammar/schema_priv.h"
+
+enum { SAFE_DIGITS = 15 }; /* that a double keeps apart */
+
+/* Readers round: so that what is above a bound that is not within stays above it once it is a double,
+ * numbers beside such a bound have no more digits than a double keeps apart. */
+static uint32_t places_of(const struct shape *s)
+{
+    size_t whole = 0;
+    if (!(s->kinds & IS_BROKEN)) return 0;
+    if (s->low.set && s->low.strict) whole = s->low.at.whole.len;
+    if (s->high.set && s->high.strict) whole = MAX(whole, s->high.at.whole.len);
+    if (!whole) return TERM_ANY_NUMBER;
+    return whole < SAFE_DIGITS ? (uint32_t)(SAFE_DIGITS - whole) : 0;
+}
+
+static term multiples(struct schema_job *job, const struct shape *s, term a)
+{
+    for (const struct numbers *m = s->multiples; m; m = m->next) {
+        bool can;
+        term b = numbers_multiples(job->t, &m->of, &can);
+        if (!can) schema__refuse(job, m->at, "multipleOf", "multiples of this are not supported");
+        a = term_and(job->t, a, b);
+    }
+    return a;
+}
+
+/* Of numbers that have no point: exactly whole ones. */
+static term broken(struct schema_job *job, term a)
+{
+    struct terms *t = job->t;
+    term digits = term_repeat(t, term_range(t, '0', '9'), 0, TERM_ANY_NUMBER);
+    term before = term_cat(t, term_optional(t, term_byte(t, '-')), digits);
+    term behind = term_cat(t, digits, term_cat(t, term_range(t, '1', '9'), digits));
+    return term_and(t, a, term_cat(t, before, term_cat(t, term_byte(t, '.'), behind)));
+}
+
+static term without(struct schema_job *job, term a, const struct json *v)
+{
+    struct bound b = {.set = true};
+    if (json_type(v) != JSON_NUMBER) return a;
+    if (decimal_of(&job->arena, v, &b.at)) return TERM_NONE;
+    term same = numbers_between(job->t, &b, &b, TERM_ANY_NUMBER);
+    return term_and(job->t, a, term_not(job->t, same));
+}
+
+static term without_others(struct schema_job *job, const struct shape *s, term a)
+{
+    for (const struct values *x = s->others; x; x = x->next) {
+        struct json_iter it = {0};
+        const struct json *v;
+        if (x->single) a = without(job, a, x->at);
+        while (!x->single && json_next_item(x->at, &it, &v))
+            a = without(job, a, v);
+    }
+    return a;
+}
+
+static bool has_others(const struct shape *s)
+{
+    for (const struct values *x = s->others; x; x = x->next) {
+        struct json_iter it = {0};
+        const struct json *v;
+        if (x->single && json_type(x->at) == JSON_NUMBER) return true;
+        while (!x->single && json_next_item(x->at, &it, &v))
+            if (json_type(v) == JSON_NUMBER) return true;
+    }
+    return false;
+}
+
+/* Only of whole numbers bounds can be moved to the next one. */
+static void tighten(struct schema_job *job, struct bound *low, struct bound *high)
+{
+    if (low->set && !decimal_is_whole(&low->at)) {
+        low->at = decimal_ceiling(&job->arena, &low->at);
+        low->strict = false;
+    }
+    if (high->set && !decimal_is_whole(&high->at)) {
+        high->at = decimal_floor(&job->arena, &high->at);
+        high->strict = false;
+    }
+    if ((low->set && !low->at.whole.ptr) || (high->set && !high->at.whole.ptr))
+        schema__fail(job, ERR_TOO_LARGE);
+}
+
+term schema__number(struct schema_job *job, const struct shape *s)
+{
+    struct bound low = s->low, high = s->high;
+    bool plain = !low.set && !high.set && !s->multiples && !has_others(s);
+    if (!(s->kinds & IS_NUMBER)) return TERM_NONE;
+    if (plain && (s->kinds & IS_NUMBER) == IS_NUMBER) return numbers_any(job->t);
+    if (plain && s->kinds & IS_WHOLE) return numbers_whole(job->t);
+    uint32_t places = places_of(s);
+    if (!places) tighten(job, &low, &high);
+    if (job->err) return TERM_NONE;
+    term out = numbers_between(job->t, &low, &high, places);
+    if (!(s->kinds & IS_WHOLE)) out = broken(job, out);
+    return without_others(job, s, multiples(job, s, out));
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Schemas as terms: how instances are written, what is refused and how, and that hostile ones end.
+ * What each keyword means is in test/data/schemas.json. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "engine/grammar/grammar.h"
+#include "engine/grammar/schema.h"
+
+static const struct schema_options spaced = {.spaces = true}, compact = {.spaces = false};
+
+/* A schema that was compiled, or why not. */
+struct compiled {
+    struct arena arena;
+    struct terms *terms; /* an automaton's */
+    term root;
+    int err;
+    struct grammar_why why;
+};
+
+static void import(struct compiled *c, struct terms *t, term root)
+{
+    c->err = terms_finish(t, root, NULL);
+    c->terms = terms_new(GRAMMAR_BYTES_MAX);
+    assert_non_null(c->terms);
+    if (!c->err) c->root = terms_import(c->terms, t);
+}
+
+static void compile(struct compiled *c, struct str schema, const struct schema_options *options)
+{
+    const struct json *v;
+    term root = TERM_NONE;
+    struct terms *t = terms_new(GRAMMAR_BYTES_MAX);
+    *c = (struct compiled){.why = {.arena = &c->arena}};
+    assert_non_null(t);
+    arena_init(&c->arena, GRAMMAR_BYTES_MAX, 1 << 12);
+    assert_int_equal(json_parse(&c->arena, schema, &v, NULL), 0);
+    c->err = schema_term(t, v, options, &c->why, &root);
+    if (!c->err) import(c, t, root);
+    terms_free(t);
+}
+
+static void done(struct compiled *c)
+{
+    terms_free(c->terms);
+    arena_fini(&c->arena);
+}
+
+static void good(struct compiled *c, const char *schema)
+{
+    compile(c, str_of(schema), &spaced);
+    if (c->err) fail_msg("%s: %.*s", schema, STR_ARG(c->why.text));
+}
+
+static void takes(struct compiled *c, const char *text)
+{
+    if (!term_takes(c->terms, c->root, str_of(text))) fail_msg("'%s' is not taken", text);
+}
+
+static void rejects(struct compiled *c, const char *text)
+{
+    if (term_takes(c->terms, c->root, str_of(text))) fail_msg("'%s' is taken", text);
+}
+
+/* --- how instances are written --- */
+
+static void properties_have_an_order(void **state)
+{
+    struct compiled c;
+    (void)state;
+    good(&c, "{\"properties\":{\"b\":{\"type\":\"null\"},\"a\":{\"type\":\"null\"}},"
+             "\"required\":[\"z\",\"a\"],\"type\":\"object\"}");
+    takes(&c, "{\"b\":null,\"a\":null,\"z\":1}");
+    takes(&c, "{\"a\":null,\"z\":1}");
+    takes(&c, "{\"a\":null,\"z\":1,\"c\":[]}");
+    rejects(&c, "{\"a\":null,\"b\":null,\"z\":1}");
+    rejects(&c, "{\"z\":1,\"a\":null}");
+    rejects(&c, "{\"a\":null,\"c\":[],\"z\":1}");
+    rejects(&c, "{\"a\":null,\"z\":1,\"b\":null}");
+    done(&c);
+}
+
+static void white_space_is_bounded(void **state)
+{
+    struct compiled c;
+    (void)state;
+    good(&c, "{\"properties\":{\"a\":{\"items\":{\"type\":\"null\"}}},\"type\":\"object\"}");
+    takes(&c, "{\"a\": [null, null]}");
+    takes(&c, "{\n  \"a\": [\n    null,\n    null\n  ]\n}");
+    takes(&c, "{\n\t\"a\": [\n\t\tnull\n\t]\n}");
+    takes(&c, "{ }");
+    rejects(&c, "{  \"a\":[]}");
+    rejects(&c, "{\n\n\"a\":[]}");
+    rejects(&c, "{\"a\" :[]}");
+    rejects(&c, " {}");
+    rejects(&c, "{} ");
+    done(&c);
+}
+
+static void white_space_may_be_left_out(void **state)
+{
+    struct compiled c;
+    (void)state;
+    compile(&c, STR("{\"type\":\"array\"}"), &compact);
+    takes(&c, "[1,{\"a\":2}]");
+    rejects(&c, "[1, 2]");
+    rejects(&c, "[ ]");
+    done(&c);
+}
+
+static void names_have_one_text(void **state)
+{
+    struct compiled c;
+    (void)state;
+    good(&c, "{\"properties\":{\"a\":{\"type\":\"null\"}},\"type\":\"object\"}");
+    takes(&c, "{\"\\n\":1}");
+    takes(&c, "{\"aa\":1}");
+    rejects(&c, "{\"a\":1}");
+    rejects(&c, "{\"\\u0061\":1}");
+    rejects(&c, "{\"a\":null,\"a\":1}");
+    done(&c);
+}
+
+static void any_object(void **state)
+{
+    struct compiled c = {0};
+    struct terms *t = terms_new(GRAMMAR_BYTES_MAX);
+    (void)state;
+    assert_non_null(t);
+    import(&c, t, schema_any_object(t, &spaced));
+    takes(&c, "{}");
+    takes(&c, "{\"a\": [1, -2.5e3, \"\\u00e9\", {\"b\": null}], \"a\": true}");
+    rejects(&c, "[]");
+    rejects(&c, "{\"a\"}");
+    rejects(&c, "{\"a\": 01}");
+    rejects(&c, "{\"a\": \"\t\"}");
+    rejects(&c, "{\"a\": 1,}");
+    terms_free(t);
+    terms_free(c.terms);
+}
+
+static void any_value(void **state)
+{
+    struct compiled c = {0};
+    struct terms *t = terms_new(GRAMMAR_BYTES_MAX);
+    (void)state;
+    assert_non_null(t);
+    import(&c, t, schema_any_value(t, &compact));
+    takes(&c, "[[[[]]],{\"\":\"\"}]");
+    takes(&c, "false");
+    takes(&c, "0");
+    rejects(&c, "");
+    rejects(&c, "[[]");
+    rejects(&c, "nul");
+    terms_free(t);
+    terms_free(c.terms);
+}
+
+static void rules_may_call_themselves(void **state)
+{
+    struct compiled c;
+    (void)state;
+    good(&c, "{\"type\":\"object\",\"properties\":{\"next\":{\"anyOf\":[{\"$ref\":\"#\"},"
+             "{\"type\":\"null\"}]}},\"required\":[\"next\"],\"additionalProperties\":false}");
+    takes(&c, "{\"next\":{\"next\":{\"next\":null}}}");
+    rejects(&c, "{\"next\":{\"next\":{}}}");
+    done(&c);
+}
+
+/* --- refusals --- */
+
+static void is_refused(const char *schema, const char *why)
+{
+    struct compiled c;
+    compile(&c, str_of(schema), &spaced);
+    assert_int_equal(c.err, ERR_UNSUPPORTED);
+    if (!str_eq(c.why.text, str_of(why))) fail_msg("%.*s", STR_ARG(c.why.text));
+    done(&c);
+}
+
+static void refusals_name_keyword_and_path(void **state)
+{
+    (void)state;
+    is_refused("{\"properties\":{\"a/b\":{\"type\":\"text\"}}}",
+               "#/properties/a~1b: type: there is no such type.");
+    is_refused("{\"$ref\":\"http://example.com/x\"}",
+               "#: $ref: only schemas of the same document can be meant.");
+    is_refused("{\"anyOf\":[{\"$ref\":\"#\"}]}", "#: $ref: it refers to itself.");
+    is_refused("{\"items\":[{},{\"minLength\":-1}]}",
+               "#/items/1: minLength: it must be a whole number that is not negative.");
+    is_refused("{\"multipleOf\":0.3}", "#: multipleOf: multiples of this are not supported.");
+    is_refused("{\"items\":{\"$dynamicRef\":\"#x\"}}",
+               "#/items: $dynamicRef: it is not supported.");
+    is_refused("{\"items\":7}", "#/items: schema: it must be an object or a boolean.");
+}
+
+static void what_no_value_meets_has_no_text(void **state)
+{
+    struct compiled c;
+    (void)state;
+    good(&c, "{\"type\":\"object\",\"properties\":{\"a\":false},\"required\":[\"a\"]}");
+    assert_int_equal(c.root, TERM_NONE);
+    done(&c);
+    good(&c, "{\"properties\":{\"n\":{\"$ref\":\"#\"}},\"required\":[\"n\"],\"type\":\"object\"}");
+    assert_int_equal(c.root, TERM_NONE);
+    done(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(properties_have_an_order),
+        cmocka_unit_test(white_space_is_bounded),
+        cmocka_unit_test(white_space_may_be_left_out),
+        cmocka_unit_test(names_have_one_text),
+        cmocka_unit_test(any_object),
+        cmocka_unit_test(any_value),
+        cmocka_unit_test(rules_may_call_themselves),
+        cmocka_unit_test(refusals_name_keyword_and_path),
+        cmocka_unit_test(what_no_value_meets_has_no_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
