@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/grammar/grammar.h"
+
+#include "base/err.h"
+#include "engine/grammar/gbnf.h"
+#include "engine/grammar/regex.h"
+#include "engine/grammar/schema.h"
+
+static const struct schema_options options = {.spaces = true};
+
+static int choice_term(struct terms *t, const struct json *texts, struct grammar_why *why,
+                       term *out)
+{
+    struct json_iter it = {0};
+    const struct json *item;
+    struct str text;
+    term all = TERM_NONE;
+    while (json_next_item(texts, &it, &item)) {
+        if (!json_to_str(item, &text)) return grammar_refuse(why, "a choice must be a string");
+        all = term_or(t, all, term_text(t, text));
+    }
+    *out = all;
+    return 0;
+}
+
+static int root_term(struct terms *t, const struct grammar_spec *spec, struct grammar_why *why,
+                     term *out)
+{
+    switch (spec->kind) {
+    case GRAMMAR_JSON: *out = schema_any_object(t, &options); return 0;
+    case GRAMMAR_SCHEMA: return schema_term(t, spec->json, &options, why, out);
+    case GRAMMAR_REGEX: return regex_term(t, spec->text, true, CHARS_PLAIN, why, out);
+    case GRAMMAR_CHOICE: return choice_term(t, spec->json, why, out);
+    case GRAMMAR_GBNF: return gbnf_term(t, spec->text, why, out);
+    }
+    return ERR_INVALID;
+}
+
+/* Ends the making; why it cannot be had. */
+static int finish(struct terms *t, term root, struct grammar_why *why)
+{
+    int err = terms_failed(t) ? ERR_TOO_LARGE : terms_finish(t, root, NULL);
+    if (err == ERR_TOO_LARGE) (void)grammar_refuse(why, "it is too large");
+    if (err == ERR_INVALID) (void)grammar_refuse(why, "a rule of it begins with itself");
+    if (err || terms_root(t) != TERM_NONE) return err;
+    (void)grammar_refuse(why, "no text can ever satisfy it");
+    return ERR_INVALID;
+}
+
+int grammar_compile(const struct grammar_spec *spec, struct grammar_why *why, struct terms **out)
+{
+    term root = TERM_NONE;
+    struct terms *t = terms_new(GRAMMAR_BYTES_MAX);
+    int err = t ? root_term(t, spec, why, &root) : ERR_TOO_LARGE;
+    if (!t || (err && terms_failed(t))) (void)grammar_refuse(why, "it is too large");
+    if (!err) err = finish(t, root, why);
+    if (err)
+        terms_free(t);
+    else
+        *out = t;
+    return err;
+}
