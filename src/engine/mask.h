@@ -24,8 +24,11 @@ void mask_free(struct masker *chain);
 /* Puts a masker before a chain. */
 void mask_push(struct masker **chain, struct masker *m);
 
-/* None of the tokens `ends` before `least` others. Copies them. */
+/* None of the tokens `ends` before `least` others, as long as any other may come. Copies them. */
 struct masker *mask_ends_new(const int32_t *ends, uint32_t count, uint32_t least);
+
+/* None of these tokens, ever. Borrows them. */
+struct masker *mask_tokens_new(const int32_t *tokens, uint32_t count);
 
 struct reasoning;
 

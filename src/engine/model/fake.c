@@ -24,6 +24,7 @@ struct fake_sequence {
 struct vocab {
     struct vocab_info info;
     uint64_t tokenize_us;
+    int32_t suppressed;
 };
 
 struct context {
@@ -138,6 +139,15 @@ static void set_ranks(struct model *m)
     m->embedder.info.pooling = MODEL_POOLING_RANK;
 }
 
+static int set_suppressed(struct vocab *v, uint64_t token)
+{
+    if (token >= FAKE_VOCAB) return ERR_INVALID;
+    v->suppressed = (int32_t)token;
+    v->info.suppressed = &v->suppressed;
+    v->info.suppressed_count = 1;
+    return 0;
+}
+
 static int set_key(struct model *m, struct str key, struct str value)
 {
     static const char *const modes[] = {"echo", "script", "random"};
@@ -155,6 +165,7 @@ static int set_key(struct model *m, struct str key, struct str value)
         return 0;
     }
     if (str_to_u64(value, &n)) return ERR_INVALID;
+    if (str_eq(key, STR("suppress"))) return set_suppressed(&m->vocab, n);
     if (str_eq(key, STR("decode_us")))
         m->decode_us = n;
     else if (str_eq(key, STR("token_us")))

@@ -13,6 +13,7 @@ struct vocab {
     size_t special_count;
     bool special_starts[256]; /* bytes that their names begin with */
     int32_t *ends;
+    int32_t *suppressed;
 };
 
 /* --- what the file says --- */
@@ -70,6 +71,19 @@ static void read_ends(struct vocab *v)
     v->info.ends = v->ends;
 }
 
+/* Those that are none of its tokens are nothing to suppress. */
+static void read_suppressed(struct vocab *v)
+{
+    int32_t count = 0;
+    const llama_token *tokens = llama_vocab_get_suppress_tokens(v->llama, &count);
+    if (count <= 0) return;
+    v->suppressed = llama__must(calloc((size_t)count, sizeof *v->suppressed));
+    for (int32_t i = 0; i < count; i++)
+        if (tokens[i] >= 0 && (uint32_t)tokens[i] < v->info.count)
+            v->suppressed[v->info.suppressed_count++] = tokens[i];
+    v->info.suppressed = v->suppressed;
+}
+
 /* What the model wants around a text: all that is left of an empty one. */
 static void read_wrapping(struct vocab *v)
 {
@@ -112,6 +126,7 @@ struct vocab *llama__vocab_new(const struct llama_model *llama)
     v->info.piece_max = longest_piece(v);
     read_specials(v);
     read_ends(v);
+    read_suppressed(v);
     read_wrapping(v);
     read_between(v);
     v->info.cuts_words = cuts_words(v);
@@ -125,6 +140,7 @@ void llama__vocab_free(struct vocab *v)
     if (!v) return;
     free(v->specials);
     free(v->ends);
+    free(v->suppressed);
     free(v);
 }
 

@@ -17,6 +17,8 @@ struct vocab_info {
     uint32_t between_count;
     const int32_t *ends; /* the tokens that end an answer */
     uint32_t end_count;
+    const int32_t *suppressed; /* tokens that an answer never has, as the model's file says */
+    uint32_t suppressed_count;
     bool cuts_words; /* a text that is cut between two words has the tokens of the whole */
     /* Names by which chat templates know tokens; empty: it has none. */
     struct str bos_name;
