@@ -14,10 +14,26 @@ struct mask_ends {
     int32_t ends[];
 };
 
-static void mask(struct masker *m, float *logits, uint32_t vocab UNUSED)
+static bool has(const struct mask_ends *e, int32_t token)
+{
+    for (uint32_t i = 0; i < e->count; i++)
+        if (e->ends[i] == token) return true;
+    return false;
+}
+
+/* True when another token may come. */
+static bool leaves_some(const struct mask_ends *e, const float *logits, uint32_t vocab)
+{
+    for (uint32_t i = 0; i < vocab; i++)
+        if (logits[i] > -INFINITY && !has(e, (int32_t)i)) return true;
+    return false;
+}
+
+static void mask(struct masker *m, float *logits, uint32_t vocab)
 {
     const struct mask_ends *e = CONTAINER_OF(m, struct mask_ends, masker);
-    for (uint32_t i = 0; e->left && i < e->count; i++)
+    if (!e->left || !leaves_some(e, logits, vocab)) return;
+    for (uint32_t i = 0; i < e->count; i++)
         logits[e->ends[i]] = -INFINITY;
 }
 

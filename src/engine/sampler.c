@@ -339,6 +339,14 @@ static int note_top(const struct sampler *s, struct sampler_scratch *scratch, co
     return 0;
 }
 
+void sampler_note(struct sampler *s, struct masker *masks, int32_t token)
+{
+    mask_accept(masks, token);
+    if (!s->counts) return;
+    s->counts[token]++;
+    note_token(s, token);
+}
+
 int sampler_next(struct sampler *s, struct sampler_scratch *scratch, float *logits,
                  struct masker *masks, struct sampler_choice *out)
 {
@@ -360,10 +368,6 @@ int sampler_next(struct sampler *s, struct sampler_scratch *scratch, float *logi
     if (!err && raw) out->logprob = raw[out->token] - offset;
     free(raw);
     if (err) return err;
-    mask_accept(masks, out->token);
-    if (s->counts) {
-        s->counts[out->token]++;
-        note_token(s, out->token);
-    }
+    sampler_note(s, masks, out->token);
     return 0;
 }

@@ -84,4 +84,7 @@ void sampler_fini(struct sampler *s);
 MUST_CHECK int sampler_next(struct sampler *s, struct sampler_scratch *scratch, float *logits,
                             struct masker *masks, struct sampler_choice *out);
 
+/* Remembers a token that was chosen without it. */
+void sampler_note(struct sampler *s, struct masker *masks, int32_t token);
+
 #endif

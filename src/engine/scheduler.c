@@ -29,6 +29,10 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
     s->items = mem_must_zero(s->info->batch, sizeof *s->items);
     s->prompts = mem_must_zero(MAX(s->info->sequences, 1), sizeof *s->prompts);
     s->parts = mem_must_zero(MAX(s->info->sequences, 1), sizeof *s->parts);
+    size_t bytes = options->grammar_bytes;
+    if (s->context)
+        automaton_init(&s->automaton, s->vocab, bytes ? bytes : (size_t)SCHEDULER_GRAMMAR_BYTES,
+                       &s->stats.mask_seconds);
     sampler_scratch_init(&s->scratch, vocab_info(s->vocab)->count);
     threads_init(&s->decode_threads, options->threads, options->threads_most);
     threads_init(&s->prefill_threads, options->threads, options->threads_most);
@@ -47,6 +51,7 @@ void scheduler_free(struct scheduler *s)
     if (!s) return;
     assert(list_empty(&s->waiting) && list_empty(&s->parked) && cache_busy(&s->cache) == 0);
     cache_fini(&s->cache);
+    automaton_fini(&s->automaton);
     sampler_scratch_fini(&s->scratch);
     free(s->items);
     free(s->prompts);
@@ -77,6 +82,7 @@ void scheduler_add(struct scheduler *s, struct sequence *q)
     if (q->leader && q->leader->state == SEQUENCE_ENDED) q->leader = NULL;
     q->state = SEQUENCE_WAITING;
     q->queued_us = s->options.now_us();
+    if (q->grammar) mask_grammar_attach(q->grammar, &s->automaton);
     list_push_back(&s->waiting, &q->link);
     metric_add(&s->stats.waiting, 1);
 }

@@ -38,9 +38,11 @@ struct scheduler_options {
     uint64_t slice_us;        /* plan_options.slice_us; 0: SCHEDULER_SLICE_US */
     uint64_t slice_alone_us;  /* plan_options.slice_alone_us; 0: SCHEDULER_SLICE_ALONE_US */
     uint64_t (*now_us)(void); /* NULL: clock_mono_us */
+    size_t grammar_bytes;     /* of what is known of grammars; 0: SCHEDULER_GRAMMAR_BYTES */
     struct output_sink sink;
 };
 
+enum { SCHEDULER_GRAMMAR_BYTES = 256 << 20 };
 enum { SCHEDULER_SLICE_US = 1000 * 1000, SCHEDULER_SLICE_ALONE_US = 1000 * 1000 };
 
 struct embed_job {

@@ -5,6 +5,7 @@
 #define HOSTLER_ENGINE_SCHEDULER_PRIV_H
 
 #include "engine/cache.h"
+#include "engine/grammar/automaton.h"
 #include "engine/model/context.h"
 #include "engine/model/embed.h"
 #include "engine/plan.h"
@@ -30,6 +31,7 @@ struct scheduler {
     struct list parked;  /* paused, without slot */
     struct list embeds;  /* struct embed_job */
     struct cache cache;
+    struct automaton automaton;
     struct context_item *items;  /* info->batch */
     struct plan_prompt *prompts; /* info->sequences */
     struct part *parts;          /* info->sequences */
@@ -56,7 +58,8 @@ void tell__end(struct scheduler *s, struct sequence *q, const struct pieces *pie
 
 /* --- token.c --- */
 
-/* Chooses the next token of `q` from its row of logits and tells it; may end the sequence. */
+/* Chooses the next token of `q` from its row of logits and tells it, with those behind it that need
+ * no choice; may end the sequence. */
 void token__take(struct scheduler *s, struct sequence *q, float *logits);
 
 /* --- admit.c --- */

@@ -14,6 +14,23 @@ static void hold_back_ends(struct sequence *q, const struct vocab_info *vocab, u
     mask_push(&q->masks, mask_ends_new(q->ends, q->end_count, least));
 }
 
+static void keep_to_grammar(struct sequence *q, const struct sequence_spec *spec,
+                            const struct reasoning_markers *markers, const struct vocab_info *vocab)
+{
+    const struct mask_grammar_options options = {
+        .grammar = spec->grammar,
+        .markers = markers,
+        .begun = spec->reasoning_begun,
+        .ignore_ends = spec->ignore_end,
+        .own = spec->ends,
+        .own_count = spec->end_count,
+        .vocab = vocab,
+    };
+    q->grammar = mask_grammar_new(&options);
+    q->forces = !spec->sampling.logprobs && !spec->sampling.bias_count && !spec->words;
+    mask_push(&q->masks, mask_grammar_masker(q->grammar));
+}
+
 struct sequence *sequence_new(const struct sequence_spec *spec, const struct vocab_info *vocab)
 {
     struct sequence *q = mem_must_zero(1, sizeof *q);
@@ -36,11 +53,16 @@ struct sequence *sequence_new(const struct sequence_spec *spec, const struct voc
     sampler_init(&q->sampler, &spec->sampling, vocab->count, spec->prompt, spec->prompt_count);
     stop_init(&q->stop, spec->stops, spec->stop_count);
     static const struct reasoning_markers none;
-    reasoning_init(&q->reasoning, spec->reasoning ? spec->reasoning : &none, spec->reasoning_begun);
+    const struct reasoning_markers *markers = spec->reasoning ? spec->reasoning : &none;
+    reasoning_init(&q->reasoning, markers, spec->reasoning_begun);
     if (spec->reasoning && spec->thinking_budget >= 0)
         mask_push(&q->masks, mask_thoughts_new(&q->reasoning, (uint32_t)spec->thinking_budget));
     /* Before the thoughts' masker, which has the last word. */
     if (spec->min_tokens) hold_back_ends(q, vocab, spec->min_tokens);
+    if (spec->words) mask_push(&q->masks, mask_words_new(spec->words));
+    if (vocab->suppressed_count)
+        mask_push(&q->masks, mask_tokens_new(vocab->suppressed, vocab->suppressed_count));
+    if (spec->grammar) keep_to_grammar(q, spec, markers, vocab);
     return q;
 }
 

@@ -16,10 +16,12 @@
 #include "base/base.h"
 #include "base/list.h"
 #include "base/str.h"
+#include "engine/mask_grammar.h"
 #include "engine/model/vocab.h"
 #include "engine/sampler.h"
 #include "engine/text/reasoning.h"
 #include "engine/text/stop.h"
+#include "engine/words.h"
 
 enum sequence_state {
     SEQUENCE_NEW,
@@ -46,6 +48,8 @@ struct sequence_spec {
     int64_t thinking_budget;                   /* tokens of thoughts; negative: any number */
     const struct str *stops;
     unsigned stop_count;
+    struct terms *grammar; /* what the answer must be; NULL: any text; finished, shared */
+    struct words *words;   /* what it must not have; NULL: nothing; shared */
     /* Has the same prompt and was added before: its work is copied; or NULL. */
     struct sequence *leader;
 };
@@ -82,6 +86,8 @@ struct sequence {
     uint64_t queued_us;
 
     struct masker *masks;
+    struct mask_grammar *grammar; /* one of them; NULL: none */
+    bool forces;                  /* what the grammar leaves no choice about is not sampled */
     struct sampler sampler;
     struct stop stop;
     struct reasoning reasoning;

@@ -30,15 +30,36 @@ static bool runs(const struct sequence *q)
     return q && q->state == SEQUENCE_RUNNING && !q->paused;
 }
 
-static size_t collect_running(struct scheduler *s)
+/* Tokens of running sequences: of each its next one, and those behind it that are known already
+ * while there is room. Logits are wanted behind the last that is known. */
+static size_t collect_running(struct scheduler *s, size_t *sequences)
 {
-    size_t n = 0;
+    size_t n = 0, room = s->info->batch;
+    *sequences = 0;
+    for (uint32_t i = 0; i < s->cache.count; i++)
+        *sequences += runs(s->cache.all[i].user);
+    room -= *sequences; /* beyond each one's first */
     for (uint32_t i = 0; i < s->cache.count; i++) {
         const struct sequence *q = s->cache.all[i].user;
         if (!runs(q)) continue;
-        s->items[n++] = (struct context_item){q->tokens[q->done], i, q->done, true};
+        uint32_t more = (uint32_t)MIN(q->count - q->done - 1, room);
+        room -= more;
+        for (uint32_t at = q->done; at <= q->done + more; at++)
+            s->items[n++] = (struct context_item){q->tokens[at], i, at, at + 1 == q->count};
     }
     return n;
+}
+
+/* Behind a decode of `n` tokens: each is in the cache, and those with logits have a next one. */
+static void end_running(struct scheduler *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        s->cache.all[s->items[i].sequence].user->done++;
+    for (size_t i = 0; i < n; i++) {
+        const struct context_item *item = &s->items[i];
+        struct sequence *q = s->cache.all[item->sequence].user;
+        if (item->logits) token__take(s, q, context_logits(s->context, i));
+    }
 }
 
 static size_t length(const struct list *l)
@@ -52,7 +73,7 @@ static size_t length(const struct list *l)
 /* Returns how many ran. */
 static size_t decode_running(struct scheduler *s)
 {
-    size_t n = collect_running(s);
+    size_t sequences, n = collect_running(s, &sequences);
     if (!n) return 0;
     uint64_t started = s->options.now_us();
     unsigned threads = threads_pick(&s->decode_threads);
@@ -60,21 +81,17 @@ static size_t decode_running(struct scheduler *s)
     int err = context_decode(s->context, s->items, n);
     if (err) {
         fail_items(s, n, err);
-        return n;
+        return sequences;
     }
     uint64_t us = s->options.now_us() - started;
-    plan_ran(&s->plan, n, length(&s->prefill), us);
+    plan_ran(&s->plan, sequences, length(&s->prefill), us);
     threads_note(&s->decode_threads, n, (double)n, us);
     threads_follow(&s->prefill_threads, &s->decode_threads);
     histogram_observe_us(&s->stats.decode_seconds, us);
     metric_add(&s->stats.decodes, 1);
     metric_store(&s->stats.threads, threads);
-    for (size_t i = 0; i < n; i++) {
-        struct sequence *q = s->cache.all[s->items[i].sequence].user;
-        q->done++;
-        token__take(s, q, context_logits(s->context, i));
-    }
-    return n;
+    end_running(s, n);
+    return sequences;
 }
 
 static int compare_slots(const void *a, const void *b)

@@ -41,34 +41,73 @@ static enum stop_result read_text(struct scheduler *s, struct sequence *q, struc
     return result;
 }
 
+/* True for a token that ends this answer. With a grammar an end comes only where nothing else may. */
+static bool ends(const struct scheduler *s, const struct sequence *q, int32_t token)
+{
+    bool heeds = !q->ignore_end || q->grammar;
+    return (heeds && vocab_is_end(s->vocab, token)) || sequence_ends_at(q, token);
+}
+
+/* Appends a token that was chosen and tells it. False: that was the end. */
+static bool append(struct scheduler *s, struct sequence *q, const struct sampler_choice *choice)
+{
+    struct pieces pieces = {.count = 0};
+    char bytes[VOCAB_PIECE_MAX];
+    q->generated++;
+    metric_add(&s->stats.output_tokens, 1);
+    if (ends(s, q, choice->token)) {
+        (void)read_text(s, q, STR_NULL, true, &pieces);
+        tell__end(s, q, &pieces, FINISH_STOP);
+        return false;
+    }
+    sequence_push(q, choice->token);
+    remember_choice(q, choice);
+    bool whole = q->grammar && mask_grammar_done(q->grammar);
+    bool last = whole || q->generated == q->max_tokens;
+    bool named = reasoning_reads_name(&q->reasoning, choice->token);
+    size_t len = vocab_piece(s->vocab, choice->token, named, bytes);
+    enum stop_result result = read_text(s, q, str_n(bytes, len), last, &pieces);
+    if (last || result == STOP_FOUND) {
+        bool stopped = whole || result == STOP_FOUND;
+        tell__end(s, q, &pieces, stopped ? FINISH_STOP : FINISH_LENGTH);
+        return false;
+    }
+    if (pieces.count) tell__text(s, q, &pieces, FINISH_NONE);
+    return true;
+}
+
+static void fail(struct scheduler *s, struct sequence *q)
+{
+    if (q->grammar && mask_grammar_failed(q->grammar))
+        log_note(LOG_ERROR, "grammar", "there is no memory for what may come next");
+    else if (q->grammar)
+        log_note(LOG_ERROR, "sampling", "no token is left that the request allows");
+    else
+        log_note(LOG_ERROR, "sampling", "the model gave no finite number");
+    metric_add(&s->stats.failures, 1);
+    tell__end(s, q, NULL, FINISH_FAILED);
+}
+
+/* Tokens that need no choice. Returns how many came. */
+static size_t take_forced(struct scheduler *s, struct sequence *q)
+{
+    int32_t tokens[MASK_FORCED_MAX];
+    size_t n = q->forces ? mask_grammar_forced(q->grammar, tokens) : 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct sampler_choice choice = {.token = tokens[i]};
+        sampler_note(&q->sampler, q->masks, choice.token);
+        metric_add(&s->stats.forced_tokens, 1);
+        if (!append(s, q, &choice)) return i + 1;
+    }
+    return n;
+}
+
 void token__take(struct scheduler *s, struct sequence *q, float *logits)
 {
     struct sampler_choice choice;
-    struct pieces pieces = {.count = 0};
-    char bytes[VOCAB_PIECE_MAX];
-    if (sampler_next(&q->sampler, &s->scratch, logits, q->masks, &choice)) {
-        log_note(LOG_ERROR, "sampling", "the model gave no finite number");
-        metric_add(&s->stats.failures, 1);
-        tell__end(s, q, NULL, FINISH_FAILED);
-        return;
-    }
-    q->generated++;
-    metric_add(&s->stats.output_tokens, 1);
-    if ((!q->ignore_end && vocab_is_end(s->vocab, choice.token)) ||
-        sequence_ends_at(q, choice.token)) {
-        (void)read_text(s, q, STR_NULL, true, &pieces);
-        tell__end(s, q, &pieces, FINISH_STOP);
-        return;
-    }
-    sequence_push(q, choice.token);
-    remember_choice(q, &choice);
-    bool last = q->generated == q->max_tokens;
-    bool named = reasoning_reads_name(&q->reasoning, choice.token);
-    size_t len = vocab_piece(s->vocab, choice.token, named, bytes);
-    if (read_text(s, q, str_n(bytes, len), last, &pieces) == STOP_FOUND)
-        tell__end(s, q, &pieces, FINISH_STOP);
-    else if (last)
-        tell__end(s, q, &pieces, FINISH_LENGTH);
-    else if (pieces.count)
-        tell__text(s, q, &pieces, FINISH_NONE);
+    if (take_forced(s, q)) return;
+    if (sampler_next(&q->sampler, &s->scratch, logits, q->masks, &choice))
+        fail(s, q);
+    else if (append(s, q, &choice))
+        (void)take_forced(s, q);
 }

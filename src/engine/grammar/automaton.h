@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A model's automaton: the texts of its vocabulary, and the states and masks of all its grammars.
+ *
+ * Those have room for so many bytes. Once that is filled, they are forgotten and made anew, as they
+ * are asked for again: a new generation, in which the terms of earlier ones mean nothing. The
+ * compute thread's. */
+#ifndef HOSTLER_ENGINE_GRAMMAR_AUTOMATON_H
+#define HOSTLER_ENGINE_GRAMMAR_AUTOMATON_H
+
+#include "base/base.h"
+#include "engine/grammar/masks.h"
+#include "engine/grammar/trie.h"
+#include "engine/model/vocab.h"
+#include "obs/metrics.h"
+
+struct automaton {
+    const struct vocab *vocab;
+    struct trie *trie;   /* NULL: there was no memory, and no answer can be kept to a grammar */
+    struct masks *masks; /* NULL: none yet, or no memory */
+    uint64_t *spare;     /* a mask in the making */
+    size_t bytes;
+    uint32_t generation;            /* of `masks`; 0: before the first */
+    struct histogram *mask_seconds; /* NULL: nobody wants to know */
+};
+
+void automaton_init(struct automaton *a, const struct vocab *vocab, size_t bytes,
+                    struct histogram *mask_seconds);
+void automaton_fini(struct automaton *a); /* also a zeroed one */
+
+/* True when there are masks with room; makes them anew where need be. False: there is no memory. */
+MUST_CHECK bool automaton_ready(struct automaton *a);
+
+/* As masks_of. */
+const uint64_t *automaton_mask(struct automaton *a, term state);
+
+#endif

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/mask_grammar.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum {
+    BLANKS_MAX = 8,     /* bytes of white space behind thoughts: then the answer must begin */
+    FORCED_BYTES = 256, /* of a text that must come, looked at in one go */
+    ANSWER_MAX = 64 << 20,
+};
+
+struct mask_grammar {
+    struct masker masker;
+    struct terms *grammar;
+    struct reasoning reasoning;  /* of all tokens so far, as they came */
+    struct automaton *automaton; /* NULL: not attached */
+    uint32_t generation;         /* the automaton's that `state` is of */
+    term state;                  /* what may yet come of the answer */
+    struct buf answer;           /* what has come of it */
+    size_t blanks;               /* bytes behind the thoughts that belong to nobody */
+    bool ignore_ends;
+    bool failed; /* for good */
+    uint32_t end_count;
+    float *saved; /* the ends' logits */
+    int32_t ends[];
+};
+
+static struct terms *terms_of(const struct mask_grammar *g)
+{
+    return masks_terms(g->automaton->masks);
+}
+
+/* Makes `state` one of the automaton's present generation, anew where need be. False: there is no
+ * memory for that. */
+static bool follow(struct mask_grammar *g)
+{
+    if (g->failed || !g->automaton || !automaton_ready(g->automaton)) return false;
+    if (g->generation != g->automaton->generation) {
+        g->generation = g->automaton->generation;
+        term all = terms_import(terms_of(g), g->grammar);
+        g->state = term_after(terms_of(g), all, buf_str(&g->answer));
+    }
+    return !masks_failed(g->automaton->masks);
+}
+
+static bool is_end(const struct mask_grammar *g, int32_t token)
+{
+    for (uint32_t i = 0; i < g->end_count; i++)
+        if (g->ends[i] == token) return true;
+    return false;
+}
+
+/* --- which tokens --- */
+
+static void forbid_all(float *logits, uint32_t vocab)
+{
+    for (uint32_t i = 0; i < vocab; i++)
+        logits[i] = -INFINITY;
+}
+
+static void forbid_word(float *logits, uint64_t allowed)
+{
+    for (uint64_t off = ~allowed; off; off &= off - 1)
+        logits[__builtin_ctzll(off)] = -INFINITY;
+}
+
+/* All but what `bits` has. */
+static void apply(const struct mask_grammar *g, const uint64_t *bits, float *logits, uint32_t vocab)
+{
+    uint32_t known = MIN(g->automaton->trie->vocab, vocab), whole = known / 64;
+    for (uint32_t i = 0; i < whole; i++) {
+        if (bits[i] == 0)
+            forbid_all(logits + (size_t)i * 64, 64);
+        else if (bits[i] != UINT64_MAX)
+            forbid_word(logits + (size_t)i * 64, bits[i]);
+    }
+    for (uint32_t i = whole * 64; i < vocab; i++)
+        if (i >= known || !(bits[i / 64] >> (i % 64) & 1)) logits[i] = -INFINITY;
+}
+
+static bool none(const struct mask_grammar *g, const uint64_t *bits)
+{
+    for (uint32_t i = 0; i < masks_words(g->automaton->masks); i++)
+        if (bits[i]) return false;
+    return true;
+}
+
+static void save_ends(struct mask_grammar *g, const float *logits)
+{
+    for (uint32_t i = 0; i < g->end_count; i++)
+        g->saved[i] = logits[g->ends[i]];
+}
+
+static void set_ends(const struct mask_grammar *g, float *logits, bool allowed)
+{
+    for (uint32_t i = 0; i < g->end_count; i++)
+        logits[g->ends[i]] = allowed ? g->saved[i] : -INFINITY;
+}
+
+/* These return false when the automaton had no room, and may then be asked again. */
+
+/* Lets through what a state may go on with, and the end where it may end. */
+static bool mask_state(struct mask_grammar *g, term state, float *logits, uint32_t vocab)
+{
+    const uint64_t *bits = automaton_mask(g->automaton, state);
+    if (!bits) return false;
+    bool ends = term_may_end(terms_of(g), state) && (!g->ignore_ends || none(g, bits));
+    apply(g, bits, logits, vocab);
+    set_ends(g, logits, ends);
+    return true;
+}
+
+/* White space behind thoughts is nobody's. */
+static term with_blanks(struct mask_grammar *g)
+{
+    struct byte_set blanks = {0};
+    for (const char *c = " \t\r\n"; *c; c++)
+        byte_set_add(&blanks, (unsigned char)*c);
+    struct terms *t = terms_of(g);
+    term any = term_repeat(t, term_bytes(t, &blanks), 0, TERM_ANY_NUMBER);
+    return term_cat(t, any, g->state);
+}
+
+static bool mask_answer(struct mask_grammar *g, float *logits, uint32_t vocab)
+{
+    bool blanks = g->reasoning.skips && g->blanks < BLANKS_MAX;
+    return mask_state(g, blanks ? with_blanks(g) : g->state, logits, vocab);
+}
+
+/* --- before the answer --- */
+
+static void set(uint64_t *bits, int32_t token)
+{
+    bits[token / 64] |= UINT64_C(1) << (token % 64);
+}
+
+static void set_node(const struct trie *t, uint32_t node, uint64_t *bits)
+{
+    for (uint32_t i = t->nodes[node].first_token; i < t->nodes[node + 1].first_token; i++)
+        set(bits, t->tokens[i]);
+}
+
+static struct str skip_blanks(struct str text)
+{
+    while (text.len && strchr(" \t\r\n", text.ptr[0]) && text.ptr[0])
+        text = str_skip(text, 1);
+    return text;
+}
+
+/* Tokens that go on with a marker of which `held` has come. */
+static void allow_marker(const struct mask_grammar *g, struct str marker, struct str held,
+                         uint64_t *bits)
+{
+    const struct trie *trie = g->automaton->trie;
+    if (!marker.ptr || !str_starts(marker, held)) return;
+    struct str rest = str_skip(marker, held.len);
+    const struct vocab_special *special = vocab_special_at(g->automaton->vocab, rest);
+    if (special && reasoning_reads_name(&g->reasoning, special->token)) set(bits, special->token);
+    for (size_t n = 1; n <= rest.len; n++) {
+        uint32_t node = trie_find(trie, 0, str_sub(rest, 0, n));
+        if (!node) return;
+        set_node(trie, node, bits);
+    }
+}
+
+/* Tokens that go on with a marker that may come next. */
+static void allow_markers(const struct mask_grammar *g, uint64_t *bits)
+{
+    const struct reasoning_markers *m = &g->reasoning.markers;
+    struct str held = skip_blanks(buf_str(&g->reasoning.held));
+    if (g->reasoning.state == REASONING_BETWEEN) {
+        allow_marker(g, m->turn, held, bits);
+    } else {
+        allow_marker(g, m->start, held, bits);
+        allow_marker(g, m->answer, held, bits);
+    }
+}
+
+/* Either a marker comes, or the answer, unless that needs one. */
+static bool mask_before(struct mask_grammar *g, float *logits, uint32_t vocab)
+{
+    bool unmarked = g->reasoning.state == REASONING_START && !g->reasoning.markers.answer.ptr;
+    struct str held = buf_str(&g->reasoning.held);
+    term state = unmarked ? term_after(terms_of(g), g->state, held) : TERM_NONE;
+    const uint64_t *answer = automaton_mask(g->automaton, state);
+    if (!answer) return false;
+    bool ends = term_may_end(terms_of(g), state) && (!g->ignore_ends || none(g, answer));
+    uint64_t *bits = g->automaton->spare;
+    memcpy(bits, answer, masks_words(g->automaton->masks) * sizeof *bits);
+    allow_markers(g, bits);
+    apply(g, bits, logits, vocab);
+    set_ends(g, logits, ends);
+    return true;
+}
+
+static bool may_begin(const struct mask_grammar *g, struct str text)
+{
+    text = skip_blanks(text);
+    return !text.len || term_after(terms_of(g), g->state, text) != TERM_NONE;
+}
+
+/* Tokens that end the thoughts and begin what the answer must not begin with: those below a node
+ * where the marker is whole. `skip`: the marker's bytes in them. */
+static void forbid_below(const struct mask_grammar *g, uint32_t node, size_t skip, float *logits)
+{
+    const struct trie *t = g->automaton->trie;
+    char bytes[VOCAB_PIECE_MAX];
+    uint32_t end = t->nodes[t->nodes[node].end].first_token;
+    for (uint32_t i = t->nodes[node + 1].first_token; i < end; i++) {
+        size_t len = vocab_piece(g->automaton->vocab, t->tokens[i], false, bytes);
+        if (!may_begin(g, str_skip(str_n(bytes, len), skip))) logits[t->tokens[i]] = -INFINITY;
+    }
+}
+
+static bool mask_thoughts(const struct mask_grammar *g, float *logits)
+{
+    struct str marker = g->reasoning.markers.end, held = buf_str(&g->reasoning.held);
+    set_ends(g, logits, false);
+    if (g->reasoning.markers.turn.ptr) return true; /* a marker follows */
+    for (size_t n = 0; n < marker.len && n <= held.len; n++) {
+        uint32_t node = trie_find(g->automaton->trie, 0, str_skip(marker, n));
+        if (node && str_ends(held, str_sub(marker, 0, n)))
+            forbid_below(g, node, marker.len - n, logits);
+    }
+    return !masks_failed(g->automaton->masks);
+}
+
+/* --- the masker --- */
+
+static bool mask_now(struct mask_grammar *g, float *logits, uint32_t vocab)
+{
+    switch (g->reasoning.state) {
+    case REASONING_START:
+    case REASONING_BETWEEN: return mask_before(g, logits, vocab);
+    case REASONING_THINKING: return mask_thoughts(g, logits);
+    case REASONING_ANSWER: return mask_answer(g, logits, vocab);
+    }
+    return false;
+}
+
+static void mask(struct masker *m, float *logits, uint32_t vocab)
+{
+    struct mask_grammar *g = CONTAINER_OF(m, struct mask_grammar, masker);
+    save_ends(g, logits);
+    /* Where others have filled the automaton, it has room the second time. */
+    for (unsigned i = 0; i < 2; i++)
+        if (follow(g) && mask_now(g, logits, vocab)) return;
+    g->failed = true;
+    forbid_all(logits, vocab);
+}
+
+static void take_answer(struct mask_grammar *g, struct str text)
+{
+    bool follows = follow(g);
+    if (buf_append(&g->answer, text)) g->failed = true;
+    if (!follows) return; /* the next mask tries again */
+    g->state = term_after(terms_of(g), g->state, text);
+    g->failed |= g->state == TERM_NONE && !masks_failed(g->automaton->masks);
+}
+
+static void take_text(struct mask_grammar *g, struct str text)
+{
+    struct pieces pieces = {.count = 0};
+    if (g->reasoning.state == REASONING_ANSWER && g->reasoning.skips) g->blanks += text.len;
+    reasoning_feed(&g->reasoning, text, false, &pieces);
+    for (unsigned i = 0; i < pieces.count; i++)
+        if (pieces.all[i].kind == PIECE_CONTENT) take_answer(g, pieces.all[i].text);
+}
+
+static void accept(struct masker *m, int32_t token)
+{
+    struct mask_grammar *g = CONTAINER_OF(m, struct mask_grammar, masker);
+    char bytes[VOCAB_PIECE_MAX];
+    if (g->failed || is_end(g, token)) return;
+    bool named = reasoning_reads_name(&g->reasoning, token);
+    take_text(g, str_n(bytes, vocab_piece(g->automaton->vocab, token, named, bytes)));
+}
+
+static void free_grammar(struct masker *m)
+{
+    struct mask_grammar *g = CONTAINER_OF(m, struct mask_grammar, masker);
+    reasoning_fini(&g->reasoning);
+    buf_fini(&g->answer);
+    terms_free(g->grammar);
+    free(g->saved);
+    free(g);
+}
+
+struct mask_grammar *mask_grammar_new(const struct mask_grammar_options *options)
+{
+    const struct vocab_info *vocab = options->vocab;
+    uint32_t count = vocab->end_count + options->own_count;
+    struct mask_grammar *g = mem_must(sizeof *g + count * sizeof *g->ends);
+    *g = (struct mask_grammar){
+        .masker = {.mask = mask, .accept = accept, .free = free_grammar},
+        .grammar = terms_share(options->grammar),
+        .ignore_ends = options->ignore_ends,
+        .end_count = count,
+    };
+    reasoning_init(&g->reasoning, options->markers, options->begun);
+    buf_init(&g->answer, ANSWER_MAX);
+    g->saved = mem_must((count + 1) * sizeof *g->saved);
+    memcpy(g->ends, vocab->ends, vocab->end_count * sizeof *g->ends);
+    if (options->own_count)
+        memcpy(g->ends + vocab->end_count, options->own, options->own_count * sizeof *g->ends);
+    return g;
+}
+
+struct masker *mask_grammar_masker(struct mask_grammar *g)
+{
+    return &g->masker;
+}
+
+void mask_grammar_attach(struct mask_grammar *g, struct automaton *automaton)
+{
+    g->automaton = automaton;
+}
+
+bool mask_grammar_failed(const struct mask_grammar *g)
+{
+    return g->failed;
+}
+
+bool mask_grammar_done(const struct mask_grammar *g)
+{
+    return !g->failed && g->generation && g->state == TERM_EMPTY &&
+           g->reasoning.state == REASONING_ANSWER;
+}
+
+/* --- what must come --- */
+
+/* The text that must come next, and the state behind it. */
+static size_t forced_text(struct mask_grammar *g, char text[FORCED_BYTES], term *state)
+{
+    size_t n = 0;
+    *state = g->state;
+    for (int byte; n < FORCED_BYTES && (byte = term_forced(terms_of(g), *state)) >= 0; n++) {
+        text[n] = (char)byte;
+        *state = term_next(terms_of(g), *state, (unsigned char)byte);
+    }
+    return n;
+}
+
+/* True when some token has all of `text` and goes on: the model may want that one. */
+static bool goes_beyond(const struct trie *t, struct str text)
+{
+    uint32_t node = trie_find(t, 0, text);
+    return node && t->nodes[node].end > node + 1;
+}
+
+size_t mask_grammar_forced(struct mask_grammar *g, int32_t tokens[MASK_FORCED_MAX])
+{
+    char text[FORCED_BYTES], bytes[VOCAB_PIECE_MAX];
+    int32_t all[FORCED_BYTES];
+    size_t count = 0, n = 0;
+    term behind;
+    if (g->reasoning.state != REASONING_ANSWER || g->reasoning.skips || !follow(g)) return 0;
+    struct str rest = str_n(text, forced_text(g, text, &behind));
+    if (!rest.len ||
+        vocab_tokenize(g->automaton->vocab, rest, false, false, all, FORCED_BYTES, &count))
+        return 0;
+    for (; n < MIN(count, (size_t)MASK_FORCED_MAX); n++) {
+        struct str piece = str_n(bytes, vocab_piece(g->automaton->vocab, all[n], false, bytes));
+        if (behind != TERM_EMPTY && goes_beyond(g->automaton->trie, rest)) break;
+        if (!piece.len || !str_starts(rest, piece) || is_end(g, all[n])) break;
+        tokens[n] = all[n];
+        rest = str_skip(rest, piece.len);
+    }
+    return n;
+}
