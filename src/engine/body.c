@@ -7,6 +7,7 @@
 #include "engine/fields.h"
 #include "engine/promise.h"
 #include "engine/refuse.h"
+#include "engine/words.h"
 #include "json/json.h"
 #include "json/write.h"
 
@@ -336,6 +337,35 @@ static int read_ends(struct fields *f, struct body_generate *out)
     return 0;
 }
 
+static int read_word(struct fields *f, const struct json *v, size_t *bytes, struct str *out)
+{
+    if (!json_to_str(v, out) || !out->len)
+        return fields_wrong_type(f, "bad_words", "an array of strings, none of them empty");
+    *bytes += out->len;
+    if (*bytes <= WORDS_BYTES_MAX) return 0;
+    return refuse_field(f->arena, f->error, "bad_words", NULL,
+                        "'bad_words' may have at most %d bytes in all.", WORDS_BYTES_MAX);
+}
+
+static int read_words(struct fields *f, struct body_generate *out)
+{
+    const struct json *v = json_get(f->body, "bad_words"), *word;
+    struct json_iter it = {0};
+    size_t bytes = 0;
+    if (fields_absent(v)) return 0;
+    if (json_type(v) != JSON_ARRAY) return fields_wrong_type(f, "bad_words", "an array of strings");
+    if (json_count(v) > WORDS_COUNT_MAX)
+        return refuse_field(f->arena, f->error, "bad_words", NULL,
+                            "'bad_words' may have at most %d strings.", WORDS_COUNT_MAX);
+    out->words = arena_zalloc(f->arena, (json_count(v) + 1) * sizeof *out->words);
+    while (json_next_item(v, &it, &word)) {
+        int err = read_word(f, word, &bytes, &out->words[out->word_count]);
+        if (err) return err;
+        out->word_count++;
+    }
+    return 0;
+}
+
 /* What both kinds have. */
 static int read_common(struct fields *f, struct body_generate *out)
 {
@@ -348,6 +378,8 @@ static int read_common(struct fields *f, struct body_generate *out)
     if (!err) err = read_stops(f, out);
     if (!err) err = read_sampling(f, out);
     if (!err) err = read_ends(f, out);
+    if (!err) err = read_words(f, out);
+    if (!err) err = shape_read(f, &out->shape);
     if (!err) err = promise_check_request(f->body, f->arena, f->error);
     if (err) return err;
     out->n = (uint32_t)n;

@@ -17,6 +17,7 @@
 #include "engine/model/model.h"
 #include "engine/chat/template.h"
 #include "engine/sampler.h"
+#include "engine/shape.h"
 #include "engine/text/stop.h"
 
 enum {
@@ -44,6 +45,9 @@ struct body_generate {
     struct sampler_params sampling;
     struct str *stops;
     unsigned stop_count;
+    struct str *words; /* that it must not have */
+    size_t word_count;
+    struct shape shape;
     struct chat chat;            /* chat */
     int64_t thinking_budget;     /* chat: tokens of thoughts; negative: as many as it likes */
     struct body_prompt *prompts; /* completion */

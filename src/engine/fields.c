@@ -55,6 +55,17 @@ static const char *const read_fields[] = {
     "thinking_budget_tokens",
     "thinking_token_budget",
     "reasoning_budget",
+    "response_format",
+    "structured_outputs",
+    "json_schema",
+    "grammar",
+    "guided_json",
+    "guided_regex",
+    "guided_choice",
+    "guided_grammar",
+    "regex",
+    "ebnf",
+    "bad_words",
     NULL,
 };
 

@@ -67,6 +67,7 @@ int hosted_start(struct hosted *h, struct loop *loop, const struct hosted_option
 {
     *h = (struct hosted){.options = *options, .name = str_of(options->alias), .loop = loop};
     h->started_us = loop_now(loop);
+    grammar_cache_init(&h->grammars);
     h->created = clock_wall_us() / USEC_PER_SEC;
     return compute_start(loop, &options->compute, on_loaded, h, &h->compute);
 }
@@ -76,6 +77,7 @@ void hosted_stop(struct hosted *h)
     compute_stop(h->compute);
     compute_free(h->compute);
     chat_template_free(h->template);
+    grammar_cache_fini(&h->grammars);
 }
 
 int hosted_check_name(const struct hosted *h, struct arena *arena, struct str name,

@@ -10,6 +10,7 @@
 #include "dialect/dialect.h"
 #include "engine/chat/template.h"
 #include "engine/compute.h"
+#include "engine/grammar/cache.h"
 #include "engine/model/context.h"
 #include "engine/model/embed.h"
 #include "engine/sampler.h"
@@ -32,6 +33,7 @@ struct hosted {
     const struct embed_info *embedder;  /* NULL: it gives no vectors */
     struct chat_template *template;
     struct sampler_params defaults; /* where a request says nothing */
+    struct grammar_cache grammars;  /* the preparing thread's */
     uint64_t started_us;
     uint64_t created;                               /* what /v1/models says, seconds since 1970 */
     void (*on_failed)(void *user, const char *why); /* it could not be loaded */

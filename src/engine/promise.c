@@ -13,18 +13,10 @@ struct promise {
 };
 
 static const struct promise request_promises[] = {
-    /* The shape of the answer. */
-    {.name = "response_format", .words = {"text"}},
-    {.name = "json_schema", .any = true},
-    {.name = "grammar"},
-    {.name = "structured_outputs"},
-    {.name = "guided_json", .any = true},
-    {.name = "guided_regex"},
-    {.name = "guided_choice"},
-    {.name = "guided_grammar"},
+    /* The shape of the answer, but for what shape.h reads. */
     {.name = "guided_decoding"},
-    {.name = "regex"},
-    {.name = "ebnf"},
+    {.name = "guided_whitespace_pattern"},
+    {.name = "structural_tag"},
     {.name = "format"},
     {.name = "modalities", .words = {"text"}},
     {.name = "audio"},
@@ -35,7 +27,6 @@ static const struct promise request_promises[] = {
     {.name = "web_search_options"},
     /* Its tokens. */
     {.name = "allowed_token_ids"},
-    {.name = "bad_words"},
     {.name = "n_predict", .number = -1},
     {.name = "num_predict", .number = -1},
     {.name = "max_new_tokens"},

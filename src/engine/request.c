@@ -11,6 +11,7 @@
  *         |                     |
  *         |                     +--gone, failed, cut--> ORPHAN --all ended--> free
  *         +--refused--> free */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,7 +57,9 @@ struct request {
     struct body_generate asked; /* on the preparation's arena, while that is there */
     struct answer answer;
     bool stream;
-    bool thinks; /* the prompt ends within the answer's thoughts */
+    bool thinks;           /* the prompt ends within the answer's thoughts */
+    struct terms *grammar; /* of its shape; NULL: any text */
+    struct words *words;   /* that it must not have; NULL: none */
     bool paused;
     struct choice *choices;
     size_t choice_count;
@@ -88,6 +91,8 @@ static void request_free(struct request *r)
     }
     task_cancel(&r->task);
     buf_fini(&r->frames);
+    terms_free(r->grammar);
+    words_free(r->words);
     free(r->choices);
     preparation_fini(&r->preparation);
     free(r);
@@ -153,6 +158,30 @@ static void fail(struct request *r, const struct refusal *error)
 
 /* --- sequences --- */
 
+static const struct refusal no_memory = {
+    .status = 503, .type = "server_error", .message = STR_INIT("There is no memory for this.")};
+
+static int look_for_words(struct request *r)
+{
+    struct preparation *p = &r->preparation;
+    if (!r->asked.word_count) return 0;
+    r->words = words_new(r->hosted->vocab, r->asked.words, r->asked.word_count);
+    if (r->words) return 0;
+    p->error = no_memory;
+    return -ENOMEM;
+}
+
+static int compile_shape(struct request *r)
+{
+    struct preparation *p = &r->preparation;
+    if (!r->asked.shape.field) return 0;
+    uint64_t started = clock_mono_us();
+    int err =
+        shape_compile(&r->asked.shape, &r->hosted->grammars, &p->arena, &p->error, &r->grammar);
+    histogram_observe_us(&r->server->stats.grammar_seconds, clock_mono_us() - started);
+    return err;
+}
+
 /* On the preparing thread. */
 static int read_request(struct preparation *p)
 {
@@ -180,7 +209,8 @@ static int read_request(struct preparation *p)
     if (p->count * asked->n > SEQUENCES_MAX)
         return refuse_field(&p->arena, &p->error, "n", NULL,
                             "A request may have at most %d choices in all.", SEQUENCES_MAX);
-    return 0;
+    err = look_for_words(r);
+    return err ? err : compile_shape(r);
 }
 
 static int begin_chat(struct preparation *p, size_t index UNUSED)
@@ -395,6 +425,8 @@ static void add_choices(struct request *r, const struct token_list *prompt)
         .end_count = asked->end_count,
         .sampling = asked->sampling,
         .min_tokens = asked->min_tokens,
+        .grammar = r->grammar,
+        .words = r->words,
         .reasoning = r->kind == BODY_CHAT ? chat_template_markers(h->template) : NULL,
         .reasoning_begun = r->thinks,
         .thinking_budget = asked->thinking_budget,

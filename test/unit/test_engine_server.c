@@ -324,7 +324,7 @@ static void bad_requests_get_400_and_harm_nobody(void **state)
         "{\"logit_bias\":{\"99999\":1}," HELLO "}",
         "{\"top_logprobs\":2," HELLO "}",
         "{\"tools\":[{}]," HELLO "}",
-        "{\"response_format\":{\"type\":\"json_object\"}," HELLO "}",
+        "{\"response_format\":{\"type\":\"xml\"}," HELLO "}",
         "{\"stream\":1," HELLO "}",
         "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}",
         "{\"n\":1,\"n\":2," HELLO "}",
@@ -337,6 +337,89 @@ static void bad_requests_get_400_and_harm_nobody(void **state)
     world_free(w);
 }
 
+/* The model would say anything else. */
+static void answers_have_the_shape_that_was_asked_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fields, *text; /* as JSON has it */
+    } shapes[] = {
+        {"\"guided_regex\":\"ab{3}\"", "abbb"},
+        {"\"regex\":\"ab{3}\"", "abbb"},
+        {"\"structured_outputs\":{\"regex\":\"ab{3}\",\"json\":null}", "abbb"},
+        {"\"guided_choice\":[\"yes\"]", "yes"},
+        {"\"structured_outputs\":{\"choice\":[\"yes\"],\"disable_fallback\":true}", "yes"},
+        {"\"json_schema\":{\"const\":\"x\"}", "\\\"x\\\""},
+        {"\"guided_json\":\"{\\\"const\\\":\\\"x\\\"}\"", "\\\"x\\\""},
+        {"\"structured_outputs\":{\"json\":{\"const\":\"x\"}}", "\\\"x\\\""},
+        {"\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"strict\":true,"
+         "\"schema\":{\"const\":\"x\"}}}",
+         "\\\"x\\\""},
+        {"\"response_format\":{\"type\":\"json_schema\",\"schema\":{\"const\":\"x\"}}",
+         "\\\"x\\\""},
+        {"\"response_format\":{\"type\":\"json_object\",\"schema\":{\"const\":\"x\"}}",
+         "\\\"x\\\""},
+        {"\"grammar\":\"root ::= \\\"ok\\\"\"", "ok"},
+        {"\"guided_grammar\":\"root ::= \\\"ok\\\"\"", "ok"},
+        {"\"structured_outputs\":{\"grammar\":\"root ::= \\\"ok\\\"\"}", "ok"},
+        {"\"ebnf\":\"root ::= \\\"ok\\\"\"", "ok"},
+    };
+    struct world *w = world_new("fake:mode random", 2);
+    for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
+        char body[256], chat[64], text[64];
+        (void)snprintf(body, sizeof body, "{%s," HELLO "}", shapes[i].fields);
+        (void)snprintf(chat, sizeof chat, "\"content\":\"%s\"", shapes[i].text);
+        assert_int_equal(answered(w, request(w, "POST", CHAT, body), chat), 200);
+        (void)snprintf(body, sizeof body, "{%s,\"prompt\":\"hello\"}", shapes[i].fields);
+        (void)snprintf(text, sizeof text, "\"text\":\"%s\"", shapes[i].text);
+        assert_int_equal(answered(w, request(w, "POST", "/v1/completions", body), text), 200);
+    }
+    world_free(w);
+}
+
+static void any_object_is_one(void **state)
+{
+    (void)state;
+    struct world *w = world_new("fake:mode random", 2);
+    static const char *const fields[] = {
+        "\"response_format\":{\"type\":\"json_object\"}",
+        "\"structured_outputs\":{\"json_object\":true}",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        char body[256];
+        (void)snprintf(body, sizeof body, "{%s,\"max_tokens\":50," HELLO "}", fields[i]);
+        assert_int_equal(answered(w, request(w, "POST", CHAT, body), "\"content\":\"{"), 200);
+    }
+    world_free(w);
+}
+
+/* Which field, and what of it. */
+static void a_shape_that_cannot_be_had_is_refused_by_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fields, *param, *says;
+    } shapes[] = {
+        {"\"guided_regex\":\"a(?=b)\"", "guided_regex", "at byte"},
+        {"\"guided_regex\":\"a[^\\\\s\\\\S]\"", "guided_regex", "no text can ever satisfy it"},
+        {"\"guided_regex\":\"a\",\"guided_choice\":[\"a\"]", "guided_choice",
+         "'guided_regex' and 'guided_choice' both say"},
+        {"\"structured_outputs\":{\"choice\":[\"a\"],\"regex\":\"a\"}", "structured_outputs",
+         "only one"},
+        {"\"structured_outputs\":{\"whitespace_pattern\":\"a\"}", "structured_outputs",
+         "structured_outputs.whitespace_pattern"},
+    };
+    struct world *w = world_new("fake:mode random", 2);
+    for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
+        char body[256], param[64];
+        (void)snprintf(body, sizeof body, "{%s," HELLO "}", shapes[i].fields);
+        (void)snprintf(param, sizeof param, "\"param\":\"%s\"", shapes[i].param);
+        assert_int_equal(answered(w, request(w, "POST", CHAT, body), shapes[i].says), 400);
+        assert_int_equal(answered(w, request(w, "POST", CHAT, body), param), 400);
+    }
+    world_free(w);
+}
+
 /* What asks for a shape that is not built is refused by its name; what asks for nothing passes, as
  * do fields that are about the client. */
 static void promises_are_kept_or_refused(void **state)
@@ -345,18 +428,28 @@ static void promises_are_kept_or_refused(void **state)
     static const struct {
         const char *field, *refused, *passes;
     } fields[] = {
-        {"grammar", "\"root ::= \\\"a\\\"\"", "\"\""},
-        {"json_schema", "{}", "null"},
-        {"guided_json", "{\"type\":\"object\"}", "null"},
-        {"guided_regex", "\"a+\"", "\"\""},
-        {"guided_choice", "[\"a\"]", "[]"},
-        {"structured_outputs", "{\"json\":{}}", "{}"},
-        {"response_format", "{\"type\":\"json_object\"}", "{\"type\":\"text\"}"},
+        {"grammar", "1", "\"\""},
+        {"json_schema", "1", "null"},
+        {"guided_json", "\"{\"", "null"},
+        {"guided_regex", "\"(a\"", "\"\""},
+        {"guided_regex", "\"(?=a)a\"", "null"},
+        {"guided_choice", "[1]", "[]"},
+        {"guided_choice", "\"a\"", "null"},
+        {"structured_outputs", "{\"structural_tag\":\"x\"}", "{}"},
+        {"structured_outputs", "{\"regex\":\"[]\"}", "{\"regex\":null}"},
+        {"structured_outputs", "[]", "null"},
+        {"structural_tag", "\"x\"", "null"},
+        {"guided_decoding", "{\"regex\":\"a\"}", "null"},
+        {"response_format", "{\"type\":\"grammar\"}", "{\"type\":\"text\"}"},
+        {"response_format", "{\"type\":\"json_schema\"}", "null"},
+        {"response_format", "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\"}}", "null"},
         {"tools", "[{}]", "[]"},
         {"tool_choice", "\"required\"", "\"auto\""},
         {"tool_choice", "{\"type\":\"function\"}", "\"none\""},
         {"modalities", "[\"text\",\"audio\"]", "[\"text\"]"},
-        {"bad_words", "[\"x\"]", "[]"},
+        {"bad_words", "[1]", "[]"},
+        {"bad_words", "[\"\"]", "null"},
+        {"bad_words", "\"x\"", "[\"x\"]"},
         {"lora", "[{\"id\":0}]", "[]"},
         {"chat_template", "\"{{x}}\"", "null"},
         {"chat_template_kwargs", "{\"messages\":[]}", "{\"enable_thinking\":true}"},
@@ -831,6 +924,9 @@ int main(void)
         cmocka_unit_test(embeddings_in_both_encodings),
         cmocka_unit_test(small_routes),
         cmocka_unit_test(bad_requests_get_400_and_harm_nobody),
+        cmocka_unit_test(answers_have_the_shape_that_was_asked_for),
+        cmocka_unit_test(any_object_is_one),
+        cmocka_unit_test(a_shape_that_cannot_be_had_is_refused_by_name),
         cmocka_unit_test(promises_are_kept_or_refused),
         cmocka_unit_test(answers_go_on_or_begin),
         cmocka_unit_test(ends_are_the_requests_own),
