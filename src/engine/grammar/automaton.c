@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/grammar/grammar.h"
 #include "obs/log.h"
 
 static void log_trie(const struct trie *t, uint64_t us)
@@ -23,6 +24,7 @@ void automaton_init(struct automaton *a, const struct vocab *vocab, size_t bytes
     uint64_t started = clock_mono_us();
     *a = (struct automaton){.vocab = vocab, .bytes = bytes, .mask_seconds = mask_seconds};
     a->trie = trie_of_vocab(vocab);
+    if (automaton_ready(a)) grammar_prepare(a->masks);
     if (a->trie) log_trie(a->trie, clock_mono_us() - started);
 }
 

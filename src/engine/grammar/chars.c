@@ -342,3 +342,9 @@ term chars_json_any(struct terms *t)
     };
     return term_or_all(t, all, ARRAY_LEN(all));
 }
+
+term chars_json_plain(struct terms *t)
+{
+    struct char_range ranges[] = {{0, SURROGATE_FIRST - 1}, {SURROGATE_LAST + 1, CHAR_MAX_POINT}};
+    return chars_term(t, &(struct chars){.ranges = ranges, .count = ARRAY_LEN(ranges)}, CHARS_JSON);
+}

@@ -51,4 +51,7 @@ term chars_text(struct terms *t, struct str text, enum chars_form form);
  * as \uXXXX (pairs of surrogates are one). Takes no quote and nothing that JSON forbids. */
 term chars_json_any(struct terms *t);
 
+/* The same without needless escapes: CHARS_JSON's way. */
+term chars_json_plain(struct terms *t);
+
 #endif

@@ -2,6 +2,7 @@
 #include "engine/grammar/grammar.h"
 
 #include "base/err.h"
+#include "engine/grammar/chars.h"
 #include "engine/grammar/gbnf.h"
 #include "engine/grammar/regex.h"
 #include "engine/grammar/schema.h"
@@ -59,4 +60,11 @@ int grammar_compile(const struct grammar_spec *spec, struct grammar_why *why, st
     else
         *out = t;
     return err;
+}
+
+void grammar_prepare(struct masks *m)
+{
+    struct terms *t = masks_terms(m);
+    (void)masks_of(m, term_repeat(t, chars_json_any(t), 0, TERM_ANY_NUMBER));
+    (void)masks_of(m, term_repeat(t, chars_json_plain(t), 0, TERM_ANY_NUMBER));
 }

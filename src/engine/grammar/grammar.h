@@ -6,6 +6,7 @@
 #ifndef HOSTLER_ENGINE_GRAMMAR_GRAMMAR_H
 #define HOSTLER_ENGINE_GRAMMAR_GRAMMAR_H
 
+#include "engine/grammar/masks.h"
 #include "engine/grammar/terms.h"
 #include "engine/grammar/why.h"
 #include "json/json.h"
@@ -30,5 +31,9 @@ enum { GRAMMAR_BYTES_MAX = 64 << 20 }; /* of one that is being compiled */
  * no text at all is taken), ERR_TOO_LARGE: `why` says why. */
 MUST_CHECK int grammar_compile(const struct grammar_spec *spec, struct grammar_why *why,
                                struct terms **out);
+
+/* Makes what nearly all grammars of JSON need of a vocabulary: what strings and names of properties
+ * go on as. It takes some milliseconds, which else the first answer would. */
+void grammar_prepare(struct masks *m);
 
 #endif

@@ -183,6 +183,7 @@ struct schema_job {
     bool old_refs;                 /* what stands beside $ref is ignored */
     bool has_ids;                  /* a schema within has an id of its own */
     term space;                    /* between tokens */
+    term any_char, plain_text;     /* of strings; TERM_NONE: not yet made */
     struct goal **goals;           /* by hash */
     struct goal *open, **open_end; /* whose rule has no body yet */
     struct pattern *patterns;      /* compiled ones */

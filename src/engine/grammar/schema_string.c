@@ -16,13 +16,17 @@ struct pattern { /* one that was compiled */
     term term;
 };
 
+static term any_char(struct schema_job *job)
+{
+    if (job->any_char == TERM_NONE) job->any_char = chars_json_any(job->t);
+    return job->any_char;
+}
+
 term schema__plain_text(struct schema_job *job)
 {
-    struct chars all;
-    chars_init(&all, &job->arena);
-    chars_add(&all, 0, CHAR_MAX_POINT);
-    chars_order(&all);
-    return term_repeat(job->t, chars_term(job->t, &all, CHARS_JSON), 0, TERM_ANY_NUMBER);
+    if (job->plain_text == TERM_NONE)
+        job->plain_text = term_repeat(job->t, chars_json_plain(job->t), 0, TERM_ANY_NUMBER);
+    return job->plain_text;
 }
 
 static term compile(struct schema_job *job, const struct json *schema, struct str text)
@@ -116,7 +120,7 @@ static term lengths(struct schema_job *job, const struct shape *s)
         schema__fail(job, ERR_TOO_LARGE);
         return TERM_NONE;
     }
-    return term_repeat(job->t, chars_json_any(job->t), (uint32_t)least,
+    return term_repeat(job->t, any_char(job), (uint32_t)least,
                        (uint32_t)MIN(most, TERM_ANY_NUMBER));
 }
 
