@@ -35,7 +35,7 @@ lint: ## layout, layers, static checks, and a build in which warnings are errors
 
 bench: ## measure against nginx, HAProxy and llama-server; prints a table and writes JSON into build/bench
 	@scripts/setup --for bench
-	@scripts/setup --for models
+	@scripts/models smollm2 llama3-vocabulary
 	@scripts/build release
 	@exec build/venv/bin/python bench/run.py $(BENCH_ARGS)
 

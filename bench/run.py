@@ -22,6 +22,7 @@ import company
 import dialects
 import engines
 import faults
+import grammars
 import peers
 import proxies
 from harness import HOSTLER, ROOT, Unmeasured, command_line_version, describe, machine, note, stop_in_order
@@ -39,6 +40,7 @@ FIGURES = {
     7: ("many models", faults.scale),
     8: ("a long prompt in company", company.company),
     9: ("dialects", dialects.dialects),
+    10: ("grammars", grammars.grammars),
 }
 
 
