@@ -50,12 +50,16 @@ templates: ## fetch the chat templates of real models and compare every renderin
 	@scripts/build asan test/jinja/jinja-render
 	@cd test && HOSTLER_ALL_PAIRS=1 exec ../build/venv/bin/python -m pytest -q -s -p no:cacheprovider e2e/test_jinja.py
 
-torture: ## everything at once on sanitized builds, TORTURE_SECONDS (600) for each
+torture: ## everything at once on sanitized builds, TORTURE_SECONDS (600) for each; 12,000 answers under random schemas
 	@scripts/setup --for test
 	@scripts/build asan
 	@scripts/build tsan
 	@scripts/build faults src/hostler
-	@exec build/venv/bin/python test/torture.py --seconds $(TORTURE_SECONDS)
+	@build/venv/bin/python test/torture.py --seconds $(TORTURE_SECONDS)
+	@scripts/setup --for models
+	@scripts/build release
+	@build/venv/bin/python test/torture_grammars.py --count 10000
+	@exec build/venv/bin/python test/torture_grammars.py --model build/models/smollm2.gguf --count 2000
 
 oracle: all ## what the engine makes of real weights beside llama-server and models in NumPy
 	@scripts/setup --for bench
