@@ -366,6 +366,9 @@ static void hostile_patterns_end(void **state)
     for (size_t i = 0; i < 32000; i += 5)
         memcpy(many + i, "\\p{L}", 5);
     many[32000] = 0;
+    check_refused(many, ERR_UNSUPPORTED,
+                  "a \\p{...} behind 256 others at byte 1280 of the pattern");
+    many[1280] = 0;
     compile(many, true, CHARS_JSON);
     for (size_t i = 0; i < 32000; i += 4)
         memcpy(many + i, i % 8 ? "xy|." : "a?|b", 4);

@@ -59,11 +59,18 @@ static int by_first(const void *a, const void *b)
     return x->first < y->first ? -1 : x->first > y->first;
 }
 
+static bool is_ordered(const struct chars *c)
+{
+    for (size_t i = 1; i < c->count; i++)
+        if (c->ranges[i].first < c->ranges[i - 1].first) return false;
+    return true;
+}
+
 void chars_order(struct chars *c)
 {
     size_t n = 0;
     if (c->count < 2) return;
-    qsort(c->ranges, c->count, sizeof *c->ranges, by_first);
+    if (!is_ordered(c)) qsort(c->ranges, c->count, sizeof *c->ranges, by_first);
     for (size_t i = 1; i < c->count; i++) {
         struct char_range *x = &c->ranges[n], y = c->ranges[i];
         if (y.first > x->last + 1)
@@ -102,21 +109,10 @@ static size_t ranges_before(const struct chars *c, uint32_t code)
     return low;
 }
 
-static bool has_some(const struct chars *c, uint32_t first, uint32_t last)
-{
-    size_t i = ranges_before(c, first);
-    return i < c->count && c->ranges[i].first <= last;
-}
-
-static bool has_all(const struct chars *c, uint32_t first, uint32_t last)
-{
-    size_t i = ranges_before(c, first);
-    return i < c->count && c->ranges[i].first <= first && c->ranges[i].last >= last;
-}
-
 static bool has(const struct chars *c, uint32_t code)
 {
-    return has_some(c, code, code);
+    size_t i = ranges_before(c, code);
+    return i < c->count && c->ranges[i].first <= code;
 }
 
 /* --- reading --- */
@@ -156,7 +152,17 @@ struct writer {
     struct terms *t;
     const struct chars *set;
     uint32_t least; /* the first code point that has so many */
+    size_t at;      /* ranges before it end before what is asked for */
 };
+
+/* The first range that does not end before `code`, or NULL. Code points are asked for in order. */
+static const struct char_range *range_from(struct writer *w, uint32_t code)
+{
+    const struct chars *c = w->set;
+    while (w->at < c->count && c->ranges[w->at].last < code)
+        w->at++;
+    return w->at < c->count ? &c->ranges[w->at] : NULL;
+}
 
 /* What goes on alike is one branch, so that equal sets are equal terms. */
 struct branches {
@@ -186,27 +192,54 @@ static term join(struct terms *t, const struct branches *b)
     return term_or_all(t, all, b->count);
 }
 
-/* The last `left` bytes of the characters from `first` on that begin alike. */
-static term last_bytes(const struct writer *w, uint32_t first, unsigned left)
+/* The last byte of those of the set that are from `first` to `last`, which begin alike. */
+static term last_byte(struct writer *w, uint32_t first, uint32_t last)
 {
-    uint32_t size = UINT32_C(1) << CONTINUATION_BITS * left, last = first + size - 1;
-    struct branches b = {.count = 0};
-    if (last < w->least || !has_some(w->set, first, last)) return TERM_NONE;
-    if (left == 0) return TERM_EMPTY;
-    if (first >= w->least && has_all(w->set, first, last)) {
-        term any = term_range(w->t, 0x80, 0xbf), out = any;
-        while (--left)
-            out = term_cat(w->t, any, out);
-        return out;
+    struct byte_set bytes = {{0}};
+    for (uint32_t next = first; next <= last;) {
+        const struct char_range *r = range_from(w, next);
+        if (!r) break;
+        for (uint32_t code = MAX(r->first, first); code <= MIN(r->last, last); code++)
+            byte_set_add(&bytes, (unsigned char)(0x80 | (code - first)));
+        next = r->last + 1;
     }
+    return term_bytes(w->t, &bytes);
+}
+
+/* `left` bytes that go on any character. */
+static term any_last_bytes(struct terms *t, unsigned left)
+{
+    term any = term_range(t, 0x80, 0xbf), out = any;
+    while (--left)
+        out = term_cat(t, any, out);
+    return out;
+}
+
+static term last_bytes(struct writer *w, uint32_t first, unsigned left);
+
+/* By the first of the bytes. */
+static term branch_out(struct writer *w, uint32_t first, unsigned left)
+{
+    struct branches b = {.count = 0};
+    uint32_t size = UINT32_C(1) << CONTINUATION_BITS * (left - 1);
     for (unsigned i = 0; i < CONTINUATIONS; i++)
-        branch(&b, (unsigned char)(0x80 | i),
-               last_bytes(w, first + i * (size / CONTINUATIONS), left - 1));
+        branch(&b, (unsigned char)(0x80 | i), last_bytes(w, first + i * size, left - 1));
     return join(w->t, &b);
 }
 
+/* The last `left` bytes of the characters from `first` on that begin alike. */
+static term last_bytes(struct writer *w, uint32_t first, unsigned left)
+{
+    uint32_t last = first + (UINT32_C(1) << CONTINUATION_BITS * left) - 1;
+    const struct char_range *r = range_from(w, first);
+    if (!r || r->first > last || last < w->least) return TERM_NONE;
+    if (left == 1) return last_byte(w, first, last);
+    bool all = first >= w->least && r->first <= first && r->last >= last;
+    return all ? any_last_bytes(w->t, left) : branch_out(w, first, left);
+}
+
 /* Those whose first byte is one of `leads`, which stand for 0 and up in it. */
-static term several_bytes(const struct writer *w, unsigned char lead, unsigned leads, unsigned left)
+static term several_bytes(struct writer *w, unsigned char lead, unsigned leads, unsigned left)
 {
     struct branches b = {.count = 0};
     for (unsigned i = 0; i < leads; i++)
@@ -287,9 +320,9 @@ term chars_term(struct terms *t, struct chars *c, enum chars_form form)
     chars_order(c);
     term all[] = {
         one_byte(t, c, form),
-        several_bytes(&(struct writer){t, c, 0x80}, 0xc0, 32, 1),
-        several_bytes(&(struct writer){t, c, 0x800}, 0xe0, 16, 2),
-        several_bytes(&(struct writer){t, c, 0x10000}, 0xf0, 5, 3),
+        several_bytes(&(struct writer){t, c, 0x80, 0}, 0xc0, 32, 1),
+        several_bytes(&(struct writer){t, c, 0x800, 0}, 0xe0, 16, 2),
+        several_bytes(&(struct writer){t, c, 0x10000, 0}, 0xf0, 5, 3),
         form == CHARS_JSON ? escaped(t, c) : TERM_NONE,
     };
     return term_or_all(t, all, ARRAY_LEN(all));

@@ -4,7 +4,11 @@
 #include "engine/grammar/categories.h"
 #include "engine/grammar/regex_priv.h"
 
-enum { ARENA_MAX = 64 << 20, ARENA_BLOCK = 4096 };
+enum {
+    ARENA_MAX = 64 << 20,
+    ARENA_BLOCK = 4096,
+    CATEGORIES_MAX = 256, /* few bytes that take long */
+};
 
 /* --- reading --- */
 
@@ -134,6 +138,8 @@ static void add_spaces(struct chars *c)
 
 static int category(struct pattern *p, struct chars *set, size_t from)
 {
+    if (p->categories++ == CATEGORIES_MAX)
+        return regex__refuse(p, "a \\p{...} behind 256 others", from);
     if (!regex__skip(p, STR("{")))
         return regex__refuse(p, "\\p without a category in braces", from);
     struct str rest = str_skip(p->text, p->at);

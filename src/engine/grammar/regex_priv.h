@@ -11,8 +11,9 @@ struct pattern {
     struct str text;
     size_t at; /* the byte that is read next */
     enum chars_form form;
-    bool any_case; /* (?i) */
-    bool dot_all;  /* (?s) */
+    bool any_case;       /* (?i) */
+    bool dot_all;        /* (?s) */
+    unsigned categories; /* how many \p{...} there were */
     struct grammar_why *why;
 };
 
