@@ -303,9 +303,9 @@ static int compare_terms(const void *a, const void *b)
 
 static void sort_unique(struct terms *t, uint32_t from)
 {
-    term *all = t->scratch + from;
     uint32_t count = t->scratch_count - from, n = 0;
     if (count < 2) return;
+    term *all = t->scratch + from;
     qsort(all, count, sizeof *all, compare_terms);
     for (uint32_t i = 0; i < count; i++)
         if (!n || all[n - 1] != all[i]) all[n++] = all[i];
