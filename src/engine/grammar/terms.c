@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { TABLE_FIRST = 256, CAP_FIRST = 64 };
+enum { TABLE_FIRST = 256, CAP_FIRST = 64, PARTED_FEW = 16 };
 
 /* --- memory --- */
 
@@ -46,6 +46,7 @@ struct terms *terms_new(size_t bytes)
     if (!t) return NULL;
     atomic_init(&t->owners, 1);
     t->bytes_max = bytes;
+    t->work_max = UINT64_MAX;
     t->table = terms__take(t, TABLE_FIRST * sizeof *t->table);
     if (!t->table || !terms__grow(t, &t->nodes, 0, &t->cap, sizeof *t->nodes)) {
         terms_free(t);
@@ -91,6 +92,11 @@ bool terms_failed(const struct terms *t)
 size_t terms_bytes(const struct terms *t)
 {
     return t->bytes;
+}
+
+void terms_limit_work(struct terms *t, uint64_t derivatives)
+{
+    t->work_max = t->work + derivatives;
 }
 
 /* --- each one once --- */
@@ -353,28 +359,58 @@ static term tail_of(const struct terms *t, term a)
     return t->nodes[a].kind == TERM_KIND_CAT ? t->nodes[a].b : TERM_EMPTY;
 }
 
-/* a x | a y is a (x | y): so that what began alike goes on as one. `part_of` is what several may
- * have in common, and `by_head` whether that is their beginning or, likewise, their end. */
+/* What has a part in common lies together. */
+struct parted {
+    term part, whole;
+};
+
+static int compare_parted(const void *a, const void *b)
+{
+    const struct parted *x = a, *y = b;
+    int way = compare_terms(&x->part, &y->part);
+    return way ? way : compare_terms(&x->whole, &y->whole);
+}
+
+static void sort_by_part(const struct terms *t, uint32_t from, bool by_head, struct parted *all)
+{
+    uint32_t count = t->scratch_count - from;
+    for (uint32_t i = 0; i < count; i++) {
+        term a = t->scratch[from + i];
+        all[i] = (struct parted){.part = by_head ? head_of(t, a) : tail_of(t, a), .whole = a};
+    }
+    qsort(all, count, sizeof *all, compare_parted);
+}
+
+/* One term for several that have a part in common. */
+static term join_parted(struct terms *t, const struct parted *all, uint32_t count, bool by_head)
+{
+    term common = all->part;
+    uint32_t from = t->scratch_count;
+    if (count == 1) return all->whole;
+    for (uint32_t i = 0; i < count; i++)
+        terms__push(t, by_head ? tail_of(t, all[i].whole) : head_of(t, all[i].whole));
+    term others = terms__or_from(t, from);
+    return by_head ? term_cat(t, common, others) : term_cat(t, others, common);
+}
+
+/* a x | a y is a (x | y): so that what began alike goes on as one. What several may have in common
+ * is their beginning or, likewise, their end. */
 static void factor(struct terms *t, uint32_t from, bool by_head)
 {
-    term (*part_of)(const struct terms *t, term a) = by_head ? head_of : tail_of;
-    for (uint32_t i = from; i < t->scratch_count && !t->failed; i++) {
-        term common = part_of(t, t->scratch[i]);
-        uint32_t n = i + 1, top = t->scratch_count;
-        if (common == TERM_EMPTY) continue;
-        for (uint32_t k = i + 1; k < top; k++) {
-            term a = t->scratch[k];
-            if (part_of(t, a) == common)
-                terms__push(t, by_head ? tail_of(t, a) : head_of(t, a));
-            else
-                t->scratch[n++] = a;
-        }
-        if (t->scratch_count == top || t->failed) continue;
-        terms__push(t, by_head ? tail_of(t, t->scratch[i]) : head_of(t, t->scratch[i]));
-        term others = terms__or_from(t, top);
-        t->scratch[i] = by_head ? term_cat(t, common, others) : term_cat(t, others, common);
-        t->scratch_count = n;
+    struct parted few[PARTED_FEW], *all = few;
+    uint32_t count = t->scratch_count - from, same;
+    if (count > PARTED_FEW && !t->failed) all = mem_try(count * sizeof *all);
+    t->failed |= !all;
+    if (t->failed) return;
+    sort_by_part(t, from, by_head, all);
+    t->scratch_count = from;
+    for (uint32_t i = 0; i < count && !t->failed; i += same) {
+        for (same = 1; i + same < count && all[i + same].part == all[i].part; same++)
+            ;
+        if (all[i].part == TERM_EMPTY) same = 1;
+        terms__push(t, join_parted(t, all + i, same, by_head));
     }
+    if (all != few) free(all);
 }
 
 static term or_node(struct terms *t, uint32_t from)

@@ -55,6 +55,10 @@ void terms_free(struct terms *t); /* also NULL */
 bool terms_failed(const struct terms *t);
 size_t terms_bytes(const struct terms *t); /* in use */
 
+/* From now on so many derivatives may be computed, which searches do (term_and, term_not); then it
+ * has failed. A limit of time that is the same on each machine; without one there is none. */
+void terms_limit_work(struct terms *t, uint64_t derivatives);
+
 /* --- making them --- */
 
 term term_bytes(struct terms *t, const struct byte_set *set);

@@ -50,6 +50,7 @@ struct terms {
     unsigned depth;     /* of the derivative in progress */
     unsigned factoring; /* likewise of ORs that are made */
     size_t bytes, bytes_max;
+    uint64_t work, work_max; /* derivatives that were computed */
     struct node *nodes;
     uint32_t count, cap;
     term *lists; /* of ORs and ANDs */
