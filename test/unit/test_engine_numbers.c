@@ -198,6 +198,8 @@ static void any_numbers(void **state)
     term any = numbers_any(f.terms), whole = numbers_whole(f.terms);
     assert_true(term_takes(f.terms, any, STR("-0.5e+10")));
     assert_true(term_takes(f.terms, any, STR("1E9")));
+    assert_true(term_takes(f.terms, any, STR("1e299")));
+    assert_false(term_takes(f.terms, any, STR("1e300")));
     assert_false(term_takes(f.terms, any, STR("1e")));
     assert_false(term_takes(f.terms, any, STR("-")));
     assert_false(term_takes(f.terms, any, STR("+1")));

@@ -297,6 +297,12 @@ term numbers_whole(struct terms *t)
     return term_cat(t, term_optional(t, minus(t)), wholes(t, 1, TERM_ANY_NUMBER));
 }
 
+/* 0 to 299: with what people write in front of it, a double holds it. */
+static term power(struct terms *t)
+{
+    return term_cat(t, term_optional(t, term_range(t, '0', '2')), digits(t, 1, 2));
+}
+
 term numbers_any(struct terms *t)
 {
     struct byte_set e = {{0}}, signs = {{0}};
@@ -304,9 +310,8 @@ term numbers_any(struct terms *t)
     byte_set_add(&e, 'E');
     byte_set_add(&signs, '+');
     byte_set_add(&signs, '-');
-    term power =
-        term_cat(t, term_optional(t, term_bytes(t, &signs)), digits(t, 1, TERM_ANY_NUMBER));
-    term exponent = term_optional(t, term_cat(t, term_bytes(t, &e), power));
+    term exponent = term_cat(t, term_optional(t, term_bytes(t, &signs)), power(t));
+    exponent = term_optional(t, term_cat(t, term_bytes(t, &e), exponent));
     return term_cat(t, numbers_whole(t), term_cat(t, any_fraction(t, TERM_ANY_NUMBER), exponent));
 }
 

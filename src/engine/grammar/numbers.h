@@ -45,7 +45,8 @@ struct bound {
 term numbers_between(struct terms *t, const struct bound *low, const struct bound *high,
                      uint32_t places);
 
-/* Any number as JSON may write it; any without point and exponent. */
+/* Any number as JSON may write it, with an exponent of at most 299; any without point and
+ * exponent. */
 term numbers_any(struct terms *t);
 term numbers_whole(struct terms *t);
 
