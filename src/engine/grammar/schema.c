@@ -33,6 +33,7 @@ static void init(struct schema_job *job, struct terms *t, const struct schema_op
                                .steps_limit = SCHEMA_STEPS,
                                .open_end = &job->open,
                                .possible = schema__possible};
+    terms_limit_work(t, SCHEMA_WORK);
     arena_init(&job->arena, SCHEMA_ARENA, 1 << 16);
     job->goals = schema__take(job, SCHEMA_GOALS * sizeof(struct goal *));
     job->space = space_between(t, options);

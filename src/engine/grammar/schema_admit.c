@@ -52,13 +52,25 @@ bool schema__equal(const struct json *a, const struct json *b)
     return false;
 }
 
-static bool is_in(const struct values *x, const struct json *v)
+static bool is_in(struct schema_job *job, const struct values *x, const struct json *v)
 {
     struct json_iter it = {0};
     const struct json *other;
+    if (!schema__spend(job, 1 + (uint32_t)(json_count(x->at) / SCHEMA_CHEAP))) return false;
     if (x->single) return schema__equal(x->at, v);
     while (json_next_item(x->at, &it, &other))
         if (schema__equal(other, v)) return true;
+    return false;
+}
+
+static bool has_text(const struct values *x, struct str text)
+{
+    struct json_iter it = {0};
+    struct str other;
+    const struct json *v;
+    if (x->single) return json_to_str(x->at, &other) && str_eq(other, text);
+    while (json_next_item(x->at, &it, &v))
+        if (json_to_str(v, &other) && str_eq(other, text)) return true;
     return false;
 }
 
@@ -82,13 +94,18 @@ static bool admits_number(struct schema_job *job, const struct shape *s, const s
     return text.ptr && term_takes(job->t, schema__number(job, &plain), text);
 }
 
+static bool admits_text(struct schema_job *job, const struct shape *s, struct str text)
+{
+    struct shape plain = *s;
+    plain.others = NULL;
+    if (schema__any_text(s)) return s->kinds & IS_STRING;
+    return s->kinds & IS_STRING && schema__text_takes(job, schema__string(job, &plain), text);
+}
+
 static bool admits_string(struct schema_job *job, const struct shape *s, const struct json *v)
 {
     struct str text;
-    struct shape plain = *s;
-    plain.others = NULL;
-    return json_to_str(v, &text) && s->kinds & IS_STRING &&
-           schema__text_takes(job, schema__string(job, &plain), text);
+    return json_to_str(v, &text) && admits_text(job, s, text);
 }
 
 struct question {
@@ -144,12 +161,30 @@ static bool admits_array(struct schema_job *job, const struct shape *s, const st
     return true;
 }
 
+struct naming {
+    struct str name;
+    bool yes;
+};
+
+static bool ask_name(struct schema_job *job, const struct shape *s, void *user)
+{
+    struct naming *n = user;
+    bool in = true;
+    for (const struct values *x = s->values; x; x = x->next)
+        in &= has_text(x, n->name);
+    for (const struct values *x = s->others; x; x = x->next)
+        in &= !has_text(x, n->name);
+    n->yes |= in && admits_text(job, s, n->name);
+    return !n->yes;
+}
+
 static bool admits_name(struct schema_job *job, const struct shape *s, struct str name)
 {
+    struct naming n = {.name = name};
     if (schema__named(s->forbidden, name)) return false;
-    if (s->keys)
-        schema__refuse(job, s->keys->demand.schema, "propertyNames", "beside enum or const");
-    return true;
+    if (!s->keys) return true;
+    (void)schema__each_of(job, s->keys, ask_name, &n);
+    return n.yes;
 }
 
 static bool admits_object(struct schema_job *job, const struct shape *s, const struct json *v)
@@ -179,9 +214,9 @@ static bool admits_alone(const struct shape *s, const struct json *v)
 static bool admits(struct schema_job *job, const struct shape *s, const struct json *v)
 {
     for (const struct values *x = s->values; x; x = x->next)
-        if (!is_in(x, v)) return false;
+        if (!is_in(job, x, v)) return false;
     for (const struct values *x = s->others; x; x = x->next)
-        if (is_in(x, v)) return false;
+        if (is_in(job, x, v)) return false;
     switch (json_type(v)) {
     case JSON_NUMBER: return admits_number(job, s, v);
     case JSON_STRING: return admits_string(job, s, v);
@@ -196,16 +231,20 @@ bool schema__admits(struct schema_job *job, const struct shape *s, const struct 
     return admits(job, s, v) && !job->err;
 }
 
+/* The list itself need not be searched for its values. */
 const struct json *schema__next_value(struct schema_job *job, const struct shape *s,
                                       struct value_iter *at)
 {
+    const struct values *first = s->values;
+    struct shape rest = *s;
     const struct json *v;
-    if (s->values->single) {
+    rest.values = first->next;
+    if (first->single) {
         bool once = !at->done;
         at->done = true;
-        return once && schema__admits(job, s, s->values->at) ? s->values->at : NULL;
+        return once && schema__admits(job, &rest, first->at) ? first->at : NULL;
     }
-    while (!job->err && json_next_item(s->values->at, &at->it, &v))
-        if (schema__admits(job, s, v)) return v;
+    while (!job->err && json_next_item(first->at, &at->it, &v))
+        if (schema__admits(job, &rest, v)) return v;
     return NULL;
 }

@@ -119,19 +119,14 @@ static uint32_t limited(struct schema_job *job, uint64_t n)
     return 0;
 }
 
-static void refuse_unique(struct schema_job *job, const struct shape *s)
-{
-    if (s->unique && s->items_most > 1)
-        schema__refuse(job, s->unique, "uniqueItems", "it is not supported for so many values");
-}
-
 term schema__array(struct schema_job *job, const struct shape *s)
 {
     struct array a = {.job = job, .shape = s, .most = TERM_ANY_NUMBER};
     if (!(s->kinds & IS_ARRAY) || s->items_least > s->items_most) return TERM_NONE;
     a.least = limited(job, s->items_least);
     if (s->items_most < TERM_ANY_NUMBER) a.most = (uint32_t)s->items_most;
-    refuse_unique(job, s);
-    term inner = s->hits ? with_hits(&a) : plain(&a);
+    term inner = s->unique && a.most > 1 ? schema__unique(job, s)
+                 : s->hits               ? with_hits(&a)
+                                         : plain(&a);
     return schema__spaced(job, term_byte(job->t, '['), inner);
 }

@@ -105,20 +105,22 @@ static bool depend(struct schema_job *job, const struct shape *shape, const stru
     return each(job, &s, v);
 }
 
-/* A schema to be failed. What is looked for in a proof may be more than there is: not less. */
+/* A schema to be failed. What is looked for in a proof may be more than there is: not less. Where
+ * some ways cannot be said, the others do if they lead to any value at all. */
 static bool fail(struct schema_job *job, const struct shape *shape, const struct demand *d,
                  const struct visit *v)
 {
     bool lost, on = true;
+    uint64_t before = job->visits;
     const struct way *w = schema__ways_to_fail(job, shape, d, &lost);
     if (lost && job->proving) return each(job, shape, v);
-    if (lost && !w)
-        schema__refuse(job, d->schema, "not or oneOf", "what is not valid here cannot be said");
     for (; on && w && !job->err; w = w->next) {
         struct shape s = *shape;
         schema__read_all(job, &s, w->demands);
         on = each(job, &s, v);
     }
+    if (lost && job->visits == before)
+        schema__refuse(job, d->schema, "not or oneOf", "what is not valid here cannot be said");
     return on;
 }
 
@@ -156,6 +158,7 @@ static bool each(struct schema_job *job, const struct shape *shape, const struct
         s.fails = shape->fails->next;
         return fail(job, &s, &shape->fails->demand, v);
     }
+    job->visits++;
     return v->fn(job, shape, v->user);
 }
 

@@ -154,9 +154,10 @@ static void fail_items(struct failing *f, struct str keyword, const struct json 
 
 static void fail_contains(struct failing *f, struct str keyword, const struct json *at)
 {
+    int64_t least = json_i64_or(f->from->schema, "minContains", 1);
     (void)keyword;
-    f->lost |= json_get(f->from->schema, "minContains") || json_get(f->from->schema, "maxContains");
-    if (!f->lost) add(f, IS_ARRAY, (struct demand){.kind = DEMAND_NO_ITEM, .at = at});
+    f->lost |= least > 1 || json_get(f->from->schema, "maxContains");
+    if (least == 1) add(f, IS_ARRAY, (struct demand){.kind = DEMAND_NO_ITEM, .at = at});
 }
 
 static void fail_required(struct failing *f, struct str keyword, const struct json *at)

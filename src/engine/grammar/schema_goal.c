@@ -25,6 +25,20 @@ static int compare_demands(const void *a, const void *b)
     return way ? way : str_cmp(x->name, y->name);
 }
 
+enum { HOPS_MAX = 16 };
+
+/* A schema that is only a $ref means what it refers to, which so becomes one goal for all. */
+static struct demand straight(struct schema_job *job, struct demand d)
+{
+    const struct json *ref = json_get(d.schema, "$ref");
+    for (unsigned i = 0; d.kind == DEMAND_MEETS && json_type(ref) == JSON_STRING; i++) {
+        if (i == HOPS_MAX || job->err || (json_count(d.schema) > 1 && !job->old_refs)) break;
+        d.schema = schema__target(job, d.schema, ref);
+        ref = json_get(d.schema, "$ref");
+    }
+    return d;
+}
+
 /* The list in an order of its own, each demand once. */
 static void set_demands(struct schema_job *job, struct goal *g, const struct demands *list)
 {
@@ -34,7 +48,7 @@ static void set_demands(struct schema_job *job, struct goal *g, const struct dem
     struct demand *all = schema__take(job, (count + 1) * sizeof *all);
     if (!all) return;
     for (size_t i = 0; i < count; i++, list = list->next) {
-        all[i] = list->demand;
+        all[i] = straight(job, list->demand);
         all[i].within = NULL;
     }
     if (count) qsort(all, count, sizeof *all, compare_demands);

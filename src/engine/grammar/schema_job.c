@@ -10,6 +10,13 @@ void schema__fail(struct schema_job *job, int err)
     if (!job->err) job->err = err;
 }
 
+bool schema__spend(struct schema_job *job, uint32_t steps)
+{
+    job->steps += steps;
+    if (job->steps >= job->steps_limit || terms_failed(job->t)) schema__fail(job, ERR_TOO_LARGE);
+    return !job->err;
+}
+
 void *schema__take(struct schema_job *job, size_t size)
 {
     void *out = job->err ? NULL : arena_try_zero(&job->arena, size);

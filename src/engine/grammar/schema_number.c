@@ -38,25 +38,28 @@ static term broken(struct schema_job *job, term a)
     return term_and(t, a, term_cat(t, before, term_cat(t, term_byte(t, '.'), behind)));
 }
 
-static term without(struct schema_job *job, term a, const struct json *v)
+static void add_number(struct schema_job *job, struct term_list *list, const struct json *v)
 {
     struct bound b = {.set = true};
-    if (json_type(v) != JSON_NUMBER) return a;
-    if (decimal_of(&job->arena, v, &b.at)) return TERM_NONE;
-    term same = numbers_between(job->t, &b, &b, TERM_ANY_NUMBER);
-    return term_and(job->t, a, term_not(job->t, same));
+    if (json_type(v) != JSON_NUMBER) return;
+    if (decimal_of(&job->arena, v, &b.at))
+        schema__fail(job, ERR_TOO_LARGE);
+    else
+        schema__add_term(job, list, numbers_between(job->t, &b, &b, TERM_ANY_NUMBER));
 }
 
 static term without_others(struct schema_job *job, const struct shape *s, term a)
 {
+    struct term_list list = {0};
     for (const struct values *x = s->others; x; x = x->next) {
         struct json_iter it = {0};
         const struct json *v;
-        if (x->single) a = without(job, a, x->at);
+        if (x->single) add_number(job, &list, x->at);
         while (!x->single && json_next_item(x->at, &it, &v))
-            a = without(job, a, v);
+            add_number(job, &list, v);
     }
-    return a;
+    if (!list.count) return a;
+    return term_and(job->t, a, term_not(job->t, schema__one_of(job, &list)));
 }
 
 static bool has_others(const struct shape *s)

@@ -16,9 +16,9 @@ struct object {
     const struct shape *shape;
     struct slot *slots;
     size_t count;
-    term other;    /* one more property, of any other name */
-    uint64_t most; /* properties */
-    uint32_t cap;  /* counts are told apart up to here */
+    term other;           /* one more property, of any other name */
+    uint64_t least, most; /* properties; `least` is 0 where those that are required are enough */
+    uint32_t cap;         /* counts are told apart up to here */
 };
 
 /* --- names --- */
@@ -137,7 +137,7 @@ static term end(const struct object *o, bool empty)
 static term others(const struct object *o, uint32_t count)
 {
     struct terms *t = o->job->t;
-    uint64_t least = o->shape->members_least, missing = least > count ? least - count : 0;
+    uint64_t missing = o->least > count ? o->least - count : 0;
     uint64_t room = o->most == SCHEMA_NO_LIMIT ? TERM_ANY_NUMBER : o->most - count;
     uint32_t most = (uint32_t)MIN(room, TERM_ANY_NUMBER);
     if (missing > 1 || most < missing) return TERM_NONE;
@@ -202,8 +202,8 @@ static bool set_cap(struct object *o)
     bool too_many =
         s->members_most < count || (o->other != TERM_NONE && s->members_most < SCHEMA_NO_LIMIT);
     o->most = too_many ? s->members_most : SCHEMA_NO_LIMIT;
-    uint64_t cap = too_many ? MIN(count, s->members_most) : MIN(count, s->members_least);
-    if (!too_many && s->members_least <= required) cap = 1;
+    o->least = s->members_least > required ? s->members_least : 0;
+    uint64_t cap = MIN(count, too_many ? s->members_most : o->least);
     o->cap = (uint32_t)MAX(cap, 1);
     return (uint64_t)o->cap * count <= SCHEMA_CELLS_MAX;
 }

@@ -13,7 +13,7 @@
  * ($ref), schema_fail.c (the ways to fail), schema_read.c (demands into a shape), schema_choice.c
  * (shapes without choices), schema_number.c and schema_string.c, schema_member.c (what is demanded of
  * a property or an item), schema_admit.c (is this very value valid), schema_value.c (texts of values),
- * schema_possible.c (is any), schema_goal.c (goals to terms), schema_array.c, schema_keys.c (properties
+ * schema_possible.c (is any), schema_goal.c (goals to terms), schema_unique.c, schema_array.c, schema_keys.c (properties
  * without names), schema_object.c, and schema.c, which has the loop. */
 #ifndef HOSTLER_ENGINE_GRAMMAR_SCHEMA_PRIV_H
 #define HOSTLER_ENGINE_GRAMMAR_SCHEMA_PRIV_H
@@ -23,16 +23,20 @@
 
 enum {
     SCHEMA_ARENA = 128 << 20,  /* bytes that compiling may take besides the terms */
-    SCHEMA_STEPS = 1 << 20,    /* demands that may be read */
+    SCHEMA_STEPS = 1 << 18,    /* demands that may be read */
+    SCHEMA_CHEAP = 32,         /* comparisons for one step */
+    SCHEMA_WORK = 1 << 19,     /* derivatives: what searches may take */
+    SCHEMA_NAMES_MAX = 2000,   /* that are required, or must not be there */
     SCHEMA_CHOICES_MAX = 200,  /* open at once */
     SCHEMA_SHAPES_MAX = 2000,  /* of one goal */
     SCHEMA_PATTERNS_MAX = 12,  /* patternProperties of one object */
     SCHEMA_COUNT_MAX = 1000,   /* members or items that are counted one by one */
     SCHEMA_HITS_MAX = 8,       /* minContains */
+    SCHEMA_UNIQUE_MAX = 8,     /* values of items that must differ */
     SCHEMA_DEPTH = 3,          /* how far within each other values are looked at for a proof */
     SCHEMA_PROOF_STEPS = 4000, /* demands that may be read for one */
     SCHEMA_SLOTS_MAX = 800,    /* named properties of one object: terms_next.c goes through them */
-    SCHEMA_CELLS_MAX = 50000,  /* of a table of properties by how many have been there */
+    SCHEMA_CELLS_MAX = 20000,  /* of a table of properties by how many have been there */
     SCHEMA_CLASSES_MAX = 64,   /* of names, by the patterns that they match */
     SCHEMA_GOALS = 4096,       /* slots of their table */
 };
@@ -179,6 +183,7 @@ struct schema_job {
     struct grammar_why *why;
     int err; /* first failure; from then on nothing means anything */
     uint32_t steps, steps_limit;
+    uint64_t visits;               /* shapes without choices that were come to */
     bool proving;                  /* refusals are not told */
     bool old_refs;                 /* what stands beside $ref is ignored */
     bool has_ids;                  /* a schema within has an id of its own */
@@ -198,6 +203,9 @@ struct schema_job {
 void schema__refuse(struct schema_job *job, const struct json *schema, const char *keyword,
                     const char *why);
 void schema__fail(struct schema_job *job, int err);
+
+/* Work is counted, so that it ends. False, and failed: there was too much, here or in the terms. */
+bool schema__spend(struct schema_job *job, uint32_t steps);
 
 /* Zeroed memory; NULL, and failed: there is none. */
 void *schema__take(struct schema_job *job, size_t size);
@@ -279,6 +287,9 @@ term schema__plain_text(struct schema_job *job);
 term schema__pattern(struct schema_job *job, const struct json *schema, struct str pattern);
 bool schema__text_takes(struct schema_job *job, term a, struct str text); /* text is not escaped */
 
+/* Nothing but `others` limits its strings. */
+bool schema__any_text(const struct shape *s);
+
 /* False only when no string can have the shape. */
 bool schema__string_possible(struct schema_job *job, const struct shape *s);
 
@@ -338,8 +349,10 @@ term schema__scalars(struct schema_job *job, const struct shape *s);
 /* The texts of names, between the quotes, that meet demands. */
 term schema__key(struct schema_job *job, const struct demands *list);
 
-/* --- schema_array.c, schema_keys.c, schema_object.c --- */
+/* --- schema_unique.c, schema_array.c, schema_keys.c, schema_object.c --- */
 
+/* Behind the bracket, for a shape with uniqueItems. */
+term schema__unique(struct schema_job *job, const struct shape *s);
 term schema__array(struct schema_job *job, const struct shape *s);
 
 /* Name and value of any property but those that are taken (texts between the quotes). */

@@ -368,7 +368,10 @@ static void read_members(struct schema_job *job, struct shape *s, const struct d
 
 static void add_name(struct schema_job *job, const struct names **list, struct str name)
 {
-    if (schema__named(*list, name)) return;
+    uint32_t count = 0;
+    for (const struct names *n = *list; n; n = n->next, count++)
+        if (str_eq(n->name, name)) return;
+    if (count == SCHEMA_NAMES_MAX) schema__fail(job, ERR_TOO_LARGE);
     struct names *n = schema__push(job, list, sizeof *n);
     if (n) n->name = name;
 }
@@ -455,11 +458,12 @@ static void read_object(struct schema_job *job, struct shape *s, const struct de
     read_lists(job, s, from);
 }
 
-static bool was_read(const struct shape *s, const struct json *schema)
+static bool was_read(struct schema_job *job, const struct shape *s, const struct json *schema)
 {
-    for (const struct demands *x = s->seen; x; x = x->next)
+    uint32_t count = 0;
+    for (const struct demands *x = s->seen; x; x = x->next, count++)
         if (x->demand.schema == schema) return true;
-    return false;
+    return !schema__spend(job, count / SCHEMA_CHEAP);
 }
 
 static void read_schema(struct schema_job *job, struct shape *s, const struct demand *d)
@@ -473,7 +477,7 @@ static void read_schema(struct schema_job *job, struct shape *s, const struct de
         schema__refuse(job, d->schema, "schema", "it must be an object or a boolean");
         return;
     }
-    if (schema__circles(job, d) || was_read(s, d->schema)) return;
+    if (schema__circles(job, d) || was_read(job, s, d->schema)) return;
     s->seen = schema__with(job, s->seen, *d);
     if (s->seen && !job->err) read_object(job, s, &s->seen->demand);
 }
@@ -587,15 +591,9 @@ static void read_breaks(struct schema_job *job, struct shape *s, const struct de
 
 /* --- all demands --- */
 
-static bool spend(struct schema_job *job)
-{
-    if (job->steps++ >= job->steps_limit || terms_failed(job->t)) schema__fail(job, ERR_TOO_LARGE);
-    return !job->err;
-}
-
 void schema__read(struct schema_job *job, struct shape *s, const struct demand *d)
 {
-    if (!spend(job)) return;
+    if (!schema__spend(job, 1)) return;
     switch (d->kind) {
     case DEMAND_MEETS: read_schema(job, s, d); break;
     case DEMAND_FAILS: s->fails = schema__with(job, s->fails, *d); break;

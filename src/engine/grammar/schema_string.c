@@ -124,29 +124,35 @@ static term lengths(struct schema_job *job, const struct shape *s)
                        (uint32_t)MIN(most, TERM_ANY_NUMBER));
 }
 
-static term without(struct schema_job *job, term a, const struct json *v)
+static void add_text(struct schema_job *job, struct term_list *list, const struct json *v)
 {
     struct str text;
-    if (!json_to_str(v, &text)) return a;
-    term plain = term_and(job->t, a, schema__plain_text(job));
-    return term_and(job->t, plain, term_not(job->t, chars_text(job->t, text, CHARS_JSON)));
+    if (json_to_str(v, &text)) schema__add_term(job, list, chars_text(job->t, text, CHARS_JSON));
 }
 
 static term without_others(struct schema_job *job, const struct shape *s, term a)
 {
+    struct term_list list = {0};
     for (const struct values *x = s->others; x; x = x->next) {
         struct json_iter it = {0};
         const struct json *v;
-        if (x->single) a = without(job, a, x->at);
+        if (x->single) add_text(job, &list, x->at);
         while (!x->single && json_next_item(x->at, &it, &v))
-            a = without(job, a, v);
+            add_text(job, &list, v);
     }
-    return a;
+    if (!list.count) return a;
+    term plain = term_and(job->t, a, schema__plain_text(job));
+    return term_and(job->t, plain, term_not(job->t, schema__one_of(job, &list)));
 }
 
 static bool any_length(const struct shape *s)
 {
     return s->length_least == 0 && s->length_most == SCHEMA_NO_LIMIT;
+}
+
+bool schema__any_text(const struct shape *s)
+{
+    return any_length(s) && !s->strings;
 }
 
 static bool both(struct schema_job *job, term *a, bool has, term b)
