@@ -157,6 +157,11 @@ int shape_read(struct fields *f, struct shape *out)
     return err;
 }
 
+static struct str without_dot(struct str sentence)
+{
+    return str_ends(sentence, STR(".")) ? str_sub(sentence, 0, sentence.len - 1) : sentence;
+}
+
 int shape_compile(const struct shape *shape, struct grammar_cache *cache, struct arena *arena,
                   struct refusal *error, struct terms **out)
 {
@@ -164,5 +169,6 @@ int shape_compile(const struct shape *shape, struct grammar_cache *cache, struct
     *out = NULL;
     if (!shape->field || !grammar_cache_get(cache, &shape->spec, &why, out)) return 0;
     return refuse_field(arena, error, shape->field, "unsupported_value",
-                        "'%s' cannot be kept to: %.*s.", shape->field, STR_ARG(why.text));
+                        "'%s' cannot be kept to: %.*s.", shape->field,
+                        STR_ARG(without_dot(why.text)));
 }

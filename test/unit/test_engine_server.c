@@ -404,6 +404,8 @@ static void a_shape_that_cannot_be_had_is_refused_by_name(void **state)
         {"\"guided_regex\":\"a[^\\\\s\\\\S]\"", "guided_regex", "no text can ever satisfy it"},
         {"\"guided_regex\":\"a\",\"guided_choice\":[\"a\"]", "guided_choice",
          "'guided_regex' and 'guided_choice' both say"},
+        {"\"response_format\":{\"type\":\"json_object\",\"schema\":{\"properties\":{\"a\":{\"$ref\":\"#/x\"}}}}",
+         "response_format", "#/properties/a: $ref: "},
         {"\"structured_outputs\":{\"choice\":[\"a\"],\"regex\":\"a\"}", "structured_outputs",
          "only one"},
         {"\"structured_outputs\":{\"whitespace_pattern\":\"a\"}", "structured_outputs",
