@@ -13,7 +13,7 @@
 #include "base/arena.h"
 #include "engine/grammar/cache.h"
 #include "engine/model/fake.h"
-#include "engine/scheduler.h"
+#include "engine/scheduler_priv.h"
 
 enum { MANY = 64 };
 
@@ -581,8 +581,9 @@ static void pause_some(struct bench *b, unsigned step)
     }
 }
 
-/* Of few slots, with readers that are slow at times, in an automaton of so many bytes. */
-static void check_many(size_t bytes)
+/* Of few slots, with readers that are slow at times, in an automaton of so many bytes; it must be
+ * filled so many times. */
+static void check_many(size_t bytes, uint32_t filled)
 {
     struct terms *all[ARRAY_LEN(grammars)];
     unsigned stopped = 0;
@@ -606,6 +607,7 @@ static void check_many(size_t bytes)
         stopped += b->told[i].finish == FINISH_STOP;
     }
     assert_true(stopped > 20);
+    assert_true(b->scheduler->automaton.generation > filled);
     bench_free(b);
     for (unsigned i = 0; i < ARRAY_LEN(grammars); i++)
         terms_free(all[i]);
@@ -614,14 +616,14 @@ static void check_many(size_t bytes)
 static void all_answers_are_of_their_grammars(void **state)
 {
     (void)state;
-    check_many(0);
+    check_many(0, 0);
 }
 
 /* Each of them has to begin anew at times. */
 static void all_answers_are_whole_in_little_room(void **state)
 {
     (void)state;
-    check_many(200 << 10);
+    check_many(200 << 10, 10);
 }
 
 /* --- limits --- */
