@@ -25,6 +25,7 @@ import faults
 import grammars
 import peers
 import proxies
+import shapes
 from harness import HOSTLER, ROOT, Unmeasured, command_line_version, describe, machine, note, stop_in_order
 
 DOCS = ROOT / "docs" / "benchmarks.md"
@@ -41,6 +42,7 @@ FIGURES = {
     8: ("a long prompt in company", company.company),
     9: ("dialects", dialects.dialects),
     10: ("grammars", grammars.grammars),
+    11: ("answers of a shape", shapes.shapes),
 }
 
 
