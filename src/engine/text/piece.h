@@ -8,7 +8,9 @@
 
 enum piece_kind {
     PIECE_CONTENT,
-    PIECE_REASONING /* what the model thinks before it answers */
+    PIECE_REASONING, /* what the model thinks before it answers */
+    PIECE_CALL,      /* a call of a tool begins, whose name this is */
+    PIECE_ARGUMENTS  /* of the call that began last, further bytes of a JSON object */
 };
 
 struct piece {
