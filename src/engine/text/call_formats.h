@@ -29,10 +29,11 @@ struct call_format {
     struct str key_open, key_close, value_open, value_close; /* CALL_TAGGED */
     struct str tail, close;
     struct str noise[CALL_NOISE_MAX]; /* stands around calls and answers, and is nobody's */
+    bool lines;                       /* written with line ends between its parts */
     bool bare;                        /* an answer, or what follows a call, may do without `open` */
     bool short_ids;                   /* ids of calls must be nine letters and digits */
     struct str name_key, arguments_key; /* CALL_OBJECT, CALL_LIST: as the family writes them */
-    struct str sign; /* in a template that renders no calls of its own: it asks for this format */
+    struct str sign; /* in a template that writes no calls: its model uses this format */
 };
 
 extern const struct call_format call_formats[];

@@ -143,7 +143,7 @@ static bool take_behind_name(const struct call_format *f, struct cursor *c)
     ptrdiff_t at = f->skips ? str_find(c->rest, f->behind_name) : -1;
     if (at > SKIPPED_MAX) return false;
     if (at > 0) c->rest = str_skip(c->rest, (size_t)at);
-    if (f->skips && at < 0) c->more = c->rest.len <= SKIPPED_MAX;
+    if (f->skips && at < 0) c->more = c->rest.len < SKIPPED_MAX + f->behind_name.len;
     return (!f->skips || at >= 0) && take_next(c, f->behind_name);
 }
 

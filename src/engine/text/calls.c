@@ -156,7 +156,7 @@ static size_t start(struct calls *c, struct str text, bool last)
         return white + 1;
     }
     c->state = CALLS_TEXT;
-    if (white < text.len && text.ptr[white] == '{') enter_head(c, CALL_AT_BARE);
+    if (white < text.len && strchr("{[", text.ptr[white])) enter_head(c, CALL_AT_BARE);
     return 0;
 }
 
