@@ -291,10 +291,6 @@ static void what_is_wrong_is_said(void **state)
     assert_non_null(strstr(render(&f, user), "fails in line 2, column "));
     end(&f);
     begin(&f, PLAIN);
-    assert_non_null(
-        strstr(render(&f, "[{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[{\"function\":"
-                          "{\"name\":\"f\",\"arguments\":\"{}\"}}]}]"),
-               "no place for tool calls"));
     struct chat chat = {.messages = parsed(&f, user), .documents = parsed(&f, "[{}]")};
     assert_non_null(strstr(rendered(&f, &chat), "no place for documents"));
     end(&f);

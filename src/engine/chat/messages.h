@@ -14,6 +14,8 @@ struct chat_caps {
     bool developer;  /* it knows that role; else it is system's */
     bool parts;      /* it takes an array of parts as content; only that, with !text */
     bool text;       /* it takes a string as content */
+    bool tools;      /* it lists tools */
+    bool results;    /* it takes what tools answered */
     bool tool_calls; /* it writes what was called */
     bool objects;    /* and reads its arguments as an object; else as a string */
     bool null_calls; /* it does so only where such a message has null as content */

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/rand.h"
 #include "engine/chat/template_priv.h"
+#include "engine/chat/tool_text.h"
 #include "engine/refuse.h"
 
 enum {
@@ -69,6 +70,15 @@ static void set_kwargs(struct variables *v, const struct json *kwargs)
         set_json(v, name, value);
 }
 
+static bool has_calls(const struct json *messages)
+{
+    struct json_iter it = {0};
+    const struct json *message;
+    while (json_next_item(messages, &it, &message))
+        if (json_count(json_get(message, "tool_calls"))) return true;
+    return false;
+}
+
 int chat__render(const struct chat_template *t, struct arena *arena, const struct chat *chat,
                  const struct json *messages, bool new_turn, uint64_t time_us,
                  struct jinja_output *out, struct jinja_error *why)
@@ -82,9 +92,11 @@ int chat__render(const struct chat_template *t, struct arena *arena, const struc
     set_kwargs(&v, chat->kwargs);
     set_json(&v, STR("messages"), messages);
     set_json(&v, STR("tools"), chat->tools);
+    set_json(&v, STR("xml_tools"), chat->tools);
     set_json(&v, STR("documents"), chat->documents);
     set_bool(&v, STR("add_generation_prompt"), new_turn);
-    const struct jinja *jinja = chat->tools && t->tools ? t->tools : t->chat;
+    bool tools = t->tools && (chat->tools || has_calls(messages));
+    const struct jinja *jinja = tools ? t->tools : t->chat;
     int64_t now = (int64_t)(clock_wall_us() / USEC_PER_SEC);
     return jinja_render(jinja, arena, v.all, v.count, now, &limits, out, why);
 }
@@ -181,25 +193,13 @@ static int check_kwargs(const struct chat *chat, struct arena *arena, struct ref
     return 0;
 }
 
-static bool has_calls(const struct json *messages)
-{
-    struct json_iter it = {0};
-    const struct json *message;
-    while (json_next_item(messages, &it, &message))
-        if (json_count(json_get(message, "tool_calls"))) return true;
-    return false;
-}
-
 /* Nothing that is asked for is left out in silence. */
 static int check_places(const struct chat_template *t, const struct chat *chat, struct arena *arena,
                         struct refusal *error)
 {
-    bool calls = !t->caps.tool_calls && has_calls(chat->messages);
-    bool documents = chat->documents && !jinja_mentions(t->chat, STR("documents"));
-    if (!calls && !documents) return 0;
-    return refuse_field(arena, error, calls ? "messages" : "documents", "unsupported_parameter",
-                        "The model's chat template has no place for %s.",
-                        calls ? "tool calls" : "documents");
+    if (!chat->documents || jinja_mentions(t->chat, STR("documents"))) return 0;
+    return refuse_field(arena, error, "documents", "unsupported_parameter",
+                        "The model's chat template has no place for documents.");
 }
 
 /* What no message has. */
@@ -211,6 +211,27 @@ static struct str new_mark(struct arena *arena)
                         (unsigned long long)bits[1]);
 }
 
+/* What the template can do with this chat. One whose way to call nobody here can read must not ask
+ * for it. */
+static struct chat_caps caps_for(const struct chat_template *t, const struct chat *chat)
+{
+    struct chat_caps caps = t->caps;
+    if (t->calls_are_strange && chat->tools) caps.tools = caps.results = caps.tool_calls = false;
+    return caps;
+}
+
+/* The messages in the template's shape, and whether it gets the tools, too. */
+static int shape_messages(const struct chat_template *t, struct arena *arena, struct chat *chat,
+                          struct str mark)
+{
+    struct chat_caps caps = caps_for(t, chat);
+    int err = tool_text_messages(arena, chat->messages, chat->tools, &caps, t->calls.format,
+                                 &chat->messages);
+    if (!err) err = chat_messages(arena, chat->messages, mark, &caps, &chat->messages);
+    if (!caps.tools) chat->tools = NULL;
+    return err;
+}
+
 /* Where the last message is the answer's beginning, the prompt ends with it. Templates close a turn,
  * so a mark behind its content shows where that is, and the rest is cut off. */
 static int render(const struct chat_template *t, struct arena *arena, const struct chat *chat,
@@ -219,9 +240,10 @@ static int render(const struct chat_template *t, struct arena *arena, const stru
     struct str mark = chat->goes_on ? new_mark(arena) : STR_NULL;
     bool new_turn = chat->new_turn && !chat->goes_on;
     struct jinja_output rendered;
-    const struct json *messages;
-    int err = chat_messages(arena, chat->messages, mark, &t->caps, &messages);
-    if (!err) err = chat__render(t, arena, chat, messages, new_turn, RENDER_US, &rendered, why);
+    struct chat shaped = *chat;
+    int err = shape_messages(t, arena, &shaped, mark);
+    if (!err)
+        err = chat__render(t, arena, &shaped, shaped.messages, new_turn, RENDER_US, &rendered, why);
     if (!err) err = take_pieces(arena, &rendered, out);
     if (err || !chat->goes_on || cut_at(out, mark)) return err;
     (void)snprintf(why->text, sizeof why->text, "it leaves the last message out");

@@ -97,10 +97,12 @@ static int read_source(const char *path, char **out, size_t *len)
     return err;
 }
 
+/* `text` was compiled, unless t->why says why not. */
 static void take(struct chat_template *t, const char *name, struct str text)
 {
     (void)snprintf(t->name, sizeof t->name, "%s", name);
     t->markers = markers_of(text, t->vocab);
+    if (t->chat && !t->why[0]) chat__probe(t, text);
 }
 
 static int take_text(struct chat_template *t, const char *name, struct str text,
@@ -149,10 +151,11 @@ static int take_own(struct chat_template *t, const struct model_info *model, cha
 {
     if (!model->chat_template)
         return take_builtin(t, STR("chatml"), "builtin:chatml, since the model has none", why);
-    take(t, "the model's", str_of(model->chat_template));
     int err = compile(str_of(model->chat_template), &t->chat, t->why);
     if (!err && model->tool_template)
         err = compile(str_of(model->tool_template), &t->tools, t->why);
+    take(t, "the model's",
+         str_of(model->tool_template ? model->tool_template : model->chat_template));
     return 0;
 }
 
@@ -179,7 +182,6 @@ int chat_template_new(const struct chat_template_options *options, const struct 
         return err;
     }
     if (options->no_reasoning) t->markers = (struct reasoning_markers){.start = STR_NULL};
-    if (!t->why[0]) chat__probe(t);
     *out = t;
     return 0;
 }
@@ -205,4 +207,9 @@ const char *chat_template_why(const struct chat_template *t)
 const struct reasoning_markers *chat_template_markers(const struct chat_template *t)
 {
     return &t->markers;
+}
+
+const struct call_marks *chat_template_calls(const struct chat_template *t)
+{
+    return &t->calls;
 }

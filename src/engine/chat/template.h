@@ -13,6 +13,7 @@
 #include "engine/model/model.h"
 #include "engine/model/vocab.h"
 #include "engine/prompt.h"
+#include "engine/text/calls.h"
 #include "engine/text/reasoning.h"
 #include "json/json.h"
 
@@ -41,6 +42,10 @@ const char *chat_template_why(const struct chat_template *t);
 
 /* How it marks thoughts; its start has no pointer where it does not. */
 const struct reasoning_markers *chat_template_markers(const struct chat_template *t);
+
+/* How its model writes calls of tools: as the template writes earlier ones; where it writes none, as
+ * it asks for them, or in the way that the prompt then asks for. */
+const struct call_marks *chat_template_calls(const struct chat_template *t);
 
 struct chat {
     const struct json *messages;  /* an array of objects with a role, not empty */

@@ -14,6 +14,8 @@ struct chat_template {
     struct chat_caps caps;
     struct str bos, eos; /* names */
     struct reasoning_markers markers;
+    struct call_marks calls;
+    bool calls_are_strange; /* it writes calls in a way that no reader knows */
     char name[128];
     char why[CHAT_WHY_MAX]; /* empty: it renders */
 };
@@ -23,7 +25,7 @@ MUST_CHECK int chat__render(const struct chat_template *t, struct arena *arena,
                             const struct chat *chat, const struct json *messages, bool new_turn,
                             uint64_t time_us, struct jinja_output *out, struct jinja_error *why);
 
-/* probe.c: what the template can do. */
-void chat__probe(struct chat_template *t);
+/* probe.c: what the template can do, and how its model writes calls of tools. `source`: its text. */
+void chat__probe(struct chat_template *t, struct str source);
 
 #endif
