@@ -30,11 +30,13 @@ void answer_init(struct answer *a, enum body_kind kind)
 
 static void write_finish(struct json_writer *w, enum finish finish)
 {
+    static const struct str reasons[] = {[FINISH_STOP] = STR_INIT("stop"),
+                                         [FINISH_CALLS] = STR_INIT("tool_calls"),
+                                         [FINISH_LENGTH] = STR_INIT("length")};
     if (finish == FINISH_NONE)
         json_write_null_member(w, "finish_reason");
     else
-        json_write_str_member(w, "finish_reason",
-                              finish == FINISH_LENGTH ? STR("length") : STR("stop"));
+        json_write_str_member(w, "finish_reason", reasons[finish]);
 }
 
 /* --- log probabilities --- */
@@ -146,6 +148,35 @@ static void write_logprobs(struct json_writer *w, const struct answer *a,
         write_completion_logprobs(w, a, c, text_offset);
 }
 
+/* --- calls --- */
+
+/* A call, or a part of it, within its object. */
+static void write_call(struct json_writer *w, const struct call_part *call)
+{
+    if (call->name.len) {
+        json_write_str_member(w, "id", str_of(call->id));
+        json_write_str_member(w, "type", STR("function"));
+    }
+    json_write_key(w, "function");
+    json_write_object(w);
+    if (call->name.len) json_write_str_member(w, "name", call->name);
+    json_write_str_member(w, "arguments", call->arguments);
+    json_write_object_end(w);
+}
+
+static void write_calls(struct json_writer *w, const struct call_list *calls)
+{
+    json_write_key(w, "tool_calls");
+    json_write_array(w);
+    for (size_t i = 0; i < calls->count; i++) {
+        struct call_part call = call_list_at(calls, i);
+        json_write_object(w);
+        write_call(w, &call);
+        json_write_object_end(w);
+    }
+    json_write_array_end(w);
+}
+
 /* --- objects --- */
 
 static void begin_object(struct json_writer *w, const struct answer *a, struct str object)
@@ -179,19 +210,29 @@ static void write_usage(struct json_writer *w, const struct answer_usage *u)
     json_write_object_end(w);
 }
 
+static void write_message(struct json_writer *w, const struct answer_choice *c)
+{
+    bool calls = c->calls && c->calls->count;
+    json_write_key(w, "message");
+    json_write_object(w);
+    json_write_str_member(w, "role", STR("assistant"));
+    if (c->reasoning.len) json_write_str_member(w, "reasoning_content", c->reasoning);
+    if (calls && !c->text.len)
+        json_write_null_member(w, "content");
+    else
+        json_write_str_member(w, "content", c->text);
+    json_write_null_member(w, "refusal");
+    if (calls) write_calls(w, c->calls);
+    json_write_object_end(w);
+}
+
 static void write_choice(struct json_writer *w, const struct answer *a, unsigned index,
                          const struct answer_choice *c)
 {
     json_write_object(w);
     json_write_u64_member(w, "index", index);
     if (a->kind == BODY_CHAT) {
-        json_write_key(w, "message");
-        json_write_object(w);
-        json_write_str_member(w, "role", STR("assistant"));
-        if (c->reasoning.len) json_write_str_member(w, "reasoning_content", c->reasoning);
-        json_write_str_member(w, "content", c->text);
-        json_write_null_member(w, "refusal");
-        json_write_object_end(w);
+        write_message(w, c);
     } else {
         json_write_str_member(w, "text", c->text);
     }
@@ -287,6 +328,29 @@ int answer_frame_text(const struct answer *a, struct buf *out, unsigned index,
         json_write_str_member(&w, "text", part->text);
     }
     write_logprobs(&w, a, part, text_offset);
+    end_choice(&w, FINISH_NONE);
+    int end = end_frame(&w, a, NULL);
+    return err ? err : end;
+}
+
+int answer_frame_call(const struct answer *a, struct buf *out, unsigned index, unsigned call_index,
+                      const struct call_part *call, const struct answer_choice *part)
+{
+    struct json_writer w;
+    size_t text_offset = 0; /* chats have none */
+    int err = begin_frame(&w, a, out);
+    begin_choice(&w, index);
+    json_write_key(&w, "delta");
+    json_write_object(&w);
+    json_write_key(&w, "tool_calls");
+    json_write_array(&w);
+    json_write_object(&w);
+    json_write_u64_member(&w, "index", call_index);
+    write_call(&w, call);
+    json_write_object_end(&w);
+    json_write_array_end(&w);
+    json_write_object_end(&w);
+    write_logprobs(&w, a, part, &text_offset);
     end_choice(&w, FINISH_NONE);
     int end = end_frame(&w, a, NULL);
     return err ? err : end;

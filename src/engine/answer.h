@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "engine/body.h"
+#include "engine/call_list.h"
 #include "engine/model/vocab.h"
 #include "engine/output.h"
 #include "json/write.h"
@@ -38,6 +39,7 @@ struct answer_usage {
 struct answer_choice {
     struct str reasoning; /* chat */
     struct str text;
+    const struct call_list *calls; /* chat; NULL: none */
     enum finish finish;
     const struct sampler_choice *tokens; /* with logprobs */
     unsigned token_count;
@@ -54,13 +56,17 @@ MUST_CHECK int answer_whole(const struct answer *a, struct buf *out,
                             const struct answer_usage *usage);
 
 /* Stream frames, "data: {...}\n\n". Chat: the role comes first, once per choice; a part has text or
- * reasoning, not both. `text_offset`, for
+ * reasoning, not both; a call's id and name come first, its arguments behind them. `text_offset`, for
  * completions with logprobs: characters of the choice's tokens so far, advanced by those of the
  * frame. It is not the text's length: text that is held back for a stop string comes in a later
  * frame than its first token. */
 MUST_CHECK int answer_frame_role(const struct answer *a, struct buf *out, unsigned index);
 MUST_CHECK int answer_frame_text(const struct answer *a, struct buf *out, unsigned index,
                                  const struct answer_choice *part, size_t *text_offset);
+/* The tokens of `part` go with it. `call_index`: from 0, of this choice's calls. */
+MUST_CHECK int answer_frame_call(const struct answer *a, struct buf *out, unsigned index,
+                                 unsigned call_index, const struct call_part *call,
+                                 const struct answer_choice *part);
 MUST_CHECK int answer_frame_finish(const struct answer *a, struct buf *out, unsigned index,
                                    enum finish finish);
 MUST_CHECK int answer_frame_usage(const struct answer *a, struct buf *out,

@@ -14,6 +14,7 @@ struct embed_job;
 enum finish {
     FINISH_NONE,   /* goes on */
     FINISH_STOP,   /* an end token or a stop string */
+    FINISH_CALLS,  /* the same, and tools were called */
     FINISH_LENGTH, /* max_tokens or the context's end */
     FINISH_CANCELLED,
     FINISH_FAILED, /* the model could not compute; the log says more */
