@@ -55,6 +55,7 @@ struct sequence *sequence_new(const struct sequence_spec *spec, const struct voc
     static const struct reasoning_markers none;
     const struct reasoning_markers *markers = spec->reasoning ? spec->reasoning : &none;
     reasoning_init(&q->reasoning, markers, spec->reasoning_begun);
+    calls_init(&q->calls, spec->calls);
     if (spec->reasoning && spec->thinking_budget >= 0)
         mask_push(&q->masks, mask_thoughts_new(&q->reasoning, (uint32_t)spec->thinking_budget));
     /* Before the thoughts' masker, which has the last word. */
@@ -73,6 +74,7 @@ void sequence_free(struct sequence *q)
     sampler_fini(&q->sampler);
     stop_fini(&q->stop);
     reasoning_fini(&q->reasoning);
+    calls_fini(&q->calls);
     mask_free(q->masks);
     free(q->ends);
     free(q->tokens);

@@ -19,6 +19,7 @@
 #include "engine/mask_grammar.h"
 #include "engine/model/vocab.h"
 #include "engine/sampler.h"
+#include "engine/text/calls.h"
 #include "engine/text/reasoning.h"
 #include "engine/text/stop.h"
 #include "engine/words.h"
@@ -46,6 +47,7 @@ struct sequence_spec {
     const struct reasoning_markers *reasoning; /* NULL: all of the answer is content; borrowed */
     bool reasoning_begun;                      /* the prompt ends within the thoughts */
     int64_t thinking_budget;                   /* tokens of thoughts; negative: any number */
+    const struct calls_spec *calls;            /* what tools may be called; NULL: none */
     const struct str *stops;
     unsigned stop_count;
     struct terms *grammar; /* what the answer must be; NULL: any text; finished, shared */
@@ -91,6 +93,7 @@ struct sequence {
     struct sampler sampler;
     struct stop stop;
     struct reasoning reasoning;
+    struct calls calls;
     uint32_t reasoned;              /* tokens of the thoughts */
     struct sampler_choice *pending; /* chosen, text still held back; only with logprobs */
     unsigned pending_count;

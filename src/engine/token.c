@@ -14,13 +14,19 @@ static void remember_choice(struct sequence *q, const struct sampler_choice *c)
     q->pending[q->pending_count++] = *c;
 }
 
+/* True when the name of a control token is to be read. */
+static bool reads_name(const struct sequence *q, int32_t token)
+{
+    return reasoning_reads_name(&q->reasoning, token) || calls_reads_name(&q->calls, token);
+}
+
 /* Forgets the choices whose whole text lies in the last `cut` bytes, which a stop string took. */
 static void cut_choices(struct scheduler *s, struct sequence *q, size_t cut)
 {
     char piece[VOCAB_PIECE_MAX];
     while (cut && q->pending_count) {
         int32_t token = q->pending[q->pending_count - 1].token;
-        bool named = reasoning_reads_name(&q->reasoning, token);
+        bool named = reads_name(q, token);
         size_t len = vocab_piece(s->vocab, token, named, piece);
         if (len > cut) return;
         cut -= len;
@@ -28,7 +34,44 @@ static void cut_choices(struct scheduler *s, struct sequence *q, size_t cut)
     }
 }
 
-/* The token's text, on its way through the readers: stop strings, then thoughts. */
+/* What was read so far goes out, since it does not outlast the next reading. */
+static void flush(struct scheduler *s, struct sequence *q, struct pieces *out)
+{
+    if (out->count) tell__text(s, q, out, FINISH_NONE);
+    out->count = 0;
+}
+
+static void read_calls(struct scheduler *s, struct sequence *q, struct str text, bool last,
+                       struct pieces *out)
+{
+    flush(s, q, out);
+    while (calls_feed(&q->calls, text, last, out)) {
+        flush(s, q, out);
+        text = STR("");
+    }
+}
+
+/* Thoughts are told from the rest, and in that calls of tools. */
+static void read_pieces(struct scheduler *s, struct sequence *q, struct str text, bool last,
+                        struct pieces *out)
+{
+    struct pieces parts = {.count = 0};
+    if (!q->calls.marks) {
+        reasoning_feed(&q->reasoning, text, last, out);
+        return;
+    }
+    reasoning_feed(&q->reasoning, text, last, &parts);
+    for (unsigned i = 0; i < parts.count; i++) {
+        if (parts.all[i].kind == PIECE_CONTENT)
+            read_calls(s, q, parts.all[i].text, false, out);
+        else
+            pieces_add(out, parts.all[i].kind, parts.all[i].text);
+    }
+    if (last) read_calls(s, q, STR(""), true, out);
+}
+
+/* The token's text, on its way through the readers: stop strings, then thoughts and calls. Behind
+ * the one call that there may be the answer stops, too. */
 static enum stop_result read_text(struct scheduler *s, struct sequence *q, struct str bytes,
                                   bool last, struct pieces *out)
 {
@@ -37,8 +80,8 @@ static enum stop_result read_text(struct scheduler *s, struct sequence *q, struc
     enum stop_result result = stop_feed(&q->stop, bytes, last, &text);
     if (result == STOP_FOUND) cut_choices(s, q, held - text.len);
     q->reasoned += q->reasoning.state == REASONING_THINKING;
-    reasoning_feed(&q->reasoning, text, last || result == STOP_FOUND, out);
-    return result;
+    read_pieces(s, q, text, last || result == STOP_FOUND, out);
+    return calls_done(&q->calls) ? STOP_FOUND : result;
 }
 
 /* True for a token that ends this answer. With a grammar an end comes only where nothing else may. */
@@ -64,7 +107,7 @@ static bool append(struct scheduler *s, struct sequence *q, const struct sampler
     remember_choice(q, choice);
     bool whole = q->grammar && mask_grammar_done(q->grammar);
     bool last = whole || q->generated == q->max_tokens;
-    bool named = reasoning_reads_name(&q->reasoning, choice->token);
+    bool named = reads_name(q, choice->token);
     size_t len = vocab_piece(s->vocab, choice->token, named, bytes);
     enum stop_result result = read_text(s, q, str_n(bytes, len), last, &pieces);
     if (last || result == STOP_FOUND) {

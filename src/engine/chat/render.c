@@ -162,6 +162,14 @@ static bool ends_thinking(const struct chat_prompt *p, const struct reasoning_ma
     return false;
 }
 
+/* True when the template itself ends with a text. */
+static bool ends_with(const struct chat_prompt *p, struct str text)
+{
+    const struct prompt_part *last = p->count ? &p->parts[p->count - 1] : NULL;
+    if (!last || !last->own || last->text.len < text.len) return false;
+    return str_eq(str_skip(last->text, last->text.len - text.len), text);
+}
+
 static int refuse(const struct chat_template *t, struct arena *arena, int err,
                   const struct jinja_error *why, struct refusal *error)
 {
@@ -267,5 +275,6 @@ int chat_render(const struct chat_template *t, struct arena *arena, const struct
     const struct json *last = json_at(chat->messages, json_count(chat->messages) - 1);
     struct str beginning = chat->goes_on ? chat_content(arena, last) : STR("");
     out->thinks = ends_thinking(out, &t->markers, beginning);
+    out->calls = ends_with(out, t->calls.format->open);
     return check_places(t, chat, arena, error);
 }

@@ -63,6 +63,7 @@ struct chat_prompt {
     size_t count;
     size_t bytes;
     bool thinks; /* it ends within the assistant's thoughts */
+    bool calls;  /* it ends with what opens a call */
 };
 
 /* All is made on the arena. ERR_INVALID and *error: the template cannot take this. */

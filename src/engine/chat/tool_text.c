@@ -62,7 +62,7 @@ static int write_example(struct teller *t, struct buf *out)
 {
     struct call_said example = {.name = STR("NAME")};
     int err = json_parse(t->arena, STR("{\"PARAMETER\": \"VALUE\"}"), &example.arguments, NULL);
-    return err ? err : call_write(t->format, out, &example, 1);
+    return err ? err : calls_write(t->format, out, &example, 1);
 }
 
 static struct str tools_text(struct teller *t)
@@ -105,7 +105,7 @@ static struct str calls_text(struct teller *t, const struct json *calls)
                                            arguments_of(t->arena, function)};
     }
     buf_init(&text, TEXT_MAX);
-    int err = said ? call_write(t->format, &text, said, count) : ERR_TOO_LARGE;
+    int err = said ? calls_write(t->format, &text, said, count) : ERR_TOO_LARGE;
     return keep(t, &text, err);
 }
 

@@ -132,8 +132,8 @@ static void put_marked(struct writer *w, const struct call_said *calls, size_t c
     put(w, f->close);
 }
 
-int call_write(const struct call_format *f, struct buf *out, const struct call_said *calls,
-               size_t count)
+int calls_write(const struct call_format *f, struct buf *out, const struct call_said *calls,
+                size_t count)
 {
     struct writer w = {.format = f, .out = out};
     size_t each = f->shape == CALL_LIST ? count : 1;

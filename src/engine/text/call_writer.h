@@ -15,7 +15,7 @@ struct call_said {
 };
 
 /* Appends the calls. The buf's maximum is the only failure. */
-MUST_CHECK int call_write(const struct call_format *f, struct buf *out,
-                          const struct call_said *calls, size_t count);
+MUST_CHECK int calls_write(const struct call_format *f, struct buf *out,
+                           const struct call_said *calls, size_t count);
 
 #endif
