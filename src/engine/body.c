@@ -402,19 +402,25 @@ int body_read_chat(struct arena *arena, struct str body, const struct sampler_pa
     if (!err) err = read_common(&f, out);
     if (!err) err = read_chat_logprobs(&f, &out->sampling);
     if (!err) err = read_budget(&f, out);
-    return err ? err : read_chat(&f, &out->chat);
+    if (!err) err = tools_read(&f, &out->tools);
+    if (!err) err = read_chat(&f, &out->chat);
+    out->chat.tools = out->tools.list;
+    return err;
 }
 
 int body_read_template(struct arena *arena, struct str body, struct str *model, struct chat *out,
                        struct refusal *error)
 {
     struct fields f;
+    struct tools tools = {.list = NULL};
     *model = STR_NULL;
     *out = (struct chat){.messages = NULL};
     int err = fields_begin(&f, arena, body, 0, error);
     if (!err) err = fields_str(&f, "model", model);
-    if (!err) err = read_list(&f, "tools", &out->tools);
-    return err ? err : read_chat(&f, out);
+    if (!err) err = tools_read(&f, &tools);
+    if (!err) err = read_chat(&f, out);
+    out->tools = tools.list;
+    return err;
 }
 
 int body_read_completion(struct arena *arena, struct str body,

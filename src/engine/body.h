@@ -19,6 +19,7 @@
 #include "engine/sampler.h"
 #include "engine/shape.h"
 #include "engine/text/stop.h"
+#include "engine/tools.h"
 
 enum {
     BODY_CHOICES_MAX = 8,     /* n */
@@ -49,6 +50,7 @@ struct body_generate {
     size_t word_count;
     struct shape shape;
     struct chat chat;            /* chat */
+    struct tools tools;          /* chat */
     int64_t thinking_budget;     /* chat: tokens of thoughts; negative: as many as it likes */
     struct body_prompt *prompts; /* completion */
     size_t prompt_count;

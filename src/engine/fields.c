@@ -47,6 +47,8 @@ static const char *const read_fields[] = {
     "text_1",
     "text_2",
     "tools",
+    "tool_choice",
+    "parallel_tool_calls",
     "documents",
     "chat_template_kwargs",
     "enable_thinking",

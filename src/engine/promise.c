@@ -20,8 +20,6 @@ static const struct promise request_promises[] = {
     {.name = "format"},
     {.name = "modalities", .words = {"text"}},
     {.name = "audio"},
-    {.name = "tools"},
-    {.name = "tool_choice", .words = {"auto", "none"}},
     {.name = "functions"},
     {.name = "function_call", .words = {"auto", "none"}},
     {.name = "web_search_options"},

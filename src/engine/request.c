@@ -34,10 +34,12 @@ enum {
 struct choice {
     struct sequence *sequence; /* NULL once it has ended */
     bool leads;                /* the first of those with the same prompt, which counts once */
+    unsigned called;           /* calls of tools so far */
     bool begun;                /* the role was sent */
     enum finish finish;
     struct buf reasoning; /* whole answers */
     struct buf text;
+    struct call_list calls;        /* likewise */
     size_t text_offset;            /* where the next token begins, in characters */
     struct sampler_choice *tokens; /* whole answers with logprobs */
     unsigned token_count;
@@ -58,6 +60,7 @@ struct request {
     struct answer answer;
     bool stream;
     bool thinks;           /* the prompt ends within the answer's thoughts */
+    bool calls;            /* it ends with what opens a call */
     struct terms *grammar; /* of its shape; NULL: any text */
     struct words *words;   /* that it must not have; NULL: none */
     bool paused;
@@ -87,6 +90,7 @@ static void request_free(struct request *r)
     for (size_t i = 0; i < r->choice_count; i++) {
         buf_fini(&r->choices[i].reasoning);
         buf_fini(&r->choices[i].text);
+        call_list_fini(&r->choices[i].calls);
         free(r->choices[i].tokens);
     }
     task_cancel(&r->task);
@@ -220,6 +224,7 @@ static int begin_chat(struct preparation *p, size_t index UNUSED)
     int err = chat_render(r->hosted->template, &p->arena, &r->asked.chat, &prompt, &p->error);
     if (err) return err;
     r->thinks = prompt.thinks;
+    r->calls = prompt.calls;
     return prompt_of_parts(&p->prompt, &p->arena, r->hosted->vocab, prompt.parts, prompt.count,
                            p->room);
 }
@@ -261,22 +266,55 @@ static const struct refusal too_long = {
 static const struct refusal shutting_down = {
     .status = 503, .type = "server_error", .message = STR_INIT("The engine is shutting down.")};
 
+static bool has_short_ids(const struct request *r)
+{
+    return chat_template_calls(r->hosted->template)->format->short_ids;
+}
+
+static int frame_call(struct request *r, struct choice *c, unsigned index,
+                      const struct piece *piece, const struct answer_choice *part)
+{
+    struct call_part call = {.name = STR("")};
+    if (piece->kind == PIECE_CALL) {
+        c->called++;
+        call.name = piece->text;
+        call_make_id(call.id, has_short_ids(r));
+    } else {
+        call.arguments = piece->text;
+    }
+    return answer_frame_call(&r->answer, &r->frames, index, c->called - 1, &call, part);
+}
+
+/* `part` has the tokens that go with it. */
+static int frame_piece(struct request *r, struct choice *c, unsigned index,
+                       const struct piece *piece, struct answer_choice *part)
+{
+    if (piece->kind == PIECE_CALL || piece->kind == PIECE_ARGUMENTS)
+        return frame_call(r, c, index, piece, part);
+    *(piece->kind == PIECE_REASONING ? &part->reasoning : &part->text) = piece->text;
+    return answer_frame_text(&r->answer, &r->frames, index, part, &c->text_offset);
+}
+
 /* A frame for each piece; the tokens go with the first. */
 static int frame_pieces(struct request *r, struct choice *c, unsigned index,
                         const struct output *out)
 {
+    static const struct piece none = {.kind = PIECE_CONTENT};
     unsigned frames = out->choice_count ? MAX(out->piece_count, 1) : out->piece_count;
     int err = 0;
     for (unsigned i = 0; !err && i < frames; i++) {
         struct answer_choice part = {.finish = FINISH_NONE};
-        if (i < out->piece_count)
-            *(out->pieces[i].kind == PIECE_REASONING ? &part.reasoning : &part.text) =
-                out->pieces[i].text;
         if (i == 0) part.tokens = out->choices;
         if (i == 0) part.token_count = out->choice_count;
-        err = answer_frame_text(&r->answer, &r->frames, index, &part, &c->text_offset);
+        err = frame_piece(r, c, index, i < out->piece_count ? &out->pieces[i] : &none, &part);
     }
     return err;
+}
+
+/* What clients are told of an answer's end. */
+static enum finish finish_of(const struct choice *c, enum finish finish)
+{
+    return finish == FINISH_STOP && c->called ? FINISH_CALLS : finish;
 }
 
 static int frame_output(struct request *r, struct choice *c, unsigned index,
@@ -289,17 +327,26 @@ static int frame_output(struct request *r, struct choice *c, unsigned index,
     }
     if (!err) err = frame_pieces(r, c, index, out);
     if (!err && out->finish != FINISH_NONE)
-        err = answer_frame_finish(&r->answer, &r->frames, index, out->finish);
+        err = answer_frame_finish(&r->answer, &r->frames, index, finish_of(c, out->finish));
     return err;
 }
 
-static int gather_output(struct choice *c, const struct output *out)
+static int gather_piece(const struct request *r, struct choice *c, const struct piece *p)
+{
+    switch (p->kind) {
+    case PIECE_CONTENT: return buf_append(&c->text, p->text);
+    case PIECE_REASONING: return buf_append(&c->reasoning, p->text);
+    case PIECE_CALL: c->called++; return call_list_add(&c->calls, p->text, has_short_ids(r));
+    case PIECE_ARGUMENTS: return call_list_go_on(&c->calls, p->text);
+    }
+    return 0;
+}
+
+static int gather_output(const struct request *r, struct choice *c, const struct output *out)
 {
     int err = 0;
-    for (unsigned i = 0; !err && i < out->piece_count; i++) {
-        const struct piece *p = &out->pieces[i];
-        err = buf_append(p->kind == PIECE_REASONING ? &c->reasoning : &c->text, p->text);
-    }
+    for (unsigned i = 0; !err && i < out->piece_count; i++)
+        err = gather_piece(r, c, &out->pieces[i]);
     if (err || !out->choice_count) return err;
     if (c->token_count + out->choice_count > c->token_cap) {
         c->token_cap = MAX(c->token_cap * 2, c->token_count + out->choice_count);
@@ -331,8 +378,12 @@ static void finish_whole(struct request *r)
     buf_init(&body, SERVER_ANSWER_MAX);
     for (size_t i = 0; i < r->choice_count; i++) {
         const struct choice *c = &r->choices[i];
-        choices[i] = (struct answer_choice){buf_str(&c->reasoning), buf_str(&c->text), c->finish,
-                                            c->tokens, c->token_count};
+        choices[i] = (struct answer_choice){.reasoning = buf_str(&c->reasoning),
+                                            .text = buf_str(&c->text),
+                                            .calls = &c->calls,
+                                            .finish = finish_of(c, c->finish),
+                                            .tokens = c->tokens,
+                                            .token_count = c->token_count};
     }
     int err = answer_whole(&r->answer, &body, choices, r->choice_count, &r->usage);
     if (err) {
@@ -361,7 +412,7 @@ static void take_output(struct request *r, const struct output *out, unsigned in
         return;
     }
     if (!r->first_us) begin_answer(r);
-    int err = r->stream ? frame_output(r, c, index, out) : gather_output(c, out);
+    int err = r->stream ? frame_output(r, c, index, out) : gather_output(r, c, out);
     if (err) {
         fail(r, &too_long);
     } else if (r->running) {
@@ -416,6 +467,11 @@ static void add_choices(struct request *r, const struct token_list *prompt)
     const struct hosted *h = r->hosted;
     const struct body_generate *asked = &r->asked;
     uint32_t left = h->context->length - prompt->count;
+    const struct calls_spec calls = {.marks = chat_template_calls(h->template),
+                                     .tools = asked->tools.called,
+                                     .tool_count = asked->tools.count,
+                                     .begun = r->calls,
+                                     .single = asked->tools.single};
     struct sequence_spec spec = {
         .prompt = prompt->tokens,
         .prompt_count = prompt->count,
@@ -430,6 +486,7 @@ static void add_choices(struct request *r, const struct token_list *prompt)
         .reasoning = r->kind == BODY_CHAT ? chat_template_markers(h->template) : NULL,
         .reasoning_begun = r->thinks,
         .thinking_budget = asked->thinking_budget,
+        .calls = calls.tool_count ? &calls : NULL,
         .stops = asked->stops,
         .stop_count = asked->stop_count,
     };
@@ -437,6 +494,7 @@ static void add_choices(struct request *r, const struct token_list *prompt)
         struct choice *c = &r->choices[r->choice_count];
         buf_init(&c->reasoning, SERVER_ANSWER_MAX);
         buf_init(&c->text, SERVER_ANSWER_MAX);
+        call_list_init(&c->calls, SERVER_ANSWER_MAX);
         if (asked->seeded)
             spec.sampling.seed = asked->sampling.seed + i;
         else

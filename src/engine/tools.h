@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tools of a request: `tools`, `tool_choice` and `parallel_tool_calls`, checked. */
+#ifndef HOSTLER_ENGINE_TOOLS_H
+#define HOSTLER_ENGINE_TOOLS_H
+
+#include "base/base.h"
+#include "engine/fields.h"
+#include "engine/text/call_parts.h"
+#include "json/json.h"
+
+enum { TOOLS_MAX = 1024, TOOL_NAME_MAX = 128 };
+
+struct tool {
+    struct str name;
+    const struct json *parameters; /* a schema; NULL: any object */
+    bool strict;                   /* its arguments must keep to that, whoever chose it */
+};
+
+struct tools {
+    const struct json *list;  /* for the template; NULL: there are none */
+    struct tool *all;         /* what may be called */
+    size_t count;             /* 0: nothing may */
+    struct call_tool *called; /* the same, for the reader of calls */
+    bool must;                /* the answer is a call, and nothing else */
+    bool single;              /* one call at most */
+};
+
+/* 0, or ERR_INVALID and the refusal, which names the path. Borrows from the body. With the choice
+ * "none" there are no tools. */
+MUST_CHECK int tools_read(struct fields *f, struct tools *out);
+
+#endif
