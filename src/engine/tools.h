@@ -5,16 +5,11 @@
 
 #include "base/base.h"
 #include "engine/fields.h"
+#include "engine/grammar/call_term.h"
 #include "engine/text/call_parts.h"
 #include "json/json.h"
 
 enum { TOOLS_MAX = 1024, TOOL_NAME_MAX = 128 };
-
-struct tool {
-    struct str name;
-    const struct json *parameters; /* a schema; NULL: any object */
-    bool strict;                   /* its arguments must keep to that, whoever chose it */
-};
 
 struct tools {
     const struct json *list;  /* for the template; NULL: there are none */

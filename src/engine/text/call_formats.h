@@ -26,8 +26,10 @@ struct call_format {
     struct str lead;        /* follows it */
     struct str behind_name; /* CALL_NAMED, CALL_TAGGED */
     bool skips;             /* other words may stand before behind_name */
+    struct str filler;      /* one that the family writes there */
     struct str key_open, key_close, value_open, value_close; /* CALL_TAGGED */
     struct str tail, close;
+    bool close_ends;                  /* the close is a token that ends the answer */
     struct str noise[CALL_NOISE_MAX]; /* stands around calls and answers, and is nobody's */
     bool lines;                       /* written with line ends between its parts */
     bool bare;                        /* an answer, or what follows a call, may do without `open` */

@@ -92,6 +92,7 @@ static void put_named(struct writer *w, const struct call_said *call)
 {
     const struct call_format *f = w->format;
     put(w, call->name);
+    put(w, f->filler);
     put(w, f->behind_name);
     if (f->shape == CALL_TAGGED) {
         end_line(w);

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/grammar/call_term.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "engine/grammar/chars.h"
+#include "engine/grammar/schema.h"
+#include "json/write.h"
+
+enum {
+    INDENTATION_MAX = 16,
+    NOISE_MAX = 2, /* marks of nobody's before a call */
+    COPY_MAX = 16 << 20
+};
+
+static const struct schema_options schema_options = {.spaces = true};
+
+/* What the terms of a demand are made with. */
+struct maker {
+    struct terms *t;
+    const struct call_demand *demand;
+    const struct call_format *format;
+    struct grammar_why *why;
+    term gap; /* white space that may be there */
+    int err;
+};
+
+/* --- small terms --- */
+
+static term text(const struct maker *m, struct str s)
+{
+    return term_text(m->t, s);
+}
+
+/* One behind the other, with white space between them that may be there; an empty one is none. */
+static term join(const struct maker *m, const term *parts, size_t count)
+{
+    term all = TERM_EMPTY;
+    for (size_t i = count; i-- > 0;) {
+        if (parts[i] == TERM_EMPTY) continue;
+        term rest = all == TERM_EMPTY ? TERM_EMPTY : term_cat(m->t, m->gap, all);
+        all = term_cat(m->t, parts[i], rest);
+    }
+    return all;
+}
+
+#define JOIN(m, ...) \
+    join(m, (const term[]){__VA_ARGS__}, sizeof(const term[]){__VA_ARGS__} / sizeof(term))
+
+static term make_gap(struct terms *t)
+{
+    term blank = term_byte(t, ' ');
+    term line = term_cat(t, term_byte(t, '\n'), term_repeat(t, blank, 0, INDENTATION_MAX));
+    return term_optional(t, term_or(t, blank, line));
+}
+
+/* Any text that has none of the mark in it. */
+static term without(const struct maker *m, struct str mark)
+{
+    term any = term_repeat(m->t, term_range(m->t, 0, 255), 0, TERM_ANY_NUMBER);
+    return term_not(m->t, term_cat(m->t, any, term_cat(m->t, text(m, mark), any)));
+}
+
+/* --- schemas --- */
+
+/* A copy of an object that has `member` as `value`, too, and `further` (or NULL) of another one. */
+static const struct json *copy_with(struct maker *m, const struct json *object, const char *member,
+                                    struct str value, const struct json *from, const char *further)
+{
+    struct json_iter it = {0};
+    const struct json *v, *copy = NULL;
+    const struct json *more = json_get(object, further) ? NULL : json_get(from, further);
+    struct str name;
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, COPY_MAX);
+    json_write_init(&w, &out);
+    json_write_object(&w);
+    while (json_next_member(object, &it, &name, &v)) {
+        if (value.ptr && str_eq(name, str_of(member))) continue;
+        json_write_key_str(&w, name);
+        json_write_json(&w, v);
+    }
+    if (value.ptr) json_write_str_member(&w, member, value);
+    if (more) {
+        json_write_key(&w, further);
+        json_write_json(&w, more);
+    }
+    json_write_object_end(&w);
+    int err = json_write_end(&w);
+    if (!err) err = json_parse(m->why->arena, buf_str(&out), &copy, NULL);
+    if (err) m->err = ERR_TOO_LARGE;
+    buf_fini(&out);
+    return copy;
+}
+
+/* What a schema takes. Where it cannot be enforced: `otherwise`, unless the tool is strict. */
+static term schema_or(struct maker *m, const struct tool *tool, const struct json *schema,
+                      term otherwise)
+{
+    struct grammar_why reason = {.arena = m->why->arena};
+    term out = otherwise;
+    if (m->err) return TERM_NONE;
+    int err = schema_term(m->t, schema, &schema_options, &reason, &out);
+    if (err == ERR_UNSUPPORTED && !tool->strict) return otherwise;
+    if (err)
+        (void)grammar_refuse(m->why, "the parameters of '%.*s': %.*s", STR_ARG(tool->name),
+                             STR_ARG(reason.text));
+    m->err = err;
+    return err ? TERM_NONE : out;
+}
+
+/* Arguments are objects, whether the schema says so or not. */
+static term arguments(struct maker *m, const struct tool *tool)
+{
+    term any = schema_any_object(m->t, &schema_options);
+    if (!tool->parameters) return any;
+    const struct json *schema =
+        copy_with(m, tool->parameters, "type", STR("object"), NULL, "$defs");
+    return schema_or(m, tool, schema, any);
+}
+
+/* --- objects --- */
+
+static term quoted(const struct maker *m, struct str key)
+{
+    term quote = term_byte(m->t, '"');
+    return term_cat(m->t, quote, term_cat(m->t, text(m, key), quote));
+}
+
+/* {"name": NAME, "arguments": {...}} */
+static term object(struct maker *m, const struct tool *tool)
+{
+    const struct call_format *f = m->format;
+    term colon = term_byte(m->t, ':');
+    term name = JOIN(m, quoted(m, f->name_key), colon, quoted(m, tool->name));
+    term parameters = JOIN(m, quoted(m, f->arguments_key), colon, arguments(m, tool));
+    return JOIN(m, term_byte(m->t, '{'), name, term_byte(m->t, ','), parameters,
+                term_byte(m->t, '}'));
+}
+
+/* --- parameters without quotes --- */
+
+static bool is_text(const struct json *schema)
+{
+    return str_eq(json_str_or(schema, "type", STR("")), STR("string"));
+}
+
+/* True when any text is valid. */
+static bool is_any_text(const struct json *schema)
+{
+    static const char *const known[] = {"type", "description", "title", "default", "examples"};
+    struct json_iter it = {0};
+    const struct json *v;
+    struct str name;
+    while (json_next_member(schema, &it, &name, &v)) {
+        bool harmless = false;
+        for (size_t i = 0; i < ARRAY_LEN(known); i++)
+            harmless |= str_eq(name, str_of(known[i]));
+        if (!harmless) return false;
+    }
+    return true;
+}
+
+/* The texts of an enum; TERM_NONE: there is none, or it has other values, too. */
+static term choices(const struct maker *m, const struct json *schema)
+{
+    struct json_iter it = {0};
+    const struct json *v;
+    struct str one;
+    term all = TERM_NONE;
+    while (json_next_item(json_get(schema, "enum"), &it, &v)) {
+        if (!json_to_str(v, &one)) return TERM_NONE;
+        all = term_or(m->t, all, text(m, one));
+    }
+    return all;
+}
+
+static term value(struct maker *m, const struct tool *tool, struct str key,
+                  const struct json *schema)
+{
+    term any = without(m, m->format->value_close);
+    if (is_text(schema) || !json_count(schema)) {
+        term chosen = choices(m, schema);
+        if (chosen != TERM_NONE) return chosen;
+        if (!tool->strict || is_any_text(schema)) return any;
+        m->err = grammar_refuse(
+            m->why,
+            "the parameters of '%.*s': '%.*s' has a keyword beside its type that this "
+            "model's way to write calls cannot enforce",
+            STR_ARG(tool->name), STR_ARG(key));
+        return TERM_NONE;
+    }
+    schema = copy_with(m, schema, "", STR_NULL, tool->parameters, "$defs");
+    return schema_or(m, tool, schema, any);
+}
+
+static term parameter(struct maker *m, const struct tool *tool, struct str key,
+                      const struct json *schema)
+{
+    const struct call_format *f = m->format;
+    term head =
+        term_cat(m->t, text(m, f->key_open), term_cat(m->t, text(m, key), text(m, f->key_close)));
+    term line = term_optional(m->t, term_byte(m->t, '\n'));
+    term inner = term_cat(m->t, line, term_cat(m->t, value(m, tool, key, schema), line));
+    term body = term_cat(m->t, inner, text(m, f->value_close));
+    return f->value_open.len ? JOIN(m, head, term_cat(m->t, text(m, f->value_open), body))
+                             : term_cat(m->t, head, body);
+}
+
+static bool is_required(const struct json *schema, struct str key)
+{
+    struct json_iter it = {0};
+    const struct json *v;
+    struct str name;
+    while (json_next_item(json_get(schema, "required"), &it, &v))
+        if (json_to_str(v, &name) && str_eq(name, key)) return true;
+    return false;
+}
+
+/* In the schema's order. */
+static term parameters(struct maker *m, const struct tool *tool)
+{
+    struct json_iter it = {0};
+    const struct json *schema;
+    struct str key;
+    term all = TERM_EMPTY;
+    while (json_next_member(json_get(tool->parameters, "properties"), &it, &key, &schema)) {
+        term one = term_cat(m->t, m->gap, parameter(m, tool, key, schema));
+        if (!is_required(tool->parameters, key)) one = term_optional(m->t, one);
+        all = term_cat(m->t, all, one);
+    }
+    return all;
+}
+
+/* --- calls --- */
+
+static term named(struct maker *m, const struct tool *tool)
+{
+    const struct call_format *f = m->format;
+    term filler = term_optional(m->t, text(m, f->filler));
+    term name = term_cat(m->t, text(m, tool->name), filler);
+    term head = f->behind_name.len ? JOIN(m, name, text(m, f->behind_name))
+                                   : term_cat(m->t, name, term_byte(m->t, '\n'));
+    if (f->shape == CALL_TAGGED) return term_cat(m->t, head, parameters(m, tool));
+    return JOIN(m, head, arguments(m, tool));
+}
+
+static term one_of_tools(struct maker *m, term (*each)(struct maker *m, const struct tool *tool))
+{
+    term all = TERM_NONE;
+    for (size_t i = 0; i < m->demand->count && !m->err; i++)
+        all = term_or(m->t, all, each(m, &m->demand->tools[i]));
+    return all;
+}
+
+/* All between what opens a call and its tail. */
+static term inside(struct maker *m)
+{
+    const struct call_format *f = m->format;
+    if (f->shape == CALL_NAMED || f->shape == CALL_TAGGED) return one_of_tools(m, named);
+    term one = one_of_tools(m, object);
+    if (f->shape == CALL_OBJECT) return one;
+    term next = term_cat(m->t, m->gap, JOIN(m, term_byte(m->t, ','), one));
+    term further = term_repeat(m->t, next, 0, m->demand->single ? 0 : TERM_ANY_NUMBER);
+    return JOIN(m, term_byte(m->t, '['), term_cat(m->t, one, further), term_byte(m->t, ']'));
+}
+
+/* A call, or a list of them, behind what opens it. */
+static term behind_open(struct maker *m)
+{
+    const struct call_format *f = m->format;
+    term close = text(m, f->close);
+    if (f->close_ends) close = term_optional(m->t, close);
+    return JOIN(m, text(m, f->lead), inside(m), text(m, f->tail), close);
+}
+
+/* Marks that are nobody's; none, one or a few. */
+static term noise(const struct maker *m)
+{
+    term all = TERM_NONE;
+    for (size_t i = 0; i < CALL_NOISE_MAX; i++)
+        if (m->format->noise[i].len) all = term_or(m->t, all, text(m, m->format->noise[i]));
+    if (all == TERM_NONE) return TERM_EMPTY;
+    return term_repeat(m->t, term_cat(m->t, all, m->gap), 0, NOISE_MAX);
+}
+
+/* `first`, and calls behind it. */
+static term calls(const struct maker *m, term first, term marked)
+{
+    if (m->demand->single) return first;
+    term between = m->format->bare ? term_optional(m->t, term_byte(m->t, ';')) : TERM_EMPTY;
+    term next = term_cat(m->t, m->gap, JOIN(m, between, noise(m), marked));
+    return term_cat(m->t, first, term_repeat(m->t, next, 0, TERM_ANY_NUMBER));
+}
+
+/* --- answers --- */
+
+/* Text that begins like a call is one, where calls need no mark. */
+static term begins_like_call(const struct maker *m)
+{
+    term any = term_repeat(m->t, term_range(m->t, 0, 255), 0, TERM_ANY_NUMBER);
+    term list = term_optional(m->t, term_byte(m->t, '['));
+    term head = JOIN(m, list, term_byte(m->t, '{'), quoted(m, m->format->name_key));
+    return term_cat(m->t, m->gap, term_cat(m->t, head, any));
+}
+
+/* Text that is no call, up to the next one. */
+static term plain(const struct maker *m)
+{
+    return without(m, m->format->open);
+}
+
+/* Where the prompt ends with the mark, text begins with the rest of one that begins the same. */
+static term plain_behind_open(const struct maker *m)
+{
+    struct str open = m->format->open;
+    term all = TERM_NONE;
+    for (size_t i = 0; i < CALL_NOISE_MAX; i++) {
+        struct str mark = m->format->noise[i];
+        if (mark.len > open.len && str_starts(mark, open))
+            all = term_or(m->t, all, text(m, str_skip(mark, open.len)));
+    }
+    return term_cat(m->t, all, plain(m));
+}
+
+static term may_call(const struct maker *m, term first, term marked)
+{
+    const struct call_demand *d = m->demand;
+    term begin = d->begun ? plain_behind_open(m) : plain(m);
+    if (m->format->bare) begin = term_and(m->t, begin, term_not(m->t, begins_like_call(m)));
+    term opened = term_cat(m->t, text(m, m->format->open), term_cat(m->t, m->gap, first));
+    term again = term_cat(m->t, calls(m, opened, marked), d->single ? TERM_EMPTY : plain(m));
+    term later =
+        term_cat(m->t, begin, term_repeat(m->t, again, 0, d->single ? 1 : TERM_ANY_NUMBER));
+    bool at_once = d->begun || m->format->bare;
+    return at_once ? term_or(m->t, later, calls(m, d->begun ? first : marked, marked)) : later;
+}
+
+static term must_call(const struct maker *m, term first, term marked)
+{
+    term all = m->demand->begun ? calls(m, first, marked)
+                                : term_cat(m->t, noise(m), calls(m, marked, marked));
+    return term_cat(m->t, all, term_optional(m->t, term_cat(m->t, m->gap, noise(m))));
+}
+
+int call_term(struct terms *t, const struct call_demand *demand, struct grammar_why *why, term *out)
+{
+    struct maker m = {
+        .t = t, .demand = demand, .format = demand->format, .why = why, .gap = make_gap(t)};
+    term open = text(&m, m.format->open);
+    if (m.format->bare) open = term_optional(t, open);
+    term first = behind_open(&m), marked = JOIN(&m, open, first);
+    if (m.err) return m.err;
+    *out = demand->must ? must_call(&m, first, marked) : may_call(&m, first, marked);
+    return terms_failed(t) ? ERR_TOO_LARGE : 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an answer may be that calls tools as a family of models does, as a term.
+ *
+ * An answer that must call is calls and nothing else. One that may is any text, and calls in it;
+ * what opens a call is then always one. So calls that a text's mark begins lazily are again only a
+ * term.
+ *
+ * Between the parts of a call, and around calls, may be a space or a line end. Arguments are
+ * objects; of a tool with a schema they are valid by it. Where that cannot be enforced, a strict
+ * tool is refused, and of another one they are any object. In families that write parameters
+ * without quotes (CALL_TAGGED), texts are what does not hold the closing mark. */
+#ifndef HOSTLER_ENGINE_GRAMMAR_CALL_TERM_H
+#define HOSTLER_ENGINE_GRAMMAR_CALL_TERM_H
+
+#include "base/base.h"
+#include "base/str.h"
+#include "engine/grammar/terms.h"
+#include "engine/grammar/why.h"
+#include "engine/text/call_formats.h"
+#include "json/json.h"
+
+struct tool {
+    struct str name;
+    const struct json *parameters; /* a schema; NULL: any object */
+    bool strict;                   /* its arguments must keep to that, whoever chose it */
+};
+
+struct call_demand {
+    const struct call_format *format;
+    const struct tool *tools;
+    size_t count;
+    bool must;   /* it calls, and says nothing else */
+    bool single; /* once at most */
+    bool begun;  /* the prompt ends with what opens the first call */
+};
+
+/* ERR_UNSUPPORTED, and why, which names the tool; ERR_TOO_LARGE. */
+MUST_CHECK int call_term(struct terms *t, const struct call_demand *demand, struct grammar_why *why,
+                         term *out);
+
+#endif
