@@ -23,7 +23,9 @@ struct mask_grammar {
     struct buf answer;           /* what has come of it */
     size_t blanks;               /* bytes behind the thoughts that belong to nobody */
     bool ignore_ends;
-    bool failed; /* for good */
+    bool failed;    /* for good */
+    int32_t *named; /* control tokens whose names are text of the answer */
+    uint32_t named_count;
     uint32_t end_count;
     float *saved; /* the ends' logits */
     int32_t ends[];
@@ -101,12 +103,46 @@ static void set_ends(const struct mask_grammar *g, float *logits, bool allowed)
         logits[g->ends[i]] = allowed ? g->saved[i] : -INFINITY;
 }
 
+static void set(uint64_t *bits, int32_t token)
+{
+    bits[token / 64] |= UINT64_C(1) << (token % 64);
+}
+
+static bool is_named(const struct mask_grammar *g, int32_t token)
+{
+    for (uint32_t i = 0; i < g->named_count; i++)
+        if (g->named[i] == token) return true;
+    return false;
+}
+
+/* Control tokens have no text for the vocabulary's walk. */
+static void allow_named(const struct mask_grammar *g, term state, uint64_t *bits)
+{
+    char name[VOCAB_PIECE_MAX];
+    for (uint32_t i = 0; i < g->named_count; i++) {
+        size_t len = vocab_piece(g->automaton->vocab, g->named[i], true, name);
+        if (len && term_after(terms_of(g), state, str_n(name, len)) != TERM_NONE)
+            set(bits, g->named[i]);
+    }
+}
+
+/* What a state may go on with, for the present step. NULL: there is no room. */
+static const uint64_t *bits_of(struct mask_grammar *g, term state)
+{
+    const uint64_t *mask = automaton_mask(g->automaton, state);
+    uint64_t *bits = g->automaton->spare;
+    if (!mask || !g->named_count) return mask;
+    memcpy(bits, mask, masks_words(g->automaton->masks) * sizeof *bits);
+    allow_named(g, state, bits);
+    return masks_failed(g->automaton->masks) ? NULL : bits;
+}
+
 /* These return false when the automaton had no room, and may then be asked again. */
 
 /* Lets through what a state may go on with, and the end where it may end. */
 static bool mask_state(struct mask_grammar *g, term state, float *logits, uint32_t vocab)
 {
-    const uint64_t *bits = automaton_mask(g->automaton, state);
+    const uint64_t *bits = bits_of(g, state);
     if (!bits) return false;
     bool ends = term_may_end(terms_of(g), state) && (!g->ignore_ends || none(g, bits));
     apply(g, bits, logits, vocab);
@@ -132,11 +168,6 @@ static bool mask_answer(struct mask_grammar *g, float *logits, uint32_t vocab)
 }
 
 /* --- before the answer --- */
-
-static void set(uint64_t *bits, int32_t token)
-{
-    bits[token / 64] |= UINT64_C(1) << (token % 64);
-}
 
 static void set_node(const struct trie *t, uint32_t node, uint64_t *bits)
 {
@@ -191,6 +222,7 @@ static bool mask_before(struct mask_grammar *g, float *logits, uint32_t vocab)
     bool ends = term_may_end(terms_of(g), state) && (!g->ignore_ends || none(g, answer));
     uint64_t *bits = g->automaton->spare;
     memcpy(bits, answer, masks_words(g->automaton->masks) * sizeof *bits);
+    allow_named(g, state, bits);
     allow_markers(g, bits);
     apply(g, bits, logits, vocab);
     set_ends(g, logits, ends);
@@ -276,7 +308,7 @@ static void accept(struct masker *m, int32_t token)
     struct mask_grammar *g = CONTAINER_OF(m, struct mask_grammar, masker);
     char bytes[VOCAB_PIECE_MAX];
     if (g->failed || is_end(g, token)) return;
-    bool named = reasoning_reads_name(&g->reasoning, token);
+    bool named = reasoning_reads_name(&g->reasoning, token) || is_named(g, token);
     take_text(g, str_n(bytes, vocab_piece(g->automaton->vocab, token, named, bytes)));
 }
 
@@ -286,6 +318,7 @@ static void free_grammar(struct masker *m)
     reasoning_fini(&g->reasoning);
     buf_fini(&g->answer);
     terms_free(g->grammar);
+    free(g->named);
     free(g->saved);
     free(g);
 }
@@ -303,6 +336,9 @@ struct mask_grammar *mask_grammar_new(const struct mask_grammar_options *options
     };
     reasoning_init(&g->reasoning, options->markers, options->begun);
     buf_init(&g->answer, ANSWER_MAX);
+    g->named_count = options->named_count;
+    g->named = mem_must((g->named_count + 1) * sizeof *g->named);
+    if (g->named_count) memcpy(g->named, options->named, g->named_count * sizeof *g->named);
     g->saved = mem_must((count + 1) * sizeof *g->saved);
     memcpy(g->ends, vocab->ends, vocab->end_count * sizeof *g->ends);
     if (options->own_count)
@@ -360,11 +396,12 @@ size_t mask_grammar_forced(struct mask_grammar *g, int32_t tokens[MASK_FORCED_MA
     term behind;
     if (g->reasoning.state != REASONING_ANSWER || g->reasoning.skips || !follow(g)) return 0;
     struct str rest = str_n(text, forced_text(g, text, &behind));
-    if (!rest.len ||
-        vocab_tokenize(g->automaton->vocab, rest, false, false, all, FORCED_BYTES, &count))
+    if (!rest.len || vocab_tokenize(g->automaton->vocab, rest, false, g->named_count > 0, all,
+                                    FORCED_BYTES, &count))
         return 0;
     for (; n < MIN(count, (size_t)MASK_FORCED_MAX); n++) {
-        struct str piece = str_n(bytes, vocab_piece(g->automaton->vocab, all[n], false, bytes));
+        bool named = is_named(g, all[n]);
+        struct str piece = str_n(bytes, vocab_piece(g->automaton->vocab, all[n], named, bytes));
         if (behind != TERM_EMPTY && goes_beyond(g->automaton->trie, rest)) break;
         if (!piece.len || !str_starts(rest, piece) || is_end(g, all[n])) break;
         tokens[n] = all[n];

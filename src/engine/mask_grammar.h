@@ -26,6 +26,8 @@ struct mask_grammar_options {
     bool ignore_ends;   /* the answer ends only where nothing else may come */
     const int32_t *own; /* tokens that end the answer besides the model's own; copied */
     uint32_t own_count;
+    const int32_t *named; /* control tokens whose names are text of the answer; copied */
+    uint32_t named_count;
     const struct vocab_info *vocab;
 };
 

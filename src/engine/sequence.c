@@ -17,7 +17,10 @@ static void hold_back_ends(struct sequence *q, const struct vocab_info *vocab, u
 static void keep_to_grammar(struct sequence *q, const struct sequence_spec *spec,
                             const struct reasoning_markers *markers, const struct vocab_info *vocab)
 {
+    const struct call_marks *marks = spec->calls ? spec->calls->marks : NULL;
     const struct mask_grammar_options options = {
+        .named = marks ? marks->controls : NULL,
+        .named_count = marks ? marks->control_count : 0,
         .grammar = spec->grammar,
         .markers = markers,
         .begun = spec->reasoning_begun,

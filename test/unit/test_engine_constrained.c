@@ -307,6 +307,37 @@ static void the_end_comes_where_it_may(void **state)
 }
 
 /* A token that the request ends by is the end, even if it has a text. */
+/* A control token that is in a family's marks has a text in its grammar, whether it must come or is
+ * chosen; without calls it has none. */
+static void marks_may_be_control_tokens(void **state)
+{
+    (void)state;
+    static const struct call_format format = {.shape = CALL_NAMED,
+                                              .open = STR_INIT("<|im_start|>")};
+    static const struct call_marks marks = {
+        .format = &format, .controls = {FAKE_OPEN}, .control_count = 1};
+    static const struct call_tool tool = {.name = STR_INIT("f")};
+    static const struct calls_spec calls = {.marks = &marks, .tools = &tool, .tool_count = 1};
+    static const struct sampler_bias bias = {FAKE_OPEN, 100};
+    struct terms *grammar = compiled(GRAMMAR_CHOICE, "[\"<|im_start|>f{}\",\"<|im_start|>f{ }\"]");
+    for (unsigned i = 0; i < 4; i++) {
+        struct bench *b = bench_new("fake:mode random", 1);
+        struct sequence_spec spec = keeping(grammar);
+        bool reads = i % 2;
+        if (reads) spec.calls = &calls;
+        if (i < 2) spec.sampling.bias = &bias;
+        spec.sampling.bias_count = i < 2;
+        struct told *t = add_spec(b, "x", spec);
+        run(b);
+        size_t mark = reads ? 1 : strlen("<|im_start|>");
+        assert_in_range(t->generated, mark + strlen("f{}"), mark + strlen("f{ }"));
+        assert_int_equal(t->finish, FINISH_STOP);
+        assert_int_equal(t->len == 0, reads);
+        bench_free(b);
+    }
+    terms_free(grammar);
+}
+
 static void own_ends_are_ends(void **state)
 {
     (void)state;
@@ -701,6 +732,7 @@ int main(void)
         cmocka_unit_test(a_small_batch_is_enough),
         cmocka_unit_test(length_and_stop_strings_hold),
         cmocka_unit_test(the_end_comes_where_it_may),
+        cmocka_unit_test(marks_may_be_control_tokens),
         cmocka_unit_test(own_ends_are_ends),
         cmocka_unit_test(a_whole_answer_is_not_made_longer),
         cmocka_unit_test(two_grammars_and_none_go_together),

@@ -203,9 +203,9 @@ static void add_controls(struct call_marks *m, struct str mark, const struct voc
 static void find_controls(struct call_marks *m, const struct vocab *vocab)
 {
     const struct call_format *f = m->format;
-    const struct str marks[] = {f->open,        f->lead,      f->behind_name,
-                                f->key_open,    f->key_close, f->value_open,
-                                f->value_close, f->tail,      f->close};
+    const struct str marks[] = {f->open,     f->lead,      f->filler,     f->behind_name,
+                                f->key_open, f->key_close, f->value_open, f->value_close,
+                                f->tail,     f->close};
     for (size_t i = 0; i < ARRAY_LEN(marks); i++)
         add_controls(m, marks[i], vocab);
     for (size_t i = 0; i < CALL_NOISE_MAX; i++)
