@@ -178,7 +178,7 @@ static int look_for_words(struct request *r)
 static int compile_shape(struct request *r)
 {
     struct preparation *p = &r->preparation;
-    if (!r->asked.shape.field) return 0;
+    if (!r->asked.shape.field || r->asked.tools.count) return 0;
     uint64_t started = clock_mono_us();
     int err =
         shape_compile(&r->asked.shape, &r->hosted->grammars, &p->arena, &p->error, &r->grammar);
@@ -217,6 +217,21 @@ static int read_request(struct preparation *p)
     return err ? err : compile_shape(r);
 }
 
+/* What tools need is known once the prompt is there. */
+static int compile_calls(struct request *r)
+{
+    const struct tools *tools = &r->asked.tools;
+    struct preparation *p = &r->preparation;
+    if (!tools->count) return 0;
+    uint64_t started = clock_mono_us();
+    int err =
+        tools_compile(tools, &r->asked.shape, chat_template_calls(r->hosted->template)->format,
+                      r->calls, &r->hosted->grammars, &p->arena, &p->error, &r->grammar);
+    if (r->grammar)
+        histogram_observe_us(&r->server->stats.grammar_seconds, clock_mono_us() - started);
+    return err;
+}
+
 static int begin_chat(struct preparation *p, size_t index UNUSED)
 {
     struct request *r = CONTAINER_OF(p, struct request, preparation);
@@ -225,6 +240,8 @@ static int begin_chat(struct preparation *p, size_t index UNUSED)
     if (err) return err;
     r->thinks = prompt.thinks;
     r->calls = prompt.calls;
+    err = compile_calls(r);
+    if (err) return err;
     return prompt_of_parts(&p->prompt, &p->arena, r->hosted->vocab, prompt.parts, prompt.count,
                            p->room);
 }

@@ -72,7 +72,8 @@ static int read_grammar(struct fields *f, const char *field, enum grammar_kind k
     case GRAMMAR_CHOICE: return read_choices(f, field, v, s);
     case GRAMMAR_REGEX:
     case GRAMMAR_GBNF: return read_text(f, field, v, s);
-    case GRAMMAR_JSON: break;
+    case GRAMMAR_JSON:
+    case GRAMMAR_CALLS: break;
     }
     return 0;
 }

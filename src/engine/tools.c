@@ -265,3 +265,46 @@ int tools_read(struct fields *f, struct tools *out)
     if (!err) make_called(f->arena, out);
     return err;
 }
+
+/* --- what must be kept to --- */
+
+static bool has_strict(const struct tools *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (t->all[i].strict) return true;
+    return false;
+}
+
+/* What tells demands on the same list of tools apart. */
+static struct str demand_key(struct arena *arena, const struct call_demand *d)
+{
+    const char *only = d->count == 1 ? arena_dup(arena, d->tools->name).ptr : "";
+    return arena_printf(arena, "%s %d%d%d %s", d->format->name, d->must, d->single, d->begun, only);
+}
+
+/* An answer with a shape is a call or that, so that any text is neither. */
+static bool must_call(const struct tools *t, const struct shape *shape)
+{
+    return t->must || shape->field;
+}
+
+int tools_compile(const struct tools *t, const struct shape *shape,
+                  const struct call_format *format, bool begun, struct grammar_cache *cache,
+                  struct arena *arena, struct refusal *error, struct terms **out)
+{
+    const struct call_demand demand = {.format = format,
+                                       .tools = t->all,
+                                       .count = t->count,
+                                       .must = must_call(t, shape),
+                                       .single = t->single,
+                                       .begun = begun};
+    struct grammar_spec spec = {.kind = GRAMMAR_CALLS, .json = t->list, .calls = &demand};
+    struct grammar_why why = {.arena = arena};
+    *out = NULL;
+    if (!demand.must && !has_strict(t)) return 0;
+    spec.text = demand_key(arena, &demand);
+    if (!t->must && shape->field) spec.otherwise = &shape->spec;
+    if (!grammar_cache_get(cache, &spec, &why, out)) return 0;
+    return refuse_field(arena, error, "tools", "unsupported_value",
+                        "'tools' cannot be kept to: %.*s.", STR_ARG(why.text));
+}

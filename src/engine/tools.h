@@ -5,7 +5,9 @@
 
 #include "base/base.h"
 #include "engine/fields.h"
+#include "engine/grammar/cache.h"
 #include "engine/grammar/call_term.h"
+#include "engine/shape.h"
 #include "engine/text/call_parts.h"
 #include "json/json.h"
 
@@ -23,5 +25,14 @@ struct tools {
 /* 0, or ERR_INVALID and the refusal, which names the path. Borrows from the body. With the choice
  * "none" there are no tools. */
 MUST_CHECK int tools_read(struct fields *f, struct tools *out);
+
+/* What the answer to a request with tools must be, when they may be called as `format` says; *out is
+ * the caller's to terms_free, and NULL when any text will do. With a shape an answer that calls
+ * nothing has that. `begun`: the prompt ends with what opens a call. 0, or ERR_INVALID and
+ * *error. */
+MUST_CHECK int tools_compile(const struct tools *t, const struct shape *shape,
+                             const struct call_format *format, bool begun,
+                             struct grammar_cache *cache, struct arena *arena,
+                             struct refusal *error, struct terms **out);
 
 #endif

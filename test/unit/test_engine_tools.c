@@ -249,6 +249,95 @@ static void thoughts_come_before_calls(void **state)
     world_free(w);
 }
 
+/* --- what must be called --- */
+
+#define CLOSED(strict)                                                                    \
+    ",\"strict\":" strict                                                                 \
+    ",\"parameters\":{\"type\":\"object\",\"properties\":{\"unit\":{\"type\":\"string\"," \
+    "\"enum\":[\"C\",\"F\"]}},\"required\":[\"unit\"],\"additionalProperties\":false}"
+#define CHOICES(strict) \
+    "\"tools\":[" FUNCTION("f", CLOSED(strict)) "," FUNCTION("g", CLOSED(strict)) "]"
+#define NAMED(name) ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"" name "\"}}"
+
+/* The calls without the white space that a model may put between their parts. */
+static const char *squeezed(struct told *t)
+{
+    char *out = t->text;
+    for (const char *c = t->text; *c; c++)
+        if (!strchr(" \n\t", *c)) *out++ = *c;
+    *out = 0;
+    return t->text;
+}
+
+static bool is_one_of(const char *text, const char *const *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(text, all[i])) return true;
+    return false;
+}
+
+/* A model that writes anything calls what it must, as its family does. */
+static void what_must_be_called_is(void **state)
+{
+    (void)state;
+    static const char *const f[] = {"[f]{\"unit\":\"C\"}|tool_calls",
+                                    "[f]{\"unit\":\"F\"}|tool_calls"};
+    static const char *const any[] = {
+        "[f]{\"unit\":\"C\"}|tool_calls", "[f]{\"unit\":\"F\"}|tool_calls",
+        "[g]{\"unit\":\"C\"}|tool_calls", "[g]{\"unit\":\"F\"}|tool_calls"};
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        struct world *w = world_with("fake:mode random", families[i].template, 2, CONTEXT);
+        for (unsigned seed = 0; seed < 6; seed++) {
+            char fields[1024];
+            (void)snprintf(fields, sizeof fields, CHOICES("false") NAMED("f") ",\"seed\":%u", seed);
+            struct told t = ask(w, fields, seed % 2);
+            if (!is_one_of(squeezed(&t), f, 2)) fail_msg("%zu, %u: %s", i, seed, t.text);
+            (void)snprintf(
+                fields, sizeof fields,
+                CHOICES("false") ",\"tool_choice\":\"required\",\"parallel_tool_calls\":false,"
+                                 "\"seed\":%u",
+                seed);
+            t = ask(w, fields, seed % 2);
+            if (!is_one_of(squeezed(&t), any, 4)) fail_msg("%zu, %u: %s", i, seed, t.text);
+        }
+        world_free(w);
+    }
+}
+
+/* Of what it wants to say, a model says what it may. */
+static void calls_of_strict_tools_are_valid(void **state)
+{
+    (void)state;
+    struct world *w =
+        world_with("fake:mode script;text Well.<tool_call>{\"name\": \"f\", \"arguments\": "
+                   "{\"unit\": \"K\"}}</tool_call>",
+                   NULL, 2, CONTEXT);
+    struct told t = ask(w, CHOICES("false"), false);
+    assert_string_equal(t.text, "Well.[f]{\"unit\": \"K\"}|tool_calls");
+    t = ask(w, CHOICES("true") ",\"parallel_tool_calls\":false", false);
+    static const char *const either[] = {"Well.[f]{\"unit\":\"C\"}|tool_calls",
+                                         "Well.[f]{\"unit\":\"F\"}|tool_calls"};
+    if (!is_one_of(squeezed(&t), either, 2)) fail_msg("%s", t.text);
+    world_free(w);
+}
+
+/* With a shape for what calls nothing an answer is that or a call. */
+static void an_answer_with_a_shape_may_be_a_call(void **state)
+{
+    (void)state;
+    static const char shape[] = CHOICES(
+        "false") ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\","
+                 "\"schema\":{\"const\":{\"x\":1}}}}";
+    struct world *w = world_with("fake:mode script;text {\"x\":1}", NULL, 2, CONTEXT);
+    assert_string_equal(ask(w, shape, false).text, "{\"x\":1}|stop");
+    world_free(w);
+    w = world_with(
+        "fake:mode script;text <tool_call>{\"name\":\"g\",\"arguments\":{\"unit\":\"F\"}}</tool_call>",
+        NULL, 2, CONTEXT);
+    assert_string_equal(ask(w, shape, false).text, "[g]{\"unit\":\"F\"}|tool_calls");
+    world_free(w);
+}
+
 /* --- requests --- */
 
 static void what_is_wrong_with_tools_is_said(void **state)
@@ -279,6 +368,9 @@ static void what_is_wrong_with_tools_is_said(void **state)
          "tool_choice.allowed_tools.tools"},
         {TOOLS ",\"parallel_tool_calls\":\"no\"", "parallel_tool_calls"},
         {TOOLS "," TOOLS, "tools"},
+        {"\"tools\":[" FUNCTION("f", ",\"strict\":true,\"parameters\":{\"properties\":{\"a\":{"
+                                     "\"$dynamicRef\":\"#a\"}}}") "]",
+         "tools"},
         {"\"functions\":[{\"name\":\"f\"}]", "functions"},
         {"\"function_call\":{\"name\":\"f\"}", "function_call"},
     };
@@ -321,6 +413,9 @@ int main(void)
         cmocka_unit_test(an_answer_ends_as_it_should),
         cmocka_unit_test(frames_of_calls),
         cmocka_unit_test(thoughts_come_before_calls),
+        cmocka_unit_test(what_must_be_called_is),
+        cmocka_unit_test(calls_of_strict_tools_are_valid),
+        cmocka_unit_test(an_answer_with_a_shape_may_be_a_call),
         cmocka_unit_test(what_is_wrong_with_tools_is_said),
         cmocka_unit_test(templates_get_the_tools_that_are_allowed),
     };

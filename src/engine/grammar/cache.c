@@ -43,9 +43,11 @@ static int write_key(struct buf *out, const struct grammar_spec *spec)
     struct json_writer w;
     json_write_init(&w, out);
     json_write_array(&w);
-    json_write_i64(&w, (int64_t)spec->kind);
-    json_write_str(&w, spec->text.ptr ? spec->text : STR(""));
-    if (spec->json) json_write_json(&w, spec->json);
+    for (; spec; spec = spec->otherwise) {
+        json_write_i64(&w, (int64_t)spec->kind);
+        json_write_str(&w, spec->text.ptr ? spec->text : STR(""));
+        if (spec->json) json_write_json(&w, spec->json);
+    }
     json_write_array_end(&w);
     return json_write_end(&w);
 }

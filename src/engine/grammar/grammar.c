@@ -2,6 +2,7 @@
 #include "engine/grammar/grammar.h"
 
 #include "base/err.h"
+#include "engine/grammar/call_term.h"
 #include "engine/grammar/chars.h"
 #include "engine/grammar/gbnf.h"
 #include "engine/grammar/regex.h"
@@ -25,6 +26,19 @@ static int choice_term(struct terms *t, const struct json *texts, struct grammar
 }
 
 static int root_term(struct terms *t, const struct grammar_spec *spec, struct grammar_why *why,
+                     term *out);
+
+static int calls_term(struct terms *t, const struct grammar_spec *spec, struct grammar_why *why,
+                      term *out)
+{
+    term otherwise = TERM_NONE;
+    int err = call_term(t, spec->calls, why, out);
+    if (!err && spec->otherwise) err = root_term(t, spec->otherwise, why, &otherwise);
+    *out = term_or(t, *out, otherwise);
+    return err;
+}
+
+static int root_term(struct terms *t, const struct grammar_spec *spec, struct grammar_why *why,
                      term *out)
 {
     switch (spec->kind) {
@@ -33,6 +47,7 @@ static int root_term(struct terms *t, const struct grammar_spec *spec, struct gr
     case GRAMMAR_REGEX: return regex_term(t, spec->text, true, CHARS_PLAIN, why, out);
     case GRAMMAR_CHOICE: return choice_term(t, spec->json, why, out);
     case GRAMMAR_GBNF: return gbnf_term(t, spec->text, why, out);
+    case GRAMMAR_CALLS: return calls_term(t, spec, why, out);
     }
     return ERR_INVALID;
 }

@@ -17,12 +17,17 @@ enum grammar_kind {
     GRAMMAR_REGEX,  /* all of the answer matches `text` */
     GRAMMAR_CHOICE, /* one of the texts of the array `json` */
     GRAMMAR_GBNF,   /* `text` */
+    GRAMMAR_CALLS,  /* `calls`, whose tools are those of `json` that `text` says; or `otherwise` */
 };
+
+struct call_demand;
 
 struct grammar_spec {
     enum grammar_kind kind;
     struct str text;
     const struct json *json;
+    const struct call_demand *calls;
+    const struct grammar_spec *otherwise; /* NULL: nothing else */
 };
 
 enum { GRAMMAR_BYTES_MAX = 64 << 20 }; /* of one that is being compiled */
