@@ -126,6 +126,23 @@ static void on_text(void *owner, struct str text, bool reasoning)
     fflush(stdout);
 }
 
+/* A line for each call: its tool's name and its arguments. */
+static void on_call(void *owner, struct str name, struct str arguments)
+{
+    struct chat *c = owner;
+    if (c->dim && c->colours) fputs("\033[0m", stdout);
+    c->dim = false;
+    if (name.len) {
+        if (c->last != '\n') fputc('\n', stdout);
+        fputs("call ", stdout);
+        print_text(c, name);
+        fputc(' ', stdout);
+    }
+    print_text(c, arguments);
+    c->last = ' ';
+    fflush(stdout);
+}
+
 static void end_text(struct chat *c)
 {
     if (c->dim && c->colours) fputs("\033[0m", stdout);
@@ -154,7 +171,8 @@ static void on_end(void *owner, const struct talk_result *r)
         loop_wake(c->loop, &c->task);
 }
 
-static const struct talk_owner talk_functions = {.on_text = on_text, .on_end = on_end};
+static const struct talk_owner talk_functions = {
+    .on_text = on_text, .on_call = on_call, .on_end = on_end};
 
 /* --- commands --- */
 
@@ -373,6 +391,7 @@ static void ask_once(struct chat *c, const char *message)
 {
     struct str question = strcmp(message, "-") == 0 ? read_question(c) : str_of(message);
     c->one_shot = true;
+    c->last = '\n';
     c->failed = question.len == 0;
     if (c->failed) {
         print_note(c, "hostler %s: the question is empty", c->options->command);

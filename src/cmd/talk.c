@@ -170,20 +170,45 @@ void talk_cancel(struct talk *t)
 
 /* --- the answer --- */
 
-static void text_came(struct talk *t, struct str text, bool reasoning)
+static void note_piece(struct talk *t)
 {
     t->frames++;
     t->last_us = clock_mono_us();
     if (!t->first_us) t->first_us = t->last_us;
+}
+
+static void text_came(struct talk *t, struct str text, bool reasoning)
+{
+    note_piece(t);
     if (!reasoning && buf_append(&t->answer, text))
         t->error = STR("the answer is too long to go on with");
     t->functions->on_text(t->owner, text, reasoning);
 }
 
+static void call_came(struct talk *t, const struct json *function)
+{
+    struct str name = json_str_or(function, "name", STR(""));
+    struct str arguments = json_str_or(function, "arguments", STR(""));
+    if (!name.len && !arguments.len) return;
+    note_piece(t);
+    t->functions->on_call(t->owner, name, arguments);
+}
+
+static void read_delta(struct talk *t, const struct json *delta)
+{
+    struct json_iter it = {0};
+    const struct json *call;
+    struct str text;
+    if (json_to_str(json_get(delta, "reasoning_content"), &text) && text.len)
+        text_came(t, text, true);
+    if (json_to_str(json_get(delta, "content"), &text) && text.len) text_came(t, text, false);
+    while (json_next_item(json_get(delta, "tool_calls"), &it, &call))
+        call_came(t, json_get(call, "function"));
+}
+
 static void read_frame(struct talk *t, struct str data)
 {
     const struct json *doc;
-    struct str text;
     if (str_eq(data, STR("[DONE]"))) {
         t->finished = true;
         return;
@@ -203,10 +228,7 @@ static void read_frame(struct talk *t, struct str data)
         return;
     }
     const struct json *choice = json_at(json_get(doc, "choices"), 0);
-    const struct json *delta = json_get(choice, "delta");
-    if (json_to_str(json_get(delta, "reasoning_content"), &text) && text.len)
-        text_came(t, text, true);
-    if (json_to_str(json_get(delta, "content"), &text) && text.len) text_came(t, text, false);
+    read_delta(t, json_get(choice, "delta"));
     if (json_type(json_get(choice, "finish_reason")) == JSON_STRING) t->finished = true;
     int64_t tokens = json_i64_or(json_get(doc, "usage"), "completion_tokens", 0);
     if (tokens > 0) t->announced = (uint64_t)tokens;

@@ -22,13 +22,15 @@ struct talk_message {
 struct talk_result {
     int err;            /* 0, ERR_CANCELLED, or what went wrong */
     struct str why;     /* with err: for people; valid until the next answer */
-    uint64_t tokens;    /* as usage says, else frames with text */
+    uint64_t tokens;    /* as usage says, else frames with text or calls */
     uint64_t first_us;  /* from the request to the first text; 0: there was none */
     uint64_t stream_us; /* from the first text to the last */
 };
 
 struct talk_owner {
     void (*on_text)(void *owner, struct str text, bool reasoning); /* a piece of the answer */
+    /* A call of a tool begins, or with an empty name the last one goes on. */
+    void (*on_call)(void *owner, struct str name, struct str arguments);
     void (*on_end)(void *owner, const struct talk_result *result); /* exactly once per talk_ask */
 };
 

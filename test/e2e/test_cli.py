@@ -203,6 +203,13 @@ def test_chat(start_gate, start_mock):
     assert done.returncode == 1 and done.stderr
 
 
+def test_chat_shows_calls_of_tools(start_mock):
+    mock = start_mock()
+    mock.script({"say": ["I look.", {"call": {"name": "add", "arguments": {"a": 2, "b": 3}}}, {"call": {"name": "now", "arguments": {}}}]})
+    done = run_cli("chat", "m", "--url", mock.url.removesuffix("/v1"), "-m", "x")
+    assert (done.returncode, done.stdout) == (0, 'I look.\ncall add {"a":2,"b":3}\ncall now {}\n')
+
+
 def test_chat_on_input_lines(start_gate, start_mock):
     gate = start_gate(start_mock("--echo"))
     done = run_cli("chat", "m", "--url", gate.url, input="first line\nsecond line\n")
