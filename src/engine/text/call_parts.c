@@ -240,8 +240,10 @@ enum call_found call_find_tail(const struct call_format *f, struct str text, boo
         take_maybe(&c, f->tail);
         take_maybe(&c, f->close);
     }
-    out->used = text.len - c.rest.len;
-    return c.more && !last ? CALL_MORE : CALL_FOUND;
+    if (c.more && !last) return CALL_MORE;
+    /* An answer that was cut within it is none the worse. */
+    out->used = c.more ? text.len : text.len - c.rest.len;
+    return CALL_FOUND;
 }
 
 /* --- parameters --- */

@@ -43,7 +43,8 @@ struct call_tail {
     bool again; /* a further item of the list follows */
 };
 
-/* Behind arguments. Never CALL_NONE: what is missing is nothing. */
+/* Behind arguments. Never CALL_NONE: what is missing is nothing, and what the last text ends within
+ * belongs to it. */
 enum call_found call_find_tail(const struct call_format *f, struct str text, bool last,
                                struct call_tail *out);
 

@@ -256,8 +256,10 @@ static size_t read_tail(struct calls *c, struct str text, bool last)
         c->done = true;
         return text.len;
     }
-    bool all = last || text.len >= HEAD_MAX;
-    if (call_find_tail(c->marks->format, text, all, &tail) == CALL_MORE) return 0;
+    if (call_find_tail(c->marks->format, text, last, &tail) == CALL_MORE) {
+        if (text.len >= HEAD_MAX) c->state = CALLS_TEXT;
+        return 0;
+    }
     c->skips = true;
     if (tail.again)
         enter_head(c, CALL_AT_ITEM);
