@@ -30,6 +30,15 @@ static void check_prompts(const struct body_prompt *p, size_t count)
     }
 }
 
+static void check_tools(const struct tools *t)
+{
+    must(t->count <= TOOLS_MAX && (t->count == 0) == !t->list && (t->count || !t->must));
+    for (size_t i = 0; i < t->count; i++) {
+        must(t->all[i].name.len && t->all[i].name.len <= TOOL_NAME_MAX);
+        must(str_eq(t->all[i].name, t->called[i].name));
+    }
+}
+
 static void check_request(const struct body_generate *r)
 {
     const struct sampler_params *p = &r->sampling;
@@ -43,6 +52,7 @@ static void check_request(const struct body_generate *r)
         must(r->ends[i] >= 0 && r->ends[i] < VOCAB);
     must(r->end_count <= BODY_ENDS_MAX && (!r->chat.goes_on || json_count(r->chat.messages)));
     check_prompts(r->prompts, r->prompt_count);
+    check_tools(&r->tools);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -49,6 +49,28 @@ static size_t times(const struct prompt *p, int32_t token)
     return n;
 }
 
+static bool is_role(const struct json *message, const char *role)
+{
+    return str_eq(json_str_or(message, "role", STR_NULL), str_of(role));
+}
+
+/* Messages as the templates get them, which know nothing of tools: these are listed in the system's,
+ * and what several of them answered in a row is one. */
+static size_t turns(const struct chat *chat)
+{
+    const struct json *first = json_at(chat->messages, 0), *message;
+    bool has_system = is_role(first, "system") || is_role(first, "developer");
+    size_t n = chat->tools && !has_system;
+    bool results = false;
+    struct json_iter it = {0};
+    while (json_next_item(chat->messages, &it, &message)) {
+        bool result = is_role(message, "tool");
+        n += !(result && results);
+        results = result;
+    }
+    return n;
+}
+
 static void check(unsigned kind, const struct chat *chat, struct prompt *p)
 {
     int err = 0;
@@ -57,7 +79,7 @@ static void check(unsigned kind, const struct chat *chat, struct prompt *p)
     must(!err || err == ERR_TOO_LARGE);
     if (err) return;
     size_t open = times(p, kinds[kind].open), close = times(p, kinds[kind].close);
-    size_t messages = json_count(chat->messages);
+    size_t messages = turns(chat);
     must(times(p, FAKE_BOS) == 1 && times(p, FAKE_END) == 0);
     must(open <= messages + 1 && close <= messages && open - close <= 1);
     if (kind != 3) must(close == messages - chat->goes_on);
