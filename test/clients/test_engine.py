@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import json
+import re
 
 import jsonschema
 import pytest
@@ -114,12 +115,37 @@ def test_embeddings(talk, engine, sdk):
         assert a == again and a != b and abs(sum(x * x for x in a) - 1) < 1e-3
 
 
+CLOSED = [{"name": name, "description": "what time it is",
+           "parameters": {"type": "object", "properties": {"zone": {"enum": ["here", "there"]}}, "required": ["zone"],
+                          "additionalProperties": False}} for name in ("clock", "weather")]
+
+
 @every_client
 @both_ways
-def test_what_the_engine_cannot_do_is_refused(talk, sdk, stream):
-    with pytest.raises(sdk.kinds[400]) as caught:
-        talk(sdk).say("When?", stream, tools=TOOLS)
-    assert caught.value.status_code == 400
+def test_a_model_calls_tools(talk, engine, sdk, stream):
+    """The scripted model says what it is told; what a real one says is its own affair."""
+    one = talk(sdk)
+    calls = [{"name": "weather", "arguments": {"city": "Bonn"}}, {"name": "clock", "arguments": {}}]
+    said = one.say("Well.\n" + "\n".join(f"<tool_call>\n{json.dumps(c)}\n</tool_call>" for c in calls), stream, limit=200, tools=TOOLS)
+    assert said.finish in ("tool_calls", "stop", "length") and bool(said.calls) == (said.finish == "tool_calls")
+    if engine[1]:
+        return
+    assert (said.text, [{"name": c.name, "arguments": c.arguments} for c in said.calls]) == ("Well.", calls)
+    for call, text in zip(said.calls, ("It is warm.", "It is late.")):
+        one.result(call, text)
+    after = one.ask(stream, limit=200, tools=TOOLS)
+    assert after.finish == "stop" and re.search("It is warm.*It is late", after.text, re.S), after
+
+
+@pytest.mark.parametrize("sdk", [Chat, Responses, Messages], ids=lambda s: s.dialect)
+@both_ways
+@pytest.mark.parametrize("choice", ["clock", "required"])
+def test_a_tool_that_must_be_called_is(talk, sdk, stream, choice):
+    said = talk(sdk).say("Tell me a story.", stream, limit=400, tools=CLOSED, choice=choice, cold=True)
+    assert said.calls and said.finish == "tool_calls" and not said.text, said
+    for call in said.calls:
+        assert call.name == "clock" or choice == "required"
+        assert call.arguments in ({"zone": "here"}, {"zone": "there"})
 
 
 @every_client
@@ -131,9 +157,10 @@ def test_an_answer_keeps_to_a_schema(talk, sdk, stream):
 
 
 @every_client
-def test_a_schema_that_cannot_be_kept_to_is_refused_by_name(talk, sdk):
+@both_ways
+def test_a_schema_that_cannot_be_kept_to_is_refused_by_name(talk, sdk, stream):
     with pytest.raises(sdk.kinds[400], match="uniqueItems") as caught:
-        talk(sdk).say("When?", schema={"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}})
+        talk(sdk).say("When?", stream, schema={"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}})
     assert caught.value.status_code == 400
 
 
