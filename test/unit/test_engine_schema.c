@@ -86,6 +86,36 @@ static void properties_have_an_order(void **state)
     done(&c);
 }
 
+static void objects_may_be_closed(void **state)
+{
+    (void)state;
+    static const struct schema_options closed = {.closed = true};
+    static const struct {
+        const char *schema, *text;
+        bool taken;
+    } cases[] = {
+        {"{\"properties\":{\"a\":{}},\"type\":\"object\"}", "{\"a\":1}", true},
+        {"{\"properties\":{\"a\":{}},\"type\":\"object\"}", "{\"a\":1,\"b\":1}", false},
+        {"{\"properties\":{\"a\":{}},\"required\":[\"b\"]}", "{\"a\":1,\"b\":1}", true},
+        {"{\"allOf\":[{\"properties\":{\"a\":{}}},{\"properties\":{\"b\":{}}}]}",
+         "{\"a\":1,\"b\":1}", true},
+        /* These say what else there may be. */
+        {"{\"type\":\"object\"}", "{\"b\":1}", true},
+        {"{\"properties\":{\"a\":{}},\"additionalProperties\":true}", "{\"a\":1,\"b\":1}", true},
+        {"{\"properties\":{\"a\":{}},\"patternProperties\":{\"^b\":{}}}", "{\"a\":1,\"b\":1}",
+         true},
+        {"{\"properties\":{\"a\":{}},\"minProperties\":2}", "{\"a\":1,\"b\":1}", true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct compiled c;
+        compile(&c, str_of(cases[i].schema), &closed);
+        assert_int_equal(c.err, 0);
+        if (term_takes(c.terms, c.root, str_of(cases[i].text)) != cases[i].taken)
+            fail_msg("%s: %s", cases[i].schema, cases[i].text);
+        done(&c);
+    }
+}
+
 static void white_space_is_bounded(void **state)
 {
     struct compiled c;
@@ -216,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(properties_have_an_order),
+        cmocka_unit_test(objects_may_be_closed),
         cmocka_unit_test(white_space_is_bounded),
         cmocka_unit_test(white_space_may_be_left_out),
         cmocka_unit_test(names_have_one_text),

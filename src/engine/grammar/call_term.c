@@ -13,7 +13,7 @@ enum {
     COPY_MAX = 16 << 20
 };
 
-static const struct schema_options schema_options = {.spaces = true};
+static const struct schema_options schema_options = {.spaces = true, .closed = true};
 
 /* What the terms of a demand are made with. */
 struct maker {

@@ -8,7 +8,7 @@
 #include "engine/grammar/regex.h"
 #include "engine/grammar/schema.h"
 
-static const struct schema_options options = {.spaces = true};
+static const struct schema_options options = {.spaces = true, .closed = true};
 
 static int choice_term(struct terms *t, const struct json *texts, struct grammar_why *why,
                        term *out)

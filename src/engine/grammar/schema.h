@@ -19,6 +19,8 @@
 
 struct schema_options {
     bool spaces; /* white space between tokens may be there */
+    bool closed; /* an object that names properties and does not say whether it may have others has
+                  * none: models that are free to go on may never come to an end */
 };
 
 /* Adds the schema's rules; *out takes its instances. ERR_UNSUPPORTED, and why, with the path as a

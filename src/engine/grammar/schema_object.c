@@ -208,6 +208,16 @@ static bool set_cap(struct object *o)
     return (uint64_t)o->cap * count <= SCHEMA_CELLS_MAX;
 }
 
+/* True when it names properties and says nothing about others. */
+static bool says_no_others(const struct object *o)
+{
+    const struct shape *s = o->shape;
+    if (!o->count || s->keys || s->members_least > o->count) return false;
+    for (const struct members *m = s->members; m; m = m->next)
+        if (m->patterns || m->others) return false;
+    return true;
+}
+
 static term build(struct object *o)
 {
     struct schema_job *job = o->job;
@@ -216,7 +226,8 @@ static term build(struct object *o)
     if (!job->err) add_named(o, s->members);
     if (!job->err) add_required(o);
     if (job->err) return TERM_NONE;
-    o->other = schema__other_member(job, s, taken_names(o));
+    if (!job->options->closed || !says_no_others(o))
+        o->other = schema__other_member(job, s, taken_names(o));
     if (job->err || !fill(o)) return TERM_NONE;
     if (!set_cap(o)) schema__fail(job, ERR_TOO_LARGE);
     if (o->other != TERM_NONE && s->members_least > o->count + 1)
