@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import test from 'node:test';
 
-const load = createRequire(path.join(process.env.NODE_PATH, 'package.json'));
+const load = createRequire(path.join(process.env.NODE_PATH.split(path.delimiter)[0], 'package.json'));
 const { APICallError, Output, embedMany, generateText, stepCountIs, streamText, tool } = load('ai');
 const { createOpenAI } = load('@ai-sdk/openai');
 const { createAnthropic } = load('@ai-sdk/anthropic');

@@ -5,9 +5,9 @@ import tempfile
 
 import pytest
 
-from harness import Processes
+from harness import ROOT, Processes
 from kinds import OWN
-from stage import Home, Stage
+from stage import Home, OwnEngine, Stage
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +37,15 @@ def home():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="hostler-home-"))
     yield Home(folder)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def own():
+    """A gateway with our own engine on real weights, which is no good talker: shapes are what counts."""
+    weights = ROOT / "build/models/smollm2.gguf"
+    assert weights.exists(), f"{weights} is missing; run scripts/setup --for models"
+    processes = Processes()
+    try:
+        yield OwnEngine(processes, weights)
+    finally:
+        processes.stop()

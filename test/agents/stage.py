@@ -5,11 +5,12 @@ and homes for programs."""
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
 
-from harness import CLIENT_KEY, ROOT, clean_environment, model_of
+from harness import CLIENT_KEY, ENGINE, ROOT, clean_environment, model_of
 from kinds import OWN
 
 AGENTS = pathlib.Path(os.environ.get("HOSTLER_AGENTS", ROOT / "build/agents"))
@@ -45,6 +46,18 @@ class Stage:
         return json.dumps(self.bodies()[-1][1], ensure_ascii=False)
 
 
+class OwnEngine:
+    """A gateway and an engine for the model m."""
+
+    key = CLIENT_KEY
+    model = "m"
+
+    def __init__(self, processes, weights):
+        gate = processes.gate([{"name": self.model, "engine": {"file": str(weights), "slots": 4}}],
+                              env={"HOSTLER_ENGINE": ENGINE}, keys=[{"name": "all", "key": CLIENT_KEY}])
+        self.url = gate.url
+
+
 class Home:
     """An empty home with a work folder for a program, and what it needs to run there."""
 
@@ -66,6 +79,25 @@ class Home:
         inherited = {k: v for k, v in clean_environment().items() if k in names}
         return subprocess.run([str(a) for a in argv], cwd=self.work, env={**inherited, **own}, input=input or "",
                               capture_output=True, text=True, timeout=timeout)
+
+
+def node_tests(script, environment):
+    """What Node's test runner says of a script, {test: (passed, what it printed)}, and the finished process."""
+    modules = os.pathsep.join([str(AGENTS / "node/node_modules"), str(ROOT / "build/clients/node_modules")])
+    env = {**clean_environment(), "NODE_PATH": modules, "AI_SDK_LOG_WARNINGS": "false", **environment}
+    done = subprocess.run([NODE, "--test", "--test-reporter=tap", str(script)], env=env, capture_output=True, text=True,
+                          timeout=170, stdin=subprocess.DEVNULL, cwd=os.fspath(AGENTS))
+    found = {}
+    for block in re.split(r"(?m)^(?=\s*(?:ok|not ok) \d+ - )", done.stdout):
+        if match := re.match(r"\s*(ok|not ok) \d+ - (.+)", block):
+            found[match.group(2).strip()] = (match.group(1) == "ok", block[:3000])
+    return found, done
+
+
+def check_node_test(verdicts, name):
+    found, done = verdicts
+    passed, output = found.get(name, (False, done.stdout[-3000:] + done.stderr[-3000:]))
+    assert passed, output
 
 
 def in_order(text, *parts):

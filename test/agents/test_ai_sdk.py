@@ -2,16 +2,12 @@
 """Runs ai_sdk.test.mjs, and tells each of its tests as one of ours."""
 
 import json
-import os
 import pathlib
-import re
-import subprocess
 
 import pytest
 
-from harness import clean_environment
 from kinds import OWN
-from stage import AGENTS, NODE
+from stage import check_node_test, node_tests
 
 SCRIPT = pathlib.Path(__file__).with_name("ai_sdk.test.mjs")
 PROVIDERS = ["openai-responses", "openai-chat", "anthropic", "openai-compatible"]
@@ -23,20 +19,9 @@ TESTS = [f"{p} {k} {s}" for p in PROVIDERS for k in OWN for s in SCENARIOS] + [f
 @pytest.fixture(scope="module")
 def verdicts(house):
     mocks = {kind: f"http://127.0.0.1:{mock.address}" for kind, mock in house.mocks.items()}
-    environment = {**clean_environment(), "GATE": house.url, "KEY": house.key, "MOCKS": json.dumps(mocks), "EMBED": json.dumps(EMBED),
-                   "NODE_PATH": str(AGENTS / "node/node_modules"), "AI_SDK_LOG_WARNINGS": "false"}
-    done = subprocess.run([NODE, "--test", "--test-reporter=tap", str(SCRIPT)], env=environment, capture_output=True, text=True,
-                          timeout=170, stdin=subprocess.DEVNULL, cwd=os.fspath(AGENTS))
-    blocks = re.split(r"(?m)^(?=\s*(?:ok|not ok) \d+ - )", done.stdout)
-    found = {}
-    for block in blocks:
-        if match := re.match(r"\s*(ok|not ok) \d+ - (.+)", block):
-            found[match.group(2).strip()] = (match.group(1) == "ok", block[:3000])
-    return found, done
+    return node_tests(SCRIPT, {"GATE": house.url, "KEY": house.key, "MOCKS": json.dumps(mocks), "EMBED": json.dumps(EMBED)})
 
 
 @pytest.mark.parametrize("name", TESTS, ids=lambda n: n.replace(" ", "-"))
 def test_node(verdicts, name):
-    found, done = verdicts
-    passed, output = found.get(name, (False, done.stdout[-3000:] + done.stderr[-3000:]))
-    assert passed, output
+    check_node_test(verdicts, name)
