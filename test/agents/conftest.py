@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 
-from harness import ROOT, Processes
+from harness import ENGINE, FAKE_ENGINE, ROOT, Processes
 from kinds import OWN
 from stage import Home, OwnEngine, Stage
 
@@ -46,6 +46,18 @@ def own():
     assert weights.exists(), f"{weights} is missing; run scripts/setup --for models"
     processes = Processes()
     try:
-        yield OwnEngine(processes, weights)
+        yield OwnEngine(processes, weights, ENGINE)
+    finally:
+        processes.stop()
+
+
+@pytest.fixture(scope="session")
+def echo():
+    """A gateway with our own engine on a model that repeats what it is told last: a call of a tool becomes its own."""
+    processes = Processes()
+    file = processes.folder / "echo.fake"
+    file.write_text("hostler fake model\ncontext 1000000\n")
+    try:
+        yield OwnEngine(processes, file, FAKE_ENGINE, context=400000)
     finally:
         processes.stop()

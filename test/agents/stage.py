@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import CLIENT_KEY, ENGINE, ROOT, clean_environment, model_of
+from harness import CLIENT_KEY, ROOT, clean_environment, model_of
 from kinds import OWN
 
 AGENTS = pathlib.Path(os.environ.get("HOSTLER_AGENTS", ROOT / "build/agents"))
@@ -52,9 +52,9 @@ class OwnEngine:
     key = CLIENT_KEY
     model = "m"
 
-    def __init__(self, processes, weights):
-        gate = processes.gate([{"name": self.model, "engine": {"file": str(weights), "slots": 4}}],
-                              env={"HOSTLER_ENGINE": ENGINE}, keys=[{"name": "all", "key": CLIENT_KEY}])
+    def __init__(self, processes, file, program, **settings):
+        gate = processes.gate([{"name": self.model, "engine": {"file": str(file), "slots": 4, **settings}}], env={"HOSTLER_ENGINE": program},
+                              keys=[{"name": "all", "key": CLIENT_KEY}])
         self.url = gate.url
 
 
@@ -79,6 +79,11 @@ class Home:
         inherited = {k: v for k, v in clean_environment().items() if k in names}
         return subprocess.run([str(a) for a in argv], cwd=self.work, env={**inherited, **own}, input=input or "",
                               capture_output=True, text=True, timeout=timeout)
+
+
+def spoken_call(name, **arguments):
+    """A call as the engine's scripted model writes it."""
+    return f"Well.\n<tool_call>\n{json.dumps({'name': name, 'arguments': arguments})}\n</tool_call>"
 
 
 def node_tests(script, environment):

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from kinds import asked_at
-from stage import CALC, PYTHON, SHELL, in_order, package
+from stage import CALC, PYTHON, SHELL, in_order, package, spoken_call
 
 RUN = {"say": [{"reasoning": "I should run it. "}, {"signature": "c2lnbmVk"}, "I look. ",
                {"call": {"id": "toolu_1", "name": "Bash", "arguments": {"command": SHELL, "description": "looks"}}}]}
@@ -100,3 +100,10 @@ def test_errors(stage, home, kind):
 def test_no_such_model(stage, home, kind):
     done = run(stage, home, "none")
     assert done.returncode != 0 and result_of(done)["is_error"] and "none" in result_of(done)["result"]
+
+
+def test_own_engine(echo, home):
+    done = run(echo, home, echo.model, spoken_call("Bash", command=SHELL, description="looks"))
+    result = result_of(done)
+    assert done.returncode == 0 and not result["is_error"] and "seen-42" in result["result"], done.stdout
+    assert result["num_turns"] == 2 and (home.work / "made.txt").read_text() == "seen-42\n"

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from kinds import asked_at
-from stage import CALC, NODE, PYTHON, SHELL, in_order, package
+from stage import CALC, NODE, PYTHON, SHELL, in_order, package, spoken_call
 
 CONFIG = """
 model = "{model}"
@@ -105,3 +105,10 @@ def test_errors(stage, home, kind, turn):
 def test_no_such_model(stage, home, kind):
     done, lines, _ = run(stage, home, "none")
     assert done.returncode != 0 and "none" in lines[-1]["error"]["message"]
+
+
+def test_own_engine(echo, home):
+    done, lines, items = run(echo, home, echo.model, spoken_call("exec_command", cmd=SHELL))
+    assert done.returncode == 0 and lines[-1]["type"] == "turn.completed", done.stdout + done.stderr
+    (ran,) = (item for item in items if item["type"] == "command_execution")
+    assert ran["aggregated_output"] == "seen-42\n" and "seen-42" in items[-1]["text"]

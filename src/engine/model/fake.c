@@ -422,12 +422,30 @@ static uint32_t answer_start(const struct fake_sequence *s, uint32_t *open)
     return 0;
 }
 
-/* The at-th token of the last message before `open`, or the end. */
+/* Where the message that ends at `open` begins, behind its opening. */
+static uint32_t message_start(const struct fake_sequence *s, uint32_t open)
+{
+    while (open > 0 && s->tokens[open - 1] != FAKE_OPEN)
+        open--;
+    return open;
+}
+
+static bool is_of_system(const struct fake_sequence *s, uint32_t begin, uint32_t end)
+{
+    static const char role[] = "system\n";
+    for (uint32_t i = 0; role[i]; i++)
+        if (begin + i >= end || s->tokens[begin + i] != role[i]) return false;
+    return true;
+}
+
+/* The at-th token of the last message before `open` that is not the system's, or the end. */
 static int32_t echoed(const struct fake_sequence *s, uint32_t open, uint32_t at)
 {
-    uint32_t begin = open;
-    while (begin > 0 && s->tokens[begin - 1] != FAKE_OPEN)
-        begin--;
+    uint32_t begin = message_start(s, open);
+    while (begin > 0 && is_of_system(s, begin, open) && message_start(s, begin - 1) > 0) {
+        open = begin - 1;
+        begin = message_start(s, open);
+    }
     while (begin < open && s->tokens[begin] != '\n')
         begin++;
     begin++;

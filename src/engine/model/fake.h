@@ -3,8 +3,9 @@
  *
  * Its "file" is text, one `key value` per line, the first line being `hostler fake model`; or the
  * path itself is "fake:key value;key value". Keys:
- *     mode echo       chat answers repeat the last message (default); other prompts go on by
- *                     letters that depend on every token before, so that a wrong cache shows
+ *     mode echo       chat answers repeat the last message that is not the system's (default); other
+ *                     prompts go on by letters that depend on every token before, so that a wrong
+ *                     cache shows
  *     mode script     answers are the text of `text`
  *     mode random     logits are noise that depends on every token before
  *     text T          for script; \n stands for a line end
