@@ -136,30 +136,42 @@ static bool resolve(struct schema_job *job, const struct shape *s, const struct 
     return depend(job, s, c, v);
 }
 
-/* No value at all: not worth going on. */
-static bool is_dead(const struct shape *s)
+/* Schemas to be failed in one way only need no choice. The others wait until all choices are made,
+ * which may leave them fewer ways. */
+static void settle_fails(struct schema_job *job, struct shape *s)
 {
-    if (s->kinds == IS_OBJECT)
-        for (const struct names *n = s->required; n; n = n->next)
-            if (schema__named(s->forbidden, n->name)) return true;
-    return !s->kinds;
+    while (s->fails && !job->err) {
+        const struct demand *d = &s->fails->demand;
+        bool lost;
+        s->fails = s->fails->next;
+        const struct way *w = schema__ways_to_fail(job, s, d, &lost);
+        if (lost || (w && w->next))
+            s->hard = schema__with(job, s->hard, *d);
+        else if (w)
+            schema__read_all(job, s, w->demands);
+        else
+            s->kinds = 0;
+    }
 }
 
 static bool each(struct schema_job *job, const struct shape *shape, const struct visit *v)
 {
     struct shape s = *shape;
-    if (job->err || is_dead(&s)) return true;
+    settle_fails(job, &s);
+    if (job->err || schema__is_dead(&s)) return true;
     if (s.steps++ > SCHEMA_CHOICES_MAX) schema__fail(job, ERR_TOO_LARGE);
     if (s.choices) {
-        s.choices = shape->choices->next;
-        return resolve(job, &s, shape->choices, v);
+        const struct choice *c = s.choices;
+        s.choices = c->next;
+        return resolve(job, &s, c, v);
     }
-    if (s.fails) {
-        s.fails = shape->fails->next;
-        return fail(job, &s, &shape->fails->demand, v);
+    if (s.hard) {
+        const struct demands *hard = s.hard;
+        s.hard = hard->next;
+        return fail(job, &s, &hard->demand, v);
     }
     job->visits++;
-    return v->fn(job, shape, v->user);
+    return v->fn(job, &s, v->user);
 }
 
 bool schema__each(struct schema_job *job, const struct shape *shape, schema_shape_fn fn, void *user)

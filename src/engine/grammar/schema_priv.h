@@ -10,11 +10,12 @@
  * made a term once.
  *
  * The files, each resting on those before it: schema_job.c (memory, refusals, lists), schema_ref.c
- * ($ref), schema_fail.c (the ways to fail), schema_read.c (demands into a shape), schema_choice.c
- * (shapes without choices), schema_number.c and schema_string.c, schema_member.c (what is demanded of
- * a property or an item), schema_admit.c (is this very value valid), schema_value.c (texts of values),
- * schema_possible.c (is any), schema_goal.c (goals to terms), schema_unique.c, schema_array.c, schema_keys.c (properties
- * without names), schema_object.c, and schema.c, which has the loop. */
+ * ($ref), schema_equal.c (the same value), schema_number.c and schema_string.c, schema_member.c (what
+ * is demanded of a property or an item), schema_fail.c (the ways to fail), schema_read.c (demands into
+ * a shape), schema_dead.c (shapes of no value), schema_choice.c (shapes without choices),
+ * schema_admit.c (is this very value valid), schema_value.c (texts of values), schema_possible.c (is
+ * any), schema_goal.c (goals to terms), schema_unique.c, schema_array.c, schema_keys.c (properties
+ * without a place), schema_object.c, and schema.c, which has the loop. */
 #ifndef HOSTLER_ENGINE_GRAMMAR_SCHEMA_PRIV_H
 #define HOSTLER_ENGINE_GRAMMAR_SCHEMA_PRIV_H
 
@@ -163,7 +164,8 @@ struct shape {
     const struct demands *wrong; /* what is demanded of properties besides */
     const struct demands *keys;  /* of names */
     const struct choice *choices;
-    const struct demands *fails; /* schemas it must fail, each a choice, which come last */
+    const struct demands *fails; /* schemas it must fail */
+    const struct demands *hard;  /* likewise, in one of several ways: choices, which come last */
 };
 
 #define SCHEMA_NO_LIMIT UINT64_MAX
@@ -266,6 +268,16 @@ void schema__init_shape(struct shape *s);
 void schema__read(struct schema_job *job, struct shape *s, const struct demand *d);
 void schema__read_all(struct schema_job *job, struct shape *s, const struct demands *list);
 
+/* --- schema_equal.c --- */
+
+bool schema__equal(const struct json *a, const struct json *b);
+bool schema__is_listed(const struct values *list, const struct json *v);
+
+/* --- schema_dead.c --- */
+
+/* True: no value can have the shape. */
+bool schema__is_dead(const struct shape *s);
+
 /* --- schema_choice.c --- */
 
 /* Calls fn for each shape without choices, until it returns false. */
@@ -303,7 +315,6 @@ size_t schema__prefix(const struct shape *s); /* items that have demands of thei
 /* --- schema_admit.c --- */
 
 bool schema__admits(struct schema_job *job, const struct shape *s, const struct json *value);
-bool schema__equal(const struct json *a, const struct json *b);
 
 /* Values of enum and const that are left; NULL: the end. Start with a zeroed `at`. */
 struct value_iter {

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shapes that no value can have, as far as that is seen without much looking: so that branches which
+ * a property's value tells apart are not combined with each other. */
+#include "engine/grammar/schema_priv.h"
+
+enum { LISTS_MAX = 16 };
+
+/* Values that a property must be among, or must not. */
+struct lists_of {
+    struct values all[LISTS_MAX];
+    size_t count;
+};
+
+static void add(struct lists_of *l, const struct json *schema)
+{
+    const struct json *only = json_get(schema, "const"), *some = json_get(schema, "enum");
+    if (l->count == LISTS_MAX || (!only && json_type(some) != JSON_ARRAY)) return;
+    l->all[l->count++] = (struct values){.at = only ? only : some, .single = only};
+}
+
+static struct lists_of wanted(const struct shape *s, struct str name)
+{
+    struct lists_of l = {.count = 0};
+    for (const struct members *m = s->members; m; m = m->next)
+        add(&l, schema__member(m->named, name));
+    return l;
+}
+
+/* Of schemas that say nothing else. */
+static struct lists_of unwanted(const struct shape *s, struct str name)
+{
+    struct lists_of l = {.count = 0};
+    for (const struct demands *w = s->wrong; w; w = w->next)
+        if (str_eq(w->demand.name, name) && json_count(w->demand.schema) == 1)
+            add(&l, w->demand.schema);
+    return l;
+}
+
+static bool is_left(const struct json *v, const struct lists_of *in, const struct lists_of *out)
+{
+    for (size_t i = 0; i < in->count; i++)
+        if (!schema__is_listed(&in->all[i], v)) return false;
+    for (size_t i = 0; i < out->count; i++)
+        if (schema__is_listed(&out->all[i], v)) return false;
+    return true;
+}
+
+static bool is_any_left(const struct shape *s, struct str name)
+{
+    struct lists_of in = wanted(s, name), out = unwanted(s, name);
+    struct json_iter it = {0};
+    const struct json *v;
+    if (!in.count || in.count + out.count == 1) return true;
+    if (in.all[0].single) return is_left(in.all[0].at, &in, &out);
+    while (json_next_item(in.all[0].at, &it, &v))
+        if (is_left(v, &in, &out)) return true;
+    return false;
+}
+
+bool schema__is_dead(const struct shape *s)
+{
+    if (s->kinds != IS_OBJECT) return !s->kinds;
+    for (const struct names *n = s->required; n; n = n->next)
+        if (schema__named(s->forbidden, n->name) || !is_any_left(s, n->name)) return true;
+    return false;
+}
