@@ -26,7 +26,7 @@ def check(questions):
     lines = "".join(json.dumps(question) + "\n" for question in questions)
     run = subprocess.run([PROGRAM], input=lines, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0 and not run.stderr, run.stderr
-    return [json.loads(line) for line in run.stdout.splitlines()]
+    return [json.loads(line) for line in run.stdout.split("\n") if line]
 
 
 def texts(instance):

@@ -2,14 +2,24 @@
 /* JSON Schema (2020-12, and what of older drafts has the same meaning or another name), to terms that
  * take the JSON texts of its valid instances.
  *
- * What is taken is always valid; what is valid is taken but for these: named properties come in the
- * schema's order, others behind them; between tokens is no white space, one space, or a line end with
- * indentation; texts that a schema spells out, and those of patterns and formats, are written without
- * needless escapes; numbers with bounds are written without exponents.
+ * What is taken is always valid, formats included. What is valid is taken but for these: properties
+ * that have a name in the schema come in its order, others behind them; white space is none, one
+ * space or a line end with indentation, and only within brackets and behind commas and colons; texts
+ * that a schema spells out, names of properties and texts of patterns and formats are written without
+ * needless escapes; numbers have no exponent where bounds or divisors are set, and one of at most 299
+ * elsewhere; what must not be valid under a schema (not, oneOf, if) breaks it in a way that terms can
+ * say, if there is one.
  *
- * A keyword that cannot be enforced is refused by name and path, never ignored. Annotations (title,
- * description, default, examples, deprecated, readOnly, writeOnly, $comment, $schema, $id where
- * nothing refers to it) are none. */
+ * A keyword that cannot be enforced is refused by name and path, never ignored: $dynamicRef and
+ * $recursiveRef, $ref to other documents, maxContains, several contains of one array, uniqueItems of
+ * more than 8 values, unevaluatedItems beside schemas that apply in place, multipleOf of numbers such
+ * as 0.3, minProperties where names are not known, formats that formats.h has none for, patterns that
+ * regex.h refuses. Annotations (title, description, default, examples, deprecated, readOnly,
+ * writeOnly, $comment, $schema, $id where nothing refers to it, names that JSON Schema has not) are
+ * none.
+ *
+ * Compiling has budgets of memory and of work, so that it ends within a second or so: beyond them
+ * schemas are too large. */
 #ifndef HOSTLER_ENGINE_GRAMMAR_SCHEMA_H
 #define HOSTLER_ENGINE_GRAMMAR_SCHEMA_H
 

@@ -133,6 +133,16 @@ static bool admits_name(struct schema_job *job, const struct shape *s, struct st
     return n.yes;
 }
 
+static bool has_key(struct schema_job *job, const struct demand *d, const struct json *v)
+{
+    struct json_iter it = {0};
+    struct str name;
+    const struct json *member;
+    while (json_next_member(v, &it, &name, &member))
+        if (schema__is_key(job, d, name)) return true;
+    return false;
+}
+
 static bool admits_object(struct schema_job *job, const struct shape *s, const struct json *v)
 {
     struct json_iter it = {0};
@@ -143,6 +153,8 @@ static bool admits_object(struct schema_job *job, const struct shape *s, const s
         return false;
     for (const struct names *n = s->required; n; n = n->next)
         if (!schema__member(v, n->name)) return false;
+    for (const struct demands *x = s->extra; x; x = x->next)
+        if (!has_key(job, &x->demand, v)) return false;
     while (json_next_member(v, &it, &name, &member))
         if (!admits_name(job, s, name) || !meets(job, schema__property(job, s, name), member))
             return false;

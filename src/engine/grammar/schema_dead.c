@@ -57,10 +57,30 @@ static bool is_any_left(const struct shape *s, struct str name)
     return false;
 }
 
-bool schema__is_dead(const struct shape *s)
+static bool is_dead_number(const struct shape *s)
 {
-    if (s->kinds != IS_OBJECT) return !s->kinds;
+    int way = s->low.set && s->high.set ? decimal_compare(&s->low.at, &s->high.at) : -1;
+    return way > 0 || (way == 0 && (s->low.strict || s->high.strict));
+}
+
+static bool is_dead_object(const struct shape *s)
+{
+    if (s->members_least > s->members_most) return true;
     for (const struct names *n = s->required; n; n = n->next)
         if (schema__named(s->forbidden, n->name) || !is_any_left(s, n->name)) return true;
     return false;
+}
+
+bool schema__is_dead(const struct shape *s)
+{
+    switch (s->kinds) {
+    case 0: return true;
+    case IS_WHOLE:
+    case IS_BROKEN:
+    case IS_NUMBER: return is_dead_number(s);
+    case IS_STRING: return s->length_least > s->length_most;
+    case IS_ARRAY: return s->items_least > s->items_most;
+    case IS_OBJECT: return is_dead_object(s);
+    default: return false;
+    }
 }

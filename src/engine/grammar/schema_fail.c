@@ -125,6 +125,15 @@ static void fail_number(struct failing *f, struct str keyword, const struct json
     fail_keyword(f, IS_NUMBER, keyword, at);
 }
 
+static void fail_multiple(struct failing *f, struct str keyword, const struct json *at)
+{
+    int64_t n;
+    if (json_to_i64(at, &n))
+        fail_keyword(f, IS_NUMBER, keyword, at);
+    else
+        f->lost = true;
+}
+
 static void fail_string(struct failing *f, struct str keyword, const struct json *at)
 {
     fail_keyword(f, IS_STRING, keyword, at);
@@ -187,24 +196,45 @@ static void fail_properties(struct failing *f, struct str keyword, const struct 
         add_wrong(f, name, v);
 }
 
-/* Another property is wrong: one of those that the shape names. There may be others, which have any
- * name. */
-static void fail_others(struct failing *f, struct str keyword, const struct json *at)
+/* Those that the shape names and the set has fail `at`. */
+static void add_known(struct failing *f, const struct demand *key, const struct json *at)
 {
-    const struct json *named = json_get(f->from->schema, "properties"), *v;
     struct str name;
-    (void)keyword;
-    if (schema__is_true(at)) return;
-    f->lost = true;
-    if (json_get(f->from->schema, "patternProperties")) return;
+    const struct json *v;
     for (const struct members *m = f->shape->members; m; m = m->next) {
         struct json_iter it = {0};
-        while (m->named != named && json_type(m->named) == JSON_OBJECT &&
-               json_next_member(m->named, &it, &name, &v))
-            if (!schema__member(named, name)) add_wrong(f, name, at);
+        while (json_type(m->named) == JSON_OBJECT && json_next_member(m->named, &it, &name, &v))
+            if (schema__is_key(f->job, key, name)) add_wrong(f, name, at);
     }
     for (const struct names *n = f->shape->required; n; n = n->next)
-        if (!schema__member(named, n->name)) add_wrong(f, n->name, at);
+        if (schema__is_key(f->job, key, n->name)) add_wrong(f, n->name, at);
+}
+
+/* A property of the set is wrong. One without a place need only be there where none may: if it came
+ * twice, only one of both would have to be wrong. */
+static void add_key(struct failing *f, struct demand key, const struct json *at)
+{
+    if (schema__is_true(at) || !(f->shape->kinds & IS_OBJECT)) return;
+    add_known(f, &key, at);
+    if (schema__is_false(at))
+        add(f, IS_OBJECT, key);
+    else
+        f->lost = true;
+}
+
+static void fail_others(struct failing *f, struct str keyword, const struct json *at)
+{
+    (void)keyword;
+    add_key(f, demand(DEMAND_KEY, f->from->schema), at);
+}
+
+static void fail_patterns(struct failing *f, struct str keyword, const struct json *at)
+{
+    struct demand key = demand(DEMAND_KEY, f->from->schema);
+    struct json_iter it = {0};
+    (void)keyword;
+    while (json_type(at) == JSON_OBJECT && json_next_member(at, &it, &key.name, &key.at))
+        add_key(f, key, key.at);
 }
 
 /* There are ways to break it, none of which can be said. */
@@ -237,7 +267,7 @@ static const struct {
     {STR_INIT("maximum"), fail_number},
     {STR_INIT("exclusiveMinimum"), fail_number},
     {STR_INIT("exclusiveMaximum"), fail_number},
-    {STR_INIT("multipleOf"), fail_lost},
+    {STR_INIT("multipleOf"), fail_multiple},
     {STR_INIT("minLength"), fail_string},
     {STR_INIT("maxLength"), fail_string},
     {STR_INIT("pattern"), fail_string},
@@ -251,7 +281,7 @@ static const struct {
     {STR_INIT("contains"), fail_contains},
     {STR_INIT("required"), fail_required},
     {STR_INIT("properties"), fail_properties},
-    {STR_INIT("patternProperties"), fail_lost},
+    {STR_INIT("patternProperties"), fail_patterns},
     {STR_INIT("additionalProperties"), fail_others},
     {STR_INIT("unevaluatedProperties"), fail_lost},
     {STR_INIT("minProperties"), fail_object},

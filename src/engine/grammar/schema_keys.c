@@ -31,7 +31,7 @@ static void add(struct classes *c, struct class class)
 static const struct demands *meets(struct classes *c, const struct demands *list,
                                    const struct json *schema)
 {
-    if (schema__is_true(schema)) return list;
+    if (!schema || schema__is_true(schema)) return list;
     return schema__with(c->job, list, (struct demand){.kind = DEMAND_MEETS, .schema = schema});
 }
 
@@ -58,22 +58,47 @@ static void drop_empty(struct classes *c)
     c->count = kept;
 }
 
-static void add_schema(struct classes *c, const struct members *m)
+static void forget(struct classes *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        c->all[i].known = false;
+}
+
+/* `demanded`: so are their schemas. */
+static void split_by_patterns(struct classes *c, const struct json *patterns, bool demanded)
 {
     struct json_iter it = {0};
     struct str pattern;
     const struct json *v;
-    for (size_t i = 0; i < c->count; i++)
-        c->all[i].known = false;
-    while (json_type(m->patterns) == JSON_OBJECT && !c->job->err &&
-           json_next_member(m->patterns, &it, &pattern, &v)) {
+    while (json_type(patterns) == JSON_OBJECT && !c->job->err &&
+           json_next_member(patterns, &it, &pattern, &v)) {
         if (c->patterns++ >= SCHEMA_PATTERNS_MAX)
-            schema__refuse(c->job, m->patterns, "patternProperties", "there are too many");
-        split(c, schema__pattern(c->job, m->patterns, pattern), v);
+            schema__refuse(c->job, patterns, "patternProperties", "there are too many");
+        split(c, schema__pattern(c->job, patterns, pattern), demanded ? v : NULL);
         drop_empty(c);
     }
-    for (size_t i = 0; m->others && i < c->count; i++)
-        if (!c->all[i].known) c->all[i].list = meets(c, c->all[i].list, m->others);
+}
+
+static void demand_of_unknown(struct classes *c, const struct json *schema)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (!c->all[i].known) c->all[i].list = meets(c, c->all[i].list, schema);
+}
+
+static void add_schema(struct classes *c, const struct members *m)
+{
+    forget(c);
+    split_by_patterns(c, m->patterns, true);
+    if (m->others) demand_of_unknown(c, m->others);
+}
+
+static void add_unevaluated(struct classes *c, const struct shape *s, const struct unevaluated *u)
+{
+    if (schema__evaluates_all(s, u)) return;
+    forget(c);
+    for (const struct members *m = s->members; m; m = m->next)
+        if (schema__is_within(m->from, u)) split_by_patterns(c, m->patterns, false);
+    demand_of_unknown(c, u->at);
 }
 
 static bool wants_none(const struct class *class)
@@ -97,17 +122,62 @@ static bool all_closed(const struct shape *s)
     return false;
 }
 
-term schema__other_member(struct schema_job *job, const struct shape *s, term taken)
+static term named(struct schema_job *job, const struct json *names)
+{
+    struct json_iter it = {0};
+    struct str name;
+    const struct json *v;
+    struct term_list list = {0};
+    while (json_type(names) == JSON_OBJECT && json_next_member(names, &it, &name, &v))
+        schema__add_term(job, &list, chars_text(job->t, name, CHARS_JSON));
+    return schema__one_of(job, &list);
+}
+
+/* A class without the names that are not in the set of a DEMAND_KEY. */
+static term keep_keys(struct schema_job *job, term key, const struct demand *d)
+{
+    struct terms *t = job->t;
+    const struct json *patterns = json_get(d->schema, "patternProperties"), *v;
+    struct json_iter it = {0};
+    struct str pattern;
+    if (d->at) return term_and(t, key, schema__pattern(job, patterns, d->name));
+    key = term_and(t, key, term_not(t, named(job, json_get(d->schema, "properties"))));
+    while (json_type(patterns) == JSON_OBJECT && json_next_member(patterns, &it, &pattern, &v))
+        key = term_and(t, key, term_not(t, schema__pattern(job, patterns, pattern)));
+    return key;
+}
+
+static struct class extra_of(struct schema_job *job, const struct shape *s, struct class class)
+{
+    if (!s->extra) class.key = TERM_NONE;
+    for (const struct demands *x = s->extra; x && !job->err; x = x->next)
+        class.key = keep_keys(job, class.key, &x->demand);
+    return class;
+}
+
+static void
+add_members(struct schema_job *job, const struct shape *s, const struct class *class,
+            struct others *out)
+{
+    struct class extra = extra_of(job, s, *class);
+    if (wants_none(class) || job->err) return;
+    out->any = term_or(job->t, out->any, pair(job, class));
+    if (extra.key != TERM_NONE) out->extra = term_or(job->t, out->extra, pair(job, &extra));
+}
+
+struct others schema__other_members(struct schema_job *job, const struct shape *s, term taken)
 {
     struct classes c = {.job = job, .count = 0};
-    term out = TERM_NONE;
-    if (all_closed(s)) return TERM_NONE;
+    struct others out = {TERM_NONE, TERM_NONE};
+    if (all_closed(s)) return out;
     term key = term_and(job->t, schema__plain_text(job), term_not(job->t, taken));
     if (s->keys) key = term_and(job->t, key, schema__key(job, s->keys));
     add(&c, (struct class){.key = key});
     for (const struct members *m = s->members; m && !job->err; m = m->next)
         add_schema(&c, m);
+    for (const struct unevaluated *u = s->unevaluated; u && !job->err; u = u->next)
+        add_unevaluated(&c, s, u);
     for (size_t i = 0; i < c.count && !job->err; i++)
-        if (!wants_none(&c.all[i])) out = term_or(job->t, out, pair(job, &c.all[i]));
+        add_members(job, s, &c.all[i], &out);
     return out;
 }

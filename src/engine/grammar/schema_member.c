@@ -9,6 +9,23 @@ static const struct demands *meets(struct schema_job *job, const struct demands 
     return schema__with(job, list, (struct demand){.kind = DEMAND_MEETS, .schema = schema});
 }
 
+static bool matches(struct schema_job *job, const struct json *at, struct str pattern,
+                    struct str name)
+{
+    term p = schema__pattern(job, at, pattern);
+    return !job->err && schema__text_takes(job, p, name);
+}
+
+static bool matches_any(struct schema_job *job, const struct json *patterns, struct str name)
+{
+    struct json_iter it = {0};
+    struct str pattern;
+    const struct json *v;
+    while (json_type(patterns) == JSON_OBJECT && json_next_member(patterns, &it, &pattern, &v))
+        if (matches(job, patterns, pattern, name)) return true;
+    return false;
+}
+
 static const struct demands *by_schema(struct schema_job *job, const struct members *m,
                                        struct str name, const struct demands *list)
 {
@@ -27,12 +44,41 @@ static const struct demands *by_schema(struct schema_job *job, const struct memb
     return known || !m->others ? list : meets(job, list, m->others);
 }
 
+bool schema__is_within(const struct demand *from, const struct unevaluated *u)
+{
+    for (const struct demand *d = from; d && d->kind == DEMAND_MEETS; d = d->within)
+        if (d->schema == u->from->schema) return true;
+    return false;
+}
+
+bool schema__evaluates_all(const struct shape *s, const struct unevaluated *u)
+{
+    for (const struct members *m = s->members; m; m = m->next)
+        if (m->others && schema__is_within(m->from, u)) return true;
+    for (const struct unevaluated *x = s->unevaluated; x; x = x->next)
+        if (x != u && schema__is_within(x->from, u)) return true;
+    return false;
+}
+
+static bool is_evaluated(struct schema_job *job, const struct shape *s, const struct unevaluated *u,
+                         struct str name)
+{
+    if (schema__evaluates_all(s, u)) return true;
+    for (const struct members *m = s->members; m; m = m->next)
+        if (schema__is_within(m->from, u) &&
+            (schema__member(m->named, name) || matches_any(job, m->patterns, name)))
+            return true;
+    return false;
+}
+
 const struct demands *schema__property(struct schema_job *job, const struct shape *s,
                                        struct str name)
 {
     const struct demands *list = NULL;
     for (const struct members *m = s->members; m; m = m->next)
         list = by_schema(job, m, name, list);
+    for (const struct unevaluated *u = s->unevaluated; u; u = u->next)
+        if (!is_evaluated(job, s, u, name)) list = meets(job, list, u->at);
     for (const struct demands *w = s->wrong; w; w = w->next)
         if (str_eq(w->demand.name, name)) {
             struct demand d = w->demand;
@@ -40,6 +86,14 @@ const struct demands *schema__property(struct schema_job *job, const struct shap
             list = schema__with(job, list, d);
         }
     return list;
+}
+
+bool schema__is_key(struct schema_job *job, const struct demand *d, struct str name)
+{
+    const struct json *patterns = json_get(d->schema, "patternProperties");
+    if (d->at) return matches(job, patterns, d->name, name);
+    return !schema__member(json_get(d->schema, "properties"), name) &&
+           !matches_any(job, patterns, name);
 }
 
 size_t schema__prefix(const struct shape *s)

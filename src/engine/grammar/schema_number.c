@@ -17,13 +17,21 @@ static uint32_t places_of(const struct shape *s)
     return whole < SAFE_DIGITS ? (uint32_t)(SAFE_DIGITS - whole) : 0;
 }
 
+/* However many zeros are behind the point. */
+static term and_zeros(struct schema_job *job, term whole)
+{
+    struct terms *t = job->t;
+    term zeros = term_repeat(t, term_byte(t, '0'), 1, TERM_ANY_NUMBER);
+    return term_cat(t, whole, term_optional(t, term_cat(t, term_byte(t, '.'), zeros)));
+}
+
 static term multiples(struct schema_job *job, const struct shape *s, term a)
 {
     for (const struct numbers *m = s->multiples; m; m = m->next) {
         bool can;
         term b = numbers_multiples(job->t, &m->of, &can);
         if (!can) schema__refuse(job, m->at, "multipleOf", "multiples of this are not supported");
-        a = term_and(job->t, a, b);
+        a = term_and(job->t, a, m->breaks ? term_not(job->t, and_zeros(job, b)) : b);
     }
     return a;
 }

@@ -16,6 +16,7 @@ struct object {
     const struct shape *shape;
     struct slot *slots;
     size_t count;
+    term extra;           /* one of those that must be there if the shape says so */
     term other;           /* one more property, of any other name */
     uint64_t least, most; /* properties; `least` is 0 where those that are required are enough */
     uint32_t cap;         /* counts are told apart up to here */
@@ -132,6 +133,31 @@ static term end(const struct object *o, bool empty)
     return empty ? brace : term_cat(o->job->t, o->job->space, brace);
 }
 
+static term some_others(const struct object *o, uint32_t most)
+{
+    return term_repeat(o->job->t, behind_comma(o, o->other), 0, most);
+}
+
+/* One other property, then any; the first of all needs no comma. */
+static term one_and_others(const struct object *o, term one, uint32_t count, uint32_t most)
+{
+    struct terms *t = o->job->t;
+    uint32_t rest = most == TERM_ANY_NUMBER ? most : most - 1;
+    if (!most) return TERM_NONE;
+    return term_cat(t, count ? behind_comma(o, one) : one,
+                    term_cat(t, some_others(o, rest), end(o, false)));
+}
+
+/* The same, where the one may also come later. */
+static term extra_and_others(const struct object *o, uint32_t count, uint32_t most)
+{
+    struct terms *t = o->job->t;
+    term out = one_and_others(o, o->extra, count, most);
+    if (most != TERM_ANY_NUMBER) return out;
+    term later = term_cat(t, some_others(o, most), one_and_others(o, o->extra, 1, most));
+    return term_or(t, out, term_cat(t, count ? behind_comma(o, o->other) : o->other, later));
+}
+
 /* What may follow all places once `count` are taken. Of other properties only one is sure to be one
  * more: a name may come twice. */
 static term others(const struct object *o, uint32_t count)
@@ -140,13 +166,11 @@ static term others(const struct object *o, uint32_t count)
     uint64_t missing = o->least > count ? o->least - count : 0;
     uint64_t room = o->most == SCHEMA_NO_LIMIT ? TERM_ANY_NUMBER : o->most - count;
     uint32_t most = (uint32_t)MIN(room, TERM_ANY_NUMBER);
-    if (missing > 1 || most < missing) return TERM_NONE;
-    if (o->other == TERM_NONE || !most) return missing ? TERM_NONE : end(o, !count);
-    term more = behind_comma(o, o->other);
-    if (count) return term_cat(t, term_repeat(t, more, (uint32_t)missing, most), end(o, false));
-    uint32_t rest = most == TERM_ANY_NUMBER ? most : most - 1;
-    term some = term_cat(t, o->other, term_cat(t, term_repeat(t, more, 0, rest), end(o, false)));
-    return missing ? some : term_or(t, some, end(o, true));
+    if (missing > 1) return TERM_NONE;
+    if (o->shape->extra) return extra_and_others(o, count, most);
+    if (o->other == TERM_NONE) return missing ? TERM_NONE : end(o, !count);
+    term some = one_and_others(o, o->other, count, most);
+    return missing ? some : term_or(t, some, end(o, !count));
 }
 
 /* What may follow when one more is taken; cells[c]: when c are. */
@@ -213,9 +237,17 @@ static bool says_no_others(const struct object *o)
 {
     const struct shape *s = o->shape;
     if (!o->count || s->keys || s->members_least > o->count) return false;
+    if (s->unevaluated || s->extra) return false;
     for (const struct members *m = s->members; m; m = m->next)
         if (m->patterns || m->others) return false;
     return true;
+}
+
+static void add_others(struct object *o)
+{
+    struct others others = schema__other_members(o->job, o->shape, taken_names(o));
+    o->other = others.any;
+    o->extra = others.extra;
 }
 
 static term build(struct object *o)
@@ -226,8 +258,7 @@ static term build(struct object *o)
     if (!job->err) add_named(o, s->members);
     if (!job->err) add_required(o);
     if (job->err) return TERM_NONE;
-    if (!job->options->closed || !says_no_others(o))
-        o->other = schema__other_member(job, s, taken_names(o));
+    if (!job->options->closed || !says_no_others(o)) add_others(o);
     if (job->err || !fill(o)) return TERM_NONE;
     if (!set_cap(o)) schema__fail(job, ERR_TOO_LARGE);
     if (o->other != TERM_NONE && s->members_least > o->count + 1)

@@ -65,6 +65,8 @@ enum demand_kind {
     DEMAND_HAS,     /* an object with the property `name` */
     DEMAND_LACKS,   /* an object without */
     DEMAND_WITHOUT, /* if it is an object, one without */
+    DEMAND_KEY,     /* an object with a name that no place is for, of the set that breaks keyword
+                     * `name` of `schema`; `at`: of patternProperties the pattern's schema */
     DEMAND_WRONG,   /* an object whose `name` fails the schema `at` */
     DEMAND_BREAKS,  /* of the keyword's kind, and breaks it: `name`, `at`, in `schema` */
     DEMAND_ITEM,    /* an array with an item that fails `at` */
@@ -107,6 +109,7 @@ struct numbers {
     const struct numbers *next;
     struct decimal of;
     const struct json *at;
+    bool breaks; /* must be none of them */
 };
 
 struct strings { /* pattern or format */
@@ -130,8 +133,15 @@ struct hits { /* contains */
     uint32_t least;
 };
 
+struct unevaluated { /* unevaluatedProperties beside schemas that apply in place */
+    const struct unevaluated *next;
+    const struct demand *from;
+    const struct json *at;
+};
+
 struct members { /* properties, patternProperties and additionalProperties of one schema */
     const struct members *next;
+    const struct demand *from;
     const struct json *named, *patterns, *others;
 };
 
@@ -160,7 +170,9 @@ struct shape {
     uint64_t members_least, members_most;
     const struct json *members_at; /* the schema with minProperties */
     const struct members *members;
+    const struct unevaluated *unevaluated;
     const struct names *required, *forbidden;
+    const struct demands *extra; /* DEMAND_KEY */
     const struct demands *wrong; /* what is demanded of properties besides */
     const struct demands *keys;  /* of names */
     const struct choice *choices;
@@ -310,6 +322,16 @@ bool schema__string_possible(struct schema_job *job, const struct shape *s);
 const struct demands *schema__property(struct schema_job *job, const struct shape *s,
                                        struct str name);
 const struct demands *schema__item(struct schema_job *job, const struct shape *s, size_t index);
+
+/* Whether what led to a property's schema applies in place within the schema of `u`: then it is
+ * evaluated. */
+bool schema__is_within(const struct demand *from, const struct unevaluated *u);
+
+/* Whether nothing is left to be unevaluated. */
+bool schema__evaluates_all(const struct shape *s, const struct unevaluated *u);
+
+/* Whether a name is in the set of a DEMAND_KEY. */
+bool schema__is_key(struct schema_job *job, const struct demand *d, struct str name);
 size_t schema__prefix(const struct shape *s); /* items that have demands of their own */
 
 /* --- schema_admit.c --- */
@@ -366,8 +388,12 @@ term schema__key(struct schema_job *job, const struct demands *list);
 term schema__unique(struct schema_job *job, const struct shape *s);
 term schema__array(struct schema_job *job, const struct shape *s);
 
-/* Name and value of any property but those that are taken (texts between the quotes). */
-term schema__other_member(struct schema_job *job, const struct shape *s, term taken);
+/* Name and value of any property but those that are taken (texts between the quotes), and of one
+ * whose name does what all DEMAND_KEY want. */
+struct others {
+    term any, extra;
+};
+struct others schema__other_members(struct schema_job *job, const struct shape *s, term taken);
 term schema__object(struct schema_job *job, const struct shape *s);
 
 #endif

@@ -220,6 +220,7 @@ static void read_multiple(struct schema_job *job, struct shape *s, const struct 
     struct numbers *m = schema__push(job, &s->multiples, sizeof *m);
     if (!m) return;
     m->at = from->schema;
+    m->breaks = from->kind == DEMAND_BREAKS;
     if (decimal_of(&job->arena, at, &m->of))
         schema__refuse(job, from->schema, "multipleOf", "it must be a number");
 }
@@ -352,13 +353,25 @@ static void read_lists(struct schema_job *job, struct shape *s, const struct dem
 
 /* --- objects --- */
 
+/* What others must be that neither this schema nor one that applies in place knows. */
+static void read_unevaluated(struct schema_job *job, struct shape *s, const struct demand *from)
+{
+    const struct json *at = json_get(from->schema, "unevaluatedProperties");
+    if (!at || schema__is_true(at) || json_get(from->schema, "additionalProperties")) return;
+    struct unevaluated *made = schema__push(job, &s->unevaluated, sizeof *made);
+    if (!made) return;
+    made->from = from;
+    made->at = at;
+}
+
 static void read_members(struct schema_job *job, struct shape *s, const struct demand *from)
 {
     const struct json *schema = from->schema;
-    struct members m = {.named = json_get(schema, "properties"),
+    struct members m = {.from = from,
+                        .named = json_get(schema, "properties"),
                         .patterns = json_get(schema, "patternProperties"),
                         .others = json_get(schema, "additionalProperties")};
-    if (!m.others) m.others = unevaluated(job, schema, "unevaluatedProperties");
+    read_unevaluated(job, s, from);
     if (!m.named && !m.patterns && !m.others) return;
     struct members *made = schema__push(job, &s->members, sizeof *made);
     if (!made) return;
@@ -513,6 +526,12 @@ static void read_has(struct schema_job *job, struct shape *s, struct str name)
     add_name(job, &s->required, name);
 }
 
+static void read_key(struct schema_job *job, struct shape *s, const struct demand *d)
+{
+    s->kinds &= IS_OBJECT;
+    s->extra = schema__with(job, s->extra, *d);
+}
+
 static void read_wrong(struct schema_job *job, struct shape *s, const struct demand *d)
 {
     struct demand fails = {.kind = DEMAND_FAILS, .schema = d->at, .name = d->name};
@@ -560,7 +579,9 @@ static bool breaks(const struct demand *d, const char *keyword)
 static void break_number(struct schema_job *job, struct shape *s, const struct demand *d)
 {
     s->kinds &= IS_NUMBER;
-    if (breaks(d, "minimum"))
+    if (breaks(d, "multipleOf"))
+        read_multiple(job, s, d, d->at);
+    else if (breaks(d, "minimum"))
         bound(job, s, d, d->at, false, !json_bool_or(d->schema, "exclusiveMinimum", false));
     else if (breaks(d, "maximum"))
         bound(job, s, d, d->at, true, !json_bool_or(d->schema, "exclusiveMaximum", false));
@@ -602,6 +623,7 @@ void schema__read(struct schema_job *job, struct shape *s, const struct demand *
     case DEMAND_HAS: read_has(job, s, d->name); break;
     case DEMAND_LACKS: s->kinds &= IS_OBJECT; /* fall through */
     case DEMAND_WITHOUT: add_name(job, &s->forbidden, d->name); break;
+    case DEMAND_KEY: read_key(job, s, d); break;
     case DEMAND_WRONG: read_wrong(job, s, d); break;
     case DEMAND_BREAKS: read_breaks(job, s, d); break;
     case DEMAND_ITEM: read_item(job, s, d); break;
