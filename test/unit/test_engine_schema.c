@@ -105,6 +105,12 @@ static void objects_may_be_closed(void **state)
         {"{\"properties\":{\"a\":{}},\"patternProperties\":{\"^b\":{}}}", "{\"a\":1,\"b\":1}",
          true},
         {"{\"properties\":{\"a\":{}},\"minProperties\":2}", "{\"a\":1,\"b\":1}", true},
+        {"{\"properties\":{\"a\":{}},\"not\":{\"patternProperties\":{\"^b\":false}}}",
+         "{\"a\":1,\"b\":1}", true},
+        {"{\"allOf\":[{\"properties\":{\"a\":{}}}],\"unevaluatedProperties\":{}}",
+         "{\"a\":1,\"b\":1}", true},
+        {"{\"allOf\":[{\"properties\":{\"a\":{}}}],\"unevaluatedProperties\":{\"type\":\"null\"}}",
+         "{\"a\":1,\"b\":null}", true},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct compiled c;
@@ -114,6 +120,22 @@ static void objects_may_be_closed(void **state)
             fail_msg("%s: %s", cases[i].schema, cases[i].text);
         done(&c);
     }
+}
+
+static void merged_properties_have_the_order_of_their_schemas(void **state)
+{
+    struct compiled c;
+    (void)state;
+    good(&c, "{\"properties\":{\"b\":{}},\"allOf\":[{\"properties\":{\"a\":{},\"b\":{}}}],"
+             "\"type\":\"object\"}");
+    takes(&c, "{\"b\":1,\"a\":2}");
+    rejects(&c, "{\"a\":2,\"b\":1}");
+    done(&c);
+    good(&c, "{\"$ref\":\"#/$defs/x\",\"properties\":{\"b\":{}},\"type\":\"object\","
+             "\"$defs\":{\"x\":{\"properties\":{\"c\":{}}}}}");
+    takes(&c, "{\"c\":1,\"b\":2}");
+    rejects(&c, "{\"b\":2,\"c\":1}");
+    done(&c);
 }
 
 static void white_space_is_bounded(void **state)
@@ -247,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(properties_have_an_order),
         cmocka_unit_test(objects_may_be_closed),
+        cmocka_unit_test(merged_properties_have_the_order_of_their_schemas),
         cmocka_unit_test(white_space_is_bounded),
         cmocka_unit_test(white_space_may_be_left_out),
         cmocka_unit_test(names_have_one_text),

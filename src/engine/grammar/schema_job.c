@@ -46,6 +46,13 @@ const struct demands *schema__with(struct schema_job *job, const struct demands 
     return list;
 }
 
+const struct demands *schema__meets(struct schema_job *job, const struct demands *list,
+                                    const struct json *schema)
+{
+    if (!schema || schema__is_true(schema)) return list;
+    return schema__with(job, list, (struct demand){.kind = DEMAND_MEETS, .schema = schema});
+}
+
 void schema__add_term(struct schema_job *job, struct term_list *list, term a)
 {
     if (a == TERM_NONE || job->err) return;

@@ -28,13 +28,6 @@ static void add(struct classes *c, struct class class)
         c->all[c->count++] = class;
 }
 
-static const struct demands *meets(struct classes *c, const struct demands *list,
-                                   const struct json *schema)
-{
-    if (!schema || schema__is_true(schema)) return list;
-    return schema__with(c->job, list, (struct demand){.kind = DEMAND_MEETS, .schema = schema});
-}
-
 /* Each class becomes two: its names that match, and those that do not. */
 static void split(struct classes *c, term pattern, const struct json *schema)
 {
@@ -44,7 +37,7 @@ static void split(struct classes *c, term pattern, const struct json *schema)
         struct class both = c->all[i];
         c->all[i].key = term_and(t, both.key, term_not(t, pattern));
         both.key = term_and(t, both.key, pattern);
-        both.list = meets(c, both.list, schema);
+        both.list = schema__meets(c->job, both.list, schema);
         both.known = true;
         add(c, both);
     }
@@ -82,7 +75,7 @@ static void split_by_patterns(struct classes *c, const struct json *patterns, bo
 static void demand_of_unknown(struct classes *c, const struct json *schema)
 {
     for (size_t i = 0; i < c->count; i++)
-        if (!c->all[i].known) c->all[i].list = meets(c, c->all[i].list, schema);
+        if (!c->all[i].known) c->all[i].list = schema__meets(c->job, c->all[i].list, schema);
 }
 
 static void add_schema(struct classes *c, const struct members *m)

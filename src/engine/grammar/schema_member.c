@@ -2,13 +2,6 @@
 /* What a shape demands of a property's value, or an item's. */
 #include "engine/grammar/schema_priv.h"
 
-static const struct demands *meets(struct schema_job *job, const struct demands *list,
-                                   const struct json *schema)
-{
-    if (schema__is_true(schema)) return list;
-    return schema__with(job, list, (struct demand){.kind = DEMAND_MEETS, .schema = schema});
-}
-
 static bool matches(struct schema_job *job, const struct json *at, struct str pattern,
                     struct str name)
 {
@@ -33,15 +26,14 @@ static const struct demands *by_schema(struct schema_job *job, const struct memb
     struct str pattern;
     const struct json *v, *named = schema__member(m->named, name);
     bool known = named;
-    if (named) list = meets(job, list, named);
+    if (named) list = schema__meets(job, list, named);
     while (json_type(m->patterns) == JSON_OBJECT &&
            json_next_member(m->patterns, &it, &pattern, &v)) {
-        term p = schema__pattern(job, m->patterns, pattern);
-        if (job->err || !schema__text_takes(job, p, name)) continue;
+        if (!matches(job, m->patterns, pattern, name)) continue;
         known = true;
-        list = meets(job, list, v);
+        list = schema__meets(job, list, v);
     }
-    return known || !m->others ? list : meets(job, list, m->others);
+    return known || !m->others ? list : schema__meets(job, list, m->others);
 }
 
 bool schema__is_within(const struct demand *from, const struct unevaluated *u)
@@ -78,7 +70,7 @@ const struct demands *schema__property(struct schema_job *job, const struct shap
     for (const struct members *m = s->members; m; m = m->next)
         list = by_schema(job, m, name, list);
     for (const struct unevaluated *u = s->unevaluated; u; u = u->next)
-        if (!is_evaluated(job, s, u, name)) list = meets(job, list, u->at);
+        if (!is_evaluated(job, s, u, name)) list = schema__meets(job, list, u->at);
     for (const struct demands *w = s->wrong; w; w = w->next)
         if (str_eq(w->demand.name, name)) {
             struct demand d = w->demand;

@@ -231,6 +231,10 @@ void *schema__push(struct schema_job *job, void *list, size_t size);
 const struct demands *schema__with(struct schema_job *job, const struct demands *list,
                                    struct demand demand);
 
+/* With a schema to be valid under, unless any value is (also NULL). */
+const struct demands *schema__meets(struct schema_job *job, const struct demands *list,
+                                    const struct json *schema);
+
 /* Terms of which one is to be taken. Starts zeroed. */
 struct term_list {
     term *all;

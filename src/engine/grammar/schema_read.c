@@ -357,7 +357,7 @@ static void read_lists(struct schema_job *job, struct shape *s, const struct dem
 static void read_unevaluated(struct schema_job *job, struct shape *s, const struct demand *from)
 {
     const struct json *at = json_get(from->schema, "unevaluatedProperties");
-    if (!at || schema__is_true(at) || json_get(from->schema, "additionalProperties")) return;
+    if (!at || json_get(from->schema, "additionalProperties")) return;
     struct unevaluated *made = schema__push(job, &s->unevaluated, sizeof *made);
     if (!made) return;
     made->from = from;
@@ -454,11 +454,20 @@ static const struct keyword *find_keyword(struct str name)
     return NULL;
 }
 
+/* Properties have the order in which their schemas stand: those of allOf and $ref before or behind
+ * the own ones. */
+static bool is_of_members(struct str name)
+{
+    return str_eq(name, STR("properties")) || str_eq(name, STR("patternProperties")) ||
+           str_eq(name, STR("additionalProperties")) || str_eq(name, STR("unevaluatedProperties"));
+}
+
 static void read_object(struct schema_job *job, struct shape *s, const struct demand *from)
 {
     struct json_iter it = {0};
     struct str name;
     const struct json *v, *ref = json_get(from->schema, "$ref");
+    bool has_members = false;
     if (job->old_refs && json_type(ref) == JSON_STRING) {
         read_ref(job, s, from, ref);
         return;
@@ -466,8 +475,10 @@ static void read_object(struct schema_job *job, struct shape *s, const struct de
     while (!job->err && json_next_member(from->schema, &it, &name, &v)) {
         const struct keyword *k = find_keyword(name);
         if (k) k->read(job, s, from, v);
+        if (has_members || !is_of_members(name)) continue;
+        read_members(job, s, from);
+        has_members = true;
     }
-    read_members(job, s, from);
     read_lists(job, s, from);
 }
 
