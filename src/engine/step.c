@@ -30,20 +30,20 @@ static bool runs(const struct sequence *q)
     return q && q->state == SEQUENCE_RUNNING && !q->paused;
 }
 
-/* Tokens of running sequences: of each its next one, and those behind it that are known already
- * while there is room. Logits are wanted behind the last that is known. */
+/* Tokens of running sequences: of each its next one. One that runs alone gets those behind it that
+ * are known already, too; beside others they would go through the model in a piece of their own,
+ * which takes longer than a step of all. Logits are wanted behind the last that is known. */
 static size_t collect_running(struct scheduler *s, size_t *sequences)
 {
-    size_t n = 0, room = s->info->batch;
+    size_t n = 0;
     *sequences = 0;
     for (uint32_t i = 0; i < s->cache.count; i++)
         *sequences += runs(s->cache.all[i].user);
-    room -= *sequences; /* beyond each one's first */
     for (uint32_t i = 0; i < s->cache.count; i++) {
         const struct sequence *q = s->cache.all[i].user;
         if (!runs(q)) continue;
-        uint32_t more = (uint32_t)MIN(q->count - q->done - 1, room);
-        room -= more;
+        uint32_t room = *sequences == 1 ? s->info->batch - 1 : 0;
+        uint32_t more = MIN(q->count - q->done - 1, room);
         for (uint32_t at = q->done; at <= q->done + more; at++)
             s->items[n++] = (struct context_item){q->tokens[at], i, at, at + 1 == q->count};
     }

@@ -230,25 +230,38 @@ static void forced_tokens_are_those_that_would_be_sampled(void **state)
     terms_free(grammar);
 }
 
-/* A batch without room for all that is known takes several decodes. */
-static void a_small_batch_is_enough(void **state)
+static unsigned decodes_of(unsigned streams, uint32_t batch)
 {
-    (void)state;
     const char *text = "0123456789012345678901234567890123456789";
     struct terms *grammar =
         compiled(GRAMMAR_CHOICE, "[\"x0123456789012345678901234567890123456789\","
                                  "\"y0123456789012345678901234567890123456789\"]");
-    struct bench *b = bench_sized("fake:mode random", 3, 5, 0);
-    struct told *t[3];
-    for (unsigned i = 0; i < 3; i++)
-        t[i] = add_spec(b, i == 1 ? "b" : "a", keeping(grammar));
+    struct bench *b = bench_sized("fake:mode random", 3, batch, 0);
+    for (unsigned i = 0; i < streams; i++)
+        (void)add_spec(b, i == 1 ? "b" : "a", keeping(grammar));
     run(b);
-    for (unsigned i = 0; i < 3; i++) {
-        assert_string_equal(t[i]->text + 1, text);
-        assert_int_equal(t[i]->finish, FINISH_STOP);
+    for (unsigned i = 0; i < streams; i++) {
+        assert_string_equal(b->told[i].text + 1, text);
+        assert_int_equal(b->told[i].finish, FINISH_STOP);
     }
+    unsigned decodes = model_fake_stats(b->model)->decodes;
     terms_free(grammar);
     bench_free(b);
+    return decodes;
+}
+
+/* A batch without room for all that is known takes several decodes. */
+static void a_small_batch_is_enough(void **state)
+{
+    (void)state;
+    assert_in_range(decodes_of(1, 5), 8, 12);
+}
+
+/* Pieces of unequal lengths would go through the model one after the other. */
+static void beside_others_each_step_has_one_token_of_each(void **state)
+{
+    (void)state;
+    assert_in_range(decodes_of(3, 64), 30, 45);
 }
 
 static void length_and_stop_strings_hold(void **state)
@@ -730,6 +743,7 @@ int main(void)
         cmocka_unit_test(what_has_no_choice_costs_no_decodes),
         cmocka_unit_test(forced_tokens_are_those_that_would_be_sampled),
         cmocka_unit_test(a_small_batch_is_enough),
+        cmocka_unit_test(beside_others_each_step_has_one_token_of_each),
         cmocka_unit_test(length_and_stop_strings_hold),
         cmocka_unit_test(the_end_comes_where_it_may),
         cmocka_unit_test(marks_may_be_control_tokens),
