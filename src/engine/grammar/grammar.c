@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/grammar/grammar.h"
 
+#include <stdlib.h>
+
 #include "base/err.h"
+#include "base/mem.h"
 #include "engine/grammar/call_term.h"
 #include "engine/grammar/chars.h"
 #include "engine/grammar/gbnf.h"
@@ -13,16 +16,21 @@ static const struct schema_options options = {.spaces = true, .closed = true};
 static int choice_term(struct terms *t, const struct json *texts, struct grammar_why *why,
                        term *out)
 {
+    term *all = mem_try((json_count(texts) + 1) * sizeof *all);
     struct json_iter it = {0};
     const struct json *item;
     struct str text;
-    term all = TERM_NONE;
-    while (json_next_item(texts, &it, &item)) {
-        if (!json_to_str(item, &text)) return grammar_refuse(why, "a choice must be a string");
-        all = term_or(t, all, term_text(t, text));
+    size_t n = 0;
+    int err = all ? 0 : grammar_refuse(why, "it is too large");
+    while (!err && json_next_item(texts, &it, &item)) {
+        if (json_to_str(item, &text))
+            all[n++] = term_text(t, text);
+        else
+            err = grammar_refuse(why, "a choice must be a string");
     }
-    *out = all;
-    return 0;
+    if (!err) *out = term_or_all(t, all, n);
+    free(all);
+    return err;
 }
 
 static int root_term(struct terms *t, const struct grammar_spec *spec, struct grammar_why *why,
