@@ -11,8 +11,10 @@ enum { PAGE_MAX = 1024 * 1024 };
 static uint32_t capabilities_of(const struct hosted *h)
 {
     bool thinks = h->context && chat_template_markers(h->template)->start.ptr;
-    return (h->info->generates ? CARD_BIT(COMPLETION) : 0) | (thinks ? CARD_BIT(THINKING) : 0) |
-           (h->info->embeds ? CARD_BIT(EMBEDDING) : 0) | (h->info->ranks ? CARD_BIT(RERANK) : 0);
+    bool calls = h->context && !chat_template_why(h->template);
+    return (h->info->generates ? CARD_BIT(COMPLETION) : 0) | (calls ? CARD_BIT(TOOLS) : 0) |
+           (thinks ? CARD_BIT(THINKING) : 0) | (h->info->embeds ? CARD_BIT(EMBEDDING) : 0) |
+           (h->info->ranks ? CARD_BIT(RERANK) : 0);
 }
 
 static struct model_card card_of(const struct hosted *h)
@@ -36,6 +38,9 @@ static void write_context(struct json_writer *w, const struct hosted *h)
     json_write_str_member(w, "chat_template", str_of(chat_template_name(h->template)));
     if (chat_template_why(h->template))
         json_write_str_member(w, "chat_template_error", str_of(chat_template_why(h->template)));
+    else
+        json_write_str_member(w, "tool_calls",
+                              str_of(chat_template_calls(h->template)->format->name));
     json_write_bool_member(w, "reasoning", chat_template_markers(h->template)->start.ptr != NULL);
 }
 

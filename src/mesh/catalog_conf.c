@@ -112,13 +112,14 @@ static struct model_card card_of(const struct conf_card *c)
     };
 }
 
-/* Our own engine reads and writes text. What chats embeds, too; what only embeds or ranks is told
+/* Our own engine reads and writes text. What chats calls tools and embeds, too; what only embeds or ranks is told
  * by the file, which is read when the process starts. */
 static struct model_card engine_card(const struct conf_engine *process)
 {
     if (!process || !process->file.len) return (struct model_card){0};
     return (struct model_card){.context = process->context,
-                               .capabilities = CARD_BIT(COMPLETION) | CARD_BIT(EMBEDDING),
+                               .capabilities =
+                                   CARD_BIT(COMPLETION) | CARD_BIT(TOOLS) | CARD_BIT(EMBEDDING),
                                .input = CARD_BIT(TEXT),
                                .output = CARD_BIT(TEXT)};
 }

@@ -95,9 +95,9 @@ def test_our_own_engine_tells_what_its_file_is_for(start_gate, processes):
     path.write_text("hostler fake model\n")
     gate = start_gate([{"name": "m", "engine": {"file": str(path)}}])
     before = gate.get("/v1/models/m").json()
-    assert before["capabilities"] == ["completion", "embedding"] and "context_length" not in before
+    assert before["capabilities"] == ["completion", "tools", "embedding"] and "context_length" not in before
     assert gate.post("/v1/chat/completions", chat_body(max_tokens=2)).status == 200
     told = until(lambda: (m := gate.get("/v1/models/m").json()).get("context_length") and m, "the engine has told")
-    assert told["capabilities"] == ["completion", "embedding"]
+    assert told["capabilities"] == ["completion", "tools", "embedding"]
     assert told["modalities"] == {"input": ["text"], "output": ["text"]}
     assert "kinds" not in gate.get("/readyz").json()["models"][0] and not lines_of(gate)

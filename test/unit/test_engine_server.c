@@ -160,7 +160,9 @@ static void small_routes(void **state)
     assert_int_equal(answered(w, request(w, "GET", "/v1/models/f%61ke", ""), "\"id\":\"fake\""),
                      200);
     struct sim_peer *card = request(w, "GET", "/v1/models/fake", "");
-    assert_int_equal(answered(w, card, "\"capabilities\":[\"completion\",\"embedding\"]"), 200);
+    assert_int_equal(answered(w, card, "\"capabilities\":[\"completion\",\"tools\",\"embedding\"]"),
+                     200);
+    assert_true(sim_has(card, "\"tool_calls\":\"hermes\""));
     assert_true(sim_has(card, "\"modalities\":{\"input\":[\"text\"],\"output\":[\"text\"]}"));
     assert_true(sim_has(card, "\"pooling\":\"mean\""));
     assert_int_equal(answered(w, request(w, "GET", "/v1/models/other", ""), "model_not_found"),
