@@ -55,15 +55,35 @@ def test_every_dialect_before_the_engine(processes):
 
 
 def test_the_engines_refusals_are_in_the_clients_words(processes):
-    """It has no tools yet: each client hears so as its SDK reads it."""
+    """What it cannot keep to is refused: each client hears so as its SDK reads it."""
     gate = processes.gate([engine_model(processes)])
-    messages = gate.post("/v1/messages", ASK | {"max_tokens": 9, "tools": [{"name": "f", "input_schema": {"type": "object"}}]})
+    schema = {"type": "object", "properties": {"a": {"$dynamicRef": "#a"}}}
+    messages = gate.post("/v1/messages", ASK | {"max_tokens": 9, "output_config": {"format": {"type": "json_schema", "schema": schema}}})
     assert messages.status == 400 and messages.json()["error"]["type"] == "invalid_request_error", messages.body
-    assert "tools" in messages.json()["error"]["message"]
-    responses = gate.post("/v1/responses", {"model": "m", "input": "x", "tools": [{"type": "function", "name": "f", "parameters": {}}]})
-    assert responses.status == 400 and "tools" in responses.json()["error"]["message"], responses.body
-    chat = gate.post("/api/chat", ASK | {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]})
-    assert chat.status == 400 and "tools" in chat.json()["error"], chat.body
+    assert "$dynamicRef" in messages.json()["error"]["message"]
+    responses = gate.post("/v1/responses", {"model": "m", "input": "x", "text": {"format": {"type": "json_schema", "name": "n", "schema": schema}}})
+    assert responses.status == 400 and "$dynamicRef" in responses.json()["error"]["message"], responses.body
+    chat = gate.post("/api/chat", ASK | {"format": schema})
+    assert chat.status == 400 and "$dynamicRef" in chat.json()["error"], chat.body
+
+
+WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+def test_the_engines_calls_in_every_dialect(processes):
+    """The scripted model repeats a call that it is told."""
+    gate = processes.gate([engine_model(processes)])
+    ask = {"model": "m", "messages": [{"role": "user", "content": '<tool_call>{"name": "weather", "arguments": {"city": "Bonn"}}</tool_call>'}]}
+    function = {"name": "weather", "parameters": WEATHER}
+    message = gate.post("/v1/messages", ask | {"max_tokens": 200, "tools": [{"name": "weather", "input_schema": WEATHER}]}).json()
+    assert message["stop_reason"] == "tool_use", message
+    assert [(b["type"], b["name"], b["input"]) for b in message["content"]] == [("tool_use", "weather", {"city": "Bonn"})]
+    response = gate.post("/v1/responses", {"model": "m", "input": ask["messages"], "tools": [{"type": "function"} | function]}).json()
+    call = response["output"][0]
+    assert (call["type"], call["name"], json.loads(call["arguments"])) == ("function_call", "weather", {"city": "Bonn"}), response
+    chat = gate.post("/api/chat", ask | {"stream": False, "tools": [{"type": "function", "function": function}]}).json()
+    assert [c["function"]["name"] for c in chat["message"]["tool_calls"]] == ["weather"], chat
+    assert chat["message"]["tool_calls"][0]["function"]["arguments"] == {"city": "Bonn"}
 
 
 def test_a_stream_of_lines(processes, mock):
