@@ -249,6 +249,33 @@ static void thoughts_come_before_calls(void **state)
     world_free(w);
 }
 
+/* Where both are channels. */
+static void thoughts_and_calls_of_gpt_oss(void **state)
+{
+    (void)state;
+    static const char template[] =
+        TURNS("<|channel|>commentary to=functions.{{ f.name }} <|constrain|>json<|message|>"
+              "{{ f.arguments | tojson }}<|call|>") "{# <|channel|>analysis<|message|> #}";
+    static const char *const answers[] = {
+        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary to=functions.f "
+        "<|constrain|>json<|message|>{\"a\":1}<|call|>",
+        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>commentary<|message|>I look."
+        "<|end|><|start|>assistant<|channel|>commentary to=functions.f<|message|>{\"a\":1}",
+        "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>No.",
+    };
+    static const char *const told[] = {"[f]{\"a\":1}|tool_calls", "I look.[f]{\"a\":1}|tool_calls",
+                                       "No.|stop"};
+    for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+        char script[1024];
+        (void)snprintf(script, sizeof script, "fake:mode script;text %s", answers[i]);
+        struct world *w = world_with(script, template, 2, CONTEXT);
+        struct sim_peer *p = request(w, "POST", CHAT, "{" TOOLS "," HELLO "}");
+        assert_int_equal(answered(w, p, "\"reasoning_content\":\"Hm.\""), 200);
+        assert_string_equal(ask(w, TOOLS, true).text, told[i]);
+        world_free(w);
+    }
+}
+
 /* --- what must be called --- */
 
 #define CLOSED(strict)                                                                    \
@@ -302,6 +329,23 @@ static void what_must_be_called_is(void **state)
         }
         world_free(w);
     }
+}
+
+static void thoughts_may_come_before_what_must_be_called(void **state)
+{
+    (void)state;
+    struct world *w = world_with("fake:mode random;template thinks", NULL, 2, CONTEXT);
+    for (unsigned seed = 0; seed < 6; seed++) {
+        char fields[1024];
+        (void)snprintf(fields, sizeof fields,
+                       CHOICES("false") NAMED("f") ",\"seed\":%u,\"thinking_budget\":9,"
+                                                   "\"enable_thinking\":%s",
+                       seed, seed % 2 ? "true" : "false");
+        struct told t = ask(w, fields, false);
+        if (!str_starts(str_of(squeezed(&t)), STR("[f]{\"unit\":")))
+            fail_msg("%u: %s", seed, t.text);
+    }
+    world_free(w);
 }
 
 /* Of what it wants to say, a model says what it may. */
@@ -413,7 +457,9 @@ int main(void)
         cmocka_unit_test(an_answer_ends_as_it_should),
         cmocka_unit_test(frames_of_calls),
         cmocka_unit_test(thoughts_come_before_calls),
+        cmocka_unit_test(thoughts_and_calls_of_gpt_oss),
         cmocka_unit_test(what_must_be_called_is),
+        cmocka_unit_test(thoughts_may_come_before_what_must_be_called),
         cmocka_unit_test(calls_of_strict_tools_are_valid),
         cmocka_unit_test(an_answer_with_a_shape_may_be_a_call),
         cmocka_unit_test(what_is_wrong_with_tools_is_said),
