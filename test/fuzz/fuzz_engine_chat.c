@@ -55,7 +55,7 @@ static bool is_role(const struct json *message, const char *role)
 }
 
 /* Messages as the templates get them, which know nothing of tools: these are listed in the system's,
- * and what several of them answered in a row is one. */
+ * and what several of them answered in a row is one with what the user says behind it. */
 static size_t turns(const struct chat *chat)
 {
     const struct json *first = json_at(chat->messages, 0), *message;
@@ -64,8 +64,8 @@ static size_t turns(const struct chat *chat)
     bool results = false;
     struct json_iter it = {0};
     while (json_next_item(chat->messages, &it, &message)) {
-        bool result = is_role(message, "tool");
-        n += !(result && results);
+        bool result = is_role(message, "tool"), user = is_role(message, "user");
+        n += !(results && (result || user));
         results = result;
     }
     return n;

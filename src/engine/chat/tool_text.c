@@ -119,12 +119,16 @@ static void write_text_message(struct teller *t, struct str role, struct str tex
     json_write_object_end(&t->w);
 }
 
-/* What several tools answered in a row is one message: templates want turns. */
+static struct str take_results(struct teller *t)
+{
+    struct str results = t->results;
+    t->results = STR_NULL;
+    return results;
+}
+
 static void write_results(struct teller *t)
 {
-    if (!t->results.ptr) return;
-    write_text_message(t, STR("user"), t->results);
-    t->results = STR_NULL;
+    if (t->results.ptr) write_text_message(t, STR("user"), take_results(t));
 }
 
 static void add_result(struct teller *t, const struct json *message)
@@ -149,16 +153,21 @@ static void write_others(struct teller *t, const struct json *message)
     }
 }
 
-static void write_with(struct teller *t, const struct json *message, struct str further)
+/* With texts before and behind its content, which may be empty. */
+static void write_with(struct teller *t, const struct json *message, struct str before,
+                       struct str behind)
 {
     struct str text = chat_content(t->arena, message);
     if (!text.ptr) t->err = ERR_TOO_LARGE;
+    text = join(t, before, "\n\n", text);
     json_write_object(&t->w);
     write_others(t, message);
-    json_write_str_member(&t->w, "content", join(t, text, "\n\n", further));
+    json_write_str_member(&t->w, "content", join(t, text, "\n\n", behind));
     json_write_object_end(&t->w);
 }
 
+/* What tools answered in a row, and what the user says behind it, is one message: templates want
+ * turns. */
 static void write_message(struct teller *t, const struct json *message)
 {
     const struct json *calls = json_get(message, "tool_calls");
@@ -166,9 +175,13 @@ static void write_message(struct teller *t, const struct json *message)
         add_result(t, message);
         return;
     }
+    if (t->results.ptr && is_role(message, "user")) {
+        write_with(t, message, take_results(t), STR(""));
+        return;
+    }
     write_results(t);
     if (json_count(calls) && !t->caps->tool_calls)
-        write_with(t, message, calls_text(t, calls));
+        write_with(t, message, STR(""), calls_text(t, calls));
     else
         json_write_json(&t->w, message);
 }
@@ -182,7 +195,7 @@ static void write_all(struct teller *t, const struct json *messages)
     while (json_next_item(messages, &it, &message)) {
         bool joins = !listed && is_system(message);
         if (joins)
-            write_with(t, message, tools_text(t));
+            write_with(t, message, STR(""), tools_text(t));
         else if (!listed)
             write_text_message(t, STR("system"), tools_text(t));
         if (!joins) write_message(t, message);
