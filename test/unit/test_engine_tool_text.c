@@ -164,6 +164,8 @@ static void one_that_does_not_is_told_as_text(void **state)
         ";<user>u;<assistant><tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\":1}}\n</tool_call>\n"
         "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>;<user>" RESPONSES
         ";<assistant>");
+    assert_non_null(strstr(render(&f, "[" ASKED "," CALLED "," RESULTS "," ASKED "]", TOOLS),
+                           ";<user>" RESPONSES "\n\nu;<assistant>"));
     /* Without tools, too. */
     assert_string_equal(
         render(&f, "[" ASKED "," CALLED "," RESULTS "]", NULL),
@@ -196,6 +198,30 @@ static void one_with_a_strange_way_to_call_is_shown_no_tools(void **state)
     end(&f);
 }
 
+/* One for tools, which calls are told from, beside the one for all else. */
+static void a_file_may_have_two_templates(void **state)
+{
+    (void)state;
+    struct fixture f;
+    const struct chat_template_options own = {.source = NULL};
+    char why[CHAT_WHY_MAX];
+    begin(&f, PLAIN);
+    struct model_info info = *model_info(f.model);
+    info.chat_template = PLAIN "{# </think> #}";
+    info.tool_template =
+        "{% for t in tools %}({{ t.function.name }}{{ t.function.parameters | tojson }}){% endfor %}" CALLS(
+            "[TOOL_CALLS][{\"name\": \"{{ f.name }}\", \"arguments\": {{ f.arguments | tojson }}}]");
+    chat_template_free(f.template);
+    assert_int_equal(chat_template_new(&own, &info, model_vocab(f.model), &f.template, why), 0);
+    assert_string_equal(chat_template_calls(f.template)->format->name, "mistral");
+    assert_true(str_eq(chat_template_markers(f.template)->start, STR("<think>")));
+    assert_string_equal(render(&f, "[" ASKED "]", NULL), "<user>u;<assistant>");
+    assert_non_null(strstr(render(&f, "[" ASKED "]", TOOLS), "(f{\"type\": "));
+    assert_non_null(
+        strstr(render(&f, "[" ASKED "," CALLED "]", NULL), "[TOOL_CALLS][{\"name\": \"f\""));
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +229,7 @@ int main(void)
         cmocka_unit_test(a_template_that_knows_tools_gets_them),
         cmocka_unit_test(one_that_does_not_is_told_as_text),
         cmocka_unit_test(one_with_a_strange_way_to_call_is_shown_no_tools),
+        cmocka_unit_test(a_file_may_have_two_templates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

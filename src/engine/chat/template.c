@@ -97,12 +97,12 @@ static int read_source(const char *path, char **out, size_t *len)
     return err;
 }
 
-/* `text` was compiled, unless t->why says why not. */
-static void take(struct chat_template *t, const char *name, struct str text)
+/* `text` was compiled, unless t->why says why not. `for_tools`: what chats with tools use of it. */
+static void take(struct chat_template *t, const char *name, struct str text, struct str for_tools)
 {
     (void)snprintf(t->name, sizeof t->name, "%s", name);
     t->markers = markers_of(text, t->vocab);
-    if (t->chat && !t->why[0]) chat__probe(t, text);
+    if (t->chat && !t->why[0]) chat__probe(t, for_tools);
 }
 
 static int take_text(struct chat_template *t, const char *name, struct str text,
@@ -110,7 +110,7 @@ static int take_text(struct chat_template *t, const char *name, struct str text,
 {
     char reason[CHAT_WHY_MAX];
     int err = compile(text, &t->chat, reason);
-    take(t, name, text);
+    take(t, name, text, text);
     if (err) (void)snprintf(why, CHAT_WHY_MAX, "%.128s: %.320s", name, reason);
     return err;
 }
@@ -151,11 +151,13 @@ static int take_own(struct chat_template *t, const struct model_info *model, cha
 {
     if (!model->chat_template)
         return take_builtin(t, STR("chatml"), "builtin:chatml, since the model has none", why);
-    int err = compile(str_of(model->chat_template), &t->chat, t->why);
-    if (!err && model->tool_template)
-        err = compile(str_of(model->tool_template), &t->tools, t->why);
-    take(t, "the model's",
-         str_of(model->tool_template ? model->tool_template : model->chat_template));
+    struct str text = str_of(model->chat_template), for_tools = text;
+    int err = compile(text, &t->chat, t->why);
+    if (!err && model->tool_template) {
+        for_tools = str_of(model->tool_template);
+        err = compile(for_tools, &t->tools, t->why);
+    }
+    take(t, "the model's", text, for_tools);
     return 0;
 }
 
