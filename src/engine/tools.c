@@ -150,7 +150,9 @@ static int choose_word(struct fields *f, const char *path, struct str word, stru
     }
     if (!needs)
         return refuse_field(f->arena, f->error, path, NULL,
-                            "'%s' must be none, auto or required, or name a tool.", path);
+                            "'%s' must be none, auto or required, or an object of type function or "
+                            "allowed_tools.",
+                            path);
     if (!t->count) return refuse_field(f->arena, f->error, path, NULL, "'%s' needs 'tools'.", path);
     t->must = true;
     return 0;
@@ -215,17 +217,18 @@ static int choose_allowed(struct fields *f, const struct json *choice, struct to
     return err ? err : choose_word(f, "tool_choice.allowed_tools.mode", mode, t);
 }
 
+/* Some clients have the words as types, too. */
 static int read_choice(struct fields *f, struct tools *t)
 {
     const struct json *choice = json_get(f->body, "tool_choice");
-    struct str word, type = json_str_or(choice, "type", STR(""));
+    struct str word;
     if (fields_absent(choice)) return 0;
     if (json_to_str(choice, &word)) return choose_word(f, "tool_choice", word, t);
-    if (str_eq(type, STR("function"))) return choose_named(f, choice, t);
-    if (str_eq(type, STR("allowed_tools"))) return choose_allowed(f, choice, t);
-    return refuse_field(f->arena, f->error, "tool_choice", NULL,
-                        "'tool_choice' must be none, auto or required, or an object of type "
-                        "function or allowed_tools.");
+    if (!json_to_str(json_get(choice, "type"), &word))
+        return fields_wrong_type(f, "tool_choice", "a string, or an object with a 'type'");
+    if (str_eq(word, STR("function"))) return choose_named(f, choice, t);
+    if (str_eq(word, STR("allowed_tools"))) return choose_allowed(f, choice, t);
+    return choose_word(f, "tool_choice", word, t);
 }
 
 /* --- for the reader --- */

@@ -189,6 +189,7 @@ static void an_answer_ends_as_it_should(void **state)
         {TOOLS ",\"tool_choice\":\"none\"",
          "<tool_call>{\"name\":\"f\",\"arguments\":{\"a\":1}}</tool_call>"
          "<tool_call>{\"name\":\"g\",\"arguments\":{\"b\":2}}</tool_call>|stop"},
+        {TOOLS ",\"tool_choice\":{\"type\":\"auto\"}", "[f]{\"a\":1}[g]{\"b\":2}|tool_calls"},
         {"\"tools\":[]", "<tool_call>{\"name\":\"f\",\"arguments\":{\"a\":1}}</tool_call>"
                          "<tool_call>{\"name\":\"g\",\"arguments\":{\"b\":2}}</tool_call>|stop"},
         /* Others are not allowed, so they are not called. */
@@ -403,6 +404,7 @@ static void what_is_wrong_with_tools_is_said(void **state)
         {"\"tool_choice\":\"required\"", "tool_choice"},
         {TOOLS ",\"tool_choice\":\"perhaps\"", "tool_choice"},
         {TOOLS ",\"tool_choice\":1", "tool_choice"},
+        {TOOLS ",\"tool_choice\":{\"type\":\"custom\"}", "tool_choice"},
         {TOOLS ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"h\"}}",
          "tool_choice.function.name"},
         {TOOLS ",\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"tools\":[]}}",
