@@ -233,6 +233,47 @@ static term parameters(struct maker *m, const struct tool *tool)
     return all;
 }
 
+/* --- parameters in Python's notation --- */
+
+/* KEY=VALUE, the value as JSON, which is nearly Python. */
+static term python_parameter(struct maker *m, const struct tool *tool, struct str key,
+                             const struct json *schema)
+{
+    schema = copy_with(m, schema, "", STR_NULL, tool->parameters, "$defs");
+    term any = schema_any_value(m->t, &schema_options);
+    return JOIN(m, text(m, key), term_byte(m->t, '='), schema_or(m, tool, schema, any));
+}
+
+/* In the schema's order. `first`: nothing stands before; `later`: something does. */
+static term python_parameters(struct maker *m, const struct tool *tool)
+{
+    const struct json *properties = json_get(tool->parameters, "properties"), *schema;
+    size_t count = json_count(properties);
+    term *all = arena_alloc(m->why->arena, (count + 1) * sizeof *all);
+    bool *required = arena_alloc(m->why->arena, count + 1);
+    term comma = term_cat(m->t, term_byte(m->t, ','), m->gap);
+    term first = TERM_EMPTY, later = TERM_EMPTY;
+    struct json_iter it = {0};
+    struct str key;
+    for (size_t i = 0; json_next_member(properties, &it, &key, &schema); i++) {
+        all[i] = python_parameter(m, tool, key, schema);
+        required[i] = is_required(tool->parameters, key);
+    }
+    for (size_t i = count; i-- > 0;) {
+        term one = term_cat(m->t, all[i], later);
+        term behind = term_cat(m->t, comma, one);
+        first = required[i] ? one : term_or(m->t, one, first);
+        later = required[i] ? behind : term_or(m->t, behind, later);
+    }
+    return first;
+}
+
+static term python(struct maker *m, const struct tool *tool)
+{
+    term head = term_cat(m->t, text(m, tool->name), term_byte(m->t, '('));
+    return JOIN(m, head, python_parameters(m, tool), term_byte(m->t, ')'));
+}
+
 /* --- calls --- */
 
 static term named(struct maker *m, const struct tool *tool)
@@ -266,7 +307,7 @@ static term inside(struct maker *m)
 {
     const struct call_format *f = m->format;
     if (f->shape == CALL_NAMED || f->shape == CALL_TAGGED) return one_of_tools(m, named);
-    term one = one_of_tools(m, object);
+    term one = one_of_tools(m, f->shape == CALL_PYTHON ? python : object);
     if (f->shape == CALL_OBJECT) return one;
     term next = term_cat(m->t, m->gap, JOIN(m, term_byte(m->t, ','), one));
     term items = term_cat(m->t, one, term_repeat(m->t, next, 0, further(m)));
@@ -295,8 +336,8 @@ static term noise(const struct maker *m)
 /* `first`, and calls behind it, unless it may be a list of all of them. */
 static term calls(const struct maker *m, term first, term marked)
 {
-    bool lists = m->format->shape == CALL_LIST && m->demand->must;
-    if (m->demand->single || lists) return first;
+    bool lists = m->format->shape == CALL_LIST || m->format->shape == CALL_PYTHON;
+    if (m->demand->single || (lists && m->demand->must)) return first;
     term between = m->format->bare ? term_optional(m->t, term_byte(m->t, ';')) : TERM_EMPTY;
     term next = term_cat(m->t, m->gap, JOIN(m, between, noise(m), marked));
     return term_cat(m->t, first, term_repeat(m->t, next, 0, further(m)));
@@ -304,12 +345,19 @@ static term calls(const struct maker *m, term first, term marked)
 
 /* --- answers --- */
 
+static term name_of(struct maker *m, const struct tool *tool)
+{
+    return text(m, tool->name);
+}
+
 /* Text that begins like a call is one, where calls need no mark. */
-static term begins_like_call(const struct maker *m)
+static term begins_like_call(struct maker *m)
 {
     term any = term_repeat(m->t, term_range(m->t, 0, 255), 0, TERM_ANY_NUMBER);
     term list = term_optional(m->t, term_byte(m->t, '['));
-    term head = JOIN(m, list, term_byte(m->t, '{'), quoted(m, m->format->name_key));
+    term head = m->format->shape == CALL_PYTHON
+                    ? JOIN(m, list, one_of_tools(m, name_of), term_byte(m->t, '('))
+                    : JOIN(m, list, term_byte(m->t, '{'), quoted(m, m->format->name_key));
     return term_cat(m->t, m->gap, term_cat(m->t, head, any));
 }
 
@@ -332,7 +380,7 @@ static term plain_behind_open(const struct maker *m)
     return term_cat(m->t, all, plain(m));
 }
 
-static term may_call(const struct maker *m, term first, term marked)
+static term may_call(struct maker *m, term first, term marked)
 {
     const struct call_demand *d = m->demand;
     term begin = d->begun ? plain_behind_open(m) : plain(m);

@@ -64,11 +64,15 @@ const struct call_format call_formats[] = {
      .sign = S("functools[")},
     {.name = "tool-calls", .shape = CALL_LIST, .open = S("<tool_calls>"),
      .close = S("</tool_calls>"), NAME_ARGUMENTS, .sign = S("<tool_calls>")},
+    {.name = "lfm2", .shape = CALL_PYTHON, .open = S("<|tool_call_start|>"),
+     .close = S("<|tool_call_end|>"), .sign = S("List of tools: ")},
     {.name = "gemma", .shape = CALL_OBJECT, .lines = true, .open = S("```json"), .close = S("```"),
      .name_key = S("name"), .arguments_key = S("parameters"), .sign = S("<start_of_turn>")},
     /* Its open is a mark that only some of its models write, so it is the last one to be tried. */
     {.name = "llama3", .shape = CALL_OBJECT, .open = S("<|python_tag|>"), .bare = true,
      .name_key = S("name"), .arguments_key = S("parameters")},
+    {.name = "python", .shape = CALL_PYTHON, .open = S("<|python_start|>"),
+     .close = S("<|python_end|>"), .bare = true},
 };
 /* clang-format on */
 

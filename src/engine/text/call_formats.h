@@ -7,6 +7,7 @@
  *                                                           not written, are both in place of each
  *     open lead NAME behind_name (key_open KEY key_close VALUE value_close)... tail close
  *                                                           CALL_TAGGED
+ *     open [NAME(KEY=VALUE, ...), ...] close                CALL_PYTHON, of literals
  *
  * White space may stand between any of these. What is empty is not there. */
 #ifndef HOSTLER_ENGINE_TEXT_CALL_FORMATS_H
@@ -15,7 +16,7 @@
 #include "base/base.h"
 #include "base/str.h"
 
-enum call_shape { CALL_NAMED, CALL_OBJECT, CALL_LIST, CALL_TAGGED };
+enum call_shape { CALL_NAMED, CALL_OBJECT, CALL_LIST, CALL_TAGGED, CALL_PYTHON };
 
 enum { CALL_NOISE_MAX = 6 };
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "engine/text/python.h"
+
 enum {
     SKIPPED_MAX = 64, /* bytes of other words before behind_name */
 };
@@ -168,6 +170,14 @@ static bool read_named(const struct call_format *f, struct cursor *c, const stru
     return sees(c, '{');
 }
 
+static bool read_python(struct cursor *c, const struct call_tool *tools, size_t count,
+                        struct call_head *out)
+{
+    struct str name;
+    if (!take_word(c, &name) || !(out->tool = tool_of(name, tools, count))) return false;
+    return take_next(c, STR("("));
+}
+
 static bool read_head(const struct call_format *f, enum call_place place, struct cursor *c,
                       const struct call_tool *tools, size_t count, struct call_head *out)
 {
@@ -177,7 +187,8 @@ static bool read_head(const struct call_format *f, enum call_place place, struct
     if (f->shape == CALL_NAMED || f->shape == CALL_TAGGED)
         return read_named(f, c, tools, count, out);
     if (place != CALL_AT_ITEM && take(c, STR("["))) skip_blanks(c);
-    return read_object(c, tools, count, out);
+    return f->shape == CALL_PYTHON ? read_python(c, tools, count, out)
+                                   : read_object(c, tools, count, out);
 }
 
 enum call_found call_find_head(const struct call_format *f, enum call_place place, struct str text,
@@ -214,11 +225,19 @@ static void finish_object(struct cursor *c)
     take_maybe(c, STR("}"));
 }
 
+/* What an item of a list begins with is next. */
+static bool sees_item(const struct call_format *f, struct cursor *c)
+{
+    if (f->shape != CALL_PYTHON) return sees(c, '{');
+    c->more |= !c->rest.len;
+    return c->rest.len && c->rest.ptr[0] && is_word(c->rest.ptr[0]);
+}
+
 /* True when a list goes on. */
-static bool finish_item(struct cursor *c)
+static bool finish_item(const struct call_format *f, struct cursor *c)
 {
     struct cursor next = *c;
-    bool again = take_next(&next, STR(",")) && take_next(&next, STR("")) && sees(&next, '{');
+    bool again = take_next(&next, STR(",")) && take_next(&next, STR("")) && sees_item(f, &next);
     c->more |= next.more;
     if (again)
         c->rest = next.rest;
@@ -232,10 +251,9 @@ enum call_found call_find_tail(const struct call_format *f, struct str text, boo
 {
     struct cursor c = {.rest = text};
     *out = (struct call_tail){.used = 0};
-    if (f->shape == CALL_OBJECT || f->shape == CALL_LIST) {
-        finish_object(&c);
-        out->again = finish_item(&c);
-    }
+    if (f->shape == CALL_OBJECT || f->shape == CALL_LIST) finish_object(&c);
+    if (f->shape == CALL_PYTHON) take_maybe(&c, STR(")"));
+    if (f->shape != CALL_NAMED && f->shape != CALL_TAGGED) out->again = finish_item(f, &c);
     if (!out->again) {
         take_maybe(&c, f->tail);
         take_maybe(&c, f->close);
@@ -267,15 +285,35 @@ static struct str without_line_ends(struct str value)
     return value;
 }
 
+/* KEY=VALUE, behind a comma that may be there. */
+static bool take_python(struct cursor *c, struct call_parameter *out)
+{
+    take_maybe(c, STR(","));
+    skip_blanks(c);
+    if (!take_word(c, &out->key) || !take_next(c, STR("="))) return false;
+    ptrdiff_t len = python_literal(c->rest);
+    c->more |= len < 0;
+    if (len <= 0) return false;
+    out->value = str_trim(str_sub(c->rest, 0, (size_t)len));
+    c->rest = str_skip(c->rest, (size_t)len);
+    return true;
+}
+
+static bool take_tagged(const struct call_format *f, struct cursor *c, struct call_parameter *out)
+{
+    bool found = take_next(c, f->key_open) && take_until(c, f->key_close, &out->key);
+    if (found && f->value_open.len) found = take_next(c, f->value_open);
+    if (found) found = take_until(c, f->value_close, &out->value);
+    if (found) out->value = without_line_ends(out->value);
+    return found;
+}
+
 enum call_found call_find_parameter(const struct call_format *f, struct str text,
                                     struct call_parameter *out)
 {
     struct cursor c = {.rest = text};
-    bool found = take_next(&c, f->key_open) && take_until(&c, f->key_close, &out->key);
-    if (found && f->value_open.len) found = take_next(&c, f->value_open);
-    if (found) found = take_until(&c, f->value_close, &out->value);
+    bool found = f->shape == CALL_PYTHON ? take_python(&c, out) : take_tagged(f, &c, out);
     out->used = text.len - c.rest.len;
-    if (!found) return c.more ? CALL_MORE : CALL_NONE;
-    out->value = without_line_ends(out->value);
-    return CALL_FOUND;
+    if (found) return CALL_FOUND;
+    return c.more ? CALL_MORE : CALL_NONE;
 }

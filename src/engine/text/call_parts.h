@@ -48,7 +48,7 @@ struct call_tail {
 enum call_found call_find_tail(const struct call_format *f, struct str text, bool last,
                                struct call_tail *out);
 
-/* A parameter of CALL_TAGGED, with the white space before it. CALL_NONE: none follows. */
+/* A parameter of CALL_TAGGED or CALL_PYTHON, with the white space before it. CALL_NONE: none follows. */
 struct call_parameter {
     struct str key, value;
     size_t used;

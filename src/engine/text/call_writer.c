@@ -104,12 +104,33 @@ static void put_named(struct writer *w, const struct call_said *call)
     end_line(w);
 }
 
+/* NAME(KEY=VALUE, ...); values as JSON, which is nearly Python. */
+static void put_python(struct writer *w, const struct call_said *call)
+{
+    struct json_iter it = {0};
+    const struct json *v;
+    struct str key;
+    const char *before = "";
+    put(w, call->name);
+    put(w, STR("("));
+    for (; json_next_member(call->arguments, &it, &key, &v); before = ", ") {
+        put(w, str_of(before));
+        put(w, key);
+        put(w, STR("="));
+        put_json(w, v);
+    }
+    put(w, STR(")"));
+}
+
 static void put_list(struct writer *w, const struct call_said *calls, size_t count)
 {
     put(w, STR("["));
     for (size_t i = 0; i < count; i++) {
         if (i) put(w, STR(", "));
-        put_object(w, &calls[i]);
+        if (w->format->shape == CALL_PYTHON)
+            put_python(w, &calls[i]);
+        else
+            put_object(w, &calls[i]);
     }
     put(w, STR("]"));
 }
@@ -121,7 +142,7 @@ static void put_marked(struct writer *w, const struct call_said *calls, size_t c
     put(w, f->open);
     if (f->shape != CALL_NAMED) end_line(w);
     put(w, f->lead);
-    if (f->shape == CALL_LIST)
+    if (f->shape == CALL_LIST || f->shape == CALL_PYTHON)
         put_list(w, calls, count);
     else if (f->shape == CALL_OBJECT)
         put_object(w, calls);
@@ -137,7 +158,8 @@ int calls_write(const struct call_format *f, struct buf *out, const struct call_
                 size_t count)
 {
     struct writer w = {.format = f, .out = out};
-    size_t each = f->shape == CALL_LIST ? count : 1;
+    bool lists = f->shape == CALL_LIST || f->shape == CALL_PYTHON;
+    size_t each = lists ? count : 1;
     for (size_t i = 0; i < count; i += each) {
         if (i) put(&w, STR("\n"));
         put_marked(&w, calls + i, each);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/text/python.h"
 #include "json/json.h"
 #include "json/write.h"
 
@@ -191,13 +192,19 @@ static size_t give_up(struct calls *c, struct str text, size_t white, struct pie
     return used;
 }
 
+/* The arguments are not JSON as they stand. */
+static bool has_parameters(const struct call_format *f)
+{
+    return f->shape == CALL_TAGGED || f->shape == CALL_PYTHON;
+}
+
 static size_t begin_call(struct calls *c, const struct call_head *head, struct pieces *out)
 {
     c->tool = head->tool;
     c->count++;
     c->depth = c->parameters = 0;
     c->quoted = c->escaped = false;
-    c->state = c->marks->format->shape == CALL_TAGGED ? CALLS_TAGGED : CALLS_ARGUMENTS;
+    c->state = has_parameters(c->marks->format) ? CALLS_TAGGED : CALLS_ARGUMENTS;
     pieces_add(out, PIECE_CALL, head->tool->name);
     if (head->empty) {
         pieces_add(out, PIECE_ARGUMENTS, STR("{}"));
@@ -326,17 +333,38 @@ static void append(struct buf *out, struct str text)
     if (buf_append(out, text)) abort();
 }
 
+static void write_tagged(struct calls *c, const struct call_parameter *p)
+{
+    struct str value = is_text(c->tool, p->key) ? STR_NULL : json_of(p->value);
+    if (value.ptr)
+        append(&c->made, value);
+    else
+        write_quoted(&c->made, p->value);
+}
+
+/* What is no literal is taken for a text. */
+static void write_python(struct calls *c, const struct call_parameter *p)
+{
+    struct buf json;
+    buf_init(&json, MADE_MAX);
+    if (python_to_json(p->value, &json)) abort();
+    if (is_json(buf_str(&json)))
+        append(&c->made, buf_str(&json));
+    else
+        write_quoted(&c->made, p->value);
+    buf_fini(&json);
+}
+
 static void write_parameter(struct calls *c, const struct call_parameter *p, struct pieces *out)
 {
     size_t before = buf_len(&c->made);
     append(&c->made, c->parameters++ ? STR(", ") : STR("{"));
     write_quoted(&c->made, p->key);
     append(&c->made, STR(": "));
-    struct str value = is_text(c->tool, p->key) ? STR_NULL : json_of(p->value);
-    if (value.ptr)
-        append(&c->made, value);
+    if (c->marks->format->shape == CALL_PYTHON)
+        write_python(c, p);
     else
-        write_quoted(&c->made, p->value);
+        write_tagged(c, p);
     add_made(out, buf_len(&c->made) - before);
 }
 
