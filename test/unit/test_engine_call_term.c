@@ -245,6 +245,8 @@ static void what_cannot_be_enforced_is_refused_of_strict_tools(void **state)
         const char *family, *schema, *names;
     } rows[] = {
         {"hermes", "{\"properties\":{\"a\":{\"$dynamicRef\":\"#a\"}}}", "$dynamicRef"},
+        {"qwen-coder", "{\"properties\":{\"a\":{},\"b>\":{}}}", "'b>'"},
+        {"python", "{\"properties\":{\"a\":{},\"b'\":{}}}", "'b''"},
         {"qwen-coder", "{\"properties\":{\"a\":{\"type\":\"string\",\"pattern\":\"^a$\"}}}", "'a'"},
     };
     struct fixture f;

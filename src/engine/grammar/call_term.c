@@ -171,7 +171,7 @@ static term choices(const struct maker *m, const struct json *schema)
     term all = TERM_NONE;
     while (json_next_item(json_get(schema, "enum"), &it, &v)) {
         if (!json_to_str(v, &one)) return TERM_NONE;
-        all = term_or(m->t, all, text(m, one));
+        if (str_find(one, m->format->value_close) < 0) all = term_or(m->t, all, text(m, one));
     }
     return all;
 }
@@ -218,6 +218,32 @@ static bool is_required(const struct json *schema, struct str key)
     return false;
 }
 
+/* True when a parameter's name is read back as it was written. */
+static bool is_writable(const struct call_format *f, struct str key)
+{
+    bool words = true;
+    for (size_t i = 0; i < key.len; i++)
+        words &= key.ptr[i] == '_' || (key.ptr[i] >= '0' && key.ptr[i] <= '9') ||
+                 (key.ptr[i] >= 'a' && key.ptr[i] <= 'z') ||
+                 (key.ptr[i] >= 'A' && key.ptr[i] <= 'Z');
+    return f->shape == CALL_PYTHON ? key.len && words : str_find(key, f->key_close) < 0;
+}
+
+/* The next property that the family can write; a strict tool must have no other. */
+static bool next_property(struct maker *m, const struct tool *tool, struct json_iter *it,
+                          struct str *key, const struct json **schema)
+{
+    while (json_next_member(json_get(tool->parameters, "properties"), it, key, schema)) {
+        if (is_writable(m->format, *key)) return true;
+        if (tool->strict)
+            m->err = grammar_refuse(m->why,
+                                    "the parameters of '%.*s': '%.*s' cannot be written in this "
+                                    "model's way to write calls",
+                                    STR_ARG(tool->name), STR_ARG(*key));
+    }
+    return false;
+}
+
 /* In the schema's order. */
 static term parameters(struct maker *m, const struct tool *tool)
 {
@@ -225,7 +251,7 @@ static term parameters(struct maker *m, const struct tool *tool)
     const struct json *schema;
     struct str key;
     term all = TERM_EMPTY;
-    while (json_next_member(json_get(tool->parameters, "properties"), &it, &key, &schema)) {
+    while (next_property(m, tool, &it, &key, &schema)) {
         term one = term_cat(m->t, m->gap, parameter(m, tool, key, schema));
         if (!is_required(tool->parameters, key)) one = term_optional(m->t, one);
         all = term_cat(m->t, all, one);
@@ -247,17 +273,17 @@ static term python_parameter(struct maker *m, const struct tool *tool, struct st
 /* In the schema's order. `first`: nothing stands before; `later`: something does. */
 static term python_parameters(struct maker *m, const struct tool *tool)
 {
-    const struct json *properties = json_get(tool->parameters, "properties"), *schema;
-    size_t count = json_count(properties);
-    term *all = arena_alloc(m->why->arena, (count + 1) * sizeof *all);
-    bool *required = arena_alloc(m->why->arena, count + 1);
+    size_t most = json_count(json_get(tool->parameters, "properties")), count = 0;
+    term *all = arena_alloc(m->why->arena, (most + 1) * sizeof *all);
+    bool *required = arena_alloc(m->why->arena, most + 1);
     term comma = term_cat(m->t, term_byte(m->t, ','), m->gap);
     term first = TERM_EMPTY, later = TERM_EMPTY;
     struct json_iter it = {0};
+    const struct json *schema;
     struct str key;
-    for (size_t i = 0; json_next_member(properties, &it, &key, &schema); i++) {
-        all[i] = python_parameter(m, tool, key, schema);
-        required[i] = is_required(tool->parameters, key);
+    for (; next_property(m, tool, &it, &key, &schema); count++) {
+        all[count] = python_parameter(m, tool, key, schema);
+        required[count] = is_required(tool->parameters, key);
     }
     for (size_t i = count; i-- > 0;) {
         term one = term_cat(m->t, all[i], later);
