@@ -198,6 +198,38 @@ static void one_with_a_strange_way_to_call_is_shown_no_tools(void **state)
     end(&f);
 }
 
+/* Clients bring ids of other models, and gateways make them up. */
+static void ids_are_as_short_as_the_family_wants_them(void **state)
+{
+    (void)state;
+    static const char long_ids[] =
+        "[" ASKED
+        ",{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"call_0123456789\","
+        "\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":{}}},{\"id\":\"abcDEF123\",\"type\":"
+        "\"function\",\"function\":{\"name\":\"f\",\"arguments\":{}}}]},{\"role\":\"tool\",\"tool_call_id\":"
+        "\"call_0123456789\",\"content\":\"r\"},{\"role\":\"tool\",\"tool_call_id\":\"abcDEF123\",\"content\":\"s\"}]";
+    struct fixture f;
+    begin(
+        &f, TURNS
+        "{% if m.tool_call_id %}{% if m.tool_call_id|length != 9 %}{{ raise_exception('id') }}{% endif %}"
+        "({{ m.tool_call_id }}){% endif %}{% for c in m.tool_calls %}{% if c.id|length != 9 %}"
+        "{{ raise_exception('id') }}{% endif %}({{ c.id }})[TOOL_CALLS][{\"name\": \"{{ c.function.name }}\", "
+        "\"arguments\": {{ c.function.arguments | tojson }}}]{% endfor %}" END "{# 'tool' #}");
+    const char *text = render(&f, long_ids, NULL);
+    struct str first = str_sub(str_of(strchr(text, '(')), 0, strlen("(.........)"));
+    struct str again = str_skip(str_of(text), (size_t)(first.ptr - text) + 1);
+    ptrdiff_t at = str_find(again, first);
+    assert_true(at > 0 && str_starts(str_skip(again, (size_t)at), first));
+    assert_non_null(strstr(text, "<tool>r"));
+    const char *kept = strstr(text, "(abcDEF123)");
+    assert_non_null(kept);
+    assert_non_null(strstr(kept + 1, "(abcDEF123)"));
+    end(&f);
+    begin(&f, HERMES);
+    assert_non_null(strstr(render(&f, long_ids, NULL), "<tool>r"));
+    end(&f);
+}
+
 /* One for tools, which calls are told from, beside the one for all else. */
 static void a_file_may_have_two_templates(void **state)
 {
@@ -229,6 +261,7 @@ int main(void)
         cmocka_unit_test(a_template_that_knows_tools_gets_them),
         cmocka_unit_test(one_that_does_not_is_told_as_text),
         cmocka_unit_test(one_with_a_strange_way_to_call_is_shown_no_tools),
+        cmocka_unit_test(ids_are_as_short_as_the_family_wants_them),
         cmocka_unit_test(a_file_may_have_two_templates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "json/write.h"
 
-enum { COPY_MAX = 64 * 1024 * 1024 };
+enum { COPY_MAX = 64 * 1024 * 1024, SHORT_ID = 9 };
 
 /* --- contents --- */
 
@@ -120,27 +121,64 @@ static void write_arguments(struct copier *c, const struct json *v)
     buf_fini(&out);
 }
 
-/* An object with one of its members written by `write`. */
-static void copy_with(struct copier *c, const struct json *object, struct str member,
-                      void (*write)(struct copier *c, const struct json *v))
+static bool is_short_id(struct str id)
+{
+    for (size_t i = 0; i < id.len; i++) {
+        char b = id.ptr[i];
+        bool letter = (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || (b >= '0' && b <= '9');
+        if (!letter) return false;
+    }
+    return id.len == SHORT_ID;
+}
+
+/* An id of somebody else's gets a short one, always the same. */
+static void write_id(struct copier *c, const struct json *v)
+{
+    static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+    char made[SHORT_ID];
+    struct str id;
+    if (!c->caps->short_ids || !json_to_str(v, &id) || is_short_id(id)) {
+        json_write_json(&c->w, v);
+        return;
+    }
+    uint64_t hash = hash_sip(id, 1, 2);
+    for (size_t i = 0; i < SHORT_ID; i++, hash /= sizeof letters - 1)
+        made[i] = letters[hash % (sizeof letters - 1)];
+    json_write_str(&c->w, str_n(made, SHORT_ID));
+}
+
+static void write_function(struct copier *c, const struct json *function)
 {
     struct json_iter it = {0};
     const struct json *v;
     struct str name;
     json_write_object(&c->w);
-    while (json_next_member(object, &it, &name, &v)) {
+    while (json_next_member(function, &it, &name, &v)) {
         json_write_key_str(&c->w, name);
-        if (str_eq(name, member))
-            write(c, v);
+        if (str_eq(name, STR("arguments")))
+            write_arguments(c, v);
         else
             json_write_json(&c->w, v);
     }
     json_write_object_end(&c->w);
 }
 
-static void write_function(struct copier *c, const struct json *function)
+static void write_call(struct copier *c, const struct json *call)
 {
-    copy_with(c, function, STR("arguments"), write_arguments);
+    struct json_iter it = {0};
+    const struct json *v;
+    struct str name;
+    json_write_object(&c->w);
+    while (json_next_member(call, &it, &name, &v)) {
+        json_write_key_str(&c->w, name);
+        if (str_eq(name, STR("function")))
+            write_function(c, v);
+        else if (str_eq(name, STR("id")))
+            write_id(c, v);
+        else
+            json_write_json(&c->w, v);
+    }
+    json_write_object_end(&c->w);
 }
 
 static void write_calls(struct copier *c, const struct json *calls)
@@ -149,7 +187,7 @@ static void write_calls(struct copier *c, const struct json *calls)
     const struct json *v;
     json_write_array(&c->w);
     while (json_next_item(calls, &it, &v))
-        copy_with(c, v, STR("function"), write_function);
+        write_call(c, v);
     json_write_array_end(&c->w);
 }
 
@@ -168,6 +206,8 @@ static void write_member(struct copier *c, struct str name, const struct json *v
     json_write_key_str(&c->w, thoughts ? STR("reasoning_content") : name);
     if (str_eq(name, STR("tool_calls")))
         write_calls(c, v);
+    else if (str_eq(name, STR("tool_call_id")))
+        write_id(c, v);
     else
         json_write_json(&c->w, v);
 }
@@ -221,6 +261,7 @@ static bool fits(const struct json *message, const struct chat_caps *caps)
     struct str text;
     if (!caps->text || !json_to_str(json_get(message, "content"), &text)) return false;
     if (!caps->system && is_role(message, "system")) return false;
+    if (caps->short_ids && json_get(message, "tool_call_id")) return false;
     return !is_role(message, "developer") && !json_get(message, "tool_calls") &&
            !json_get(message, "reasoning");
 }

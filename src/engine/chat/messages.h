@@ -18,6 +18,7 @@ struct chat_caps {
     bool results;    /* it takes what tools answered */
     bool tool_calls; /* it writes what was called */
     bool objects;    /* and reads its arguments as an object; else as a string */
+    bool short_ids;  /* ids of calls are nine letters and digits, or it refuses them */
     bool null_calls; /* it does so only where such a message has null as content */
 };
 

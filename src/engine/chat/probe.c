@@ -189,6 +189,7 @@ static void probe_format(struct chat_template *t, struct str source)
     bool knows_tools = t->caps.tools || t->caps.tool_calls;
     t->calls.format = f ? f : call_format_generic();
     t->calls_are_strange = !f && knows_tools;
+    t->caps.short_ids = t->calls.format->short_ids;
 }
 
 static void add_controls(struct call_marks *m, struct str mark, const struct vocab *vocab)
