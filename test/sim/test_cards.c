@@ -76,15 +76,15 @@ static void what_is_known_is_told(void **state)
         {PLAIN("m", "") "    card: { capabilities: vision }\n",
          "\"capabilities\":[\"vision\"],\"modalities\":{\"input\":[\"text\",\"image\"]}}]}"},
         {"  - name: m\n    engine: { file: /etc/hostname, context: 2k }\n",
-         "\"context_length\":2048,\"capabilities\":[\"completion\",\"embedding\"],\"modalities\":{"
+         "\"context_length\":2048,\"capabilities\":[\"completion\",\"tools\",\"embedding\"],\"modalities\":{"
          "\"input\":[\"text\"],\"output\":[\"text\"]}}]}"},
         {"  - name: m\n    engine: { file: /etc/hostname }\n",
-         "\"owned_by\":\"hostler\",\"capabilities\":[\"completion\",\"embedding\"],"},
+         "\"owned_by\":\"hostler\",\"capabilities\":[\"completion\",\"tools\",\"embedding\"],"},
         {"  - name: m\n    engine: { command: [x, '${socket}'] }\n",
          "\"owned_by\":\"hostler\",\"capabilities\":[\"completion\"]}]}"},
         {"  - name: m\n    engine: { file: /etc/hostname, context: 2k }\n"
          "    endpoints: [{ url: 'http://10.0.0.1:80/v1', dialects: [embeddings] }]\n",
-         "\"context_length\":2048,\"capabilities\":[\"completion\",\"embedding\"],"},
+         "\"context_length\":2048,\"capabilities\":[\"completion\",\"tools\",\"embedding\"],"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct gateway *g = gateway_new(cases[i].models);
