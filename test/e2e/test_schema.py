@@ -98,6 +98,15 @@ HOSTILE = {
     "2^40 dependencies": {"dependentRequired": {a: [b] for a, b in zip(words(1, 40, 4), words(2, 40, 4))}},
     "a circle": {"$ref": "#/$defs/a", "$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": {"anyOf": [{"$ref": "#/$defs/a"}, {}]}}},
     "a chain": {"$ref": "#/$defs/0", "$defs": {**{str(i): {"$ref": f"#/$defs/{i + 1}"} for i in range(3000)}, "3000": {}}},
+    "a chain of allOf": {"$ref": "#/$defs/0", "$defs": {
+        **{str(i): {"allOf": [{"$ref": f"#/$defs/{i + 1}"}]} for i in range(20000)}, "20000": {}}},
+    "a chain of anyOf": {"$ref": "#/$defs/0", "$defs": {
+        **{str(i): {"anyOf": [{"$ref": f"#/$defs/{i + 1}"}]} for i in range(20000)}, "20000": {}}},
+    "a chain of not": {"$ref": "#/$defs/0", "$defs": {
+        **{str(i): {"not": {"$ref": f"#/$defs/{i + 1}"}} for i in range(20000)}, "20000": INTEGER}},
+    "branches that are alike": {"oneOf": [within(lambda s: {
+        "type": "object", "properties": {"x": s}, "required": ["x"],
+        "allOf": [{"anyOf": [{"properties": {f"q{i}": INTEGER}}]} for i in range(190)]}, 3, {"type": "object"})] * 2},
     "2^40 references": {"$ref": "#/$defs/0", "$defs": {
         **{str(i): {"anyOf": [{"$ref": f"#/$defs/{i + 1}"}] * 2} for i in range(40)}, "40": INTEGER}},
     "references across": {"type": "object", "properties": {f"p{i}": {"$ref": f"#/$defs/{i % 50}"} for i in range(500)}, "$defs": {

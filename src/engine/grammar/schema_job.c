@@ -183,10 +183,11 @@ bool schema__limit(struct schema_job *job, const struct json *schema, struct str
 
 bool schema__circles(struct schema_job *job, const struct demand *d)
 {
-    for (const struct demand *x = d->within; x; x = x->within) {
+    unsigned depth = 0;
+    for (const struct demand *x = d->within; x && !job->err; x = x->within) {
+        if (depth++ == SCHEMA_PLACE_DEPTH) schema__fail(job, ERR_TOO_LARGE);
         if (x->schema != d->schema || x->kind != d->kind) continue;
         schema__refuse(job, d->schema, "$ref", "it refers to itself");
-        return true;
     }
-    return false;
+    return job->err;
 }

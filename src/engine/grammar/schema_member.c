@@ -67,7 +67,7 @@ const struct demands *schema__property(struct schema_job *job, const struct shap
                                        struct str name)
 {
     const struct demands *list = NULL;
-    for (const struct members *m = s->members; m; m = m->next)
+    for (const struct members *m = s->members; m && schema__spend(job, 1); m = m->next)
         list = by_schema(job, m, name, list);
     for (const struct unevaluated *u = s->unevaluated; u; u = u->next)
         if (!is_evaluated(job, s, u, name)) list = schema__meets(job, list, u->at);

@@ -29,6 +29,7 @@ enum {
     SCHEMA_WORK = 1 << 19,     /* derivatives: what searches may take */
     SCHEMA_NAMES_MAX = 2000,   /* that are required, or must not be there */
     SCHEMA_CHOICES_MAX = 200,  /* open at once */
+    SCHEMA_PLACE_DEPTH = 200,  /* schemas that lead to each other in place */
     SCHEMA_SHAPES_MAX = 2000,  /* of one goal */
     SCHEMA_PATTERNS_MAX = 12,  /* patternProperties of one object */
     SCHEMA_COUNT_MAX = 1000,   /* members or items that are counted one by one */
@@ -258,7 +259,8 @@ bool schema__named(const struct names *list, struct str name);
 bool schema__limit(struct schema_job *job, const struct json *schema, struct str keyword,
                    const struct json *at, uint64_t *out);
 
-/* True, and refused: reading this schema has led back to it, and would never end. */
+/* True, and refused or failed: reading this schema has led back to it, and would never end; or so
+ * deep that the stack might. */
 bool schema__circles(struct schema_job *job, const struct demand *d);
 
 /* --- schema_ref.c --- */
