@@ -249,6 +249,8 @@ static void refusals_name_keyword_and_path(void **state)
     is_refused("{\"multipleOf\":0.3}", "#: multipleOf: multiples of this are not supported.");
     is_refused("{\"items\":{\"$dynamicRef\":\"#x\"}}",
                "#/items: $dynamicRef: it is not supported.");
+    is_refused("{\"pattern\":\"a(?=b)\"}",
+               "#: pattern: look ahead at byte 1 of the pattern cannot be enforced.");
     is_refused("{\"items\":7}", "#/items: schema: it must be an object or a boolean.");
 }
 

@@ -36,8 +36,7 @@ static term compile(struct schema_job *job, const struct json *schema, struct st
     term out = TERM_NONE;
     int err = regex_term(job->t, text, false, CHARS_JSON, &why, &out);
     if (!err) return out;
-    if (why.text.len)
-        (void)snprintf(reason, sizeof reason, "%.*s", (int)why.text.len - 1, why.text.ptr);
+    if (why.text.len) (void)snprintf(reason, sizeof reason, "%" STR_FMT, STR_ARG(why.text));
     if (err == ERR_UNSUPPORTED || err == ERR_SYNTAX)
         schema__refuse(job, schema, "pattern", reason);
     else
