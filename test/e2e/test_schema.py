@@ -140,6 +140,16 @@ def test_hostile_schemas_end(name):
     assert answer.get("error") in (None, "ERR_TOO_LARGE", "ERR_UNSUPPORTED", "ERR_INVALID")
 
 
+def test_branches_that_a_property_tells_apart():
+    """Many of them, of which none says that it is for objects."""
+    kinds = words(1, 200, 5)
+    schema = {"oneOf": [{"properties": {"kind": {"const": kind}, "x": INTEGER, "y": {"type": "string"}}, "required": ["kind", "x"]}
+                        for kind in kinds]}
+    answer, = reference.check([{"schema": schema, "texts": [
+        json.dumps({"kind": kinds[150], "x": 1}), json.dumps({"kind": "other", "x": 1}), json.dumps({"kind": kinds[3]}), "1"]}])
+    assert answer.get("taken") == [True, False, False, False], answer
+
+
 RANDOM = 500  # schemas
 
 

@@ -37,7 +37,7 @@ static bool any_of(struct schema_job *job, const struct shape *shape, const stru
     return on;
 }
 
-/* One branch, and none of those that a value might meet besides. */
+/* One branch, and none of the others. */
 static bool one_branch(struct schema_job *job, const struct shape *shape, const struct choice *c,
                        const struct json *branch, const struct visit *v)
 {
@@ -45,11 +45,8 @@ static bool one_branch(struct schema_job *job, const struct shape *shape, const 
     const struct json *other;
     struct shape s = *shape;
     read_sub(job, &s, DEMAND_MEETS, branch, &c->from);
-    while (!job->err && json_next_item(c->at, &it, &other)) {
-        const struct json *both[] = {branch, other};
-        if (other != branch && job->possible(job, shape, both, 2, &c->from))
-            read_sub(job, &s, DEMAND_FAILS, other, &c->from);
-    }
+    while (!job->err && json_next_item(c->at, &it, &other))
+        if (other != branch) read_sub(job, &s, DEMAND_FAILS, other, &c->from);
     return each(job, &s, v);
 }
 
@@ -105,6 +102,13 @@ static bool depend(struct schema_job *job, const struct shape *shape, const stru
     return each(job, &s, v);
 }
 
+static bool is_any_implied(const struct shape *s, const struct way *w)
+{
+    for (; w; w = w->next)
+        if (schema__is_implied(s, w->demands)) return true;
+    return false;
+}
+
 /* A schema to be failed. What is looked for in a proof may be more than there is: not less. Where
  * some ways cannot be said, the others do if they lead to any value at all. */
 static bool fail(struct schema_job *job, const struct shape *shape, const struct demand *d,
@@ -113,7 +117,7 @@ static bool fail(struct schema_job *job, const struct shape *shape, const struct
     bool lost, on = true;
     uint64_t before = job->visits;
     const struct way *w = schema__ways_to_fail(job, shape, d, &lost);
-    if (lost && job->proving) return each(job, shape, v);
+    if (is_any_implied(shape, w) || (lost && job->proving)) return each(job, shape, v);
     for (; on && w && !job->err; w = w->next) {
         struct shape s = *shape;
         schema__read_all(job, &s, w->demands);
@@ -136,21 +140,60 @@ static bool resolve(struct schema_job *job, const struct shape *s, const struct 
     return depend(job, s, c, v);
 }
 
-/* Schemas to be failed in one way only need no choice. The others wait until all choices are made,
- * which may leave them fewer ways. */
+static unsigned kinds_of_way(const struct way *w)
+{
+    unsigned kinds = IS_ANY;
+    for (const struct demands *x = w->demands; x; x = x->next)
+        switch (x->demand.kind) {
+        case DEMAND_KINDS: kinds &= x->demand.kinds; break;
+        case DEMAND_HAS:
+        case DEMAND_LACKS:
+        case DEMAND_KEY:
+        case DEMAND_WRONG: kinds &= IS_OBJECT; break;
+        case DEMAND_ITEM:
+        case DEMAND_NO_ITEM: kinds &= IS_ARRAY; break;
+        default: break;
+        }
+    return kinds;
+}
+
+static unsigned kinds_of_ways(const struct way *w)
+{
+    unsigned kinds = 0;
+    for (; w; w = w->next)
+        kinds |= kinds_of_way(w);
+    return kinds;
+}
+
+/* Whether a value of the shape might be valid under the schema after all. */
+static bool might_meet(struct schema_job *job, const struct shape *shape, const struct demand *d)
+{
+    struct shape s = *shape;
+    s.fails = s.hard = NULL;
+    return job->possible(job, &s, &d->schema, 1, d->within);
+}
+
+static void settle(struct schema_job *job, struct shape *s, const struct demand *d)
+{
+    bool lost;
+    const struct way *w = schema__ways_to_fail(job, s, d, &lost);
+    if (!schema__spend(job, 1)) return;
+    if (!lost) s->kinds &= kinds_of_ways(w);
+    if (is_any_implied(s, w)) return;
+    if (!lost && !(w && w->next))
+        schema__read_all(job, s, w ? w->demands : NULL);
+    else if (might_meet(job, s, d))
+        s->hard = schema__with(job, s->hard, *d);
+}
+
+/* Schemas to be failed that fail anyway, or in one way only, need no choice. The others wait until all
+ * choices are made, which may leave them fewer ways. */
 static void settle_fails(struct schema_job *job, struct shape *s)
 {
     while (s->fails && !job->err) {
         const struct demand *d = &s->fails->demand;
-        bool lost;
         s->fails = s->fails->next;
-        const struct way *w = schema__ways_to_fail(job, s, d, &lost);
-        if (lost || (w && w->next))
-            s->hard = schema__with(job, s->hard, *d);
-        else if (w)
-            schema__read_all(job, s, w->demands);
-        else
-            s->kinds = 0;
+        settle(job, s, d);
     }
 }
 

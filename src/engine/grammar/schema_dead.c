@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shapes that no value can have, as far as that is seen without much looking: so that branches which
- * a property's value tells apart are not combined with each other. */
+/* Shapes that no value can have, and demands that all of a shape's values meet, as far as that is seen
+ * without much looking: so that branches which a property's value tells apart are not combined with
+ * each other. */
 #include "engine/grammar/schema_priv.h"
 
 enum { LISTS_MAX = 16 };
@@ -45,16 +46,41 @@ static bool is_left(const struct json *v, const struct lists_of *in, const struc
     return true;
 }
 
-static bool is_any_left(const struct shape *s, struct str name)
+static bool is_any_left(const struct lists_of *in, const struct lists_of *out)
 {
-    struct lists_of in = wanted(s, name), out = unwanted(s, name);
     struct json_iter it = {0};
     const struct json *v;
-    if (!in.count || in.count + out.count == 1) return true;
-    if (in.all[0].single) return is_left(in.all[0].at, &in, &out);
-    while (json_next_item(in.all[0].at, &it, &v))
-        if (is_left(v, &in, &out)) return true;
+    if (in->count == 0) return true;
+    if (in->all[0].single) return is_left(in->all[0].at, in, out);
+    while (json_next_item(in->all[0].at, &it, &v))
+        if (is_left(v, in, out)) return true;
     return false;
+}
+
+static bool has_no_value(const struct shape *s, struct str name)
+{
+    struct lists_of in = wanted(s, name), out = unwanted(s, name);
+    return in.count + out.count > 1 && !is_any_left(&in, &out);
+}
+
+/* The property is there, and none of the values that it may have is one of the schema's. */
+static bool must_be_wrong(const struct shape *s, const struct demand *d)
+{
+    struct lists_of in = wanted(s, d->name), out = unwanted(s, d->name);
+    size_t own = in.count;
+    if (s->kinds != IS_OBJECT || !own || !schema__named(s->required, d->name)) return false;
+    add(&in, d->at);
+    return in.count > own && !is_any_left(&in, &out);
+}
+
+bool schema__is_implied(const struct shape *s, const struct demands *way)
+{
+    for (; way; way = way->next) {
+        const struct demand *d = &way->demand;
+        bool kinds = d->kind == DEMAND_KINDS && !(s->kinds & ~d->kinds);
+        if (!kinds && !(d->kind == DEMAND_WRONG && must_be_wrong(s, d))) return false;
+    }
+    return true;
 }
 
 static bool is_dead_number(const struct shape *s)
@@ -67,7 +93,7 @@ static bool is_dead_object(const struct shape *s)
 {
     if (s->members_least > s->members_most) return true;
     for (const struct names *n = s->required; n; n = n->next)
-        if (schema__named(s->forbidden, n->name) || !is_any_left(s, n->name)) return true;
+        if (schema__named(s->forbidden, n->name) || has_no_value(s, n->name)) return true;
     return false;
 }
 

@@ -296,6 +296,9 @@ bool schema__is_listed(const struct values *list, const struct json *v);
 /* True: no value can have the shape. */
 bool schema__is_dead(const struct shape *s);
 
+/* True: all values that can have the shape go this way. */
+bool schema__is_implied(const struct shape *s, const struct demands *way);
+
 /* --- schema_choice.c --- */
 
 /* Calls fn for each shape without choices, until it returns false. */
