@@ -214,6 +214,31 @@ static void any_value(void **state)
     terms_free(c.terms);
 }
 
+/* What readers make a double of. */
+static void numbers_that_must_not_be_others_have_few_digits(void **state)
+{
+    struct compiled c;
+    (void)state;
+    good(&c, "{\"type\":\"number\",\"not\":{\"type\":\"integer\"}}");
+    takes(&c, "-12.5");
+    takes(&c, "123456789.000001");
+    rejects(&c, "2");
+    rejects(&c, "2.0");
+    rejects(&c, "1126448303931682110963.03");
+    rejects(&c, "1.00000000000000000001");
+    done(&c);
+    good(&c, "{\"type\":\"number\",\"not\":{\"enum\":[1]}}");
+    takes(&c, "1.5");
+    takes(&c, "123456789012345678901");
+    rejects(&c, "1.0");
+    rejects(&c, "1.00000000000000000001");
+    done(&c);
+    good(&c, "{\"type\":\"number\",\"not\":{\"multipleOf\":3}}");
+    takes(&c, "3.5");
+    rejects(&c, "3.00000000000000000001");
+    done(&c);
+}
+
 static void rules_may_call_themselves(void **state)
 {
     struct compiled c;
@@ -277,6 +302,7 @@ int main(void)
         cmocka_unit_test(names_have_one_text),
         cmocka_unit_test(any_object),
         cmocka_unit_test(any_value),
+        cmocka_unit_test(numbers_that_must_not_be_others_have_few_digits),
         cmocka_unit_test(rules_may_call_themselves),
         cmocka_unit_test(refusals_name_keyword_and_path),
         cmocka_unit_test(what_no_value_meets_has_no_text),

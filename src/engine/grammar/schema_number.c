@@ -3,7 +3,10 @@
 #include "base/err.h"
 #include "engine/grammar/schema_priv.h"
 
-enum { SAFE_DIGITS = 15 }; /* that a double keeps apart */
+enum {
+    SAFE_DIGITS = 15,    /* that a double keeps apart */
+    FRACTION_DIGITS = 6, /* of these, behind the point of what must not be another number */
+};
 
 /* Readers round: so that what is above a bound that is not within stays above it once it is a double,
  * numbers beside such a bound have no more digits than a double keeps apart. */
@@ -36,14 +39,50 @@ static term multiples(struct schema_job *job, const struct shape *s, term a)
     return a;
 }
 
-/* Of numbers that have no point: exactly whole ones. */
+static bool has_others(const struct shape *s)
+{
+    for (const struct values *x = s->others; x; x = x->next) {
+        struct json_iter it = {0};
+        const struct json *v;
+        if (x->single && json_type(x->at) == JSON_NUMBER) return true;
+        while (!x->single && json_next_item(x->at, &it, &v))
+            if (json_type(v) == JSON_NUMBER) return true;
+    }
+    return false;
+}
+
+/* What a reader that rounds keeps apart from other numbers. */
+static term few_digits(struct schema_job *job, term fraction)
+{
+    struct terms *t = job->t;
+    term whole = term_repeat(t, term_range(t, '0', '9'), 1, SAFE_DIGITS - FRACTION_DIGITS);
+    return term_cat(t, term_optional(t, term_byte(t, '-')),
+                    term_cat(t, whole, term_cat(t, term_byte(t, '.'), fraction)));
+}
+
+/* Those that are not whole. */
 static term broken(struct schema_job *job, term a)
 {
     struct terms *t = job->t;
-    term digits = term_repeat(t, term_range(t, '0', '9'), 0, TERM_ANY_NUMBER);
-    term before = term_cat(t, term_optional(t, term_byte(t, '-')), digits);
-    term behind = term_cat(t, digits, term_cat(t, term_range(t, '1', '9'), digits));
-    return term_and(t, a, term_cat(t, before, term_cat(t, term_byte(t, '.'), behind)));
+    term before = term_repeat(t, term_range(t, '0', '9'), 0, FRACTION_DIGITS - 1);
+    term fraction = term_cat(t, before, term_range(t, '1', '9'));
+    return term_and(t, a, few_digits(job, fraction));
+}
+
+/* Those that are kept apart from some that they must not be. */
+static term apart(struct schema_job *job, term a)
+{
+    struct terms *t = job->t;
+    term fraction = term_repeat(t, term_range(t, '0', '9'), 1, FRACTION_DIGITS);
+    return term_and(t, a, term_or(t, numbers_whole(t), few_digits(job, fraction)));
+}
+
+static bool must_be_apart(const struct shape *s)
+{
+    bool breaks = false;
+    for (const struct numbers *m = s->multiples; m; m = m->next)
+        breaks |= m->breaks;
+    return s->kinds & IS_BROKEN && (breaks || has_others(s));
 }
 
 static void add_number(struct schema_job *job, struct term_list *list, const struct json *v)
@@ -68,18 +107,6 @@ static term without_others(struct schema_job *job, const struct shape *s, term a
     }
     if (!list.count) return a;
     return term_and(job->t, a, term_not(job->t, schema__one_of(job, &list)));
-}
-
-static bool has_others(const struct shape *s)
-{
-    for (const struct values *x = s->others; x; x = x->next) {
-        struct json_iter it = {0};
-        const struct json *v;
-        if (x->single && json_type(x->at) == JSON_NUMBER) return true;
-        while (!x->single && json_next_item(x->at, &it, &v))
-            if (json_type(v) == JSON_NUMBER) return true;
-    }
-    return false;
 }
 
 /* Only of whole numbers bounds can be moved to the next one. */
@@ -109,5 +136,6 @@ term schema__number(struct schema_job *job, const struct shape *s)
     if (job->err) return TERM_NONE;
     term out = numbers_between(job->t, &low, &high, places);
     if (!(s->kinds & IS_WHOLE)) out = broken(job, out);
+    if (must_be_apart(s)) out = apart(job, out);
     return without_others(job, s, multiples(job, s, out));
 }
