@@ -64,7 +64,7 @@ def main():
         print(f"{count:6} {100 * count / len(rows):5.1f} %  {verdict}")
     for reason, count in reasons.most_common():
         print(f"{count:6}          {reason}")
-    print("compile, us: " + ", ".join(f"{name} {times[int(len(times) * part)]}"
+    print("compile, us of CPU time: " + ", ".join(f"{name} {times[int(len(times) * part)]}"
                                       for name, part in (("median", 0.5), ("p90", 0.9), ("p99", 0.99))) + f", max {times[-1]}")
     sys.exit(1 if verdicts["invalid taken"] else 0)
 

@@ -26,7 +26,7 @@ enum {
     SCHEMA_ARENA = 128 << 20,  /* bytes that compiling may take besides the terms */
     SCHEMA_STEPS = 1 << 18,    /* demands that may be read */
     SCHEMA_CHEAP = 32,         /* comparisons for one step */
-    SCHEMA_WORK = 1 << 19,     /* derivatives: what searches may take */
+    SCHEMA_WORK = 3 << 18,     /* derivatives: what searches may take */
     SCHEMA_NAMES_MAX = 2000,   /* that are required, or must not be there */
     SCHEMA_CHOICES_MAX = 200,  /* open at once */
     SCHEMA_PLACE_DEPTH = 200,  /* schemas that lead to each other in place */

@@ -39,11 +39,17 @@ static term next_of_multiple(struct terms *t, const struct node *n, unsigned cha
 static term if_possible(struct terms *t, term a);
 
 /* False, and failed: there was too much. */
-static bool work(struct terms *t)
+static bool work(struct terms *t, uint32_t amount)
 {
-    if (t->work == t->work_max) t->failed = true;
-    t->work++;
+    if (amount > t->work_max - t->work) t->failed = true;
+    if (!t->failed) t->work += amount;
     return !t->failed;
+}
+
+/* A long list takes as long as several short ones. */
+static uint32_t list_work(const struct node *n)
+{
+    return n->kind == TERM_KIND_NOT ? 1 : 1 + n->b / 4;
 }
 
 static term compute(struct terms *t, term a, unsigned char byte)
@@ -89,7 +95,7 @@ term term_next(struct terms *t, term a, unsigned char byte)
     if (n->kind == TERM_KIND_CAT && t->nodes[n->a].kind == TERM_KIND_BYTE) return n->b;
     if (!row && wants_row(t, n)) row = new_row(t, a);
     if (t->depth == TERMS_DEPTH_MAX) t->failed = true;
-    if (!work(t)) return TERM_NONE;
+    if (!work(t, 1)) return TERM_NONE;
     t->depth++;
     term out = compute(t, a, byte);
     t->depth--;
@@ -144,7 +150,7 @@ static enum possible known(const struct terms *t, term a)
 static term raw_next(struct terms *t, term a, unsigned char byte)
 {
     const struct node n = t->nodes[a];
-    if (!byte_set_has(&n.starts, byte) || !work(t)) return TERM_NONE;
+    if (!byte_set_has(&n.starts, byte) || !work(t, list_work(&n))) return TERM_NONE;
     if (n.kind == TERM_KIND_NOT) return terms__not(t, term_next(t, n.a, byte));
     return next_of_list(t, &n, byte);
 }
