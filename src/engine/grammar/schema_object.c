@@ -250,6 +250,11 @@ static void add_others(struct object *o)
     o->extra = others.extra;
 }
 
+static bool may_be_empty(const struct shape *s)
+{
+    return !s->required && !s->extra && !s->members_least;
+}
+
 static term build(struct object *o)
 {
     struct schema_job *job = o->job;
@@ -264,8 +269,8 @@ static term build(struct object *o)
     if (o->other != TERM_NONE && s->members_least > o->count + 1)
         schema__refuse(job, s->members_at, "minProperties",
                        "so many properties that the schema does not name cannot be told apart");
-    if (job->err || !s->members_most)
-        return job->err || s->required || s->members_least ? TERM_NONE : end(o, true);
+    if (job->err) return TERM_NONE;
+    if (!s->members_most) return may_be_empty(s) ? end(o, true) : TERM_NONE;
     return sequence(o);
 }
 
