@@ -52,11 +52,13 @@ def validator(schema):
 
 
 def is_valid(schema, instance):
-    """None: jsonschema gives up, on recursion or on a large number."""
+    """None: jsonschema gives up, on recursion (which the library below it makes a panic of) or on a large number."""
     try:
         return validator(schema).is_valid(instance)
-    except (RecursionError, OverflowError):
-        return None
+    except BaseException as error:
+        if isinstance(error, (RecursionError, OverflowError)) or type(error).__name__ == "PanicException":
+            return None
+        raise
 
 
 class Guidance:
@@ -111,6 +113,7 @@ class Random:
             lambda: {"maxItems": r.randint(0, 3)},
             lambda: {"contains": self.schema(depth)},
             lambda: {"contains": self.schema(depth), "minContains": r.randint(0, 2)},
+            lambda: {"unevaluatedItems": r.choice([True, False, {"type": "null"}])},
             lambda: {"uniqueItems": True, "items": {"enum": self.some(self.scalars)}},
         ])()
 

@@ -7,16 +7,16 @@
  * space or a line end with indentation, and only within brackets and behind commas and colons; texts
  * that a schema spells out, names of properties and texts of patterns and formats are written without
  * needless escapes; numbers have no exponent where bounds or divisors are set, and one of at most 299
- * elsewhere; what must not be valid under a schema (not, oneOf, if) breaks it in a way that terms can
- * say, if there is one.
+ * elsewhere, and few digits where they must not be other numbers, which readers might make of them;
+ * what must not be valid under a schema (not, oneOf, if) breaks it in a way that terms can say, if
+ * there is one.
  *
  * A keyword that cannot be enforced is refused by name and path, never ignored: $dynamicRef and
  * $recursiveRef, $ref to other documents, maxContains, several contains of one array, uniqueItems of
- * more than 8 values, unevaluatedItems beside schemas that apply in place, multipleOf of numbers such
- * as 0.3, minProperties where names are not known, formats that formats.h has none for, patterns that
- * regex.h refuses. Annotations (title, description, default, examples, deprecated, readOnly,
- * writeOnly, $comment, $schema, $id where nothing refers to it, names that JSON Schema has not) are
- * none.
+ * more than 8 values, multipleOf of numbers such as 0.3, minProperties where names are not known,
+ * formats that formats.h has none for, patterns that regex.h refuses. Annotations (title, description,
+ * default, examples, deprecated, readOnly, writeOnly, $comment, $schema, $id where nothing refers to
+ * it, names that JSON Schema has not) are none.
  *
  * Compiling has budgets of memory and of work, so that it ends within a second or so: beyond them
  * schemas are too large. */

@@ -96,6 +96,18 @@ size_t schema__prefix(const struct shape *s)
     return most;
 }
 
+/* How many items have been looked at by schemas that apply in place; SIZE_MAX: all. */
+static size_t evaluated_items(const struct shape *s, const struct unevaluated *u)
+{
+    size_t most = 0;
+    for (const struct lists *l = s->lists; l; l = l->next)
+        if (schema__is_within(l->from, u))
+            most = l->rest ? SIZE_MAX : MAX(most, json_count(l->prefix));
+    for (const struct unevaluated *x = s->unevaluated_items; x; x = x->next)
+        if (x != u && schema__is_within(x->from, u)) return SIZE_MAX;
+    return most;
+}
+
 const struct demands *schema__item(struct schema_job *job, const struct shape *s, size_t index)
 {
     const struct demands *list = NULL;
@@ -105,5 +117,7 @@ const struct demands *schema__item(struct schema_job *job, const struct shape *s
         struct demand d = {.kind = l->fails ? DEMAND_FAILS : DEMAND_MEETS, .schema = schema};
         if (schema && (l->fails || !schema__is_true(schema))) list = schema__with(job, list, d);
     }
+    for (const struct unevaluated *u = s->unevaluated_items; u; u = u->next)
+        if (index >= evaluated_items(s, u)) list = schema__meets(job, list, u->at);
     return list;
 }

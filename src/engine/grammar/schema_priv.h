@@ -123,6 +123,7 @@ struct strings { /* pattern or format */
 
 struct lists { /* prefixItems and items of one schema */
     const struct lists *next;
+    const struct demand *from;
     const struct json *prefix; /* NULL: none */
     const struct json *rest;   /* NULL: anything */
     bool fails;                /* each must fail `rest` */
@@ -134,7 +135,7 @@ struct hits { /* contains */
     uint32_t least;
 };
 
-struct unevaluated { /* unevaluatedProperties beside schemas that apply in place */
+struct unevaluated { /* unevaluatedProperties or unevaluatedItems */
     const struct unevaluated *next;
     const struct demand *from;
     const struct json *at;
@@ -171,7 +172,7 @@ struct shape {
     uint64_t members_least, members_most;
     const struct json *members_at; /* the schema with minProperties */
     const struct members *members;
-    const struct unevaluated *unevaluated;
+    const struct unevaluated *unevaluated, *unevaluated_items;
     const struct names *required, *forbidden;
     const struct demands *extra; /* DEMAND_KEY */
     const struct demands *wrong; /* what is demanded of properties besides */

@@ -314,55 +314,33 @@ static void read_contains(struct schema_job *job, struct shape *s, const struct 
     h->least = (uint32_t)least;
 }
 
-/* What applies subschemas to the same value: unevaluated... would have to know what they did. */
-static bool applies_in_place(const struct json *schema)
+static void add_unevaluated(struct schema_job *job, const struct unevaluated **list,
+                            const struct demand *from, const struct json *at)
 {
-    static const char *const words[] = {"$ref", "$dynamicRef",      "allOf",       "anyOf", "oneOf",
-                                        "if",   "dependentSchemas", "dependencies"};
-    for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (json_get(schema, words[i])) return true;
-    return false;
-}
-
-/* An unevaluated... that says the same as what is for others, or nothing. NULL: nothing. */
-static const struct json *unevaluated(struct schema_job *job, const struct json *schema,
-                                      const char *keyword)
-{
-    const struct json *at = json_get(schema, keyword);
-    if (!at || schema__is_true(at)) return NULL;
-    if (applies_in_place(schema))
-        schema__refuse(job, schema, keyword, "it is not supported beside $ref, allOf and the like");
-    return at;
+    struct unevaluated *made = at ? schema__push(job, list, sizeof *made) : NULL;
+    if (!made) return;
+    made->from = from;
+    made->at = at;
 }
 
 static void read_lists(struct schema_job *job, struct shape *s, const struct demand *from)
 {
     const struct json *schema = from->schema, *items = json_get(schema, "items");
-    const struct json *prefix = json_get(schema, "prefixItems"), *rest = items;
+    struct lists l = {.from = from, .prefix = json_get(schema, "prefixItems"), .rest = items};
     if (json_type(items) == JSON_ARRAY) {
-        prefix = items;
-        rest = json_get(schema, "additionalItems");
+        l.prefix = items;
+        l.rest = json_get(schema, "additionalItems");
     }
-    if (!rest) rest = unevaluated(job, schema, "unevaluatedItems");
-    if (!prefix && !rest) return;
-    struct lists *l = schema__push(job, &s->lists, sizeof *l);
-    if (!l) return;
-    l->prefix = prefix;
-    l->rest = rest;
+    if (!l.rest)
+        add_unevaluated(job, &s->unevaluated_items, from, json_get(schema, "unevaluatedItems"));
+    if (!l.prefix && !l.rest) return;
+    struct lists *made = schema__push(job, &s->lists, sizeof *made);
+    if (!made) return;
+    l.next = made->next;
+    *made = l;
 }
 
 /* --- objects --- */
-
-/* What others must be that neither this schema nor one that applies in place knows. */
-static void read_unevaluated(struct schema_job *job, struct shape *s, const struct demand *from)
-{
-    const struct json *at = json_get(from->schema, "unevaluatedProperties");
-    if (!at || json_get(from->schema, "additionalProperties")) return;
-    struct unevaluated *made = schema__push(job, &s->unevaluated, sizeof *made);
-    if (!made) return;
-    made->from = from;
-    made->at = at;
-}
 
 static void read_members(struct schema_job *job, struct shape *s, const struct demand *from)
 {
@@ -371,7 +349,8 @@ static void read_members(struct schema_job *job, struct shape *s, const struct d
                         .named = json_get(schema, "properties"),
                         .patterns = json_get(schema, "patternProperties"),
                         .others = json_get(schema, "additionalProperties")};
-    read_unevaluated(job, s, from);
+    if (!m.others)
+        add_unevaluated(job, &s->unevaluated, from, json_get(schema, "unevaluatedProperties"));
     if (!m.named && !m.patterns && !m.others) return;
     struct members *made = schema__push(job, &s->members, sizeof *made);
     if (!made) return;
