@@ -169,6 +169,10 @@ static void patterns_take_what_they_say(void **state)
     check("^[^a-c\\s]+$", LIST("xyz", "é"), LIST("a", "x y", "x\xc2\xa0y", ""));
     check("^(?:a|bc)*$", LIST("", "abca", "bcbc"), LIST("b", "abcb"));
     check("^\\d{3}-\\d{4}$", LIST("555-1234"), LIST("555-123", "٣٣٣-1234"));
+    /* What some take for a digit, a word or white space, and others do not. */
+    check("^\\D\\W\\S$", LIST("x-x"), LIST("٣-x", "xéx", "x-\x1c", "x-\xef\xbb\xbf"));
+    check("^[^\\d][^\\w][^\\s]$", LIST("x-x"), LIST("٣-x", "xéx", "x-\x1c", "x-\xef\xbb\xbf"));
+    check("^[^\\D][^\\W][^\\S]$", LIST("3_ "), LIST("٣_ ", "3é ", "3_\xef\xbb\xbf"));
     check("^.$", LIST("x", "é", "😀"), LIST("", "\n", "\r", "\xe2\x80\xa8", "ab"));
     check("(?s)^.$", LIST("x", "\n"), LIST(""));
     check("(?i)^straße[a-c]$", LIST("STRAßEb", "straßeC"), LIST("strassec"));
@@ -271,7 +275,7 @@ static const struct {
     {"(?P<n>|){2}\\D{2,}", {"a_é ", "b-ZZ1", "béZ"}, {"Z", "_1a", "a1 "}},
     {"(?:[^bb ]{0,3}b|)1()", {"Z_1", "a11_-", "aZ  1 "}, {"_ éé_", "_béb Z", "a"}},
     {"[^!-~\\]]$", {"- ", "Zé", "é éé"}, {"_", "_é1", "aZ"}},
-    {"( 1+?|(?:\\A){1,2}\\W1*?.)", {"  ba _", " béa", "é1ba"}, {"1_ ", "aZ_ éé", "b-aé"}},
+    {"( 1+?|(?:\\A){1,2}\\W1*?.)", {"  ba _", " béa", "-1ba"}, {"1_ ", "aZ_ éé", "b-aé"}},
     {"é+?|^-(?:){1,2}-|[  ]+?", {" 1b1é", "é", "ééb-"}, {"-b", "1", "ZZ"}},
     {"(?:^)+?é|-$|Zé1?", {"Z -", "Zé", "Zé1"}, {"- é ", "a", "abZ--a"}},
     {"(?P<n>\\-+[\\W]?)*1{1,}?.", {"-a Z11", "1a", "1a1a Z"}, {"_ébZZ", "ab", "é_"}},

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parts of a pattern that take one character. */
+#include <assert.h>
+
 #include "base/err.h"
 #include "engine/grammar/categories.h"
 #include "engine/grammar/regex_priv.h"
@@ -121,7 +123,7 @@ static void add_line_ends(struct chars *c)
     chars_add(c, 0x2028, 0x2029);
 }
 
-/* ECMA 262's WhiteSpace and LineTerminator. */
+/* White space to ECMA 262 and to Python. */
 static void add_spaces(struct chars *c)
 {
     chars_add(c, '\t', '\r');
@@ -133,7 +135,25 @@ static void add_spaces(struct chars *c)
     chars_add(c, 0x202f, 0x202f);
     chars_add(c, 0x205f, 0x205f);
     chars_add(c, 0x3000, 0x3000);
-    chars_add(c, 0xfeff, 0xfeff);
+}
+
+/* What only some call digits, parts of words, or white space: to Python and Rust these are of all
+ * scripts. */
+static void add_doubtful(struct chars *c, char kind)
+{
+    static const char *const word[] = {"L", "M", "N"};
+    /* Connectors (Pc, of which ASCII has the underscore), and what joins letters. */
+    static const struct char_range joins[] = {{0x200c, 0x200d}, {0x203f, 0x2040}, {0x2054, 0x2054},
+                                              {0xfe33, 0xfe34}, {0xfe4d, 0xfe4f}, {0xff3f, 0xff3f}};
+    static const struct char_range spaces[] = {{0x1c, 0x1f}, {0x85, 0x85}, {0xfeff, 0xfeff}};
+    bool known = kind != 'd' || categories_add(c, STR("N"));
+    for (size_t i = 0; kind == 'w' && i < ARRAY_LEN(word); i++)
+        known &= categories_add(c, str_of(word[i]));
+    assert(known);
+    for (size_t i = 0; kind == 'w' && i < ARRAY_LEN(joins); i++)
+        chars_add(c, joins[i].first, joins[i].last);
+    for (size_t i = 0; kind == 's' && i < ARRAY_LEN(spaces); i++)
+        chars_add(c, spaces[i].first, spaces[i].last);
 }
 
 static int category(struct pattern *p, struct chars *set, size_t from)
@@ -150,17 +170,21 @@ static int category(struct pattern *p, struct chars *set, size_t from)
     return regex__refuse(p, "this kind of \\p{...}", from);
 }
 
-/* \d and its like, of which `kind` is the letter. */
+/* \d and its like, of which `kind` is the letter. What it takes is so to everybody: what must not be
+ * a digit, say, is not one to anybody. */
 static int add_set(struct pattern *p, char kind, size_t from, struct chars *out)
 {
     struct chars set;
     int err = 0;
+    bool opposite = kind >= 'A' && kind <= 'Z';
+    char base = opposite ? (char)(kind + ('a' - 'A')) : kind;
     chars_init(&set, out->arena);
-    if (kind == 'd' || kind == 'D') add_digits(&set);
-    if (kind == 'w' || kind == 'W') add_word(&set);
-    if (kind == 's' || kind == 'S') add_spaces(&set);
-    if (kind == 'p' || kind == 'P') err = category(p, &set, from);
-    if (kind >= 'A' && kind <= 'Z') chars_invert(&set);
+    if (base == 'd') add_digits(&set);
+    if (base == 'w') add_word(&set);
+    if (base == 's') add_spaces(&set);
+    if (base == 'p') err = category(p, &set, from);
+    if (opposite != p->inverted && !p->any_case) add_doubtful(&set, base);
+    if (opposite) chars_invert(&set);
     chars_add_all(out, &set);
     return err;
 }
@@ -305,14 +329,14 @@ static int invert(struct pattern *p, struct chars *set, size_t from)
 static int read_class(struct pattern *p, struct chars *set)
 {
     size_t from = p->at++;
-    bool inverted = regex__skip(p, STR("^"));
+    p->inverted = regex__skip(p, STR("^"));
     /* To some an empty class, to others one that has a bracket in it. */
     if (peek(p) == ']') return regex__refuse(p, "a class that begins with ]", from);
     while (!regex__skip(p, STR("]"))) {
         int err = class_range(p, set);
         if (err) return err;
     }
-    return inverted ? invert(p, set, from) : 0;
+    return p->inverted ? invert(p, set, from) : 0;
 }
 
 int regex__class(struct pattern *p, term *out)
@@ -322,6 +346,7 @@ int regex__class(struct pattern *p, term *out)
     arena_init(&arena, ARENA_MAX, ARENA_BLOCK);
     chars_init(&set, &arena);
     int err = read_class(p, &set);
+    p->inverted = false;
     if (!err) *out = set_term(p, &set);
     arena_fini(&arena);
     return err;

@@ -13,6 +13,7 @@ struct pattern {
     enum chars_form form;
     bool any_case;       /* (?i) */
     bool dot_all;        /* (?s) */
+    bool inverted;       /* within [^...] */
     unsigned categories; /* how many \p{...} there were */
     struct grammar_why *why;
 };
