@@ -12,11 +12,12 @@ import pathlib
 import sys
 
 import harness
-from harness import ROOT, Processes
+from harness import ROOT, Processes, chat_body
 from schemas import schemas, wrong
 
 AT_ONCE = 8
 TOKENS_MAX = 400
+PATIENCE = 600  # seconds for an answer, on a machine that has other work
 
 
 class Verdicts:
@@ -43,8 +44,11 @@ class Verdicts:
 
 
 def ask(gate, schema, seed):
-    return gate.chat(messages=[{"role": "user", "content": "Write some JSON."}], temperature=1.2, seed=seed, max_tokens=TOKENS_MAX,
+    body = chat_body(messages=[{"role": "user", "content": "Write some JSON."}], temperature=1.2, seed=seed, max_tokens=TOKENS_MAX,
                      response_format={"type": "json_schema", "json_schema": {"name": "it", "schema": schema}})
+    with gate.connect(timeout=PATIENCE) as conn:
+        conn.request("POST", "/v1/chat/completions", body)
+        return conn.response("POST")
 
 
 def generate(gate, count, all_schemas, told=lambda done: None):
@@ -70,7 +74,7 @@ def main():
         gate = processes.gate([{"name": "m", "engine": {"file": str(args.model), "slots": AT_ONCE, "context": 1024}}],
                               env={"HOSTLER_ENGINE": harness.ENGINE})
         def told(done):
-            if sys.stderr.isatty():
+            if sys.stderr.isatty() or done % 1000 == 0:
                 print(f"\rtorture: {args.model.name}: {done} of {args.count}", end="", file=sys.stderr, flush=True)
         verdicts = generate(gate, args.count, schemas(args.schemas, args.seed), told)
     finally:
