@@ -238,6 +238,79 @@ static void parameters_without_quotes_keep_to_their_types(void **state)
     end(&f);
 }
 
+/* What a family without quotes reads back is one of the texts that the schema lists. */
+static void listed_texts_are_read_as_they_are(void **state)
+{
+    struct fixture f;
+    const struct call_format *c = call_format_named("qwen-coder");
+    (void)state;
+    begin(&f, "{\"properties\":{\"n\":{\"type\":\"string\",\"enum\":[\"\\nx\",\"y\\n\",\"\"]},"
+              "\"c\":{\"type\":\"string\",\"const\":\"z\"},"
+              "\"w\":{\"type\":\"string\",\"enum\":[\"</parameter>\"]}}}");
+    compile(&f, (struct call_demand){.format = c, .must = true});
+#define WRITTEN(key, value)                                      \
+    "<tool_call>\n<function=weather>\n<parameter=" key ">" value \
+    "</parameter>\n</function>\n</tool_call>"
+    must_take(&f, c->name, WRITTEN("n", "\n\nx"));
+    must_take(&f, c->name, WRITTEN("n", "\n\nx\n"));
+    must_take(&f, c->name, WRITTEN("n", "y\n\n"));
+    must_take(&f, c->name, WRITTEN("n", "\n\n"));
+    must_not(&f, c->name, WRITTEN("n", "\nx"));
+    must_not(&f, c->name, WRITTEN("n", "y\n"));
+    must_take(&f, c->name, WRITTEN("c", "z"));
+    must_not(&f, c->name, WRITTEN("c", "y"));
+    must_not(&f, c->name, WRITTEN("w", "x"));
+#undef WRITTEN
+    end(&f);
+}
+
+/* References are about the tool's whole schema, and a property may be one that must not be there. */
+static void parameters_are_parts_of_their_schema(void **state)
+{
+    static const char *const families[] = {"qwen-coder", "python", "hermes"};
+    struct fixture f;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        const struct call_format *c = call_format_named(families[i]);
+        begin(
+            &f,
+            "{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#/definitions/d\"},\"b\":{\"$ref\":\"#/properties/a\"},"
+            "\"c\":false,\"r\":{\"$ref\":\"#\"}},\"definitions\":{\"d\":{\"type\":\"null\"}}}");
+        f.tools[0].strict = true;
+        compile(&f, (struct call_demand){.format = c, .must = true});
+        assert_int_equal(f.err, 0);
+        must_take(&f, c->name, written(&f, c, "weather", "{\"a\":null,\"b\":null}", 1));
+        must_take(&f, c->name, written(&f, c, "weather", "{\"r\":{\"a\":null}}", 1));
+        must_not(&f, c->name, written(&f, c, "weather", "{\"a\":1}", 1));
+        must_not(&f, c->name, written(&f, c, "weather", "{\"b\":1}", 1));
+        must_not(&f, c->name, written(&f, c, "weather", "{\"c\":1}", 1));
+        must_not(&f, c->name, written(&f, c, "weather", "{\"r\":1}", 1));
+        end(&f);
+    }
+}
+
+/* Arguments are objects, and by the schema: one that has none takes nothing. */
+static void arguments_are_objects(void **state)
+{
+    static const char *const schemas[] = {
+        "{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"$ref\":\"#/definitions/d\","
+        "\"definitions\":{\"d\":{\"type\":\"integer\"}}}",
+        "{\"type\":\"array\"}",
+    };
+    struct fixture f;
+    const struct call_format *c = call_format_named("hermes");
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(schemas); i++) {
+        begin(&f, schemas[i]);
+        compile(&f, (struct call_demand){.format = c, .must = true});
+        assert_int_equal(f.err, 0);
+        must_not(&f, c->name, "<tool_call>{\"name\": \"weather\", \"arguments\": 1}</tool_call>");
+        must_not(&f, c->name, written(&f, c, "weather", "{}", 1));
+        must_take(&f, c->name, written(&f, c, "now", "{}", 1));
+        end(&f);
+    }
+}
+
 /* A tool that is not strict then takes any object. */
 static void what_cannot_be_enforced_is_refused_of_strict_tools(void **state)
 {
@@ -248,6 +321,15 @@ static void what_cannot_be_enforced_is_refused_of_strict_tools(void **state)
         {"qwen-coder", "{\"properties\":{\"a\":{},\"b>\":{}}}", "'b>'"},
         {"python", "{\"properties\":{\"a\":{},\"b'\":{}}}", "'b''"},
         {"qwen-coder", "{\"properties\":{\"a\":{\"type\":\"string\",\"pattern\":\"^a$\"}}}", "'a'"},
+        {"qwen-coder",
+         "{\"properties\":{\"a\":{\"type\":\"string\",\"enum\":[\"x\"],\"minLength\":1}}}", "'a'"},
+        {"qwen-coder", "{\"properties\":{\"a\":{}},\"minProperties\":1}", "minProperties"},
+        {"python", "{\"properties\":{\"a\":{}},\"minProperties\":1}", "minProperties"},
+        {"glm", "{\"properties\":{\"a\":{}},\"anyOf\":[{\"required\":[\"a\"]}]}", "anyOf"},
+        {"python", "{\"properties\":{\"a\":{}},\"dependentRequired\":{\"a\":[\"b\"]}}",
+         "dependentRequired"},
+        {"python", "{\"properties\":{\"a\":{}},\"required\":[\"b\"]}", "required"},
+        {"minimax", "{\"properties\":{\"a\":{}},\"type\":[\"array\"]}", "type"},
     };
     struct fixture f;
     (void)state;
@@ -375,6 +457,9 @@ int main(void)
         cmocka_unit_test(a_family_without_marks_begins_with_a_call_or_not),
         cmocka_unit_test(a_prompt_may_have_opened_it),
         cmocka_unit_test(parameters_without_quotes_keep_to_their_types),
+        cmocka_unit_test(listed_texts_are_read_as_they_are),
+        cmocka_unit_test(parameters_are_parts_of_their_schema),
+        cmocka_unit_test(arguments_are_objects),
         cmocka_unit_test(what_cannot_be_enforced_is_refused_of_strict_tools),
         cmocka_unit_test(what_is_taken_is_read),
     };

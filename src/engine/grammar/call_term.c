@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/grammar/call_term.h"
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "engine/grammar/chars.h"
 #include "engine/grammar/schema.h"
-#include "json/write.h"
 
 enum {
     INDENTATION_MAX = 16,
     NOISE_MAX = 2, /* marks of nobody's before a call */
-    COPY_MAX = 16 << 20
 };
 
 static const struct schema_options schema_options = {.spaces = true, .closed = true};
@@ -63,45 +60,26 @@ static term without(const struct maker *m, struct str mark)
 
 /* --- schemas --- */
 
-/* A copy of an object that has `member` as `value`, too, and `further` (or NULL) of another one. */
-static const struct json *copy_with(struct maker *m, const struct json *object, const char *member,
-                                    struct str value, const struct json *from, const char *further)
+/* Why a strict tool cannot be had: `keyword` at `path` of its parameters. */
+static void refuse(struct maker *m, const struct tool *tool, const char *path, const char *why)
 {
-    struct json_iter it = {0};
-    const struct json *v, *copy = NULL;
-    const struct json *more = json_get(object, further) ? NULL : json_get(from, further);
-    struct str name;
-    struct buf out;
-    struct json_writer w;
-    buf_init(&out, COPY_MAX);
-    json_write_init(&w, &out);
-    json_write_object(&w);
-    while (json_next_member(object, &it, &name, &v)) {
-        if (value.ptr && str_eq(name, str_of(member))) continue;
-        json_write_key_str(&w, name);
-        json_write_json(&w, v);
-    }
-    if (value.ptr) json_write_str_member(&w, member, value);
-    if (more) {
-        json_write_key(&w, further);
-        json_write_json(&w, more);
-    }
-    json_write_object_end(&w);
-    int err = json_write_end(&w);
-    if (!err) err = json_parse(m->why->arena, buf_str(&out), &copy, NULL);
-    if (err) m->err = ERR_TOO_LARGE;
-    buf_fini(&out);
-    return copy;
+    if (m->err) return;
+    m->err =
+        grammar_refuse(m->why, "the parameters of '%.*s': %s: %s", STR_ARG(tool->name), path, why);
 }
 
 /* What a schema takes. Where it cannot be enforced: `otherwise`, unless the tool is strict. */
 static term schema_or(struct maker *m, const struct tool *tool, const struct json *schema,
                       term otherwise)
 {
+    const struct schema_options inner = {.spaces = true,
+                                         .closed = true,
+                                         .objects = schema == tool->parameters,
+                                         .document = tool->parameters};
     struct grammar_why reason = {.arena = m->why->arena};
     term out = otherwise;
     if (m->err) return TERM_NONE;
-    int err = schema_term(m->t, schema, &schema_options, &reason, &out);
+    int err = schema_term(m->t, schema, &inner, &reason, &out);
     if (err == ERR_UNSUPPORTED && !tool->strict) return otherwise;
     if (err)
         (void)grammar_refuse(m->why, "the parameters of '%.*s': %.*s", STR_ARG(tool->name),
@@ -114,10 +92,7 @@ static term schema_or(struct maker *m, const struct tool *tool, const struct jso
 static term arguments(struct maker *m, const struct tool *tool)
 {
     term any = schema_any_object(m->t, &schema_options);
-    if (!tool->parameters) return any;
-    const struct json *schema =
-        copy_with(m, tool->parameters, "type", STR("object"), NULL, "$defs");
-    return schema_or(m, tool, schema, any);
+    return tool->parameters ? schema_or(m, tool, tool->parameters, any) : any;
 }
 
 /* --- objects --- */
@@ -146,10 +121,12 @@ static bool is_text(const struct json *schema)
     return str_eq(json_str_or(schema, "type", STR("")), STR("string"));
 }
 
-/* True when any text is valid. */
-static bool is_any_text(const struct json *schema)
+/* True when its type says all that a text must be, but for a list of those that may be. */
+static bool says_no_more(const struct json *schema)
 {
-    static const char *const known[] = {"type", "description", "title", "default", "examples"};
+    static const char *const known[] = {"type",     "enum",     "const",    "description",
+                                        "title",    "default",  "examples", "deprecated",
+                                        "$comment", "readOnly", "writeOnly"};
     struct json_iter it = {0};
     const struct json *v;
     struct str name;
@@ -159,40 +136,63 @@ static bool is_any_text(const struct json *schema)
             harmless |= str_eq(name, str_of(known[i]));
         if (!harmless) return false;
     }
-    return true;
+    return !json_get(schema, "enum") || !json_get(schema, "const");
 }
 
-/* The texts of an enum; TERM_NONE: there is none, or it has other values, too. */
+/* A value may stand on lines of its own: line ends at its edges are then not its. */
+static term on_lines(const struct maker *m, term value, bool begins, bool ends)
+{
+    term line = term_byte(m->t, '\n'), maybe = term_optional(m->t, line);
+    return term_cat(m->t, begins ? line : maybe, term_cat(m->t, value, ends ? line : maybe));
+}
+
+static term choice(const struct maker *m, const struct json *v)
+{
+    struct str one;
+    if (!json_to_str(v, &one) || str_find(one, m->format->value_close) >= 0) return TERM_NONE;
+    return on_lines(m, text(m, one), str_starts(one, STR("\n")), str_ends(one, STR("\n")));
+}
+
+/* The texts that a schema lists. */
 static term choices(const struct maker *m, const struct json *schema)
 {
     struct json_iter it = {0};
-    const struct json *v;
-    struct str one;
+    const struct json *v, *only = json_get(schema, "const");
     term all = TERM_NONE;
-    while (json_next_item(json_get(schema, "enum"), &it, &v)) {
-        if (!json_to_str(v, &one)) return TERM_NONE;
-        if (str_find(one, m->format->value_close) < 0) all = term_or(m->t, all, text(m, one));
-    }
+    if (only) return choice(m, only);
+    while (json_next_item(json_get(schema, "enum"), &it, &v))
+        all = term_or(m->t, all, choice(m, v));
     return all;
+}
+
+static term text_value(struct maker *m, const struct tool *tool, struct str key,
+                       const struct json *schema)
+{
+    bool listed = json_get(schema, "const") || json_type(json_get(schema, "enum")) == JSON_ARRAY;
+    if (tool->strict && !says_no_more(schema) && !m->err)
+        m->err = grammar_refuse(
+            m->why,
+            "the parameters of '%.*s': '%.*s' has a keyword beside its type that this "
+            "model's way to write calls cannot enforce",
+            STR_ARG(tool->name), STR_ARG(key));
+    return listed ? choices(m, schema)
+                  : on_lines(m, without(m, m->format->value_close), false, false);
+}
+
+/* A schema that takes any value takes any text, too. */
+static bool takes_all(const struct json *schema)
+{
+    bool yes = false;
+    return (json_to_bool(schema, &yes) && yes) ||
+           (json_type(schema) == JSON_OBJECT && !json_count(schema));
 }
 
 static term value(struct maker *m, const struct tool *tool, struct str key,
                   const struct json *schema)
 {
     term any = without(m, m->format->value_close);
-    if (is_text(schema) || !json_count(schema)) {
-        term chosen = choices(m, schema);
-        if (chosen != TERM_NONE) return chosen;
-        if (!tool->strict || is_any_text(schema)) return any;
-        m->err = grammar_refuse(
-            m->why,
-            "the parameters of '%.*s': '%.*s' has a keyword beside its type that this "
-            "model's way to write calls cannot enforce",
-            STR_ARG(tool->name), STR_ARG(key));
-        return TERM_NONE;
-    }
-    schema = copy_with(m, schema, "", STR_NULL, tool->parameters, "$defs");
-    return schema_or(m, tool, schema, any);
+    if (is_text(schema)) return text_value(m, tool, key, schema);
+    return on_lines(m, takes_all(schema) ? any : schema_or(m, tool, schema, any), false, false);
 }
 
 static term parameter(struct maker *m, const struct tool *tool, struct str key,
@@ -201,9 +201,7 @@ static term parameter(struct maker *m, const struct tool *tool, struct str key,
     const struct call_format *f = m->format;
     term head =
         term_cat(m->t, text(m, f->key_open), term_cat(m->t, text(m, key), text(m, f->key_close)));
-    term line = term_optional(m->t, term_byte(m->t, '\n'));
-    term inner = term_cat(m->t, line, term_cat(m->t, value(m, tool, key, schema), line));
-    term body = term_cat(m->t, inner, text(m, f->value_close));
+    term body = term_cat(m->t, value(m, tool, key, schema), text(m, f->value_close));
     return f->value_open.len ? JOIN(m, head, term_cat(m->t, text(m, f->value_open), body))
                              : term_cat(m->t, head, body);
 }
@@ -244,9 +242,89 @@ static bool next_property(struct maker *m, const struct tool *tool, struct json_
     return false;
 }
 
+static bool has_property(const struct json *properties, struct str key)
+{
+    struct json_iter it = {0};
+    const struct json *v;
+    struct str name;
+    while (json_type(properties) == JSON_OBJECT && json_next_member(properties, &it, &name, &v))
+        if (str_eq(name, key)) return true;
+    return false;
+}
+
+/* True when the keyword asks for nothing. */
+static bool is_idle(const struct json *v)
+{
+    double number = 1;
+    bool list = json_type(v) == JSON_ARRAY || json_type(v) == JSON_OBJECT;
+    if (json_to_double(v, &number)) return number == 0;
+    return json_type(v) == JSON_NULL || (list && !json_count(v));
+}
+
+/* What a schema says of an object as a whole: parameters that come one by one, by their names,
+ * cannot keep to it. */
+static void check_whole(struct maker *m, const struct tool *tool)
+{
+    static const char *const beyond[] = {"$ref",
+                                         "$dynamicRef",
+                                         "$recursiveRef",
+                                         "allOf",
+                                         "anyOf",
+                                         "oneOf",
+                                         "not",
+                                         "if",
+                                         "const",
+                                         "enum",
+                                         "minProperties",
+                                         "maxProperties",
+                                         "propertyNames",
+                                         "dependencies",
+                                         "patternProperties",
+                                         "dependentRequired",
+                                         "dependentSchemas"};
+    for (size_t i = 0; i < ARRAY_LEN(beyond); i++) {
+        const struct json *v = json_get(tool->parameters, beyond[i]);
+        if (v && !is_idle(v))
+            refuse(m, tool, beyond[i],
+                   "it cannot be enforced beside 'properties' in this model's way to write calls");
+    }
+}
+
+static bool has_object(const struct json *type)
+{
+    struct json_iter it = {0};
+    const struct json *v;
+    struct str name;
+    if (!type || (json_to_str(type, &name) && str_eq(name, STR("object")))) return true;
+    while (json_type(type) == JSON_ARRAY && json_next_item(type, &it, &v))
+        if (json_to_str(v, &name) && str_eq(name, STR("object"))) return true;
+    return false;
+}
+
+/* Of a strict tool all must be enforced. */
+static void check_parameters(struct maker *m, const struct tool *tool)
+{
+    const struct json *properties = json_get(tool->parameters, "properties"), *v;
+    const struct json *required = json_get(tool->parameters, "required");
+    struct json_iter it = {0};
+    struct str name;
+    if (!tool->strict || !tool->parameters) return;
+    check_whole(m, tool);
+    if (!has_object(json_get(tool->parameters, "type")))
+        refuse(m, tool, "type", "arguments are objects");
+    if (properties && json_type(properties) != JSON_OBJECT)
+        refuse(m, tool, "properties", "it must be an object");
+    if (required && json_type(required) != JSON_ARRAY)
+        refuse(m, tool, "required", "it must be an array");
+    while (json_type(required) == JSON_ARRAY && json_next_item(required, &it, &v))
+        if (!json_to_str(v, &name) || !has_property(properties, name))
+            refuse(m, tool, "required", "it names what is none of the properties");
+}
+
 /* In the schema's order. */
 static term parameters(struct maker *m, const struct tool *tool)
 {
+    check_parameters(m, tool);
     struct json_iter it = {0};
     const struct json *schema;
     struct str key;
@@ -265,7 +343,6 @@ static term parameters(struct maker *m, const struct tool *tool)
 static term python_parameter(struct maker *m, const struct tool *tool, struct str key,
                              const struct json *schema)
 {
-    schema = copy_with(m, schema, "", STR_NULL, tool->parameters, "$defs");
     term any = schema_any_value(m->t, &schema_options);
     return JOIN(m, text(m, key), term_byte(m->t, '='), schema_or(m, tool, schema, any));
 }
@@ -281,6 +358,7 @@ static term python_parameters(struct maker *m, const struct tool *tool)
     struct json_iter it = {0};
     const struct json *schema;
     struct str key;
+    check_parameters(m, tool);
     for (; next_property(m, tool, &it, &key, &schema); count++) {
         all[count] = python_parameter(m, tool, key, schema);
         required[count] = is_required(tool->parameters, key);

@@ -69,12 +69,15 @@ int schema_term(struct terms *t, const struct json *schema, const struct schema_
 {
     struct schema_job job;
     init(&job, t, options);
-    job.root = schema;
+    job.root = options->document ? options->document : schema;
     job.why = why;
-    job.old_refs = ignores_beside_ref(schema);
-    job.has_ids = schema__has_ids(schema);
+    job.old_refs = ignores_beside_ref(job.root);
+    job.has_ids = schema__has_ids(job.root);
     struct demand d = {.kind = DEMAND_MEETS, .schema = schema};
-    term made = compile(&job, schema__with(&job, NULL, d));
+    struct demand object = {.kind = DEMAND_KINDS, .kinds = IS_OBJECT};
+    const struct demands *list = schema__with(&job, NULL, d);
+    if (options->objects) list = schema__with(&job, list, object);
+    term made = compile(&job, list);
     arena_fini(&job.arena);
     if (job.err == ERR_TOO_LARGE)
         (void)grammar_refuse(why, "The schema is too large, or takes too long to compile.");

@@ -28,9 +28,11 @@
 #include "json/json.h"
 
 struct schema_options {
-    bool spaces; /* white space between tokens may be there */
-    bool closed; /* an object that names properties and does not say whether it may have others has
+    bool spaces;  /* white space between tokens may be there */
+    bool closed;  /* an object that names properties and does not say whether it may have others has
                   * none: models that are free to go on may never come to an end */
+    bool objects; /* nothing but objects is taken, whatever the schema says */
+    const struct json *document; /* what has the schema in it, for $ref; NULL: it is alone */
 };
 
 /* Adds the schema's rules; *out takes its instances. ERR_UNSUPPORTED, and why, with the path as a
