@@ -307,6 +307,26 @@ static void one_call_may_be_all(void **state)
     calls_fini(&run.c);
 }
 
+/* What was cut off within its call is not complete. */
+static void one_call_that_is_cut_is_not_all(void **state)
+{
+    static const char *const cuts[][2] = {
+        {"qwen-coder", "<tool_call><function=f>\n<parameter=city>\nPar"},
+        {"python", "[f(city=\"Par"},
+        {"hermes", "<tool_call>{\"name\": \"f\", \"arguments\": {\"city\": \"Par"},
+    };
+    struct run run;
+    (void)state;
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        const struct call_marks marks = {.format = call_format_named(cuts[i][0])};
+        begin(&run, &marks, false, true);
+        feed(&run, str_of(cuts[i][1]), true);
+        assert_int_equal(strncmp(run.said, "[f]", 3), 0);
+        assert_false(calls_done(&run.c));
+        calls_fini(&run.c);
+    }
+}
+
 /* More than one list of pieces has room for. */
 static void many_calls_at_once(void **state)
 {
@@ -372,6 +392,7 @@ int main(void)
         cmocka_unit_test(nothing_is_held_that_need_not_be),
         cmocka_unit_test(a_prompt_may_have_begun_it),
         cmocka_unit_test(one_call_may_be_all),
+        cmocka_unit_test(one_call_that_is_cut_is_not_all),
         cmocka_unit_test(many_calls_at_once),
         cmocka_unit_test(what_is_held_is_bounded),
         cmocka_unit_test(without_tools_all_is_content),

@@ -377,9 +377,9 @@ static size_t read_tagged(struct calls *c, struct str text, bool last, struct pi
         return p.used;
     }
     if (found == CALL_MORE && !last && text.len < PARAMETER_MAX) return 0;
-    /* One that was cut off is not told: the arguments then have no end either. */
+    /* One that was cut off is not told: the arguments then have no end either, nor has the call. */
     if (found == CALL_NONE) pieces_add(out, PIECE_ARGUMENTS, c->parameters ? STR("}") : STR("{}"));
-    c->state = CALLS_TAIL;
+    c->state = found == CALL_MORE && last ? CALLS_TEXT : CALLS_TAIL;
     return found == CALL_NONE ? 0 : text.len;
 }
 
