@@ -299,20 +299,80 @@ static bool take_python(struct cursor *c, struct call_parameter *out)
     return true;
 }
 
-static bool take_tagged(const struct call_format *f, struct cursor *c, struct call_parameter *out)
+bool call_is_text(const struct call_tool *tool, struct str key)
+{
+    for (size_t i = 0; i < tool->text_count; i++)
+        if (str_eq(tool->texts[i], key)) return true;
+    return false;
+}
+
+static bool is_of_json(char byte)
+{
+    return byte && strchr("{}[]:,\"+-.0123456789eE truefalsn\t\r\n", byte);
+}
+
+/* Length of a JSON string that a text begins with, as far as it goes; 0: it is none. */
+static size_t json_string(struct str text)
+{
+    for (size_t n = 1; n < text.len; n++) {
+        if ((unsigned char)text.ptr[n] < ' ') return 0;
+        if (text.ptr[n] == '"') return n + 1;
+        n += text.ptr[n] == '\\';
+    }
+    return text.len;
+}
+
+/* Length of a string, an object or an array of JSON with the white space before it. 0: there is
+ * none, -1: it goes on. */
+static ptrdiff_t json_value(struct str text)
+{
+    size_t n = call_blanks(text), depth = 0, string;
+    if (n == text.len) return -1;
+    if (!strchr("{[\"", text.ptr[n])) return 0;
+    while (n < text.len) {
+        char c = text.ptr[n];
+        if (!is_of_json(c) || !(string = c == '"' ? json_string(str_skip(text, n)) : 1)) return 0;
+        depth += c == '{' || c == '[';
+        depth -= c == '}' || c == ']';
+        n += string;
+        if (!depth && n < text.len) return (ptrdiff_t)n;
+    }
+    return -1;
+}
+
+/* Up to the closing mark, and behind it. */
+static bool take_value(const struct call_format *f, bool is_text, bool last, struct cursor *c,
+                       struct str *out)
+{
+    ptrdiff_t len = is_text ? 0 : json_value(c->rest);
+    struct cursor behind = {.rest = str_skip(c->rest, len > 0 ? (size_t)len : 0)};
+    bool closes = len > 0 && take_next(&behind, f->value_close);
+    if (!last && (len < 0 || behind.more)) {
+        c->more = true;
+        return false;
+    }
+    if (!closes) return take_until(c, f->value_close, out);
+    *out = str_n(c->rest.ptr, c->rest.len - behind.rest.len - f->value_close.len);
+    c->rest = behind.rest;
+    return true;
+}
+
+static bool take_tagged(const struct call_format *f, const struct call_tool *tool, bool last,
+                        struct cursor *c, struct call_parameter *out)
 {
     bool found = take_next(c, f->key_open) && take_until(c, f->key_close, &out->key);
     if (found && f->value_open.len) found = take_next(c, f->value_open);
-    if (found) found = take_until(c, f->value_close, &out->value);
+    if (found) found = take_value(f, call_is_text(tool, out->key), last, c, &out->value);
     if (found) out->value = without_line_ends(out->value);
     return found;
 }
 
-enum call_found call_find_parameter(const struct call_format *f, struct str text,
-                                    struct call_parameter *out)
+enum call_found call_find_parameter(const struct call_format *f, const struct call_tool *tool,
+                                    struct str text, bool last, struct call_parameter *out)
 {
     struct cursor c = {.rest = text};
-    bool found = f->shape == CALL_PYTHON ? take_python(&c, out) : take_tagged(f, &c, out);
+    bool found =
+        f->shape == CALL_PYTHON ? take_python(&c, out) : take_tagged(f, tool, last, &c, out);
     out->used = text.len - c.rest.len;
     if (found) return CALL_FOUND;
     return c.more ? CALL_MORE : CALL_NONE;

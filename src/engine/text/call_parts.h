@@ -48,13 +48,17 @@ struct call_tail {
 enum call_found call_find_tail(const struct call_format *f, struct str text, bool last,
                                struct call_tail *out);
 
-/* A parameter of CALL_TAGGED or CALL_PYTHON, with the white space before it. CALL_NONE: none follows. */
+/* A parameter of CALL_TAGGED or CALL_PYTHON, with the white space before it. CALL_NONE: none
+ * follows. A value that is no text may be JSON, whose strings may have the closing mark in them. */
 struct call_parameter {
     struct str key, value;
     size_t used;
 };
-enum call_found call_find_parameter(const struct call_format *f, struct str text,
-                                    struct call_parameter *out);
+enum call_found call_find_parameter(const struct call_format *f, const struct call_tool *tool,
+                                    struct str text, bool last, struct call_parameter *out);
+
+/* True when a parameter of that name is a text, of whatever form. */
+bool call_is_text(const struct call_tool *tool, struct str key);
 
 /* Length of the white space that a text begins with. */
 size_t call_blanks(struct str text);

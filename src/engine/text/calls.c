@@ -277,13 +277,6 @@ static size_t read_tail(struct calls *c, struct str text, bool last)
 
 /* --- arguments from parameters --- */
 
-static bool is_text(const struct call_tool *tool, struct str key)
-{
-    for (size_t i = 0; i < tool->text_count; i++)
-        if (str_eq(tool->texts[i], key)) return true;
-    return false;
-}
-
 static bool is_json(struct str value)
 {
     struct arena arena;
@@ -335,7 +328,7 @@ static void append(struct buf *out, struct str text)
 
 static void write_tagged(struct calls *c, const struct call_parameter *p)
 {
-    struct str value = is_text(c->tool, p->key) ? STR_NULL : json_of(p->value);
+    struct str value = call_is_text(c->tool, p->key) ? STR_NULL : json_of(p->value);
     if (value.ptr)
         append(&c->made, value);
     else
@@ -371,7 +364,7 @@ static void write_parameter(struct calls *c, const struct call_parameter *p, str
 static size_t read_tagged(struct calls *c, struct str text, bool last, struct pieces *out)
 {
     struct call_parameter p;
-    enum call_found found = call_find_parameter(c->marks->format, text, &p);
+    enum call_found found = call_find_parameter(c->marks->format, c->tool, text, last, &p);
     if (found == CALL_FOUND) {
         write_parameter(c, &p, out);
         return p.used;
