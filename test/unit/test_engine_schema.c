@@ -86,6 +86,55 @@ static void properties_have_an_order(void **state)
     done(&c);
 }
 
+/* Never ignored, as if it were not there. */
+static void what_is_malformed_is_refused(void **state)
+{
+    static const char *const schemas[] = {
+        "{\"allOf\":{\"type\":\"null\"}}",
+        "{\"anyOf\":{}}",
+        "{\"prefixItems\":{\"type\":\"null\"}}",
+        "{\"properties\":[\"a\"]}",
+        "{\"patternProperties\":[]}",
+        "{\"dependencies\":[1]}",
+        "{\"dependentRequired\":[\"a\"]}",
+        "{\"dependentSchemas\":true}",
+        "{\"dependentRequired\":{\"a\":\"b\"}}",
+        "{\"uniqueItems\":\"yes\"}",
+        "{\"format\":1}",
+        "{\"$ref\":1}",
+        "{\"required\":[1]}",
+        "{\"required\":\"a\"}",
+        "{\"properties\":{\"a\":1}}",
+        "{\"items\":1}",
+        "{\"additionalProperties\":\"no\"}",
+        "{\"propertyNames\":1}",
+        "{\"contains\":\"a\"}",
+        "{\"not\":[]}",
+        "{\"if\":1,\"then\":true}",
+        "{\"if\":true,\"then\":1}",
+        "{\"minLength\":\"1\"}",
+        "{\"maxItems\":1.5}",
+        "{\"pattern\":[]}",
+        "{\"multipleOf\":0}",
+        "{\"multipleOf\":-1}",
+        "{\"type\":[\"null\",1]}",
+        "{\"unevaluatedProperties\":1}",
+        "{\"unevaluatedItems\":1}",
+        "{\"additionalItems\":1,\"items\":[]}",
+        "{\"maxProperties\":-1}",
+        "{\"minProperties\":null}",
+        "{\"anyOf\":[1]}",
+        "{\"patternProperties\":{\"(\":true}}",
+    };
+    struct compiled c;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(schemas); i++) {
+        compile(&c, str_of(schemas[i]), &spaced);
+        if (c.err != ERR_UNSUPPORTED) fail_msg("%s: %d", schemas[i], c.err);
+        done(&c);
+    }
+}
+
 static void objects_may_be_closed(void **state)
 {
     (void)state;
@@ -294,6 +343,7 @@ static void what_no_value_meets_has_no_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_malformed_is_refused),
         cmocka_unit_test(properties_have_an_order),
         cmocka_unit_test(objects_may_be_closed),
         cmocka_unit_test(merged_properties_have_the_order_of_their_schemas),

@@ -377,7 +377,10 @@ static void read_required(struct schema_job *job, struct shape *s, const struct 
     if (json_type(at) != JSON_ARRAY)
         schema__refuse(job, from->schema, "required", "it must be an array");
     while (!job->err && json_next_item(at, &it, &v))
-        if (json_to_str(v, &name)) add_name(job, &s->required, name);
+        if (json_to_str(v, &name))
+            add_name(job, &s->required, name);
+        else
+            schema__refuse(job, from->schema, "required", "names must be strings");
 }
 
 static void read_names(struct schema_job *job, struct shape *s, const struct demand *from,
@@ -426,6 +429,33 @@ static const struct keyword {
     {STR_INIT("propertyNames"), read_names},
 };
 
+/* What readers go through without a look at what it is. Null is no more than a missing one. */
+static const struct form {
+    struct str keyword;
+    enum json_type type;
+    const char *why;
+} forms[] = {
+    {STR_INIT("allOf"), JSON_ARRAY, "it must be an array"},
+    {STR_INIT("prefixItems"), JSON_ARRAY, "it must be an array"},
+    {STR_INIT("properties"), JSON_OBJECT, "it must be an object"},
+    {STR_INIT("patternProperties"), JSON_OBJECT, "it must be an object"},
+    {STR_INIT("dependencies"), JSON_OBJECT, "it must be an object"},
+    {STR_INIT("dependentRequired"), JSON_OBJECT, "it must be an object"},
+    {STR_INIT("dependentSchemas"), JSON_OBJECT, "it must be an object"},
+    {STR_INIT("uniqueItems"), JSON_BOOL, "it must be true or false"},
+    {STR_INIT("format"), JSON_STRING, "it must be a string"},
+    {STR_INIT("$ref"), JSON_STRING, "it must be a string"},
+};
+
+static void check_form(struct schema_job *job, const struct json *schema, struct str name,
+                       const struct json *at)
+{
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+        if (str_eq(forms[i].keyword, name) && json_type(at) != forms[i].type &&
+            json_type(at) != JSON_NULL)
+            schema__refuse(job, schema, forms[i].keyword.ptr, forms[i].why);
+}
+
 static const struct keyword *find_keyword(struct str name)
 {
     for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
@@ -453,6 +483,7 @@ static void read_object(struct schema_job *job, struct shape *s, const struct de
     }
     while (!job->err && json_next_member(from->schema, &it, &name, &v)) {
         const struct keyword *k = find_keyword(name);
+        check_form(job, from->schema, name, v);
         if (k) k->read(job, s, from, v);
         if (has_members || !is_of_members(name)) continue;
         read_members(job, s, from);
