@@ -11,6 +11,9 @@ enum {
     BLANKS_MAX = 8,     /* bytes of white space behind thoughts: then the answer must begin */
     FORCED_BYTES = 256, /* of a text that must come, looked at in one go */
     ANSWER_MAX = 64 << 20,
+    EFFORT_MAX = 1 << 22,   /* of finding out what may come next: others wait for it */
+    EFFORT_MORE = 1 << 18,  /* of that, for each token that came */
+    EFFORT_OF_A_BYTE = 256, /* of what has come, when it is gone through again */
 };
 
 struct mask_grammar {
@@ -21,9 +24,11 @@ struct mask_grammar {
     uint32_t generation;         /* the automaton's that `state` is of */
     term state;                  /* what may yet come of the answer */
     struct buf answer;           /* what has come of it */
+    uint64_t effort;             /* that may still be spent: terms_limit_effort */
     size_t blanks;               /* bytes behind the thoughts that belong to nobody */
     bool ignore_ends;
     bool failed;    /* for good */
+    bool exhausted; /* since it took too long */
     int32_t *named; /* control tokens whose names are text of the answer */
     uint32_t named_count;
     uint32_t end_count;
@@ -41,10 +46,13 @@ static struct terms *terms_of(const struct mask_grammar *g)
 static bool follow(struct mask_grammar *g)
 {
     if (g->failed || !g->automaton || !automaton_ready(g->automaton)) return false;
+    terms_limit_effort(terms_of(g), g->effort);
     if (g->generation != g->automaton->generation) {
+        terms_limit_effort(terms_of(g), g->effort + EFFORT_OF_A_BYTE * buf_len(&g->answer));
         g->generation = g->automaton->generation;
         term all = terms_import(terms_of(g), g->grammar);
         g->state = term_after(terms_of(g), all, buf_str(&g->answer));
+        if (!masks_failed(g->automaton->masks)) terms_limit_effort(terms_of(g), g->effort);
     }
     return !masks_failed(g->automaton->masks);
 }
@@ -274,13 +282,25 @@ static bool mask_now(struct mask_grammar *g, float *logits, uint32_t vocab)
     return false;
 }
 
+/* What was spent is gone, and there is some more for the next token. */
+static void take_effort(struct mask_grammar *g, uint64_t more)
+{
+    if (!g->automaton || !g->automaton->masks) return;
+    uint64_t left = terms_effort_left(terms_of(g)) + more;
+    g->effort = MIN(left, (uint64_t)EFFORT_MAX);
+    g->exhausted = terms_exhausted(terms_of(g));
+}
+
 static void mask(struct masker *m, float *logits, uint32_t vocab)
 {
     struct mask_grammar *g = CONTAINER_OF(m, struct mask_grammar, masker);
     save_ends(g, logits);
     /* Where others have filled the automaton, it has room the second time. */
-    for (unsigned i = 0; i < 2; i++)
-        if (follow(g) && mask_now(g, logits, vocab)) return;
+    for (unsigned i = 0; i < 2 && !g->exhausted; i++) {
+        bool done = follow(g) && mask_now(g, logits, vocab);
+        take_effort(g, done ? EFFORT_MORE : 0);
+        if (done) return;
+    }
     g->failed = true;
     forbid_all(logits, vocab);
 }
@@ -332,6 +352,7 @@ struct mask_grammar *mask_grammar_new(const struct mask_grammar_options *options
         .masker = {.mask = mask, .accept = accept, .free = free_grammar},
         .grammar = terms_share(options->grammar),
         .ignore_ends = options->ignore_ends,
+        .effort = EFFORT_MAX,
         .end_count = count,
     };
     reasoning_init(&g->reasoning, options->markers, options->begun);
@@ -359,6 +380,11 @@ void mask_grammar_attach(struct mask_grammar *g, struct automaton *automaton)
 bool mask_grammar_failed(const struct mask_grammar *g)
 {
     return g->failed;
+}
+
+bool mask_grammar_exhausted(const struct mask_grammar *g)
+{
+    return g->exhausted;
 }
 
 bool mask_grammar_done(const struct mask_grammar *g)

@@ -39,8 +39,10 @@ struct masker *mask_grammar_masker(struct mask_grammar *g);
 /* Before the first token. */
 void mask_grammar_attach(struct mask_grammar *g, struct automaton *automaton);
 
-/* True when it cannot say any more what may come: no memory. It then lets nothing through. */
+/* True when it cannot say any more what may come: no memory, or it takes too long (exhausted). It then
+ * lets nothing through. */
 bool mask_grammar_failed(const struct mask_grammar *g);
+bool mask_grammar_exhausted(const struct mask_grammar *g);
 
 /* True when the answer is whole and nothing may follow. */
 bool mask_grammar_done(const struct mask_grammar *g);

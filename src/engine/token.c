@@ -121,7 +121,9 @@ static bool append(struct scheduler *s, struct sequence *q, const struct sampler
 
 static void fail(struct scheduler *s, struct sequence *q)
 {
-    if (q->grammar && mask_grammar_failed(q->grammar))
+    if (q->grammar && mask_grammar_exhausted(q->grammar))
+        log_note(LOG_ERROR, "grammar", "what may come next takes too long to find out");
+    else if (q->grammar && mask_grammar_failed(q->grammar))
         log_note(LOG_ERROR, "grammar", "there is no memory for what may come next");
     else if (q->grammar)
         log_note(LOG_ERROR, "sampling", "no token is left that the request allows");

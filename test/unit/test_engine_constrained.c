@@ -707,6 +707,26 @@ static void an_answer_without_room_fails(void **state)
     bench_free(b);
 }
 
+/* Others' answers do not wait for one that takes long to find out what may come, and go on. */
+static void an_answer_that_takes_too_long_fails(void **state)
+{
+    char pattern[1024] = "";
+    (void)state;
+    for (unsigned i = 0; i < 250; i++)
+        strcat(pattern, ".*");
+    strcat(pattern, "x");
+    struct terms *slow = compiled(GRAMMAR_REGEX, pattern), *fast = letters('a', 'c');
+    struct bench *b = bench_new("fake:mode random", 2);
+    struct told *other = add_spec(b, "y", keeping(fast)), *t = add_spec(b, "x", keeping(slow));
+    run(b);
+    assert_int_equal(t->finish, FINISH_FAILED);
+    assert_int_not_equal(other->finish, FINISH_FAILED);
+    assert_true(other->len > 0);
+    terms_free(slow);
+    terms_free(fast);
+    bench_free(b);
+}
+
 static void the_same_is_compiled_once(void **state)
 {
     (void)state;
@@ -761,6 +781,7 @@ int main(void)
         cmocka_unit_test(all_answers_are_whole_in_little_room),
         cmocka_unit_test(many_grammars_need_little_room),
         cmocka_unit_test(an_answer_without_room_fails),
+        cmocka_unit_test(an_answer_that_takes_too_long_fails),
         cmocka_unit_test(the_same_is_compiled_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "engine/grammar/grammar.h"
 #include "engine/grammar/schema.h"
@@ -133,6 +134,27 @@ static void what_is_malformed_is_refused(void **state)
         if (c.err != ERR_UNSUPPORTED) fail_msg("%s: %d", schemas[i], c.err);
         done(&c);
     }
+}
+
+/* A $ref that is looked for in all of a large document, again and again. */
+static void references_have_a_budget(void **state)
+{
+    struct compiled c;
+    struct buf text;
+    (void)state;
+    buf_init(&text, 64 << 20);
+    assert_int_equal(buf_append(&text, STR("{\"$defs\":{\"a\":{\"$id\":\"/x\"}},\"examples\":[0")),
+                     0);
+    for (unsigned i = 0; i < 300000; i++)
+        assert_int_equal(buf_append(&text, STR(",0")), 0);
+    assert_int_equal(buf_append(&text, STR("],\"prefixItems\":[true")), 0);
+    for (unsigned i = 0; i < 500; i++)
+        assert_int_equal(buf_append(&text, STR(",{\"$ref\":\"x\",\"description\":\"\"}")), 0);
+    assert_int_equal(buf_append(&text, STR("]}")), 0);
+    compile(&c, buf_str(&text), &spaced);
+    assert_int_equal(c.err, ERR_TOO_LARGE);
+    done(&c);
+    buf_fini(&text);
 }
 
 static void objects_may_be_closed(void **state)
@@ -344,6 +366,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_malformed_is_refused),
+        cmocka_unit_test(references_have_a_budget),
         cmocka_unit_test(properties_have_an_order),
         cmocka_unit_test(objects_may_be_closed),
         cmocka_unit_test(merged_properties_have_the_order_of_their_schemas),

@@ -11,6 +11,7 @@
 #include "engine/grammar/regex.h"
 #include "engine/grammar/schema.h"
 
+static const char too_large[] = "it is too large, or takes too long to compile";
 static const struct schema_options options = {.spaces = true, .closed = true};
 
 static int choice_term(struct terms *t, const struct json *texts, struct grammar_why *why,
@@ -64,7 +65,7 @@ static int root_term(struct terms *t, const struct grammar_spec *spec, struct gr
 static int finish(struct terms *t, term root, struct grammar_why *why)
 {
     int err = terms_failed(t) ? ERR_TOO_LARGE : terms_finish(t, root, NULL);
-    if (err == ERR_TOO_LARGE) (void)grammar_refuse(why, "it is too large");
+    if (err == ERR_TOO_LARGE) (void)grammar_refuse(why, too_large);
     if (err == ERR_INVALID) (void)grammar_refuse(why, "a rule of it begins with itself");
     if (err || terms_root(t) != TERM_NONE) return err;
     (void)grammar_refuse(why, "no text can ever satisfy it");
@@ -75,8 +76,9 @@ int grammar_compile(const struct grammar_spec *spec, struct grammar_why *why, st
 {
     term root = TERM_NONE;
     struct terms *t = terms_new(GRAMMAR_BYTES_MAX);
+    if (t) terms_limit_effort(t, GRAMMAR_EFFORT_MAX);
     int err = t ? root_term(t, spec, why, &root) : ERR_TOO_LARGE;
-    if (!t || (err && terms_failed(t))) (void)grammar_refuse(why, "it is too large");
+    if (!t || (err && terms_failed(t))) (void)grammar_refuse(why, too_large);
     if (!err) err = finish(t, root, why);
     if (err)
         terms_free(t);

@@ -30,7 +30,10 @@ struct grammar_spec {
     const struct grammar_spec *otherwise; /* NULL: nothing else */
 };
 
-enum { GRAMMAR_BYTES_MAX = 64 << 20 }; /* of one that is being compiled */
+enum {
+    GRAMMAR_BYTES_MAX = 64 << 20, /* of one that is being compiled */
+    GRAMMAR_EFFORT_MAX = 1 << 25, /* likewise: a second or two */
+};
 
 /* 0: *out is the caller's to terms_free. ERR_UNSUPPORTED, ERR_SYNTAX, ERR_INVALID (left recursion, or
  * no text at all is taken), ERR_TOO_LARGE: `why` says why. */

@@ -114,7 +114,7 @@ static void add_cat(struct masks *m, term state, term head, term rest, uint64_t 
 {
     uint32_t least = 0, most = TERM_ANY_NUMBER;
     const struct profile *p = masks__profile(m, head);
-    if (!p) return;
+    if (!p || !terms_spend(m->terms, m->words / 4)) return;
     if (p->counts) term_times(m->terms, head, &least, &most);
     if (meet(&p->goes_on, term_starts(m->terms, rest))) {
         masks__walk(m, state, 0, out);

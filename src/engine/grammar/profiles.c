@@ -6,6 +6,8 @@
 #include "engine/grammar/masks_priv.h"
 #include "engine/grammar/terms_priv.h"
 
+enum { STEPS_COUNTED = 256, STEPS_PER_EFFORT = 4 }; /* of a walk: in one go; each is cheap */
+
 bool masks_failed(const struct masks *m)
 {
     return m->failed || terms_failed(m->terms);
@@ -88,8 +90,12 @@ static inline term follow(struct terms *t, struct level *before, uint8_t byte)
 void masks__walk(struct masks *m, term state, uint32_t node, uint64_t *bits)
 {
     const struct trie_node *nodes = m->trie->nodes;
+    uint32_t steps = 0;
     enter(m->terms, &m->levels[nodes[node].depth], state);
     for (uint32_t i = node + 1, end = nodes[node].end; i < end;) {
+        if (++steps % STEPS_COUNTED == 0 &&
+            !terms_spend(m->terms, STEPS_COUNTED / STEPS_PER_EFFORT))
+            return;
         const struct trie_node *n = &nodes[i];
         term s = follow(m->terms, &m->levels[n->depth - 1], n->byte);
         if (s == TERM_NONE) {
@@ -99,6 +105,7 @@ void masks__walk(struct masks *m, term state, uint32_t node, uint64_t *bits)
         enter(m->terms, &m->levels[n->depth], s);
         masks__set_tokens(m, i++, bits);
     }
+    (void)terms_spend(m->terms, steps % STEPS_COUNTED / STEPS_PER_EFFORT + 1);
 }
 
 /* How often a repeated term was there, once `state` was reached from a state where it was `before`
@@ -188,8 +195,11 @@ static bool explore(struct masks *m, struct profile *p)
             byte_set_add(&p->goes_on, (uint8_t)byte);
     m->levels[0].count = 0;
     enter(m->terms, &m->levels[0], p->head);
-    for (uint32_t i = 1; i < m->trie->count && !p->lost && !m->failed;)
+    uint32_t steps = 0;
+    for (uint32_t i = 1; i < m->trie->count && !p->lost && !masks_failed(m);) {
         i = visit(m, p, i);
+        if (++steps % STEPS_PER_EFFORT == 0) (void)terms_spend(m->terms, 1);
+    }
     return !p->lost && !masks_failed(m);
 }
 

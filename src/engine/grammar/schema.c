@@ -72,7 +72,7 @@ int schema_term(struct terms *t, const struct json *schema, const struct schema_
     job.root = options->document ? options->document : schema;
     job.why = why;
     job.old_refs = ignores_beside_ref(job.root);
-    job.has_ids = schema__has_ids(job.root);
+    job.has_ids = schema__has_ids(&job, job.root);
     struct demand d = {.kind = DEMAND_MEETS, .schema = schema};
     struct demand object = {.kind = DEMAND_KINDS, .kinds = IS_OBJECT};
     const struct demands *list = schema__with(&job, NULL, d);

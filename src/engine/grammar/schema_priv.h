@@ -25,6 +25,8 @@
 enum {
     SCHEMA_ARENA = 128 << 20,  /* bytes that compiling may take besides the terms */
     SCHEMA_STEPS = 1 << 18,    /* demands that may be read */
+    SCHEMA_LOOKS = 64,         /* values that a $ref is looked for in, for one step */
+    SCHEMA_STEP_EFFORT = 32,   /* of the terms' effort, for one of these */
     SCHEMA_CHEAP = 32,         /* comparisons for one step */
     SCHEMA_WORK = 3 << 18,     /* derivatives: what searches may take */
     SCHEMA_NAMES_MAX = 2000,   /* that are required, or must not be there */
@@ -199,6 +201,7 @@ struct schema_job {
     struct grammar_why *why;
     int err; /* first failure; from then on nothing means anything */
     uint32_t steps, steps_limit;
+    uint64_t looks;                /* values that a $ref was looked for in */
     uint64_t visits;               /* shapes without choices that were come to */
     bool proving;                  /* refusals are not told */
     bool old_refs;                 /* what stands beside $ref is ignored */
@@ -269,7 +272,7 @@ bool schema__circles(struct schema_job *job, const struct demand *d);
 /* What $ref refers to; NULL, and refused: not within the document. */
 const struct json *schema__target(struct schema_job *job, const struct json *schema,
                                   const struct json *ref);
-bool schema__has_ids(const struct json *root);
+bool schema__has_ids(struct schema_job *job, const struct json *root);
 
 /* --- schema_fail.c --- */
 

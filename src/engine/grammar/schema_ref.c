@@ -19,22 +19,30 @@ static bool id_of(const struct json *schema, struct str *out)
 
 typedef bool (*find_fn)(const struct json *v, struct str text);
 
+/* False: too many values were looked at. */
+static bool look(struct schema_job *job)
+{
+    return !job->err && (++job->looks % SCHEMA_LOOKS || schema__spend(job, 1));
+}
+
 /* The first value that fn holds of, parents before children, and how many there are. */
-static const struct json *find(const struct json *v, find_fn fn, struct str text, size_t *count)
+static const struct json *find(struct schema_job *job, const struct json *v, find_fn fn,
+                               struct str text, size_t *count)
 {
     struct json_iter it = {0};
     struct str name;
     const struct json *child, *out = NULL;
+    if (!look(job)) return NULL;
     if (json_type(v) == JSON_OBJECT && fn(v, text)) {
         (*count)++;
         out = v;
     }
     while (json_type(v) == JSON_OBJECT && json_next_member(v, &it, &name, &child)) {
-        const struct json *found = find(child, fn, text, count);
+        const struct json *found = find(job, child, fn, text, count);
         if (!out) out = found;
     }
     while (json_type(v) == JSON_ARRAY && json_next_item(v, &it, &child)) {
-        const struct json *found = find(child, fn, text, count);
+        const struct json *found = find(job, child, fn, text, count);
         if (!out) out = found;
     }
     return out;
@@ -47,11 +55,11 @@ static bool has_id(const struct json *v, struct str text)
     return id_of(v, &id) && id.len && id.ptr[0] != '#';
 }
 
-bool schema__has_ids(const struct json *root)
+bool schema__has_ids(struct schema_job *job, const struct json *root)
 {
     struct str id;
     size_t count = 0;
-    (void)find(root, has_id, STR(""), &count);
+    (void)find(job, root, has_id, STR(""), &count);
     return count > (id_of(root, &id) && id.len && id.ptr[0] != '#');
 }
 
@@ -74,17 +82,19 @@ static bool has_this_id(const struct json *v, struct str text)
 }
 
 /* The innermost schema with an id that has `wanted` in it. */
-static bool find_home(const struct json *v, const struct json *wanted, const struct json **home)
+static bool find_home(struct schema_job *job, const struct json *v, const struct json *wanted,
+                      const struct json **home)
 {
     struct json_iter it = {0};
     struct str name;
     const struct json *child, *outer = *home;
+    if (!look(job)) return false;
     if (json_type(v) == JSON_OBJECT && has_id(v, STR(""))) *home = v;
     if (v == wanted) return true;
     while (json_type(v) == JSON_OBJECT && json_next_member(v, &it, &name, &child))
-        if (find_home(child, wanted, home)) return true;
+        if (find_home(job, child, wanted, home)) return true;
     while (json_type(v) == JSON_ARRAY && json_next_item(v, &it, &child))
-        if (find_home(child, wanted, home)) return true;
+        if (find_home(job, child, wanted, home)) return true;
     *home = outer;
     return false;
 }
@@ -143,7 +153,7 @@ static const struct json *within(struct schema_job *job, const struct json *home
     size_t count = 0;
     if (!fragment.len) return home;
     if (fragment.ptr[0] == '/') return follow(job, home, fragment);
-    return find(home, has_anchor, fragment, &count);
+    return find(job, home, has_anchor, fragment, &count);
 }
 
 static const struct json *locate(struct schema_job *job, const struct json *schema, struct str ref)
@@ -154,10 +164,10 @@ static const struct json *locate(struct schema_job *job, const struct json *sche
     const struct json *home = job->root, *out = NULL;
     size_t count = 0;
     if (base.len) {
-        home = find(job->root, has_this_id, base, &count);
+        home = find(job, job->root, has_this_id, base, &count);
         return home && (count == 1 || home == job->root) ? within(job, home, fragment) : NULL;
     }
-    if (job->has_ids && find_home(job->root, schema, &home)) out = within(job, home, fragment);
+    if (job->has_ids && find_home(job, job->root, schema, &home)) out = within(job, home, fragment);
     return out ? out : within(job, job->root, fragment);
 }
 

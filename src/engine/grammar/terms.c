@@ -46,7 +46,7 @@ struct terms *terms_new(size_t bytes)
     if (!t) return NULL;
     atomic_init(&t->owners, 1);
     t->bytes_max = bytes;
-    t->work_max = UINT64_MAX;
+    t->work_max = t->effort_max = UINT64_MAX;
     t->table = terms__take(t, TABLE_FIRST * sizeof *t->table);
     if (!t->table || !terms__grow(t, &t->nodes, 0, &t->cap, sizeof *t->nodes)) {
         terms_free(t);
@@ -97,6 +97,28 @@ size_t terms_bytes(const struct terms *t)
 void terms_limit_work(struct terms *t, uint64_t derivatives)
 {
     t->work_max = t->work + derivatives;
+}
+
+void terms_limit_effort(struct terms *t, uint64_t effort)
+{
+    t->effort_max = t->effort + effort;
+}
+
+uint64_t terms_effort_left(const struct terms *t)
+{
+    return t->effort_max - MIN(t->effort, t->effort_max);
+}
+
+bool terms_exhausted(const struct terms *t)
+{
+    return t->exhausted;
+}
+
+bool terms_spend(struct terms *t, uint64_t effort)
+{
+    t->effort += effort;
+    if (t->effort > t->effort_max && !t->failed) t->failed = t->exhausted = true;
+    return !t->failed;
 }
 
 /* --- each one once --- */
@@ -269,6 +291,7 @@ term term_cat(struct terms *t, term a, term b)
     uint32_t from = t->scratch_count;
     for (; t->nodes[a].kind == TERM_KIND_CAT; a = t->nodes[a].b)
         terms__push(t, t->nodes[a].a);
+    (void)terms_spend(t, t->scratch_count - from);
     b = cat(t, a, b);
     while (t->scratch_count > from && !t->failed)
         b = cat(t, t->scratch[--t->scratch_count], b);
@@ -441,6 +464,7 @@ term terms__or_from(struct terms *t, uint32_t from)
 {
     term out = TERM_NONE;
     flatten(t, from, TERM_KIND_OR);
+    (void)terms_spend(t, t->scratch_count - from);
     join_bytes(t, from);
     sort_unique(t, from);
     if (t->scratch_count - from > 1) {
@@ -493,6 +517,7 @@ term terms__and_from(struct terms *t, uint32_t from)
     uint32_t kept = from, sets = 0;
     bool none = false;
     flatten(t, from, TERM_KIND_AND);
+    (void)terms_spend(t, t->scratch_count - from);
     for (uint32_t i = from; i < t->scratch_count; i++) {
         const struct node *x = &t->nodes[t->scratch[i]];
         none |= x->kind == TERM_KIND_NONE;

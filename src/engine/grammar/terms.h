@@ -59,6 +59,18 @@ size_t terms_bytes(const struct terms *t); /* in use */
  * has failed. A limit of time that is the same on each machine; without one there is none. */
 void terms_limit_work(struct terms *t, uint64_t derivatives);
 
+/* The same of all that takes time: derivatives, terms that are joined, and what else is spent. One is
+ * some 60 ns. */
+void terms_limit_effort(struct terms *t, uint64_t effort);
+
+uint64_t terms_effort_left(const struct terms *t); /* of that */
+
+/* True when that is why it has failed. */
+bool terms_exhausted(const struct terms *t);
+
+/* Counts effort of the caller's own. False: it has failed. */
+bool terms_spend(struct terms *t, uint64_t effort);
+
 /* --- making them --- */
 
 term term_bytes(struct terms *t, const struct byte_set *set);

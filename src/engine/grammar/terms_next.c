@@ -2,6 +2,8 @@
 /* Derivatives, and the search for a text in what has AND and NOT. */
 #include "engine/grammar/terms_priv.h"
 
+enum { ROW_EFFORT = 8 }; /* of a new row, by its size */
+
 static term next_of_list(struct terms *t, const struct node *n, unsigned char byte)
 {
     uint32_t from = t->scratch_count;
@@ -43,7 +45,7 @@ static bool work(struct terms *t, uint32_t amount)
 {
     if (amount > t->work_max - t->work) t->failed = true;
     if (!t->failed) t->work += amount;
-    return !t->failed;
+    return terms_spend(t, amount);
 }
 
 /* A long list takes as long as several short ones. */
@@ -78,7 +80,7 @@ static bool wants_row(const struct terms *t, const struct node *n)
 
 static uint32_t *new_row(struct terms *t, term a)
 {
-    uint32_t *row = terms__take(t, 256 * sizeof *row);
+    uint32_t *row = terms_spend(t, ROW_EFFORT) ? terms__take(t, 256 * sizeof *row) : NULL;
     if (!row) return NULL;
     for (unsigned i = 0; i < 256; i++)
         row[i] = byte_set_has(&t->nodes[a].starts, (unsigned char)i) ? UNKNOWN : TERM_NONE;

@@ -51,6 +51,8 @@ struct terms {
     unsigned factoring; /* likewise of ORs that are made */
     size_t bytes, bytes_max;
     uint64_t work, work_max; /* derivatives that were computed */
+    uint64_t effort, effort_max;
+    bool exhausted; /* failed, by effort */
     struct node *nodes;
     uint32_t count, cap;
     term *lists; /* of ORs and ANDs */
