@@ -318,6 +318,24 @@ static void chats_fit_the_product(void **state)
     }
 }
 
+/* The shape of an answer is not among the fields that are left out. */
+static void shapes_reach_the_product_or_are_refused(void **state)
+{
+    (void)state;
+    static const char *const ask_shape = ASK_MESSAGE(",\"guided_regex\":\"a|b\"");
+    struct gateway *g = gateway_new(KIND("openai"));
+    struct sim_peer *c = ask(g, "/v1/messages", ask_shape);
+    assert_true(sim_has(up_of(g, 0), "\"guided_regex\":\"a|b\""));
+    serve(g, 0);
+    (void)answer_of(c, 200);
+    gateway_free(g, 1);
+
+    g = gateway_new(KIND("mistral"));
+    c = ask(g, "/v1/messages", ask_shape);
+    assert_true(holds(answer_of(c, 400), "\"message\":\"'guided_regex' is not available"));
+    gateway_free(g, 1);
+}
+
 /* Tools that a runtime's Responses do not know: it is asked for a chat. */
 static void namespaces_are_translated_where_the_product_knows_none(void **state)
 {
@@ -894,6 +912,7 @@ int main(void)
         cmocka_unit_test(headers_and_query_are_added),
         cmocka_unit_test(only_who_can_is_asked),
         cmocka_unit_test(chats_fit_the_product),
+        cmocka_unit_test(shapes_reach_the_product_or_are_refused),
         cmocka_unit_test(namespaces_are_translated_where_the_product_knows_none),
         cmocka_unit_test(what_is_no_answer_is_told),
         cmocka_unit_test(framings_may_differ),

@@ -223,6 +223,16 @@ static void counts_have_no_more_than_counts(void **state)
                 "");
 }
 
+/* What runtimes have beyond the APIs. */
+static void runtimes_own_shapes_are_carried(void **state)
+{
+    (void)state;
+    check_field("'grammar':'g','guided_choice':['a'],'response_format':{'type':'text'}",
+                "'max_tokens':9,'guided_choice':['a'],'grammar':'g'", "");
+    check_field("'structured_outputs':{'json':{}},'guided_regex':''",
+                "'max_tokens':9,'structured_outputs':{'json':{}}", "");
+}
+
 static void what_is_wrong_is_told_with_its_path(void **state)
 {
     (void)state;
@@ -250,6 +260,9 @@ static void what_is_wrong_is_told_with_its_path(void **state)
         {"'output_config':{'format':{'type':'xml'}}", "output_config.format.type"},
         {"'output_config':{'format':{'type':'json_schema'}}", "output_config.format.schema"},
         {"'output_format':{}", "output_format.type"},
+        {"'response_format':{'type':'json_object'}", "response_format"},
+        {"'text':{'format':{'type':'json_schema'}}", "text.format"},
+        {"'format':'json'", "format"},
         {"'system':7", "system"},
         {"'system':[{'type':'image'}]", "system[0].type"},
         {"'tools':{}", "tools"},
@@ -410,6 +423,7 @@ int main(void)
         cmocka_unit_test(hosted_tools_are_left_out),
         cmocka_unit_test(choices_are_translated),
         cmocka_unit_test(counts_have_no_more_than_counts),
+        cmocka_unit_test(runtimes_own_shapes_are_carried),
         cmocka_unit_test(what_is_wrong_is_told_with_its_path),
         cmocka_unit_test(errors_have_the_dialects_shape),
         cmocka_unit_test(errors_say_that_the_prompt_is_too_long),

@@ -414,6 +414,9 @@ static void fields_are_translated_dropped_or_refused(void **state)
         {"'audio':{'voice':'x'}," SAY_HI, NULL, NULL, "audio"},
         {"'web_search_options':{}," SAY_HI, NULL, NULL, "web_search_options"},
         {"'functions':[{'name':'f'}]," SAY_HI, NULL, NULL, "functions"},
+        {"'guided_json':{}," SAY_HI, NULL, NULL, "guided_json"},
+        {"'structured_outputs':{'choice':['a']}," SAY_HI, NULL, NULL, "structured_outputs"},
+        {"'grammar':'','guided_choice':[],'regex':null," SAY_HI, HI},
     };
     /* clang-format on */
     CHECK_ROWS(rows);

@@ -259,6 +259,8 @@ static void chats_are_translated(void **state)
         {"{\"messages\":[],\"format\":\"\",\"think\":\"high\",\"logprobs\":true,\"top_logprobs\":3}",
          "{\"model\":\"served\",\"messages\":[],\"reasoning_effort\":\"high\",\"logprobs\":true,"
          "\"top_logprobs\":3}"},
+        {"{\"messages\":[],\"guided_regex\":\"a\",\"ebnf\":\"\",\"options\":{\"seed\":1}}",
+         "{\"model\":\"served\",\"messages\":[],\"guided_regex\":\"a\",\"seed\":1}"},
         {"{\"messages\":[],\"top_logprobs\":3,\"think\":\"\"}",
          "{\"model\":\"served\",\"messages\":[]}"},
     };
@@ -401,6 +403,14 @@ static void what_cannot_be_said_is_refused(void **state)
         {SURFACE_OLLAMA_CHAT, "{\"messages\":[],\"tools\":[{}]}", "tools[0].function"},
         {SURFACE_OLLAMA_CHAT, "{\"messages\":[],\"format\":\"xml\"}", "format"},
         {SURFACE_OLLAMA_CHAT, "{\"messages\":[],\"format\":1}", "format"},
+        {SURFACE_OLLAMA_CHAT, "{\"messages\":[],\"options\":{\"format\":\"json\"}}",
+         "options.format"},
+        {SURFACE_OLLAMA_CHAT, "{\"messages\":[],\"response_format\":{\"type\":\"json_object\"}}",
+         "response_format"},
+        {SURFACE_OLLAMA_GENERATE, "{\"prompt\":\"a\",\"options\":{\"format\":{}}}",
+         "options.format"},
+        {SURFACE_OLLAMA_RAW, "{\"prompt\":\"a\",\"raw\":true,\"text\":{\"format\":{}}}",
+         "text.format"},
         {SURFACE_OLLAMA_CHAT, "{\"messages\":[],\"think\":\"much\"}", "think"},
         {SURFACE_OLLAMA_CHAT, "{\"messages\":[],\"think\":1}", "think"},
         {SURFACE_OLLAMA_CHAT, "{\"messages\":[],\"top_logprobs\":21}", "top_logprobs"},

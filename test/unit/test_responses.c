@@ -135,6 +135,14 @@ static void settings_are_chats(void **state)
          "\"top_k\":4,\"min_p\":0.1,\"seed\":18446744073709551616,\"stop\":[\"x\"]"},
         {"\"parallel_tool_calls\":false,\"tool_choice\":\"auto\"", ""},
         {"\"tools\":[]", ""},
+        {"\"structured_outputs\":{\"regex\":\"a\"},\"guided_json\":{\"type\":\"text\"},\"guided_regex\":"
+         "\"b\",\"guided_choice\":[\"c\"],\"guided_grammar\":\"d\",\"json_schema\":{},\"grammar\":\"e\"",
+         "\"guided_json\":{\"type\":\"text\"},\"guided_regex\":\"b\",\"guided_choice\":[\"c\"],"
+         "\"guided_grammar\":\"d\",\"structured_outputs\":{\"regex\":\"a\"},\"json_schema\":{},"
+         "\"grammar\":\"e\""},
+        {"\"guided_json\":null,\"guided_choice\":[],\"guided_regex\":\"\",\"response_format\":{\"type\":"
+         "\"text\"},\"output_config\":{\"format\":null}",
+         ""},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         char body[1024], chat[1024];
@@ -182,6 +190,11 @@ static void what_cannot_be_said_is_refused(void **state)
          "text.format.type"},
         {"{\"model\":\"m\",\"input\":\"a\",\"text\":{\"format\":{\"type\":\"json_schema\"}}}",
          "text.format.schema"},
+        {"{\"model\":\"m\",\"input\":\"a\",\"response_format\":{\"type\":\"json_object\"}}",
+         "response_format"},
+        {"{\"model\":\"m\",\"input\":\"a\",\"output_config\":{\"format\":{\"type\":\"json_schema\"}}}",
+         "output_config.format"},
+        {"{\"model\":\"m\",\"input\":\"a\",\"format\":\"json\"}", "format"},
         {"{\"model\":\"m\",\"input\":\"a\",\"top_logprobs\":\"x\"}", "top_logprobs"},
         {"{\"model\":\"m\",\"input\":\"a\",\"parallel_tool_calls\":1}", "parallel_tool_calls"},
         {"{\"model\":\"m\",\"input\":\"a\",\"tools\":{}}", "tools"},

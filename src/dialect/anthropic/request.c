@@ -6,6 +6,7 @@
 #include "dialect/anthropic/anthropic_priv.h"
 #include "dialect/anthropic/messages.h"
 #include "dialect/anthropic/request_priv.h"
+#include "dialect/shapes.h"
 
 enum {
     TEXT_MAX = 512 << 20, /* one text of a request, which has a limit of its own */
@@ -240,8 +241,10 @@ static int put_making(struct request *q)
         const struct json *v = json_get(q->body, fields[i].name);
         if (!anthropic__absent(v)) err = fields[i].put(q, v);
     }
-    if (!err) pivot_write_stream(q->t, q->w);
-    return err;
+    if (err) return err;
+    shapes_carry(q->body, q->w);
+    pivot_write_stream(q->t, q->w);
+    return 0;
 }
 
 static int put_all(struct request *q)
@@ -254,6 +257,7 @@ static int put_all(struct request *q)
     int err = anthropic__absent(thread) ? 0 : put_thread(q, thread);
     if (!err) err = anthropic__put_messages(q);
     if (!err) err = anthropic__put_tools(q);
+    if (!err) err = shapes_refuse_foreign(q->t, q->body, "output_config.format", q->why);
     if (!err) err = put_output(q);
     if (!err) err = put_effort(q);
     if (!err && q->t->asked != SURFACE_COUNT_MESSAGES) err = put_making(q);

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "dialect/anthropic/to_messages_priv.h"
+#include "dialect/shapes.h"
 
 enum { USER_MAX = 256 }; /* characters of a user's id */
 
@@ -85,7 +86,7 @@ static int check_fields(struct to_messages *m)
                                 fields[i].name);
         pivot_drop(m->t, fields[i].name);
     }
-    return 0;
+    return shapes_refuse_own(m->t, m->chat, m->why);
 }
 
 /* --- fields that have one --- */

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "dialect/ollama/ollama_priv.h"
+#include "dialect/shapes.h"
 
 static int refuse(struct ollama__request *r, const char *name, const char *should)
 {
@@ -55,6 +56,14 @@ static int write_format(struct ollama__request *r)
     return 0;
 }
 
+static int write_shape(struct ollama__request *r)
+{
+    int err = shapes_refuse_foreign(r->t, r->body, "format", r->why);
+    if (!err) err = write_format(r);
+    if (!err) shapes_carry(r->body, r->w);
+    return err;
+}
+
 /* Ollama takes plain "true" for its medium level, too. */
 static int write_think(struct ollama__request *r)
 {
@@ -91,7 +100,7 @@ static int write_logprobs(struct ollama__request *r)
 
 static int write_wishes(struct ollama__request *r)
 {
-    int err = write_format(r);
+    int err = write_shape(r);
     if (!err) err = ollama__write_options(r);
     if (!err) err = write_think(r);
     return err ? err : write_logprobs(r);
@@ -199,7 +208,7 @@ int ollama_raw_to_pivot(struct translation *t, struct str model, const struct js
     begin(&r, model);
     json_write_str_member(completion, "prompt", prompt);
     if (suffix.len) json_write_str_member(completion, "suffix", suffix);
-    err = write_format(&r);
+    err = write_shape(&r);
     if (!err) err = ollama__write_options(&r);
     return end(&r, err);
 }

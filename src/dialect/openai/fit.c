@@ -2,6 +2,7 @@
 #include "dialect/openai/fit.h"
 
 #include "dialect/runtime.h"
+#include "dialect/shapes.h"
 
 /* The row of a field; NULL: it has none. */
 static const struct runtime_field *row_of(const struct runtime_kind *kind, struct str name)
@@ -37,12 +38,14 @@ static void write_messages(struct json_writer *out, const struct json *messages)
 }
 
 int openai_fit(struct translation *t, struct str model UNUSED, const struct json *chat,
-               struct json_writer *out, struct refusal *why UNUSED)
+               struct json_writer *out, struct refusal *why)
 {
     const struct runtime_kind *kind = t->kind;
     struct json_iter it = {0};
     struct str name;
     const struct json *value;
+    int err = kind->chat_only ? shapes_refuse_own(t, chat, why) : 0;
+    if (err) return err;
     json_write_object(out);
     while (json_next_member(chat, &it, &name, &value)) {
         const struct runtime_field *row = row_of(kind, name);

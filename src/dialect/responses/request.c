@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/err.h"
+#include "dialect/shapes.h"
 
 enum { TEXT_MAX = 512 << 20 }; /* one text of a request; what clients send has its own limit */
 
@@ -162,7 +163,8 @@ static int check_unsupported(struct asking *a)
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (!responses__absent(json_get(a->body, names[i])))
             return pivot_refuse(a->t, a->why, names[i], "'%s' is not supported.", names[i]);
-    return check_stored(a);
+    int err = shapes_refuse_foreign(a->t, a->body, "text.format", a->why);
+    return err ? err : check_stored(a);
 }
 
 static int check_input(struct asking *a)
@@ -250,6 +252,7 @@ static int write_chat(struct asking *a, struct str model)
     if (!err) err = write_format(a);
     if (!err) err = write_logprobs(a);
     if (err) return err;
+    shapes_carry(a->body, a->w);
     pivot_write_stream(a->t, a->w);
     json_write_object_end(a->w);
     return 0;
