@@ -53,6 +53,9 @@ struct translation {
     /* What the client's dialect keeps of the request for its writer (made by to_pivot), or NULL. */
     const void *memo;
 
+    /* Set by to_pivot: the tools of the chat are not one by one those of the request. */
+    bool tools_moved;
+
     /* Fields that the runtime does not get since its dialect has no word for them, and which do not
      * change what is answered; pivot_drop adds. */
     const char *dropped[16];

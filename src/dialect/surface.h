@@ -9,6 +9,7 @@
 
 #include "dialect/dialect.h"
 #include "dialect/pivot.h"
+#include "dialect/wording.h"
 
 struct surface_row {
     const char *name; /* for logs and messages */
@@ -19,6 +20,7 @@ struct surface_row {
     const struct dialect *dialect;
     to_pivot_fn to_pivot; /* as a client's surface; NULL: its body is the pivot's */
     const struct answer_writer_ops *writer;
+    const struct wording *words;            /* what its clients call the pivot's fields; or NULL */
     from_pivot_fn from_pivot;               /* as a runtime's; NULL: the pivot's body is its own */
     const struct answer_source_ops *source; /* NULL: nothing is translated to it */
 };

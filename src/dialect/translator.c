@@ -54,6 +54,19 @@ static int rewrite(struct translation *t, write_fn write, struct str model, stru
     return err ? err : explain_writer(t, json_write_end(&w), why);
 }
 
+/* Tools that were left out or moved make an index among the rest none of the client's. */
+static void reword(const struct translation *t, bool text, struct refusal *why)
+{
+    static const struct wording moved[] = {{"tools", "tools", .alone = true}, {NULL, NULL, false}};
+    if (t->tools_moved) wording_apply(t->arena, moved, text, why);
+    wording_apply(t->arena, surface_row(t->asked)->words, text, why);
+}
+
+void translate_refusal(const struct translation *t, struct refusal *why)
+{
+    reword(t, t->kind == &runtime_engine, why);
+}
+
 int translate_request(struct translation *t, struct str model, struct str body, struct str *out,
                       struct refusal *why)
 {
@@ -67,6 +80,7 @@ int translate_request(struct translation *t, struct str model, struct str body, 
         buf_init(&made[i], REQUEST_MAX);
         if (err || !steps[i]) continue;
         err = rewrite(t, steps[i], model, &scratch, text, &made[i], why);
+        if (err == ERR_INVALID && i > 0) reword(t, true, why);
         text = buf_str(&made[i]);
         arena_reset(&scratch);
     }

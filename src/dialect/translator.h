@@ -13,6 +13,10 @@
 MUST_CHECK int translate_request(struct translation *t, struct str model, struct str body,
                                  struct str *out, struct refusal *why);
 
+/* Names the client's fields in what a runtime says of its request: in why->param, and where the words
+ * are our own also where the message begins with the name. A foreign runtime's words stay. */
+void translate_refusal(const struct translation *t, struct refusal *why);
+
 /* One answer. Zeroed: none. */
 struct translator {
     const struct translation *t;

@@ -305,6 +305,7 @@ static enum step tell_error(struct model_call *m)
         return err ? model_call__lack(m, err) : answer_whole(a, &body, 1);
     }
     error_read(x->call->arena, head->status, body, &why);
+    if (a->conversion) translate_refusal(&a->conversion->request, &why);
     return exchange_refuse(x, OUTCOME_UPSTREAM_STATUS, &why,
                            http_retry_after(head, clock_wall_us()));
 }

@@ -318,6 +318,17 @@ static void chats_fit_the_product(void **state)
     }
 }
 
+/* What a runtime says of a chat's field is the client's field's fault. */
+static void refusals_name_the_clients_field(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(KIND("openai"));
+    struct sim_peer *c = ask(g, "/v1/responses", "{\"model\":\"m\",\"input\":\"x\"}");
+    up_json(up_of(g, 0), 400, "", "{\"error\":{\"message\":\"no\",\"param\":\"messages\"}}");
+    assert_true(holds(answer_of(c, 400), "\"param\":\"input\""));
+    gateway_free(g, 1);
+}
+
 /* The shape of an answer is not among the fields that are left out. */
 static void shapes_reach_the_product_or_are_refused(void **state)
 {
@@ -912,6 +923,7 @@ int main(void)
         cmocka_unit_test(headers_and_query_are_added),
         cmocka_unit_test(only_who_can_is_asked),
         cmocka_unit_test(chats_fit_the_product),
+        cmocka_unit_test(refusals_name_the_clients_field),
         cmocka_unit_test(shapes_reach_the_product_or_are_refused),
         cmocka_unit_test(namespaces_are_translated_where_the_product_knows_none),
         cmocka_unit_test(what_is_no_answer_is_told),

@@ -6,11 +6,13 @@
 #define HOSTLER_DIALECT_ANTHROPIC_MESSAGES_H
 
 #include "dialect/pivot.h"
+#include "dialect/wording.h"
 
 /* request.c: Messages and, as t->asked says, the count of its tokens. */
 int anthropic_to_pivot(struct translation *t, struct str model, const struct json *body,
                        struct json_writer *chat, struct refusal *why);
 
 extern const struct answer_writer_ops anthropic_writer; /* answer.c */
+extern const struct wording anthropic_wording[];        /* wording.c */
 
 #endif

@@ -98,11 +98,12 @@ static int put_list(struct request *q, const struct json *tools)
     json_write_array(q->w);
     for (size_t i = 0; !err && json_next_item(tools, &it, &tool); i++) {
         struct place at = {.name = "tools", .index = i};
-        if (is_placeholder(tool)) continue;
-        if (is_function(tool))
+        bool kept = is_function(tool) && !is_placeholder(tool);
+        if (kept)
             err = put_tool(q, &at, tool);
-        else
+        else if (!is_function(tool))
             pivot_drop(q->t, hosted_name(tool));
+        q->t->tools_moved |= !kept;
     }
     if (!err) json_write_array_end(q->w);
     return err;

@@ -5,6 +5,7 @@
 #define HOSTLER_DIALECT_OLLAMA_REQUEST_H
 
 #include "dialect/pivot.h"
+#include "dialect/wording.h"
 
 /* Each a to_pivot_fn. */
 int ollama_chat_to_pivot(struct translation *t, struct str model, const struct json *body,
@@ -19,5 +20,10 @@ int ollama_embed_to_pivot(struct translation *t, struct str model, const struct 
                           struct json_writer *embedding, struct refusal *why);
 int ollama_embeddings_to_pivot(struct translation *t, struct str model, const struct json *body,
                                struct json_writer *embedding, struct refusal *why);
+
+/* wording.c: of chats and raw prompts; of generate; of the older form of embeddings. */
+extern const struct wording ollama_chat_wording[];
+extern const struct wording ollama_generate_wording[];
+extern const struct wording ollama_embeddings_wording[];
 
 #endif

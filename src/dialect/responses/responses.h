@@ -8,6 +8,7 @@
 #define HOSTLER_DIALECT_RESPONSES_RESPONSES_H
 
 #include "dialect/pivot.h"
+#include "dialect/wording.h"
 
 int responses_to_pivot(struct translation *t, struct str model, const struct json *body,
                        struct json_writer *chat, struct refusal *why);
@@ -54,5 +55,7 @@ MUST_CHECK int responses_write_response(const struct answer_writer *w, struct bu
 
 /* The member `output` of a response, a list of items within its text; empty: it has none. */
 struct str responses_output(struct str response);
+
+extern const struct wording responses_wording[]; /* wording.c */
 
 #endif

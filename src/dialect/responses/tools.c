@@ -105,6 +105,7 @@ static int reserve_names(struct asking *a, const struct json *tools)
 static int offer(struct asking *a, const struct json *tool, const struct json *space,
                  struct named_tool *named)
 {
+    a->t->tools_moved |= space || named->offered;
     if (named->offered) return 0;
     struct offer *made = arena_try_zero(&a->scratch, sizeof *made);
     if (!made) return -ENOMEM;
@@ -119,6 +120,7 @@ static int leave_out(struct asking *a, const struct json *tool)
 {
     struct str type = json_str_or(tool, "type", STR(""));
     const struct builtin *known = builtin_of(type);
+    a->t->tools_moved = true;
     if (!known || known->dropped) {
         pivot_drop(a->t, known ? known->dropped : "tools[]");
         return 0;
@@ -178,6 +180,7 @@ static int offer_found(struct asking *a)
         bool more = str_eq(item->type->name, STR("additional_tools")) ||
                     str_eq(item->type->name, STR("tool_search_output"));
         int err = more ? offer_tools(a, json_get(item->v, "tools")) : 0;
+        a->t->tools_moved |= more;
         if (err) return err;
     }
     return 0;
@@ -273,6 +276,7 @@ int responses__write_tools(struct asking *a)
 {
     int err = 0;
     if (!responses__has_offers(a)) return 0;
+    a->t->tools_moved |= a->only_allowed;
     json_write_key(a->w, "tools");
     json_write_array(a->w);
     for (const struct offer *o = a->offers; !err && o; o = o->next)
