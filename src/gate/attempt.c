@@ -109,6 +109,7 @@ int attempt_start(struct attempt *a, struct refusal *why)
     int err = forward_request(x, e, a->surface, &a->fetch.request);
     a->fetch.request.body = a->slices;
     if (!err && !x->bodiless) err = a->conversion ? convert(a, e, why) : splice(a, e);
+    a->reported = err == ERR_INVALID && counts; /* nobody was asked */
     if (err || !a->endpoint_name.ptr) return err ? err : -ENOMEM;
     if (counts && a->count++ > 0) metric_add(&x->lane->stats.retries, 1);
     fetch_start(&a->fetch);

@@ -38,7 +38,7 @@ struct attempt {
     struct relay relay;
     bool asked_usage;  /* it asks for usage that the client did not ask for */
     bool began;        /* something of an answer came with it */
-    bool reported;     /* endpoint_report was called for it */
+    bool reported;     /* endpoint_report was called for it, or is not to be */
     bool paused;       /* the client is slow, the upstream is held back */
     uint64_t sent_us;  /* times on the loop's clock, 0: not reached: it began */
     uint64_t head_us;  /* response head */
@@ -48,7 +48,8 @@ struct attempt {
 };
 
 /* Sends the request to the endpoint of the grant. -ENOMEM: nothing was sent; ERR_INVALID: nor was
- * it, since the endpoint's dialect cannot say it: *why. */
+ * it, since the endpoint's dialect cannot say it: *why, and no verdict is due unless it was sent
+ * before. */
 MUST_CHECK int attempt_start(struct attempt *a, struct refusal *why);
 
 /* The verdict on it, once: the first one counts. `what`: the failure in words, or NULL. */

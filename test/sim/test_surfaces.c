@@ -520,7 +520,17 @@ static void translated_bodies_count(void **state)
     gateway_free(g, 4);
 }
 
-/* What one endpoint's dialect cannot say goes to another, whoever's turn it is. */
+/* Attempts at an endpoint that have ended, however they did. */
+static uint64_t attempts_at(struct gateway *g, size_t place)
+{
+    uint64_t sum = 0;
+    for (size_t v = 0; v < VERDICT_COUNT; v++)
+        sum += metric_read(&service_of(g)->endpoints[place].state->workers[0].stats.attempts[v]);
+    return sum;
+}
+
+/* What one endpoint's dialect cannot say goes to another, whoever's turn it is. Who was not asked has
+ * no attempt. */
 static void who_can_say_it_is_asked(void **state)
 {
     (void)state;
@@ -538,11 +548,14 @@ static void who_can_say_it_is_asked(void **state)
         assert_true(same(answer_of(c, 200), JSON_TEXT));
     }
     assert_int_equal(metric_read(&g->worker.lane.stats.retries), 0);
+    assert_int_equal(attempts_at(g, 0), 0);
+    assert_int_equal(attempts_at(g, 1), 4);
     gateway_free(g, 4);
 
     g = gateway_new(KIND("anthropic"));
     struct sim_peer *c = ask(g, "/v1/chat/completions", ask_two);
     assert_true(holds(answer_of(c, 400), "\"param\":\"n\""));
+    assert_int_equal(attempts_at(g, 0), 0);
     gateway_free(g, 1);
 }
 
