@@ -268,6 +268,8 @@ static void what_is_wrong_is_told_with_its_path(void **state)
         {"'tools':{}", "tools"},
         {"'tools':[1]", "tools[0].name"},
         {"'tools':[{'name':''}]", "tools[0].name"},
+        {"'tools':[{'type':'function','function':{'name':'f','parameters':{}}}]", "tools[0].type"},
+        {"'tools':[{'name':'f'},{'type':'function','name':'g','parameters':{}}]", "tools[1].type"},
         {"'tools':[{'name':'f','input_schema':[]}]", "tools[0].input_schema"},
         {"'tools':[{'name':'f','description':1}]", "tools[0].description"},
         {TOOL_F ",'tool_choice':'auto'", "tool_choice.type"},

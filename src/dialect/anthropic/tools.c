@@ -27,6 +27,23 @@ static bool is_function(const struct json *tool)
     return str_eq(type, STR("custom")) || json_type(json_get(tool, "input_schema")) == JSON_OBJECT;
 }
 
+/* A function as chats have it. Left out as an unknown tool it would be missed without a word, and
+ * Anthropic refuses it, too. */
+static int check_types(struct request *q, const struct json *tools)
+{
+    struct json_iter it = {0};
+    const struct json *tool;
+    for (size_t i = 0; json_next_item(tools, &it, &tool); i++) {
+        struct place at = {.name = "tools", .index = i};
+        if (is_function(tool) || !str_eq(json_str_or(tool, "type", STR("")), STR("function")))
+            continue;
+        return anthropic__refuse(q, &at, "type",
+                                 "must be custom, or left out; the tool itself has the function's "
+                                 "'name', 'description' and 'input_schema'");
+    }
+    return 0;
+}
+
 static const char *hosted_name(const struct json *tool)
 {
     struct str type = json_str_or(tool, "type", STR(""));
@@ -183,9 +200,10 @@ int anthropic__put_tools(struct request *q)
     const struct json *choice = json_get(q->body, "tool_choice");
     struct json_iter it = {0};
     size_t functions = count_functions(tools);
-    int err = 0;
     if (!anthropic__absent(tools) && json_type(tools) != JSON_ARRAY)
         return anthropic__refuse(q, NULL, "tools", "must be a list of tools");
+    int err = check_types(q, tools);
+    if (err) return err;
     if (functions) err = put_list(q, tools);
     while (!functions && json_next_item(tools, &it, &tool))
         pivot_drop(q->t, hosted_name(tool));
