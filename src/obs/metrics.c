@@ -239,7 +239,11 @@ int metrics_write_manual(struct buf *out)
             "whose meaning begins with \"Engine:\"\n"
             "are not among its own: each `hostler-engine` answers them at its own `/metrics`, on "
             "the socket that the gateway\n"
-            "reaches it by.\n\n"
+            "reaches it by. The log line `engine_listening` says where that is; root and the "
+            "gateway's user can reach it:\n\n"
+            "    curl -s --unix-socket /tmp/hostler-1000-4711-a1b2c3/0.sock "
+            "http://localhost/metrics\n\n"
+            "[engine.md](engine.md#metrics) says how a Prometheus gets at them.\n\n"
             "| Name | Kind | Labels | Meaning |\n|---|---|---|---|\n"));
     for (size_t i = 0; !err && i < all_metrics.count; i++)
         err = write_manual_row(out, &all_metrics.rows[i]);

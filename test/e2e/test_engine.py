@@ -184,6 +184,15 @@ def test_the_engines_log_is_part_of_ours(processes):
     assert states == ["starting", "ready"]
 
 
+def test_the_engines_metrics_are_at_its_socket(processes):
+    gate = processes.gate([engine_model(processes)])
+    assert ask(gate).status == 200
+    told = until(lambda: [line for line in gate.log() if line["event"] == "engine_listening"], "the log has it")
+    path = told[0]["msg"].removeprefix("unix:")
+    page = subprocess.run(["curl", "-sf", "--unix-socket", path, "http://localhost/metrics"], capture_output=True, text=True, check=True)
+    assert "hostler_engine_mask_seconds_count 0" in page.stdout
+
+
 @pytest.mark.parametrize("change", ["removed", "changed"])
 def test_a_reload_lets_an_engines_answers_finish(processes, mock, change):
     gate = processes.gate([engine_model(processes, script="token_us 30000\n"), model_of(mock, name="n")])
