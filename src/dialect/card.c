@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dialect/card.h"
 
+#include <string.h>
+
 #include "json/skim.h"
 
 #define CONTEXT_MAX (INT64_C(1) << 40) /* who tells more is not believed */
@@ -63,11 +65,17 @@ void card_write(struct json_writer *w, const struct model_card *card)
         json_write_key(w, "capabilities");
         card_write_capabilities(w, card->capabilities);
     }
-    if (!card->input && !card->output) return;
-    json_write_key(w, "modalities");
+    if (card->input || card->output) {
+        json_write_key(w, "modalities");
+        json_write_object(w);
+        write_modalities(w, "input", card->input);
+        write_modalities(w, "output", card->output);
+        json_write_object_end(w);
+    }
+    if (!card->calls[0]) return;
+    json_write_key(w, "meta");
     json_write_object(w);
-    write_modalities(w, "input", card->input);
-    write_modalities(w, "output", card->output);
+    json_write_str_member(w, "tool_calls", str_of(card->calls));
     json_write_object_end(w);
 }
 
@@ -119,6 +127,26 @@ static void read_modalities(const struct json_span *object, const struct str nam
     out->output |= read_words(&lists[1], card_modality);
 }
 
+static bool is_name(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+        if (!letter) return false;
+    }
+    return s.len > 0 && s.len <= CARD_CALLS_MAX;
+}
+
+/* Our own engine's word. */
+static void read_calls(const struct json_span *meta, struct model_card *out)
+{
+    static const struct str names[] = {STR_INIT("tool_calls")};
+    struct json_span f[ARRAY_LEN(names)];
+    if (json_scan_span(meta, names, ARRAY_LEN(names), f, NULL) || f[0].type != JSON_STRING) return;
+    struct str name = str_sub(f[0].raw, 1, f[0].raw.len - 2);
+    if (is_name(name)) memcpy(out->calls, name.ptr, name.len);
+}
+
 void card_read(const struct json_span *model, struct model_card *out)
 {
     static const struct str names[] = {STR_INIT("meta"), STR_INIT("capabilities"),
@@ -133,4 +161,5 @@ void card_read(const struct json_span *model, struct model_card *out)
     out->capabilities = read_words(&f[1], card_capability);
     read_modalities(&f[2], ours, out);
     read_modalities(&f[3], openrouters, out);
+    read_calls(&f[0], out);
 }

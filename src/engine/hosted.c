@@ -19,6 +19,8 @@ static void log_loaded(const struct hosted *h)
         log_u64(&l, "cache_bytes", h->context->sequence_bytes * h->context->sequences);
         if (h->context->blas_from) log_u64(&l, "blas_from_tokens", h->context->blas_from);
         log_cstr(&l, "chat_template", chat_template_name(h->template));
+        if (!chat_template_why(h->template))
+            log_cstr(&l, "tool_calls", chat_template_calls(h->template)->format->name);
     }
     log_u64(&l, "took_us", loop_now(h->loop) - h->started_us);
     log_end(&l);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is known of a model. */
+#include <string.h>
+
 #include "mesh/service.h"
 
 /* A request may come to any of them: its context must fit the smallest. */
@@ -9,6 +11,15 @@ static void join(struct model_card *all, const struct model_card *one)
     all->capabilities |= one->capabilities;
     all->input |= one->input;
     all->output |= one->output;
+}
+
+/* The family of tool calls, where all endpoints have the same. */
+static void join_calls(struct model_card *all, const struct model_card *one, bool first)
+{
+    if (first)
+        memcpy(all->calls, one->calls, sizeof all->calls);
+    else if (strcmp(all->calls, one->calls) != 0)
+        all->calls[0] = '\0';
 }
 
 /* Who sees is given images, and the other way round. */
@@ -25,6 +36,7 @@ struct model_card service_card(const struct service *s)
     for (size_t i = 0; i < s->endpoint_count; i++) {
         struct model_card one = endpoint_card(&s->endpoints[i]);
         join(&card, &one);
+        join_calls(&card, &one, i == 0);
     }
     if (s->card.context) card.context = s->card.context;
     if (s->card.capabilities) card.capabilities = s->card.capabilities;

@@ -184,6 +184,14 @@ def test_the_engines_log_is_part_of_ours(processes):
     assert states == ["starting", "ready"]
 
 
+def test_the_family_of_tool_calls_is_told(processes):
+    gate = processes.gate([engine_model(processes)])
+    assert ask(gate).status == 200
+    until(lambda: gate.get("/v1/models/m").json().get("meta") == {"tool_calls": "hermes"}, "the card says it")
+    loaded = until(lambda: [line for line in gate.log() if line["event"] == "engine_loaded"], "the log has it")
+    assert loaded[0]["tool_calls"] == "hermes"
+
+
 def test_the_engines_metrics_are_at_its_socket(processes):
     gate = processes.gate([engine_model(processes)])
     assert ask(gate).status == 200

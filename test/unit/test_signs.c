@@ -150,6 +150,29 @@ static void models_are_found_on_lists(void **state)
     }
 }
 
+static void families_of_calls_are_read(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{'data':[{'id':'m','meta':{'tool_calls':'hermes'}}]}", "hermes"},
+        {"{'data':[{'id':'m','meta':{'tool_calls':'abcdefghijklmnopqrstuvwxyz01234'}}]}",
+         "abcdefghijklmnopqrstuvwxyz01234"},
+        {"{'data':[{'id':'m','meta':{'tool_calls':'abcdefghijklmnopqrstuvwxyz012345'}}]}", ""},
+        {"{'data':[{'id':'m','meta':{'tool_calls':'a b'}}]}", ""},
+        {"{'data':[{'id':'m','meta':{'tool_calls':''}}]}", ""},
+        {"{'data':[{'id':'m','meta':{'tool_calls':true}}]}", ""},
+        {"{'data':[{'id':'m','meta':'tool_calls'}]}", ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct arena arena;
+        struct model_card card;
+        arena_init(&arena, SIZE_MAX, 1024);
+        sign_card(json(&arena, cases[i][0]), STR("m"), &card);
+        assert_string_equal(card.calls, cases[i][1]);
+        arena_fini(&arena);
+    }
+}
+
 /* What is written can be read again. */
 static void cards_are_read_as_they_are_written(void **state)
 {
@@ -159,6 +182,7 @@ static void cards_are_read_as_they_are_written(void **state)
         {.context = 1, .input = CARD_BIT(AUDIO)},
         {.capabilities = CARD_BIT(TOOLS) | CARD_BIT(INSERT) | CARD_BIT(THINKING)},
         {.context = 1 << 20, .capabilities = 0x7f, .input = 0xf, .output = 0xf},
+        {.output = CARD_BIT(TEXT), .calls = "deepseek-v3.1"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cards); i++) {
         struct buf out;
@@ -175,6 +199,7 @@ static void cards_are_read_as_they_are_written(void **state)
         assert_int_equal(read.capabilities, cards[i].capabilities);
         assert_int_equal(read.input, cards[i].input);
         assert_int_equal(read.output, cards[i].output);
+        assert_string_equal(read.calls, cards[i].calls);
         buf_fini(&out);
     }
 }
@@ -185,6 +210,7 @@ int main(void)
         cmocka_unit_test(products_are_told_from_each_other),
         cmocka_unit_test(pages_are_asked_that_may_help),
         cmocka_unit_test(models_are_found_on_lists),
+        cmocka_unit_test(families_of_calls_are_read),
         cmocka_unit_test(cards_are_read_as_they_are_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
