@@ -158,11 +158,6 @@ int shape_read(struct fields *f, struct shape *out)
     return err;
 }
 
-static struct str without_dot(struct str sentence)
-{
-    return str_ends(sentence, STR(".")) ? str_sub(sentence, 0, sentence.len - 1) : sentence;
-}
-
 int shape_compile(const struct shape *shape, struct grammar_cache *cache, struct arena *arena,
                   struct refusal *error, struct terms **out)
 {
@@ -171,5 +166,5 @@ int shape_compile(const struct shape *shape, struct grammar_cache *cache, struct
     if (!shape->field || !grammar_cache_get(cache, &shape->spec, &why, out)) return 0;
     return refuse_field(arena, error, shape->field, "unsupported_value",
                         "'%s' cannot be kept to: %.*s.", shape->field,
-                        STR_ARG(without_dot(why.text)));
+                        STR_ARG(grammar_reason(&why)));
 }

@@ -309,5 +309,5 @@ int tools_compile(const struct tools *t, const struct shape *shape,
     if (!t->must && shape->field) spec.otherwise = &shape->spec;
     if (!grammar_cache_get(cache, &spec, &why, out)) return 0;
     return refuse_field(arena, error, "tools", "unsupported_value",
-                        "'tools' cannot be kept to: %.*s.", STR_ARG(why.text));
+                        "'tools' cannot be kept to: %.*s.", STR_ARG(grammar_reason(&why)));
 }

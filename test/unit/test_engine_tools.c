@@ -385,6 +385,19 @@ static void an_answer_with_a_shape_may_be_a_call(void **state)
 
 /* --- requests --- */
 
+/* A sentence with one full stop. */
+static void why_a_tool_cannot_be_had_is_said(void **state)
+{
+    (void)state;
+    struct world *w = world_with("fake:mode echo", NULL, 2, CONTEXT);
+    struct sim_peer *p =
+        request(w, "POST", CHAT,
+                "{\"tools\":[" FUNCTION("f", ",\"strict\":true,\"parameters\":{"
+                                             "\"$dynamicRef\":\"#a\"}") "]," HELLO "}");
+    assert_int_equal(answered(w, p, "'f': #: $dynamicRef: it is not supported.\""), 400);
+    world_free(w);
+}
+
 static void what_is_wrong_with_tools_is_said(void **state)
 {
     (void)state;
@@ -465,6 +478,7 @@ int main(void)
         cmocka_unit_test(calls_of_strict_tools_are_valid),
         cmocka_unit_test(an_answer_with_a_shape_may_be_a_call),
         cmocka_unit_test(what_is_wrong_with_tools_is_said),
+        cmocka_unit_test(why_a_tool_cannot_be_had_is_said),
         cmocka_unit_test(templates_get_the_tools_that_are_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,7 +83,7 @@ static term schema_or(struct maker *m, const struct tool *tool, const struct jso
     if (err == ERR_UNSUPPORTED && !tool->strict) return otherwise;
     if (err)
         (void)grammar_refuse(m->why, "the parameters of '%.*s': %.*s", STR_ARG(tool->name),
-                             STR_ARG(reason.text));
+                             STR_ARG(grammar_reason(&reason)));
     m->err = err;
     return err ? TERM_NONE : out;
 }
