@@ -488,7 +488,8 @@ static void add_choices(struct request *r, const struct token_list *prompt)
                                      .tools = asked->tools.called,
                                      .tool_count = asked->tools.count,
                                      .begun = r->calls,
-                                     .single = asked->tools.single};
+                                     .single = asked->tools.single,
+                                     .shaped = !asked->tools.must && asked->shape.field};
     struct sequence_spec spec = {
         .prompt = prompt->tokens,
         .prompt_count = prompt->count,

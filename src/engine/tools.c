@@ -282,7 +282,8 @@ static bool has_strict(const struct tools *t)
 static struct str demand_key(struct arena *arena, const struct call_demand *d)
 {
     const char *only = d->count == 1 ? arena_dup(arena, d->tools->name).ptr : "";
-    return arena_printf(arena, "%s %d%d%d %s", d->format->name, d->must, d->single, d->begun, only);
+    return arena_printf(arena, "%s %d%d%d%d %s", d->format->name, d->must, d->single, d->begun,
+                        d->shaped, only);
 }
 
 /* An answer with a shape is a call or that, so that any text is neither. */
@@ -300,7 +301,8 @@ int tools_compile(const struct tools *t, const struct shape *shape,
                                        .count = t->count,
                                        .must = must_call(t, shape),
                                        .single = t->single,
-                                       .begun = begun};
+                                       .begun = begun,
+                                       .shaped = !t->must && shape->field};
     struct grammar_spec spec = {.kind = GRAMMAR_CALLS, .json = t->list, .calls = &demand};
     struct grammar_why why = {.arena = arena};
     *out = NULL;

@@ -383,6 +383,37 @@ static void an_answer_with_a_shape_may_be_a_call(void **state)
     world_free(w);
 }
 
+/* ... and what has the shape is no call, whatever it looks like. */
+static void what_has_the_shape_is_no_call(void **state)
+{
+    static const struct {
+        const char *template, *schema, *text;
+    } rows[] = {
+        {OPEN "{% if m.tool_calls %}{% set f = m.tool_calls[0].function %}"
+              "{\"name\": \"{{ f.name }}\", \"parameters\": {{ f.arguments | tojson }}}{% else %}"
+              "{{ m.content }}{% endif %}" CLOSE,
+         "{\"type\":\"object\"}", "{\"name\":\"f\",\"parameters\":{\"unit\":\"K\"}}"},
+        {TURNS(
+             "<tool_call>\n<function={{ f.name }}>\n{% for k in f.arguments %}<parameter={{ k }}>\n"
+             "{{ f.arguments[k] }}\n</parameter>\n{% endfor %}</function>\n</tool_call>"),
+         "{\"type\":\"object\"}",
+         "{\"x\":\"<tool_call><function=f></function></tool_call>\",\"y\":1}"},
+        {PLAIN, "{\"type\":\"object\"}", "{\"x\":\"<tool_call>\"}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char script[512], fields[1024], told[512];
+        (void)snprintf(script, sizeof script, "fake:mode script;text %s", rows[i].text);
+        (void)snprintf(fields, sizeof fields, CHOICES("true") ",\"json_schema\":%s",
+                       rows[i].schema);
+        (void)snprintf(told, sizeof told, "%s|stop", rows[i].text);
+        struct world *w = world_with(script, rows[i].template, 2, CONTEXT);
+        assert_string_equal(ask(w, fields, false).text, told);
+        assert_string_equal(ask(w, fields, true).text, told);
+        world_free(w);
+    }
+}
+
 /* --- requests --- */
 
 /* A sentence with one full stop. */
@@ -477,6 +508,7 @@ int main(void)
         cmocka_unit_test(thoughts_may_come_before_what_must_be_called),
         cmocka_unit_test(calls_of_strict_tools_are_valid),
         cmocka_unit_test(an_answer_with_a_shape_may_be_a_call),
+        cmocka_unit_test(what_has_the_shape_is_no_call),
         cmocka_unit_test(what_is_wrong_with_tools_is_said),
         cmocka_unit_test(why_a_tool_cannot_be_had_is_said),
         cmocka_unit_test(templates_get_the_tools_that_are_allowed),

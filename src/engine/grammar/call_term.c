@@ -509,7 +509,7 @@ int call_term(struct terms *t, const struct call_demand *demand, struct grammar_
     struct maker m = {
         .t = t, .demand = demand, .format = demand->format, .why = why, .gap = make_gap(t)};
     term open = text(&m, m.format->open);
-    if (m.format->bare) open = term_optional(t, open);
+    if (m.format->bare && !demand->shaped) open = term_optional(t, open);
     term first = behind_open(&m), marked = JOIN(&m, open, first);
     if (m.err) return m.err;
     *out = demand->must ? must_call(&m, first, marked) : may_call(&m, first, marked);

@@ -34,6 +34,7 @@ struct call_demand {
     bool must;   /* it calls, and says nothing else */
     bool single; /* once at most */
     bool begun;  /* the prompt ends with what opens the first call */
+    bool shaped; /* or the answer is something else, so that calls need their mark */
 };
 
 /* ERR_UNSUPPORTED, and why, which names the tool; ERR_TOO_LARGE. */

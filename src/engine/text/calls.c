@@ -66,7 +66,8 @@ void calls_init(struct calls *c, const struct calls_spec *spec)
     c->tools = copy_tools(spec->tools, spec->tool_count);
     c->tool_count = spec->tool_count;
     c->single = spec->single;
-    c->state = c->marks->format->bare ? CALLS_START : CALLS_TEXT;
+    c->shaped = spec->shaped && !spec->begun;
+    c->state = c->marks->format->bare && !c->shaped ? CALLS_START : CALLS_TEXT;
     if (spec->begun && buf_append(&c->held, c->marks->format->open)) abort();
 }
 
@@ -161,6 +162,14 @@ static size_t start(struct calls *c, struct str text, bool last)
     return 0;
 }
 
+/* True where the answer turns out to be content as a whole. */
+static bool is_plain(struct calls *c, size_t content)
+{
+    if (!c->shaped || c->count || !content) return false;
+    c->state = CALLS_PLAIN;
+    return true;
+}
+
 static size_t read_text(struct calls *c, struct str text, bool last, struct pieces *out)
 {
     const struct call_format *f = c->marks->format;
@@ -168,11 +177,13 @@ static size_t read_text(struct calls *c, struct str text, bool last, struct piec
     if (at == text.len) {
         size_t ready = last ? text.len : text.len - possible_mark(f, text);
         if (!last) ready = trimmed(str_sub(text, 0, ready));
+        if (is_plain(c, ready)) return 0;
         pieces_add(out, PIECE_CONTENT, str_sub(text, 0, ready));
         return ready;
     }
     size_t ready = trimmed(str_sub(text, 0, at));
     struct str noise = noise_at(f, str_skip(text, at));
+    if (is_plain(c, ready)) return 0;
     pieces_add(out, PIECE_CONTENT, str_sub(text, 0, ready));
     c->skips = noise.len > 0;
     if (noise.len) return at + noise.len;
@@ -188,6 +199,7 @@ static size_t give_up(struct calls *c, struct str text, size_t white, struct pie
     c->state = CALLS_TEXT;
     c->skips = noise.len > 0;
     if (noise.len) return white + noise.len;
+    if (is_plain(c, used)) return 0;
     pieces_add(out, PIECE_CONTENT, str_sub(text, 0, used));
     return used;
 }
@@ -385,6 +397,7 @@ static size_t advance(struct calls *c, struct str text, bool last, struct pieces
     switch (c->state) {
     case CALLS_START: return start(c, text, last);
     case CALLS_TEXT: return read_text(c, text, last, out);
+    case CALLS_PLAIN: pieces_add(out, PIECE_CONTENT, text); return text.len;
     case CALLS_HEAD: return read_head(c, text, last, out);
     case CALLS_ARGUMENTS: return read_arguments(c, text, out);
     case CALLS_TAGGED: return read_tagged(c, text, last, out);

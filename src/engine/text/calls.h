@@ -33,11 +33,13 @@ struct calls_spec {
     size_t tool_count;
     bool begun;  /* the prompt ends with the format's `open` */
     bool single; /* after the first one it is done */
+    bool shaped; /* what does not begin with a call, marked as one, is content as a whole */
 };
 
 enum calls_state {
     CALLS_START,
     CALLS_TEXT,
+    CALLS_PLAIN, /* to the end */
     CALLS_HEAD,
     CALLS_ARGUMENTS,
     CALLS_TAGGED,
@@ -51,7 +53,7 @@ struct calls {
     enum calls_state state;
     enum call_place place; /* in HEAD */
     bool skips;            /* white space that follows is nobody's */
-    bool single, done;
+    bool single, shaped, done;
     const struct call_tool *tool; /* the one that is called */
     unsigned count;               /* of calls so far */
     unsigned depth;               /* in ARGUMENTS: of brackets */
