@@ -87,6 +87,21 @@ static void properties_have_an_order(void **state)
     done(&c);
 }
 
+/* What is written with a point is read as a double, which is another number then. */
+static void large_values_have_no_point(void **state)
+{
+    struct compiled c;
+    (void)state;
+    good(&c, "{\"enum\":[5,12345678901234567890123,[9007199254740993]]}");
+    takes(&c, "5");
+    takes(&c, "5.0");
+    takes(&c, "12345678901234567890123");
+    rejects(&c, "12345678901234567890123.0");
+    takes(&c, "[9007199254740993]");
+    rejects(&c, "[9007199254740993.0]");
+    done(&c);
+}
+
 /* Never ignored, as if it were not there. */
 static void what_is_malformed_is_refused(void **state)
 {
@@ -365,6 +380,7 @@ static void what_no_value_meets_has_no_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(large_values_have_no_point),
         cmocka_unit_test(what_is_malformed_is_refused),
         cmocka_unit_test(references_have_a_budget),
         cmocka_unit_test(properties_have_an_order),

@@ -15,7 +15,10 @@ term schema__name(struct schema_job *job, struct str name)
     return term_cat(job->t, quote, term_cat(job->t, chars_text(job->t, name, CHARS_JSON), quote));
 }
 
-/* A whole one may be written with a point where numbers in general may stand. */
+enum { EXACT_DIGITS = 15 }; /* of a number that is no other once it is read as a double */
+
+/* A whole one may be written with a point where numbers in general may stand: most readers then
+ * have a double. */
 static term number(struct schema_job *job, const struct json *v, unsigned kinds)
 {
     struct decimal d;
@@ -26,7 +29,8 @@ static term number(struct schema_job *job, const struct json *v, unsigned kinds)
     struct str text = decimal_text(&job->arena, &d);
     if (!text.ptr) schema__fail(job, ERR_TOO_LARGE);
     term out = text.ptr ? term_text(job->t, text) : TERM_NONE;
-    if (!decimal_is_whole(&d) || !(kinds & IS_BROKEN)) return out;
+    bool exact = d.whole.len <= EXACT_DIGITS;
+    if (!decimal_is_whole(&d) || !exact || !(kinds & IS_BROKEN)) return out;
     return term_cat(job->t, out, term_optional(job->t, term_text(job->t, STR(".0"))));
 }
 
