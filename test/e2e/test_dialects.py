@@ -60,11 +60,27 @@ def test_the_engines_refusals_are_in_the_clients_words(processes):
     schema = {"type": "object", "properties": {"a": {"$dynamicRef": "#a"}}}
     messages = gate.post("/v1/messages", ASK | {"max_tokens": 9, "output_config": {"format": {"type": "json_schema", "schema": schema}}})
     assert messages.status == 400 and messages.json()["error"]["type"] == "invalid_request_error", messages.body
-    assert "$dynamicRef" in messages.json()["error"]["message"]
+    said = messages.json()["error"]["message"]
+    assert said.startswith("'output_config.format' ") and "$dynamicRef" in said and "response_format" not in said
     responses = gate.post("/v1/responses", {"model": "m", "input": "x", "text": {"format": {"type": "json_schema", "name": "n", "schema": schema}}})
     assert responses.status == 400 and "$dynamicRef" in responses.json()["error"]["message"], responses.body
+    assert responses.json()["error"]["message"].startswith("'text.format' ") and responses.json()["error"]["param"] == "text.format"
     chat = gate.post("/api/chat", ASK | {"format": schema})
     assert chat.status == 400 and "$dynamicRef" in chat.json()["error"], chat.body
+    assert chat.json()["error"].startswith("'format' ")
+    tool = gate.post("/v1/messages", ASK | {"max_tokens": 9, "tools": [{"name": "f", "input_schema": {}}, {"name": "a b", "input_schema": {}}]})
+    assert tool.json()["error"]["message"].startswith("'tools[1].name' "), tool.body
+
+
+def test_runtimes_own_shapes_pass_in_every_dialect(processes):
+    gate = processes.gate([engine_model(processes)])
+    shape = {"guided_choice": ["yes"]}
+    assert gate.post("/v1/messages", ASK | {"max_tokens": 9} | shape).json()["content"] == [{"type": "text", "text": "yes"}]
+    response = gate.post("/v1/responses", {"model": "m", "input": "hello"} | shape).json()
+    assert response["output"][0]["content"][0]["text"] == "yes"
+    assert gate.post("/api/chat", ASK | {"stream": False} | shape).json()["message"]["content"] == "yes"
+    wrong = gate.post("/v1/responses", {"model": "m", "input": "hello", "response_format": {"type": "json_object"}})
+    assert wrong.status == 400 and wrong.json()["error"]["param"] == "response_format" and "'text.format'" in wrong.json()["error"]["message"]
 
 
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
