@@ -17,7 +17,8 @@ enum finish {
     FINISH_CALLS,  /* the same, and tools were called */
     FINISH_LENGTH, /* max_tokens or the context's end */
     FINISH_CANCELLED,
-    FINISH_FAILED, /* the model could not compute; the log says more */
+    FINISH_REFUSED, /* what it must keep to takes too much time or memory to enforce */
+    FINISH_FAILED,  /* the model could not compute; the log says more */
 };
 
 /* A step of one sequence. With a finish other than FINISH_NONE it is the last one, and the sequence

@@ -276,6 +276,14 @@ static const struct refusal model_failed = {.status = 500,
                                             .type = "server_error",
                                             .message =
                                                 STR_INIT("The model failed to compute an answer.")};
+static const struct refusal too_hard = {
+    .status = 400,
+    .type = "invalid_request_error",
+    .code = "unsupported_value",
+    .message =
+        STR_INIT("The schema, pattern or grammar of this answer takes too much time or memory "
+                 "to enforce. A simpler one may do: fewer and shorter repetitions that can "
+                 "end in many ways.")};
 static const struct refusal too_long = {
     .status = 500,
     .type = "server_error",
@@ -421,11 +429,23 @@ static void begin_answer(struct request *r)
         call_begin(r->call, 200, stream_fields, ARRAY_LEN(stream_fields), HTTP_LENGTH_UNKNOWN);
 }
 
+/* NULL: it is none. */
+static const struct refusal *failure_of(enum finish finish)
+{
+    switch (finish) {
+    case FINISH_REFUSED: return &too_hard;
+    case FINISH_FAILED: return &model_failed;
+    case FINISH_CANCELLED: return &shutting_down;
+    default: return NULL;
+    }
+}
+
 static void take_output(struct request *r, const struct output *out, unsigned index)
 {
     struct choice *c = &r->choices[index];
-    if (out->finish == FINISH_FAILED || out->finish == FINISH_CANCELLED) {
-        fail(r, out->finish == FINISH_FAILED ? &model_failed : &shutting_down);
+    const struct refusal *failure = failure_of(out->finish);
+    if (failure) {
+        fail(r, failure);
         return;
     }
     if (!r->first_us) begin_answer(r);

@@ -119,18 +119,25 @@ static bool append(struct scheduler *s, struct sequence *q, const struct sampler
     return true;
 }
 
+/* True, and told: it is the request's own doing. */
+static bool asks_too_much(const struct sequence *q)
+{
+    if (!q->grammar || !mask_grammar_failed(q->grammar)) return false;
+    log_note(LOG_WARN, "grammar",
+             mask_grammar_exhausted(q->grammar) ? "what may come next takes too long to find out"
+                                                : "there is no memory for what may come next");
+    return true;
+}
+
 static void fail(struct scheduler *s, struct sequence *q)
 {
-    if (q->grammar && mask_grammar_exhausted(q->grammar))
-        log_note(LOG_ERROR, "grammar", "what may come next takes too long to find out");
-    else if (q->grammar && mask_grammar_failed(q->grammar))
-        log_note(LOG_ERROR, "grammar", "there is no memory for what may come next");
-    else if (q->grammar)
-        log_note(LOG_ERROR, "sampling", "no token is left that the request allows");
-    else
-        log_note(LOG_ERROR, "sampling", "the model gave no finite number");
+    bool refused = asks_too_much(q);
+    if (!refused)
+        log_note(LOG_ERROR, "sampling",
+                 q->grammar ? "no token is left that the request allows"
+                            : "the model gave no finite number");
     metric_add(&s->stats.failures, 1);
-    tell__end(s, q, NULL, FINISH_FAILED);
+    tell__end(s, q, NULL, refused ? FINISH_REFUSED : FINISH_FAILED);
 }
 
 /* Tokens that need no choice. Returns how many came. */

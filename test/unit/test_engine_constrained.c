@@ -701,7 +701,7 @@ static void an_answer_without_room_fails(void **state)
     struct bench *b = bench_sized("fake:mode random", 2, 64, 1000);
     struct told *t = add_spec(b, "x", keeping(grammar));
     run(b);
-    assert_int_equal(t->finish, FINISH_FAILED);
+    assert_int_equal(t->finish, FINISH_REFUSED);
     assert_int_equal(t->len, 0);
     terms_free(grammar);
     bench_free(b);
@@ -719,8 +719,8 @@ static void an_answer_that_takes_too_long_fails(void **state)
     struct bench *b = bench_new("fake:mode random", 2);
     struct told *other = add_spec(b, "y", keeping(fast)), *t = add_spec(b, "x", keeping(slow));
     run(b);
-    assert_int_equal(t->finish, FINISH_FAILED);
-    assert_int_not_equal(other->finish, FINISH_FAILED);
+    assert_int_equal(t->finish, FINISH_REFUSED);
+    assert_int_not_equal(other->finish, FINISH_REFUSED);
     assert_true(other->len > 0);
     terms_free(slow);
     terms_free(fast);

@@ -524,6 +524,20 @@ static void a_model_that_fails_is_told(void **state)
     world_free(w);
 }
 
+/* It is the request's own doing: the gateway must not ask for it again, nor think ill of the engine. */
+static void a_pattern_that_takes_too_long_is_refused(void **state)
+{
+    (void)state;
+    char body[1024] = "{" HELLO ",\"guided_regex\":\"";
+    for (unsigned i = 0; i < 250; i++)
+        strcat(body, ".*");
+    strcat(body, "x\"}");
+    struct world *w = world_new("fake:mode random", 1);
+    assert_int_equal(answered(w, request(w, "POST", CHAT, body), "\"code\":\"unsupported_value\""),
+                     400);
+    world_free(w);
+}
+
 /* The error's own write is what finds out that the client has left, while another choice
  * still waits for the slot. */
 static void a_failure_that_nobody_hears(void **state)
@@ -817,6 +831,7 @@ int main(void)
         cmocka_unit_test(a_client_that_leaves_frees_its_slot),
         cmocka_unit_test(a_client_that_does_not_read_holds_its_stream_only),
         cmocka_unit_test(a_model_that_fails_is_told),
+        cmocka_unit_test(a_pattern_that_takes_too_long_is_refused),
         cmocka_unit_test(a_failure_that_nobody_hears),
         cmocka_unit_test(a_model_that_is_being_loaded_answers_503),
         cmocka_unit_test(draining_ends_what_runs_and_takes_no_more),
