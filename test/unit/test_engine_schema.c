@@ -146,7 +146,7 @@ static void what_is_malformed_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(schemas); i++) {
         compile(&c, str_of(schemas[i]), &spaced);
-        if (c.err != ERR_UNSUPPORTED) fail_msg("%s: %d", schemas[i], c.err);
+        if (c.err != ERR_UNSUPPORTED && c.err != ERR_SYNTAX) fail_msg("%s: %d", schemas[i], c.err);
         done(&c);
     }
 }
@@ -338,31 +338,154 @@ static void rules_may_call_themselves(void **state)
 
 /* --- refusals --- */
 
-static void is_refused(const char *schema, const char *why)
+static void fails(const char *schema, int err, const char *why)
 {
     struct compiled c;
     compile(&c, str_of(schema), &spaced);
-    assert_int_equal(c.err, ERR_UNSUPPORTED);
+    if (c.err != err) fail_msg("%s: %d", schema, c.err);
     if (!str_eq(c.why.text, str_of(why))) fail_msg("%.*s", STR_ARG(c.why.text));
     done(&c);
+}
+
+static void is_refused(const char *schema, const char *why)
+{
+    fails(schema, ERR_UNSUPPORTED, why);
+}
+
+/* Wherever it stands, and whether or not a value could come to it. */
+static void is_malformed(const char *schema, const char *why)
+{
+    char within[512], further[512];
+    fails(schema, ERR_SYNTAX, why);
+    (void)snprintf(within, sizeof within, "{\"$defs\":{\"x\":%s},\"type\":\"null\"}", schema);
+    (void)snprintf(further, sizeof further, "#/$defs/x%s", why + 1);
+    fails(within, ERR_SYNTAX, further);
 }
 
 static void refusals_name_keyword_and_path(void **state)
 {
     (void)state;
-    is_refused("{\"properties\":{\"a/b\":{\"type\":\"text\"}}}",
-               "#/properties/a~1b: type: there is no such type.");
     is_refused("{\"$ref\":\"http://example.com/x\"}",
                "#: $ref: only schemas of the same document can be meant.");
     is_refused("{\"anyOf\":[{\"$ref\":\"#\"}]}", "#: $ref: it refers to itself.");
-    is_refused("{\"items\":[{},{\"minLength\":-1}]}",
-               "#/items/1: minLength: it must be a whole number that is not negative.");
     is_refused("{\"multipleOf\":0.3}", "#: multipleOf: multiples of this are not supported.");
     is_refused("{\"items\":{\"$dynamicRef\":\"#x\"}}",
                "#/items: $dynamicRef: it is not supported.");
     is_refused("{\"pattern\":\"a(?=b)\"}",
                "#: pattern: look ahead at byte 1 of the pattern cannot be enforced.");
-    is_refused("{\"items\":7}", "#/items: schema: it must be an object or a boolean.");
+}
+
+static void malformed_keywords_are_named(void **state)
+{
+    (void)state;
+    static const char no_list[] = "it must be an array",
+                      no_names[] = "it must be an array of strings",
+                      no_object[] = "it must be an object", no_text[] = "it must be a string",
+                      no_number[] = "it must be a number", empty[] = "it must not be empty",
+                      no_count[] = "it must be a whole number that is not negative",
+                      no_lists[] = "it must be an object of arrays of strings";
+    static const struct {
+        const char *keyword, *value, *why;
+    } rows[] = {
+        {"$ref", "1", no_text},
+        {"$anchor", "{}", no_text},
+        {"$defs", "[]", no_object},
+        {"definitions", "true", no_object},
+        {"allOf", "{}", no_list},
+        {"anyOf", "[]", empty},
+        {"anyOf", "\"a\"", no_list},
+        {"oneOf", "[]", empty},
+        {"type", "[]", empty},
+        {"type", "5", "it must be a string, or an array of strings"},
+        {"type", "[\"null\",5]", "it must be a string, or an array of strings"},
+        {"enum", "[]", empty},
+        {"enum", "{}", no_list},
+        {"minimum", "\"1\"", no_number},
+        {"maximum", "null", no_number},
+        {"exclusiveMinimum", "\"1\"", no_number},
+        {"exclusiveMaximum", "[]", no_number},
+        {"multipleOf", "0", "it must be a number above 0"},
+        {"multipleOf", "\"1\"", "it must be a number above 0"},
+        {"minLength", "\"3\"", no_count},
+        {"maxLength", "1.5", no_count},
+        {"pattern", "5", no_text},
+        {"format", "true", no_text},
+        {"prefixItems", "{}", no_list},
+        {"minItems", "-1", no_count},
+        {"maxItems", "[]", no_count},
+        {"uniqueItems", "\"yes\"", "it must be true or false"},
+        {"minContains", "null", no_count},
+        {"maxContains", "\"1\"", no_count},
+        {"properties", "[]", no_object},
+        {"patternProperties", "1", no_object},
+        {"required", "true", no_names},
+        {"required", "[\"a\",1]", no_names},
+        {"minProperties", "{}", no_count},
+        {"maxProperties", "-1", no_count},
+        {"dependentRequired", "[]", no_lists},
+        {"dependentRequired", "{\"a\":[1]}", no_lists},
+        {"dependentSchemas", "[]", no_object},
+        {"dependencies", "{\"a\":[1]}", "it must be an object of schemas and arrays of strings"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char schema[128], why[256];
+        (void)snprintf(schema, sizeof schema, "{\"%s\":%s}", rows[i].keyword, rows[i].value);
+        (void)snprintf(why, sizeof why, "#: %s: %s.", rows[i].keyword, rows[i].why);
+        is_malformed(schema, why);
+    }
+}
+
+static void malformed_schemas_within_are_found(void **state)
+{
+    (void)state;
+    static const char *const holders[] = {"not",
+                                          "if",
+                                          "then",
+                                          "else",
+                                          "items",
+                                          "additionalItems",
+                                          "unevaluatedItems",
+                                          "contains",
+                                          "additionalProperties",
+                                          "unevaluatedProperties",
+                                          "propertyNames"};
+    for (size_t i = 0; i < ARRAY_LEN(holders); i++) {
+        char schema[128], why[256];
+        (void)snprintf(schema, sizeof schema, "{\"%s\":\"no\"}", holders[i]);
+        (void)snprintf(why, sizeof why, "#/%s: schema: it must be an object or a boolean.",
+                       holders[i]);
+        is_malformed(schema, why);
+    }
+    is_malformed("{\"allOf\":[{},3]}", "#/allOf/1: schema: it must be an object or a boolean.");
+    is_malformed("{\"items\":[{},{\"minLength\":-1}]}",
+                 "#/items/1: minLength: it must be a whole number that is not negative.");
+    is_malformed("{\"dependencies\":{\"a\":[\"b\"],\"c\":1}}",
+                 "#/dependencies/c: schema: it must be an object or a boolean.");
+    is_malformed("{\"properties\":{\"a/b\":{\"type\":\"int\"}}}",
+                 "#/properties/a~1b: type: there is no type \"int\", only null, boolean, integer, "
+                 "number, string, array and object.");
+    is_malformed("{\"properties\":{\"a\":{\"$ref\":\"#/$defs/A\"}}}",
+                 "#/properties/a: $ref: #/$defs/A is not there.");
+    /* A reference may lead to what no keyword has. */
+    fails("{\"$ref\":\"#/x/y\",\"x\":{\"y\":{\"enum\":5}}}", ERR_SYNTAX,
+          "#/x/y: enum: it must be an array.");
+}
+
+static void what_looks_malformed_may_be_none(void **state)
+{
+    (void)state;
+    static const char *const schemas[] = {
+        "{\"properties\":{\"required\":{},\"type\":{},\"enum\":true}}",
+        "{\"const\":{\"type\":5},\"default\":{\"enum\":[]},\"examples\":[{\"type\":5}]}",
+        "{\"enum\":[{\"type\":5}],\"x-order\":{\"type\":5}}",
+        "{\"properties\":null,\"dependentRequired\":null,\"uniqueItems\":null}",
+        "{\"minimum\":1,\"exclusiveMinimum\":true,\"items\":[],\"description\":null}",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(schemas); i++) {
+        struct compiled c;
+        good(&c, schemas[i]);
+        done(&c);
+    }
 }
 
 static void what_no_value_meets_has_no_text(void **state)
@@ -394,6 +517,9 @@ int main(void)
         cmocka_unit_test(numbers_that_must_not_be_others_have_few_digits),
         cmocka_unit_test(rules_may_call_themselves),
         cmocka_unit_test(refusals_name_keyword_and_path),
+        cmocka_unit_test(malformed_keywords_are_named),
+        cmocka_unit_test(malformed_schemas_within_are_found),
+        cmocka_unit_test(what_looks_malformed_may_be_none),
         cmocka_unit_test(what_no_value_meets_has_no_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,7 @@ int schema_term(struct terms *t, const struct json *schema, const struct schema_
     job.why = why;
     job.old_refs = ignores_beside_ref(job.root);
     job.has_ids = schema__has_ids(&job, job.root);
+    schema__check_all(&job, schema);
     struct demand d = {.kind = DEMAND_MEETS, .schema = schema};
     struct demand object = {.kind = DEMAND_KINDS, .kinds = IS_OBJECT};
     const struct demands *list = schema__with(&job, NULL, d);

@@ -35,8 +35,13 @@ struct schema_options {
     const struct json *document; /* what has the schema in it, for $ref; NULL: it is alone */
 };
 
+/* Whether each keyword has what it must, there and in all schemas within, and each reference within
+ * the document leads somewhere. 0; ERR_SYNTAX, and why, with the path as below. */
+MUST_CHECK int schema_check(const struct json *schema, struct grammar_why *why);
+
 /* Adds the schema's rules; *out takes its instances. ERR_UNSUPPORTED, and why, with the path as a
- * JSON pointer ("#/properties/name: ..."); ERR_TOO_LARGE: it takes more than t has, or too long. */
+ * JSON pointer ("#/properties/name: ..."); ERR_SYNTAX: what schema_check says; ERR_TOO_LARGE: it takes
+ * more than t has, or too long. */
 MUST_CHECK int schema_term(struct terms *t, const struct json *schema,
                            const struct schema_options *options, struct grammar_why *why,
                            term *out);

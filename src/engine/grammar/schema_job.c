@@ -14,7 +14,8 @@ bool schema__spend(struct schema_job *job, uint32_t steps)
 {
     job->steps += steps;
     (void)terms_spend(job->t, (uint64_t)steps * SCHEMA_STEP_EFFORT);
-    if (job->steps >= job->steps_limit || terms_failed(job->t)) schema__fail(job, ERR_TOO_LARGE);
+    if (job->steps >= job->steps_limit || (job->t && terms_failed(job->t)))
+        schema__fail(job, ERR_TOO_LARGE);
     return !job->err;
 }
 
@@ -120,16 +121,28 @@ static bool path_find(struct path *p, const struct json *at, const struct json *
     return false;
 }
 
-void schema__refuse(struct schema_job *job, const struct json *schema, const char *keyword,
-                    const char *why)
+static void refuse(struct schema_job *job, int err, const struct json *schema, const char *keyword,
+                   const char *why)
 {
     struct path p = {.len = 0};
     if (job->err) return;
-    job->err = ERR_UNSUPPORTED;
+    job->err = err;
     if (job->proving) return;
     (void)path_add(&p, STR("#"));
     (void)path_find(&p, job->root, schema);
     (void)grammar_refuse(job->why, "%.*s: %s: %s.", (int)p.len, p.text, keyword, why);
+}
+
+void schema__refuse(struct schema_job *job, const struct json *schema, const char *keyword,
+                    const char *why)
+{
+    refuse(job, ERR_UNSUPPORTED, schema, keyword, why);
+}
+
+void schema__malformed(struct schema_job *job, const struct json *schema, const char *keyword,
+                       const char *why)
+{
+    refuse(job, ERR_SYNTAX, schema, keyword, why);
 }
 
 /* --- looking at schemas --- */
@@ -178,7 +191,7 @@ bool schema__limit(struct schema_job *job, const struct json *schema, struct str
         *out = SCHEMA_NO_LIMIT;
         return true;
     }
-    schema__refuse(job, schema, keyword.ptr, "it must be a whole number that is not negative");
+    schema__malformed(job, schema, keyword.ptr, "it must be a whole number that is not negative");
     return false;
 }
 

@@ -11,7 +11,7 @@
  *
  * The files, each resting on those before it: schema_job.c (memory, refusals, lists), schema_ref.c
  * ($ref), schema_equal.c (the same value), schema_number.c and schema_string.c, schema_member.c (what
- * is demanded of a property or an item), schema_fail.c (the ways to fail), schema_read.c (demands into
+ * is demanded of a property or an item), schema_check.c (are keywords well-formed), schema_fail.c (the ways to fail), schema_read.c (demands into
  * a shape), schema_dead.c (shapes of no value), schema_choice.c (shapes without choices),
  * schema_admit.c (is this very value valid), schema_value.c (texts of values), schema_possible.c (is
  * any), schema_goal.c (goals to terms), schema_unique.c, schema_array.c, schema_keys.c (properties
@@ -194,7 +194,7 @@ struct shapes {
 struct goal;
 
 struct schema_job {
-    struct terms *t;
+    struct terms *t; /* NULL: nothing is compiled */
     struct arena arena;
     const struct json *root;
     const struct schema_options *options;
@@ -222,6 +222,10 @@ struct schema_job {
 void schema__refuse(struct schema_job *job, const struct json *schema, const char *keyword,
                     const char *why);
 void schema__fail(struct schema_job *job, int err);
+
+/* The same of what no schema may have there. */
+void schema__malformed(struct schema_job *job, const struct json *schema, const char *keyword,
+                       const char *why);
 
 /* Work is counted, so that it ends. False, and failed: there was too much, here or in the terms. */
 bool schema__spend(struct schema_job *job, uint32_t steps);
@@ -269,10 +273,19 @@ bool schema__circles(struct schema_job *job, const struct demand *d);
 
 /* --- schema_ref.c --- */
 
-/* What $ref refers to; NULL, and refused: not within the document. */
+/* What $ref refers to; NULL, and refused: it is not there, or not within the document. */
 const struct json *schema__target(struct schema_job *job, const struct json *schema,
                                   const struct json *ref);
 bool schema__has_ids(struct schema_job *job, const struct json *root);
+
+/* --- schema_check.c --- */
+
+/* Refuses keywords that do not have what they must: of this schema; also of those within. */
+void schema__check(struct schema_job *job, const struct json *schema);
+void schema__check_all(struct schema_job *job, const struct json *schema);
+
+/* The kinds that a type names; 0: there is none of that name. */
+unsigned schema__kinds(const struct json *type);
 
 /* --- schema_fail.c --- */
 
@@ -280,9 +293,6 @@ bool schema__has_ids(struct schema_job *job, const struct json *root);
  * said. */
 const struct way *schema__ways_to_fail(struct schema_job *job, const struct shape *shape,
                                        const struct demand *d, bool *lost);
-
-/* The kinds that a type names; 0: there is none of that name. */
-unsigned schema__kinds(const struct json *type);
 
 /* --- schema_read.c --- */
 

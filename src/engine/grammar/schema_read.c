@@ -61,16 +61,12 @@ static void open_choice(struct schema_job *job, struct shape *s, enum choice_kin
 static void read_any_of(struct schema_job *job, struct shape *s, const struct demand *from,
                         const struct json *at)
 {
-    if (json_type(at) != JSON_ARRAY)
-        schema__refuse(job, from->schema, "anyOf", "it must be an array");
     open_choice(job, s, CHOICE_ANY, from, at);
 }
 
 static void read_one_of(struct schema_job *job, struct shape *s, const struct demand *from,
                         const struct json *at)
 {
-    if (json_type(at) != JSON_ARRAY)
-        schema__refuse(job, from->schema, "oneOf", "it must be an array");
     open_choice(job, s, CHOICE_ONE, from, at);
 }
 
@@ -100,42 +96,12 @@ static void read_dependencies(struct schema_job *job, struct shape *s, const str
 
 /* --- any kind --- */
 
-static unsigned kind_named(const struct json *type)
-{
-    static const struct {
-        struct str name;
-        unsigned kinds;
-    } table[] = {
-        {STR_INIT("null"), IS_NULL},     {STR_INIT("boolean"), IS_BOOLEAN},
-        {STR_INIT("integer"), IS_WHOLE}, {STR_INIT("number"), IS_NUMBER},
-        {STR_INIT("string"), IS_STRING}, {STR_INIT("array"), IS_ARRAY},
-        {STR_INIT("object"), IS_OBJECT},
-    };
-    struct str name;
-    for (size_t i = 0; json_to_str(type, &name) && i < ARRAY_LEN(table); i++)
-        if (str_eq(table[i].name, name)) return table[i].kinds;
-    return 0;
-}
-
-unsigned schema__kinds(const struct json *type)
-{
-    struct json_iter it = {0};
-    const struct json *v;
-    unsigned all = kind_named(type);
-    while (json_type(type) == JSON_ARRAY && json_next_item(type, &it, &v)) {
-        unsigned one = kind_named(v);
-        if (!one) return 0;
-        all |= one;
-    }
-    return all;
-}
-
 static void read_type(struct schema_job *job, struct shape *s, const struct demand *from,
                       const struct json *at)
 {
-    unsigned kinds = schema__kinds(at);
-    if (!kinds) schema__refuse(job, from->schema, "type", "there is no such type");
-    s->kinds &= kinds;
+    (void)job;
+    (void)from;
+    s->kinds &= schema__kinds(at);
 }
 
 static void read_values(struct schema_job *job, struct shape *s, const struct json *at, bool single)
@@ -149,8 +115,7 @@ static void read_values(struct schema_job *job, struct shape *s, const struct js
 static void read_enum(struct schema_job *job, struct shape *s, const struct demand *from,
                       const struct json *at)
 {
-    if (json_type(at) != JSON_ARRAY)
-        schema__refuse(job, from->schema, "enum", "it must be an array");
+    (void)from;
     read_values(job, s, at, false);
 }
 
@@ -277,15 +242,13 @@ static void add_string(struct schema_job *job, struct shape *s, const struct dem
 static void read_pattern(struct schema_job *job, struct shape *s, const struct demand *from,
                          const struct json *at)
 {
-    if (json_type(at) != JSON_STRING)
-        schema__refuse(job, from->schema, "pattern", "it must be a string");
     add_string(job, s, from, at, false);
 }
 
 static void read_format(struct schema_job *job, struct shape *s, const struct demand *from,
                         const struct json *at)
 {
-    if (json_type(at) == JSON_STRING) add_string(job, s, from, at, true);
+    add_string(job, s, from, at, true);
 }
 
 /* --- arrays --- */
@@ -374,8 +337,7 @@ static void read_required(struct schema_job *job, struct shape *s, const struct 
     struct json_iter it = {0};
     struct str name;
     const struct json *v;
-    if (json_type(at) != JSON_ARRAY)
-        schema__refuse(job, from->schema, "required", "it must be an array");
+    (void)from;
     while (!job->err && json_next_item(at, &it, &v))
         if (json_to_str(v, &name))
             add_name(job, &s->required, name);
@@ -429,33 +391,6 @@ static const struct keyword {
     {STR_INIT("propertyNames"), read_names},
 };
 
-/* What readers go through without a look at what it is. Null is no more than a missing one. */
-static const struct form {
-    struct str keyword;
-    enum json_type type;
-    const char *why;
-} forms[] = {
-    {STR_INIT("allOf"), JSON_ARRAY, "it must be an array"},
-    {STR_INIT("prefixItems"), JSON_ARRAY, "it must be an array"},
-    {STR_INIT("properties"), JSON_OBJECT, "it must be an object"},
-    {STR_INIT("patternProperties"), JSON_OBJECT, "it must be an object"},
-    {STR_INIT("dependencies"), JSON_OBJECT, "it must be an object"},
-    {STR_INIT("dependentRequired"), JSON_OBJECT, "it must be an object"},
-    {STR_INIT("dependentSchemas"), JSON_OBJECT, "it must be an object"},
-    {STR_INIT("uniqueItems"), JSON_BOOL, "it must be true or false"},
-    {STR_INIT("format"), JSON_STRING, "it must be a string"},
-    {STR_INIT("$ref"), JSON_STRING, "it must be a string"},
-};
-
-static void check_form(struct schema_job *job, const struct json *schema, struct str name,
-                       const struct json *at)
-{
-    for (size_t i = 0; i < ARRAY_LEN(forms); i++)
-        if (str_eq(forms[i].keyword, name) && json_type(at) != forms[i].type &&
-            json_type(at) != JSON_NULL)
-            schema__refuse(job, schema, forms[i].keyword.ptr, forms[i].why);
-}
-
 static const struct keyword *find_keyword(struct str name)
 {
     for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
@@ -483,7 +418,6 @@ static void read_object(struct schema_job *job, struct shape *s, const struct de
     }
     while (!job->err && json_next_member(from->schema, &it, &name, &v)) {
         const struct keyword *k = find_keyword(name);
-        check_form(job, from->schema, name, v);
         if (k) k->read(job, s, from, v);
         if (has_members || !is_of_members(name)) continue;
         read_members(job, s, from);
@@ -507,11 +441,8 @@ static void read_schema(struct schema_job *job, struct shape *s, const struct de
         if (!yes) s->kinds = 0;
         return;
     }
-    if (json_type(d->schema) != JSON_OBJECT) {
-        schema__refuse(job, d->schema, "schema", "it must be an object or a boolean");
-        return;
-    }
     if (schema__circles(job, d) || was_read(job, s, d->schema)) return;
+    schema__check(job, d->schema); /* $ref leads also to what is no schema */
     s->seen = schema__with(job, s->seen, *d);
     if (s->seen && !job->err) read_object(job, s, &s->seen->demand);
 }

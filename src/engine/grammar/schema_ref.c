@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* References within a document: "#", "#/a/pointer", "#anchor", and those that begin with the $id of a
  * schema in it. */
+#include <stdio.h>
+
 #include "base/err.h"
 #include "engine/grammar/schema_priv.h"
+
+enum { REF_SHOWN_MAX = 128 };
 
 static bool is_text(const struct json *v, struct str *out)
 {
@@ -171,11 +175,22 @@ static const struct json *locate(struct schema_job *job, const struct json *sche
     return out ? out : within(job, job->root, fragment);
 }
 
+static void refuse_missing(struct schema_job *job, const struct json *schema, struct str ref)
+{
+    char why[REF_SHOWN_MAX + 32];
+    (void)snprintf(why, sizeof why, "%.*s is not there", (int)MIN(ref.len, REF_SHOWN_MAX), ref.ptr);
+    schema__malformed(job, schema, "$ref", why);
+}
+
 const struct json *schema__target(struct schema_job *job, const struct json *schema,
                                   const struct json *ref)
 {
     struct str text;
     const struct json *out = is_text(ref, &text) ? locate(job, schema, text) : NULL;
-    if (!out) schema__refuse(job, schema, "$ref", "only schemas of the same document can be meant");
-    return out;
+    if (out || job->err) return out;
+    if (is_text(ref, &text) && str_starts(text, STR("#")))
+        refuse_missing(job, schema, text);
+    else
+        schema__refuse(job, schema, "$ref", "only schemas of the same document can be meant");
+    return NULL;
 }
