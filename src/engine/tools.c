@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "engine/grammar/schema.h"
 #include "engine/refuse.h"
 #include "json/write.h"
 
@@ -54,24 +55,64 @@ static int read_name(struct fields *f, const struct json *function, size_t index
                         path, STR_ARG(out->name));
 }
 
+/* A schema without a type takes objects, too. */
+static bool takes_objects(const struct json *schema)
+{
+    struct json_iter it = {0};
+    const struct json *type = json_get(schema, "type"), *v;
+    struct str name;
+    bool found = !type || (json_to_str(type, &name) && str_eq(name, STR("object")));
+    while (json_next_item(type, &it, &v))
+        found |= json_to_str(v, &name) && str_eq(name, STR("object"));
+    return found;
+}
+
+/* What should be within `properties` stands in its place: no keywords, only names with schemas. */
+static bool are_bare_properties(const struct json *schema)
+{
+    struct json_iter it = {0};
+    struct str name;
+    const struct json *v;
+    while (json_next_member(schema, &it, &name, &v))
+        if (schema_is_keyword(name) || json_type(json_get(v, "type")) != JSON_STRING) return false;
+    return true;
+}
+
+static int read_parameters(struct fields *f, const struct json *v, size_t index, struct tool *out)
+{
+    const char *path = path_of(f, index, ".function.parameters");
+    struct grammar_why why = {.arena = f->arena};
+    if (!fields_absent(v) && json_type(v) != JSON_OBJECT)
+        return refuse_at(f, path, "a JSON schema");
+    if (!json_count(v)) return 0;
+    if (schema_check(v, &why))
+        return refuse_field(f->arena, f->error, path, "invalid_schema", "%s%" STR_FMT, path,
+                            STR_ARG(why.text));
+    if (!takes_objects(v)) return refuse_at(f, path, "a schema of type object");
+    if (are_bare_properties(v))
+        return refuse_field(f->arena, f->error, path, NULL,
+                            "'%s' has no keyword of JSON Schema: did you mean {\"type\": "
+                            "\"object\", \"properties\": ...}?",
+                            path);
+    out->parameters = v;
+    return 0;
+}
+
 static int read_function(struct fields *f, const struct json *function, size_t index,
                          const struct tools *t, struct tool *out)
 {
-    const struct json *parameters = json_get(function, "parameters");
     const struct json *description = json_get(function, "description");
     const struct json *strict = json_get(function, "strict");
     if (json_type(function) != JSON_OBJECT)
         return refuse_at(f, path_of(f, index, ".function"), "an object");
     int err = read_name(f, function, index, t, out);
     if (err) return err;
-    if (!fields_absent(parameters) && json_type(parameters) != JSON_OBJECT)
-        return refuse_at(f, path_of(f, index, ".function.parameters"), "a JSON schema");
     if (!fields_absent(description) && json_type(description) != JSON_STRING)
         return refuse_at(f, path_of(f, index, ".function.description"), "a string");
     if (!fields_absent(strict) && !json_to_bool(strict, &out->strict))
         return refuse_at(f, path_of(f, index, ".function.strict"), "true or false");
-    if (json_count(parameters)) out->parameters = parameters;
-    return 0;
+    out->index = index;
+    return read_parameters(f, json_get(function, "parameters"), index, out);
 }
 
 static int read_tool(struct fields *f, const struct json *v, size_t index, struct tools *t)
@@ -266,10 +307,13 @@ int tools_read(struct fields *f, struct tools *out)
     if (!err) out->single = !parallel;
     if (!err) err = read_choice(f, out);
     if (!err) make_called(f->arena, out);
+    /* Who must call is promised valid arguments. */
+    for (size_t i = 0; out->must && i < out->count; i++)
+        out->all[i].strict = true;
     return err;
 }
 
-/* --- what must be kept to --- */
+/* --- what is enforced --- */
 
 static bool has_strict(const struct tools *t)
 {
@@ -292,6 +336,17 @@ static bool must_call(const struct tools *t, const struct shape *shape)
     return t->must || shape->field;
 }
 
+static int refuse_call(struct arena *arena, struct refusal *error, const struct grammar_why *why)
+{
+    static const char code[] = "unsupported_value";
+    if (!why->tool)
+        return refuse_field(arena, error, "tools", code, "'tools' cannot be enforced: %" STR_FMT,
+                            STR_ARG(why->text));
+    const char *path = arena_printf(arena, "tools[%zu].function.parameters", why->tool->index).ptr;
+    return refuse_field(arena, error, path, code, "%s%s%" STR_FMT, path,
+                        str_starts(why->text, STR("#")) ? "" : ": ", STR_ARG(why->text));
+}
+
 int tools_compile(const struct tools *t, const struct shape *shape,
                   const struct call_format *format, bool begun, struct grammar_cache *cache,
                   struct arena *arena, struct refusal *error, struct terms **out)
@@ -310,6 +365,5 @@ int tools_compile(const struct tools *t, const struct shape *shape,
     spec.text = demand_key(arena, &demand);
     if (!t->must && shape->field) spec.otherwise = &shape->spec;
     if (!grammar_cache_get(cache, &spec, &why, out)) return 0;
-    return refuse_field(arena, error, "tools", "unsupported_value",
-                        "'tools' cannot be kept to: %.*s.", STR_ARG(grammar_reason(&why)));
+    return refuse_call(arena, error, &why);
 }

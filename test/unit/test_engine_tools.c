@@ -425,7 +425,8 @@ static void why_a_tool_cannot_be_had_is_said(void **state)
         request(w, "POST", CHAT,
                 "{\"tools\":[" FUNCTION("f", ",\"strict\":true,\"parameters\":{"
                                              "\"$dynamicRef\":\"#a\"}") "]," HELLO "}");
-    assert_int_equal(answered(w, p, "'f': #: $dynamicRef: it is not supported.\""), 400);
+    assert_int_equal(
+        answered(w, p, "tools[0].function.parameters#: $dynamicRef: it is not supported.\""), 400);
     world_free(w);
 }
 
@@ -460,7 +461,7 @@ static void what_is_wrong_with_tools_is_said(void **state)
         {TOOLS "," TOOLS, "tools"},
         {"\"tools\":[" FUNCTION("f", ",\"strict\":true,\"parameters\":{\"properties\":{\"a\":{"
                                      "\"$dynamicRef\":\"#a\"}}}") "]",
-         "tools"},
+         "tools[0].function.parameters"},
         {"\"functions\":[{\"name\":\"f\"}]", "functions"},
         {"\"function_call\":{\"name\":\"f\"}", "function_call"},
     };
@@ -470,6 +471,44 @@ static void what_is_wrong_with_tools_is_said(void **state)
         (void)snprintf(body, sizeof body, "{%s," HELLO "}", rows[i].fields);
         (void)snprintf(named, sizeof named, "\"param\":\"%s\"", rows[i].param);
         assert_int_equal(answered(w, request(w, "POST", CHAT, body), named), 400);
+    }
+    world_free(w);
+}
+
+/* Of two tools that of the second. */
+static void parameters_are_looked_at_before_anything_else(void **state)
+{
+    (void)state;
+#define SECOND(parameters) \
+    "\"tools\":[" FUNCTION("f", SCHEMA) "," FUNCTION("g", ",\"parameters\":" parameters) "]"
+#define PROPERTY(schema) "{\"type\":\"object\",\"properties\":{\"a\":" schema "}}"
+#define UNIQUE PROPERTY("{\"items\":{\"type\":\"number\"},\"uniqueItems\":true}")
+    static const char required[] = ",\"tool_choice\":\"required\"";
+    static const struct {
+        const char *fields, *choice, *says; /* NULL: nothing, it is answered */
+    } rows[] = {
+        {SECOND(PROPERTY("{\"type\":\"int\"}")), "",
+         "tools[1].function.parameters#/properties/a: type: there is no type \\\"int\\\""},
+        {SECOND(PROPERTY("{\"$ref\":\"#/$defs/A\"}")), "",
+         "tools[1].function.parameters#/properties/a: $ref: #/$defs/A is not there.\""},
+        {SECOND("{\"type\":\"object\",\"required\":[1]}"), "",
+         "tools[1].function.parameters#: required: it must be an array of strings.\""},
+        {SECOND("{\"type\":\"array\"}"), "", "must be a schema of type object.\""},
+        {SECOND("{\"city\":{\"type\":\"string\"}}"), "", "did you mean {"},
+        {SECOND("{\"type\":[\"null\",\"object\"]}"), "", NULL},
+        {SECOND("{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"type\":\"object\"}}}"), "", NULL},
+        {SECOND(UNIQUE), "", NULL},
+        {SECOND(UNIQUE), required, "tools[1].function.parameters#/properties/a: uniqueItems: "},
+        {SECOND(UNIQUE), NAMED("g"), "tools[1].function.parameters#/properties/a: uniqueItems: "},
+    };
+    struct world *w = world_with("fake:mode echo", NULL, 2, CONTEXT);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char body[1024];
+        (void)snprintf(body, sizeof body, "{%s%s," HELLO "}", rows[i].fields, rows[i].choice);
+        struct sim_peer *p = request(w, "POST", CHAT, body);
+        assert_int_equal(answered(w, p, rows[i].says ? rows[i].says : "hello"),
+                         rows[i].says ? 400 : 200);
+        if (rows[i].says) assert_true(sim_has(p, "\"param\":\"tools[1].function.parameters\""));
     }
     world_free(w);
 }
@@ -511,6 +550,7 @@ int main(void)
         cmocka_unit_test(what_has_the_shape_is_no_call),
         cmocka_unit_test(what_is_wrong_with_tools_is_said),
         cmocka_unit_test(why_a_tool_cannot_be_had_is_said),
+        cmocka_unit_test(parameters_are_looked_at_before_anything_else),
         cmocka_unit_test(templates_get_the_tools_that_are_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

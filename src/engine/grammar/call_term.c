@@ -8,6 +8,7 @@
 enum {
     INDENTATION_MAX = 16,
     NOISE_MAX = 2, /* marks of nobody's before a call */
+    KEY_SHOWN_MAX = 64,
 };
 
 static const struct schema_options schema_options = {.spaces = true, .closed = true};
@@ -60,12 +61,27 @@ static term without(const struct maker *m, struct str mark)
 
 /* --- schemas --- */
 
-/* Why a strict tool cannot be had: `keyword` at `path` of its parameters. */
-static void refuse(struct maker *m, const struct tool *tool, const char *path, const char *why)
+/* Why a tool cannot be had, with the path in its parameters. */
+static void refuse_for(struct maker *m, const struct tool *tool, int err, struct str why)
 {
     if (m->err) return;
-    m->err =
-        grammar_refuse(m->why, "the parameters of '%.*s': %s: %s", STR_ARG(tool->name), path, why);
+    m->err = err;
+    m->why->tool = tool;
+    (void)grammar_refuse(m->why, "%" STR_FMT, STR_ARG(why));
+}
+
+/* A keyword of the whole. */
+static void refuse(struct maker *m, const struct tool *tool, const char *keyword, const char *why)
+{
+    refuse_for(m, tool, ERR_UNSUPPORTED, arena_printf(m->why->arena, "#: %s: %s", keyword, why));
+}
+
+static void refuse_property(struct maker *m, const struct tool *tool, struct str key,
+                            const char *why)
+{
+    refuse_for(m, tool, ERR_UNSUPPORTED,
+               arena_printf(m->why->arena, "#/properties/%.*s: %s this model's way to write calls",
+                            (int)MIN(key.len, KEY_SHOWN_MAX), key.ptr, why));
 }
 
 /* What a schema takes. Where it cannot be enforced: `otherwise`, unless the tool is strict. */
@@ -81,10 +97,7 @@ static term schema_or(struct maker *m, const struct tool *tool, const struct jso
     if (m->err) return TERM_NONE;
     int err = schema_term(m->t, schema, &inner, &reason, &out);
     if (err == ERR_UNSUPPORTED && !tool->strict) return otherwise;
-    if (err)
-        (void)grammar_refuse(m->why, "the parameters of '%.*s': %.*s", STR_ARG(tool->name),
-                             STR_ARG(grammar_reason(&reason)));
-    m->err = err;
+    if (err) refuse_for(m, tool, err, reason.text);
     return err ? TERM_NONE : out;
 }
 
@@ -169,12 +182,8 @@ static term text_value(struct maker *m, const struct tool *tool, struct str key,
                        const struct json *schema)
 {
     bool listed = json_get(schema, "const") || json_type(json_get(schema, "enum")) == JSON_ARRAY;
-    if (tool->strict && !says_no_more(schema) && !m->err)
-        m->err = grammar_refuse(
-            m->why,
-            "the parameters of '%.*s': '%.*s' has a keyword beside its type that this "
-            "model's way to write calls cannot enforce",
-            STR_ARG(tool->name), STR_ARG(key));
+    if (tool->strict && !says_no_more(schema))
+        refuse_property(m, tool, key, "a keyword beside the type cannot be enforced in");
     return listed ? choices(m, schema)
                   : on_lines(m, without(m, m->format->value_close), false, false);
 }
@@ -233,11 +242,7 @@ static bool next_property(struct maker *m, const struct tool *tool, struct json_
 {
     while (json_next_member(json_get(tool->parameters, "properties"), it, key, schema)) {
         if (is_writable(m->format, *key)) return true;
-        if (tool->strict)
-            m->err = grammar_refuse(m->why,
-                                    "the parameters of '%.*s': '%.*s' cannot be written in this "
-                                    "model's way to write calls",
-                                    STR_ARG(tool->name), STR_ARG(*key));
+        if (tool->strict) refuse_property(m, tool, *key, "this name cannot be written in");
     }
     return false;
 }

@@ -7,7 +7,7 @@
  *
  * Between the parts of a call, and around calls, may be a space or a line end. Arguments are
  * objects; of a tool with a schema they are valid by it. Where that cannot be enforced, a strict
- * tool is refused, and of another one they are any object. In families that write parameters
+ * tool is refused, and of another one they are any object; a malformed schema is always refused. In families that write parameters
  * without quotes (CALL_TAGGED), texts are what does not hold the closing mark. */
 #ifndef HOSTLER_ENGINE_GRAMMAR_CALL_TERM_H
 #define HOSTLER_ENGINE_GRAMMAR_CALL_TERM_H
@@ -24,7 +24,8 @@ enum { CALLS_MUST_MAX = 16 }; /* calls of an answer that must have one */
 struct tool {
     struct str name;
     const struct json *parameters; /* a schema; NULL: any object */
-    bool strict;                   /* its arguments must keep to that, whoever chose it */
+    bool strict;                   /* its arguments must be valid, or it is refused */
+    size_t index;                  /* its place in the request */
 };
 
 struct call_demand {
@@ -37,7 +38,8 @@ struct call_demand {
     bool shaped; /* or the answer is something else, so that calls need their mark */
 };
 
-/* ERR_UNSUPPORTED, and why, which names the tool; ERR_TOO_LARGE. */
+/* ERR_UNSUPPORTED or ERR_SYNTAX, and why, with the tool and the path in its parameters;
+ * ERR_TOO_LARGE. */
 MUST_CHECK int call_term(struct terms *t, const struct call_demand *demand, struct grammar_why *why,
                          term *out);
 

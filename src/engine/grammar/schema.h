@@ -39,6 +39,9 @@ struct schema_options {
  * the document leads somewhere. 0; ERR_SYNTAX, and why, with the path as below. */
 MUST_CHECK int schema_check(const struct json *schema, struct grammar_why *why);
 
+/* True for keywords that say what is valid; annotations are none of them. */
+bool schema_is_keyword(struct str name);
+
 /* Adds the schema's rules; *out takes its instances. ERR_UNSUPPORTED, and why, with the path as a
  * JSON pointer ("#/properties/name: ..."); ERR_SYNTAX: what schema_check says; ERR_TOO_LARGE: it takes
  * more than t has, or too long. */

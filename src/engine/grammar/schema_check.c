@@ -87,6 +87,11 @@ static const struct row *find_row(struct str name)
     return NULL;
 }
 
+bool schema_is_keyword(struct str name)
+{
+    return find_row(name) || str_eq(name, STR("const"));
+}
+
 /* --- types --- */
 
 static unsigned kind_named(const struct json *type)

@@ -7,10 +7,13 @@
 #include "base/base.h"
 #include "base/str.h"
 
+struct tool;
+
 /* Made on `arena`; the first reason stays. */
 struct grammar_why {
     struct arena *arena;
     struct str text; /* one sentence; names the keyword or construct, and the path or byte */
+    const struct tool *tool; /* whose parameters it is about; NULL: none's */
 };
 
 /* Notes a reason, unless there is one. Returns ERR_UNSUPPORTED, so that callers can return it. */
