@@ -64,7 +64,8 @@ static void check_schema(struct arena *arena, const struct json *schema, struct 
     term root = TERM_NONE;
     must(t != NULL);
     int err = schema_term(t, schema, &options, &why, &root);
-    must(err == 0 || ((err == ERR_UNSUPPORTED || err == ERR_TOO_LARGE) && why.text.len));
+    bool refused = err == ERR_UNSUPPORTED || err == ERR_SYNTAX || err == ERR_TOO_LARGE;
+    must(err == 0 || (refused && why.text.len));
     if (!err) err = terms_finish(t, root, NULL);
     must(err != ERR_INVALID);
     if (!err) check_compiled(arena, t, choices);

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
 #include "engine/grammar/cache.h"
 #include "engine/model/fake.h"
 #include "engine/scheduler_priv.h"
@@ -756,6 +758,28 @@ static void the_same_is_compiled_once(void **state)
     arena_fini(&arena);
 }
 
+/* Which limit it was. */
+static void what_is_too_large_is_told_the_limit(void **state)
+{
+    (void)state;
+    enum { RULES = 600, ROOM = 1 << 16 };
+    struct arena arena;
+    struct buf text;
+    struct terms *terms = NULL;
+    arena_init(&arena, 1 << 20, 4096);
+    buf_init(&text, ROOM);
+    assert_int_equal(buf_append(&text, STR("root ::= r0\n")), 0);
+    for (unsigned i = 0; i < RULES; i++)
+        assert_int_equal(buf_printf(&text, "r%u ::= r%u \"a\"\n", i, i + 1), 0);
+    assert_int_equal(buf_printf(&text, "r%u ::= \"a\"", RULES), 0);
+    struct grammar_spec spec = {.kind = GRAMMAR_GBNF, .text = buf_str(&text)};
+    struct grammar_why why = {.arena = &arena};
+    assert_int_equal(grammar_compile(&spec, &why, &terms), ERR_TOO_LARGE);
+    assert_true(str_eq(why.text, STR("rules begin with each other more than 500 deep")));
+    buf_fini(&text);
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -783,6 +807,7 @@ int main(void)
         cmocka_unit_test(an_answer_without_room_fails),
         cmocka_unit_test(an_answer_that_takes_too_long_fails),
         cmocka_unit_test(the_same_is_compiled_once),
+        cmocka_unit_test(what_is_too_large_is_told_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

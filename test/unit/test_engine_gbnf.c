@@ -333,7 +333,7 @@ static void check_hostile(struct str grammar, size_t room, int expected)
     struct compiled c;
     int err = compile(&c, grammar, room);
     if (err != expected) fail_msg("%.40s: %d", grammar.ptr, err);
-    if (err) assert_true(c.why.text.len > 0);
+    if (err && err != ERR_TOO_LARGE) assert_true(c.why.text.len > 0);
     done(&c);
 }
 

@@ -341,7 +341,8 @@ static void what_cannot_be_enforced_is_refused(void **state)
     check_refused("[]a]", ERR_UNSUPPORTED, "a class that begins with ] at byte 0");
     check_refused("[[:alpha:]]", ERR_UNSUPPORTED, "a class in a class at byte 1");
     check_refused("(?i)[^é]", ERR_UNSUPPORTED, "a class [^...]");
-    check_refused("a{,3}", ERR_UNSUPPORTED, "{, at byte 1");
+    check_refused("a{,3}", ERR_UNSUPPORTED, "{,3} at byte 1");
+    check_refused("a{,x}", ERR_UNSUPPORTED, "{, at byte 1");
     check_refused("\\ud800", ERR_UNSUPPORTED, "half a surrogate pair at byte 0");
     check_refused("\\q", ERR_UNSUPPORTED, "an unknown escape at byte 0");
     check_refused("x(?m)", ERR_UNSUPPORTED, "this kind of group at byte 1");

@@ -19,11 +19,12 @@ enum {
     NAME_SHOWN_MAX = 64,
     ARENA_MAX = 64 << 20,
     ARENA_BLOCK = 4096,
+    RECURSION_BYTES = 64 << 20, /* of a grammar that is read again */
 };
 
 struct name {
     struct str text;
-    size_t at; /* where it first stands */
+    size_t at; /* where it first stands; once it is defined, where that is */
     uint32_t rule;
     bool defined;
 };
@@ -430,6 +431,7 @@ static int read_rule(struct reader *r)
     if (err) return err;
     if (name->defined) return wrong_rule(r, "is there again", text, from);
     name->defined = true;
+    name->at = from;
     skip_space(r);
     (void)skip(r, STR("::="));
     err = read_alternatives(r, &body);
@@ -467,24 +469,46 @@ static int find_root(struct reader *r, term *out)
     return ERR_SYNTAX;
 }
 
+static int read_grammar(struct reader *r, struct terms *t, struct str text, struct grammar_why *why)
+{
+    r->t = t;
+    r->text = text;
+    r->why = why;
+    arena_init(&r->arena, ARENA_MAX, ARENA_BLOCK);
+    return read_rules(r);
+}
+
+static void end(struct reader *r)
+{
+    if (!r) return;
+    arena_fini(&r->arena);
+    free(r->parts);
+    free(r);
+}
+
 int gbnf_term(struct terms *t, struct str text, struct grammar_why *why, term *out)
 {
     struct reader *r = mem_try_zero(1, sizeof *r);
-    int err = r ? 0 : -ENOMEM;
-    if (r) {
-        r->t = t;
-        r->text = text;
-        r->why = why;
-        arena_init(&r->arena, ARENA_MAX, ARENA_BLOCK);
-        err = read_rules(r);
-        if (!err) err = find_root(r, out);
-        arena_fini(&r->arena);
-        free(r->parts);
-        free(r);
+    int err = r ? read_grammar(r, t, text, why) : -ENOMEM;
+    if (!err) err = find_root(r, out);
+    end(r);
+    if (err != -ENOMEM && (err || !terms_failed(t))) return err;
+    if (err) (void)grammar_refuse(why, "the grammar needs more memory than there is");
+    return ERR_TOO_LARGE;
+}
+
+/* Reads it again: names are not kept, and whoever asks has time. */
+void gbnf_refuse_recursion(struct str text, uint32_t rule, struct grammar_why *why)
+{
+    struct grammar_why unused = {.arena = why->arena};
+    struct terms *t = terms_new(RECURSION_BYTES);
+    struct reader *r = t ? mem_try_zero(1, sizeof *r) : NULL;
+    if (r && !read_grammar(r, t, text, &unused) && rule < r->name_count) {
+        const struct name *n = &r->names[rule];
+        (void)grammar_refuse(
+            why, "left recursion: rule %.*s in line %zu of the grammar begins with itself",
+            (int)MIN(n->text.len, NAME_SHOWN_MAX), n->text.ptr, line_of(r, n->at));
     }
-    if (err == -ENOMEM || (!err && terms_failed(t))) {
-        (void)grammar_refuse(why, "the grammar needs more memory than there is");
-        err = ERR_TOO_LARGE;
-    }
-    return err;
+    end(r);
+    terms_free(t);
 }

@@ -11,7 +11,6 @@
 #include "engine/grammar/regex.h"
 #include "engine/grammar/schema.h"
 
-static const char too_large[] = "it is too large, or takes too long to compile";
 static const struct schema_options options = {.spaces = true, .closed = true};
 
 static int choice_term(struct terms *t, const struct json *texts, struct grammar_why *why,
@@ -22,7 +21,7 @@ static int choice_term(struct terms *t, const struct json *texts, struct grammar
     const struct json *item;
     struct str text;
     size_t n = 0;
-    int err = all ? 0 : grammar_refuse(why, "it is too large");
+    int err = all ? 0 : grammar_refuse(why, "there is no memory for so many choices");
     while (!err && json_next_item(texts, &it, &item)) {
         if (json_to_str(item, &text))
             all[n++] = term_text(t, text);
@@ -61,12 +60,32 @@ static int root_term(struct terms *t, const struct grammar_spec *spec, struct gr
     return ERR_INVALID;
 }
 
-/* Ends the making; why it cannot be had. */
-static int finish(struct terms *t, term root, struct grammar_why *why)
+/* Why it is too large: memory and work are limits of the terms, depth is another. */
+static void refuse_size(const struct terms *t, struct grammar_why *why)
 {
-    int err = terms_failed(t) ? ERR_TOO_LARGE : terms_finish(t, root, NULL);
-    if (err == ERR_TOO_LARGE) (void)grammar_refuse(why, too_large);
-    if (err == ERR_INVALID) (void)grammar_refuse(why, "a rule of it begins with itself");
+    if (!t || terms_failed(t))
+        (void)grammar_refuse(why, "it takes more than %d MiB, or too long, to compile",
+                             GRAMMAR_BYTES_MAX >> 20);
+    else
+        (void)grammar_refuse(why, "rules begin with each other more than %d deep",
+                             TERMS_DEPTH_MAX / 2);
+}
+
+static void refuse_recursion(const struct grammar_spec *spec, uint32_t rule,
+                             struct grammar_why *why)
+{
+    if (spec->kind == GRAMMAR_GBNF) gbnf_refuse_recursion(spec->text, rule, why);
+    (void)grammar_refuse(why, "left recursion: a rule of it begins with itself");
+}
+
+/* Ends the making; why it cannot be had. */
+static int finish(struct terms *t, const struct grammar_spec *spec, term root,
+                  struct grammar_why *why)
+{
+    uint32_t rule = 0;
+    int err = terms_failed(t) ? ERR_TOO_LARGE : terms_finish(t, root, &rule);
+    if (err == ERR_TOO_LARGE) refuse_size(t, why);
+    if (err == ERR_INVALID) refuse_recursion(spec, rule, why);
     if (err || terms_root(t) != TERM_NONE) return err;
     (void)grammar_refuse(why, "no text can ever satisfy it");
     return ERR_INVALID;
@@ -78,8 +97,8 @@ int grammar_compile(const struct grammar_spec *spec, struct grammar_why *why, st
     struct terms *t = terms_new(GRAMMAR_BYTES_MAX);
     if (t) terms_limit_effort(t, GRAMMAR_EFFORT_MAX);
     int err = t ? root_term(t, spec, why, &root) : ERR_TOO_LARGE;
-    if (!t || (err && terms_failed(t))) (void)grammar_refuse(why, too_large);
-    if (!err) err = finish(t, root, why);
+    if (!t || (err && terms_failed(t))) refuse_size(t, why);
+    if (!err) err = finish(t, spec, root, why);
     if (err)
         terms_free(t);
     else

@@ -237,6 +237,18 @@ static bool read_border(struct pattern *p, struct part *out)
     return true;
 }
 
+/* {,n} is to some a repetition, to others just these characters. */
+static int refuse_open_braces(struct pattern *p, size_t from)
+{
+    uint32_t most = 0;
+    p->at = from + 2;
+    if (!regex__number(p, &most) || !regex__skip(p, STR("}"))) return regex__refuse(p, "{,", from);
+    return grammar_refuse(p->why,
+                          "{,%u} at byte %zu of the pattern cannot be enforced, since it means "
+                          "different things to different readers: write {0,%u}",
+                          most, from, most);
+}
+
 /* One character of some kind. */
 static int read_char(struct pattern *p, term *out)
 {
@@ -251,8 +263,7 @@ static int read_char(struct pattern *p, term *out)
     case '?': return regex__wrong(p, "a repetition of nothing", from);
     case '{':
         if (read_braces(p, &least, &most)) return regex__wrong(p, "a repetition of nothing", from);
-        /* To some a repetition, to others just these characters. */
-        if (str_starts(str_skip(p->text, from), STR("{,"))) return regex__refuse(p, "{,", from);
+        if (str_starts(str_skip(p->text, from), STR("{,"))) return refuse_open_braces(p, from);
         break;
     default: break;
     }

@@ -81,7 +81,8 @@ int schema_term(struct terms *t, const struct json *schema, const struct schema_
     term made = compile(&job, list);
     arena_fini(&job.arena);
     if (job.err == ERR_TOO_LARGE)
-        (void)grammar_refuse(why, "The schema is too large, or takes too long to compile.");
+        (void)grammar_refuse(why, "the schema takes more than %d MiB or %d steps to compile",
+                             SCHEMA_ARENA >> 20, SCHEMA_STEPS);
     if (!job.err) *out = made;
     return job.err;
 }

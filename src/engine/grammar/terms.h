@@ -46,6 +46,10 @@ struct byte_set {
     uint64_t bits[4];
 };
 
+/* How deep terms may begin with each other: OR in CAT in OR and so on; rules half as deep. ORs that
+ * share more of their beginnings than a quarter of it are left as they are. */
+enum { TERMS_DEPTH_MAX = 1000 };
+
 struct terms;
 
 /* `bytes`: the most that it may take of memory. NULL: there is none. */

@@ -9,10 +9,6 @@
 
 enum { UNKNOWN = UINT32_MAX }; /* in a row: not yet computed */
 
-/* How deep terms may begin with each other: OR in CAT in OR and so on. ORs that share more of
- * their beginnings than a quarter of it are left as they are. */
-enum { TERMS_DEPTH_MAX = 1000 };
-
 enum possible { POSSIBLE_UNKNOWN, POSSIBLE_YES, POSSIBLE_NO };
 
 struct node {
