@@ -4,6 +4,8 @@
 #include "base/err.h"
 #include "engine/refuse.h"
 
+enum { VALUE_SHOWN_MAX = 64 };
+
 /* A field, or a member of one, that holds a grammar. */
 struct way {
     const char *name;
@@ -31,14 +33,22 @@ static int refuse_second(struct fields *f, const char *field, const struct shape
 
 /* --- one grammar --- */
 
+static int refuse_text(struct fields *f, const char *field, const struct json_error *where)
+{
+    return refuse_field(f->arena, f->error, field, NULL,
+                        "'%s' is a text that is not JSON: %s at byte %zu.", field,
+                        where->text ? where->text : "it is too deep", where->offset);
+}
+
 /* A schema, or its JSON text. */
 static int read_schema(struct fields *f, const char *field, const struct json *v, struct shape *s)
 {
+    struct json_error where = {0};
     struct str text;
-    if (json_to_str(v, &text) && json_parse(f->arena, text, &v, NULL))
-        return fields_wrong_type(f, field, "a JSON schema, or its text");
+    if (json_to_str(v, &text) && json_parse(f->arena, text, &v, &where))
+        return refuse_text(f, field, &where);
     if (json_type(v) != JSON_OBJECT && json_type(v) != JSON_BOOL)
-        return fields_wrong_type(f, field, "a JSON schema");
+        return fields_wrong_type(f, field, "a JSON schema, or its text");
     s->spec.json = v;
     return 0;
 }
@@ -52,11 +62,13 @@ static int read_choices(struct fields *f, const char *field, const struct json *
 {
     struct json_iter it = {0};
     const struct json *item;
-    bool strings = json_count(v) > 0;
+    bool strings = true;
     while (json_next_item(v, &it, &item))
         strings &= json_type(item) == JSON_STRING;
     if (json_type(v) != JSON_ARRAY || !strings)
         return fields_wrong_type(f, field, "an array of strings");
+    if (!json_count(v))
+        return refuse_field(f->arena, f->error, field, NULL, "'%s' must not be empty.", field);
     s->spec.json = v;
     return 0;
 }
@@ -78,28 +90,46 @@ static int read_grammar(struct fields *f, const char *field, enum grammar_kind k
     return 0;
 }
 
-/* Null, false and an empty string or array ask for nothing; an empty schema asks for JSON. */
+/* Null, false and an empty string ask for nothing; an empty schema asks for JSON, and an empty list of
+ * choices for what cannot be. */
 static bool asks(const struct json *v)
 {
     struct str text;
     bool truth;
     if (json_to_bool(v, &truth)) return truth;
     if (json_to_str(v, &text)) return text.len > 0;
-    return !fields_absent(v) && (json_type(v) != JSON_ARRAY || json_count(v));
+    return !fields_absent(v);
 }
 
 /* --- response_format --- */
 
-static int refuse_type(struct fields *f, const char *field)
+/* A bare schema is a frequent mistake: that has a type of its own, and members. */
+static bool is_bare_schema(const struct json *v, struct str type)
 {
-    return refuse_field(f->arena, f->error, field, "unsupported_parameter",
-                        "'%s.type' must be text, json_object or json_schema.", field);
+    return str_eq(type, STR("object")) || json_get(v, "properties");
+}
+
+static int refuse_type(struct fields *f, const struct json *v, struct str type)
+{
+    static const char path[] = "response_format.type";
+    if (is_bare_schema(v, type))
+        return refuse_field(f->arena, f->error, "response_format", NULL,
+                            "'response_format' is a schema, which belongs into its "
+                            "json_schema.schema: {\"type\": \"json_schema\", "
+                            "\"json_schema\": {\"name\": ..., \"schema\": ...}}.");
+    if (!type.ptr)
+        return refuse_field(f->arena, f->error, path, NULL,
+                            "'%s' is missing; there are text, json_object and json_schema.", path);
+    return refuse_field(f->arena, f->error, path, "unsupported_parameter",
+                        "'%s' is '%.*s'; there are text, json_object and json_schema.", path,
+                        (int)MIN(type.len, VALUE_SHOWN_MAX), type.ptr);
 }
 
 /* OpenAI's has its schema in a json_schema, llama-server's beside the type. */
 static int read_format(struct fields *f, struct shape *s)
 {
     static const char field[] = "response_format";
+    const char *path = "response_format.json_schema.schema";
     const struct json *v = json_get(f->body, field), *schema = json_get(v, "schema");
     struct str type = json_str_or(v, "type", STR_NULL);
     if (fields_absent(v)) return 0;
@@ -109,39 +139,69 @@ static int read_format(struct fields *f, struct shape *s)
         return read_grammar(f, field, GRAMMAR_JSON, v, s);
     if (str_eq(type, STR("json_schema")) && !fields_absent(json_get(v, "json_schema")))
         schema = json_get(json_get(v, "json_schema"), "schema");
-    else if (!str_eq(type, STR("json_object")) && !str_eq(type, STR("json_schema")))
-        return refuse_type(f, field);
+    else if (str_eq(type, STR("json_object")) || str_eq(type, STR("json_schema")))
+        path = fields_absent(schema) ? path : "response_format.schema";
+    else
+        return refuse_type(f, v, type);
     if (fields_absent(schema))
-        return refuse_field(f->arena, f->error, field, NULL,
-                            "'response_format.json_schema.schema' is missing.");
-    return read_grammar(f, field, GRAMMAR_SCHEMA, schema, s);
+        return refuse_field(f->arena, f->error, path, NULL, "'%s' is missing.", path);
+    return read_grammar(f, path, GRAMMAR_SCHEMA, schema, s);
 }
 
 /* --- structured_outputs --- */
 
-static int refuse_member(struct fields *f, const char *member)
+/* Those of its members that say how, not what: they are refused where they ask for something. */
+static const char *const structured_hows[] = {"structural_tag", "disable_any_whitespace",
+                                              "disable_additional_properties",
+                                              "whitespace_pattern"};
+
+static const struct way *structured_way(struct str name)
 {
-    return refuse_field(f->arena, f->error, "structured_outputs", "unsupported_parameter",
-                        "'structured_outputs.%s' is not supported by this engine.", member);
+    for (size_t i = 0; i < ARRAY_LEN(structured_ways); i++)
+        if (str_eq(name, str_of(structured_ways[i].name))) return &structured_ways[i];
+    return NULL;
 }
 
-/* All of its members but those that say how, not what. */
+static bool is_how(struct str name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(structured_hows); i++)
+        if (str_eq(name, str_of(structured_hows[i]))) return true;
+    return false;
+}
+
+static int read_member(struct fields *f, struct str name, const struct json *v, struct shape *s)
+{
+    const char *path = arena_printf(f->arena, "structured_outputs.%.*s",
+                                    (int)MIN(name.len, VALUE_SHOWN_MAX), name.ptr)
+                           .ptr;
+    const struct way *way = structured_way(name);
+    if (way && !asks(v)) return 0;
+    if (way && way->kind == GRAMMAR_JSON && json_type(v) != JSON_BOOL)
+        return fields_wrong_type(f, path, "true or false");
+    if (way) return read_grammar(f, path, way->kind, v, s);
+    /* There is nothing to fall back to. */
+    if (str_eq(name, STR("disable_fallback"))) return 0;
+    if (!is_how(name))
+        return refuse_field(f->arena, f->error, path, "unsupported_parameter",
+                            "'%s' is not known; there are json, regex, choice, grammar and "
+                            "json_object.",
+                            path);
+    if (!asks(v)) return 0;
+    return refuse_field(f->arena, f->error, path, "unsupported_parameter",
+                        "'%s' is not supported by this engine.", path);
+}
+
 static int read_structured(struct fields *f, struct shape *s)
 {
-    static const char *const refused[] = {"structural_tag", "disable_any_whitespace",
-                                          "disable_additional_properties", "whitespace_pattern"};
     static const char field[] = "structured_outputs";
-    const struct json *v = json_get(f->body, field);
+    const struct json *v = json_get(f->body, field), *member;
+    struct json_iter it = {0};
+    struct str name;
     int err = 0;
     if (fields_absent(v)) return 0;
     if (json_type(v) != JSON_OBJECT) return fields_wrong_type(f, field, "an object");
-    for (size_t i = 0; i < ARRAY_LEN(refused); i++)
-        if (asks(json_get(v, refused[i]))) return refuse_member(f, refused[i]);
-    for (size_t i = 0; !err && i < ARRAY_LEN(structured_ways); i++) {
-        const struct way *w = &structured_ways[i];
-        const struct json *member = json_get(v, w->name);
-        if (asks(member)) err = read_grammar(f, field, w->kind, member, s);
-    }
+    while (!err && json_next_member(v, &it, &name, &member))
+        err = read_member(f, name, member, s);
     return err;
 }
 
@@ -165,6 +225,5 @@ int shape_compile(const struct shape *shape, struct grammar_cache *cache, struct
     *out = NULL;
     if (!shape->field || !grammar_cache_get(cache, &shape->spec, &why, out)) return 0;
     return refuse_field(arena, error, shape->field, "unsupported_value",
-                        "'%s' cannot be kept to: %.*s.", shape->field,
-                        STR_ARG(grammar_reason(&why)));
+                        "'%s' cannot be enforced: %.*s", shape->field, STR_ARG(why.text));
 }

@@ -10,7 +10,7 @@
 #include "engine/grammar/cache.h"
 
 struct shape {
-    const char *field; /* where the request says it; NULL: any text will do */
+    const char *field; /* the path where the request says it; NULL: any text will do */
     struct grammar_spec spec;
 };
 

@@ -285,7 +285,7 @@ static void what_is_wrong_is_said(void **state)
     const char *user = "[{\"role\":\"user\",\"content\":\"x\"}]";
     begin(&f, "a\n {{ raise_exception('not ' + messages[0].content) }}");
     assert_string_equal(render(&f, user),
-                        "error: The model's chat template refuses these messages: not x");
+                        "error: The model's chat template refuses these messages: not x.");
     end(&f);
     begin(&f, "a\n {{ messages[0].content + 1 }}");
     assert_non_null(strstr(render(&f, user), "fails in line 2, column "));

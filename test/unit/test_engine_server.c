@@ -288,19 +288,47 @@ static void a_shape_that_cannot_be_had_is_refused_by_name(void **state)
         {"\"guided_regex\":\"a\",\"guided_choice\":[\"a\"]", "guided_choice",
          "'guided_regex' and 'guided_choice' both say"},
         {"\"response_format\":{\"type\":\"json_object\",\"schema\":{\"properties\":{\"a\":{\"$ref\":\"#/x\"}}}}",
-         "response_format", "#/properties/a: $ref: "},
-        {"\"structured_outputs\":{\"choice\":[\"a\"],\"regex\":\"a\"}", "structured_outputs",
-         "only one"},
-        {"\"structured_outputs\":{\"whitespace_pattern\":\"a\"}", "structured_outputs",
-         "structured_outputs.whitespace_pattern"},
+         "response_format.schema", "#/properties/a: $ref: #/x is not there.\""},
+        {"\"structured_outputs\":{\"choice\":[\"a\"],\"regex\":\"a\"}", "structured_outputs.regex",
+         "'structured_outputs.choice' and 'structured_outputs.regex' both say"},
+        {"\"structured_outputs\":{\"whitespace_pattern\":\"a\"}",
+         "structured_outputs.whitespace_pattern", "is not supported by this engine.\""},
+        {"\"structured_outputs\":{\"jsn\":{}}", "structured_outputs.jsn",
+         "'structured_outputs.jsn' is not known; there are json, regex, choice, grammar and "
+         "json_object.\""},
+        {"\"structured_outputs\":{\"jsn\":null,\"regex\":\"a\"}", "structured_outputs.jsn",
+         "is not known"},
+        {"\"structured_outputs\":{\"choice\":[]}", "structured_outputs.choice",
+         "'structured_outputs.choice' must not be empty.\""},
+        {"\"structured_outputs\":{\"json_object\":\"yes\"}", "structured_outputs.json_object",
+         "must be true or false.\""},
+        {"\"structured_outputs\":{\"json\":{\"type\":\"int\"}}", "structured_outputs.json",
+         "#: type: there is no type"},
+        {"\"guided_choice\":[]", "guided_choice", "'guided_choice' must not be empty.\""},
+        {"\"guided_json\":\"{\\\"type\\\": }\"", "guided_json", "is a text that is not JSON: "},
+        {"\"guided_json\":\"{\\\"type\\\": }\"", "guided_json", " at byte 9.\""},
+        {"\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"schema\":{\"enum\":[]}}}",
+         "response_format.json_schema.schema", "#: enum: it must not be empty.\""},
+        {"\"response_format\":{\"type\":\"json_schema\"}", "response_format.json_schema.schema",
+         "is missing.\""},
+        {"\"response_format\":{\"type\":\"xml\"}", "response_format.type",
+         "'response_format.type' is 'xml'; there are text, json_object and json_schema.\""},
+        {"\"response_format\":{}", "response_format.type", "is missing; there are text"},
+        {"\"response_format\":{\"type\":\"object\",\"properties\":{}}", "response_format",
+         "belongs into its json_schema.schema"},
+        {"\"guided_regex\":\"a{,3}\"", "guided_regex", "write {0,3}"},
+        {"\"grammar\":\"root ::= a\\na ::= b\\nb ::= a | \\\"x\\\"\"", "grammar",
+         "left recursion: rule a in line 2 of the grammar begins with itself.\""},
     };
     struct world *w = world_new("fake:mode random", 2);
     for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
         char body[256], param[64];
         (void)snprintf(body, sizeof body, "{%s," HELLO "}", shapes[i].fields);
         (void)snprintf(param, sizeof param, "\"param\":\"%s\"", shapes[i].param);
-        assert_int_equal(answered(w, request(w, "POST", CHAT, body), shapes[i].says), 400);
-        assert_int_equal(answered(w, request(w, "POST", CHAT, body), param), 400);
+        struct sim_peer *p = request(w, "POST", CHAT, body);
+        assert_int_equal(answered(w, p, shapes[i].says), 400);
+        assert_true(sim_has(p, param));
+        assert_false(sim_has(p, "..\","));
     }
     world_free(w);
 }
@@ -318,16 +346,14 @@ static void promises_are_kept_or_refused(void **state)
         {"guided_json", "\"{\"", "null"},
         {"guided_regex", "\"(a\"", "\"\""},
         {"guided_regex", "\"(?=a)a\"", "null"},
-        {"guided_choice", "[1]", "[]"},
+        {"guided_choice", "[1]", "null"},
         {"guided_choice", "\"a\"", "null"},
-        {"structured_outputs", "{\"structural_tag\":\"x\"}", "{}"},
-        {"structured_outputs", "{\"regex\":\"[]\"}", "{\"regex\":null}"},
-        {"structured_outputs", "[]", "null"},
+        {"structured_outputs", "[]", "{}"},
+        {"structured_outputs", "1", "{\"regex\":null,\"disable_any_whitespace\":false}"},
         {"structural_tag", "\"x\"", "null"},
         {"guided_decoding", "{\"regex\":\"a\"}", "null"},
-        {"response_format", "{\"type\":\"grammar\"}", "{\"type\":\"text\"}"},
-        {"response_format", "{\"type\":\"json_schema\"}", "null"},
-        {"response_format", "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\"}}", "null"},
+        {"response_format", "1", "{\"type\":\"text\"}"},
+        {"response_format", "[]", "null"},
         {"tools", "{}", "[]"},
         {"tool_choice", "\"required\"", "\"auto\""},
         {"tool_choice", "{}", "\"none\""},

@@ -494,7 +494,7 @@ static void parameters_are_looked_at_before_anything_else(void **state)
         {SECOND("{\"type\":\"object\",\"required\":[1]}"), "",
          "tools[1].function.parameters#: required: it must be an array of strings.\""},
         {SECOND("{\"type\":\"array\"}"), "", "must be a schema of type object.\""},
-        {SECOND("{\"city\":{\"type\":\"string\"}}"), "", "did you mean {"},
+        {SECOND("{\"city\":{\"type\":\"string\"}}"), "", "\"properties\\\": ...}?\""},
         {SECOND("{\"type\":[\"null\",\"object\"]}"), "", NULL},
         {SECOND("{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"type\":\"object\"}}}"), "", NULL},
         {SECOND(UNIQUE), "", NULL},

@@ -21,9 +21,3 @@ int grammar_refuse(struct grammar_why *why, const char *fmt, ...)
     buf_fini(&out);
     return ERR_UNSUPPORTED;
 }
-
-struct str grammar_reason(const struct grammar_why *why)
-{
-    bool stops = str_ends(why->text, STR("."));
-    return stops ? str_sub(why->text, 0, why->text.len - 1) : why->text;
-}

@@ -19,7 +19,4 @@ struct grammar_why {
 /* Notes a reason, unless there is one. Returns ERR_UNSUPPORTED, so that callers can return it. */
 int grammar_refuse(struct grammar_why *why, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* The reason without its full stop, for within another sentence. */
-struct str grammar_reason(const struct grammar_why *why);
-
 #endif
