@@ -13,79 +13,117 @@
 
 /* --- messages --- */
 
-static int refuse_part(struct fields *f, struct str type)
+/* A message, or an item of one of its lists. Paths are made only of what is wrong: messages are
+ * many. */
+struct place {
+    size_t message;
+    const char *list; /* NULL: the message itself */
+    size_t item;
+};
+
+/* The path of a member there, on the arena. */
+static const char *path_of(struct fields *f, const struct place *at, const char *member)
+{
+    if (!at->list) return arena_printf(f->arena, "messages[%zu]%s", at->message, member).ptr;
+    return arena_printf(f->arena, "messages[%zu].%s[%zu]%s", at->message, at->list, at->item,
+                        member)
+        .ptr;
+}
+
+static int refuse_type(struct fields *f, const struct place *at, const char *member,
+                       const char *wanted)
+{
+    return fields_wrong_type(f, path_of(f, at, member), wanted);
+}
+
+static int refuse_missing(struct fields *f, const struct place *at, const char *member)
+{
+    const char *path = path_of(f, at, member);
+    return refuse_field(f->arena, f->error, path, NULL, "'%s' is missing.", path);
+}
+
+static int refuse_part(struct fields *f, const struct place *at, struct str type)
 {
     return refuse_field(
-        f->arena, f->error, "messages", "unsupported_content",
+        f->arena, f->error, path_of(f, at, ".type"), "unsupported_content",
         "Content parts of type '%.*s' are not supported by this model, only 'text'.",
         (int)MIN(type.len, (size_t)64), type.ptr ? type.ptr : "");
 }
 
-static int check_parts(struct fields *f, const struct json *parts)
+static int check_parts(struct fields *f, size_t message, const struct json *parts)
 {
+    struct place at = {message, "content", 0};
     struct json_iter it = {0};
     const struct json *part;
-    while (json_next_item(parts, &it, &part)) {
+    for (; json_next_item(parts, &it, &part); at.item++) {
         struct str type = json_str_or(part, "type", STR_NULL);
-        if (!str_eq(type, STR("text"))) return refuse_part(f, type);
+        if (!str_eq(type, STR("text"))) return refuse_part(f, &at, type);
         if (json_type(json_get(part, "text")) != JSON_STRING)
-            return fields_wrong_type(f, "messages", "content parts with a 'text'");
+            return refuse_type(f, &at, ".text", "a string");
     }
     return 0;
 }
 
-static int check_calls(struct fields *f, const struct json *calls)
+static int check_call(struct fields *f, const struct place *at, const struct json *call)
 {
+    const struct json *function = json_get(call, "function");
+    const struct json *name = json_get(function, "name");
+    const struct json *arguments = json_get(function, "arguments");
+    if (json_type(function) != JSON_OBJECT) return refuse_type(f, at, ".function", "an object");
+    if (!name) return refuse_missing(f, at, ".function.name");
+    if (json_type(name) != JSON_STRING) return refuse_type(f, at, ".function.name", "a string");
+    if (!arguments) return refuse_missing(f, at, ".function.arguments");
+    if (json_type(arguments) != JSON_STRING && json_type(arguments) != JSON_OBJECT)
+        return refuse_type(f, at, ".function.arguments", "a string");
+    return 0;
+}
+
+static int check_calls(struct fields *f, size_t message, const struct json *calls)
+{
+    struct place whole = {.message = message}, at = {message, "tool_calls", 0};
     struct json_iter it = {0};
     const struct json *call;
-    if (json_type(calls) != JSON_ARRAY)
-        return fields_wrong_type(f, "messages", "messages whose 'tool_calls' are an array");
-    while (json_next_item(calls, &it, &call)) {
-        const struct json *function = json_get(call, "function");
-        enum json_type arguments = json_type(json_get(function, "arguments"));
-        if (json_type(json_get(function, "name")) != JSON_STRING ||
-            (arguments != JSON_STRING && arguments != JSON_OBJECT))
-            return fields_wrong_type(
-                f, "messages", "tool calls with a 'function' that has a 'name' and 'arguments'");
-    }
-    return 0;
+    int err = 0;
+    if (json_type(calls) != JSON_ARRAY) return refuse_type(f, &whole, ".tool_calls", "an array");
+    for (; !err && json_next_item(calls, &it, &call); at.item++)
+        err = check_call(f, &at, call);
+    return err;
 }
 
-static int check_content(struct fields *f, const struct json *v)
+static int check_content(struct fields *f, size_t message, const struct json *v)
 {
+    struct place at = {.message = message};
     if (fields_absent(v) || json_type(v) == JSON_STRING) return 0;
-    if (json_type(v) == JSON_ARRAY) return check_parts(f, v);
-    return refuse_field(f->arena, f->error, "messages", NULL,
-                        "A message's 'content' must be a string or an array of parts.");
+    if (json_type(v) == JSON_ARRAY) return check_parts(f, message, v);
+    return refuse_type(f, &at, ".content", "a string or an array of parts");
 }
 
-static int check_role(struct fields *f, const struct json *message)
+static int check_role(struct fields *f, const struct place *at, const struct json *role)
 {
     static const char *const roles[] = {"system", "developer", "user", "assistant", "tool"};
-    struct str role = STR_NULL;
-    if (!json_to_str(json_get(message, "role"), &role))
-        return refuse_field(f->arena, f->error, "messages", NULL, "A message lacks its 'role'.");
+    struct str name = STR_NULL;
+    if (fields_absent(role)) return refuse_missing(f, at, ".role");
+    (void)json_to_str(role, &name);
     for (size_t i = 0; i < ARRAY_LEN(roles); i++)
-        if (str_eq(role, str_of(roles[i]))) return 0;
-    return refuse_field(f->arena, f->error, "messages", NULL,
-                        "A message's 'role' must be system, developer, user, assistant or tool.");
+        if (str_eq(name, str_of(roles[i]))) return 0;
+    return refuse_type(f, at, ".role", "system, developer, user, assistant or tool");
 }
 
-static int check_message(struct fields *f, const struct json *message)
+static int check_message(struct fields *f, size_t index, const struct json *message)
 {
     static const char *const names[] = {"role",      "content", "tool_calls", "reasoning_content",
                                         "reasoning", NULL};
+    struct place at = {.message = index};
     const char *twice = NULL;
-    if (json_type(message) != JSON_OBJECT)
-        return fields_wrong_type(f, "messages", "an array of objects");
+    if (json_type(message) != JSON_OBJECT) return refuse_type(f, &at, "", "an object");
     if (json_unique(message, names, &twice))
-        return refuse_field(f->arena, f->error, "messages", NULL, "A message has its '%s' twice.",
-                            twice);
+        return refuse_field(f->arena, f->error, path_of(f, &at, ""), NULL,
+                            "'messages[%zu]' has its '%s' twice.", index, twice);
     const struct json *calls = json_get(message, "tool_calls");
-    int err = check_role(f, message);
-    if (!err) err = promise_check_message(message, f->arena, f->error);
-    if (!err && !fields_absent(calls)) err = check_calls(f, calls);
-    return err ? err : check_content(f, json_get(message, "content"));
+    int err = check_role(f, &at, json_get(message, "role"));
+    if (!err) err = promise_check_message(message, index, f->arena, f->error);
+    if (!err && !fields_absent(calls)) err = check_calls(f, index, calls);
+    return err ? err : check_content(f, index, json_get(message, "content"));
 }
 
 static int read_messages(struct fields *f, struct chat *out)
@@ -101,8 +139,8 @@ static int read_messages(struct fields *f, struct chat *out)
     if (json_count(v) > BODY_MESSAGES_MAX)
         return refuse_field(f->arena, f->error, "messages", NULL,
                             "'messages' may have at most %d elements.", BODY_MESSAGES_MAX);
-    while (json_next_item(v, &it, &message)) {
-        int err = check_message(f, message);
+    for (size_t i = 0; json_next_item(v, &it, &message); i++) {
+        int err = check_message(f, i, message);
         if (err) return err;
     }
     out->messages = v;

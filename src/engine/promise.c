@@ -10,18 +10,19 @@ struct promise {
     double number;        /* this number */
     bool truth;           /* true */
     bool any;             /* an empty object asks for something, too: any JSON */
+    const char *instead;  /* what does the same; NULL: nothing does */
 };
 
 static const struct promise request_promises[] = {
     /* The shape of the answer, but for what shape.h reads. */
-    {.name = "guided_decoding"},
+    {.name = "guided_decoding", .instead = "'structured_outputs'"},
     {.name = "guided_whitespace_pattern"},
     {.name = "structural_tag"},
-    {.name = "format"},
+    {.name = "format", .instead = "'response_format'"},
     {.name = "modalities", .words = {"text"}},
     {.name = "audio"},
-    {.name = "functions"},
-    {.name = "function_call", .words = {"auto", "none"}},
+    {.name = "functions", .instead = "'tools'"},
+    {.name = "function_call", .words = {"auto", "none"}, .instead = "'tool_choice'"},
     {.name = "web_search_options"},
     /* Its tokens. */
     {.name = "allowed_token_ids"},
@@ -56,7 +57,7 @@ static const struct promise request_promises[] = {
 };
 
 static const struct promise message_promises[] = {
-    {.name = "function_call"},
+    {.name = "function_call", .instead = "'tool_calls'"},
     {.name = "thinking_blocks"},
     {.name = "audio"},
 };
@@ -96,26 +97,34 @@ static bool asks_for_nothing(const struct promise *p, const struct json *v)
     return false;
 }
 
-/* Refuses the first one of the table that asks for something. */
-static int refuse(const struct json *object, const struct promise *promises, size_t count,
-                  const char *param, const char *what, struct arena *arena, struct refusal *error)
+/* The first one of the table that asks for something; NULL: none does. */
+static const struct promise *find(const struct json *object, const struct promise *promises,
+                                  size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct promise *p = &promises[i];
-        if (asks_for_nothing(p, json_get(object, p->name))) continue;
-        return refuse_field(arena, error, param ? param : p->name, "unsupported_parameter",
-                            "This %s of '%s' is not supported by this engine yet.", what, p->name);
-    }
-    return 0;
+    for (size_t i = 0; i < count; i++)
+        if (!asks_for_nothing(&promises[i], json_get(object, promises[i].name)))
+            return &promises[i];
+    return NULL;
+}
+
+static int refuse(const struct promise *p, const char *path, struct arena *arena,
+                  struct refusal *error)
+{
+    return refuse_field(arena, error, path, "unsupported_parameter",
+                        "This value of '%s' is not supported by this engine yet%s%s.", path,
+                        p->instead ? ": use " : "", p->instead ? p->instead : "");
 }
 
 int promise_check_request(const struct json *body, struct arena *arena, struct refusal *error)
 {
-    return refuse(body, request_promises, ARRAY_LEN(request_promises), NULL, "value", arena, error);
+    const struct promise *p = find(body, request_promises, ARRAY_LEN(request_promises));
+    return p ? refuse(p, p->name, arena, error) : 0;
 }
 
-int promise_check_message(const struct json *message, struct arena *arena, struct refusal *error)
+int promise_check_message(const struct json *message, size_t index, struct arena *arena,
+                          struct refusal *error)
 {
-    return refuse(message, message_promises, ARRAY_LEN(message_promises), "messages",
-                  "value in a message", arena, error);
+    const struct promise *p = find(message, message_promises, ARRAY_LEN(message_promises));
+    if (!p) return 0;
+    return refuse(p, arena_printf(arena, "messages[%zu].%s", index, p->name).ptr, arena, error);
 }

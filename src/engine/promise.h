@@ -14,8 +14,8 @@
 MUST_CHECK int promise_check_request(const struct json *body, struct arena *arena,
                                      struct refusal *error);
 
-/* The same of one of a chat's messages; `param` is "messages". */
-MUST_CHECK int promise_check_message(const struct json *message, struct arena *arena,
+/* The same of one of a chat's messages, the one at `index`. */
+MUST_CHECK int promise_check_message(const struct json *message, size_t index, struct arena *arena,
                                      struct refusal *error);
 
 #endif

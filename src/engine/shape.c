@@ -171,24 +171,24 @@ static bool is_how(struct str name)
 
 static int read_member(struct fields *f, struct str name, const struct json *v, struct shape *s)
 {
+    const struct way *way = structured_way(name);
+    /* There is nothing to fall back to. */
+    if (str_eq(name, STR("disable_fallback"))) return 0;
+    if ((way || is_how(name)) && !asks(v)) return 0;
     const char *path = arena_printf(f->arena, "structured_outputs.%.*s",
                                     (int)MIN(name.len, VALUE_SHOWN_MAX), name.ptr)
                            .ptr;
-    const struct way *way = structured_way(name);
-    if (way && !asks(v)) return 0;
-    if (way && way->kind == GRAMMAR_JSON && json_type(v) != JSON_BOOL)
-        return fields_wrong_type(f, path, "true or false");
-    if (way) return read_grammar(f, path, way->kind, v, s);
-    /* There is nothing to fall back to. */
-    if (str_eq(name, STR("disable_fallback"))) return 0;
-    if (!is_how(name))
+    if (is_how(name))
+        return refuse_field(f->arena, f->error, path, "unsupported_parameter",
+                            "'%s' is not supported by this engine.", path);
+    if (!way)
         return refuse_field(f->arena, f->error, path, "unsupported_parameter",
                             "'%s' is not known; there are json, regex, choice, grammar and "
                             "json_object.",
                             path);
-    if (!asks(v)) return 0;
-    return refuse_field(f->arena, f->error, path, "unsupported_parameter",
-                        "'%s' is not supported by this engine.", path);
+    if (way->kind == GRAMMAR_JSON && json_type(v) != JSON_BOOL)
+        return fields_wrong_type(f, path, "true or false");
+    return read_grammar(f, path, way->kind, v, s);
 }
 
 static int read_structured(struct fields *f, struct shape *s)

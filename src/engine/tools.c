@@ -16,6 +16,11 @@ static int refuse_at(struct fields *f, const char *path, const char *wanted)
     return refuse_field(f->arena, f->error, path, NULL, "'%s' must be %s.", path, wanted);
 }
 
+static int refuse_missing(struct fields *f, const char *path)
+{
+    return refuse_field(f->arena, f->error, path, NULL, "'%s' is missing.", path);
+}
+
 /* The path of one of the tools' members, on the arena. */
 static const char *path_of(struct fields *f, size_t index, const char *member)
 {
@@ -46,6 +51,7 @@ static int read_name(struct fields *f, const struct json *function, size_t index
                      const struct tools *t, struct tool *out)
 {
     const char *path = path_of(f, index, ".function.name");
+    if (fields_absent(json_get(function, "name"))) return refuse_missing(f, path);
     out->name = json_str_or(function, "name", STR(""));
     if (!is_name(out->name))
         return refuse_field(f->arena, f->error, path, NULL,
@@ -153,7 +159,7 @@ static int refuse_unknown(struct fields *f, const char *path, struct str name)
 {
     return refuse_field(f->arena, f->error, path, NULL,
                         "'%s' names '%.*s', which is none of the tools.", path,
-                        (int)MIN(name.len, 64), name.ptr);
+                        (int)MIN(name.len, 64), name.ptr ? name.ptr : "");
 }
 
 static const struct tool *find_tool(const struct tools *t, struct str name)
@@ -163,18 +169,20 @@ static const struct tool *find_tool(const struct tools *t, struct str name)
     return NULL;
 }
 
-/* {"type": "function", "function": {"name": N}}, or with the name beside the type. */
+/* {"type": "function", "function": {"name": N}}, or with the name beside the type; STR_NULL: none. */
 static struct str chosen_name(const struct json *choice)
 {
     const struct json *function = json_get(choice, "function");
-    return json_str_or(function ? function : choice, "name", STR(""));
+    return json_str_or(function ? function : choice, "name", STR_NULL);
 }
 
 static int choose_named(struct fields *f, const struct json *choice, struct tools *t)
 {
+    static const char path[] = "tool_choice.function.name";
     struct str name = chosen_name(choice);
     const struct tool *tool = find_tool(t, name);
-    if (!tool) return refuse_unknown(f, "tool_choice.function.name", name);
+    if (!name.ptr) return refuse_missing(f, path);
+    if (!tool) return refuse_unknown(f, path, name);
     t->all[0] = *tool;
     t->count = 1;
     t->must = t->single = true;

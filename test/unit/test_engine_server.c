@@ -316,6 +316,10 @@ static void a_shape_that_cannot_be_had_is_refused_by_name(void **state)
         {"\"response_format\":{}", "response_format.type", "is missing; there are text"},
         {"\"response_format\":{\"type\":\"object\",\"properties\":{}}", "response_format",
          "belongs into its json_schema.schema"},
+        {"\"guided_decoding\":{\"regex\":\"a\"}", "guided_decoding",
+         "yet: use 'structured_outputs'.\""},
+        {"\"format\":\"json\"", "format", "yet: use 'response_format'.\""},
+        {"\"functions\":[{\"name\":\"f\"}]", "functions", "yet: use 'tools'.\""},
         {"\"guided_regex\":\"a{,3}\"", "guided_regex", "write {0,3}"},
         {"\"grammar\":\"root ::= a\\na ::= b\\nb ::= a | \\\"x\\\"\"", "grammar",
          "left recursion: rule a in line 2 of the grammar begins with itself.\""},
@@ -397,20 +401,25 @@ static void promises_are_kept_or_refused(void **state)
         assert_int_equal(answered(w, request(w, "POST", CHAT, body), named), 400);
     }
     static const struct {
-        const char *member, *says;
+        const char *member, *param;
     } histories[] = {
-        {"tool_calls\":[{\"id\":\"1\"}]", "tool calls with a 'function'"},
-        {"tool_calls\":{}", "'tool_calls' are an array"},
-        {"function_call\":{\"name\":\"f\"}", "in a message"},
-        {"content\":\"twice\"", "has its 'content' twice"},
+        {"tool_calls\":[{\"id\":\"1\"}]", "messages[0].tool_calls[0].function"},
+        {"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},{\"function\":{}}]",
+         "messages[0].tool_calls[1].function.name"},
+        {"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":1}}]",
+         "messages[0].tool_calls[0].function.arguments"},
+        {"tool_calls\":{}", "messages[0].tool_calls"},
+        {"function_call\":{\"name\":\"f\"}", "messages[0].function_call"},
+        {"content\":\"twice\"", "messages[0]"},
     };
     for (size_t i = 0; i < ARRAY_LEN(histories); i++) {
-        char body[256];
+        char body[256], named[64];
         (void)snprintf(body, sizeof body,
                        "{\"messages\":[{\"role\":\"assistant\",\"content\":\"a\",\"%s},"
                        "{\"role\":\"user\",\"content\":\"hello\"}]}",
                        histories[i].member);
-        assert_int_equal(answered(w, request(w, "POST", CHAT, body), histories[i].says), 400);
+        (void)snprintf(named, sizeof named, "\"param\":\"%s\"", histories[i].param);
+        assert_int_equal(answered(w, request(w, "POST", CHAT, body), named), 400);
     }
     assert_int_equal(
         answered(

@@ -434,13 +434,14 @@ static void what_is_wrong_with_tools_is_said(void **state)
 {
     (void)state;
     static const struct {
-        const char *fields, *param;
+        const char *fields, *param, *says;
     } rows[] = {
         {"\"tools\":{}", "tools"},
         {"\"tools\":[1]", "tools[0]"},
         {"\"tools\":[{\"type\":\"web_search\"}]", "tools[0].type"},
         {"\"tools\":[{\"type\":\"function\"}]", "tools[0].function"},
-        {"\"tools\":[{\"type\":\"function\",\"function\":{}}]", "tools[0].function.name"},
+        {"\"tools\":[{\"type\":\"function\",\"function\":{}}]", "tools[0].function.name",
+         "'tools[0].function.name' is missing.\""},
         {"\"tools\":[" FUNCTION("a b", "") "]", "tools[0].function.name"},
         {"\"tools\":[" FUNCTION("f", "") "," FUNCTION("f", "") "]", "tools[1].function.name"},
         {"\"tools\":[" FUNCTION("f", ",\"parameters\":[]") "]", "tools[0].function.parameters"},
@@ -450,6 +451,8 @@ static void what_is_wrong_with_tools_is_said(void **state)
         {TOOLS ",\"tool_choice\":\"perhaps\"", "tool_choice"},
         {TOOLS ",\"tool_choice\":1", "tool_choice"},
         {TOOLS ",\"tool_choice\":{\"type\":\"custom\"}", "tool_choice"},
+        {TOOLS ",\"tool_choice\":{\"type\":\"function\"}", "tool_choice.function.name",
+         "'tool_choice.function.name' is missing.\""},
         {TOOLS ",\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"h\"}}",
          "tool_choice.function.name"},
         {TOOLS ",\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"tools\":[]}}",
@@ -470,7 +473,9 @@ static void what_is_wrong_with_tools_is_said(void **state)
         char body[1024], named[64];
         (void)snprintf(body, sizeof body, "{%s," HELLO "}", rows[i].fields);
         (void)snprintf(named, sizeof named, "\"param\":\"%s\"", rows[i].param);
-        assert_int_equal(answered(w, request(w, "POST", CHAT, body), named), 400);
+        struct sim_peer *p = request(w, "POST", CHAT, body);
+        assert_int_equal(answered(w, p, named), 400);
+        if (rows[i].says) assert_true(sim_has(p, rows[i].says));
     }
     world_free(w);
 }
