@@ -15,7 +15,7 @@
 
 struct automaton {
     const struct vocab *vocab;
-    struct trie *trie;   /* NULL: there was no memory, and no answer can be kept to a grammar */
+    struct trie *trie;   /* NULL: there was no memory, and no grammar can be enforced */
     struct masks *masks; /* NULL: none yet, or no memory */
     uint64_t *spare;     /* a mask in the making */
     size_t bytes;
