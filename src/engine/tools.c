@@ -84,6 +84,15 @@ static bool are_bare_properties(const struct json *schema)
     return true;
 }
 
+/* Reasons mostly begin with a path in the schema. */
+static int refuse_schema(struct arena *arena, struct refusal *error, const char *path,
+                         const char *code, struct str reason)
+{
+    const char *between = str_starts(reason, STR("#")) ? " at " : ": ";
+    return refuse_field(arena, error, path, code, "'%s'%s%" STR_FMT, path, between,
+                        STR_ARG(reason));
+}
+
 static int read_parameters(struct fields *f, const struct json *v, size_t index, struct tool *out)
 {
     const char *path = path_of(f, index, ".function.parameters");
@@ -92,8 +101,7 @@ static int read_parameters(struct fields *f, const struct json *v, size_t index,
         return refuse_at(f, path, "a JSON schema");
     if (!json_count(v)) return 0;
     if (schema_check(v, &why))
-        return refuse_field(f->arena, f->error, path, "invalid_schema", "%s%" STR_FMT, path,
-                            STR_ARG(why.text));
+        return refuse_schema(f->arena, f->error, path, "invalid_schema", why.text);
     if (!takes_objects(v)) return refuse_at(f, path, "a schema of type object");
     if (are_bare_properties(v))
         return refuse_field(f->arena, f->error, path, NULL,
@@ -351,8 +359,7 @@ static int refuse_call(struct arena *arena, struct refusal *error, const struct 
         return refuse_field(arena, error, "tools", code, "'tools' cannot be enforced: %" STR_FMT,
                             STR_ARG(why->text));
     const char *path = arena_printf(arena, "tools[%zu].function.parameters", why->tool->index).ptr;
-    return refuse_field(arena, error, path, code, "%s%s%" STR_FMT, path,
-                        str_starts(why->text, STR("#")) ? "" : ": ", STR_ARG(why->text));
+    return refuse_schema(arena, error, path, code, why->text);
 }
 
 int tools_compile(const struct tools *t, const struct shape *shape,

@@ -61,10 +61,10 @@ def test_the_engines_refusals_are_in_the_clients_words(processes):
     messages = gate.post("/v1/messages", ASK | {"max_tokens": 9, "output_config": {"format": {"type": "json_schema", "schema": schema}}})
     assert messages.status == 400 and messages.json()["error"]["type"] == "invalid_request_error", messages.body
     said = messages.json()["error"]["message"]
-    assert said.startswith("'output_config.format' ") and "$dynamicRef" in said and "response_format" not in said
+    assert said.startswith("'output_config.format.schema' ") and "$dynamicRef" in said and "response_format" not in said
     responses = gate.post("/v1/responses", {"model": "m", "input": "x", "text": {"format": {"type": "json_schema", "name": "n", "schema": schema}}})
     assert responses.status == 400 and "$dynamicRef" in responses.json()["error"]["message"], responses.body
-    assert responses.json()["error"]["message"].startswith("'text.format' ") and responses.json()["error"]["param"] == "text.format"
+    assert responses.json()["error"]["message"].startswith("'text.format.schema' ") and responses.json()["error"]["param"] == "text.format.schema"
     chat = gate.post("/api/chat", ASK | {"format": schema})
     assert chat.status == 400 and "$dynamicRef" in chat.json()["error"], chat.body
     assert chat.json()["error"].startswith("'format' ")

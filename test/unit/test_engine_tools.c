@@ -426,7 +426,8 @@ static void why_a_tool_cannot_be_had_is_said(void **state)
                 "{\"tools\":[" FUNCTION("f", ",\"strict\":true,\"parameters\":{"
                                              "\"$dynamicRef\":\"#a\"}") "]," HELLO "}");
     assert_int_equal(
-        answered(w, p, "tools[0].function.parameters#: $dynamicRef: it is not supported.\""), 400);
+        answered(w, p, "'tools[0].function.parameters' at #: $dynamicRef: it is not supported.\""),
+        400);
     world_free(w);
 }
 
@@ -493,18 +494,20 @@ static void parameters_are_looked_at_before_anything_else(void **state)
         const char *fields, *choice, *says; /* NULL: nothing, it is answered */
     } rows[] = {
         {SECOND(PROPERTY("{\"type\":\"int\"}")), "",
-         "tools[1].function.parameters#/properties/a: type: there is no type \\\"int\\\""},
+         "'tools[1].function.parameters' at #/properties/a: type: there is no type \\\"int\\\""},
         {SECOND(PROPERTY("{\"$ref\":\"#/$defs/A\"}")), "",
-         "tools[1].function.parameters#/properties/a: $ref: #/$defs/A is not there.\""},
+         "'tools[1].function.parameters' at #/properties/a: $ref: #/$defs/A is not there.\""},
         {SECOND("{\"type\":\"object\",\"required\":[1]}"), "",
-         "tools[1].function.parameters#: required: it must be an array of strings.\""},
+         "'tools[1].function.parameters' at #: required: it must be an array of strings.\""},
         {SECOND("{\"type\":\"array\"}"), "", "must be a schema of type object.\""},
         {SECOND("{\"city\":{\"type\":\"string\"}}"), "", "\"properties\\\": ...}?\""},
         {SECOND("{\"type\":[\"null\",\"object\"]}"), "", NULL},
         {SECOND("{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"type\":\"object\"}}}"), "", NULL},
         {SECOND(UNIQUE), "", NULL},
-        {SECOND(UNIQUE), required, "tools[1].function.parameters#/properties/a: uniqueItems: "},
-        {SECOND(UNIQUE), NAMED("g"), "tools[1].function.parameters#/properties/a: uniqueItems: "},
+        {SECOND(UNIQUE), required,
+         "'tools[1].function.parameters' at #/properties/a: uniqueItems: "},
+        {SECOND(UNIQUE), NAMED("g"),
+         "'tools[1].function.parameters' at #/properties/a: uniqueItems: "},
     };
     struct world *w = world_with("fake:mode echo", NULL, 2, CONTEXT);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
