@@ -64,7 +64,7 @@ def generate(gate, count, all_schemas, told=lambda done: None):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=pathlib.Path, default=ROOT / "models/demo.gguf")
+    parser.add_argument("--model", type=lambda text: pathlib.Path(text).absolute(), default=ROOT / "models/demo.gguf")
     parser.add_argument("--count", type=int, default=10000)
     parser.add_argument("--schemas", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
