@@ -13,7 +13,8 @@ void schema__fail(struct schema_job *job, int err)
 bool schema__spend(struct schema_job *job, uint32_t steps)
 {
     job->steps += steps;
-    (void)terms_spend(job->t, (uint64_t)steps * SCHEMA_STEP_EFFORT);
+    /* A schema that is only checked has no terms. */
+    if (job->t) (void)terms_spend(job->t, (uint64_t)steps * SCHEMA_STEP_EFFORT);
     if (job->steps >= job->steps_limit || (job->t && terms_failed(job->t)))
         schema__fail(job, ERR_TOO_LARGE);
     return !job->err;
