@@ -471,6 +471,26 @@ static void malformed_schemas_within_are_found(void **state)
           "#/x/y: enum: it must be an array.");
 }
 
+/* As those of agents' tools: references are looked for among many values. */
+static void large_schemas_are_checked(void **state)
+{
+    (void)state;
+    char schema[8192] = "{\"$defs\":{\"a\":{\"type\":\"string\"}},\"properties\":{";
+    struct arena arena;
+    struct grammar_why why = {.arena = &arena};
+    const struct json *v;
+    for (unsigned i = 0; i < 100; i++) {
+        size_t len = strlen(schema);
+        (void)snprintf(schema + len, sizeof schema - len, "%s\"p%u\":{\"$ref\":\"#/$defs/a\"}",
+                       i ? "," : "", i);
+    }
+    strcat(schema, "}}");
+    arena_init(&arena, GRAMMAR_BYTES_MAX, 1 << 12);
+    assert_int_equal(json_parse(&arena, str_of(schema), &v, NULL), 0);
+    assert_int_equal(schema_check(v, &why), 0);
+    arena_fini(&arena);
+}
+
 static void what_looks_malformed_may_be_none(void **state)
 {
     (void)state;
@@ -519,6 +539,7 @@ int main(void)
         cmocka_unit_test(refusals_name_keyword_and_path),
         cmocka_unit_test(malformed_keywords_are_named),
         cmocka_unit_test(malformed_schemas_within_are_found),
+        cmocka_unit_test(large_schemas_are_checked),
         cmocka_unit_test(what_looks_malformed_may_be_none),
         cmocka_unit_test(what_no_value_meets_has_no_text),
     };
