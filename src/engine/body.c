@@ -38,8 +38,7 @@ static int refuse_type(struct fields *f, const struct place *at, const char *mem
 
 static int refuse_missing(struct fields *f, const struct place *at, const char *member)
 {
-    const char *path = path_of(f, at, member);
-    return refuse_field(f->arena, f->error, path, NULL, "'%s' is missing.", path);
+    return fields_missing(f, path_of(f, at, member));
 }
 
 static int refuse_part(struct fields *f, const struct place *at, struct str type)
@@ -131,8 +130,7 @@ static int read_messages(struct fields *f, struct chat *out)
     const struct json *v = json_get(f->body, "messages");
     struct json_iter it = {0};
     const struct json *message;
-    if (fields_absent(v))
-        return refuse_field(f->arena, f->error, "messages", NULL, "'messages' is missing.");
+    if (fields_absent(v)) return fields_missing(f, "messages");
     if (json_type(v) != JSON_ARRAY) return fields_wrong_type(f, "messages", "an array of objects");
     if (!json_count(v))
         return refuse_field(f->arena, f->error, "messages", NULL, "'messages' must not be empty.");
@@ -519,8 +517,7 @@ int body_read_tokenize(struct arena *arena, struct str body, struct str *content
     int err = fields_begin(&f, arena, body, 0, error);
     if (!err) err = fields_str(&f, "content", content);
     if (!err) err = fields_bool(&f, "add_special", add_special);
-    if (!err && !content->ptr)
-        err = refuse_field(arena, error, "content", NULL, "'content' is missing.");
+    if (!err && !content->ptr) err = fields_missing(&f, "content");
     return err;
 }
 

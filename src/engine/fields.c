@@ -81,6 +81,11 @@ int fields_wrong_type(struct fields *f, const char *name, const char *wanted)
     return refuse_field(f->arena, f->error, name, NULL, "'%s' must be %s.", name, wanted);
 }
 
+int fields_missing(struct fields *f, const char *name)
+{
+    return refuse_field(f->arena, f->error, name, NULL, "'%s' is missing.", name);
+}
+
 int fields_int(struct fields *f, const char *name, int64_t least, int64_t most, int64_t *out)
 {
     const struct json *v = json_get(f->body, name);
@@ -185,8 +190,7 @@ int fields_prompts(struct fields *f, const char *name, size_t most, struct body_
 {
     const struct json *v = json_get(f->body, name);
     struct str text;
-    if (fields_absent(v))
-        return refuse_field(f->arena, f->error, name, NULL, "'%s' is missing.", name);
+    if (fields_absent(v)) return fields_missing(f, name);
     if (json_type(v) == JSON_ARRAY) {
         if (!json_count(v))
             return refuse_field(f->arena, f->error, name, NULL, "'%s' must not be empty.", name);

@@ -36,6 +36,9 @@ bool fields_absent(const struct json *v);
 /* Refuses: 'name' must be `wanted`. */
 int fields_wrong_type(struct fields *f, const char *name, const char *wanted);
 
+/* Refuses: 'name' is missing. */
+int fields_missing(struct fields *f, const char *name);
+
 MUST_CHECK int fields_int(struct fields *f, const char *name, int64_t least, int64_t most,
                           int64_t *out);
 MUST_CHECK int fields_float(struct fields *f, const char *name, double least, double most,

@@ -49,8 +49,7 @@ static int read_fields(struct fields *f, struct rerank *r, struct str *model)
 {
     int err = fields_str(f, "model", model);
     if (!err) err = fields_str(f, "query", &r->query);
-    if (!err && !r->query.ptr)
-        err = refuse_field(f->arena, f->error, "query", NULL, "'query' is missing.");
+    if (!err && !r->query.ptr) err = fields_missing(f, "query");
     if (!err) err = read_documents(f, r);
     if (!err) r->top_n = (int64_t)r->rank.count;
     if (!err) err = fields_int(f, "top_n", 1, INT32_MAX, &r->top_n);

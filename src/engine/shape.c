@@ -143,8 +143,7 @@ static int read_format(struct fields *f, struct shape *s)
         path = fields_absent(schema) ? path : "response_format.schema";
     else
         return refuse_type(f, v, type);
-    if (fields_absent(schema))
-        return refuse_field(f->arena, f->error, path, NULL, "'%s' is missing.", path);
+    if (fields_absent(schema)) return fields_missing(f, path);
     return read_grammar(f, path, GRAMMAR_SCHEMA, schema, s);
 }
 

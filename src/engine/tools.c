@@ -11,16 +11,6 @@
 
 enum { LIST_MAX = 64 * 1024 * 1024 };
 
-static int refuse_at(struct fields *f, const char *path, const char *wanted)
-{
-    return refuse_field(f->arena, f->error, path, NULL, "'%s' must be %s.", path, wanted);
-}
-
-static int refuse_missing(struct fields *f, const char *path)
-{
-    return refuse_field(f->arena, f->error, path, NULL, "'%s' is missing.", path);
-}
-
 /* The path of one of the tools' members, on the arena. */
 static const char *path_of(struct fields *f, size_t index, const char *member)
 {
@@ -40,37 +30,25 @@ static bool is_name(struct str name)
     return name.len > 0 && name.len <= TOOL_NAME_MAX;
 }
 
-static bool is_known(const struct tools *t, struct str name)
+static const struct tool *find_tool(const struct tools *t, struct str name)
 {
     for (size_t i = 0; i < t->count; i++)
-        if (str_eq(t->all[i].name, name)) return true;
-    return false;
+        if (str_eq(t->all[i].name, name)) return &t->all[i];
+    return NULL;
 }
 
 static int read_name(struct fields *f, const struct json *function, size_t index,
                      const struct tools *t, struct tool *out)
 {
     const char *path = path_of(f, index, ".function.name");
-    if (fields_absent(json_get(function, "name"))) return refuse_missing(f, path);
+    if (fields_absent(json_get(function, "name"))) return fields_missing(f, path);
     out->name = json_str_or(function, "name", STR(""));
     if (!is_name(out->name))
         return refuse_field(f->arena, f->error, path, NULL,
                             "'%s' must be 1 to %d letters, digits or _-./.", path, TOOL_NAME_MAX);
-    if (!is_known(t, out->name)) return 0;
+    if (!find_tool(t, out->name)) return 0;
     return refuse_field(f->arena, f->error, path, NULL, "'%s': there are two tools called '%.*s'.",
                         path, STR_ARG(out->name));
-}
-
-/* A schema without a type takes objects, too. */
-static bool takes_objects(const struct json *schema)
-{
-    struct json_iter it = {0};
-    const struct json *type = json_get(schema, "type"), *v;
-    struct str name;
-    bool found = !type || (json_to_str(type, &name) && str_eq(name, STR("object")));
-    while (json_next_item(type, &it, &v))
-        found |= json_to_str(v, &name) && str_eq(name, STR("object"));
-    return found;
 }
 
 /* What should be within `properties` stands in its place: no keywords, only names with schemas. */
@@ -98,11 +76,11 @@ static int read_parameters(struct fields *f, const struct json *v, size_t index,
     const char *path = path_of(f, index, ".function.parameters");
     struct grammar_why why = {.arena = f->arena};
     if (!fields_absent(v) && json_type(v) != JSON_OBJECT)
-        return refuse_at(f, path, "a JSON schema");
+        return fields_wrong_type(f, path, "a JSON schema");
     if (!json_count(v)) return 0;
     if (schema_check(v, &why))
         return refuse_schema(f->arena, f->error, path, "invalid_schema", why.text);
-    if (!takes_objects(v)) return refuse_at(f, path, "a schema of type object");
+    if (!tool_takes_objects(v)) return fields_wrong_type(f, path, "a schema of type object");
     if (are_bare_properties(v))
         return refuse_field(f->arena, f->error, path, NULL,
                             "'%s' has no keyword of JSON Schema: did you mean {\"type\": "
@@ -118,13 +96,13 @@ static int read_function(struct fields *f, const struct json *function, size_t i
     const struct json *description = json_get(function, "description");
     const struct json *strict = json_get(function, "strict");
     if (json_type(function) != JSON_OBJECT)
-        return refuse_at(f, path_of(f, index, ".function"), "an object");
+        return fields_wrong_type(f, path_of(f, index, ".function"), "an object");
     int err = read_name(f, function, index, t, out);
     if (err) return err;
     if (!fields_absent(description) && json_type(description) != JSON_STRING)
-        return refuse_at(f, path_of(f, index, ".function.description"), "a string");
+        return fields_wrong_type(f, path_of(f, index, ".function.description"), "a string");
     if (!fields_absent(strict) && !json_to_bool(strict, &out->strict))
-        return refuse_at(f, path_of(f, index, ".function.strict"), "true or false");
+        return fields_wrong_type(f, path_of(f, index, ".function.strict"), "true or false");
     out->index = index;
     return read_parameters(f, json_get(function, "parameters"), index, out);
 }
@@ -133,7 +111,8 @@ static int read_tool(struct fields *f, const struct json *v, size_t index, struc
 {
     struct tool *out = &t->all[t->count];
     struct str type = json_str_or(v, "type", STR("function"));
-    if (json_type(v) != JSON_OBJECT) return refuse_at(f, path_of(f, index, ""), "an object");
+    if (json_type(v) != JSON_OBJECT)
+        return fields_wrong_type(f, path_of(f, index, ""), "an object");
     if (!str_eq(type, STR("function")))
         return refuse_field(f->arena, f->error, path_of(f, index, ".type"), "unsupported_parameter",
                             "'tools[%zu].type' must be 'function': others are not supported.",
@@ -170,13 +149,6 @@ static int refuse_unknown(struct fields *f, const char *path, struct str name)
                         (int)MIN(name.len, 64), name.ptr ? name.ptr : "");
 }
 
-static const struct tool *find_tool(const struct tools *t, struct str name)
-{
-    for (size_t i = 0; i < t->count; i++)
-        if (str_eq(t->all[i].name, name)) return &t->all[i];
-    return NULL;
-}
-
 /* {"type": "function", "function": {"name": N}}, or with the name beside the type; STR_NULL: none. */
 static struct str chosen_name(const struct json *choice)
 {
@@ -189,7 +161,7 @@ static int choose_named(struct fields *f, const struct json *choice, struct tool
     static const char path[] = "tool_choice.function.name";
     struct str name = chosen_name(choice);
     const struct tool *tool = find_tool(t, name);
-    if (!name.ptr) return refuse_missing(f, path);
+    if (!name.ptr) return fields_missing(f, path);
     if (!tool) return refuse_unknown(f, path, name);
     t->all[0] = *tool;
     t->count = 1;
@@ -232,7 +204,7 @@ static int check_allowed(struct fields *f, const struct json *allowed, const str
     struct json_iter it = {0};
     const struct json *v;
     if (json_type(allowed) != JSON_ARRAY || !json_count(allowed))
-        return refuse_at(f, path, "an array of tools");
+        return fields_wrong_type(f, path, "an array of tools");
     while (json_next_item(allowed, &it, &v))
         if (!find_tool(t, chosen_name(v))) return refuse_unknown(f, path, chosen_name(v));
     return 0;
@@ -290,12 +262,6 @@ static int read_choice(struct fields *f, struct tools *t)
 
 /* --- for the reader --- */
 
-/* Families that write parameters without quotes leave open what is a text. */
-static bool is_text(const struct json *schema)
-{
-    return str_eq(json_str_or(schema, "type", STR("")), STR("string"));
-}
-
 static struct call_tool called_tool(struct arena *arena, const struct tool *tool)
 {
     const struct json *properties = json_get(tool->parameters, "properties"), *schema;
@@ -303,7 +269,7 @@ static struct call_tool called_tool(struct arena *arena, const struct tool *tool
     struct json_iter it = {0};
     size_t count = 0;
     while (json_next_member(properties, &it, &name, &schema))
-        if (is_text(schema)) texts[count++] = name;
+        if (tool_takes_text(schema)) texts[count++] = name;
     return (struct call_tool){tool->name, texts, count};
 }
 

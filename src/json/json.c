@@ -38,6 +38,11 @@ const struct json *json_get(const struct json *v, const char *name)
     return json_of(yyjson_obj_get(val_of(v), name));
 }
 
+const struct json *json_get_str(const struct json *v, struct str name)
+{
+    return json_of(yyjson_obj_getn(val_of(v), name.len ? name.ptr : "", name.len));
+}
+
 static size_t times_in(const struct json *v, struct str wanted)
 {
     size_t times = 0;

@@ -56,6 +56,9 @@ enum json_type json_type(const struct json *v); /* JSON_NONE for NULL */
  * there are several: json_unique finds those. */
 const struct json *json_get(const struct json *v, const char *name);
 
+/* The same for a name that may have any bytes. */
+const struct json *json_get_str(const struct json *v, struct str name);
+
 /* ERR_DUPLICATE when an object has one of the `names` (NULL-terminated) twice; *which names it. */
 MUST_CHECK int json_unique(const struct json *v, const char *const *names, const char **which);
 

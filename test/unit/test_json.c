@@ -108,6 +108,9 @@ static void members(void **state)
     assert_int_equal(n, 1);
     assert_true(json_to_i64(json_get(v, "ten"), &n));
     assert_int_equal(n, 10);
+    assert_ptr_equal(json_get_str(v, STR("ten")), json_get(v, "ten"));
+    assert_null(json_get_str(v, STR("te")));
+    assert_null(json_get_str(v, STR_NULL));
     assert_null(json_get(v, "zzz"));
     assert_null(json_get(NULL, "a"));
     assert_null(json_get(json_get(v, "a"), "a"));

@@ -129,11 +129,6 @@ static term object(struct maker *m, const struct tool *tool)
 
 /* --- parameters without quotes --- */
 
-static bool is_text(const struct json *schema)
-{
-    return str_eq(json_str_or(schema, "type", STR("")), STR("string"));
-}
-
 /* True when its type says all that a text must be, but for a list of those that may be. */
 static bool says_no_more(const struct json *schema)
 {
@@ -200,7 +195,7 @@ static term value(struct maker *m, const struct tool *tool, struct str key,
                   const struct json *schema)
 {
     term any = without(m, m->format->value_close);
-    if (is_text(schema)) return text_value(m, tool, key, schema);
+    if (tool_takes_text(schema)) return text_value(m, tool, key, schema);
     return on_lines(m, takes_all(schema) ? any : schema_or(m, tool, schema, any), false, false);
 }
 
@@ -247,16 +242,6 @@ static bool next_property(struct maker *m, const struct tool *tool, struct json_
     return false;
 }
 
-static bool has_property(const struct json *properties, struct str key)
-{
-    struct json_iter it = {0};
-    const struct json *v;
-    struct str name;
-    while (json_type(properties) == JSON_OBJECT && json_next_member(properties, &it, &name, &v))
-        if (str_eq(name, key)) return true;
-    return false;
-}
-
 /* True when the keyword asks for nothing. */
 static bool is_idle(const struct json *v)
 {
@@ -295,15 +280,15 @@ static void check_whole(struct maker *m, const struct tool *tool)
     }
 }
 
-static bool has_object(const struct json *type)
+bool tool_takes_objects(const struct json *schema)
 {
     struct json_iter it = {0};
-    const struct json *v;
+    const struct json *type = json_get(schema, "type"), *v;
     struct str name;
-    if (!type || (json_to_str(type, &name) && str_eq(name, STR("object")))) return true;
-    while (json_type(type) == JSON_ARRAY && json_next_item(type, &it, &v))
-        if (json_to_str(v, &name) && str_eq(name, STR("object"))) return true;
-    return false;
+    bool found = !type || (json_to_str(type, &name) && str_eq(name, STR("object")));
+    while (json_next_item(type, &it, &v))
+        found |= json_to_str(v, &name) && str_eq(name, STR("object"));
+    return found;
 }
 
 /* Of a strict tool all must be enforced. */
@@ -315,14 +300,9 @@ static void check_parameters(struct maker *m, const struct tool *tool)
     struct str name;
     if (!tool->strict || !tool->parameters) return;
     check_whole(m, tool);
-    if (!has_object(json_get(tool->parameters, "type")))
-        refuse(m, tool, "type", "arguments are objects");
-    if (properties && json_type(properties) != JSON_OBJECT)
-        refuse(m, tool, "properties", "it must be an object");
-    if (required && json_type(required) != JSON_ARRAY)
-        refuse(m, tool, "required", "it must be an array");
-    while (json_type(required) == JSON_ARRAY && json_next_item(required, &it, &v))
-        if (!json_to_str(v, &name) || !has_property(properties, name))
+    if (!tool_takes_objects(tool->parameters)) refuse(m, tool, "type", "arguments are objects");
+    while (json_next_item(required, &it, &v))
+        if (!json_to_str(v, &name) || !json_get_str(properties, name))
             refuse(m, tool, "required", "it names what is none of the properties");
 }
 

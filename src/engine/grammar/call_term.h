@@ -7,7 +7,7 @@
  *
  * Between the parts of a call, and around calls, may be a space or a line end. Arguments are
  * objects; of a tool with a schema they are valid by it. Where that cannot be enforced, a strict
- * tool is refused, and of another one they are any object; a malformed schema is always refused. In families that write parameters
+ * tool is refused, and of another one they are any object. In families that write parameters
  * without quotes (CALL_TAGGED), texts are what does not hold the closing mark. */
 #ifndef HOSTLER_ENGINE_GRAMMAR_CALL_TERM_H
 #define HOSTLER_ENGINE_GRAMMAR_CALL_TERM_H
@@ -23,10 +23,20 @@ enum { CALLS_MUST_MAX = 16 }; /* calls of an answer that must have one */
 
 struct tool {
     struct str name;
-    const struct json *parameters; /* a schema; NULL: any object */
+    const struct json *parameters; /* a well-formed schema (schema_check); NULL: any object */
     bool strict;                   /* its arguments must be valid, or it is refused */
     size_t index;                  /* its place in the request */
 };
+
+/* True when a parameter's schema says that it is a text. Families that write parameters without
+ * quotes leave that open. */
+static inline bool tool_takes_text(const struct json *schema)
+{
+    return str_eq(json_str_or(schema, "type", STR("")), STR("string"));
+}
+
+/* True when a tool's schema takes objects, as arguments are; one without a type does, too. */
+bool tool_takes_objects(const struct json *schema);
 
 struct call_demand {
     const struct call_format *format;

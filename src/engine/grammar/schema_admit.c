@@ -152,7 +152,7 @@ static bool admits_object(struct schema_job *job, const struct shape *s, const s
     if (!(s->kinds & IS_OBJECT) || count < s->members_least || count > s->members_most)
         return false;
     for (const struct names *n = s->required; n; n = n->next)
-        if (!schema__member(v, n->name)) return false;
+        if (!json_get_str(v, n->name)) return false;
     for (const struct demands *x = s->extra; x; x = x->next)
         if (!has_key(job, &x->demand, v)) return false;
     while (json_next_member(v, &it, &name, &member))

@@ -23,7 +23,7 @@ static struct lists_of wanted(const struct shape *s, struct str name)
 {
     struct lists_of l = {.count = 0};
     for (const struct members *m = s->members; m; m = m->next)
-        add(&l, schema__member(m->named, name));
+        add(&l, json_get_str(m->named, name));
     return l;
 }
 

@@ -148,17 +148,6 @@ void schema__malformed(struct schema_job *job, const struct json *schema, const 
 
 /* --- looking at schemas --- */
 
-const struct json *schema__member(const struct json *object, struct str name)
-{
-    struct json_iter it = {0};
-    struct str key;
-    const struct json *v;
-    if (json_type(object) != JSON_OBJECT) return NULL;
-    while (json_next_member(object, &it, &key, &v))
-        if (str_eq(key, name)) return v;
-    return NULL;
-}
-
 bool schema__is_true(const struct json *schema)
 {
     bool yes;

@@ -24,7 +24,7 @@ static const struct demands *by_schema(struct schema_job *job, const struct memb
 {
     struct json_iter it = {0};
     struct str pattern;
-    const struct json *v, *named = schema__member(m->named, name);
+    const struct json *v, *named = json_get_str(m->named, name);
     bool known = named;
     if (named) list = schema__meets(job, list, named);
     while (json_type(m->patterns) == JSON_OBJECT &&
@@ -58,7 +58,7 @@ static bool is_evaluated(struct schema_job *job, const struct shape *s, const st
     if (schema__evaluates_all(s, u)) return true;
     for (const struct members *m = s->members; m; m = m->next)
         if (schema__is_within(m->from, u) &&
-            (schema__member(m->named, name) || matches_any(job, m->patterns, name)))
+            (json_get_str(m->named, name) || matches_any(job, m->patterns, name)))
             return true;
     return false;
 }
@@ -84,7 +84,7 @@ bool schema__is_key(struct schema_job *job, const struct demand *d, struct str n
 {
     const struct json *patterns = json_get(d->schema, "patternProperties");
     if (d->at) return matches(job, patterns, d->name, name);
-    return !schema__member(json_get(d->schema, "properties"), name) &&
+    return !json_get_str(json_get(d->schema, "properties"), name) &&
            !matches_any(job, patterns, name);
 }
 

@@ -10,12 +10,13 @@
  * made a term once.
  *
  * The files, each resting on those before it: schema_job.c (memory, refusals, lists), schema_ref.c
- * ($ref), schema_equal.c (the same value), schema_number.c and schema_string.c, schema_member.c (what
- * is demanded of a property or an item), schema_check.c (are keywords well-formed), schema_fail.c (the ways to fail), schema_read.c (demands into
- * a shape), schema_dead.c (shapes of no value), schema_choice.c (shapes without choices),
- * schema_admit.c (is this very value valid), schema_value.c (texts of values), schema_possible.c (is
- * any), schema_goal.c (goals to terms), schema_unique.c, schema_array.c, schema_keys.c (properties
- * without a place), schema_object.c, and schema.c, which has the loop. */
+ * ($ref), schema_equal.c (the same value), schema_number.c and schema_string.c, schema_member.c
+ * (what is demanded of a property or an item), schema_check.c (are keywords well-formed),
+ * schema_fail.c (the ways to fail), schema_read.c (demands into a shape), schema_dead.c (shapes of
+ * no value), schema_choice.c (shapes without choices), schema_admit.c (is this very value valid),
+ * schema_value.c (texts of values), schema_possible.c (is any), schema_goal.c (goals to terms),
+ * schema_unique.c, schema_array.c, schema_keys.c (properties without a place), schema_object.c, and
+ * schema.c, which has the loop. */
 #ifndef HOSTLER_ENGINE_GRAMMAR_SCHEMA_PRIV_H
 #define HOSTLER_ENGINE_GRAMMAR_SCHEMA_PRIV_H
 
@@ -251,9 +252,6 @@ struct term_list {
 };
 void schema__add_term(struct schema_job *job, struct term_list *list, term a);
 term schema__one_of(struct schema_job *job, const struct term_list *list);
-
-/* A member by name, which may have any bytes; NULL: there is none. */
-const struct json *schema__member(const struct json *object, struct str name);
 
 /* The schemas that any value is valid under, and none. */
 bool schema__is_true(const struct json *schema);

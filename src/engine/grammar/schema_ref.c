@@ -139,7 +139,7 @@ static const struct json *step(const struct json *v, struct str name)
 {
     uint64_t index;
     if (json_type(v) == JSON_ARRAY) return str_to_u64(name, &index) ? NULL : json_at(v, index);
-    return schema__member(v, name);
+    return json_get_str(v, name);
 }
 
 static const struct json *follow(struct schema_job *job, const struct json *v, struct str pointer)
