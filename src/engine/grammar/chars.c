@@ -145,6 +145,16 @@ unsigned chars_read_hex(struct str text, size_t *at, unsigned most, uint32_t *ou
     return n;
 }
 
+bool chars_read_number(struct str text, size_t *at, uint32_t *out)
+{
+    uint64_t value = 0;
+    size_t from = *at;
+    for (; *at < text.len && text.ptr[*at] >= '0' && text.ptr[*at] <= '9'; (*at)++)
+        value = MIN(value * 10 + (uint64_t)(text.ptr[*at] - '0'), TERM_ANY_NUMBER - 1);
+    *out = (uint32_t)value;
+    return *at > from;
+}
+
 /* --- UTF-8 --- */
 
 /* The characters of a set that have a number of bytes. */
@@ -376,8 +386,8 @@ term chars_json_any(struct terms *t)
     return term_or_all(t, all, ARRAY_LEN(all));
 }
 
-term chars_json_plain(struct terms *t)
+term chars_any(struct terms *t, enum chars_form form)
 {
     struct char_range ranges[] = {{0, SURROGATE_FIRST - 1}, {SURROGATE_LAST + 1, CHAR_MAX_POINT}};
-    return chars_term(t, &(struct chars){.ranges = ranges, .count = ARRAY_LEN(ranges)}, CHARS_JSON);
+    return chars_term(t, &(struct chars){.ranges = ranges, .count = ARRAY_LEN(ranges)}, form);
 }

@@ -41,6 +41,10 @@ uint32_t chars_read(struct str text, size_t *at);
 /* Goes over at most `most` hexadecimal digits; how many there were, and what they say. */
 unsigned chars_read_hex(struct str text, size_t *at, unsigned most, uint32_t *out);
 
+/* A decimal number; false: there is none. What is too large for 32 bits is a number that is too large
+ * for all, but not TERM_ANY_NUMBER. */
+bool chars_read_number(struct str text, size_t *at, uint32_t *out);
+
 /* Takes exactly one of the set. */
 term chars_term(struct terms *t, struct chars *c, enum chars_form form);
 
@@ -51,7 +55,7 @@ term chars_text(struct terms *t, struct str text, enum chars_form form);
  * as \uXXXX (pairs of surrogates are one). Takes no quote and nothing that JSON forbids. */
 term chars_json_any(struct terms *t);
 
-/* The same without needless escapes: CHARS_JSON's way. */
-term chars_json_plain(struct terms *t);
+/* Any one character as chars_term has it: within a JSON string without needless escapes. */
+term chars_any(struct terms *t, enum chars_form form);
 
 #endif

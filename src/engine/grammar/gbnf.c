@@ -134,17 +134,6 @@ static bool at_rule(struct reader *r)
     return is;
 }
 
-/* What is too large is a number that is too large for all. */
-static bool read_number(struct reader *r, uint32_t *out)
-{
-    uint64_t value = 0;
-    size_t from = r->at;
-    for (; is_digit(peek(r)); r->at++)
-        value = MIN(value * 10 + (uint64_t)(peek(r) - '0'), TERM_ANY_NUMBER - 1);
-    *out = (uint32_t)value;
-    return r->at > from;
-}
-
 /* --- names of rules --- */
 
 /* The rule of that name, of which this may be the first that is heard. */
@@ -284,14 +273,6 @@ static int read_class(struct reader *r, term *out)
     return 0;
 }
 
-static term any_char(struct reader *r)
-{
-    struct char_range room[2];
-    struct chars set = {.ranges = room, .cap = ARRAY_LEN(room)};
-    chars_add(&set, 0, CHAR_MAX_POINT);
-    return chars_term(r->t, &set, CHARS_PLAIN);
-}
-
 /* --- elements --- */
 
 static int read_alternatives(struct reader *r, term *out);
@@ -327,7 +308,7 @@ static int read_element(struct reader *r, term *out)
     case '(': return read_group(r, out);
     case '.':
         r->at++;
-        *out = any_char(r);
+        *out = chars_any(r->t, CHARS_PLAIN);
         return 0;
     case '<':
     case '!': return refuse(r, "a token (<...>)", r->at);
@@ -343,12 +324,12 @@ static int read_element(struct reader *r, term *out)
 static int read_braces(struct reader *r, size_t from, uint32_t *least, uint32_t *most)
 {
     skip_space(r);
-    bool is = read_number(r, least);
+    bool is = chars_read_number(r->text, &r->at, least);
     *most = *least;
     skip_space(r);
     if (is && skip(r, STR(","))) {
         skip_space(r);
-        if (!read_number(r, most)) *most = TERM_ANY_NUMBER;
+        if (!chars_read_number(r->text, &r->at, most)) *most = TERM_ANY_NUMBER;
         skip_space(r);
     }
     if (!is || !skip(r, STR("}")))

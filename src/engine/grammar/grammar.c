@@ -110,5 +110,5 @@ void grammar_prepare(struct masks *m)
 {
     struct terms *t = masks_terms(m);
     (void)masks_of(m, term_repeat(t, chars_json_any(t), 0, TERM_ANY_NUMBER));
-    (void)masks_of(m, term_repeat(t, chars_json_plain(t), 0, TERM_ANY_NUMBER));
+    (void)masks_of(m, term_repeat(t, chars_any(t, CHARS_JSON), 0, TERM_ANY_NUMBER));
 }

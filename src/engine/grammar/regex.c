@@ -133,9 +133,9 @@ static int choose(struct reader *r, uint32_t from, struct part *out)
 static bool read_braces(struct pattern *p, uint32_t *least, uint32_t *most)
 {
     size_t from = p->at;
-    bool is = regex__skip(p, STR("{")) && regex__number(p, least);
+    bool is = regex__skip(p, STR("{")) && chars_read_number(p->text, &p->at, least);
     *most = *least;
-    if (is && regex__skip(p, STR(",")) && !regex__number(p, most)) *most = TERM_ANY_NUMBER;
+    if (is && regex__skip(p, STR(",")) && !chars_read_number(p->text, &p->at, most)) *most = TERM_ANY_NUMBER;
     if (is && regex__skip(p, STR("}"))) return true;
     p->at = from;
     return false;
@@ -242,7 +242,7 @@ static int refuse_open_braces(struct pattern *p, size_t from)
 {
     uint32_t most = 0;
     p->at = from + 2;
-    if (!regex__number(p, &most) || !regex__skip(p, STR("}"))) return regex__refuse(p, "{,", from);
+    if (!chars_read_number(p->text, &p->at, &most) || !regex__skip(p, STR("}"))) return regex__refuse(p, "{,", from);
     return grammar_refuse(p->why,
                           "{,%u} at byte %zu of the pattern cannot be enforced, since it means "
                           "different things to different readers: write {0,%u}",
@@ -341,19 +341,11 @@ static int read_all(struct reader *r, struct part *out)
 
 /* --- the whole text --- */
 
-static term any_char(struct terms *t, enum chars_form form)
-{
-    struct char_range room[2];
-    struct chars every = {.ranges = room, .cap = ARRAY_LEN(room)};
-    if (form == CHARS_JSON) return chars_json_any(t);
-    chars_add(&every, 0, CHAR_MAX_POINT);
-    return chars_term(t, &every, form);
-}
-
 /* The texts that have what x takes somewhere in them. */
 static term search(struct terms *t, const struct part *x, enum chars_form form)
 {
-    term any = term_repeat(t, any_char(t, form), 0, TERM_ANY_NUMBER);
+    term one = form == CHARS_JSON ? chars_json_any(t) : chars_any(t, form);
+    term any = term_repeat(t, one, 0, TERM_ANY_NUMBER);
     term whole = x->at[AT_START | AT_END], first = x->at[AT_START], last = x->at[AT_END];
     if (term_may_end(t, x->at[0])) return any;
     term all[] = {

@@ -32,19 +32,6 @@ bool regex__skip(struct pattern *p, struct str text)
     return true;
 }
 
-bool regex__number(struct pattern *p, uint32_t *out)
-{
-    uint64_t value = 0;
-    size_t from = p->at;
-    for (; p->at < p->text.len; p->at++) {
-        char c = p->text.ptr[p->at];
-        if (c < '0' || c > '9') break;
-        value = MIN(value * 10 + (uint64_t)(c - '0'), TERM_ANY_NUMBER - 1);
-    }
-    *out = (uint32_t)value;
-    return p->at > from;
-}
-
 /* The byte that comes next; 0: none does. */
 static char peek(const struct pattern *p)
 {

@@ -26,10 +26,6 @@ int regex__wrong(struct pattern *p, const char *what, size_t at);
 /* Goes over `text` if it stands here; false: it does not. */
 bool regex__skip(struct pattern *p, struct str text);
 
-/* A decimal number; false: there is none. What is too large for 32 bits is a number that is too large
- * for all, but not TERM_ANY_NUMBER. */
-bool regex__number(struct pattern *p, uint32_t *out);
-
 /* What takes one character: [...], a backslash and what belongs to it, a dot, a character that means
  * itself. */
 MUST_CHECK int regex__class(struct pattern *p, term *out);

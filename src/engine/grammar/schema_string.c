@@ -25,7 +25,7 @@ static term any_char(struct schema_job *job)
 term schema__plain_text(struct schema_job *job)
 {
     if (job->plain_text == TERM_NONE)
-        job->plain_text = term_repeat(job->t, chars_json_plain(job->t), 0, TERM_ANY_NUMBER);
+        job->plain_text = term_repeat(job->t, chars_any(job->t, CHARS_JSON), 0, TERM_ANY_NUMBER);
     return job->plain_text;
 }
 

@@ -216,13 +216,6 @@ void terms__push(struct terms *t, term a)
 
 /* --- sets of bytes --- */
 
-static struct byte_set set_or(struct byte_set a, const struct byte_set *b)
-{
-    for (unsigned i = 0; i < 4; i++)
-        a.bits[i] |= b->bits[i];
-    return a;
-}
-
 static struct byte_set set_and(struct byte_set a, const struct byte_set *b)
 {
     for (unsigned i = 0; i < 4; i++)
@@ -279,7 +272,7 @@ static term cat(struct terms *t, term a, term b)
                      .b = b,
                      .may_end = x->may_end && y->may_end,
                      .has_rules = x->has_rules || y->has_rules,
-                     .starts = x->may_end ? set_or(x->starts, &y->starts) : x->starts};
+                     .starts = x->may_end ? byte_set_or(x->starts, &y->starts) : x->starts};
     return terms__intern(t, &n);
 }
 
@@ -364,7 +357,7 @@ static void join_bytes(struct terms *t, uint32_t from)
     for (uint32_t i = from; i < t->scratch_count; i++) {
         term a = t->scratch[i];
         const struct node *x = &t->nodes[a];
-        if (x->kind == TERM_KIND_BYTE) bytes = set_or(bytes, &x->starts);
+        if (x->kind == TERM_KIND_BYTE) bytes = byte_set_or(bytes, &x->starts);
         sets += x->kind == TERM_KIND_BYTE;
         if (a != TERM_NONE && x->kind != TERM_KIND_BYTE) t->scratch[n++] = a;
     }
@@ -443,7 +436,7 @@ static term or_node(struct terms *t, uint32_t from)
         const struct node *x = &t->nodes[t->scratch[i]];
         n.may_end |= x->may_end;
         n.has_rules |= x->has_rules;
-        n.starts = set_or(n.starts, &x->starts);
+        n.starts = byte_set_or(n.starts, &x->starts);
     }
     return intern_list(t, &n, from);
 }

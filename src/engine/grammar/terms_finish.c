@@ -32,13 +32,6 @@ term term_rule(struct terms *t, uint32_t rule)
 
 /* --- what is known of each term once all rules are there --- */
 
-static struct byte_set set_or(struct byte_set a, const struct byte_set *b)
-{
-    for (unsigned i = 0; i < 4; i++)
-        a.bits[i] |= b->bits[i];
-    return a;
-}
-
 static void learn_list(const struct terms *t, struct node *n)
 {
     n->possible = POSSIBLE_NO;
@@ -48,7 +41,7 @@ static void learn_list(const struct terms *t, struct node *n)
         if (x->possible != POSSIBLE_YES) continue;
         n->possible = POSSIBLE_YES;
         n->may_end |= x->may_end;
-        n->starts = set_or(n->starts, &x->starts);
+        n->starts = byte_set_or(n->starts, &x->starts);
     }
 }
 
@@ -58,7 +51,7 @@ static void learn_cat(const struct terms *t, struct node *n)
     bool both = x->possible == POSSIBLE_YES && y->possible == POSSIBLE_YES;
     n->possible = both ? POSSIBLE_YES : POSSIBLE_NO;
     n->may_end = both && x->may_end && y->may_end;
-    n->starts = x->may_end ? set_or(x->starts, &y->starts) : x->starts;
+    n->starts = x->may_end ? byte_set_or(x->starts, &y->starts) : x->starts;
 }
 
 static void learn_repeat(const struct terms *t, struct node *n)

@@ -9,6 +9,13 @@
 
 enum { UNKNOWN = UINT32_MAX }; /* in a row: not yet computed */
 
+static inline struct byte_set byte_set_or(struct byte_set a, const struct byte_set *b)
+{
+    for (unsigned i = 0; i < 4; i++)
+        a.bits[i] |= b->bits[i];
+    return a;
+}
+
 enum possible { POSSIBLE_UNKNOWN, POSSIBLE_YES, POSSIBLE_NO };
 
 struct node {
