@@ -135,7 +135,8 @@ static bool read_braces(struct pattern *p, uint32_t *least, uint32_t *most)
     size_t from = p->at;
     bool is = regex__skip(p, STR("{")) && chars_read_number(p->text, &p->at, least);
     *most = *least;
-    if (is && regex__skip(p, STR(",")) && !chars_read_number(p->text, &p->at, most)) *most = TERM_ANY_NUMBER;
+    if (is && regex__skip(p, STR(",")) && !chars_read_number(p->text, &p->at, most))
+        *most = TERM_ANY_NUMBER;
     if (is && regex__skip(p, STR("}"))) return true;
     p->at = from;
     return false;
@@ -242,7 +243,8 @@ static int refuse_open_braces(struct pattern *p, size_t from)
 {
     uint32_t most = 0;
     p->at = from + 2;
-    if (!chars_read_number(p->text, &p->at, &most) || !regex__skip(p, STR("}"))) return regex__refuse(p, "{,", from);
+    if (!chars_read_number(p->text, &p->at, &most) || !regex__skip(p, STR("}")))
+        return regex__refuse(p, "{,", from);
     return grammar_refuse(p->why,
                           "{,%u} at byte %zu of the pattern cannot be enforced, since it means "
                           "different things to different readers: write {0,%u}",

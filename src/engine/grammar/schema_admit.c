@@ -11,11 +11,10 @@ static bool is_in(struct schema_job *job, const struct values *x, const struct j
 
 static bool has_text(const struct values *x, struct str text)
 {
-    struct json_iter it = {0};
+    struct value_iter at = {0};
     struct str other;
     const struct json *v;
-    if (x->single) return json_to_str(x->at, &other) && str_eq(other, text);
-    while (json_next_item(x->at, &it, &v))
+    while ((v = schema__listed(x, &at)))
         if (json_to_str(v, &other) && str_eq(other, text)) return true;
     return false;
 }
@@ -197,12 +196,7 @@ const struct json *schema__next_value(struct schema_job *job, const struct shape
     struct shape rest = *s;
     const struct json *v;
     rest.values = first->next;
-    if (first->single) {
-        bool once = !at->done;
-        at->done = true;
-        return once && schema__admits(job, &rest, first->at) ? first->at : NULL;
-    }
-    while (!job->err && json_next_item(first->at, &at->it, &v))
+    while (!job->err && (v = schema__listed(first, at)))
         if (schema__admits(job, &rest, v)) return v;
     return NULL;
 }

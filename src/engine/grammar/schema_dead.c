@@ -48,11 +48,10 @@ static bool is_left(const struct json *v, const struct lists_of *in, const struc
 
 static bool is_any_left(const struct lists_of *in, const struct lists_of *out)
 {
-    struct json_iter it = {0};
+    struct value_iter at = {0};
     const struct json *v;
     if (in->count == 0) return true;
-    if (in->all[0].single) return is_left(in->all[0].at, in, out);
-    while (json_next_item(in->all[0].at, &it, &v))
+    while ((v = schema__listed(&in->all[0], &at)))
         if (is_left(v, in, out)) return true;
     return false;
 }

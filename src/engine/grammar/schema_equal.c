@@ -49,12 +49,34 @@ bool schema__equal(const struct json *a, const struct json *b)
     return false;
 }
 
-bool schema__is_listed(const struct values *x, const struct json *v)
+/* --- lists of values --- */
+
+const struct json *schema__listed(const struct values *list, struct value_iter *at)
 {
-    struct json_iter it = {0};
+    const struct json *v;
+    bool first = !at->done;
+    at->done = true;
+    if (list->single) return first ? list->at : NULL;
+    return json_next_item(list->at, &at->it, &v) ? v : NULL;
+}
+
+bool schema__is_listed(const struct values *list, const struct json *v)
+{
+    struct value_iter at = {0};
     const struct json *other;
-    if (x->single) return schema__equal(x->at, v);
-    while (json_next_item(x->at, &it, &other))
+    while ((other = schema__listed(list, &at)))
         if (schema__equal(other, v)) return true;
     return false;
+}
+
+term schema__others(struct schema_job *job, const struct shape *s, schema_add_fn fn)
+{
+    struct term_list list = {0};
+    for (const struct values *x = s->others; x; x = x->next) {
+        struct value_iter at = {0};
+        const struct json *v;
+        while ((v = schema__listed(x, &at)))
+            fn(job, &list, v);
+    }
+    return schema__one_of(job, &list);
 }

@@ -305,8 +305,7 @@ const struct way *schema__ways_to_fail(struct schema_job *job, const struct shap
     struct str name;
     *lost = false;
     if (schema__circles(job, d)) return NULL;
-    if (json_type(d->schema) != JSON_OBJECT && json_type(d->schema) != JSON_BOOL)
-        schema__refuse(job, d->schema, "schema", "it must be an object or a boolean");
+    schema__check(job, d->schema); /* $ref leads also to what is no schema */
     if (schema__is_false(d->schema)) add_way(&f, NULL);
     if (only_ref) fail_ref(&f, STR("$ref"), ref);
     while (!only_ref && json_type(d->schema) == JSON_OBJECT &&

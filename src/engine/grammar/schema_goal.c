@@ -163,26 +163,22 @@ term schema__goal(struct schema_job *job, const struct demands *list)
 
 /* --- names --- */
 
-struct naming {
-    struct term_list texts;
-};
-
 static bool gather_names(struct schema_job *job, const struct shape *s, void *user)
 {
-    struct naming *n = user;
+    struct term_list *texts = user;
     struct value_iter at = {0};
     const struct json *v;
     struct str text;
-    if (!s->values) schema__add_term(job, &n->texts, schema__string(job, s));
+    if (!s->values) schema__add_term(job, texts, schema__string(job, s));
     while (s->values && (v = schema__next_value(job, s, &at)))
         if (json_to_str(v, &text))
-            schema__add_term(job, &n->texts, chars_text(job->t, text, CHARS_JSON));
+            schema__add_term(job, texts, chars_text(job->t, text, CHARS_JSON));
     return !job->err;
 }
 
 term schema__key(struct schema_job *job, const struct demands *list)
 {
-    struct naming n = {0};
-    (void)schema__each_of(job, list, gather_names, &n);
-    return term_and(job->t, schema__plain_text(job), schema__one_of(job, &n.texts));
+    struct term_list texts = {0};
+    (void)schema__each_of(job, list, gather_names, &texts);
+    return term_and(job->t, schema__plain_text(job), schema__one_of(job, &texts));
 }

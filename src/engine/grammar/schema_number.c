@@ -42,10 +42,9 @@ static term multiples(struct schema_job *job, const struct shape *s, term a)
 static bool has_others(const struct shape *s)
 {
     for (const struct values *x = s->others; x; x = x->next) {
-        struct json_iter it = {0};
+        struct value_iter at = {0};
         const struct json *v;
-        if (x->single && json_type(x->at) == JSON_NUMBER) return true;
-        while (!x->single && json_next_item(x->at, &it, &v))
+        while ((v = schema__listed(x, &at)))
             if (json_type(v) == JSON_NUMBER) return true;
     }
     return false;
@@ -97,16 +96,8 @@ static void add_number(struct schema_job *job, struct term_list *list, const str
 
 static term without_others(struct schema_job *job, const struct shape *s, term a)
 {
-    struct term_list list = {0};
-    for (const struct values *x = s->others; x; x = x->next) {
-        struct json_iter it = {0};
-        const struct json *v;
-        if (x->single) add_number(job, &list, x->at);
-        while (!x->single && json_next_item(x->at, &it, &v))
-            add_number(job, &list, v);
-    }
-    if (!list.count) return a;
-    return term_and(job->t, a, term_not(job->t, schema__one_of(job, &list)));
+    term others = schema__others(job, s, add_number);
+    return others == TERM_NONE ? a : term_and(job->t, a, term_not(job->t, others));
 }
 
 /* Only of whole numbers bounds can be moved to the next one. */

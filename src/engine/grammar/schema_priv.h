@@ -301,7 +301,19 @@ void schema__read_all(struct schema_job *job, struct shape *s, const struct dema
 /* --- schema_equal.c --- */
 
 bool schema__equal(const struct json *a, const struct json *b);
+
+/* The values of an enum or a const, one after the other; NULL: the end. Starts with a zeroed `at`. */
+struct value_iter {
+    struct json_iter it;
+    bool done;
+};
+const struct json *schema__listed(const struct values *list, struct value_iter *at);
 bool schema__is_listed(const struct values *list, const struct json *v);
+
+/* One of what fn makes of the values that a shape must not be. */
+typedef void (*schema_add_fn)(struct schema_job *job, struct term_list *list,
+                              const struct json *v);
+term schema__others(struct schema_job *job, const struct shape *s, schema_add_fn fn);
 
 /* --- schema_dead.c --- */
 
@@ -359,11 +371,7 @@ size_t schema__prefix(const struct shape *s); /* items that have demands of thei
 
 bool schema__admits(struct schema_job *job, const struct shape *s, const struct json *value);
 
-/* Values of enum and const that are left; NULL: the end. Start with a zeroed `at`. */
-struct value_iter {
-    struct json_iter it;
-    bool done;
-};
+/* Values of enum and const that are left; NULL: the end. Starts with a zeroed `at`. */
 const struct json *schema__next_value(struct schema_job *job, const struct shape *s,
                                       struct value_iter *at);
 

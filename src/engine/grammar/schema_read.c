@@ -128,6 +128,8 @@ static void read_const(struct schema_job *job, struct shape *s, const struct dem
 
 /* --- numbers --- */
 
+static const char too_many_digits[] = "it must be a number of no more than 400 digits";
+
 static void raise(struct bound *b, const struct bound *other)
 {
     int way = b->set ? decimal_compare(&other->at, &b->at) : 1;
@@ -145,8 +147,7 @@ static void bound(struct schema_job *job, struct shape *s, const struct demand *
 {
     struct bound b = {.set = true, .strict = strict};
     if (decimal_of(&job->arena, at, &b.at)) {
-        schema__refuse(job, from->schema, is_low ? "minimum" : "maximum",
-                       "it must be a number of no more than 400 digits");
+        schema__refuse(job, from->schema, is_low ? "minimum" : "maximum", too_many_digits);
         return;
     }
     if (is_low)
@@ -187,7 +188,7 @@ static void read_multiple(struct schema_job *job, struct shape *s, const struct 
     m->at = from->schema;
     m->breaks = from->kind == DEMAND_BREAKS;
     if (decimal_of(&job->arena, at, &m->of))
-        schema__refuse(job, from->schema, "multipleOf", "it must be a number");
+        schema__refuse(job, from->schema, "multipleOf", too_many_digits);
 }
 
 /* --- limits --- */
@@ -339,10 +340,7 @@ static void read_required(struct schema_job *job, struct shape *s, const struct 
     const struct json *v;
     (void)from;
     while (!job->err && json_next_item(at, &it, &v))
-        if (json_to_str(v, &name))
-            add_name(job, &s->required, name);
-        else
-            schema__refuse(job, from->schema, "required", "names must be strings");
+        if (json_to_str(v, &name)) add_name(job, &s->required, name);
 }
 
 static void read_names(struct schema_job *job, struct shape *s, const struct demand *from,
@@ -460,16 +458,14 @@ static unsigned kind_alone(const struct json *v)
 
 static void read_other(struct schema_job *job, struct shape *s, const struct demand *d)
 {
-    struct json_iter it = {0};
+    struct value_iter at = {0};
     const struct json *v;
-    bool single = str_eq(d->name, STR("const"));
-    if (single) s->kinds &= ~kind_alone(d->at);
-    while (!single && json_next_item(d->at, &it, &v))
-        s->kinds &= ~kind_alone(v);
     struct values *x = schema__push(job, &s->others, sizeof *x);
     if (!x) return;
     x->at = d->at;
-    x->single = single;
+    x->single = str_eq(d->name, STR("const"));
+    while ((v = schema__listed(x, &at)))
+        s->kinds &= ~kind_alone(v);
 }
 
 static void read_has(struct schema_job *job, struct shape *s, struct str name)

@@ -131,17 +131,10 @@ static void add_text(struct schema_job *job, struct term_list *list, const struc
 
 static term without_others(struct schema_job *job, const struct shape *s, term a)
 {
-    struct term_list list = {0};
-    for (const struct values *x = s->others; x; x = x->next) {
-        struct json_iter it = {0};
-        const struct json *v;
-        if (x->single) add_text(job, &list, x->at);
-        while (!x->single && json_next_item(x->at, &it, &v))
-            add_text(job, &list, v);
-    }
-    if (!list.count) return a;
+    term others = schema__others(job, s, add_text);
+    if (others == TERM_NONE) return a;
     term plain = term_and(job->t, a, schema__plain_text(job));
-    return term_and(job->t, plain, term_not(job->t, schema__one_of(job, &list)));
+    return term_and(job->t, plain, term_not(job->t, others));
 }
 
 static bool any_length(const struct shape *s)
@@ -154,20 +147,20 @@ bool schema__any_text(const struct shape *s)
     return any_length(s) && !s->strings;
 }
 
-static bool both(struct schema_job *job, term *a, bool has, term b)
-{
-    *a = has ? term_and(job->t, *a, b) : b;
-    return true;
-}
-
 term schema__string(struct schema_job *job, const struct shape *s)
 {
     term out = TERM_NONE, one;
-    bool has = false;
+    bool limited = false;
     if (!(s->kinds & IS_STRING)) return TERM_NONE;
-    for (const struct strings *x = s->strings; x && !job->err; x = x->next)
-        if (text_of(job, x, &one)) has = both(job, &out, has, one);
-    if (!any_length(s) || !has) (void)both(job, &out, has, lengths(job, s));
+    for (const struct strings *x = s->strings; x && !job->err; x = x->next) {
+        if (!text_of(job, x, &one)) continue;
+        out = limited ? term_and(job->t, out, one) : one;
+        limited = true;
+    }
+    if (!limited)
+        out = lengths(job, s);
+    else if (!any_length(s))
+        out = term_and(job->t, out, lengths(job, s));
     return job->err ? TERM_NONE : without_others(job, s, out);
 }
 
