@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/text/marks.h"
 
 enum {
     BLANKS_MAX = 8,     /* bytes of white space behind thoughts: then the answer must begin */
@@ -183,13 +184,6 @@ static void set_node(const struct trie *t, uint32_t node, uint64_t *bits)
         set(bits, t->tokens[i]);
 }
 
-static struct str skip_blanks(struct str text)
-{
-    while (text.len && strchr(" \t\r\n", text.ptr[0]) && text.ptr[0])
-        text = str_skip(text, 1);
-    return text;
-}
-
 /* Tokens that go on with a marker of which `held` has come. */
 static void allow_marker(const struct mask_grammar *g, struct str marker, struct str held,
                          uint64_t *bits)
@@ -210,7 +204,7 @@ static void allow_marker(const struct mask_grammar *g, struct str marker, struct
 static void allow_markers(const struct mask_grammar *g, uint64_t *bits)
 {
     const struct reasoning_markers *m = &g->reasoning.markers;
-    struct str held = skip_blanks(buf_str(&g->reasoning.held));
+    struct str all = buf_str(&g->reasoning.held), held = str_skip(all, mark_blanks(all));
     if (g->reasoning.state == REASONING_BETWEEN) {
         allow_marker(g, m->turn, held, bits);
     } else {
@@ -239,7 +233,7 @@ static bool mask_before(struct mask_grammar *g, float *logits, uint32_t vocab)
 
 static bool may_begin(const struct mask_grammar *g, struct str text)
 {
-    text = skip_blanks(text);
+    text = str_skip(text, mark_blanks(text));
     return !text.len || term_after(terms_of(g), g->state, text) != TERM_NONE;
 }
 

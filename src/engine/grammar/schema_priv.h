@@ -311,8 +311,7 @@ const struct json *schema__listed(const struct values *list, struct value_iter *
 bool schema__is_listed(const struct values *list, const struct json *v);
 
 /* One of what fn makes of the values that a shape must not be. */
-typedef void (*schema_add_fn)(struct schema_job *job, struct term_list *list,
-                              const struct json *v);
+typedef void (*schema_add_fn)(struct schema_job *job, struct term_list *list, const struct json *v);
 term schema__others(struct schema_job *job, const struct shape *s, schema_add_fn fn);
 
 /* --- schema_dead.c --- */

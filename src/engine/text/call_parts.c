@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "engine/text/marks.h"
 #include "engine/text/python.h"
 
 enum {
@@ -15,17 +16,9 @@ struct cursor {
     bool more; /* what was looked for may still come */
 };
 
-size_t call_blanks(struct str text)
-{
-    size_t n = 0;
-    while (n < text.len && strchr(" \t\r\n", text.ptr[n]) && text.ptr[n])
-        n++;
-    return n;
-}
-
 static void skip_blanks(struct cursor *c)
 {
-    c->rest = str_skip(c->rest, call_blanks(c->rest));
+    c->rest = str_skip(c->rest, mark_blanks(c->rest));
 }
 
 static bool take(struct cursor *c, struct str what)
@@ -306,7 +299,7 @@ bool call_is_text(const struct call_tool *tool, struct str key)
     return false;
 }
 
-static bool is_of_json(char byte)
+bool call_is_of_json(char byte)
 {
     return byte && strchr("{}[]:,\"+-.0123456789eE truefalsn\t\r\n", byte);
 }
@@ -326,12 +319,12 @@ static size_t json_string(struct str text)
  * none, -1: it goes on. */
 static ptrdiff_t json_value(struct str text)
 {
-    size_t n = call_blanks(text), depth = 0, string;
+    size_t n = mark_blanks(text), depth = 0, string;
     if (n == text.len) return -1;
     if (!strchr("{[\"", text.ptr[n])) return 0;
     while (n < text.len) {
         char c = text.ptr[n];
-        if (!is_of_json(c) || !(string = c == '"' ? json_string(str_skip(text, n)) : 1)) return 0;
+        if (!call_is_of_json(c) || !(string = c == '"' ? json_string(str_skip(text, n)) : 1)) return 0;
         depth += c == '{' || c == '[';
         depth -= c == '}' || c == ']';
         n += string;

@@ -60,7 +60,7 @@ enum call_found call_find_parameter(const struct call_format *f, const struct ca
 /* True when a parameter of that name is a text, of whatever form. */
 bool call_is_text(const struct call_tool *tool, struct str key);
 
-/* Length of the white space that a text begins with. */
-size_t call_blanks(struct str text);
+/* True for the bytes that JSON has outside of strings. */
+bool call_is_of_json(char byte);
 
 #endif

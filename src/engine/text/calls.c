@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/text/marks.h"
 #include "engine/text/python.h"
 #include "json/json.h"
 #include "json/write.h"
@@ -118,28 +119,18 @@ static size_t first_mark(const struct call_format *f, struct str text)
     return at;
 }
 
-/* Length of the longest end of `text` that begins the mark, without being it. */
-static size_t possible(struct str mark, struct str text)
-{
-    for (size_t n = MIN(mark.len ? mark.len - 1 : 0, text.len); n > 0; n--)
-        if (str_starts(mark, str_skip(text, text.len - n))) return n;
-    return 0;
-}
-
 static size_t possible_mark(const struct call_format *f, struct str text)
 {
-    size_t n = possible(f->open, text);
+    size_t n = mark_begun(f->open, text);
     for (size_t i = 0; i < CALL_NOISE_MAX; i++)
-        n = MAX(n, possible(f->noise[i], text));
+        n = MAX(n, mark_begun(f->noise[i], text));
     return n;
 }
 
 /* Without the white space at its end, unless that is more than a margin. */
 static size_t trimmed(struct str text)
 {
-    size_t n = text.len;
-    while (n && strchr(" \t\r\n", text.ptr[n - 1]) && text.ptr[n - 1])
-        n--;
+    size_t n = mark_without_blanks(text);
     return text.len - n > BLANKS_MAX ? text.len : n;
 }
 
@@ -151,7 +142,7 @@ static void enter_head(struct calls *c, enum call_place place)
 
 static size_t start(struct calls *c, struct str text, bool last)
 {
-    size_t white = call_blanks(text);
+    size_t white = mark_blanks(text);
     if (white == text.len && white <= BLANKS_MAX && !last) return 0;
     if (c->count && white < text.len && text.ptr[white] == ';') {
         c->skips = true;
@@ -228,7 +219,7 @@ static size_t begin_call(struct calls *c, const struct call_head *head, struct p
 static size_t read_head(struct calls *c, struct str text, bool last, struct pieces *out)
 {
     struct call_head head;
-    size_t white = call_blanks(text);
+    size_t white = mark_blanks(text);
     enum call_found found = call_find_head(c->marks->format, c->place, str_skip(text, white),
                                            c->tools, c->tool_count, &head);
     if (found == CALL_FOUND) return white + begin_call(c, &head, out);
@@ -251,16 +242,11 @@ static bool goes_on(struct calls *c, char byte)
     return c->depth > 0;
 }
 
-static bool may_stand(char byte)
-{
-    return byte && strchr("{}[]:,\"+-.0123456789eE truefalsn\t\r\n", byte);
-}
-
 static size_t read_arguments(struct calls *c, struct str text, struct pieces *out)
 {
     size_t n = 0;
     while (n < text.len && c->state == CALLS_ARGUMENTS) {
-        bool broken = !c->quoted && !may_stand(text.ptr[n]);
+        bool broken = !c->quoted && !call_is_of_json(text.ptr[n]);
         if (broken || !goes_on(c, text.ptr[n])) c->state = CALLS_TAIL;
         n += !broken;
     }
@@ -302,10 +288,7 @@ static bool is_json(struct str value)
 /* A value as JSON; ptr NULL: it is none, and so a text. Templates print some of them as Python does. */
 static struct str json_of(struct str value)
 {
-    struct str v = str_trim(value);
-    if (str_eq(v, STR("True"))) return STR("true");
-    if (str_eq(v, STR("False"))) return STR("false");
-    if (str_eq(v, STR("None"))) return STR("null");
+    struct str v = python_word(str_trim(value));
     return is_json(v) ? v : STR_NULL;
 }
 
@@ -392,7 +375,7 @@ static size_t read_tagged(struct calls *c, struct str text, bool last, struct pi
 
 static size_t advance(struct calls *c, struct str text, bool last, struct pieces *out)
 {
-    if (c->skips && call_blanks(text)) return call_blanks(text);
+    if (c->skips && mark_blanks(text)) return mark_blanks(text);
     if (text.len) c->skips = false;
     switch (c->state) {
     case CALLS_START: return start(c, text, last);

@@ -3,16 +3,12 @@
 
 #include <string.h>
 
+#include "engine/text/marks.h"
 #include "json/write.h"
 
 static bool is_quote(char c)
 {
     return c == '"' || c == '\'';
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 /* Length of a string with its quotes; beyond the text when it has no end in it. */
@@ -107,23 +103,26 @@ static bool is_word(char c)
            (c && strchr("_.+-", c));
 }
 
+struct str python_word(struct str word)
+{
+    if (str_eq(word, STR("True"))) return STR("true");
+    if (str_eq(word, STR("False"))) return STR("false");
+    if (str_eq(word, STR("None"))) return STR("null");
+    return word;
+}
+
 static void put_word(struct writer *w)
 {
     size_t n = 0;
     while (n < w->rest.len && is_word(w->rest.ptr[n]))
         n++;
-    struct str word = take(w, n);
-    if (str_eq(word, STR("True"))) word = STR("true");
-    if (str_eq(word, STR("False"))) word = STR("false");
-    if (str_eq(word, STR("None"))) word = STR("null");
-    put(w, word);
+    put(w, python_word(take(w, n)));
 }
 
 /* True when nothing but a closing bracket follows. */
 static bool closes(struct str text)
 {
-    while (text.len && is_blank(text.ptr[0]))
-        text = str_skip(text, 1);
+    text = str_skip(text, mark_blanks(text));
     return text.len && strchr(")]}", text.ptr[0]) && text.ptr[0];
 }
 

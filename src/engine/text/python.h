@@ -11,6 +11,9 @@
  * has come yet. */
 ptrdiff_t python_literal(struct str text);
 
+/* Python's True, False and None as JSON has them; any other word is itself. */
+struct str python_word(struct str word);
+
 /* Appends a literal as JSON. What is no literal makes something that is no JSON either, which whoever
  * asks finds out. The buf's maximum is the only failure. */
 MUST_CHECK int python_to_json(struct str literal, struct buf *out);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/text/marks.h"
+
 enum {
     BLANKS_MAX = 256,    /* white space that is held back: more of it is no margin, but text */
     HELD_MAX = 64 * 1024 /* that, a marker and the text of one call: this cannot be reached */
@@ -32,30 +34,6 @@ bool reasoning_reads_name(const struct reasoning *r, int32_t token)
     return token == m->start_control || token == m->end_control;
 }
 
-static size_t blanks(struct str text)
-{
-    size_t n = 0;
-    while (n < text.len && strchr(" \t\r\n", text.ptr[n]) && text.ptr[n])
-        n++;
-    return n;
-}
-
-static size_t without_blanks(struct str text)
-{
-    size_t n = text.len;
-    while (n && strchr(" \t\r\n", text.ptr[n - 1]) && text.ptr[n - 1])
-        n--;
-    return n;
-}
-
-/* Length of the longest end of `text` that begins the marker, without being it. */
-static size_t possible(struct str marker, struct str text)
-{
-    for (size_t n = MIN(marker.len - 1, text.len); n > 0; n--)
-        if (str_starts(marker, str_skip(text, text.len - n))) return n;
-    return 0;
-}
-
 /* Each returns how many bytes of `text` it is done with; 0: it waits for more. */
 
 /* True when `text` may become the marker, or more than it. */
@@ -67,7 +45,7 @@ static bool may_be(struct str marker, struct str text)
 static size_t start(struct reasoning *r, struct str text, bool last)
 {
     const struct reasoning_markers *m = &r->markers;
-    size_t white = blanks(text);
+    size_t white = mark_blanks(text);
     struct str rest = str_skip(text, white);
     if (str_starts(rest, m->start)) {
         r->state = REASONING_THINKING;
@@ -98,13 +76,13 @@ static size_t think(struct reasoning *r, struct str text, bool last, struct piec
     ptrdiff_t at = str_find(text, r->markers.end);
     if (at >= 0) {
         pieces_add(out, PIECE_REASONING,
-                   str_sub(text, 0, without_blanks(str_sub(text, 0, (size_t)at))));
+                   str_sub(text, 0, mark_without_blanks(str_sub(text, 0, (size_t)at))));
         r->state = r->markers.turn.ptr ? REASONING_BETWEEN : REASONING_ANSWER;
         r->skips = true;
         return (size_t)at + r->markers.end.len;
     }
-    size_t ready = last ? text.len : text.len - possible(r->markers.end, text);
-    size_t trimmed = without_blanks(str_sub(text, 0, ready));
+    size_t ready = last ? text.len : text.len - mark_begun(r->markers.end, text);
+    size_t trimmed = mark_without_blanks(str_sub(text, 0, ready));
     if (ready - trimmed <= BLANKS_MAX) ready = trimmed;
     pieces_add(out, PIECE_REASONING, str_sub(text, 0, ready));
     return ready;
@@ -112,7 +90,7 @@ static size_t think(struct reasoning *r, struct str text, bool last, struct piec
 
 static size_t advance(struct reasoning *r, struct str text, bool last, struct pieces *out)
 {
-    if (r->skips && blanks(text)) return blanks(text);
+    if (r->skips && mark_blanks(text)) return mark_blanks(text);
     if (r->skips && text.len) r->skips = false;
     switch (r->state) {
     case REASONING_START: return start(r, text, last);

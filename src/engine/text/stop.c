@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "engine/text/marks.h"
 
 /* A stop string's length, a token's bytes and a character: what can be held at once. */
 enum { HELD_MAX = 64 * 1024 };
@@ -16,7 +17,6 @@ void stop_init(struct stop *s, const struct str *strings, unsigned count)
     for (unsigned i = 0; i < count && i < STOP_MAX; i++) {
         if (!strings[i].len) continue;
         s->strings[s->count++] = str_n(str_dup(strings[i]), strings[i].len);
-        s->longest = MAX(s->longest, strings[i].len);
     }
 }
 
@@ -42,14 +42,10 @@ static ptrdiff_t find_stop(const struct stop *s, struct str text)
 /* Length of the longest end of `text` that begins some stop string. */
 static size_t possible(const struct stop *s, struct str text)
 {
-    size_t longest = s->longest ? s->longest - 1 : 0;
-    for (size_t n = MIN(longest, text.len); n > 0; n--) {
-        struct str end = str_skip(text, text.len - n);
-        for (unsigned i = 0; i < s->count; i++) {
-            if (s->strings[i].len > n && str_starts(s->strings[i], end)) return n;
-        }
-    }
-    return 0;
+    size_t n = 0;
+    for (unsigned i = 0; i < s->count; i++)
+        n = MAX(n, mark_begun(s->strings[i], text));
+    return n;
 }
 
 /* Gives out the first n held bytes; their memory stays until the next change. */

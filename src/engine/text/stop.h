@@ -15,7 +15,6 @@ enum { STOP_MAX = 16, STOP_LENGTH_MAX = 512 };
 struct stop {
     struct str strings[STOP_MAX]; /* our own copies */
     unsigned count;
-    size_t longest;
     struct buf held; /* not yet let out */
 };
 
