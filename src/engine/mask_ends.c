@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "engine/mask.h"
+#include "engine/model/vocab.h"
 
 struct mask_ends {
     struct masker masker;
@@ -14,18 +15,11 @@ struct mask_ends {
     int32_t ends[];
 };
 
-static bool has(const struct mask_ends *e, int32_t token)
-{
-    for (uint32_t i = 0; i < e->count; i++)
-        if (e->ends[i] == token) return true;
-    return false;
-}
-
 /* True when another token may come. */
 static bool leaves_some(const struct mask_ends *e, const float *logits, uint32_t vocab)
 {
     for (uint32_t i = 0; i < vocab; i++)
-        if (logits[i] > -INFINITY && !has(e, (int32_t)i)) return true;
+        if (logits[i] > -INFINITY && !tokens_have(e->ends, e->count, (int32_t)i)) return true;
     return false;
 }
 

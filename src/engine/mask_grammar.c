@@ -60,9 +60,12 @@ static bool follow(struct mask_grammar *g)
 
 static bool is_end(const struct mask_grammar *g, int32_t token)
 {
-    for (uint32_t i = 0; i < g->end_count; i++)
-        if (g->ends[i] == token) return true;
-    return false;
+    return tokens_have(g->ends, g->end_count, token);
+}
+
+static bool is_named(const struct mask_grammar *g, int32_t token)
+{
+    return tokens_have(g->named, g->named_count, token);
 }
 
 /* --- which tokens --- */
@@ -112,18 +115,6 @@ static void set_ends(const struct mask_grammar *g, float *logits, bool allowed)
         logits[g->ends[i]] = allowed ? g->saved[i] : -INFINITY;
 }
 
-static void set(uint64_t *bits, int32_t token)
-{
-    bits[token / 64] |= UINT64_C(1) << (token % 64);
-}
-
-static bool is_named(const struct mask_grammar *g, int32_t token)
-{
-    for (uint32_t i = 0; i < g->named_count; i++)
-        if (g->named[i] == token) return true;
-    return false;
-}
-
 /* Control tokens have no text for the vocabulary's walk. */
 static void allow_named(const struct mask_grammar *g, term state, uint64_t *bits)
 {
@@ -131,27 +122,59 @@ static void allow_named(const struct mask_grammar *g, term state, uint64_t *bits
     for (uint32_t i = 0; i < g->named_count; i++) {
         size_t len = vocab_piece(g->automaton->vocab, g->named[i], true, name);
         if (len && term_after(terms_of(g), state, str_n(name, len)) != TERM_NONE)
-            set(bits, g->named[i]);
+            token_set_add(bits, g->named[i]);
     }
 }
 
-/* What a state may go on with, for the present step. NULL: there is no room. */
-static const uint64_t *bits_of(struct mask_grammar *g, term state)
+/* Tokens that go on with a marker of which `held` has come. */
+static void allow_marker(const struct mask_grammar *g, struct str marker, struct str held,
+                         uint64_t *bits)
+{
+    const struct trie *trie = g->automaton->trie;
+    if (!marker.ptr || !str_starts(marker, held)) return;
+    struct str rest = str_skip(marker, held.len);
+    const struct vocab_special *special = vocab_special_at(g->automaton->vocab, rest);
+    if (special && reasoning_reads_name(&g->reasoning, special->token))
+        token_set_add(bits, special->token);
+    for (size_t n = 1; n <= rest.len; n++) {
+        uint32_t node = trie_find(trie, 0, str_sub(rest, 0, n));
+        if (!node) return;
+        trie_add_tokens(trie, node, bits);
+    }
+}
+
+/* Tokens that go on with a marker that may come next. */
+static void allow_markers(const struct mask_grammar *g, uint64_t *bits)
+{
+    const struct reasoning_markers *m = &g->reasoning.markers;
+    struct str all = buf_str(&g->reasoning.held), held = str_skip(all, mark_blanks(all));
+    if (g->reasoning.state == REASONING_BETWEEN) {
+        allow_marker(g, m->turn, held, bits);
+    } else {
+        allow_marker(g, m->start, held, bits);
+        allow_marker(g, m->answer, held, bits);
+    }
+}
+
+/* What a state may go on with, for the present step; `marked`: or a marker. NULL: there is no room. */
+static const uint64_t *bits_of(struct mask_grammar *g, term state, bool marked)
 {
     const uint64_t *mask = automaton_mask(g->automaton, state);
     uint64_t *bits = g->automaton->spare;
-    if (!mask || !g->named_count) return mask;
+    if (!mask || (!g->named_count && !marked)) return mask;
     memcpy(bits, mask, masks_words(g->automaton->masks) * sizeof *bits);
     allow_named(g, state, bits);
+    if (marked) allow_markers(g, bits);
     return masks_failed(g->automaton->masks) ? NULL : bits;
 }
 
 /* These return false when the automaton had no room, and may then be asked again. */
 
 /* Lets through what a state may go on with, and the end where it may end. */
-static bool mask_state(struct mask_grammar *g, term state, float *logits, uint32_t vocab)
+static bool mask_state(struct mask_grammar *g, term state, bool marked, float *logits,
+                       uint32_t vocab)
 {
-    const uint64_t *bits = bits_of(g, state);
+    const uint64_t *bits = bits_of(g, state, marked);
     if (!bits) return false;
     bool ends = term_may_end(terms_of(g), state) && (!g->ignore_ends || none(g, bits));
     apply(g, bits, logits, vocab);
@@ -173,45 +196,10 @@ static term with_blanks(struct mask_grammar *g)
 static bool mask_answer(struct mask_grammar *g, float *logits, uint32_t vocab)
 {
     bool blanks = g->reasoning.skips && g->blanks < BLANKS_MAX;
-    return mask_state(g, blanks ? with_blanks(g) : g->state, logits, vocab);
+    return mask_state(g, blanks ? with_blanks(g) : g->state, false, logits, vocab);
 }
 
 /* --- before the answer --- */
-
-static void set_node(const struct trie *t, uint32_t node, uint64_t *bits)
-{
-    for (uint32_t i = t->nodes[node].first_token; i < t->nodes[node + 1].first_token; i++)
-        set(bits, t->tokens[i]);
-}
-
-/* Tokens that go on with a marker of which `held` has come. */
-static void allow_marker(const struct mask_grammar *g, struct str marker, struct str held,
-                         uint64_t *bits)
-{
-    const struct trie *trie = g->automaton->trie;
-    if (!marker.ptr || !str_starts(marker, held)) return;
-    struct str rest = str_skip(marker, held.len);
-    const struct vocab_special *special = vocab_special_at(g->automaton->vocab, rest);
-    if (special && reasoning_reads_name(&g->reasoning, special->token)) set(bits, special->token);
-    for (size_t n = 1; n <= rest.len; n++) {
-        uint32_t node = trie_find(trie, 0, str_sub(rest, 0, n));
-        if (!node) return;
-        set_node(trie, node, bits);
-    }
-}
-
-/* Tokens that go on with a marker that may come next. */
-static void allow_markers(const struct mask_grammar *g, uint64_t *bits)
-{
-    const struct reasoning_markers *m = &g->reasoning.markers;
-    struct str all = buf_str(&g->reasoning.held), held = str_skip(all, mark_blanks(all));
-    if (g->reasoning.state == REASONING_BETWEEN) {
-        allow_marker(g, m->turn, held, bits);
-    } else {
-        allow_marker(g, m->start, held, bits);
-        allow_marker(g, m->answer, held, bits);
-    }
-}
 
 /* Either a marker comes, or the answer, unless that needs one. */
 static bool mask_before(struct mask_grammar *g, float *logits, uint32_t vocab)
@@ -219,16 +207,7 @@ static bool mask_before(struct mask_grammar *g, float *logits, uint32_t vocab)
     bool unmarked = g->reasoning.state == REASONING_START && !g->reasoning.markers.answer.ptr;
     struct str held = buf_str(&g->reasoning.held);
     term state = unmarked ? term_after(terms_of(g), g->state, held) : TERM_NONE;
-    const uint64_t *answer = automaton_mask(g->automaton, state);
-    if (!answer) return false;
-    bool ends = term_may_end(terms_of(g), state) && (!g->ignore_ends || none(g, answer));
-    uint64_t *bits = g->automaton->spare;
-    memcpy(bits, answer, masks_words(g->automaton->masks) * sizeof *bits);
-    allow_named(g, state, bits);
-    allow_markers(g, bits);
-    apply(g, bits, logits, vocab);
-    set_ends(g, logits, ends);
-    return true;
+    return mask_state(g, state, true, logits, vocab);
 }
 
 static bool may_begin(const struct mask_grammar *g, struct str text)

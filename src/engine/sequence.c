@@ -88,9 +88,7 @@ void sequence_free(struct sequence *q)
 
 bool sequence_ends_at(const struct sequence *q, int32_t token)
 {
-    for (uint32_t i = 0; i < q->end_count; i++)
-        if (q->ends[i] == token) return true;
-    return false;
+    return tokens_have(q->ends, q->end_count, token);
 }
 
 void sequence_push(struct sequence *q, int32_t token)

@@ -102,7 +102,7 @@ static void add_edges(struct masks *m, const struct profile *p, uint32_t least, 
         for (; s != TERM_NONE && i < end; i++) {
             const struct edge *e = &p->edges[i];
             if (e->count < least || e->count > most) continue;
-            masks__set_tokens(m, e->node, out);
+            trie_add_tokens(m->trie, e->node, out);
             masks__walk(m, s, e->node, out);
         }
     }

@@ -59,9 +59,6 @@ static inline struct str masks__key(const term *a)
 /* Zeroed memory that counts; NULL: there is none, or no room. */
 void *masks__take(struct masks *m, size_t size);
 
-/* Sets the tokens of a node. */
-void masks__set_tokens(const struct masks *m, uint32_t node, uint64_t *bits);
-
 /* Sets the tokens below a node that has led to `state`. */
 void masks__walk(struct masks *m, term state, uint32_t node, uint64_t *bits);
 

@@ -57,18 +57,6 @@ void masks__forget_profiles(struct masks *m)
     map_fini(&m->profiles);
 }
 
-static void set(uint64_t *bits, int32_t token)
-{
-    bits[token / 64] |= UINT64_C(1) << (token % 64);
-}
-
-void masks__set_tokens(const struct masks *m, uint32_t node, uint64_t *bits)
-{
-    const struct trie *t = m->trie;
-    for (uint32_t i = t->nodes[node].first_token; i < t->nodes[node + 1].first_token; i++)
-        set(bits, t->tokens[i]);
-}
-
 /* --- walks --- */
 
 static void enter(const struct terms *t, struct level *l, term state)
@@ -103,7 +91,7 @@ void masks__walk(struct masks *m, term state, uint32_t node, uint64_t *bits)
             continue;
         }
         enter(m->terms, &m->levels[n->depth], s);
-        masks__set_tokens(m, i++, bits);
+        trie_add_tokens(m->trie, i++, bits);
     }
     (void)terms_spend(m->terms, steps % STEPS_COUNTED / STEPS_PER_EFFORT + 1);
 }
@@ -131,7 +119,7 @@ static void add_edge(struct masks *m, struct profile *p, uint32_t node, uint32_t
 static void add_tokens(const struct masks *m, struct profile *p, uint32_t node, uint32_t times)
 {
     const struct trie_node *n = &m->trie->nodes[node];
-    masks__set_tokens(m, node, p->bits);
+    trie_add_tokens(m->trie, node, p->bits);
     if (!p->counts) return;
     for (uint32_t i = n->first_token; i < n[1].first_token; i++)
         p->counts_of[i] = times;
@@ -154,7 +142,7 @@ static void add_plain(const struct masks *m, struct profile *p, uint32_t node, u
     uint32_t above = t->nodes[node].depth - 1u, end = t->nodes[node].end;
     uint32_t first = t->nodes[node].first_token, last = t->nodes[end].first_token;
     for (uint32_t i = first; i < last; i++)
-        set(p->bits, t->tokens[i]);
+        token_set_add(p->bits, t->tokens[i]);
     for (uint32_t i = node; p->counts && i < end; i++) {
         uint32_t now = times + t->nodes[i].depth - above;
         for (uint32_t k = t->nodes[i].first_token; k < t->nodes[i + 1].first_token; k++)

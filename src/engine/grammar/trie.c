@@ -157,3 +157,9 @@ uint32_t trie_find(const struct trie *t, uint32_t node, struct str text)
     }
     return text.len ? node : 0;
 }
+
+void trie_add_tokens(const struct trie *t, uint32_t node, uint64_t *bits)
+{
+    for (uint32_t i = t->nodes[node].first_token; i < t->nodes[node + 1].first_token; i++)
+        token_set_add(bits, t->tokens[i]);
+}

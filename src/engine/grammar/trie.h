@@ -41,4 +41,12 @@ static inline bool trie_is_plain(uint8_t byte)
 /* The node that a text leads to from another node; 0: none. An empty one leads nowhere. */
 uint32_t trie_find(const struct trie *t, uint32_t node, struct str text);
 
+/* Adds the tokens of a node to a set, bit i of word i / 64 being token i. */
+void trie_add_tokens(const struct trie *t, uint32_t node, uint64_t *bits);
+
+static inline void token_set_add(uint64_t *bits, int32_t token)
+{
+    bits[token / 64] |= UINT64_C(1) << (token % 64);
+}
+
 #endif

@@ -58,4 +58,12 @@ struct vocab_special {
  * white space do not count. */
 const struct vocab_special *vocab_special_at(const struct vocab *v, struct str text);
 
+/* True when a list of tokens has this one. */
+static inline bool tokens_have(const int32_t *tokens, uint32_t count, int32_t token)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (tokens[i] == token) return true;
+    return false;
+}
+
 #endif

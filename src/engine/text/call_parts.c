@@ -324,7 +324,8 @@ static ptrdiff_t json_value(struct str text)
     if (!strchr("{[\"", text.ptr[n])) return 0;
     while (n < text.len) {
         char c = text.ptr[n];
-        if (!call_is_of_json(c) || !(string = c == '"' ? json_string(str_skip(text, n)) : 1)) return 0;
+        if (!call_is_of_json(c) || !(string = c == '"' ? json_string(str_skip(text, n)) : 1))
+            return 0;
         depth += c == '{' || c == '[';
         depth -= c == '}' || c == ']';
         n += string;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/model/vocab.h"
 #include "engine/text/marks.h"
 #include "engine/text/python.h"
 #include "json/json.h"
@@ -81,9 +82,7 @@ void calls_fini(struct calls *c)
 
 bool calls_reads_name(const struct calls *c, int32_t token)
 {
-    for (uint32_t i = 0; c->marks && i < c->marks->control_count; i++)
-        if (c->marks->controls[i] == token) return true;
-    return false;
+    return c->marks && tokens_have(c->marks->controls, c->marks->control_count, token);
 }
 
 bool calls_done(const struct calls *c)
