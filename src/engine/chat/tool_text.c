@@ -14,7 +14,7 @@ struct teller {
     const struct chat_caps *caps;
     const struct call_format *format;
     struct json_writer w;
-    struct str results; /* what tools answered, for one message of the user's; ptr NULL: nothing */
+    struct buf results; /* what tools answered, for one message of the user's */
     int err;
 };
 
@@ -119,25 +119,21 @@ static void write_text_message(struct teller *t, struct str role, struct str tex
     json_write_object_end(&t->w);
 }
 
-static struct str take_results(struct teller *t)
-{
-    struct str results = t->results;
-    t->results = STR_NULL;
-    return results;
-}
-
 static void write_results(struct teller *t)
 {
-    if (t->results.ptr) write_text_message(t, STR("user"), take_results(t));
+    if (!buf_len(&t->results)) return;
+    write_text_message(t, STR("user"), buf_str(&t->results));
+    buf_clear(&t->results);
 }
 
 static void add_result(struct teller *t, const struct json *message)
 {
     struct str text = chat_content(t->arena, message);
+    const struct str parts[] = {buf_len(&t->results) ? STR("\n") : STR(""),
+                                STR("<tool_response>\n"), text, STR("\n</tool_response>")};
     if (!text.ptr) t->err = ERR_TOO_LARGE;
-    text = join(t, STR("<tool_response>\n"), "", text);
-    text = join(t, text, "\n", STR("</tool_response>"));
-    t->results = join(t, t->results, "\n", text);
+    for (size_t i = 0; i < ARRAY_LEN(parts) && !t->err; i++)
+        t->err = buf_append(&t->results, parts[i]);
 }
 
 /* All of a message but its content and its calls. */
@@ -175,8 +171,9 @@ static void write_message(struct teller *t, const struct json *message)
         add_result(t, message);
         return;
     }
-    if (t->results.ptr && is_role(message, "user")) {
-        write_with(t, message, take_results(t), STR(""));
+    if (buf_len(&t->results) && is_role(message, "user")) {
+        write_with(t, message, buf_str(&t->results), STR(""));
+        buf_clear(&t->results);
         return;
     }
     write_results(t);
@@ -220,17 +217,19 @@ int tool_text_messages(struct arena *arena, const struct json *messages, const s
                        const struct chat_caps *caps, const struct call_format *format,
                        const struct json **out)
 {
-    struct teller t = {.arena = arena, .caps = caps, .format = format, .results = STR_NULL};
+    struct teller t = {.arena = arena, .caps = caps, .format = format};
     struct buf text;
     *out = messages;
     if (!caps->tools) t.tools = tools;
     if (!t.tools && !has_strange(messages, caps)) return 0;
     buf_init(&text, TEXT_MAX);
+    buf_init(&t.results, TEXT_MAX);
     json_write_init(&t.w, &text);
     write_all(&t, messages);
     int err = json_write_end(&t.w);
     if (!err) err = t.err;
     if (!err) err = json_parse(arena, buf_str(&text), out, NULL);
+    buf_fini(&t.results);
     buf_fini(&text);
     return err;
 }
