@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Answers that keep to a grammar: the scheduler on the scripted model, whose tokens are bytes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,108 +8,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "engine/grammar/cache.h"
-#include "engine/model/fake.h"
 #include "engine/scheduler_priv.h"
-
-enum { MANY = 64 };
-
-struct told {
-    struct sequence *sequence;
-    char text[4096];
-    size_t len;
-    char thoughts[512];
-    size_t thought_len;
-    unsigned outputs;
-    enum finish finish;
-    uint32_t generated;
-};
-
-struct bench {
-    struct model *model;
-    struct scheduler *scheduler;
-    struct told told[MANY];
-    unsigned count;
-};
-
-static void add_text(char *to, size_t *len, size_t room, struct str text)
-{
-    assert_true(*len + text.len < room);
-    memcpy(to + *len, text.ptr, text.len);
-    *len += text.len;
-}
-
-static void on_output(void *user, const struct output *out)
-{
-    struct told *t = out->sequence->owner;
-    (void)user;
-    for (unsigned i = 0; i < out->piece_count; i++) {
-        const struct piece *p = &out->pieces[i];
-        if (p->kind == PIECE_CONTENT)
-            add_text(t->text, &t->len, sizeof t->text, p->text);
-        else
-            add_text(t->thoughts, &t->thought_len, sizeof t->thoughts, p->text);
-    }
-    t->outputs++;
-    t->finish = out->finish;
-    t->generated = out->generated;
-}
-
-static void on_embedded(void *user, struct embed_job *job, int err)
-{
-    (void)user, (void)job, (void)err;
-}
-
-static void on_pause(void *user)
-{
-    (void)user;
-}
-
-static struct bench *bench_sized(const char *script, uint32_t slots, uint32_t batch, size_t bytes)
-{
-    struct bench *b = calloc(1, sizeof *b);
-    char why[MODEL_WHY_MAX] = "";
-    const struct model_options options = {
-        .path = script, .context = 2048, .slots = slots, .batch = batch, .threads = 1};
-    assert_non_null(b);
-    assert_int_equal(model_load(&options, &b->model, why), 0);
-    const struct scheduler_options s = {.model = b->model,
-                                        .threads = 1,
-                                        .grammar_bytes = bytes,
-                                        .sink = {on_output, on_embedded, on_pause, b}};
-    b->scheduler = scheduler_new(&s);
-    return b;
-}
-
-static struct bench *bench_new(const char *script, uint32_t slots)
-{
-    return bench_sized(script, slots, 64, 0);
-}
-
-static void bench_free(struct bench *b)
-{
-    scheduler_cancel_all(b->scheduler);
-    scheduler_free(b->scheduler);
-    for (unsigned i = 0; i < b->count; i++)
-        sequence_free(b->told[i].sequence);
-    model_free(b->model);
-    free(b);
-}
-
-static struct told *add_spec(struct bench *b, const char *text, struct sequence_spec spec)
-{
-    struct told *t = &b->told[b->count++];
-    int32_t tokens[1024];
-    size_t n = 0;
-    assert_true(b->count < MANY);
-    assert_int_equal(
-        vocab_tokenize(model_vocab(b->model), str_of(text), true, true, tokens, 1024, &n), 0);
-    spec.prompt = tokens;
-    spec.prompt_count = (uint32_t)n;
-    t->sequence = sequence_new(&spec, vocab_info(model_vocab(b->model)));
-    t->sequence->owner = t;
-    scheduler_add(b->scheduler, t->sequence);
-    return t;
-}
+#include "engine_bench.h"
 
 static struct sequence_spec keeping(struct terms *grammar)
 {
@@ -123,13 +17,6 @@ static struct sequence_spec keeping(struct terms *grammar)
                                   .grammar = grammar,
                                   .thinking_budget = -1,
                                   .sampling = {.temperature = 0, .top_p = 1, .repeat_penalty = 1}};
-}
-
-static void run(struct bench *b)
-{
-    unsigned steps = 0;
-    while (scheduler_step(b->scheduler))
-        assert_true(++steps < 100000);
 }
 
 /* Of one kind, from JSON or text. */
@@ -173,12 +60,12 @@ static void one_of_the_choices_comes(void **state)
     (void)state;
     bool seen[3] = {false};
     struct terms *grammar = compiled(GRAMMAR_CHOICE, "[\"yes\",\"no\",\"yet\"]");
-    struct bench *b = bench_new("fake:mode random", 4);
+    struct bench *b = bench_new("fake:mode random", 4, 2048, 64);
     for (unsigned i = 0; i < 40; i++) {
         char prompt[16];
         (void)snprintf(prompt, sizeof prompt, "which %u", i);
-        struct told *t = add_spec(b, prompt, keeping(grammar));
-        run(b);
+        struct told *t = bench_add(b, prompt, keeping(grammar));
+        bench_run(b);
         assert_int_equal(t->finish, FINISH_STOP);
         seen[0] |= strcmp(t->text, "yes") == 0;
         seen[1] |= strcmp(t->text, "no") == 0;
@@ -196,9 +83,9 @@ static void what_has_no_choice_costs_no_decodes(void **state)
     (void)state;
     const char *text = "{\"a rather long name of a member\": 1}";
     struct terms *grammar = spelled(text);
-    struct bench *b = bench_new("fake:mode random", 2);
-    struct told *t = add_spec(b, "x", keeping(grammar));
-    run(b);
+    struct bench *b = bench_new("fake:mode random", 2, 2048, 64);
+    struct told *t = bench_add(b, "x", keeping(grammar));
+    bench_run(b);
     assert_string_equal(t->text, text);
     assert_int_equal(t->finish, FINISH_STOP);
     assert_int_equal(t->generated, strlen(text));
@@ -215,14 +102,14 @@ static void forced_tokens_are_those_that_would_be_sampled(void **state)
     for (unsigned i = 0; i < 12; i++) {
         char text[2][64];
         for (unsigned asked = 0; asked < 2; asked++) {
-            struct bench *b = bench_new("fake:mode random", 2);
+            struct bench *b = bench_new("fake:mode random", 2, 2048, 64);
             struct sequence_spec spec = keeping(grammar);
             char prompt[16];
             (void)snprintf(prompt, sizeof prompt, "%u", i);
             spec.sampling.logprobs = asked;
             spec.sampling.frequency_penalty = 0.5f;
-            struct told *t = add_spec(b, prompt, spec);
-            run(b);
+            struct told *t = bench_add(b, prompt, spec);
+            bench_run(b);
             (void)snprintf(text[asked], sizeof *text, "%.63s", t->text);
             assert_int_equal(t->generated, t->len);
             bench_free(b);
@@ -238,10 +125,10 @@ static unsigned decodes_of(unsigned streams, uint32_t batch)
     struct terms *grammar =
         compiled(GRAMMAR_CHOICE, "[\"x0123456789012345678901234567890123456789\","
                                  "\"y0123456789012345678901234567890123456789\"]");
-    struct bench *b = bench_sized("fake:mode random", 3, batch, 0);
+    struct bench *b = bench_sized("fake:mode random", 3, 2048, batch, 0);
     for (unsigned i = 0; i < streams; i++)
-        (void)add_spec(b, i == 1 ? "b" : "a", keeping(grammar));
-    run(b);
+        (void)bench_add(b, i == 1 ? "b" : "a", keeping(grammar));
+    bench_run(b);
     for (unsigned i = 0; i < streams; i++) {
         assert_string_equal(b->told[i].text + 1, text);
         assert_int_equal(b->told[i].finish, FINISH_STOP);
@@ -271,18 +158,18 @@ static void length_and_stop_strings_hold(void **state)
     (void)state;
     const struct str stops[] = {STR("56")};
     struct terms *grammar = spelled("0123456789");
-    struct bench *b = bench_new("fake:mode random", 2);
+    struct bench *b = bench_new("fake:mode random", 2, 2048, 64);
     struct sequence_spec spec = keeping(grammar);
     spec.max_tokens = 4;
-    struct told *cut = add_spec(b, "x", spec);
+    struct told *cut = bench_add(b, "x", spec);
     spec.max_tokens = 400;
     spec.stops = stops;
     spec.stop_count = 1;
-    struct told *stopped = add_spec(b, "x", spec);
+    struct told *stopped = bench_add(b, "x", spec);
     spec.stop_count = 0;
     spec.max_tokens = 10;
-    struct told *whole = add_spec(b, "x", spec);
-    run(b);
+    struct told *whole = bench_add(b, "x", spec);
+    bench_run(b);
     assert_string_equal(cut->text, "0123");
     assert_int_equal(cut->finish, FINISH_LENGTH);
     assert_int_equal(cut->generated, 4);
@@ -300,16 +187,16 @@ static void the_end_comes_where_it_may(void **state)
 {
     (void)state;
     struct terms *grammar = letters('p', 'q');
-    struct bench *b = bench_new("fake:mode script;text pqqp", 2);
-    struct told *t = add_spec(b, "<|im_start|>\n", keeping(grammar));
+    struct bench *b = bench_new("fake:mode script;text pqqp", 2, 2048, 64);
+    struct told *t = bench_add(b, "<|im_start|>\n", keeping(grammar));
     struct sequence_spec spec = keeping(grammar);
     spec.min_tokens = 6;
-    struct told *more = add_spec(b, "<|im_start|>\n", spec);
+    struct told *more = bench_add(b, "<|im_start|>\n", spec);
     spec.min_tokens = 0;
     spec.ignore_end = true;
     spec.max_tokens = 9;
-    struct told *longest = add_spec(b, "<|im_start|>\n", spec);
-    run(b);
+    struct told *longest = bench_add(b, "<|im_start|>\n", spec);
+    bench_run(b);
     assert_string_equal(t->text, "pqqp");
     assert_int_equal(t->finish, FINISH_STOP);
     assert_int_equal(t->generated, 5);
@@ -336,14 +223,14 @@ static void marks_may_be_control_tokens(void **state)
     static const struct sampler_bias bias = {FAKE_OPEN, 100};
     struct terms *grammar = compiled(GRAMMAR_CHOICE, "[\"<|im_start|>f{}\",\"<|im_start|>f{ }\"]");
     for (unsigned i = 0; i < 4; i++) {
-        struct bench *b = bench_new("fake:mode random", 1);
+        struct bench *b = bench_new("fake:mode random", 1, 2048, 64);
         struct sequence_spec spec = keeping(grammar);
         bool reads = i % 2;
         if (reads) spec.calls = &calls;
         if (i < 2) spec.sampling.bias = &bias;
         spec.sampling.bias_count = i < 2;
-        struct told *t = add_spec(b, "x", spec);
-        run(b);
+        struct told *t = bench_add(b, "x", spec);
+        bench_run(b);
         size_t mark = reads ? 1 : strlen("<|im_start|>");
         assert_in_range(t->generated, mark + strlen("f{}"), mark + strlen("f{ }"));
         assert_int_equal(t->finish, FINISH_STOP);
@@ -358,12 +245,12 @@ static void own_ends_are_ends(void **state)
     (void)state;
     const int32_t ends[] = {'.'};
     struct terms *grammar = letters('.', 'z');
-    struct bench *b = bench_new("fake:mode script;text ab.c", 2);
+    struct bench *b = bench_new("fake:mode script;text ab.c", 2, 2048, 64);
     struct sequence_spec spec = keeping(grammar);
     spec.ends = ends;
     spec.end_count = 1;
-    struct told *t = add_spec(b, "<|im_start|>\n", spec);
-    run(b);
+    struct told *t = bench_add(b, "<|im_start|>\n", spec);
+    bench_run(b);
     assert_string_equal(t->text, "ab");
     assert_int_equal(t->finish, FINISH_STOP);
     terms_free(grammar);
@@ -375,11 +262,11 @@ static void a_whole_answer_is_not_made_longer(void **state)
 {
     (void)state;
     struct terms *grammar = compiled(GRAMMAR_CHOICE, "[\"\",\"a\"]");
-    struct bench *b = bench_new("fake:mode script;text x", 2);
+    struct bench *b = bench_new("fake:mode script;text x", 2, 2048, 64);
     struct sequence_spec spec = keeping(grammar);
     spec.min_tokens = 5;
-    struct told *t = add_spec(b, "<|im_start|>\n", spec);
-    run(b);
+    struct told *t = bench_add(b, "<|im_start|>\n", spec);
+    bench_run(b);
     assert_string_equal(t->text, "a");
     assert_int_equal(t->finish, FINISH_STOP);
     terms_free(grammar);
@@ -390,21 +277,21 @@ static void two_grammars_and_none_go_together(void **state)
 {
     (void)state;
     struct terms *digits = letters('0', '9'), *small = letters('a', 'c');
-    struct bench *b = bench_new("fake:mode random", 4);
+    struct bench *b = bench_new("fake:mode random", 4, 2048, 64);
     struct sequence_spec spec = keeping(digits);
     spec.max_tokens = 50;
-    struct told *x = add_spec(b, "one", spec);
+    struct told *x = bench_add(b, "one", spec);
     spec.grammar = small;
-    struct told *y = add_spec(b, "two", spec);
+    struct told *y = bench_add(b, "two", spec);
     spec.leader = y->sequence;
-    struct told *z = add_spec(b, "two", spec);
+    struct told *z = bench_add(b, "two", spec);
     spec.leader = NULL;
     spec.grammar = NULL;
-    struct told *free_one = add_spec(b, "three", spec);
+    struct told *free_one = bench_add(b, "three", spec);
     for (int i = 0; i < 20; i++)
         scheduler_step(b->scheduler);
     scheduler_cancel(b->scheduler, x->sequence);
-    run(b);
+    bench_run(b);
     assert_int_equal(strspn(x->text, "0123456789"), x->len);
     assert_true(x->len > 5);
     assert_int_equal(x->finish, FINISH_CANCELLED);
@@ -430,32 +317,32 @@ static struct told *think(struct bench *b, struct terms *grammar, bool begun)
     struct sequence_spec spec = keeping(grammar);
     spec.reasoning = &thinks;
     spec.reasoning_begun = begun;
-    return add_spec(b, "<|im_start|>\n", spec);
+    return bench_add(b, "<|im_start|>\n", spec);
 }
 
 static void thoughts_are_free(void **state)
 {
     (void)state;
     struct terms *grammar = letters('a', 'e');
-    struct bench *b = bench_new("fake:mode script;text <think>I see</think>\\n\\ndad", 2);
+    struct bench *b = bench_new("fake:mode script;text <think>I see</think>\\n\\ndad", 2, 2048, 64);
     struct told *t = think(b, grammar, false);
-    run(b);
+    bench_run(b);
     assert_string_equal(t->thoughts, "I see");
     assert_string_equal(t->text, "dad");
     assert_int_equal(t->finish, FINISH_STOP);
     bench_free(b);
 
-    b = bench_new("fake:mode script;text hmm</think>bad", 2);
+    b = bench_new("fake:mode script;text hmm</think>bad", 2, 2048, 64);
     t = think(b, grammar, true);
-    run(b);
+    bench_run(b);
     assert_string_equal(t->thoughts, "hmm");
     assert_string_equal(t->text, "bad");
     bench_free(b);
 
     /* No thoughts, although they may be. */
-    b = bench_new("fake:mode script;text abba", 2);
+    b = bench_new("fake:mode script;text abba", 2, 2048, 64);
     t = think(b, grammar, false);
-    run(b);
+    bench_run(b);
     assert_string_equal(t->text, "abba");
     assert_int_equal(t->thought_len, 0);
     bench_free(b);
@@ -466,13 +353,13 @@ static void no_answer_ends_within_its_thoughts(void **state)
 {
     (void)state;
     struct terms *grammar = letters('a', 'e');
-    struct bench *b = bench_new("fake:mode script;text hm", 2);
+    struct bench *b = bench_new("fake:mode script;text hm", 2, 2048, 64);
     struct sequence_spec spec = keeping(grammar);
     spec.reasoning = &thinks;
     spec.reasoning_begun = true;
     spec.max_tokens = 20;
-    struct told *t = add_spec(b, "<|im_start|>\n", spec);
-    run(b);
+    struct told *t = bench_add(b, "<|im_start|>\n", spec);
+    bench_run(b);
     assert_int_equal(t->generated, 20);
     assert_int_equal(t->finish, FINISH_LENGTH);
     assert_int_equal(t->len, 0);
@@ -484,9 +371,9 @@ static void an_answer_may_be_empty(void **state)
 {
     (void)state;
     struct terms *grammar = compiled(GRAMMAR_REGEX, "a*");
-    struct bench *b = bench_new("fake:mode script;text ", 2);
+    struct bench *b = bench_new("fake:mode script;text ", 2, 2048, 64);
     struct told *t = think(b, grammar, false);
-    run(b);
+    bench_run(b);
     assert_int_equal(t->len, 0);
     assert_int_equal(t->thought_len, 0);
     assert_int_equal(t->finish, FINISH_STOP);
@@ -501,16 +388,16 @@ static void bad_words_do_not_come(void **state)
     (void)state;
     const struct str texts[] = {STR("bb"), STR("c")};
     struct terms *grammar = letters('a', 'c');
-    struct bench *b = bench_new("fake:mode random", 2);
+    struct bench *b = bench_new("fake:mode random", 2, 2048, 64);
     struct words *words = words_new(model_vocab(b->model), texts, ARRAY_LEN(texts));
     struct sequence_spec spec = keeping(grammar);
     spec.words = words;
     spec.max_tokens = 200;
-    struct told *t = add_spec(b, "x", spec);
+    struct told *t = bench_add(b, "x", spec);
     spec.grammar = NULL;
-    struct told *any = add_spec(b, "y", spec);
+    struct told *any = bench_add(b, "y", spec);
     words_free(words);
-    run(b);
+    bench_run(b);
     t->text[t->len] = any->text[any->len] = 0;
     assert_int_equal(strspn(t->text, "ab"), 200);
     assert_null(strstr(t->text, "bb"));
@@ -526,13 +413,13 @@ static void a_bad_word_loses_its_last_token(void **state)
 {
     (void)state;
     const struct str texts[] = {STR("secret")};
-    struct bench *b = bench_new("fake:mode script;text a secret", 2);
+    struct bench *b = bench_new("fake:mode script;text a secret", 2, 2048, 64);
     struct words *words = words_new(model_vocab(b->model), texts, ARRAY_LEN(texts));
     struct sequence_spec spec = keeping(NULL);
     spec.words = words;
-    struct told *t = add_spec(b, "<|im_start|>\n", spec);
+    struct told *t = bench_add(b, "<|im_start|>\n", spec);
     words_free(words);
-    run(b);
+    bench_run(b);
     assert_memory_equal(t->text, "a secre", 7);
     assert_int_not_equal(t->text[7], 't');
     bench_free(b);
@@ -541,9 +428,9 @@ static void a_bad_word_loses_its_last_token(void **state)
 static void suppressed_tokens_never_come(void **state)
 {
     (void)state;
-    struct bench *b = bench_new("fake:mode script;text abc;suppress 98", 2);
-    struct told *t = add_spec(b, "<|im_start|>\n", keeping(NULL));
-    run(b);
+    struct bench *b = bench_new("fake:mode script;text abc;suppress 98", 2, 2048, 64);
+    struct told *t = bench_add(b, "<|im_start|>\n", keeping(NULL));
+    bench_run(b);
     assert_int_equal(t->text[0], 'a');
     assert_null(memchr(t->text, 'b', t->len));
     assert_int_equal(t->text[2], 'c');
@@ -556,13 +443,13 @@ static void what_cannot_be_said_fails(void **state)
     (void)state;
     const struct str texts[] = {STR("no")};
     struct terms *grammar = spelled("no");
-    struct bench *b = bench_new("fake:mode random", 2);
+    struct bench *b = bench_new("fake:mode random", 2, 2048, 64);
     struct words *words = words_new(model_vocab(b->model), texts, ARRAY_LEN(texts));
     struct sequence_spec spec = keeping(grammar);
     spec.words = words;
-    struct told *t = add_spec(b, "x", spec);
+    struct told *t = bench_add(b, "x", spec);
     words_free(words);
-    run(b);
+    bench_run(b);
     assert_int_equal(t->finish, FINISH_FAILED);
     assert_int_equal(t->len, 1);
     terms_free(grammar);
@@ -635,11 +522,11 @@ static void check_many(size_t bytes, uint32_t filled)
     unsigned stopped = 0;
     for (unsigned i = 0; i < ARRAY_LEN(grammars); i++)
         all[i] = compiled(grammars[i].kind, grammars[i].text);
-    struct bench *b = bench_sized("fake:mode random", 5, 16, bytes);
+    struct bench *b = bench_sized("fake:mode random", 5, 2048, 16, bytes);
     for (unsigned i = 0; i < 60; i++) {
         char prompt[16];
         (void)snprintf(prompt, sizeof prompt, "%u", i);
-        (void)add_spec(b, prompt, varied(all[i % ARRAY_LEN(grammars)], i));
+        (void)bench_add(b, prompt, varied(all[i % ARRAY_LEN(grammars)], i));
     }
     for (unsigned step = 0; step < 3000; step++) {
         pause_some(b, step);
@@ -647,7 +534,7 @@ static void check_many(size_t bytes, uint32_t filled)
     }
     for (unsigned i = 0; i < 60; i++)
         scheduler_pause(b->scheduler, b->told[i].sequence, false);
-    run(b);
+    bench_run(b);
     for (unsigned i = 0; i < 60; i++) {
         check_text(all[i % ARRAY_LEN(grammars)], &b->told[i]);
         stopped += b->told[i].finish == FINISH_STOP;
@@ -679,7 +566,7 @@ static void many_grammars_need_little_room(void **state)
 {
     (void)state;
     enum { N = 40 };
-    struct bench *b = bench_sized("fake:mode random", 2, 64, 1 << 20);
+    struct bench *b = bench_sized("fake:mode random", 2, 2048, 64, 1 << 20);
     for (unsigned i = 0; i < N; i++) {
         char text[1200];
         memset(text, 'a', sizeof text);
@@ -687,9 +574,9 @@ static void many_grammars_need_little_room(void **state)
         struct terms *grammar = spelled(text);
         struct sequence_spec spec = keeping(grammar);
         spec.max_tokens = 1500;
-        struct told *t = add_spec(b, "x", spec);
+        struct told *t = bench_add(b, "x", spec);
         terms_free(grammar);
-        run(b);
+        bench_run(b);
         assert_string_equal(t->text, text);
         assert_int_equal(t->finish, FINISH_STOP);
     }
@@ -700,9 +587,9 @@ static void an_answer_without_room_fails(void **state)
 {
     (void)state;
     struct terms *grammar = letters('a', 'c');
-    struct bench *b = bench_sized("fake:mode random", 2, 64, 1000);
-    struct told *t = add_spec(b, "x", keeping(grammar));
-    run(b);
+    struct bench *b = bench_sized("fake:mode random", 2, 2048, 64, 1000);
+    struct told *t = bench_add(b, "x", keeping(grammar));
+    bench_run(b);
     assert_int_equal(t->finish, FINISH_REFUSED);
     assert_int_equal(t->len, 0);
     terms_free(grammar);
@@ -718,9 +605,9 @@ static void an_answer_that_takes_too_long_fails(void **state)
         strcat(pattern, ".*");
     strcat(pattern, "x");
     struct terms *slow = compiled(GRAMMAR_REGEX, pattern), *fast = letters('a', 'c');
-    struct bench *b = bench_new("fake:mode random", 2);
-    struct told *other = add_spec(b, "y", keeping(fast)), *t = add_spec(b, "x", keeping(slow));
-    run(b);
+    struct bench *b = bench_new("fake:mode random", 2, 2048, 64);
+    struct told *other = bench_add(b, "y", keeping(fast)), *t = bench_add(b, "x", keeping(slow));
+    bench_run(b);
     assert_int_equal(t->finish, FINISH_REFUSED);
     assert_int_not_equal(other->finish, FINISH_REFUSED);
     assert_true(other->len > 0);

@@ -1,141 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scheduler on the scripted model, step by step, on a clock that the model moves. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/model/fake.h"
-#include "engine/scheduler.h"
 #include "engine/cache.h"
-
-enum { MANY = 300 };
-
-static uint64_t clock_us;
-
-static uint64_t now(void)
-{
-    return clock_us;
-}
-
-/* A decode takes 1 ms, and 1 ms per token. */
-static void on_decode(void *user, size_t items)
-{
-    (void)user;
-    clock_us += 1000 + 1000 * items;
-}
-
-/* What has been told of one sequence. */
-struct told {
-    struct sequence *sequence;
-    char text[8192];
-    size_t len;
-    unsigned outputs;
-    enum finish finish;
-    uint32_t prompt, cached, generated;
-    unsigned choices;
-    uint64_t first_us;
-    uint64_t out_us; /* when the first was let out */
-};
-
-struct bench {
-    struct model *model;
-    struct scheduler *scheduler;
-    struct told told[MANY];
-    unsigned count;
-    unsigned ended;
-    unsigned embedded;
-    int embed_err;
-};
-
-static void on_output(void *user, const struct output *out)
-{
-    struct bench *b = user;
-    struct told *t = out->sequence->owner;
-    assert_int_equal(t->finish, FINISH_NONE);
-    for (unsigned i = 0; i < out->piece_count; i++) {
-        struct str text = out->pieces[i].text;
-        assert_true(t->len + text.len < sizeof t->text);
-        memcpy(t->text + t->len, text.ptr, text.len);
-        t->len += text.len;
-    }
-    t->outputs++;
-    t->finish = out->finish;
-    t->prompt = out->prompt_tokens;
-    t->cached = out->cached_tokens;
-    t->generated = out->generated;
-    t->choices += out->choice_count;
-    if (!t->first_us) t->first_us = clock_us;
-    b->ended += out->finish != FINISH_NONE;
-}
-
-static void on_embedded(void *user, struct embed_job *job, int err)
-{
-    struct bench *b = user;
-    (void)job;
-    b->embedded++;
-    b->embed_err = err;
-}
-
-static void on_pause(void *user)
-{
-    struct bench *b = user;
-    for (unsigned i = 0; i < b->count; i++)
-        if (b->told[i].outputs && !b->told[i].out_us) b->told[i].out_us = clock_us;
-}
-
-static struct bench *bench_new(const char *script, uint32_t slots, uint32_t context, uint32_t batch)
-{
-    struct bench *b = calloc(1, sizeof *b);
-    char why[MODEL_WHY_MAX] = "";
-    const struct model_options options = {
-        .path = script, .context = context, .slots = slots, .batch = batch, .threads = 1};
-    assert_non_null(b);
-    assert_int_equal(model_load(&options, &b->model, why), 0);
-    model_fake_on_decode(b->model, on_decode, NULL);
-    const struct scheduler_options s = {
-        .model = b->model,
-        .threads = 1,
-        .slice_us = 50 * 1000,
-        .slice_alone_us = 200 * 1000,
-        .now_us = now,
-        .sink = {on_output, on_embedded, on_pause, b},
-    };
-    b->scheduler = scheduler_new(&s);
-    return b;
-}
-
-static void bench_free(struct bench *b)
-{
-    scheduler_cancel_all(b->scheduler);
-    scheduler_free(b->scheduler);
-    for (unsigned i = 0; i < b->count; i++)
-        sequence_free(b->told[i].sequence);
-    model_free(b->model);
-    free(b);
-}
-
-/* A sequence whose prompt is the text's bytes. */
-static struct told *add_spec(struct bench *b, const char *text, struct sequence_spec spec)
-{
-    struct told *t = &b->told[b->count++];
-    int32_t tokens[4096];
-    size_t n = 0;
-    assert_true(b->count < MANY);
-    assert_int_equal(
-        vocab_tokenize(model_vocab(b->model), str_of(text), true, true, tokens, 4096, &n), 0);
-    spec.prompt = tokens;
-    spec.prompt_count = (uint32_t)n;
-    t->sequence = sequence_new(&spec, vocab_info(model_vocab(b->model)));
-    t->sequence->owner = t;
-    scheduler_add(b->scheduler, t->sequence);
-    return t;
-}
+#include "engine_bench.h"
 
 static struct sequence_spec greedy(uint32_t max_tokens)
 {
@@ -145,15 +15,7 @@ static struct sequence_spec greedy(uint32_t max_tokens)
 
 static struct told *add(struct bench *b, const char *text, uint32_t max_tokens)
 {
-    return add_spec(b, text, greedy(max_tokens));
-}
-
-static unsigned run(struct bench *b)
-{
-    unsigned steps = 0;
-    while (scheduler_step(b->scheduler))
-        assert_true(++steps < 100000);
-    return steps;
+    return bench_add(b, text, greedy(max_tokens));
 }
 
 /* Text of n characters that begins with `head`. */
@@ -175,7 +37,7 @@ static void a_chat_is_answered(void **state)
     struct bench *b = bench_new("fake:mode echo", 2, 256, 64);
     struct told *t =
         add(b, "<|im_start|>user\nh\xc3\xa9llo<|im_end|>\n<|im_start|>assistant\n", 100);
-    run(b);
+    bench_run(b);
     assert_string_equal(t->text, "h\xc3\xa9llo");
     assert_int_equal(t->finish, FINISH_STOP);
     assert_int_equal(t->generated, 7);
@@ -190,8 +52,8 @@ static void length_and_end_tokens(void **state)
     struct told *t = add(b, "<|im_start|>\n", 2);
     struct sequence_spec on = greedy(9);
     on.ignore_end = true;
-    struct told *u = add_spec(b, "<|im_start|>\n", on);
-    run(b);
+    struct told *u = bench_add(b, "<|im_start|>\n", on);
+    bench_run(b);
     assert_string_equal(t->text, "ab");
     assert_int_equal(t->finish, FINISH_LENGTH);
     assert_int_equal(t->generated, 2);
@@ -210,8 +72,8 @@ static void stop_strings_end_and_are_not_told(void **state)
     spec.stops = stops;
     spec.stop_count = 2;
     spec.sampling.logprobs = true;
-    struct told *t = add_spec(b, "<|im_start|>\n", spec);
-    run(b);
+    struct told *t = bench_add(b, "<|im_start|>\n", spec);
+    bench_run(b);
     assert_string_equal(t->text, "one tw");
     assert_int_equal(t->finish, FINISH_STOP);
     assert_int_equal(t->choices, 6);
@@ -232,7 +94,7 @@ static void company_changes_no_answer(void **state)
         struct bench *b = bench_new(script, 1, 512, 64);
         (void)snprintf(text, sizeof text, "%.*s #%u", (int)(i * 12), shared, i % 7);
         struct told *t = add(b, text, 1 + i);
-        run(b);
+        bench_run(b);
         (void)snprintf(expected[i], sizeof expected[i], "%.63s", t->text);
         assert_int_equal(strlen(t->text), 1 + i);
         bench_free(b);
@@ -245,7 +107,7 @@ static void company_changes_no_answer(void **state)
             add(b, text, 1 + i);
             if (i % 5 == 0) scheduler_step(b->scheduler);
         }
-        run(b);
+        bench_run(b);
         assert_int_equal(b->ended, N);
         for (unsigned i = 0; i < N; i++)
             assert_string_equal(b->told[i].text, expected[i]);
@@ -268,11 +130,11 @@ static void a_long_prompt_does_not_stop_the_others(void **state)
     unsigned steps = 0;
     while (!longer->outputs) {
         unsigned before = running->outputs;
-        uint64_t began = clock_us;
+        uint64_t began = bench_clock_us;
         assert_true(scheduler_step(b->scheduler));
         assert_int_equal(running->outputs, before + 1);
         /* A size's worth, or the last piece of half as much again. */
-        if (steps++) assert_true(clock_us - began <= 100 * 1000);
+        if (steps++) assert_true(bench_clock_us - began <= 100 * 1000);
     }
     assert_true(steps >= 1500 / 64);
     free(text);
@@ -292,11 +154,11 @@ static void a_short_prompt_passes_a_long_one(void **state)
     for (int i = 0; i < 5; i++)
         scheduler_step(b->scheduler);
     struct told *shorter = add(b, "short", 3);
-    uint64_t began = clock_us;
+    uint64_t began = bench_clock_us;
     while (!shorter->outputs)
         scheduler_step(b->scheduler);
     assert_int_equal(longer->outputs, 0);
-    assert_true(clock_us - began < 200 * 1000);
+    assert_true(bench_clock_us - began < 200 * 1000);
     while (!longer->outputs)
         scheduler_step(b->scheduler);
     assert_true(longer->first_us - began < 2 * 1500 * 1000);
@@ -320,7 +182,7 @@ static void tokens_do_not_wait_for_the_rest_of_a_step(void **state)
         prompts[i] = add(b, text, 3);
     }
     running->out_us = 0;
-    uint64_t began = clock_us;
+    uint64_t began = bench_clock_us;
     while (!prompts[N - 1]->outputs)
         scheduler_step(b->scheduler);
     assert_int_equal(running->out_us, began + 2000); /* one decode of one token */
@@ -367,7 +229,7 @@ static void waiting_sequences_are_taken_in_order(void **state)
     scheduler_step(b->scheduler);
     assert_int_equal(metric_read(&scheduler_stats(b->scheduler)->waiting), 7);
     assert_int_equal(metric_read(&scheduler_stats(b->scheduler)->running), 2);
-    run(b);
+    bench_run(b);
     for (unsigned i = 1; i < 9; i++)
         assert_true(b->told[i].first_us >= b->told[i - 1].first_us);
     assert_int_equal(metric_read(&scheduler_stats(b->scheduler)->running), 0);
@@ -391,7 +253,7 @@ static void a_cancelled_sequence_frees_its_slot_at_once(void **state)
     scheduler_cancel(b->scheduler, third->sequence); /* again: nothing */
     scheduler_step(b->scheduler);
     assert_int_equal(second->outputs, 1);
-    run(b);
+    bench_run(b);
     assert_int_equal(second->finish, FINISH_LENGTH);
     bench_free(b);
 }
@@ -409,7 +271,7 @@ static void cancelled_in_the_middle_of_its_prompt(void **state)
     assert_false(scheduler_step(b->scheduler));
     /* What was computed is of use for the next one. */
     struct told *again = add(b, text, 2);
-    run(b);
+    bench_run(b);
     assert_true(again->cached >= 64);
     free(text);
     bench_free(b);
@@ -421,15 +283,15 @@ static void a_slot_that_holds_the_beginning_is_reused(void **state)
     struct bench *b = bench_new("fake:mode echo", 4, 512, 64);
     add(b, "an entirely different text, as long as the other one is", 4);
     struct told *first = add(b, "system prompt that is long enough. question one", 4);
-    run(b);
+    bench_run(b);
     unsigned items = model_fake_stats(b->model)->items;
     struct told *same = add(b, "system prompt that is long enough. question one", 4);
-    run(b);
+    bench_run(b);
     assert_int_equal(same->cached, same->prompt - 1);
     assert_string_equal(same->text, first->text);
     assert_int_equal(model_fake_stats(b->model)->items - items, 1 + 3);
     struct told *other = add(b, "system prompt that is long enough. another", 4);
-    run(b);
+    bench_run(b);
     assert_int_equal(other->cached, 1 + strlen("system prompt that is long enough. "));
     bench_free(b);
 }
@@ -447,7 +309,7 @@ static void conversations_with_one_beginning_keep_their_slots(void **state)
     for (int i = 0; i < TURNS; i++) {
         for (int who = 0; who < 2; who++) {
             const struct told *t = add(b, text[who], 4);
-            run(b);
+            bench_run(b);
             if (i) assert_int_equal(t->cached, t->prompt - 1);
             if (!i && who) assert_int_equal(t->cached, SYSTEM + 1); /* and what begins a text */
         }
@@ -461,7 +323,7 @@ static void conversations_with_one_beginning_keep_their_slots(void **state)
     while (running->finish == FINISH_NONE)
         scheduler_step(b->scheduler);
     const struct told *again = add(b, text[1], 4);
-    run(b);
+    bench_run(b);
     assert_int_equal(again->cached, again->prompt - 1);
     free(text[0]);
     free(text[1]);
@@ -477,12 +339,12 @@ static void the_slot_unused_for_longest_makes_room(void **state)
     for (int turn = 0; turn < 4; turn++) { /* the last one takes the slot of the first */
         memset(text + 60, 'a' + turn, 60);
         add(b, text, 2);
-        run(b);
+        bench_run(b);
     }
     for (int turn = 3; turn >= 1; turn--) {
         memset(text + 60, 'a' + turn, 60);
         const struct told *t = add(b, text, 2);
-        run(b);
+        bench_run(b);
         assert_int_equal(t->cached, t->prompt - 1);
     }
     free(text);
@@ -501,7 +363,7 @@ static void a_common_beginning_is_computed_once(void **state)
         struct told *t = add(b, text, 3);
         if (!i) first = t;
     }
-    run(b);
+    bench_run(b);
     assert_int_equal(b->ended, N);
     uint64_t computed = metric_read(&scheduler_stats(b->scheduler)->prompt_tokens);
     assert_true(computed <= SHARED + N * (OWN + 2));
@@ -513,7 +375,7 @@ static void a_common_beginning_is_computed_once(void **state)
     scheduler_step(b->scheduler);
     assert_int_equal(second->sequence->state, SEQUENCE_WAITING);
     scheduler_cancel(b->scheduler, gone->sequence);
-    run(b);
+    bench_run(b);
     assert_int_equal(second->finish, FINISH_LENGTH);
     assert_true(second->cached > 0);
     assert_int_equal(first->finish, FINISH_LENGTH);
@@ -527,10 +389,10 @@ static void followers_copy_their_leaders_prompt(void **state)
     struct bench *b = bench_new("fake:mode echo", 4, 512, 64);
     char *text = filled("question", 200);
     struct sequence_spec spec = greedy(6);
-    struct told *leader = add_spec(b, text, spec);
+    struct told *leader = bench_add(b, text, spec);
     spec.leader = leader->sequence;
-    struct told *second = add_spec(b, text, spec), *third = add_spec(b, text, spec);
-    run(b);
+    struct told *second = bench_add(b, text, spec), *third = bench_add(b, text, spec);
+    bench_run(b);
     assert_int_equal(model_fake_stats(b->model)->forks, 2);
     assert_int_equal(second->cached, 200);
     assert_string_equal(second->text, leader->text);
@@ -546,13 +408,13 @@ static void followers_outlive_a_cancelled_leader(void **state)
     (void)state;
     struct bench *b = bench_new("fake:mode echo", 4, 512, 64);
     struct sequence_spec spec = greedy(6);
-    struct told *leader = add_spec(b, "question", spec);
+    struct told *leader = bench_add(b, "question", spec);
     spec.leader = leader->sequence;
-    struct told *second = add_spec(b, "question", spec);
+    struct told *second = bench_add(b, "question", spec);
     scheduler_cancel(b->scheduler, leader->sequence);
     spec.leader = leader->sequence;
-    struct told *late = add_spec(b, "question", spec);
-    run(b);
+    struct told *late = bench_add(b, "question", spec);
+    bench_run(b);
     assert_int_equal(second->finish, FINISH_LENGTH);
     assert_int_equal(late->finish, FINISH_LENGTH);
     assert_string_equal(second->text, late->text);
@@ -566,12 +428,12 @@ static void a_paused_sequence_gets_nothing(void **state)
     struct told *slow = add(b, "slow", 10), *fast = add(b, "fast", 10);
     scheduler_step(b->scheduler);
     scheduler_pause(b->scheduler, slow->sequence, true);
-    run(b);
+    bench_run(b);
     assert_int_equal(fast->finish, FINISH_LENGTH);
     assert_int_equal(slow->outputs, 1);
     assert_false(scheduler_step(b->scheduler));
     scheduler_pause(b->scheduler, slow->sequence, false);
-    run(b);
+    bench_run(b);
     assert_int_equal(slow->generated, 10);
     bench_free(b);
 }
@@ -583,20 +445,20 @@ static void a_paused_sequence_makes_room(void **state)
     (void)state;
     struct bench *b = bench_new("fake:mode echo", 1, 128, 64);
     struct told *alone = add(b, "slow reader", 20);
-    run(b);
+    bench_run(b);
     struct told *slow = add(b, "slow reader", 20);
     for (int i = 0; i < 6; i++)
         scheduler_step(b->scheduler);
     scheduler_pause(b->scheduler, slow->sequence, true);
     unsigned before = slow->outputs;
     struct told *other = add(b, "quite another text", 7);
-    run(b);
+    bench_run(b);
     assert_int_equal(other->finish, FINISH_LENGTH);
     assert_int_equal(slow->outputs, before);
     assert_int_equal(slow->sequence->state, SEQUENCE_PARKED);
     unsigned items = model_fake_stats(b->model)->items;
     scheduler_pause(b->scheduler, slow->sequence, false);
-    run(b);
+    bench_run(b);
     assert_int_equal(slow->finish, FINISH_LENGTH);
     assert_string_equal(slow->text, alone->text);
     assert_int_equal(slow->generated, 20);
@@ -607,7 +469,7 @@ static void a_paused_sequence_makes_room(void **state)
     scheduler_step(b->scheduler);
     scheduler_pause(b->scheduler, parked->sequence, true);
     add(b, "one more", 1);
-    run(b);
+    bench_run(b);
     scheduler_cancel(b->scheduler, parked->sequence);
     assert_int_equal(parked->finish, FINISH_CANCELLED);
     bench_free(b);
@@ -618,16 +480,16 @@ static void a_failed_decode_ends_its_sequences_only(void **state)
     (void)state;
     struct bench *b = bench_new("fake:mode echo;fail 4", 1, 128, 64);
     struct told *t = add(b, "one", 10), *u = add(b, "two", 3);
-    run(b);
+    bench_run(b);
     assert_int_equal(t->finish, FINISH_FAILED);
     assert_int_equal(u->finish, FINISH_LENGTH);
     bench_free(b);
     b = bench_new("fake:mode echo;nan 3", 2, 128, 64);
     t = add(b, "one", 10);
-    run(b);
+    bench_run(b);
     assert_int_equal(t->finish, FINISH_FAILED);
     u = add(b, "one", 3);
-    run(b);
+    bench_run(b);
     assert_int_equal(u->finish, FINISH_LENGTH);
     bench_free(b);
 }
@@ -640,7 +502,7 @@ static void the_context_can_be_filled_to_the_last_token(void **state)
     struct told *t = add(b, text, 1);
     text[32] = 0;
     struct told *u = add(b, text, 31);
-    run(b);
+    bench_run(b);
     assert_int_equal(t->prompt, 63);
     assert_int_equal(t->finish, FINISH_LENGTH);
     assert_int_equal(u->generated, 31);
@@ -666,7 +528,7 @@ static void neighbours_are_placed_together(void **state)
             high = MAX(high, t[i]->sequence->slot);
         }
         assert_int_equal(high - low, 2);
-        run(b);
+        bench_run(b);
     }
     bench_free(b);
 }
@@ -691,7 +553,7 @@ static void embeddings_are_done_in_batches(void **state)
     scheduler_step(b->scheduler);
     scheduler_cancel_embed(b->scheduler, &cancelled);
     assert_int_equal(b->embedded, 1);
-    run(b);
+    bench_run(b);
     assert_int_equal(b->embedded, 2);
     assert_int_equal(b->embed_err, 0);
     assert_int_equal(t->finish, FINISH_LENGTH);
@@ -711,8 +573,8 @@ static void many_come_and_go(void **state)
     struct bench *b = bench_new("fake:mode echo", 8, 256, 64);
     srand(11);
     unsigned open = 0;
-    while (b->ended < MANY - 1) {
-        if (b->count < MANY - 1 && rand() % 3) {
+    while (b->ended < BENCH_MANY - 1) {
+        if (b->count < BENCH_MANY - 1 && rand() % 3) {
             char *text = filled("beginning", 9 + (size_t)(rand() % 200));
             text[rand() % 9] = (char)('a' + rand() % 4);
             add(b, text, 1 + (uint32_t)(rand() % 50));
@@ -729,7 +591,7 @@ static void many_come_and_go(void **state)
         }
         scheduler_step(b->scheduler);
     }
-    assert_int_equal(open, MANY - 1);
+    assert_int_equal(open, BENCH_MANY - 1);
     assert_int_equal(metric_read(&scheduler_stats(b->scheduler)->running), 0);
     bench_free(b);
 }
