@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/grammar/masks.h"
+#include "limited.h"
 
 #define CHECK(fact) ((fact) ? (void)0 : abort())
 
@@ -103,8 +104,7 @@ static void run_one(struct maker *m)
 /* The grammar of a program; NULL: there is none. */
 static struct terms *make(const uint8_t *data, size_t size)
 {
-    struct maker m = {.t = terms_new(ROOM), .at = data, .end = data + size};
-    CHECK(m.t);
+    struct maker m = {.t = limited_terms(ROOM), .at = data, .end = data + size};
     for (unsigned i = 0; i < RULES; i++)
         m.rules[i] = terms_add_rule(m.t);
     while (m.at < m.end)
@@ -143,6 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(trie);
     struct masks *m = masks_new(trie, ROOM);
     CHECK(m);
+    terms_limit_effort(masks_terms(m), LIMITED_EFFORT);
     term state = terms_import(masks_terms(m), grammar);
     for (unsigned turn = 0; turn < STATES_MAX && !masks_failed(m); turn++)
         state = check_state(m, state, turn);

@@ -11,6 +11,7 @@
 #include "engine/grammar/formats.h"
 #include "engine/grammar/gbnf.h"
 #include "engine/grammar/regex.h"
+#include "limited.h"
 
 enum { ROOM = 8 << 20, SMALL_ROOM = 64 << 10, WALK_MAX = 64 };
 
@@ -71,8 +72,7 @@ static void check_taken(struct terms *t, term root, struct str path)
     int err = terms_finish(t, root, &rule);
     must(!err || err == ERR_INVALID || err == ERR_TOO_LARGE);
     if (err || terms_root(t) == TERM_NONE) return;
-    struct terms *automaton = terms_new(ROOM);
-    must(automaton);
+    struct terms *automaton = limited_terms(ROOM);
     term a = terms_import(automaton, t);
     if (!terms_failed(automaton)) walk(automaton, a, path);
     terms_free(automaton);
@@ -88,8 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(str_cut(&path, 0x1e, &text));
     arena_init(&arena, ROOM, 4096);
     struct grammar_why why = {.arena = &arena};
-    struct terms *t = terms_new(data[0] & IN_SMALL_ROOM ? SMALL_ROOM : ROOM);
-    must(t);
+    struct terms *t = limited_terms(data[0] & IN_SMALL_ROOM ? SMALL_ROOM : ROOM);
     term root = TERM_NONE;
     int err = compile(t, data[0], text, &why, &root);
     if (err)

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "engine/grammar/schema.h"
+#include "limited.h"
 
 enum { ROOM = 16 << 20, TEXT_MAX = 400 };
 
@@ -49,8 +50,7 @@ static void walk(struct arena *arena, struct terms *t, term at, struct str choic
 
 static void check_compiled(struct arena *arena, struct terms *compiled, struct str choices)
 {
-    struct terms *t = terms_new(ROOM);
-    must(t != NULL);
+    struct terms *t = limited_terms(ROOM);
     term root = terms_import(t, compiled);
     if (root != TERM_NONE) walk(arena, t, root, choices);
     terms_free(t);
@@ -60,9 +60,8 @@ static void check_schema(struct arena *arena, const struct json *schema, struct 
 {
     static const struct schema_options options = {.spaces = true};
     struct grammar_why why = {.arena = arena};
-    struct terms *t = terms_new(ROOM);
+    struct terms *t = limited_terms(ROOM);
     term root = TERM_NONE;
-    must(t != NULL);
     int err = schema_term(t, schema, &options, &why, &root);
     bool refused = err == ERR_UNSUPPORTED || err == ERR_SYNTAX || err == ERR_TOO_LARGE;
     must(err == 0 || (refused && why.text.len));

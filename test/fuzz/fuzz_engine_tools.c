@@ -10,6 +10,7 @@
 #include "engine/grammar/call_term.h"
 #include "engine/text/calls.h"
 #include "engine/tools.h"
+#include "limited.h"
 
 enum { ROOM = 8 << 20, ARENA = 64 << 20, WALK_MAX = 600, WALKS = 4 };
 
@@ -105,8 +106,7 @@ static void check_texts(struct arena *arena, const struct call_demand *demand,
     char room[WALK_MAX];
     size_t len;
     uint64_t seed = tools->count;
-    struct terms *t = terms_new(ROOM);
-    if (!t) return;
+    struct terms *t = limited_terms(ROOM);
     term root = terms_import(t, from);
     for (unsigned i = 0; i < WALKS && root != TERM_NONE; i++) {
         bool whole = walk(t, root, &seed, room, &len);
@@ -120,9 +120,8 @@ static void check_grammar(struct arena *arena, const struct call_demand *demand,
                           const struct tools *tools)
 {
     struct grammar_why why = {.arena = arena};
-    struct terms *t = terms_new(ROOM);
+    struct terms *t = limited_terms(ROOM);
     term root = TERM_NONE;
-    if (!t) return;
     int err = call_term(t, demand, &why, &root);
     must(err != ERR_UNSUPPORTED || why.text.len);
     if (!err) err = terms_finish(t, root, NULL);
