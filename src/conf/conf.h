@@ -44,6 +44,7 @@ struct conf_engine {
     uint64_t threads;          /* that compute; 0: auto */
     uint64_t batch;            /* most tokens per prefill slice */
     struct str kv_type;        /* f16, f32, q8_0 ... */
+    uint64_t cache_ram;        /* bytes of saved states; 0: auto */
     struct str blas;           /* auto, off */
     struct str template;       /* of chats: a file, or builtin:NAME; empty: the model's own */
     struct str template_text;  /* the same as text; empty: none */

@@ -10,7 +10,7 @@ static bool park_one(struct scheduler *s)
     for (uint32_t i = 0; i < s->cache.count; i++) {
         struct sequence *q = s->cache.all[i].user;
         if (!q || !q->paused || q->state != SEQUENCE_RUNNING) continue;
-        cache_park(&s->cache, q, s->options.now_us());
+        cache_give_back(&s->cache, q);
         q->state = SEQUENCE_PARKED;
         list_push_back(&s->parked, &q->link);
         return true;
@@ -20,7 +20,9 @@ static bool park_one(struct scheduler *s)
 
 static void admit_one(struct scheduler *s, struct sequence *q)
 {
+    uint64_t started = s->options.now_us();
     cache_take(&s->cache, q, &s->plan.cost);
+    plan_charge(&s->plan, s->options.now_us() - started);
     list_remove(&q->link);
     list_push_back(&s->prefill, &q->link);
     q->state = SEQUENCE_PREFILL;
@@ -34,7 +36,7 @@ static void admit_one(struct scheduler *s, struct sequence *q)
 /* Tokens that both begin with; never all of q's. */
 static uint32_t common(const struct sequence *q, const struct sequence *other)
 {
-    uint32_t most = MIN(q->count - 1, other->goal);
+    uint32_t most = q->salt == other->salt ? MIN(q->count - 1, other->goal) : 0;
     uint32_t n = 0;
     while (n < most && q->tokens[n] == other->tokens[n])
         n++;
@@ -59,16 +61,28 @@ static struct sequence *find_leader(const struct scheduler *s, const struct sequ
     return found;
 }
 
+/* What cannot be cut to the common part later must be kept when the leader is there. */
+static void await(const struct scheduler *s, struct sequence *q)
+{
+    struct sequence *leader = q->leader;
+    if (s->info->trims || leader->state != SEQUENCE_PREFILL) return;
+    q->shared = MIN(q->shared, q->count - 1);
+    if (leader->checkpoint <= leader->done) leader->checkpoint = q->shared;
+    q->shared = MIN(q->shared, leader->checkpoint);
+}
+
 /* True while another one computes what this one begins with: a copy will be cheaper. */
 static bool follows(const struct scheduler *s, struct sequence *q)
 {
     uint32_t shared;
+    if (q->leader) await(s, q);
     if (q->leader && q->leader->done < q->shared) return true;
     sequence_leave_leader(q);
-    q->leader = s->info->forks ? find_leader(s, q, &shared) : NULL;
+    q->leader = cache_copies(&s->cache) ? find_leader(s, q, &shared) : NULL;
     if (!q->leader) return false;
     q->leader->followers++;
     q->shared = shared;
+    await(s, q);
     return true;
 }
 

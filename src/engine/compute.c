@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "engine/memory.h"
 #include "obs/log.h"
 
 enum command_kind {
@@ -231,6 +232,14 @@ static void deliver_loaded(struct mail *mail)
     l->compute->on_loaded(l->compute->user, l->err, l->why);
 }
 
+static size_t cache_ram(const struct compute *c)
+{
+    uint64_t available;
+    if (c->options.cache_ram != COMPUTE_CACHE_AUTO) return (size_t)c->options.cache_ram;
+    available = memory_available();
+    return available == UINT64_MAX ? 0 : (size_t)(available / 4 / memory_engines());
+}
+
 static void *thread_main(void *arg)
 {
     struct compute *c = arg;
@@ -243,6 +252,7 @@ static void *thread_main(void *arg)
             .model = c->model,
             .threads = c->options.threads,
             .threads_most = c->options.threads_most,
+            .cache_ram = cache_ram(c),
             .sink = {on_output, on_embedded, post_report, c},
         };
         c->scheduler = scheduler_new(&options);

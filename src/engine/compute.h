@@ -20,7 +20,12 @@ struct compute_options {
     struct model_options model;
     unsigned threads; /* 0: adapt */
     unsigned threads_most;
+    uint64_t cache_ram; /* scheduler_options.cache_ram, or COMPUTE_CACHE_AUTO */
 };
+
+/* A quarter of what is free once the model is there, in equal parts for all engines of the
+ * machine. */
+#define COMPUTE_CACHE_AUTO UINT64_MAX
 
 /* Starts the thread, which begins to load. on_loaded comes once: 0 and compute_model is there, or
  * the reason in words. */

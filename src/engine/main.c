@@ -37,6 +37,9 @@ static const char help[] =
     "  --threads N|auto   compute threads; auto adapts while it runs (default auto)\n"
     "  --batch N          most prompt tokens per step, 32..8192 (default 512)\n"
     "  --kv-type TYPE     f16, f32 or q8_0: numbers of the KV cache (default f16)\n"
+    "  --cache-ram MIB    memory for what was computed of chats that have no slot now: auto, off\n"
+    "                     or a number (default auto: a quarter of what is free, shared with other\n"
+    "                     engines)\n"
     "  --blas auto|off    auto: a BLAS library computes long prompts where, by a timing at the\n"
     "                     start, it is faster (default auto)\n"
     "  --template T       the chat template: a file with Jinja, or builtin:NAME of chatml, llama2,\n"
@@ -131,6 +134,7 @@ enum {
     OPT_THREADS,
     OPT_BATCH,
     OPT_KV,
+    OPT_CACHE_RAM,
     OPT_BLAS,
     OPT_TEMPLATE,
     OPT_TEMPLATE_TEXT,
@@ -147,6 +151,8 @@ enum {
 
 enum { WORDS_MAX = 6 };
 
+#define OPTION_OFF UINT64_MAX
+
 /* A number has a greatest value, a word one of several, everything else is a text. */
 struct row {
     const char *name;
@@ -154,6 +160,7 @@ struct row {
     uint64_t least, most;
     uint64_t standard;     /* a number, or a word's place */
     const char *automatic; /* the word for 0 */
+    const char *off;       /* the word for OPTION_OFF */
     const char *unit;
     const char *filled; /* what a text must be that may not be empty */
 };
@@ -167,6 +174,8 @@ static const struct row rows[OPT_COUNT] = {
     [OPT_THREADS] = {"threads", .least = 1, .most = 1024, .automatic = "auto", .unit = ""},
     [OPT_BATCH] = {"batch", .least = 32, .most = 8192, .standard = 512, .unit = " tokens"},
     [OPT_KV] = {"kv-type", {"f16", "f32", "q8_0"}},
+    [OPT_CACHE_RAM] = {"cache-ram", .least = 1, .most = 1 << 30, .automatic = "auto", .off = "off",
+                       .unit = " MiB"},
     [OPT_BLAS] = {"blas", {"auto", "off"}},
     [OPT_TEMPLATE] = {"template"},
     [OPT_TEMPLATE_TEXT] = {"template-text"},
@@ -200,8 +209,8 @@ static bool set_option(struct settings *s, int option, const char *text)
     s->text[option] = text;
     if (row->words[0]) return set_word(row, text, &s->value[option]);
     if (!row->most) return *text || !row->filled;
-    s->value[option] = 0;
-    return (row->automatic && strcmp(text, row->automatic) == 0) ||
+    s->value[option] = row->off && strcmp(text, row->off) == 0 ? OPTION_OFF : 0;
+    return s->value[option] || (row->automatic && strcmp(text, row->automatic) == 0) ||
            number(text, row->least, row->most, &s->value[option]);
 }
 
@@ -212,7 +221,8 @@ static void write_wanted(const struct row *row, char *out, size_t size)
     if (row->filled)
         (void)snprintf(out, size, "%s", row->filled);
     else if (!row->words[0])
-        (void)snprintf(out, size, "%s%s%llu to %llu%s", row->automatic ? row->automatic : "",
+        (void)snprintf(out, size, "%s%s%s%s%llu to %llu%s", row->automatic ? row->automatic : "",
+                       row->off ? ", " : "", row->off ? row->off : "",
                        row->automatic ? ", or " : "", (unsigned long long)row->least,
                        (unsigned long long)row->most, row->unit);
     for (unsigned i = 0; i < WORDS_MAX && row->words[i] && n < size; i++) {
@@ -278,6 +288,12 @@ static const char *name_model(struct program *p, const struct settings *s)
     return p->alias;
 }
 
+static uint64_t cache_ram(uint64_t mib)
+{
+    if (mib == OPTION_OFF) return 0;
+    return mib ? mib << 20 : COMPUTE_CACHE_AUTO;
+}
+
 static struct server_options server_options(struct program *p, const struct settings *s)
 {
     const uint64_t *v = s->value;
@@ -293,7 +309,10 @@ static struct server_options server_options(struct program *p, const struct sett
         .pooling = (enum model_pooling)v[OPT_POOLING],
     };
     return (struct server_options){
-        .hosted = {.compute = {.model = model, .threads = threads, .threads_most = most},
+        .hosted = {.compute = {.model = model,
+                               .threads = threads,
+                               .threads_most = most,
+                               .cache_ram = cache_ram(v[OPT_CACHE_RAM])},
                    .template = {.source = s->text[OPT_TEMPLATE],
                                 .text = s->text[OPT_TEMPLATE_TEXT],
                                 .no_reasoning = v[OPT_REASONING] == 1},

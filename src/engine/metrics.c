@@ -53,6 +53,12 @@ static const struct metric_row scheduler_rows[] = {
 };
 static const struct metric_set scheduler_metrics = METRIC_SET(scheduler_rows);
 
+static const struct metric_row cache_rows[] = {
+#define CACHE_METRIC(...) METRIC_ROW(cache_stats, __VA_ARGS__)
+#include "obs/metrics.def"
+};
+static const struct metric_set cache_metrics = METRIC_SET(cache_rows);
+
 static void write_set(struct metrics_writer *w, const struct metric_set *set, const void *stats,
                       const struct server *s)
 {
@@ -65,7 +71,11 @@ static int write_metrics(const struct server *s, struct buf *out)
     metrics_write_init(&w, out);
     write_set(&w, &server_metrics, &s->stats, s);
     write_set(&w, &http_server_metrics, &s->http.stats, s);
-    if (s->hosted.model) write_set(&w, &scheduler_metrics, compute_stats(s->hosted.compute), s);
+    if (s->hosted.model) {
+        const struct scheduler_stats *stats = compute_stats(s->hosted.compute);
+        write_set(&w, &scheduler_metrics, stats, s);
+        write_set(&w, &cache_metrics, &stats->cache, s);
+    }
     return metrics_write_end(&w);
 }
 

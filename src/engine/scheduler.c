@@ -25,7 +25,14 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
     list_init(&s->prefill);
     list_init(&s->parked);
     list_init(&s->embeds);
-    cache_init(&s->cache, s->context, s->info->sequences);
+    const struct cache_options cache = {
+        .context = s->context,
+        .slots = s->info->sequences,
+        .ram_bytes = options->cache_ram,
+        .stats = &s->stats.cache,
+        .now_us = s->options.now_us,
+    };
+    cache_init(&s->cache, &cache);
     s->items = mem_must_zero(s->info->batch, sizeof *s->items);
     s->prompts = mem_must_zero(MAX(s->info->sequences, 1), sizeof *s->prompts);
     s->parts = mem_must_zero(MAX(s->info->sequences, 1), sizeof *s->parts);
@@ -137,5 +144,5 @@ bool scheduler_step(struct scheduler *s)
     note_gauges(s);
     bool computed = step__run(s);
     note_gauges(s);
-    return computed;
+    return computed || cache_tidy(&s->cache);
 }

@@ -8,14 +8,14 @@
  * the first tokens of a slice, group by group.
  *
  * Waiting sequences get slots in the order in which they came, but one whose beginning another one
- * is computing waits for that. A slot keeps its tokens when its sequence has ended; a new prompt
- * goes on in the slot of the conversation that it continues, and copies the longest beginning that
- * any slot holds otherwise, when that is cheaper than computing (cache.h). */
+ * is computing waits for that. What a sequence has computed is kept when it has ended, and a new
+ * prompt goes on from the longest beginning that anybody has (cache/cache.h). */
 #ifndef HOSTLER_ENGINE_SCHEDULER_H
 #define HOSTLER_ENGINE_SCHEDULER_H
 
 #include "base/base.h"
 #include "base/list.h"
+#include "engine/cache/cache_stats.h"
 #include "engine/model/model.h"
 #include "engine/model/vocab.h"
 #include "engine/output.h"
@@ -29,6 +29,7 @@ struct scheduler_stats {
 #define SCHEDULER_METRIC METRIC_MEMBER
 #include "obs/metrics.def"
     struct metric_cell cache_used; /* positions held by sequences with a slot */
+    struct cache_stats cache;
 };
 
 struct scheduler_options {
@@ -38,6 +39,7 @@ struct scheduler_options {
     uint64_t slice_us;        /* plan_options.slice_us; 0: SCHEDULER_SLICE_US */
     uint64_t slice_alone_us;  /* plan_options.slice_alone_us; 0: SCHEDULER_SLICE_ALONE_US */
     uint64_t (*now_us)(void); /* NULL: clock_mono_us */
+    size_t cache_ram;         /* bytes of saved states at most; 0: none are saved */
     size_t grammar_bytes;     /* of what is known of grammars; 0: SCHEDULER_GRAMMAR_BYTES */
     struct output_sink sink;
 };
@@ -72,7 +74,8 @@ void scheduler_cancel_all(struct scheduler *s);
 /* A paused sequence gets no tokens. It keeps its slot as long as no other needs it. */
 void scheduler_pause(struct scheduler *s, struct sequence *q, bool paused);
 
-/* One step. False: there is nothing to compute now. */
+/* One step; where nothing is to be computed, a piece of the cache's housekeeping. False: there is
+ * nothing to do now. */
 bool scheduler_step(struct scheduler *s);
 
 const struct scheduler_stats *scheduler_stats(const struct scheduler *s);

@@ -4,7 +4,7 @@
 #ifndef HOSTLER_ENGINE_SCHEDULER_PRIV_H
 #define HOSTLER_ENGINE_SCHEDULER_PRIV_H
 
-#include "engine/cache.h"
+#include "engine/cache/cache.h"
 #include "engine/grammar/automaton.h"
 #include "engine/model/context.h"
 #include "engine/model/embed.h"

@@ -44,6 +44,7 @@ struct sequence *sequence_new(const struct sequence_spec *spec, const struct voc
     memcpy(q->tokens, spec->prompt, spec->prompt_count * sizeof *q->tokens);
     q->count = q->prompt_count = spec->prompt_count;
     q->max_tokens = spec->max_tokens;
+    q->salt = spec->salt;
     q->ignore_end = spec->ignore_end;
     q->end_count = spec->end_count;
     if (q->end_count) {
@@ -82,7 +83,6 @@ void sequence_free(struct sequence *q)
     free(q->ends);
     free(q->tokens);
     free(q->pending);
-    assert(!q->saved);
     free(q);
 }
 
@@ -98,6 +98,11 @@ void sequence_push(struct sequence *q, int32_t token)
         q->tokens = mem_must_grow(q->tokens, q->cap, sizeof *q->tokens);
     }
     q->tokens[q->count++] = token;
+}
+
+uint32_t sequence_slice_end(const struct sequence *q)
+{
+    return q->checkpoint > q->done ? q->checkpoint : q->goal;
 }
 
 void sequence_leave_leader(struct sequence *q)

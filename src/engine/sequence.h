@@ -7,7 +7,7 @@
  *
  *     WAITING --slot--> PREFILL --all decoded--> RUNNING --stop, length, failure--> ENDED
  *        ^                                          |
- *        +---reader is back--- PARKED <--paused, and others need the slot (its state is saved)
+ *        +---reader is back--- PARKED <--paused, and others need the slot (the cache keeps it)
  *
  * A cancelled one goes from any state to ENDED. */
 #ifndef HOSTLER_ENGINE_SEQUENCE_H
@@ -52,6 +52,7 @@ struct sequence_spec {
     unsigned stop_count;
     struct terms *grammar; /* what the answer must be; NULL: any text; finished, shared */
     struct words *words;   /* what it must not have; NULL: nothing; shared */
+    uint64_t salt;         /* what it computes only serves others of the same */
     /* Has the same prompt and was added before: its work is copied; or NULL. */
     struct sequence *leader;
 };
@@ -68,6 +69,7 @@ struct sequence {
     uint32_t cap;
     uint32_t prompt_count;
     uint32_t max_tokens;
+    uint64_t salt;
     bool ignore_end;
     int32_t *ends; /* tokens that end it besides the model's own */
     uint32_t end_count;
@@ -76,13 +78,11 @@ struct sequence {
     uint32_t shared;         /* tokens that both begin with */
     unsigned followers;      /* how many wait for this one */
 
-    void *saved; /* PARKED and after: the state of its first `saved_count` tokens; NULL: none */
-    size_t saved_size;
-    uint32_t saved_count;
-
-    uint32_t slot;      /* in PREFILL and RUNNING */
-    uint32_t done;      /* tokens that the slot's cache holds */
-    uint32_t goal;      /* tokens to decode before it runs: the prompt, or all when it comes back */
+    uint32_t slot; /* in PREFILL and RUNNING */
+    uint32_t done; /* tokens that the slot's cache holds */
+    uint32_t goal; /* tokens to decode before it runs: the prompt, or all when it comes back */
+    uint32_t
+        checkpoint;     /* a slice ends there, if it is behind `done`: the cache wants to keep it */
     uint32_t cached;    /* prompt tokens found in the cache */
     uint32_t generated; /* tokens of the answer, with the end token */
     uint64_t queued_us;
@@ -105,6 +105,9 @@ void sequence_free(struct sequence *q);
 
 /* True for a token that ends this answer, whatever the model says of it. */
 bool sequence_ends_at(const struct sequence *q, int32_t token);
+
+/* Up to which token the next slice may go. */
+uint32_t sequence_slice_end(const struct sequence *q);
 
 /* It waits for no other one any more. */
 void sequence_leave_leader(struct sequence *q);

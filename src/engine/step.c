@@ -108,7 +108,7 @@ static size_t collect_parts(struct scheduler *s, size_t running)
     {
         const struct sequence *q = LIST_ITEM(it, struct sequence, link);
         s->prompts[count++] = (struct plan_prompt){
-            .rest = q->goal - q->done, .depth = q->done, .waiters = q->followers};
+            .rest = sequence_slice_end(q) - q->done, .depth = q->done, .waiters = q->followers};
     }
     (void)plan_slice(&s->plan, s->prompts, count, running);
     LIST_EACH(&s->prefill, it)
@@ -181,6 +181,7 @@ static void end_part(struct scheduler *s, const struct part *part)
 {
     struct sequence *q = part->sequence;
     q->done += part->count;
+    cache_progress(&s->cache, q);
     if (q->done < q->goal) return;
     q->state = SEQUENCE_RUNNING;
     list_remove(&q->link);

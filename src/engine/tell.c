@@ -44,9 +44,7 @@ void tell__end(struct scheduler *s, struct sequence *q, const struct pieces *pie
     leave_followers(s, q);
     sequence_leave_leader(q);
     list_remove(&q->link);
-    if (state == SEQUENCE_PREFILL || state == SEQUENCE_RUNNING)
-        cache_give_back(&s->cache, q, true, s->options.now_us());
-    cache_forget(&s->cache, q);
+    if (state == SEQUENCE_PREFILL || state == SEQUENCE_RUNNING) cache_give_back(&s->cache, q);
     if (state == SEQUENCE_WAITING) metric_sub(&s->stats.waiting, 1);
     q->state = SEQUENCE_ENDED;
     tell__text(s, q, pieces, finish);

@@ -61,13 +61,15 @@ static void on_pause(void *user)
         if (b->told[i].outputs && !b->told[i].out_us) b->told[i].out_us = bench_clock_us;
 }
 
-struct bench *bench_sized(const char *script, uint32_t slots, uint32_t context, uint32_t batch,
-                          size_t grammar_bytes)
+struct bench *bench_open(const struct bench_options *o)
 {
     struct bench *b = calloc(1, sizeof *b);
     char why[MODEL_WHY_MAX] = "";
-    const struct model_options options = {
-        .path = script, .context = context, .slots = slots, .batch = batch, .threads = 1};
+    const struct model_options options = {.path = o->script,
+                                          .context = o->context,
+                                          .slots = o->slots,
+                                          .batch = o->batch,
+                                          .threads = 1};
     assert_non_null(b);
     assert_int_equal(model_load(&options, &b->model, why), 0);
     model_fake_on_decode(b->model, on_decode, NULL);
@@ -77,7 +79,8 @@ struct bench *bench_sized(const char *script, uint32_t slots, uint32_t context, 
         .slice_us = 50 * 1000,
         .slice_alone_us = 200 * 1000,
         .now_us = now,
-        .grammar_bytes = grammar_bytes,
+        .cache_ram = o->cache_ram,
+        .grammar_bytes = o->grammar_bytes,
         .sink = {on_output, on_embedded, on_pause, b},
     };
     b->scheduler = scheduler_new(&s);
@@ -86,7 +89,9 @@ struct bench *bench_sized(const char *script, uint32_t slots, uint32_t context, 
 
 struct bench *bench_new(const char *script, uint32_t slots, uint32_t context, uint32_t batch)
 {
-    return bench_sized(script, slots, context, batch, 0);
+    const struct bench_options options = {
+        .script = script, .slots = slots, .context = context, .batch = batch};
+    return bench_open(&options);
 }
 
 void bench_free(struct bench *b)

@@ -42,9 +42,14 @@ struct bench {
 
 extern uint64_t bench_clock_us;
 
-/* `grammar_bytes`: as the scheduler's; 0: its own. */
-struct bench *bench_sized(const char *script, uint32_t slots, uint32_t context, uint32_t batch,
-                          size_t grammar_bytes);
+struct bench_options {
+    const char *script;
+    uint32_t slots, context, batch;
+    size_t grammar_bytes; /* as the scheduler's; 0: its own */
+    size_t cache_ram;
+};
+
+struct bench *bench_open(const struct bench_options *options);
 struct bench *bench_new(const char *script, uint32_t slots, uint32_t context, uint32_t batch);
 void bench_free(struct bench *b);
 

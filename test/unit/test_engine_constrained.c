@@ -125,7 +125,7 @@ static unsigned decodes_of(unsigned streams, uint32_t batch)
     struct terms *grammar =
         compiled(GRAMMAR_CHOICE, "[\"x0123456789012345678901234567890123456789\","
                                  "\"y0123456789012345678901234567890123456789\"]");
-    struct bench *b = bench_sized("fake:mode random", 3, 2048, batch, 0);
+    struct bench *b = bench_new("fake:mode random", 3, 2048, batch);
     for (unsigned i = 0; i < streams; i++)
         (void)bench_add(b, i == 1 ? "b" : "a", keeping(grammar));
     bench_run(b);
@@ -514,6 +514,18 @@ static void pause_some(struct bench *b, unsigned step)
     }
 }
 
+/* Where what is known of grammars has so many bytes. */
+static struct bench *bench_small(uint32_t slots, uint32_t batch, size_t bytes)
+{
+    const struct bench_options options = {.script = "fake:mode random",
+                                          .slots = slots,
+                                          .context = 2048,
+                                          .batch = batch,
+                                          .grammar_bytes = bytes,
+                                          .cache_ram = 4 << 20};
+    return bench_open(&options);
+}
+
 /* Of few slots, with readers that are slow at times, in an automaton of so many bytes; it must be
  * filled so many times. */
 static void check_many(size_t bytes, uint32_t filled)
@@ -522,7 +534,7 @@ static void check_many(size_t bytes, uint32_t filled)
     unsigned stopped = 0;
     for (unsigned i = 0; i < ARRAY_LEN(grammars); i++)
         all[i] = compiled(grammars[i].kind, grammars[i].text);
-    struct bench *b = bench_sized("fake:mode random", 5, 2048, 16, bytes);
+    struct bench *b = bench_small(5, 16, bytes);
     for (unsigned i = 0; i < 60; i++) {
         char prompt[16];
         (void)snprintf(prompt, sizeof prompt, "%u", i);
@@ -566,7 +578,7 @@ static void many_grammars_need_little_room(void **state)
 {
     (void)state;
     enum { N = 40 };
-    struct bench *b = bench_sized("fake:mode random", 2, 2048, 64, 1 << 20);
+    struct bench *b = bench_small(2, 64, 1 << 20);
     for (unsigned i = 0; i < N; i++) {
         char text[1200];
         memset(text, 'a', sizeof text);
@@ -587,7 +599,7 @@ static void an_answer_without_room_fails(void **state)
 {
     (void)state;
     struct terms *grammar = letters('a', 'c');
-    struct bench *b = bench_sized("fake:mode random", 2, 2048, 64, 1000);
+    struct bench *b = bench_small(2, 64, 1000);
     struct told *t = bench_add(b, "x", keeping(grammar));
     bench_run(b);
     assert_int_equal(t->finish, FINISH_REFUSED);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/cache.h"
+#include "engine/cache/cache.h"
 #include "engine_bench.h"
 
 static struct sequence_spec greedy(uint32_t max_tokens)
@@ -443,7 +443,8 @@ static void a_paused_sequence_gets_nothing(void **state)
 static void a_paused_sequence_makes_room(void **state)
 {
     (void)state;
-    struct bench *b = bench_new("fake:mode echo", 1, 128, 64);
+    struct bench *b = bench_open(&(struct bench_options){
+        .script = "fake:mode echo", .slots = 1, .context = 128, .batch = 64, .cache_ram = 1 << 20});
     struct told *alone = add(b, "slow reader", 20);
     bench_run(b);
     struct told *slow = add(b, "slow reader", 20);

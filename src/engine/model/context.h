@@ -17,7 +17,8 @@ struct context_info {
     uint32_t blas_from;      /* tokens of a batch from which a BLAS library computes; 0: never */
     uint64_t sequence_bytes; /* one sequence's part of the cache: what forking it moves */
     bool forks;              /* context_fork works */
-    uint32_t vocab;          /* numbers of a row of logits */
+    bool trims;     /* context_trim keeps any part of a sequence, not all or nothing only */
+    uint32_t vocab; /* numbers of a row of logits */
 };
 
 const struct context_info *context_info(const struct context *c);

@@ -45,6 +45,7 @@ struct model {
     struct vocab vocab;
     struct context context;
     struct embedder embedder;
+    bool recurrent; /* keeps all of a sequence or nothing */
     enum fake_mode mode;
     char *text; /* what `script` answers */
     uint64_t decode_us, token_us, load_us;
@@ -166,6 +167,10 @@ static int set_key(struct model *m, struct str key, struct str value)
     }
     if (str_to_u64(value, &n)) return ERR_INVALID;
     if (str_eq(key, STR("suppress"))) return set_suppressed(&m->vocab, n);
+    if (str_eq(key, STR("recurrent"))) {
+        m->recurrent = n;
+        return 0;
+    }
     if (str_eq(key, STR("decode_us")))
         m->decode_us = n;
     else if (str_eq(key, STR("token_us")))
@@ -230,7 +235,8 @@ static void open_context(struct model *m, const struct model_options *options)
         .sequences = options->slots,
         .batch = MAX(options->batch, options->slots),
         .sequence_bytes = sizeof(int32_t),
-        .forks = true,
+        .forks = !m->recurrent,
+        .trims = !m->recurrent,
         .vocab = FAKE_VOCAB,
     };
     c->info.sequence_bytes *= c->info.length;
@@ -516,8 +522,10 @@ float *context_logits(struct context *c, size_t index)
 
 bool context_trim(struct context *c, uint32_t sequence, uint32_t length)
 {
-    if (length < c->sequences[sequence].count) c->sequences[sequence].count = length;
-    return true;
+    struct fake_sequence *s = &c->sequences[sequence];
+    if (length >= s->count) return true;
+    s->count = c->model->recurrent ? 0 : length;
+    return s->count == length;
 }
 
 void context_drop(struct context *c, uint32_t sequence)
@@ -548,6 +556,7 @@ bool context_restore(struct context *c, uint32_t sequence, const void *state, si
 bool context_fork(struct context *c, uint32_t from, uint32_t to)
 {
     const struct fake_sequence *source = &c->sequences[from];
+    if (!c->info.forks) return false;
     memcpy(c->sequences[to].tokens, source->tokens, source->count * sizeof *source->tokens);
     c->sequences[to].count = source->count;
     c->model->stats.forks++;

@@ -17,6 +17,7 @@
  *     nan N           the N-th decode gives no numbers
  *     ranks 1         it scores pairs by the second text's tokens that are in the first, and does
  *                     nothing else
+ *     recurrent 1     it cannot forget a part of a sequence, nor copy one
  *     suppress N      token N is one that answers never have
  *     template T      how chats are rendered: `plain` encloses each message (default); `trims`
  *                     does it with another token, ends it with <|n|> and trims it; `thinks` is

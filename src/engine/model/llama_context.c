@@ -102,6 +102,7 @@ int llama__context_new(struct model *m, uint32_t length, struct context **out)
         .batch = MAX(m->options.batch, m->options.slots),
         .blas_from = blas == BLAS_NEVER ? 0 : blas,
         .forks = !m->recurrent,
+        .trims = !m->recurrent,
         .vocab = vocab_info(m->vocab)->count,
     };
     c->llama = llama_init_from_model(m->llama, params_for(c));

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/cache/states.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+void states_init(struct states *st, struct context *context, struct prefix_tree *tree,
+                 struct cache_stats *stats, size_t bytes, uint64_t (*now_us)(void))
+{
+    *st = (struct states){.context = context, .tree = tree, .stats = stats, .now_us = now_us};
+    list_init(&st->all);
+    store_init(&st->store, bytes);
+}
+
+void states_fini(struct states *st)
+{
+    while (!list_empty(&st->all))
+        states_drop(st, LIST_ITEM(st->all.next, struct state, link));
+    store_fini(&st->store);
+}
+
+struct state *state_of(struct prefix_entry *e)
+{
+    return CONTAINER_OF(e, struct state, entry);
+}
+
+static void note_bytes(struct states *st)
+{
+    metric_store(&st->stats->kept_bytes, st->store.used);
+}
+
+void states_drop(struct states *st, struct state *s)
+{
+    prefix_take_out(st->tree, &s->entry);
+    list_remove(&s->link);
+    store_give_back(&st->store, s->piece);
+    free(s);
+    note_bytes(st);
+}
+
+/* The one that was not used for longest and may go. */
+static struct state *least_wanted(const struct states *st)
+{
+    LIST_EACH(&st->all, it)
+    {
+        struct state *s = LIST_ITEM(it, struct state, link);
+        if (!s->pinned) return s;
+    }
+    return NULL;
+}
+
+static struct store_piece *make_room(struct states *st, size_t size)
+{
+    struct state *s = NULL;
+    struct store_piece *p = store_take(&st->store, size);
+    while (!p && size <= st->store.size && (s = least_wanted(st)) != NULL) {
+        states_drop(st, s);
+        metric_add(&st->stats->evictions, 1);
+        p = store_take(&st->store, size);
+    }
+    return p;
+}
+
+/* Those that are the beginning of a longer one, which serves whoever wants them. */
+static void drop_parts_of(struct states *st, const struct state *longer)
+{
+    struct prefix_match m = prefix_match_of(&longer->entry);
+    struct prefix_entry *next, *e = prefix_next_within(&m, NULL);
+    for (; e; e = next) {
+        next = prefix_next_within(&m, e);
+        if (e == &longer->entry || !e->in_ram || state_of(e)->pinned) continue;
+        states_drop(st, state_of(e));
+    }
+}
+
+struct state *states_save(struct states *st, uint32_t sequence, const struct prefix_entry *entry)
+{
+    size_t size = context_state_size(st->context, sequence);
+    struct store_piece *piece = make_room(st, size);
+    if (!piece) return NULL;
+    uint64_t started = st->now_us();
+    if (!context_save(st->context, sequence, piece->at, size)) {
+        store_give_back(&st->store, piece);
+        return NULL;
+    }
+    struct state *s = mem_must_zero(1, sizeof *s);
+    *s = (struct state){.entry.in_ram = true, .piece = piece, .size = size, .id = ++st->last_id};
+    s->used_us = st->now_us();
+    histogram_observe_us(&st->stats->save_seconds, s->used_us - started);
+    list_push_back(&st->all, &s->link);
+    prefix_put_beside(st->tree, &s->entry, entry);
+    st->largest = MAX(st->largest, size);
+    if (context_info(st->context)->trims) drop_parts_of(st, s);
+    note_bytes(st);
+    return s;
+}
+
+bool states_restore(struct states *st, struct state *s, uint32_t sequence)
+{
+    uint64_t started = st->now_us();
+    if (!context_restore(st->context, sequence, s->piece->at, s->size)) {
+        states_drop(st, s);
+        return false;
+    }
+    s->used_us = st->now_us();
+    s->restores++;
+    list_remove(&s->link);
+    list_push_back(&st->all, &s->link);
+    histogram_observe_us(&st->stats->restore_seconds, s->used_us - started);
+    return true;
+}
+
+bool states_prepare(struct states *st)
+{
+    return store_make_ready(&st->store, 2 * st->largest);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/cache/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/mem.h"
+
+enum {
+    UNIT = 64 << 10,      /* sizes of pieces are multiples */
+    READY_PART = 4 << 20, /* made ready at once: about a millisecond */
+};
+
+static struct store_piece *piece_new(struct list *after, char *at, size_t size)
+{
+    struct store_piece *p = mem_must_zero(1, sizeof *p);
+    p->at = at;
+    p->size = size;
+    list_insert_after(after, &p->link);
+    return p;
+}
+
+void store_init(struct store *s, size_t bytes)
+{
+    *s = (struct store){.size = bytes / UNIT * UNIT};
+    list_init(&s->pieces);
+    if (!s->size) return;
+    void *base = mmap(NULL, s->size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) {
+        s->size = 0;
+        return;
+    }
+    s->base = base;
+    (void)madvise(s->base, s->size, MADV_HUGEPAGE);
+    (void)piece_new(&s->pieces, s->base, s->size);
+}
+
+void store_fini(struct store *s)
+{
+    while (!list_empty(&s->pieces))
+        free(LIST_ITEM(list_pop_front(&s->pieces), struct store_piece, link));
+    if (s->base) (void)munmap(s->base, s->size);
+    *s = (struct store){0};
+}
+
+static struct store_piece *find(const struct store *s, size_t size)
+{
+    LIST_EACH(&s->pieces, it)
+    {
+        struct store_piece *p = LIST_ITEM(it, struct store_piece, link);
+        if (!p->used && p->size >= size) return p;
+    }
+    return NULL;
+}
+
+bool store_has_room(const struct store *s, size_t size)
+{
+    return size && find(s, size);
+}
+
+struct store_piece *store_take(struct store *s, size_t size)
+{
+    struct store_piece *p = size ? find(s, size) : NULL;
+    if (!p) return NULL;
+    size = (size + UNIT - 1) / UNIT * UNIT;
+    if (p->size > size) (void)piece_new(&p->link, (char *)p->at + size, p->size - size);
+    p->size = size;
+    p->used = true;
+    s->used += size;
+    s->high = MAX(s->high, (size_t)((char *)p->at + size - s->base));
+    return p;
+}
+
+/* Joins it with a free one behind it. */
+static void join_next(struct store *s, struct store_piece *p)
+{
+    if (p->link.next == &s->pieces) return;
+    struct store_piece *next = LIST_ITEM(p->link.next, struct store_piece, link);
+    if (next->used) return;
+    p->size += next->size;
+    list_remove(&next->link);
+    free(next);
+}
+
+void store_give_back(struct store *s, struct store_piece *p)
+{
+    p->used = false;
+    s->used -= p->size;
+    join_next(s, p);
+    if (p->link.prev == &s->pieces) return;
+    struct store_piece *before = LIST_ITEM(p->link.prev, struct store_piece, link);
+    if (!before->used) join_next(s, before);
+}
+
+/* The highest byte in use, from the base on. */
+static size_t top(const struct store *s)
+{
+    const struct list *last = s->pieces.prev;
+    if (last == &s->pieces) return 0;
+    const struct store_piece *p = LIST_ITEM(last, struct store_piece, link);
+    return (size_t)((char *)p->at - s->base) + (p->used ? p->size : 0);
+}
+
+bool store_make_ready(struct store *s, size_t ahead)
+{
+    size_t goal = MIN(s->size, top(s) + ahead);
+    if (s->high >= goal) return false;
+    size_t part = MIN(goal - s->high, (size_t)READY_PART);
+    memset(s->base + s->high, 0, part);
+    s->high += part;
+    return true;
+}

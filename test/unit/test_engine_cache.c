@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of the prefix cache: the tree against a list of what everybody has, and the store. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/rand.h"
+#include "engine/cache/prefix_tree.h"
+#include "engine/cache/store.h"
+
+enum { OWNERS = 40, LONGEST = 24, ROUNDS = 20000 };
+
+struct owner {
+    struct prefix_entry entry;
+    uint64_t salt;
+    int32_t tokens[LONGEST];
+    uint32_t count;
+};
+
+static uint32_t below(struct rng *r, uint32_t n)
+{
+    return (uint32_t)rng_below(r, n);
+}
+
+/* Few tokens, so that many begin alike. */
+static void draw(struct rng *r, struct owner *o)
+{
+    o->salt = below(r, 3);
+    o->count = below(r, LONGEST + 1);
+    for (uint32_t i = 0; i < o->count; i++)
+        o->tokens[i] = (int32_t)below(r, below(r, 8) ? 2 : 5);
+}
+
+static uint32_t shared(const struct owner *a, const struct owner *b)
+{
+    uint32_t n = 0;
+    if (a->salt != b->salt) return 0;
+    while (n < a->count && n < b->count && a->tokens[n] == b->tokens[n])
+        n++;
+    return n;
+}
+
+/* What a search for `wanted` finds is what looking at each owner does. */
+static void check_find(const struct prefix_tree *t, const struct owner *all,
+                       const struct owner *wanted)
+{
+    struct prefix_match m = prefix_find(t, wanted->salt, wanted->tokens, wanted->count);
+    uint32_t longest = 0, having = 0, within = 0, found = 0;
+    for (unsigned i = 0; i < OWNERS; i++) {
+        longest = MAX(longest, shared(&all[i], wanted));
+        assert_int_equal(prefix_shared(&m, &all[i].entry), shared(&all[i], wanted));
+    }
+    assert_int_equal(m.length, longest);
+    for (unsigned i = 0; longest && i < OWNERS; i++) {
+        having += shared(&all[i], wanted) == longest;
+        within += all[i].count && shared(&all[i], wanted) == all[i].count;
+    }
+    for (struct prefix_entry *e = m.node ? prefix_next(&m, NULL) : NULL; e; found++) {
+        assert_int_equal(shared(CONTAINER_OF(e, struct owner, entry), wanted), longest);
+        e = prefix_next(&m, e);
+    }
+    assert_int_equal(found, having);
+    found = 0;
+    uint32_t before = UINT32_MAX;
+    for (struct prefix_entry *e = m.node ? prefix_next_within(&m, NULL) : NULL; e; found++) {
+        const struct owner *o = CONTAINER_OF(e, struct owner, entry);
+        assert_int_equal(shared(o, wanted), o->count);
+        assert_true(o->count <= before);
+        before = o->count;
+        e = prefix_next_within(&m, e);
+    }
+    assert_int_equal(found, within);
+}
+
+static void check_tokens(const struct owner *o)
+{
+    int32_t tokens[LONGEST];
+    assert_int_equal(prefix_length(&o->entry), o->count);
+    prefix_tokens(&o->entry, tokens);
+    assert_memory_equal(tokens, o->tokens, o->count * sizeof *tokens);
+}
+
+static void a_tree_knows_what_each_has(void **state)
+{
+    (void)state;
+    struct prefix_tree t;
+    struct owner all[OWNERS] = {0}, wanted;
+    struct rng r;
+    rng_seed(&r, 1);
+    prefix_tree_init(&t);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct owner *o = &all[below(&r, OWNERS)], *other = &all[below(&r, OWNERS)];
+        unsigned what = below(&r, 8);
+        if (what == 0) {
+            prefix_take_out(&t, &o->entry);
+            o->count = 0;
+        } else if (what == 1 && other->count) {
+            prefix_put_beside(&t, &o->entry, &other->entry);
+            memcpy(o->tokens, other->tokens, sizeof o->tokens);
+            o->count = other->count;
+            o->salt = other->salt;
+        } else {
+            draw(&r, o);
+            prefix_put(&t, &o->entry, o->salt, o->tokens, o->count);
+        }
+        check_tokens(o);
+        draw(&r, &wanted);
+        check_find(&t, all, &wanted);
+        check_find(&t, all, other);
+        assert_true(t.nodes <= 2 * OWNERS);
+    }
+    for (unsigned i = 0; i < OWNERS; i++)
+        prefix_take_out(&t, &all[i].entry);
+    assert_int_equal(t.nodes, 0);
+    prefix_tree_fini(&t);
+}
+
+enum { MIB = 1 << 20, PIECES = 64 };
+
+/* Pieces do not overlap, and all of the store is there again in the end. */
+static void a_store_gives_each_its_own(void **state)
+{
+    (void)state;
+    struct store s;
+    struct store_piece *all[PIECES] = {0};
+    struct rng r;
+    rng_seed(&r, 2);
+    store_init(&s, 16 * MIB);
+    size_t used = 0;
+    for (unsigned round = 0; round < 5000; round++) {
+        unsigned i = below(&r, PIECES);
+        if (all[i]) {
+            assert_int_equal(*(unsigned char *)all[i]->at, i);
+            assert_int_equal(((unsigned char *)all[i]->at)[all[i]->size - 1], i);
+            used -= all[i]->size;
+            store_give_back(&s, all[i]);
+            all[i] = NULL;
+        } else {
+            size_t size = 1 + below(&r, MIB);
+            bool fits = store_has_room(&s, size);
+            all[i] = store_take(&s, size);
+            assert_int_equal(all[i] != NULL, fits);
+            if (!all[i]) continue;
+            assert_true(all[i]->size >= size);
+            memset(all[i]->at, (int)i, all[i]->size);
+            used += all[i]->size;
+        }
+        assert_int_equal(s.used, used);
+        if (below(&r, 4) == 0) (void)store_make_ready(&s, MIB);
+    }
+    for (unsigned i = 0; i < PIECES; i++)
+        if (all[i]) store_give_back(&s, all[i]);
+    assert_int_equal(s.used, 0);
+    struct store_piece *whole = store_take(&s, 16 * MIB);
+    assert_non_null(whole);
+    assert_null(store_take(&s, 1));
+    store_give_back(&s, whole);
+    store_fini(&s);
+}
+
+static void making_ready_ends(void **state)
+{
+    (void)state;
+    struct store s;
+    store_init(&s, 8 * MIB);
+    assert_false(store_make_ready(&s, 0));
+    assert_true(store_make_ready(&s, 6 * MIB));
+    assert_true(store_make_ready(&s, 6 * MIB));
+    assert_false(store_make_ready(&s, 6 * MIB));
+    struct store_piece *p = store_take(&s, 6 * MIB);
+    assert_true(store_make_ready(&s, 6 * MIB)); /* there are two more */
+    assert_false(store_make_ready(&s, 6 * MIB));
+    store_give_back(&s, p);
+    store_fini(&s);
+    store_init(&s, 0);
+    assert_false(store_has_room(&s, 1));
+    assert_null(store_take(&s, 1));
+    assert_false(store_make_ready(&s, MIB));
+    store_fini(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_tree_knows_what_each_has),
+        cmocka_unit_test(a_store_gives_each_its_own),
+        cmocka_unit_test(making_ready_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
