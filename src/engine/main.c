@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -428,6 +429,8 @@ int main(int argc, char **argv)
     int code = read_options(argc, argv, &s);
     if (code >= 0) return code;
     threads_set_environment();
+    /* Started through another loader it has that one's name. */
+    (void)prctl(PR_SET_NAME, "hostler-engine");
     program.listen = s.text[OPT_LISTEN];
     if (!parse_address(program.listen, &program.addr))
         return usage("a bad address for --listen: %s", program.listen);

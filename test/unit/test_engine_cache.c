@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/rand.h"
@@ -150,7 +152,7 @@ static void a_store_gives_each_its_own(void **state)
             used += all[i]->size;
         }
         assert_int_equal(s.used, used);
-        if (below(&r, 4) == 0) (void)store_make_ready(&s, MIB);
+        if (below(&r, 4) == 0) store_make_ready(&s, MIB);
     }
     for (unsigned i = 0; i < PIECES; i++)
         if (all[i]) store_give_back(&s, all[i]);
@@ -162,24 +164,44 @@ static void a_store_gives_each_its_own(void **state)
     store_fini(&s);
 }
 
-static void making_ready_ends(void **state)
+/* True when the kernel has given all pages of [0, size). */
+static bool is_ready(const struct store *s, size_t size)
+{
+    static unsigned char there[16 * MIB / 4096];
+    assert_int_equal(mincore(s->base, size, there), 0);
+    for (size_t i = 0; i < size / 4096; i++)
+        if (!(there[i] & 1)) return false;
+    return true;
+}
+
+static void check_ready(const struct store *s, size_t size)
+{
+    for (int i = 0; i < 1000 && !is_ready(s, size); i++)
+        usleep(10 * 1000);
+    assert_true(is_ready(s, size));
+}
+
+static void memory_is_ready_before_it_is_wanted(void **state)
 {
     (void)state;
     struct store s;
     store_init(&s, 8 * MIB);
-    assert_false(store_make_ready(&s, 0));
-    assert_true(store_make_ready(&s, 6 * MIB));
-    assert_true(store_make_ready(&s, 6 * MIB));
-    assert_false(store_make_ready(&s, 6 * MIB));
-    struct store_piece *p = store_take(&s, 6 * MIB);
-    assert_true(store_make_ready(&s, 6 * MIB)); /* there are two more */
-    assert_false(store_make_ready(&s, 6 * MIB));
+    store_make_ready(&s, 2 * MIB);
+    check_ready(&s, 2 * MIB);
+    struct store_piece *p = store_take(&s, 4 * MIB);
+    memset(p->at, 7, p->size);
+    store_make_ready(&s, 2 * MIB);
+    check_ready(&s, 6 * MIB);
+    for (size_t i = 0; i < p->size; i++)
+        assert_int_equal(((char *)p->at)[i], 7);
+    store_make_ready(&s, 100 * MIB);
+    check_ready(&s, 8 * MIB);
     store_give_back(&s, p);
     store_fini(&s);
     store_init(&s, 0);
     assert_false(store_has_room(&s, 1));
     assert_null(store_take(&s, 1));
-    assert_false(store_make_ready(&s, MIB));
+    store_make_ready(&s, MIB);
     store_fini(&s);
 }
 
@@ -188,7 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tree_knows_what_each_has),
         cmocka_unit_test(a_store_gives_each_its_own),
-        cmocka_unit_test(making_ready_ends),
+        cmocka_unit_test(memory_is_ready_before_it_is_wanted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

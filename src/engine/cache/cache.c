@@ -316,6 +316,7 @@ void cache_give_back(struct cache *c, struct sequence *q)
     slot->used_us = c->now_us();
     c->busy--;
     prefix_put(&c->tree, &slot->entry, q->salt, q->tokens, q->done);
+    if (q->done) states_expect(&c->states, context_state_size(c->context, q->slot));
 }
 
 bool cache_tidy(struct cache *c)
@@ -328,5 +329,5 @@ bool cache_tidy(struct cache *c)
         if (size > TIDY_BYTES || !store_has_room(&c->states.store, size)) continue;
         if (states_save(&c->states, i, &slot->entry)) return true;
     }
-    return states_prepare(&c->states);
+    return false;
 }

@@ -72,8 +72,8 @@ void cache_progress(struct cache *c, struct sequence *q);
 /* The slot is free again and remembers q's first `done` tokens. */
 void cache_give_back(struct cache *c, struct sequence *q);
 
-/* While there is nothing else to do: saves what is in slots only, as far as there is room, and
- * prepares that. A millisecond or some; false: nothing is left to do. */
+/* While there is nothing else to do: saves one slot that has what is nowhere else, as far as there
+ * is room. Some milliseconds; false: nothing is left to do. */
 bool cache_tidy(struct cache *c);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "base/mem.h"
 
+enum { READY_STATES = 4 }; /* room that is ready, in the largest state's size */
+
 void states_init(struct states *st, struct context *context, struct prefix_tree *tree,
                  struct cache_stats *stats, size_t bytes, uint64_t (*now_us)(void))
 {
@@ -90,7 +92,7 @@ struct state *states_save(struct states *st, uint32_t sequence, const struct pre
     histogram_observe_us(&st->stats->save_seconds, s->used_us - started);
     list_push_back(&st->all, &s->link);
     prefix_put_beside(st->tree, &s->entry, entry);
-    st->largest = MAX(st->largest, size);
+    states_expect(st, size);
     if (context_info(st->context)->trims) drop_parts_of(st, s);
     note_bytes(st);
     return s;
@@ -111,7 +113,8 @@ bool states_restore(struct states *st, struct state *s, uint32_t sequence)
     return true;
 }
 
-bool states_prepare(struct states *st)
+void states_expect(struct states *st, size_t size)
 {
-    return store_make_ready(&st->store, 2 * st->largest);
+    st->largest = MAX(st->largest, size);
+    store_make_ready(&st->store, READY_STATES * st->largest);
 }

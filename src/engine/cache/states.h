@@ -31,7 +31,7 @@ struct states {
     struct store store;
     struct list all;
     uint64_t last_id;
-    size_t largest; /* of the states so far */
+    size_t largest; /* of the states so far, and those expected */
 };
 
 /* `bytes`: as many as all of them take at most. */
@@ -52,7 +52,7 @@ bool states_restore(struct states *st, struct state *s, uint32_t sequence);
 
 void states_drop(struct states *st, struct state *s);
 
-/* Prepares room for the next save: a small part of that. False: nothing to do. */
-bool states_prepare(struct states *st);
+/* A sequence of so many bytes may have to be saved soon. */
+void states_expect(struct states *st, size_t size);
 
 #endif

@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
 enum {
     UNIT = 64 << 10,      /* sizes of pieces are multiples */
-    READY_PART = 4 << 20, /* made ready at once: about a millisecond */
+    READY_PART = 2 << 20, /* made ready at once */
+    READY_NICE = 10,      /* whoever computes goes first */
 };
 
 static struct store_piece *piece_new(struct list *after, char *at, size_t size)
@@ -25,6 +28,8 @@ void store_init(struct store *s, size_t bytes)
 {
     *s = (struct store){.size = bytes / UNIT * UNIT};
     list_init(&s->pieces);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->wake, NULL);
     if (!s->size) return;
     void *base = mmap(NULL, s->size, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -37,8 +42,21 @@ void store_init(struct store *s, size_t bytes)
     (void)piece_new(&s->pieces, s->base, s->size);
 }
 
+static void end_thread(struct store *s)
+{
+    if (!s->started) return;
+    pthread_mutex_lock(&s->lock);
+    s->stop = true;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+    pthread_join(s->thread, NULL);
+}
+
 void store_fini(struct store *s)
 {
+    end_thread(s);
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->wake);
     while (!list_empty(&s->pieces))
         free(LIST_ITEM(list_pop_front(&s->pieces), struct store_piece, link));
     if (s->base) (void)munmap(s->base, s->size);
@@ -69,7 +87,6 @@ struct store_piece *store_take(struct store *s, size_t size)
     p->size = size;
     p->used = true;
     s->used += size;
-    s->high = MAX(s->high, (size_t)((char *)p->at + size - s->base));
     return p;
 }
 
@@ -103,12 +120,35 @@ static size_t top(const struct store *s)
     return (size_t)((char *)p->at - s->base) + (p->used ? p->size : 0);
 }
 
-bool store_make_ready(struct store *s, size_t ahead)
+/* Waits until more is wanted than there is; false: it is to end. */
+static bool await_more(struct store *s, size_t ready)
 {
-    size_t goal = MIN(s->size, top(s) + ahead);
-    if (s->high >= goal) return false;
-    size_t part = MIN(goal - s->high, (size_t)READY_PART);
-    memset(s->base + s->high, 0, part);
-    s->high += part;
-    return true;
+    pthread_mutex_lock(&s->lock);
+    while (!s->stop && s->wanted <= ready)
+        pthread_cond_wait(&s->wake, &s->lock);
+    bool more = !s->stop;
+    pthread_mutex_unlock(&s->lock);
+    return more;
+}
+
+/* The kernel gives the pages without touching what is written there meanwhile. Where it cannot, they
+ * come with their use. */
+static void *fill(void *user)
+{
+    struct store *s = user;
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), READY_NICE);
+    for (size_t ready = 0; ready < s->size && await_more(s, ready); ready += READY_PART)
+        if (madvise(s->base + ready, MIN(s->size - ready, (size_t)READY_PART), MADV_POPULATE_WRITE))
+            break;
+    return NULL;
+}
+
+void store_make_ready(struct store *s, size_t ahead)
+{
+    if (!s->size) return;
+    if (!s->started) s->started = pthread_create(&s->thread, NULL, fill, s) == 0;
+    pthread_mutex_lock(&s->lock);
+    s->wanted = MAX(s->wanted, MIN(s->size, top(s) + ahead));
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
 }

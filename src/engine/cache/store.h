@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory for states that are kept: pieces of one reserved range of addresses, the lowest free place
- * first. What was used once stays there for the next one, since memory that the kernel has yet to
- * give costs several times as much as the copy that goes there. One thread's. */
+ * first. Memory that the kernel has yet to give costs many times what the copy that goes there does.
+ * So what was used once stays for the next one, and a thread of the store's asks for more before it
+ * is wanted. One thread's. */
 #ifndef HOSTLER_ENGINE_CACHE_STORE_H
 #define HOSTLER_ENGINE_CACHE_STORE_H
+
+#include <pthread.h>
 
 #include "base/base.h"
 #include "base/list.h"
@@ -19,8 +22,14 @@ struct store {
     char *base;
     size_t size;
     size_t used; /* bytes of pieces in use */
-    size_t high; /* bytes from the base on that have been in use, or made ready */
     struct list pieces;
+
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    size_t wanted; /* bytes from the base on that are to be ready; under lock */
+    bool stop;     /* under lock */
 };
 
 /* Nothing of it is used yet. One of no bytes, or for which there are no addresses, has no room. */
@@ -33,7 +42,7 @@ bool store_has_room(const struct store *s, size_t size);
 struct store_piece *store_take(struct store *s, size_t size);
 void store_give_back(struct store *s, struct store_piece *p);
 
-/* Makes a small part of what lies above ready, unless `ahead` bytes are. False: nothing to do. */
-bool store_make_ready(struct store *s, size_t ahead);
+/* Soon `ahead` bytes behind all that is in use are ready, if there are so many. */
+void store_make_ready(struct store *s, size_t ahead);
 
 #endif
