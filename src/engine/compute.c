@@ -20,6 +20,7 @@ enum command_kind {
     COMMAND_RESUME,
     COMMAND_EMBED,
     COMMAND_CANCEL_EMBED,
+    COMMAND_ASK,
     COMMAND_DISPOSE,
 };
 
@@ -179,8 +180,22 @@ static void post_report(void *user)
 
 /* --- the thread --- */
 
-static void obey(struct scheduler *s, const struct command *command)
+static void deliver_errand(struct mail *mail)
 {
+    struct compute_errand *e = CONTAINER_OF(mail, struct compute_errand, mail);
+    e->on_done(e);
+}
+
+static void run_errand(struct compute *c, struct compute_errand *e)
+{
+    e->run(e, c->scheduler);
+    e->mail.deliver = deliver_errand;
+    loop_post(c->loop, &e->mail);
+}
+
+static void obey(struct compute *c, const struct command *command)
+{
+    struct scheduler *s = c->scheduler;
     switch (command->kind) {
     case COMMAND_ADD: scheduler_add(s, command->what); break;
     case COMMAND_CANCEL: scheduler_cancel(s, command->what); break;
@@ -188,6 +203,7 @@ static void obey(struct scheduler *s, const struct command *command)
     case COMMAND_RESUME: scheduler_pause(s, command->what, false); break;
     case COMMAND_EMBED: scheduler_embed(s, command->what); break;
     case COMMAND_CANCEL_EMBED: scheduler_cancel_embed(s, command->what); break;
+    case COMMAND_ASK: run_errand(c, command->what); break;
     case COMMAND_DISPOSE: command->dispose(command->what); break;
     }
 }
@@ -216,7 +232,7 @@ static void run_steps(struct compute *c)
     for (;;) {
         bool go_on = take_commands(c, &taken, idle);
         for (size_t i = 0; i < taken.count; i++)
-            obey(c->scheduler, &taken.all[i]);
+            obey(c, &taken.all[i]);
         if (!go_on) break;
         idle = !scheduler_step(c->scheduler);
         post_report(c);
@@ -334,6 +350,11 @@ void compute_embed(struct compute *c, struct embed_job *job)
 void compute_cancel_embed(struct compute *c, struct embed_job *job)
 {
     command(c, COMMAND_CANCEL_EMBED, job);
+}
+
+void compute_ask(struct compute *c, struct compute_errand *e)
+{
+    command(c, COMMAND_ASK, e);
 }
 
 void compute_dispose(struct compute *c, void (*dispose)(void *what), void *what)

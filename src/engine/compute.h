@@ -43,6 +43,16 @@ void compute_pause(struct compute *c, struct sequence *q, bool paused);
 void compute_embed(struct compute *c, struct embed_job *job);
 void compute_cancel_embed(struct compute *c, struct embed_job *job);
 
+/* Something to be done with the scheduler between two steps. */
+struct compute_errand {
+    struct mail mail;
+    void (*run)(struct compute_errand *e, struct scheduler *s); /* on the compute thread */
+    void (*on_done)(struct compute_errand *e); /* on the loop, once; it is the asker's again */
+};
+
+/* Not after compute_stop. */
+void compute_ask(struct compute *c, struct compute_errand *e);
+
 /* Runs dispose(what) when no command given before can touch `what` any more: how sequences and jobs
  * are freed after their last output. On the compute thread, or at once when that has ended. */
 void compute_dispose(struct compute *c, void (*dispose)(void *what), void *what);

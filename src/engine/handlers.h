@@ -31,6 +31,13 @@ void get_models(struct server *s, struct http_call *call);
 void get_model(struct server *s, struct http_call *call);
 void get_health(struct server *s, struct http_call *call);
 
+/* cache_page.c */
+void get_cache(struct server *s, struct http_call *call);
+void post_cache_pin(struct server *s, struct http_call *call);
+void post_cache_unpin(struct server *s, struct http_call *call);
+void post_cache_drop(struct server *s, struct http_call *call);
+void post_cache_drop_all(struct server *s, struct http_call *call);
+
 /* metrics.c */
 void get_metrics(struct server *s, struct http_call *call);
 

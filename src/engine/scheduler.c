@@ -66,6 +66,11 @@ void scheduler_free(struct scheduler *s)
     free(s);
 }
 
+struct cache *scheduler_cache(struct scheduler *s)
+{
+    return &s->cache;
+}
+
 const struct scheduler_stats *scheduler_stats(const struct scheduler *s)
 {
     return &s->stats;

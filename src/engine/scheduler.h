@@ -78,6 +78,9 @@ void scheduler_pause(struct scheduler *s, struct sequence *q, bool paused);
  * nothing to do now. */
 bool scheduler_step(struct scheduler *s);
 
+/* Its prefix cache, between two steps. */
+struct cache *scheduler_cache(struct scheduler *s);
+
 const struct scheduler_stats *scheduler_stats(const struct scheduler *s);
 
 #endif

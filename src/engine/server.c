@@ -69,11 +69,14 @@ void server_leave(struct server *s, struct work *work)
 
 /* --- routing --- */
 
-static const struct server_route *find_route(const struct server *s, struct str path)
+static const struct server_route *find_route(const struct server *s, const struct http_call *c)
 {
+    struct str path = c->head->path;
+    bool socket = str_eq(c->peer, STR("unix"));
     const struct server_routes *all = &s->options.routes;
     for (size_t i = 0; i < all->count; i++) {
         const struct server_route *r = &all->rows[i];
+        if (r->socket && !socket) continue;
         if (r->rest ? str_starts(path, r->path) : str_eq(path, r->path)) return r;
     }
     return NULL;
@@ -115,7 +118,7 @@ static void on_call(void *user, struct http_call *c)
                       NULL, str_of(c->refused_why));
         return;
     }
-    const struct server_route *route = find_route(s, c->head->path);
+    const struct server_route *route = find_route(s, c);
     enum http_method method = c->head->method;
     bool got = method == METHOD_GET || method == METHOD_HEAD;
     if (!route)

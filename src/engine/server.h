@@ -22,8 +22,9 @@ enum {
 
 struct server_route {
     struct str path;
-    bool post; /* work for the model: POST; else GET and HEAD */
-    bool rest; /* what follows the path belongs to it */
+    bool post;   /* work for the model: POST; else GET and HEAD */
+    bool rest;   /* what follows the path belongs to it */
+    bool socket; /* only there for who comes through a UNIX socket: the gateway, and root */
     void (*run)(struct server *s, struct http_call *call); /* takes the call over */
 };
 

@@ -464,7 +464,43 @@ def test_an_engine_ends_in_order_beside_a_client_that_says_nothing(tmp_path):
                                       {"threads": 1}, {"threads": 1024}, {"threads": "auto"}, {"kv_type": "f16"}, {"kv_type": "f32"},
                                       {"kv_type": "q8_0"}, {"blas": "auto"}, {"blas": "off"}, {"template": "builtin:chatml"},
                                       {"template_text": "{{ messages[0].content }}"}, {"pooling": "model"}, {"pooling": "mean"},
-                                      {"pooling": "cls"}, {"pooling": "last"}, {"reasoning": "auto"}, {"reasoning": "off"}])
+                                      {"pooling": "cls"}, {"pooling": "last"}, {"reasoning": "auto"}, {"reasoning": "off"},
+                                      {"cache_ram": "auto"}, {"cache_ram": "1MiB"}, {"cache_ram": "64GiB"}])
 def test_the_engine_takes_what_the_configuration_takes(processes, settings):
     gate = processes.gate([engine_model(processes, **settings)])
     assert ask(gate, "a").status in (200, 400)
+
+
+def test_the_cache_is_shown_pinned_and_dropped_on_the_private_socket(processes):
+    gate = processes.gate([engine_model(processes, slots=1, cache_ram="1MiB")])
+    for text in ("the first of two conversations, which is some sixty tokens long or more than that", "another one"):
+        assert content(ask(gate, text)) == text
+    engine = Server()
+    [engine.address] = [str(p) for p in processes.folder.rglob("*") if p.is_socket()]
+    cache = engine.get("/cache").json()
+    assert cache["ram_limit_bytes"] == 1 << 20
+    assert [s["in_use"] for s in cache["slots"]] == [False]
+    # The second's state may be saved already: the slot was idle.
+    first = cache["states"][0]
+    assert first["tokens"] > 64 and len(first["blocks"]) == first["tokens"] // cache["block_tokens"]
+    assert not first["pinned"]
+    assert engine.post(f"/cache/pin/{first['id']}", "").json()["pinned"]
+    assert engine.post("/cache/pin/ram-999", "").status == 404
+    assert engine.post("/cache/drop", "").json()["dropped"] >= 1
+    left = engine.get("/cache").json()
+    assert (left["slots"], [s["id"] for s in left["states"]]) == ([], [first["id"]])
+    assert engine.post(f"/cache/unpin/{first['id']}", "").json() == {"state": int(first["id"][4:]), "pinned": False}
+    assert engine.post(f"/cache/drop/{first['id']}", "").json() == {"dropped": 1}
+    assert engine.get("/cache").json()["states"] == []
+    assert gate.get("/cache").status == 404
+    port = free_port()
+    run = subprocess.Popen([FAKE_ENGINE, "--model", "fake:mode echo", "--listen", f"127.0.0.1:{port}"], stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: is_healthy(port), "it serves")
+        public = Server()
+        public.address = port
+        assert public.get("/cache").status == 404
+        assert public.post("/cache/drop", "").status == 404
+    finally:
+        run.kill()
+        run.wait()

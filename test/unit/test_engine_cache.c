@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/rand.h"
+#include "engine/cache/blocks.h"
 #include "engine/cache/prefix_tree.h"
 #include "engine/cache/store.h"
 
@@ -205,11 +206,45 @@ static void memory_is_ready_before_it_is_wanted(void **state)
     store_fini(&s);
 }
 
+/* FNV-1a of bytes, as its authors write it. */
+static uint64_t fnv(uint64_t hash, const unsigned char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+    return hash;
+}
+
+static void blocks_are_chained(void **state)
+{
+    (void)state;
+    const uint64_t basis = UINT64_C(14695981039346656037);
+    int32_t tokens[2 * BLOCK_TOKENS + 5];
+    uint64_t hashes[3] = {0}, other[3],
+             expected = fnv(basis, (const unsigned char[]){7, 0, 0, 0, 0, 0, 0, 0}, 8);
+    for (uint32_t i = 0; i < ARRAY_LEN(tokens); i++)
+        tokens[i] = (int32_t)(i * 1000);
+    blocks_hash(7, tokens, ARRAY_LEN(tokens), hashes);
+    for (unsigned b = 0; b < 2; b++) {
+        expected = fnv(basis, (const unsigned char *)&expected, 8);
+        expected = fnv(expected, (const unsigned char *)(tokens + (size_t)b * BLOCK_TOKENS),
+                       4 * BLOCK_TOKENS);
+        assert_true(hashes[b] == expected);
+    }
+    assert_true(hashes[2] == 0); /* what is left has none */
+    tokens[0]++;
+    blocks_hash(7, tokens, 2 * BLOCK_TOKENS, other);
+    assert_true(other[0] != hashes[0] && other[1] != hashes[1]);
+    tokens[0]--;
+    blocks_hash(8, tokens, 2 * BLOCK_TOKENS, other);
+    assert_true(other[0] != hashes[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tree_knows_what_each_has),
         cmocka_unit_test(a_store_gives_each_its_own),
+        cmocka_unit_test(blocks_are_chained),
         cmocka_unit_test(memory_is_ready_before_it_is_wanted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

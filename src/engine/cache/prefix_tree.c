@@ -228,6 +228,14 @@ void prefix_take_out(struct prefix_tree *t, struct prefix_entry *e)
     prune(t, n);
 }
 
+uint64_t prefix_salt(const struct prefix_entry *e)
+{
+    const struct prefix_node *n = e->node;
+    while (n->parent)
+        n = n->parent;
+    return n->salt;
+}
+
 uint32_t prefix_length(const struct prefix_entry *e)
 {
     return e->node ? e->node->depth : 0;

@@ -51,6 +51,9 @@ void prefix_put_beside(struct prefix_tree *t, struct prefix_entry *e,
 /* Also one that is nowhere. */
 void prefix_take_out(struct prefix_tree *t, struct prefix_entry *e);
 
+/* Of one that is somewhere. */
+uint64_t prefix_salt(const struct prefix_entry *e);
+
 /* How many tokens its owner has. */
 uint32_t prefix_length(const struct prefix_entry *e);
 
