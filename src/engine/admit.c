@@ -11,6 +11,7 @@ static bool park_one(struct scheduler *s)
         struct sequence *q = s->cache.all[i].user;
         if (!q || !q->paused || q->state != SEQUENCE_RUNNING) continue;
         cache_give_back(&s->cache, q);
+        fair_give_back(&q->account);
         q->state = SEQUENCE_PARKED;
         list_push_back(&s->parked, &q->link);
         return true;
@@ -26,6 +27,7 @@ static void admit_one(struct scheduler *s, struct sequence *q)
     list_remove(&q->link);
     list_push_back(&s->prefill, &q->link);
     q->state = SEQUENCE_PREFILL;
+    fair_serve(&s->fair, &q->account, q->goal - q->done, q->max_tokens - q->generated);
     metric_sub(&s->stats.waiting, 1);
     if (q->generated) return; /* it comes back */
     q->cached = q->done;
@@ -86,12 +88,30 @@ static bool follows(const struct scheduler *s, struct sequence *q)
     return true;
 }
 
-void admit__waiting(struct scheduler *s)
+/* The first one of the tenant's that can use a slot now; NULL: none. */
+static struct sequence *first_of(const struct scheduler *s, const struct fair_tenant *t)
 {
-    LIST_EACH_SAFE(&s->waiting, it, next)
+    LIST_EACH(&t->waiting, it)
     {
         struct sequence *q = LIST_ITEM(it, struct sequence, link);
-        if (q->paused || follows(s, q)) continue;
+        if (!q->paused && !follows(s, q)) return q;
+    }
+    return NULL;
+}
+
+/* Whose turn it is; NULL: nobody can use a slot now. */
+static struct sequence *find_next(struct scheduler *s)
+{
+    struct sequence *q = NULL;
+    struct fair_tenant *t = fair_next(&s->fair, NULL);
+    for (; t && !q; t = fair_next(&s->fair, t))
+        q = first_of(s, t);
+    return q;
+}
+
+void admit__waiting(struct scheduler *s)
+{
+    for (struct sequence *q; (q = find_next(s));) {
         if (cache_busy(&s->cache) == s->cache.count && !park_one(s)) return;
         admit_one(s, q);
     }

@@ -21,7 +21,7 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
     s->vocab = model_vocab(s->model);
     s->context = model_context(s->model);
     s->info = s->context ? context_info(s->context) : &no_context;
-    list_init(&s->waiting);
+    fair_init(&s->fair);
     list_init(&s->prefill);
     list_init(&s->parked);
     list_init(&s->embeds);
@@ -56,7 +56,7 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
 void scheduler_free(struct scheduler *s)
 {
     if (!s) return;
-    assert(list_empty(&s->waiting) && list_empty(&s->parked) && cache_busy(&s->cache) == 0);
+    assert(!fair_next(&s->fair, NULL) && list_empty(&s->parked) && cache_busy(&s->cache) == 0);
     cache_fini(&s->cache);
     automaton_fini(&s->automaton);
     sampler_scratch_fini(&s->scratch);
@@ -87,6 +87,17 @@ static void note_gauges(struct scheduler *s)
 
 /* --- asking --- */
 
+/* Behind those of its tenant that go before it. */
+static void put_in_line(struct scheduler *s, struct sequence *q)
+{
+    struct list *line = &q->account.tenant->waiting, *at = line->prev;
+    fair_wait(&s->fair, &q->account);
+    while (at != line && LIST_ITEM(at, struct sequence, link)->rank_us > q->rank_us)
+        at = at->prev;
+    list_insert_after(at, &q->link);
+    metric_add(&s->stats.waiting, 1);
+}
+
 void scheduler_add(struct scheduler *s, struct sequence *q)
 {
     assert(q->state == SEQUENCE_NEW);
@@ -95,8 +106,9 @@ void scheduler_add(struct scheduler *s, struct sequence *q)
     q->state = SEQUENCE_WAITING;
     q->queued_us = s->options.now_us();
     if (q->grammar) mask_grammar_attach(q->grammar, &s->automaton);
-    list_push_back(&s->waiting, &q->link);
-    metric_add(&s->stats.waiting, 1);
+    q->rank_us = fair_rank_us(q->queued_us, q->priority);
+    fair_open(&s->fair, &q->account, q->tenant);
+    put_in_line(s, q);
 }
 
 void scheduler_cancel(struct scheduler *s, struct sequence *q)
@@ -121,8 +133,8 @@ void scheduler_cancel_embed(struct scheduler *s, struct embed_job *job)
 
 void scheduler_cancel_all(struct scheduler *s)
 {
-    while (!list_empty(&s->waiting))
-        scheduler_cancel(s, LIST_ITEM(s->waiting.next, struct sequence, link));
+    for (struct fair_tenant *t; (t = fair_next(&s->fair, NULL));)
+        scheduler_cancel(s, LIST_ITEM(t->waiting.next, struct sequence, link));
     while (!list_empty(&s->parked))
         scheduler_cancel(s, LIST_ITEM(s->parked.next, struct sequence, link));
     for (uint32_t i = 0; i < s->cache.count; i++) {
@@ -132,15 +144,15 @@ void scheduler_cancel_all(struct scheduler *s)
         scheduler_cancel_embed(s, LIST_ITEM(s->embeds.next, struct embed_job, link));
 }
 
-/* One that comes back goes before those that have nothing yet. */
+/* One that comes back goes before those of its tenant that have nothing yet. */
 void scheduler_pause(struct scheduler *s, struct sequence *q, bool paused)
 {
     q->paused = paused;
     if (paused || q->state != SEQUENCE_PARKED) return;
     list_remove(&q->link);
     q->state = SEQUENCE_WAITING;
-    list_push_front(&s->waiting, &q->link);
-    metric_add(&s->stats.waiting, 1);
+    q->rank_us = 0;
+    put_in_line(s, q);
 }
 
 bool scheduler_step(struct scheduler *s)

@@ -7,9 +7,10 @@
  * (3) a batch of embeddings. What one part gives goes out before the next is computed, and so do
  * the first tokens of a slice, group by group.
  *
- * Waiting sequences get slots in the order in which they came, but one whose beginning another one
- * is computing waits for that. What a sequence has computed is kept when it has ended, and a new
- * prompt goes on from the longest beginning that anybody has (cache/cache.h). */
+ * Waiting sequences get slots by turns of their tenants (fair.h), and of one tenant in the order in
+ * which they came, but one whose beginning another one is computing waits for that. What a sequence
+ * has computed is kept when it has ended, and a new prompt goes on from the longest beginning that
+ * anybody has (cache/cache.h). */
 #ifndef HOSTLER_ENGINE_SCHEDULER_H
 #define HOSTLER_ENGINE_SCHEDULER_H
 

@@ -5,6 +5,7 @@
 #define HOSTLER_ENGINE_SCHEDULER_PRIV_H
 
 #include "engine/cache/cache.h"
+#include "engine/fair.h"
 #include "engine/grammar/automaton.h"
 #include "engine/model/context.h"
 #include "engine/model/embed.h"
@@ -26,7 +27,7 @@ struct scheduler {
     const struct vocab *vocab;
     struct context *context; /* NULL: the model does not generate */
     const struct context_info *info;
-    struct list waiting; /* without slot, in order of arrival */
+    struct fair fair;    /* whose lists have those that wait for a slot */
     struct list prefill; /* with slot, prompt not yet decoded, in order of arrival */
     struct list parked;  /* paused, without slot */
     struct list embeds;  /* struct embed_job */
@@ -64,7 +65,7 @@ void token__take(struct scheduler *s, struct sequence *q, float *logits);
 
 /* --- admit.c --- */
 
-/* Gives slots to sequences that wait, in the order in which they came. */
+/* Gives slots to sequences that wait, by turns of their tenants (fair.h). */
 void admit__waiting(struct scheduler *s);
 
 /* --- step.c --- */

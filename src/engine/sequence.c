@@ -51,6 +51,8 @@ struct sequence *sequence_new(const struct sequence_spec *spec, const struct voc
         q->ends = mem_must(q->end_count * sizeof *q->ends);
         memcpy(q->ends, spec->ends, q->end_count * sizeof *q->ends);
     }
+    q->tenant = spec->tenant;
+    q->priority = spec->priority;
     q->leader = spec->leader;
     q->shared = q->leader ? spec->prompt_count : 0;
     if (q->leader) q->leader->followers++;

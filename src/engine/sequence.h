@@ -16,6 +16,7 @@
 #include "base/base.h"
 #include "base/list.h"
 #include "base/str.h"
+#include "engine/fair.h"
 #include "engine/mask_grammar.h"
 #include "engine/model/vocab.h"
 #include "engine/sampler.h"
@@ -53,6 +54,8 @@ struct sequence_spec {
     struct terms *grammar; /* what the answer must be; NULL: any text; finished, shared */
     struct words *words;   /* what it must not have; NULL: nothing; shared */
     uint64_t salt;         /* what it computes only serves others of the same */
+    uint64_t tenant;       /* whose it is; 0: nobody was named */
+    uint8_t priority;      /* among the tenant's: 0 to FAIR_CLASS_TOP */
     /* Has the same prompt and was added before: its work is copied; or NULL. */
     struct sequence *leader;
 };
@@ -86,6 +89,11 @@ struct sequence {
     uint32_t cached;    /* prompt tokens found in the cache */
     uint32_t generated; /* tokens of the answer, with the end token */
     uint64_t queued_us;
+
+    uint64_t tenant;
+    uint8_t priority;
+    uint64_t rank_us;            /* its place among its tenant's that wait */
+    struct fair_account account; /* open while the scheduler has it */
 
     struct masker *masks;
     struct mask_grammar *grammar; /* one of them; NULL: none */

@@ -53,8 +53,11 @@ static size_t collect_running(struct scheduler *s, size_t *sequences)
 /* Behind a decode of `n` tokens: each is in the cache, and those with logits have a next one. */
 static void end_running(struct scheduler *s, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        s->cache.all[s->items[i].sequence].user->done++;
+    for (size_t i = 0; i < n; i++) {
+        struct sequence *q = s->cache.all[s->items[i].sequence].user;
+        q->done++;
+        fair_compute(&q->account, 1);
+    }
     for (size_t i = 0; i < n; i++) {
         const struct context_item *item = &s->items[i];
         struct sequence *q = s->cache.all[item->sequence].user;
@@ -182,6 +185,7 @@ static void end_part(struct scheduler *s, const struct part *part)
     struct sequence *q = part->sequence;
     q->done += part->count;
     cache_progress(&s->cache, q);
+    fair_compute(&q->account, part->count);
     if (q->done < q->goal) return;
     q->state = SEQUENCE_RUNNING;
     list_remove(&q->link);

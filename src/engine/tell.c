@@ -29,10 +29,12 @@ void tell__text(struct scheduler *s, struct sequence *q, const struct pieces *pi
 static void leave_followers(struct scheduler *s, struct sequence *q)
 {
     if (!q->followers) return;
-    LIST_EACH(&s->waiting, it)
-    {
-        struct sequence *f = LIST_ITEM(it, struct sequence, link);
-        if (f->leader == q) f->leader = NULL;
+    for (struct fair_tenant *t = fair_next(&s->fair, NULL); t; t = fair_next(&s->fair, t)) {
+        LIST_EACH(&t->waiting, it)
+        {
+            struct sequence *f = LIST_ITEM(it, struct sequence, link);
+            if (f->leader == q) f->leader = NULL;
+        }
     }
     q->followers = 0;
 }
@@ -45,6 +47,7 @@ void tell__end(struct scheduler *s, struct sequence *q, const struct pieces *pie
     sequence_leave_leader(q);
     list_remove(&q->link);
     if (state == SEQUENCE_PREFILL || state == SEQUENCE_RUNNING) cache_give_back(&s->cache, q);
+    fair_close(&q->account, q->generated);
     if (state == SEQUENCE_WAITING) metric_sub(&s->stats.waiting, 1);
     q->state = SEQUENCE_ENDED;
     tell__text(s, q, pieces, finish);

@@ -13,7 +13,7 @@
 #include "engine/model/fake.h"
 #include "engine/scheduler.h"
 
-enum { BENCH_MANY = 300 };
+enum { BENCH_MANY = 1000 };
 
 /* What has been told of one sequence. */
 struct told {
