@@ -17,6 +17,7 @@ enum finish {
     FINISH_CALLS,  /* the same, and tools were called */
     FINISH_LENGTH, /* max_tokens or the context's end */
     FINISH_CANCELLED,
+    FINISH_LATE,    /* its deadline has passed */
     FINISH_REFUSED, /* what it must keep to takes too much time or memory to enforce */
     FINISH_FAILED,  /* the model could not compute; the log says more */
 };

@@ -3,7 +3,8 @@
  * choice becomes a sequence, whose tokens go out as they come (ANSWERING), until each has ended;
  * then the call ends. What can go wrong: the model fails (500, or an error event in a stream that
  * has begun), the client leaves (its sequences are cancelled), the client reads slowly (they are
- * paused), the server shuts down (503, or an error event).
+ * paused), its deadline passes (504, or an error event), the server shuts down (503, or an error
+ * event).
  *
  * The call may end before the sequences do; the request lives until both have.
  *
@@ -23,6 +24,7 @@
 #include "engine/handlers.h"
 #include "engine/preparation.h"
 #include "engine/refuse.h"
+#include "engine/standing.h"
 #include "obs/log.h"
 
 enum {
@@ -56,6 +58,7 @@ struct request {
     enum request_state state;
     struct http_call *call; /* in ANSWERING */
     enum body_kind kind;
+    struct standing standing;
     struct body_generate asked; /* on the preparation's arena, while that is there */
     struct answer answer;
     bool stream;
@@ -288,6 +291,11 @@ static const struct refusal too_long = {
     .status = 500,
     .type = "server_error",
     .message = STR_INIT("The answer is larger than this engine can give.")};
+static const struct refusal too_late = {
+    .status = 504,
+    .type = "server_error",
+    .code = "deadline_exceeded",
+    .message = STR_INIT("The request was not answered before its deadline.")};
 static const struct refusal shutting_down = {
     .status = 503, .type = "server_error", .message = STR_INIT("The engine is shutting down.")};
 
@@ -433,6 +441,7 @@ static void begin_answer(struct request *r)
 static const struct refusal *failure_of(enum finish finish)
 {
     switch (finish) {
+    case FINISH_LATE: return &too_late;
     case FINISH_REFUSED: return &too_hard;
     case FINISH_FAILED: return &model_failed;
     case FINISH_CANCELLED: return &shutting_down;
@@ -527,6 +536,9 @@ static void add_choices(struct request *r, const struct token_list *prompt)
         .calls = calls.tool_count ? &calls : NULL,
         .stops = asked->stops,
         .stop_count = asked->stop_count,
+        .tenant = r->standing.tenant,
+        .priority = r->standing.priority,
+        .deadline_us = r->standing.deadline_us,
     };
     for (uint32_t i = 0; i < asked->n; i++) {
         struct choice *c = &r->choices[r->choice_count];
@@ -583,8 +595,15 @@ static void begin(struct server *s, struct http_call *call, enum body_kind kind)
                                                     .begin_prompt = begin_chat,
                                                     .on_prepared = start,
                                                     .on_refused = on_refused};
+    struct standing standing;
+    struct refusal error;
+    if (standing_read(call, clock_mono_us(), &standing, &error)) {
+        server_reply_error(call, &error);
+        return;
+    }
     struct request *r = mem_must_zero(1, sizeof *r);
     r->server = s;
+    r->standing = standing;
     r->kind = kind;
     r->started_us = call->started_us;
     task_init(&r->task, run);

@@ -22,6 +22,7 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
     s->context = model_context(s->model);
     s->info = s->context ? context_info(s->context) : &no_context;
     fair_init(&s->fair);
+    s->deadline_us = UINT64_MAX;
     list_init(&s->prefill);
     list_init(&s->parked);
     list_init(&s->embeds);
@@ -98,6 +99,11 @@ static void put_in_line(struct scheduler *s, struct sequence *q)
     metric_add(&s->stats.waiting, 1);
 }
 
+static void heed_deadline(struct scheduler *s, const struct sequence *q)
+{
+    if (q->deadline_us) s->deadline_us = MIN(s->deadline_us, q->deadline_us);
+}
+
 void scheduler_add(struct scheduler *s, struct sequence *q)
 {
     assert(q->state == SEQUENCE_NEW);
@@ -109,6 +115,7 @@ void scheduler_add(struct scheduler *s, struct sequence *q)
     q->rank_us = fair_rank_us(q->queued_us, q->priority);
     fair_open(&s->fair, &q->account, q->tenant);
     put_in_line(s, q);
+    heed_deadline(s, q);
 }
 
 void scheduler_cancel(struct scheduler *s, struct sequence *q)
@@ -155,8 +162,40 @@ void scheduler_pause(struct scheduler *s, struct sequence *q, bool paused)
     put_in_line(s, q);
 }
 
+/* --- deadlines --- */
+
+static void end_late(struct scheduler *s, struct sequence *q, uint64_t now)
+{
+    if (!q->deadline_us || now < q->deadline_us) {
+        heed_deadline(s, q);
+        return;
+    }
+    metric_add(&s->stats.late, 1);
+    tell__end(s, q, NULL, FINISH_LATE);
+}
+
+static void end_late_of(struct scheduler *s, struct list *sequences, uint64_t now)
+{
+    LIST_EACH_SAFE(sequences, it, next)
+    end_late(s, LIST_ITEM(it, struct sequence, link), now);
+}
+
+/* Ends all whose deadline has passed. */
+static void end_all_late(struct scheduler *s)
+{
+    uint64_t now = s->deadline_us == UINT64_MAX ? 0 : s->options.now_us();
+    if (now < s->deadline_us) return;
+    s->deadline_us = UINT64_MAX;
+    for (unsigned i = 0; i < s->fair.count; i++)
+        end_late_of(s, &s->fair.tenants[i].waiting, now);
+    end_late_of(s, &s->parked, now);
+    for (uint32_t i = 0; i < s->cache.count; i++)
+        if (s->cache.all[i].user) end_late(s, s->cache.all[i].user, now);
+}
+
 bool scheduler_step(struct scheduler *s)
 {
+    end_all_late(s);
     admit__waiting(s);
     note_gauges(s);
     bool computed = step__run(s);

@@ -10,7 +10,7 @@
  * Waiting sequences get slots by turns of their tenants (fair.h), and of one tenant in the order in
  * which they came, but one whose beginning another one is computing waits for that. What a sequence
  * has computed is kept when it has ended, and a new prompt goes on from the longest beginning that
- * anybody has (cache/cache.h). */
+ * anybody has (cache/cache.h). A sequence whose deadline has passed ends before the next step. */
 #ifndef HOSTLER_ENGINE_SCHEDULER_H
 #define HOSTLER_ENGINE_SCHEDULER_H
 

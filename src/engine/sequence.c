@@ -53,6 +53,7 @@ struct sequence *sequence_new(const struct sequence_spec *spec, const struct voc
     }
     q->tenant = spec->tenant;
     q->priority = spec->priority;
+    q->deadline_us = spec->deadline_us;
     q->leader = spec->leader;
     q->shared = q->leader ? spec->prompt_count : 0;
     if (q->leader) q->leader->followers++;

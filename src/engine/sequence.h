@@ -56,6 +56,7 @@ struct sequence_spec {
     uint64_t salt;         /* what it computes only serves others of the same */
     uint64_t tenant;       /* whose it is; 0: nobody was named */
     uint8_t priority;      /* among the tenant's: 0 to FAIR_CLASS_TOP */
+    uint64_t deadline_us;  /* on the scheduler's clock; 0: none */
     /* Has the same prompt and was added before: its work is copied; or NULL. */
     struct sequence *leader;
 };
@@ -89,6 +90,7 @@ struct sequence {
     uint32_t cached;    /* prompt tokens found in the cache */
     uint32_t generated; /* tokens of the answer, with the end token */
     uint64_t queued_us;
+    uint64_t deadline_us; /* 0: none */
 
     uint64_t tenant;
     uint8_t priority;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whose sequences the scheduler takes, on the scripted model: tenants and priorities. */
+/* Whose sequences the scheduler takes, on the scripted model: tenants, priorities, deadlines. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/rand.h"
 #include "engine_bench.h"
 
@@ -199,6 +200,65 @@ static void who_waits_rises(void **state)
     bench_free(b);
 }
 
+/* --- deadlines --- */
+
+static struct told *add_until(struct bench *b, const char *text, uint32_t tokens, uint64_t until)
+{
+    struct sequence_spec spec = spec_of(0, ANY, tokens);
+    spec.deadline_us = until;
+    return bench_add(b, text, spec);
+}
+
+static void what_is_late_ends(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 1, 128, 64);
+    uint64_t began = bench_clock_us;
+    const struct told *runs = add_until(b, "runs", 100, began + 50 * USEC_PER_MS),
+                      *waits = add_until(b, "waits", 3, began + 20 * USEC_PER_MS),
+                      *in_time = add_until(b, "in time", 3, began + 500 * USEC_PER_MS);
+    while (waits->finish == FINISH_NONE)
+        scheduler_step(b->scheduler);
+    assert_int_equal(waits->finish, FINISH_LATE);
+    assert_in_range(bench_clock_us - began, 20 * USEC_PER_MS, 23 * USEC_PER_MS);
+    assert_int_equal(runs->finish, FINISH_NONE);
+    bench_run(b);
+    assert_int_equal(runs->finish, FINISH_LATE);
+    assert_in_range(runs->generated, 10, 30);
+    assert_int_equal(in_time->finish, FINISH_LENGTH);
+    assert_int_equal(metric_read(&scheduler_stats(b->scheduler)->late), 2);
+    assert_int_equal(metric_read(&scheduler_stats(b->scheduler)->waiting), 0);
+    bench_free(b);
+}
+
+/* In the middle of its prompt, without a slot since nobody reads, and before it has begun. */
+static void late_in_every_state(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 1, 512, 64);
+    char text[401];
+    memset(text, 'x', 400);
+    text[400] = '\0';
+    const struct told *slow = add_until(b, "slow", 100, bench_clock_us + 300 * USEC_PER_MS);
+    scheduler_step(b->scheduler);
+    scheduler_pause(b->scheduler, slow->sequence, true);
+    const struct told *prompt = add_until(b, text, 100, bench_clock_us + 100 * USEC_PER_MS);
+    scheduler_step(b->scheduler);
+    assert_int_equal(slow->sequence->state, SEQUENCE_PARKED);
+    assert_int_equal(slow->sequence->account.ahead, 0);
+    assert_int_equal(prompt->sequence->state, SEQUENCE_PREFILL);
+    bench_run(b);
+    assert_int_equal(prompt->finish, FINISH_LATE);
+    assert_int_equal(prompt->outputs, 1);
+    bench_clock_us += 300 * USEC_PER_MS;
+    const struct told *late = add_until(b, "late", 3, bench_clock_us);
+    assert_false(scheduler_step(b->scheduler));
+    assert_int_equal(slow->finish, FINISH_LATE);
+    assert_int_equal(late->finish, FINISH_LATE);
+    assert_int_equal(late->prompt, 5);
+    bench_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +268,8 @@ int main(void)
         cmocka_unit_test(a_newcomer_does_not_stand_behind_a_crowd),
         cmocka_unit_test(the_higher_class_goes_first),
         cmocka_unit_test(who_waits_rises),
+        cmocka_unit_test(what_is_late_ends),
+        cmocka_unit_test(late_in_every_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
