@@ -132,6 +132,34 @@ static unsigned add_fields(const struct endpoint *e, struct http_field *fields, 
     return n;
 }
 
+/* Milliseconds until the request's deadline, rounded up so that ours is the first to pass: it is told
+ * in the client's dialect. What a client says it will wait ends with a stream's first byte and is
+ * ours alone. 0: there is none. */
+static uint64_t left_ms(const struct exchange *x)
+{
+    uint64_t due = x->deadline_us, now = exchange_now(x);
+    if (x->ask.stream) due = x->total_us ? x->call->started_us + x->total_us : 0;
+    if (!due) return 0;
+    return due > now ? (due - now + USEC_PER_MS - 1) / USEC_PER_MS : 1;
+}
+
+enum { STANDING_FIELDS_MAX = 2 };
+
+/* Adds whose request it is and until when it is of use, for an engine of our own. -ENOMEM. */
+static int add_standing(const struct exchange *x, struct http_field *fields, unsigned *n)
+{
+    uint64_t ms = left_ms(x);
+    if (x->key)
+        fields[(*n)++] =
+            (struct http_field){.name = STR("x-hostler-tenant"), .value = key_tenant(x->key)};
+    if (!ms) return 0;
+    char *room = arena_try(x->call->arena, STR_U64_ROOM);
+    if (!room) return -ENOMEM;
+    fields[(*n)++] =
+        (struct http_field){.name = STR("x-hostler-deadline"), .value = str_of_u64(ms, 10, room)};
+    return 0;
+}
+
 /* Adds what may pass to the fields. Returns how many there are then. */
 static unsigned choose(const struct http_head *head, unsigned ways, struct http_field *fields,
                        unsigned n)
@@ -178,19 +206,22 @@ int forward_request(struct exchange *x, const struct endpoint *e, enum surface s
     struct arena *arena = x->call->arena;
     const struct http_head *head = x->call->head;
     struct http_field *fields = arena_try(
-        arena, (head->field_count + ARRAY_LEN(own) + 1 + e->field_count) * sizeof *fields);
+        arena, (head->field_count + ARRAY_LEN(own) + STANDING_FIELDS_MAX + 1 + e->field_count) *
+                   sizeof *fields);
     struct str target = target_of(x, e, surface);
     if (!fields || !target.ptr) return -ENOMEM;
     unsigned n = choose(head, UP, fields, 0);
     if (e->overrides) n = without_overridden(e, fields, n);
     n = add_fields(e, fields, n);
     memcpy(fields + n, own, sizeof own);
+    n += ARRAY_LEN(own);
+    if (e->private_engine && add_standing(x, fields, &n)) return -ENOMEM;
     *r = (struct http_request){
         .method = x->bodiless ? head->method : METHOD_POST,
         .target = target,
         .authority = e->host,
         .fields = fields,
-        .field_count = n + ARRAY_LEN(own),
+        .field_count = n,
     };
     return 0;
 }

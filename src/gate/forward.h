@@ -15,8 +15,9 @@
 /* The request for an endpoint but for its body; the fields are on the call's arena: what may
  * pass of the client's, JSON as the content type (the body was read as that), no content coding
  * accepted (the relay reads the answer), our x-request-id and Via, the endpoint's own key and
- * fields. `surface`: which of the endpoint's; the client's own path goes there where it is the
- * client's. -ENOMEM. */
+ * fields, and for an engine of our own whose request it is and how long it is of use.
+ * `surface`: which of the endpoint's; the client's own path goes there where it is the client's.
+ * -ENOMEM. */
 MUST_CHECK int forward_request(struct exchange *x, const struct endpoint *e, enum surface surface,
                                struct http_request *r);
 

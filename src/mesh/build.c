@@ -137,6 +137,7 @@ static int build_endpoint(struct snapshot *s, const struct service *service,
     };
     build_fields(arena, c, e);
     bool chosen = c->engine && c->url.len == 0;
+    e->private_engine = chosen && c->kind == &runtime_engine;
     int err = chosen ? place_engine(s->mesh, arena, e) : place_at(arena, e, c->url);
     if (err) {
         log_note(LOG_ERROR, "endpoint",

@@ -135,7 +135,8 @@ struct endpoint {
     /* The active probe's target, from the host's root; empty: none. */
     struct str health;
     const struct conf_engine *engine; /* supervised process, or NULL; then: */
-    bool starts_on_demand;            /* and not together with Hostler */
+    bool private_engine;   /* hostler-engine on a socket that nobody else knows: it believes us */
+    bool starts_on_demand; /* and not together with Hostler */
     uint64_t start_timeout_us;
     const struct service *service;
     struct endpoint_state *state;

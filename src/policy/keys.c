@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +14,12 @@
 #include "base/rand.h"
 #include "policy/digest.h"
 
-enum { SALT_SIZE = 16, RECENT_MAX = 128 };
+enum { SALT_SIZE = 16, RECENT_MAX = 128, TENANT_DIGITS = 16 };
 
 struct key {
     unsigned char digest[DIGEST_SIZE];
     struct str name;
+    char tenant[TENANT_DIGITS + 1];
     struct str *patterns;
     size_t pattern_count;
 };
@@ -71,12 +73,19 @@ static void insert(struct keyring *k, size_t place)
     k->slots[at] = (uint32_t)place + 1;
 }
 
+static void write_tenant(struct key *key)
+{
+    (void)snprintf(key->tenant, sizeof key->tenant, "%016llx",
+                   (unsigned long long)hash_fnv(key->name));
+}
+
 static int add_key(struct keyring *k, struct digester *h, const struct conf_key *c)
 {
     struct key *key = &k->keys[k->count];
     if (!digest_pair(h, salt_of(k), c->key, key->digest)) return ERR_STATE;
     if (find_digest(k, key->digest)) return 0; /* given twice: the first one counts */
     key->name = arena_dup(&k->arena, c->name);
+    write_tenant(key);
     key->patterns = arena_zalloc(&k->arena, (c->model_count + 1) * sizeof *key->patterns);
     key->pattern_count = c->model_count;
     for (size_t i = 0; i < c->model_count; i++)
@@ -169,6 +178,11 @@ int keyring_find(const struct keyring *k, struct digester *h, struct str present
 struct str key_name(const struct key *key)
 {
     return key->name;
+}
+
+struct str key_tenant(const struct key *key)
+{
+    return str_n(key->tenant, TENANT_DIGITS);
 }
 
 static bool pattern_matches(struct str pattern, struct str model)

@@ -33,6 +33,10 @@ MUST_CHECK int keyring_find(const struct keyring *k, struct digester *d, struct 
 /* For logs and metrics; never the secret. */
 struct str key_name(const struct key *key);
 
+/* 16 hexadecimal digits of a hash of the name, the same in every process: tells keys apart where
+ * their names are nobody's business. Borrowed from the keyring. */
+struct str key_tenant(const struct key *key);
+
 /* True when one of the key's patterns ("*", "prefix*", or a name) matches. Ask for the name as
  * requested and, when that was an alias, for the service's own name: either suffices. NULL (no
  * keys configured) allows all. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engines that the gateway starts: the real supervisor and processes, on the engine's scripted model."""
 
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -455,6 +456,35 @@ def test_an_engine_ends_in_order_beside_a_client_that_says_nothing(tmp_path):
     finally:
         run.kill()
         run.wait()
+
+
+# --- tenants ---
+
+
+def test_a_key_does_not_wait_for_the_queue_of_another(processes):
+    """Turns of tenants, from the key at the gateway to the slot of the engine."""
+    def headers(name):
+        return [("authorization", f"Bearer secret-key-{name}"), ("x-hostler-tenant", "0123456789abcdef")]
+
+    keys = [{"name": name, "key": f"secret-key-{name}", "models": ["*"]} for name in ("crowd", "one")]
+    crowd = 12
+    gate = processes.gate([engine_model(processes, script="decode_us 8000\n", slots=1, capacity=64)], keys=keys)
+    gate.headers = dict(headers("one"))
+    assert content(ask(gate, "warm", headers=headers("one"))) == "warm"
+    done = []
+
+    def request(name, text):
+        assert content(ask(gate, text, headers=headers(name))) == text
+        done.append(name)
+
+    with concurrent.futures.ThreadPoolExecutor(crowd + 1) as pool:
+        asked = [pool.submit(request, "crowd", f"{i:02} of a crowd of answers") for i in range(crowd)]
+        until(lambda: gate.metric("hostler_endpoint_inflight", model="m") + len(done) >= crowd, "all are there")
+        before = len(done)
+        asked.append(pool.submit(request, "one", "another"))
+        for future in asked:
+            future.result()
+    assert done.index("one") <= before + 3 < crowd, (before, done)
 
 
 # --- every value that the configuration takes, the engine takes ---

@@ -31,6 +31,18 @@ static const char settings[] =
     "timeouts: { head: 10s, body: 20s, idle: 100s, write: 30s, connect: 5s, first_byte: 60s, between: 40s, total: 300s,"
     " upstream_idle: 50s }\n";
 
+/* There is no supervisor that would start them. */
+static void bring_engines_up(struct gateway *g)
+{
+    size_t count;
+    const struct service *services = snapshot_services(g->snapshot, &count);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < services[i].endpoint_count; k++)
+            if (services[i].endpoints[k].engine)
+                endpoint_set_phase(services[i].endpoints[k].state, ENDPOINT_UP, STR(""), 0,
+                                   loop_now(g->sim->loop));
+}
+
 struct gateway *gateway_new(const char *models)
 {
     struct gateway *g = calloc(1, sizeof *g);
@@ -50,6 +62,7 @@ struct gateway *gateway_new(const char *models)
     assert_int_equal(keyring_new(conf, &keyring), 0);
     conf_unref(conf);
     g->snapshot = mesh_current(g->mesh);
+    bring_engines_up(g);
     g->home = (struct lane_home){.loop = g->sim->loop,
                                  .via = STR("1.1 hostler-0123"),
                                  .write_metrics = write_metrics,

@@ -31,7 +31,7 @@ struct gateway {
     "      - { url: 'http://10.0.0.2:80/v1', name: b }\n"
 
 /* `models` is YAML: what goes under "models:", and behind it. Limits and timeouts are
- * gateway.c's. */
+ * gateway.c's. Engines are up. */
 struct gateway *gateway_new(const char *models);
 void gateway_stop(struct gateway *g); /* as at the end of a shutdown: cancels what is in progress */
 

@@ -451,12 +451,17 @@ static const char *const long_pieces[] = {SSE_HEAD,
 #define RENAMED \
     "  - { name: m, aliases: [m.x], endpoints: [{ url: 'http://10.0.0.1:80/v1', model: other, key: secret }] }\n"
 #define KEYS "keys: [{ name: k, key: 'sk-0123456789abcdef', models: ['*'] }]\n"
+#define ENGINE "  - { name: m, engine: { file: /etc/hostname } }\n"
 #define WITH_FALLBACK \
     "  - { name: m, fallback: [n], endpoints: [{ url: 'http://10.0.0.1:80/v1' }] }\n  - { name: n, endpoints: [{ url: 'http://10.0.0.2:80/v1' }] }\n"
 
 static const struct scenario scenarios[] = {
     {.name = "plain",
      .models = RENAMED KEYS,
+     .act = act_plain,
+     .headers = "authorization: Bearer sk-0123456789abcdef\r\n"},
+    {.name = "engine",
+     .models = ENGINE KEYS,
      .act = act_plain,
      .headers = "authorization: Bearer sk-0123456789abcdef\r\n"},
     {.name = "escaped", .models = ONE, .act = act_escaped},

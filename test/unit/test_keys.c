@@ -40,6 +40,8 @@ static void finds_keys_by_digest(void **state)
     const struct key *web = find(ring, h, STR("sk-second-key"));
     assert_true(ci && str_eq(key_name(ci), STR("ci")));
     assert_true(web && str_eq(key_name(web), STR("web")));
+    assert_true(str_eq(key_tenant(ci), STR("08a25707b54a2461"))); /* in every process */
+    assert_false(str_eq(key_tenant(ci), key_tenant(web)));
     assert_null(find(ring, h, STR("sk-first-keY")));
     assert_null(find(ring, h, STR("sk-first-key ")));
     assert_null(find(ring, h, STR("")));
