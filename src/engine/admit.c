@@ -32,7 +32,8 @@ static void admit_one(struct scheduler *s, struct sequence *q)
     if (q->generated) return; /* it comes back */
     q->cached = q->done;
     metric_add(&s->stats.cached_tokens, q->cached);
-    histogram_observe_us(&s->stats.wait_seconds, s->options.now_us() - q->queued_us);
+    q->waited_us = started - q->queued_us;
+    histogram_observe_us(&s->stats.wait_seconds, q->waited_us);
 }
 
 /* Tokens that both begin with; never all of q's. */

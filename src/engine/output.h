@@ -34,8 +34,10 @@ struct output {
     enum finish finish;
     uint32_t prompt_tokens;
     uint32_t cached_tokens;
-    uint32_t generated; /* tokens of the answer so far, with the end token if there was one */
-    uint32_t reasoned;  /* those of them that are thoughts */
+    uint32_t generated;  /* tokens of the answer so far, with the end token if there was one */
+    uint32_t reasoned;   /* those of them that are thoughts */
+    uint64_t waited_us;  /* for a slot */
+    uint64_t prefill_us; /* from there to the first token; 0: there is none */
 };
 
 /* Receives on the compute thread. */

@@ -73,7 +73,8 @@ struct request {
     struct answer_usage usage;
     struct buf frames;
     uint64_t started_us;
-    uint64_t first_us; /* first token; 0: none yet */
+    uint64_t first_us;              /* first token; 0: none yet */
+    uint64_t waited_us, prefill_us; /* of the choice that took longest */
 };
 
 static const struct http_field stream_fields[] = {
@@ -122,6 +123,9 @@ static void log_request(const struct request *r, const char *outcome)
     log_u64(&l, "prompt_tokens", r->usage.prompt);
     log_u64(&l, "cached_tokens", r->usage.cached);
     log_u64(&l, "completion_tokens", r->usage.completion);
+    log_u64(&l, "queue_us", r->waited_us);
+    log_u64(&l, "prefill_us", r->prefill_us);
+    if (r->first_us) log_u64(&l, "decode_us", now - r->first_us);
     if (r->first_us) log_u64(&l, "first_us", r->first_us - r->started_us);
     log_u64(&l, "total_us", now - r->started_us);
     log_end(&l);
@@ -479,6 +483,8 @@ static void on_output(const struct output *out)
         r->choices[index].finish = out->finish;
         r->usage.completion += out->generated;
         r->usage.reasoning += out->reasoned;
+        r->waited_us = MAX(r->waited_us, out->waited_us);
+        r->prefill_us = MAX(r->prefill_us, out->prefill_us);
         if (r->choices[index].leads) r->usage.cached += out->cached_tokens;
         r->running--;
         compute_dispose(r->hosted->compute, dispose_sequence, out->sequence);
@@ -537,6 +543,7 @@ static void add_choices(struct request *r, const struct token_list *prompt)
         .stops = asked->stops,
         .stop_count = asked->stop_count,
         .tenant = r->standing.tenant,
+        .salt = r->standing.tenant,
         .priority = r->standing.priority,
         .deadline_us = r->standing.deadline_us,
     };

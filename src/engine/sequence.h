@@ -89,7 +89,9 @@ struct sequence {
         checkpoint;     /* a slice ends there, if it is behind `done`: the cache wants to keep it */
     uint32_t cached;    /* prompt tokens found in the cache */
     uint32_t generated; /* tokens of the answer, with the end token */
-    uint64_t queued_us;
+    uint64_t queued_us; /* when it came */
+    uint64_t waited_us; /* until it had a slot */
+    uint64_t prefill_us;  /* from then to its first token */
     uint64_t deadline_us; /* 0: none */
 
     uint64_t tenant;

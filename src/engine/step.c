@@ -189,6 +189,7 @@ static void end_part(struct scheduler *s, const struct part *part)
     if (q->done < q->goal) return;
     q->state = SEQUENCE_RUNNING;
     list_remove(&q->link);
+    if (!q->generated) q->prefill_us = s->options.now_us() - q->queued_us - q->waited_us;
     token__take(s, q, context_logits(s->context, part->last_item));
 }
 

@@ -20,6 +20,8 @@ void tell__text(struct scheduler *s, struct sequence *q, const struct pieces *pi
         .cached_tokens = q->cached,
         .generated = q->generated,
         .reasoned = q->reasoned,
+        .waited_us = q->waited_us,
+        .prefill_us = q->prefill_us,
     };
     s->options.sink.on_output(s->options.sink.user, &out);
     q->pending_count = 0;

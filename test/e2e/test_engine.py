@@ -487,6 +487,30 @@ def test_a_key_does_not_wait_for_the_queue_of_another(processes):
     assert done.index("one") <= before + 3 < crowd, (before, done)
 
 
+def test_the_line_of_an_answer_says_where_its_time_went(processes):
+    gate = processes.gate([engine_model(processes, script="decode_us 3000\n", slots=1)])
+    assert content(ask(gate, "some ten tokens")) == "some ten tokens"
+    [line] = until(lambda: [line for line in gate.log() if line["event"] == "engine_answer"], "it is told")
+    assert line["queue_us"] < 1_000_000
+    assert line["prefill_us"] >= 3000 and line["decode_us"] >= 10 * 3000
+    assert line["queue_us"] + line["prefill_us"] + line["decode_us"] <= line["total_us"]
+
+
+def test_a_key_does_not_find_what_was_computed_for_another(processes):
+    """Else the time to the first token would tell what others have asked."""
+    def cached(name):
+        answer = ask(gate, "a question of more than a few tokens", headers=[("authorization", f"Bearer secret-key-{name}")])
+        assert answer.status == 200, answer.body
+        return answer.json()["usage"]["prompt_tokens_details"]["cached_tokens"]
+
+    keys = [{"name": name, "key": f"secret-key-{name}", "models": ["*"]} for name in ("one", "other")]
+    gate = processes.gate([engine_model(processes, slots=2)], keys=keys)
+    gate.headers = {"authorization": "Bearer secret-key-one"}
+    assert cached("one") == 0
+    assert cached("one") > 30
+    assert cached("other") == 0
+
+
 # --- every value that the configuration takes, the engine takes ---
 
 
