@@ -3,20 +3,30 @@
 
 enum { FOLLOW_LEAST = PLAN_ROWS }; /* tokens to copy that make waiting for them worth it */
 
+static bool may_park(const struct sequence *q)
+{
+    return q && q->paused && q->state == SEQUENCE_RUNNING;
+}
+
 /* Takes the slot of a sequence whose reader is slow: what it computed stays in the cache until
  * somebody needs the room. */
-static bool park_one(struct scheduler *s)
+static void park_one(struct scheduler *s)
 {
     for (uint32_t i = 0; i < s->cache.count; i++) {
         struct sequence *q = s->cache.all[i].user;
-        if (!q || !q->paused || q->state != SEQUENCE_RUNNING) continue;
+        if (!may_park(q)) continue;
         cache_give_back(&s->cache, q);
         fair_give_back(&q->account);
         q->state = SEQUENCE_PARKED;
         list_push_back(&s->parked, &q->link);
-        return true;
+        return;
     }
-    return false;
+}
+
+static enum wait_cause wait_cause(const struct scheduler *s, const struct sequence *q)
+{
+    if (q->followed) return WAIT_BEGINNING;
+    return s->steps > q->came + 1 ? WAIT_SLOT : WAIT_NONE;
 }
 
 static void admit_one(struct scheduler *s, struct sequence *q)
@@ -33,6 +43,7 @@ static void admit_one(struct scheduler *s, struct sequence *q)
     q->cached = q->done;
     metric_add(&s->stats.cached_tokens, q->cached);
     q->waited_us = started - q->queued_us;
+    metric_add(&s->stats.waits[wait_cause(s, q)], 1);
     histogram_observe_us(&s->stats.wait_seconds, q->waited_us);
 }
 
@@ -74,6 +85,12 @@ static void await(const struct scheduler *s, struct sequence *q)
     q->shared = MIN(q->shared, leader->checkpoint);
 }
 
+const char *wait_cause_text(unsigned cause)
+{
+    static const char *const texts[] = {"none", "slot", "beginning"};
+    return texts[cause];
+}
+
 /* True while another one computes what this one begins with: a copy will be cheaper. */
 static bool follows(const struct scheduler *s, struct sequence *q)
 {
@@ -84,20 +101,35 @@ static bool follows(const struct scheduler *s, struct sequence *q)
     q->leader = cache_copies(&s->cache) ? find_leader(s, q, &shared) : NULL;
     if (!q->leader) return false;
     q->leader->followers++;
+    q->followed = true;
     q->shared = shared;
     await(s, q);
     return true;
 }
 
-/* The first one of the tenant's that can use a slot now; NULL: none. */
+/* What is left to compute of it counts as if it had come so much later: one with little passes one
+ * with much, but none that came before it by more than its own prompt takes. */
+static uint64_t turn_us(const struct scheduler *s, const struct sequence *q)
+{
+    uint32_t held = cache_held(&s->cache, q);
+    return q->rank_us + (uint64_t)cost_of(&s->plan.cost, q->count - held, held);
+}
+
+/* The one of the tenant's that shall have a slot now; NULL: none can use one. */
 static struct sequence *first_of(const struct scheduler *s, const struct fair_tenant *t)
 {
+    struct sequence *first = NULL;
+    uint64_t least = UINT64_MAX;
     LIST_EACH(&t->waiting, it)
     {
         struct sequence *q = LIST_ITEM(it, struct sequence, link);
-        if (!q->paused && !follows(s, q)) return q;
+        if (q->paused || q->rank_us >= least || follows(s, q)) continue;
+        uint64_t turn = turn_us(s, q);
+        if (turn >= least) continue;
+        first = q;
+        least = turn;
     }
-    return NULL;
+    return first;
 }
 
 /* Whose turn it is; NULL: nobody can use a slot now. */
@@ -110,10 +142,21 @@ static struct sequence *find_next(struct scheduler *s)
     return q;
 }
 
+static bool has_slot(const struct scheduler *s)
+{
+    if (cache_busy(&s->cache) < s->cache.count) return true;
+    for (uint32_t i = 0; i < s->cache.count; i++)
+        if (may_park(s->cache.all[i].user)) return true;
+    return false;
+}
+
 void admit__waiting(struct scheduler *s)
 {
-    for (struct sequence *q; (q = find_next(s));) {
-        if (cache_busy(&s->cache) == s->cache.count && !park_one(s)) return;
+    s->steps++;
+    while (has_slot(s)) {
+        struct sequence *q = find_next(s);
+        if (!q) return;
+        if (cache_busy(&s->cache) == s->cache.count) park_one(s);
         admit_one(s, q);
     }
 }

@@ -111,6 +111,7 @@ void scheduler_add(struct scheduler *s, struct sequence *q)
     if (q->leader && q->leader->state == SEQUENCE_ENDED) q->leader = NULL;
     q->state = SEQUENCE_WAITING;
     q->queued_us = s->options.now_us();
+    q->came = s->steps;
     if (q->grammar) mask_grammar_attach(q->grammar, &s->automaton);
     q->rank_us = fair_rank_us(q->queued_us, q->priority);
     fair_open(&s->fair, &q->account, q->tenant);

@@ -8,9 +8,10 @@
  * the first tokens of a slice, group by group.
  *
  * Waiting sequences get slots by turns of their tenants (fair.h), and of one tenant in the order in
- * which they came, but one whose beginning another one is computing waits for that. What a sequence
- * has computed is kept when it has ended, and a new prompt goes on from the longest beginning that
- * anybody has (cache/cache.h). A sequence whose deadline has passed ends before the next step. */
+ * which they came, but for one with little to compute, which passes those with much. One whose
+ * beginning another one is computing waits for that. What a sequence has computed is kept when it
+ * has ended, and a new prompt goes on from the longest beginning that anybody has (cache/cache.h).
+ * A sequence whose deadline has passed ends before the next step. */
 #ifndef HOSTLER_ENGINE_SCHEDULER_H
 #define HOSTLER_ENGINE_SCHEDULER_H
 
@@ -24,6 +25,17 @@
 #include "obs/metrics.h"
 
 struct scheduler;
+
+/* Why a sequence did not get a slot at once. */
+enum wait_cause {
+    WAIT_NONE,
+    WAIT_SLOT,      /* others had them all */
+    WAIT_BEGINNING, /* another one was computing what it begins with */
+};
+
+enum { WAIT_CAUSES = WAIT_BEGINNING + 1 };
+
+const char *wait_cause_text(unsigned cause);
 
 /* Written by the scheduler's thread, read by any. */
 struct scheduler_stats {

@@ -40,6 +40,7 @@ struct scheduler {
     struct threads decode_threads;
     struct threads prefill_threads;
     struct plan plan;
+    uint64_t steps;
     uint64_t deadline_us; /* no sequence's is earlier */
     struct cost embed_cost;
     struct scheduler_stats stats;

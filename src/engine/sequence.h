@@ -81,6 +81,8 @@ struct sequence {
     struct sequence *leader; /* this one waits until its slot has `shared` tokens */
     uint32_t shared;         /* tokens that both begin with */
     unsigned followers;      /* how many wait for this one */
+    bool followed;           /* it has waited for another one */
+    uint64_t came;           /* the scheduler's step before which it came */
 
     uint32_t slot; /* in PREFILL and RUNNING */
     uint32_t done; /* tokens that the slot's cache holds */

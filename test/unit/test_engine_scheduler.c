@@ -237,6 +237,36 @@ static void waiting_sequences_are_taken_in_order(void **state)
     bench_free(b);
 }
 
+/* Which it is told once what computing costs is known. */
+static void one_with_little_to_compute_passes_one_with_much(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new("fake:mode echo", 1, 2048, 64);
+    char *text = filled("a long text to begin with", 1000);
+    add(b, text, 2);
+    bench_run(b);
+    add(b, "running", 4);
+    scheduler_step(b->scheduler);
+    memset(text, 'b', 1000);
+    const struct told *much = add(b, text, 2);
+    const struct told *little = add(b, "little", 2);
+    bench_run(b);
+    assert_true(little->first_us < much->first_us);
+    /* But none that came earlier than by what its own prompt takes. */
+    add(b, "running", 4);
+    scheduler_step(b->scheduler);
+    memset(text, 'c', 1000);
+    const struct told *early = add(b, text, 2);
+    bench_clock_us += 10 * USEC_PER_SEC;
+    const struct told *late = add(b, "late", 2);
+    bench_run(b);
+    assert_true(early->first_us < late->first_us);
+    assert_int_equal(metric_read(&scheduler_stats(b->scheduler)->waits[WAIT_SLOT]), 4);
+    assert_int_equal(metric_read(&scheduler_stats(b->scheduler)->waits[WAIT_NONE]), 3);
+    free(text);
+    bench_free(b);
+}
+
 static void a_cancelled_sequence_frees_its_slot_at_once(void **state)
 {
     (void)state;
@@ -610,6 +640,7 @@ int main(void)
         cmocka_unit_test(tokens_do_not_wait_for_the_rest_of_a_step),
         cmocka_unit_test(a_prompt_that_is_not_much_longer_than_a_slice_is_not_cut),
         cmocka_unit_test(waiting_sequences_are_taken_in_order),
+        cmocka_unit_test(one_with_little_to_compute_passes_one_with_much),
         cmocka_unit_test(a_cancelled_sequence_frees_its_slot_at_once),
         cmocka_unit_test(cancelled_in_the_middle_of_its_prompt),
         cmocka_unit_test(a_slot_that_holds_the_beginning_is_reused),
