@@ -14,6 +14,10 @@ static void name_endpoint(struct conf__load *l, struct conf_endpoint *e)
         e->name = arena_printf(l->arena, "%" STR_FMT ":%u", STR_ARG(url.host), url.port);
 }
 
+/* Requests to our engine for each of its slots. It knows better than the queue whose turn is next, and
+ * which of them begin alike. */
+enum { REQUESTS_PER_SLOT = 4 };
+
 static struct conf_endpoint engine_endpoint(const struct conf_engine *engine)
 {
     bool ours = engine->file.len > 0;
@@ -21,7 +25,8 @@ static struct conf_endpoint engine_endpoint(const struct conf_engine *engine)
         .name = STR("engine"),
         .model = engine->model,
         .kind = ours ? STR("engine") : engine->kind,
-        .capacity = engine->capacity || !ours ? engine->capacity : engine->slots,
+        .capacity =
+            engine->capacity || !ours ? engine->capacity : engine->slots * REQUESTS_PER_SLOT,
         .weight = 1,
     };
 }

@@ -69,8 +69,8 @@ static const struct conf_row engine_rows[] = {
      .doc = "Sequences that are decoded at once."},
     {.name = "capacity", .type = CONF_COUNT, ROW(conf_engine, capacity), .max = 100000,
      .zero = "auto", .standard = "auto", .unit = "requests",
-     .doc = "Requests in flight at most; more wait in the model's queue. `auto` is `slots` with "
-            "`file` and no limit with `command`."},
+     .doc = "Requests in flight at most; more wait in the model's queue. `auto` is four for each of "
+            "`slots` with `file`, whose engine knows whose turn is next, and no limit with `command`."},
     {.name = "threads", .type = CONF_COUNT, ROW(conf_engine, threads), .max = 1024,
      .zero = "auto", .standard = "auto", .unit = "threads", .belongs_to = "file",
      .doc = "Threads that compute, beside those that serve requests; `auto` adapts to what else the machine does."},

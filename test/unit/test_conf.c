@@ -221,7 +221,7 @@ static void an_engine_is_an_endpoint(void **state)
     assert_int_equal(m->endpoint_count, 2);
     assert_true(m->has_engine_endpoint);
     assert_str(m->endpoints[1].name, "engine");
-    assert_int_equal(m->endpoints[1].capacity, 6);
+    assert_int_equal(m->endpoints[1].capacity, 4 * 6);
     assert_int_equal(m->endpoints[1].url.len, 0);
     assert_str(m->engine->file, path);
     assert_int_equal(m->engine->context, 8192);
