@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 
-from harness import KEY, Stage, metric_values, mock_stats, note
+from harness import KEY, Stage, metric_values, mock_stats, note, quantile
 
 CONFIG = """
 threads: 1
@@ -195,10 +195,6 @@ def leftovers(port: int, mock_port: int, seconds: float) -> dict[str, float]:
         if not found or time.monotonic() > end:
             return found
         time.sleep(0.1)
-
-
-def quantile(ordered: list[float], q: float) -> float:
-    return ordered[min(len(ordered) - 1, int(q * len(ordered)))] if ordered else float("nan")
 
 
 def aborts(rounds: int, quick: bool) -> dict:

@@ -3,20 +3,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 
-from harness import (ENGINE, ROOT, Process, Stage, Unmeasured, bench_result, cores, free_port, http, in_turn,
-                     interval_of_median, median, note,
-                     start_bench, wait_for)
+from harness import Process, Stage, Unmeasured, cores, in_turn, interval_of_median, median, note
+from servers import (OURS, PEERS, THEIRS, THREADS, WITH_BLAS, Server, Setup, load, need_engine, random_model, streams_of,
+                     unpacked_backends)
 
-MODEL = ROOT / "build" / "bench" / "random-135m-q8_0.gguf"
 STREAMS = (1, 4, 8, 16)
-THREADS = 2
 SLOTS = 16
 CONTEXT = 1024  # tokens per sequence
 TOKENS = 128    # of each answer
@@ -26,86 +19,21 @@ WARMUP = 8.0  # seconds of load before the first window: memory that is new to a
 BUSY_TOKENS = 16  # beside a busy core, where llama-server may need a minute for 128
 
 
-def model_file() -> str:
-    if not MODEL.exists():
-        note(f"writing {MODEL.relative_to(ROOT)}")
-        MODEL.parent.mkdir(parents=True, exist_ok=True)
-        venv = ROOT / "build" / "venv" / "bin" / "python"
-        python = venv if venv.exists() else sys.executable
-        part = MODEL.with_suffix(".part")
-        run = subprocess.run([python, ROOT / "tools" / "random_gguf.py", "--out", part, "--preset", "135m", "--quiet"],
-                             capture_output=True, text=True, check=False)
-        if run.returncode:
-            raise Unmeasured(f"tools/random_gguf.py failed: {run.stderr.strip()[-300:]}")
-        part.rename(MODEL)
-    return str(MODEL)
-
-
-def llama_server() -> str:
-    ours = ROOT / "build" / "deps" / "llama" / "bin" / "llama-server"
-    found = str(ours) if ours.exists() else shutil.which("llama-server")
-    if not found:
-        raise Unmeasured("llama-server is not installed; `scripts/setup --for bench` installs it")
-    return found
-
-
-WITH_BLAS = "llama-server-blas"
-
-
-def unpacked_backends() -> Path | None:
-    found = sorted((ROOT / "build" / "deps" / "llama" / "root").glob("usr/lib/*/ggml/backends*"))
-    return found[-1] if found else None
-
-
-def backends(name: str) -> Path | None:
-    """Where an unpacked llama-server finds its back ends: it looks in the current folder. Its package brings those for CPUs;
-    the one for BLAS is a package that Hostler asks for."""
-    unpacked = unpacked_backends()
-    if name == "hostler" or not unpacked or name == WITH_BLAS:
-        return unpacked
-    own = ROOT / "build" / "bench" / "backends"
-    shutil.rmtree(own, ignore_errors=True)
-    own.mkdir(parents=True)
-    for library in unpacked.glob("libggml-cpu*.so"):
-        (own / library.name).symlink_to(library)
-    return own
-
-
 class Engines:
     def __init__(self, stage: Stage, ours_threads: str) -> None:
         self.stage = stage
-        self.everywhere = set(cores())
-        self.ports: dict[str, int] = {}
-        self.models: dict[str, str] = {}
-        self.ours_threads = ours_threads
+        self.setup = Setup(random_model(), SLOTS, CONTEXT, ours_threads)
+        self.servers: dict[str, Server] = {}
         self.loads = 0  # of the engine that was started last
-
-    def command(self, name: str, port: int) -> list:
-        if name == "hostler":
-            return [ENGINE, "--model", model_file(), "--listen", f"127.0.0.1:{port}", "--threads", self.ours_threads,
-                    "--slots", SLOTS, "--context", CONTEXT]
-        return [llama_server(), "-m", model_file(), "--host", "127.0.0.1", "--port", port, "-t", THREADS,
-                "-np", SLOTS, "-c", SLOTS * CONTEXT, "--no-webui"]
 
     def start(self, name: str) -> Process:
         """Starts one engine; they take turns, so that neither disturbs the other."""
         self.loads = 0
-        port = free_port()
-        p = self.stage.start(name, self.command(name, port), self.everywhere, cwd=backends(name))
-        wait_for(p, port, "/health", 120)
-        end_of_loading(p, port)
-        self.ports[name] = port
-        self.models[name] = json.loads(http(port, "/v1/models")[1])["data"][0]["id"]
-        return p
+        self.servers[name] = self.setup.start(self.stage, name)
+        return self.servers[name].process
 
     def bench(self, name: str, seconds: float, *options: object) -> dict:
-        p = start_bench(self.stage, f"http://127.0.0.1:{self.ports[name]}", "--model", self.models[name],
-                        "--extra", '{"temperature":0}', "--timeout", 600, *options, on=self.everywhere)
-        result = bench_result(p, seconds)
-        self.stage.processes.remove(p)
-        if result["failed"] or not result["tokens_per_s"]:
-            raise Unmeasured(f"{name}: no token in {seconds:.0f} s; {result['errors'] or 'too slow'}")
-        return result
+        return load(self.stage, self.servers[name], seconds, {"temperature": 0}, *options)
 
     def load(self, name: str, streams: int, seconds: float, warmup: float, tokens: int = TOKENS) -> dict:
         """Decoding: short prompts, long answers, `streams` of them at any time. An engine gets each prompt in one of its
@@ -122,17 +50,6 @@ class Engines:
         return result["ttft_ms"]["p50"]
 
 
-def end_of_loading(p: Process, port: int) -> None:
-    """/health answers 503 while a model loads."""
-    for _ in range(1200):
-        if http(port, "/health")[0] == 200:
-            return
-        if not p.alive():
-            break
-        os.sched_yield()
-    raise Unmeasured(f"{p.args[0]} does not get ready: {p.tail()}")
-
-
 def measure(rounds: int, seconds: float, ours_threads: str, levels: tuple[int, ...], busy: bool) -> dict:
     """(engine, streams) -> list of load results."""
     runs: dict[tuple[str, int], list[dict]] = {}
@@ -141,7 +58,7 @@ def measure(rounds: int, seconds: float, ours_threads: str, levels: tuple[int, .
         if busy:
             stage.start("busy", [sys.executable, "-c", "while True: pass"], {cores()[-1]})
         for turn in range(rounds):
-            for name in in_turn(("hostler", "llama-server"), turn):
+            for name in in_turn(PEERS, turn):
                 p = engines.start(name)
                 if not busy:
                     engines.load(name, 4, WARMUP, 0.0)
@@ -168,7 +85,7 @@ def measure_single(length: int, rounds: int, pairs: int, ours_threads: str) -> d
     """Times to first token of one stream, with equal prompts. Both engines are up and take turns: the difference is smaller
     than what such a machine's speed changes within a minute. Each round starts them anew: where their memory comes to lie
     makes a difference of its own."""
-    times: dict[str, list[float]] = {"hostler": [], "llama-server": []}
+    times: dict[str, list[float]] = {name: [] for name in PEERS}
     if length == LONG and unpacked_backends():
         times[WITH_BLAS] = []
     for turn in range(rounds):
@@ -188,32 +105,27 @@ def measure_single(length: int, rounds: int, pairs: int, ours_threads: str) -> d
 
 
 def ratio_of_pairs(times: dict[str, list[float]], peer: str) -> tuple[float, str]:
-    ours, theirs = times["hostler"], times[peer]
+    ours, theirs = times[OURS], times[peer]
     ratios = [a / b for a, b in zip(ours, theirs)]
     ratio, (low, high) = median(ratios), interval_of_median(ratios)
     return ratio, f"{median(ours):.0f} ms = {ratio:.2f}x ({median(theirs):.0f} ms), {low:.2f}-{high:.2f}x"
 
 
 def compare_single(length: int, times: dict[str, list[float]]) -> dict:
-    ratio, value = ratio_of_pairs(times, "llama-server")
+    ratio, value = ratio_of_pairs(times, THEIRS)
     return {"what": f"time to first token, 1 stream, prompt of {length} tokens", "bound": "1.00x llama-server",
             "value": value, "ok": ratio <= 1.0, "ratio": ratio}
 
 
-def streams_of(n: int) -> str:
-    return f"{n} stream{'s' if n > 1 else ''}"
-
-
 def compare(runs: dict, streams: int, pick) -> tuple[float, float, float]:
     """Medians of both, and the median of the ratios round by round."""
-    ours = [pick(r) for r in runs["hostler", streams]]
-    theirs = [pick(r) for r in runs["llama-server", streams]]
+    ours = [pick(r) for r in runs[OURS, streams]]
+    theirs = [pick(r) for r in runs[THEIRS, streams]]
     return median(ours), median(theirs), median([a / b for a, b in zip(ours, theirs)])
 
 
 def engine(rounds: int, quick: bool) -> dict:
-    if not ENGINE.exists():
-        raise Unmeasured("build/hostler-engine is missing; `make` builds it")
+    need_engine()
     seconds = 4.0 if quick else 8.0
     levels = (1, 8) if quick else STREAMS
     rows = []
@@ -230,7 +142,7 @@ def engine(rounds: int, quick: bool) -> dict:
         rows.append({"what": f"time to first token, {streams_of(streams)}", "bound": "1.00x llama-server",
                      "value": f"{ours:.0f} ms = {ratio:.2f}x ({theirs:.0f} ms)", "ok": ratio <= 1.0, "ratio": ratio})
     busy = measure(rounds, seconds, "auto", (4,) if quick else (1, 4), busy=True)
-    for _, streams in sorted(k for k in busy if k[0] == "hostler"):
+    for _, streams in sorted(k for k in busy if k[0] == OURS):
         ours, theirs, ratio = compare(busy, streams, lambda r: r["tokens_per_s"])
         rows.append({"what": f"one core busy, {streams_of(streams)}, auto threads", "bound": "1.50x llama-server -t 2",
                      "value": f"{ours:.1f} tokens/s = {ratio:.2f}x ({theirs:.1f})", "ok": ratio >= 1.5, "ratio": ratio})

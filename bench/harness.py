@@ -226,8 +226,8 @@ class Stage:
         return p, port
 
 
-def wait_for(p: Process, port: int, path: str, seconds: float = 30) -> None:
-    """Until `path` answers below 500."""
+def wait_for(p: Process, port: int, path: str, seconds: float = 30, pause: float = 0.05) -> None:
+    """Until `path` answers below 500; asks again after each `pause`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if not p.alive():
@@ -238,7 +238,7 @@ def wait_for(p: Process, port: int, path: str, seconds: float = 30) -> None:
                 return
         except OSError:
             pass
-        time.sleep(0.05)
+        time.sleep(pause)
     raise Unmeasured(f"{p.args[0]} was not ready after {seconds:.0f} s: {p.tail()}")
 
 
@@ -308,3 +308,13 @@ def median(values: list[float]) -> float:
     ordered = sorted(values)
     middle = len(ordered) // 2
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def quantile(values: list[float], share: float) -> float:
+    """NaN when there are none."""
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else math.nan

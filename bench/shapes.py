@@ -3,15 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 
-from company import weights
-from engines import THREADS, backends, end_of_loading, llama_server, streams_of
-from harness import ENGINE, Stage, Unmeasured, bench_result, cores, free_port, http, in_turn, median, note, start_bench, wait_for
+from harness import Stage, http, in_turn, median, note
+from servers import OURS, PEERS, THEIRS, THREADS, Server, Setup, chat_model, load, need_engine, streams_of
 
-PEERS = ("hostler", "llama-server")
 STREAMS = (1, 8)
 SLOTS = 8
 CONTEXT = 1024  # tokens per sequence
@@ -45,24 +41,10 @@ ASKS = {
 }
 
 
-def command(name: str, port: int) -> list:
-    if name == "hostler":
-        return [ENGINE, "--model", weights(), "--listen", f"127.0.0.1:{port}", "--threads", THREADS, "--slots", SLOTS,
-                "--context", CONTEXT]
-    return [llama_server(), "-m", weights(), "--host", "127.0.0.1", "--port", port, "-t", THREADS, "-np", SLOTS,
-            "-c", SLOTS * CONTEXT, "--no-webui"]
-
-
-def load(stage: Stage, port: int, model: str, streams: int, answers: int, ask: dict, seed: int) -> float:
+def decode(stage: Stage, server: Server, streams: int, answers: int, ask: dict, seed: int) -> float:
     """Tokens per second of so many answers, `streams` of them at any time."""
-    extra = json.dumps({"temperature": 1, "seed": seed, **ask})
-    p = start_bench(stage, f"http://127.0.0.1:{port}", "--model", model, "--extra", extra, "--timeout", 600, "--concurrency", streams,
-                    "--requests", answers, "--output-tokens", TOKENS, "--prompt-tokens", 4, "--seed", seed,
-                    on=set(cores()))
-    result = bench_result(p, 600)
-    stage.processes.remove(p)
-    if result["failed"] or not result["tokens_per_s"]:
-        raise Unmeasured(f"no answer; {result['errors'] or 'too slow'}")
+    result = load(stage, server, 600, {"temperature": 1, "seed": seed, **ask}, "--concurrency", streams, "--requests", answers,
+                  "--output-tokens", TOKENS, "--prompt-tokens", 4, "--seed", seed)
     return result["tokens_per_s"]
 
 
@@ -78,19 +60,15 @@ def measure(name: str, seed: int, quick: bool) -> dict:
     """One engine, started anew; they take turns, so that neither disturbs the other."""
     found: dict = {}
     with Stage() as stage:
-        port = free_port()
-        p = stage.start(name, command(name, port), set(cores()), cwd=backends(name))
-        wait_for(p, port, "/health", 120)
-        end_of_loading(p, port)
-        model = json.loads(http(port, "/v1/models")[1])["data"][0]["id"]
-        load(stage, port, model, 4, 8, ASKS["free"], seed)  # memory that is new to a virtual machine is slow at first
+        server = Setup(chat_model(), SLOTS, CONTEXT).start(stage, name)
+        decode(stage, server, 4, 8, ASKS["free"], seed)  # memory that is new to a virtual machine is slow at first
         for streams in STREAMS:
             for what in in_turn(ASKS, seed):
                 seed += 1
                 answers = streams if quick else ANSWERS[streams]
-                found[f"{what} {streams}"] = load(stage, port, model, streams, answers, ASKS[what], 1000 + seed)
-        if name == "hostler":
-            found["masks"] = masks(port)
+                found[f"{what} {streams}"] = decode(stage, server, streams, answers, ASKS[what], 1000 + seed)
+        if name == OURS:
+            found["masks"] = masks(server.port)
     return found
 
 
@@ -99,15 +77,14 @@ def ratio(runs: list[dict], streams: int) -> float:
 
 
 def shapes(rounds: int, quick: bool) -> dict:
-    if not ENGINE.exists():
-        raise Unmeasured("build/hostler-engine is missing; `make` builds it")
+    need_engine()
     runs: dict[str, list[dict]] = {name: [] for name in PEERS}
     for turn in range(1 if quick else rounds):
         for name in in_turn(PEERS, turn):
             runs[name].append(measure(name, 100 * turn, quick))
             note(f"round {turn + 1}/{rounds}  {name:12} " + "  ".join(f"{key} {value:.1f}" for key, value in runs[name][-1].items()
                                                                      if key != "masks") + " tokens/s")
-    ours = runs["hostler"]
+    ours = runs[OURS]
     rows = [{"what": f"decode kept to a schema, {streams_of(streams)}", "bound": "0.90x free decode",
              "value": f"{median([r[f'kept {streams}'] for r in ours]):.1f} tokens/s = {ratio(ours, streams):.2f}x",
              "ok": ratio(ours, streams) >= 0.9, "ratio": ratio(ours, streams)} for streams in STREAMS]
@@ -116,8 +93,8 @@ def shapes(rounds: int, quick: bool) -> dict:
         {"what": "a mask, mean", "bound": "100 us", "value": f"{total / count * 1e6:.0f} us", "ok": total / count <= 100e-6},
         {"what": "masks within 2.5 ms", "bound": "99 %", "value": f"{100 * fast / count:.2f} % of {count:.0f}", "ok": fast / count >= 0.99},
     ]
-    theirs = "; ".join(f"{streams_of(streams)}: {ratio(runs['llama-server'], streams):.2f}x "
-                       f"({median([r[f'kept {streams}'] for r in runs['llama-server']]):.1f} tokens/s)" for streams in STREAMS)
+    theirs = "; ".join(f"{streams_of(streams)}: {ratio(runs[THEIRS], streams):.2f}x "
+                       f"({median([r[f'kept {streams}'] for r in runs[THEIRS]]):.1f} tokens/s)" for streams in STREAMS)
     return {"rows": rows, "runs": runs,
-            "notes": [f"{Path(weights()).name}, {THREADS} threads, {SLOTS} slots, {TOKENS} tokens per answer, temperature 1, a list of persons "
+            "notes": [f"{chat_model().name}, {THREADS} threads, {SLOTS} slots, {TOKENS} tokens per answer, temperature 1, a list of persons "
                       f"with seven members each. llama-server with the same schema, beside itself without: {theirs}"]}
