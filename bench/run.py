@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import aborts
+import chats
 import company
 import dialects
 import engines
@@ -43,7 +44,9 @@ FIGURES = {
     9: ("dialects", dialects.dialects),
     10: ("grammars", grammars.grammars),
     11: ("answers of a shape", shapes.shapes),
+    12: ("chats on fewer slots", chats.chats),
 }
+FIVE_ROUNDS = (1, 2)
 
 
 def measure(number: int, rounds: int, quick: bool) -> dict:
@@ -126,7 +129,7 @@ def main() -> int:
     args.json.parent.mkdir(parents=True, exist_ok=True)
     results = []
     for number in args.figure or sorted(FIGURES):
-        rounds = args.rounds or (5 if number <= 2 else 3)
+        rounds = args.rounds or (5 if number in FIVE_ROUNDS else 3)
         result = measure(number, rounds, args.quick)
         results.append(result)
         date = time.strftime("%Y-%m-%d", time.gmtime())
