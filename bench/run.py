@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import aborts
+import beginnings
 import chats
 import company
 import dialects
@@ -45,6 +46,7 @@ FIGURES = {
     10: ("grammars", grammars.grammars),
     11: ("answers of a shape", shapes.shapes),
     12: ("chats on fewer slots", chats.chats),
+    13: ("a shared beginning", beginnings.beginnings),
 }
 FIVE_ROUNDS = (1, 2)
 
