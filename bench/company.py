@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figure 8: what a long prompt and those beside it do to each other in the engine and in llama-server.
+"""Figures 8 and 14: what a long prompt and those beside it do to each other in the engine and in llama-server.
 
 Streams run; then comes a long prompt, and a short one soon after it. Measured are the times to the first token of both, and what the
-streams' gaps between tokens become in the long prompt's time."""
+streams' gaps between tokens become in the long prompt's time. Figure 8 has four streams beside 3,000 tokens, figure 14 eight beside
+4,096, by default and with the engine's `--inter-token 2x`."""
 
 from __future__ import annotations
 
 import random
+import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harness import Stage, Unmeasured, in_turn, mean, median, note, quantile
+from harness import ENGINE, Stage, Unmeasured, in_turn, mean, median, note, quantile
 from servers import OURS, PEERS, THEIRS, THREADS, Setup, chat_model, milliseconds, need_engine, versus
 from streams import completion, random_prompt
 
@@ -34,6 +36,7 @@ class Scene:
 
 
 FOUR = Scene(streams=4, long=3000, slots=8, context=4096)
+EIGHT = Scene(streams=8, long=4096, slots=10, context=4352)
 
 
 def meet(scene: Scene, port: int, seed: int) -> dict[str, float]:
@@ -89,6 +92,8 @@ def against(what: str, runs: dict[str, list[dict]], title: str, key: str, **boun
     return versus(what, ours, theirs, milliseconds, **bound)
 
 
+# --- figure 8 ---
+
 def company(rounds: int, quick: bool) -> dict:
     need_engine()
     runs = play(FOUR, {name: (name, FOUR.setup()) for name in PEERS}, 1 if quick else rounds)
@@ -103,3 +108,45 @@ def company(rounds: int, quick: bool) -> dict:
              f"{milliseconds(middle(ours, 'before p50'))} at p50 before it, {milliseconds(middle(ours, 'p50'))} meanwhile (llama-server "
              f"{middle(theirs, 'before p50') * 1000:.0f} and {middle(theirs, 'p50') * 1000:.0f})"]
     return {"rows": rows, "runs": runs, "notes": notes}
+
+
+# --- figure 14 ---
+
+GENTLE = "hostler --inter-token 2x"
+
+
+def has_inter_token() -> bool:
+    return "--inter-token" in subprocess.run([ENGINE, "--help"], capture_output=True, text=True, check=False).stdout
+
+
+def slower(what: str, runs: list[dict], most: float) -> dict:
+    """The mean gap beside the one of the same streams undisturbed."""
+    ratio = median([r["mean"] / r["before mean"] for r in runs])
+    return {"what": what, "bound": f"{most:.2f}x undisturbed", "ok": ratio <= most, "ratio": ratio,
+            "value": f"{milliseconds(middle(runs, 'mean'))} = {ratio:.2f}x ({milliseconds(middle(runs, 'before mean'))})"}
+
+
+def crowd(rounds: int, quick: bool) -> dict:
+    need_engine()
+    setup = EIGHT.setup()
+    setups = {name: (name, setup) for name in PEERS}
+    if has_inter_token():
+        setups[GENTLE] = (OURS, replace(setup, options=("--inter-token", "2x")))
+    runs = play(EIGHT, setups, 1 if quick else rounds)
+    streams, prompt, short = f"{EIGHT.streams} streams", f"{EIGHT.long} tokens", f"... of {SHORT} tokens, {SHORT_AFTER} s later"
+    rows = [
+        slower(f"{streams} beside a prompt of {prompt}, mean gap", runs[OURS], 3.0),
+        against("... gap at p99", runs, OURS, "p99", most=0.4),
+        against(f"time to first token of {prompt} beside {streams}", runs, OURS, "long", times_most=1.3),
+        against(short, runs, OURS, "short", most=1.0),
+    ]
+    if GENTLE in setups:
+        rows += [
+            slower(f"with --inter-token 2x: {streams}, mean gap", runs[GENTLE], 2.0),
+            against("... gap at p99", runs, GENTLE, "p99"),
+            against(f"... time to first token of {prompt}", runs, GENTLE, "long"),
+            against(short, runs, GENTLE, "short", most=1.0),
+        ]
+    alone = ", ".join(f"{title} {middle(runs[title], 'alone'):.1f} s" for title in runs)
+    gaps = ", ".join(f"{title} {milliseconds(middle(runs[title], 'max'))}" for title in runs)
+    return {"rows": rows, "runs": runs, "notes": [f"{EIGHT.described()}. The long prompt alone takes: {alone}. The longest gap: {gaps}"]}

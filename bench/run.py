@@ -47,6 +47,7 @@ FIGURES = {
     11: ("answers of a shape", shapes.shapes),
     12: ("chats on fewer slots", chats.chats),
     13: ("a shared beginning", beginnings.beginnings),
+    14: ("a long prompt beside eight streams", company.crowd),
 }
 FIVE_ROUNDS = (1, 2)
 
