@@ -21,12 +21,14 @@ import aborts
 import beginnings
 import chats
 import company
+import decode
 import dialects
 import engines
 import faults
 import grammars
 import peers
 import proxies
+import ready
 import shapes
 from harness import HOSTLER, ROOT, Unmeasured, command_line_version, describe, machine, note, stop_in_order
 
@@ -48,8 +50,10 @@ FIGURES = {
     12: ("chats on fewer slots", chats.chats),
     13: ("a shared beginning", beginnings.beginnings),
     14: ("a long prompt beside eight streams", company.crowd),
+    15: ("ready", ready.ready),
+    16: ("decode", decode.decode),
 }
-FIVE_ROUNDS = (1, 2)
+FIVE_ROUNDS = (1, 2, 15)
 
 
 def measure(number: int, rounds: int, quick: bool) -> dict:
@@ -114,7 +118,7 @@ def update_docs(text: str) -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--figure", type=int, choices=sorted(FIGURES), action="append", help="only this one (repeatable)")
-    parser.add_argument("--rounds", type=int, help="interleaved rounds (3; 5 for figures 1 and 2)")
+    parser.add_argument("--rounds", type=int, help="interleaved rounds (3; 5 for figures 1, 2 and 15)")
     parser.add_argument("--quick", action="store_true", help="short rounds, for a first look")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench" / "results.json", help="where the results go")
     parser.add_argument("--docs", action="store_true", help="write the last results of all figures into docs/benchmarks.md, too")
