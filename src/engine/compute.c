@@ -334,6 +334,7 @@ void compute_add(struct compute *c, struct sequence *q)
 
 void compute_cancel(struct compute *c, struct sequence *q)
 {
+    sequence_abandon(q);
     command(c, COMMAND_CANCEL, q);
 }
 

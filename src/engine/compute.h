@@ -38,6 +38,7 @@ struct model *compute_model(struct compute *c);
 const struct scheduler_stats *compute_stats(const struct compute *c);
 
 void compute_add(struct compute *c, struct sequence *q);
+/* A slice that is computed for cancelled sequences alone ends at once. */
 void compute_cancel(struct compute *c, struct sequence *q);
 void compute_pause(struct compute *c, struct sequence *q, bool paused);
 void compute_embed(struct compute *c, struct embed_job *job);

@@ -13,6 +13,8 @@
 #ifndef HOSTLER_ENGINE_SEQUENCE_H
 #define HOSTLER_ENGINE_SEQUENCE_H
 
+#include <stdatomic.h>
+
 #include "base/base.h"
 #include "base/list.h"
 #include "base/str.h"
@@ -78,6 +80,7 @@ struct sequence {
     int32_t *ends; /* tokens that end it besides the model's own */
     uint32_t end_count;
     bool paused;             /* the reader is slow: no more tokens for now */
+    atomic_bool abandoned;   /* nobody waits for it: its cancel is on the way */
     struct sequence *leader; /* this one waits until its slot has `shared` tokens */
     uint32_t shared;         /* tokens that both begin with */
     unsigned followers;      /* how many wait for this one */
@@ -122,6 +125,17 @@ bool sequence_ends_at(const struct sequence *q, int32_t token);
 
 /* Up to which token the next slice may go. */
 uint32_t sequence_slice_end(const struct sequence *q);
+
+/* Any thread: the cancel comes, and what is being computed for it alone need not be ended. */
+static inline void sequence_abandon(struct sequence *q)
+{
+    atomic_store_explicit(&q->abandoned, true, memory_order_relaxed);
+}
+
+static inline bool sequence_abandoned(const struct sequence *q)
+{
+    return atomic_load_explicit(&q->abandoned, memory_order_relaxed);
+}
 
 /* It waits for no other one any more. */
 void sequence_leave_leader(struct sequence *q);

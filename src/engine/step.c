@@ -81,7 +81,7 @@ static size_t decode_running(struct scheduler *s)
     uint64_t started = s->options.now_us();
     unsigned threads = threads_pick(&s->decode_threads);
     model_set_threads(s->model, threads);
-    int err = context_decode(s->context, s->items, n);
+    int err = context_decode(s->context, s->items, n, NULL);
     if (err) {
         fail_items(s, n, err);
         return sequences;
@@ -193,29 +193,84 @@ static void end_part(struct scheduler *s, const struct part *part)
     token__take(s, q, context_logits(s->context, part->last_item));
 }
 
-static void prefill_group(struct scheduler *s, struct part *parts, size_t count)
+/* Parts that are computed in one decode. */
+struct group {
+    struct scheduler *scheduler;
+    const struct part *parts;
+    size_t count;
+};
+
+/* True when nobody waits for what `q` computes, neither for its own sake nor to copy it. */
+static bool is_for_nobody(struct scheduler *s, const struct sequence *q)
 {
+    if (!sequence_abandoned(q)) return false;
+    for (struct fair_tenant *t = fair_next(&s->fair, NULL); t; t = fair_next(&s->fair, t)) {
+        LIST_EACH(&t->waiting, it)
+        {
+            const struct sequence *f = LIST_ITEM(it, struct sequence, link);
+            if (f->leader == q && !sequence_abandoned(f)) return false;
+        }
+    }
+    return true;
+}
+
+/* True when most of what is computed is for nobody; all of it, where the others could not be put
+ * back. */
+static bool is_vain(void *user)
+{
+    const struct group *g = user;
+    uint32_t vain = 0, all = 0;
+    for (size_t p = 0; p < g->count; p++) {
+        all += g->parts[p].count;
+        if (is_for_nobody(g->scheduler, g->parts[p].sequence)) vain += g->parts[p].count;
+    }
+    return g->scheduler->info->trims ? vain > all / 2 : vain == all;
+}
+
+/* Makes the sequences of a decode that was stopped what they were before. */
+static void put_back(struct scheduler *s, const struct part *parts, size_t count, uint64_t us)
+{
+    for (size_t p = 0; p < count; p++) {
+        struct sequence *q = parts[p].sequence;
+        if (!context_trim(s->context, q->slot, q->done)) q->done = 0;
+    }
+    plan_charge(&s->plan, us);
+    metric_add(&s->stats.aborted, 1);
+}
+
+/* False: it was stopped, and cancels are on their way. */
+static bool prefill_group(struct scheduler *s, struct part *parts, size_t count)
+{
+    struct group group = {s, parts, count};
+    const struct context_stop stop = {is_vain, &group};
     tell__pause(s);
     size_t n = collect_items(s, parts, count);
     uint64_t started = s->options.now_us();
     model_set_threads(s->model, threads_pick(&s->prefill_threads));
-    int err = context_decode(s->context, s->items, n);
+    int err = context_decode(s->context, s->items, n, &stop);
+    uint64_t us = s->options.now_us() - started;
+    if (err == ERR_CANCELLED) {
+        put_back(s, parts, count, us);
+        return false;
+    }
     if (err) {
         fail_items(s, n, err);
-        return;
+        return true;
     }
-    note_slice(s, parts, count, n, s->options.now_us() - started);
+    note_slice(s, parts, count, n, us);
     for (size_t p = 0; p < count; p++)
         end_part(s, &parts[p]);
+    return true;
 }
 
 static bool prefill_slice(struct scheduler *s, size_t running)
 {
     if (list_empty(&s->prefill)) return false;
     size_t parts = collect_parts(s, running);
-    for (size_t p = 0; p < parts;) {
+    bool wanted = true;
+    for (size_t p = 0; wanted && p < parts;) {
         size_t n = group_length(s, p, parts);
-        prefill_group(s, s->parts + p, n);
+        wanted = prefill_group(s, s->parts + p, n);
         p += n;
     }
     return true;

@@ -525,6 +525,26 @@ static void a_client_that_leaves_frees_its_slot(void **state)
     world_free(w);
 }
 
+/* Its prompt is being computed, in a slice of half a second: the next one does not wait for that. */
+static void a_client_that_leaves_ends_the_slice_of_its_prompt(void **state)
+{
+    (void)state;
+    struct world *w = world_new("fake:mode echo;token_us 1000", 1);
+    char body[WORLD_CONTEXT];
+    (void)snprintf(body, sizeof body, "{\"prompt\":\"%0470d\",\"max_tokens\":2}", 0);
+    struct sim_peer *p = request(w, "POST", "/v1/completions", body);
+    UNTIL(w, running(w) == 1);
+    usleep(50 * 1000);
+    uint64_t began = clock_mono_us();
+    sim_reset(p);
+    UNTIL(w, metric_read(&compute_stats(w->server.hosted.compute)->aborted) == 1);
+    assert_true(clock_mono_us() - began < SEC / 4);
+    struct sim_peer *next =
+        request(w, "POST", "/v1/completions", "{\"prompt\":\"b\",\"max_tokens\":2}");
+    assert_int_equal(answered(w, next, "\"completion_tokens\":2"), 200);
+    world_free(w);
+}
+
 static void a_client_that_does_not_read_holds_its_stream_only(void **state)
 {
     (void)state;
@@ -864,6 +884,7 @@ int main(void)
         cmocka_unit_test(ends_are_the_requests_own),
         cmocka_unit_test(a_prompt_beyond_the_context_is_refused),
         cmocka_unit_test(a_client_that_leaves_frees_its_slot),
+        cmocka_unit_test(a_client_that_leaves_ends_the_slice_of_its_prompt),
         cmocka_unit_test(a_client_that_does_not_read_holds_its_stream_only),
         cmocka_unit_test(a_model_that_fails_is_told),
         cmocka_unit_test(a_pattern_that_takes_too_long_is_refused),

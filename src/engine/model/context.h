@@ -32,9 +32,17 @@ struct context_item {
     bool logits; /* the next token's logits are wanted: at most of one item per sequence */
 };
 
-/* Decodes up to `batch` items. After a failure nothing is known of the sequences in `items`: drop
- * them. */
-MUST_CHECK int context_decode(struct context *c, const struct context_item *items, size_t count);
+/* Asked again and again during a decode, on the thread that decodes: true ends it. */
+struct context_stop {
+    bool (*asked)(void *user);
+    void *user;
+};
+
+/* Decodes up to `batch` items, unless `stop` (NULL: nobody) ends it: ERR_CANCELLED. Some of the
+ * items may have been appended then, so trim their sequences. After any other failure nothing is
+ * known of the sequences in `items`: drop them. */
+MUST_CHECK int context_decode(struct context *c, const struct context_item *items, size_t count,
+                              const struct context_stop *stop);
 
 /* The logits after items[index] of the last decode: `vocab` numbers, the caller's to overwrite
  * until the next one. */

@@ -14,7 +14,7 @@
 #include "base/mem.h"
 
 enum fake_mode { FAKE_ECHO, FAKE_SCRIPT, FAKE_RANDOM };
-enum { FAKE_EMBEDDING = 8, FAKE_FILE_MAX = 64 * 1024 };
+enum { FAKE_EMBEDDING = 8, FAKE_FILE_MAX = 64 * 1024, FAKE_ASKS_US = 1000 };
 
 struct fake_sequence {
     int32_t *tokens; /* as many as a sequence may have */
@@ -488,31 +488,51 @@ static void fill_row(const struct model *m, const struct fake_sequence *s, float
     if (m->mode != FAKE_RANDOM) row[next_token(m, s)] = 20;
 }
 
-int context_decode(struct context *c, const struct context_item *items, size_t count)
+static void append(struct context *c, const struct context_item *item)
+{
+    struct fake_sequence *s = &c->sequences[item->sequence];
+    assert(item->sequence < c->info.sequences && item->position == s->count);
+    assert(s->count < c->info.length);
+    s->tokens[s->count++] = item->token;
+}
+
+/* Takes the time of a decode; false: it was told to stop. */
+static bool take_time(const struct model *m, size_t items, const struct context_stop *stop)
+{
+    uint64_t us = m->decode_us + m->token_us * items;
+    while (us > FAKE_ASKS_US && !(stop && stop->asked(stop->user))) {
+        nap(FAKE_ASKS_US);
+        us -= FAKE_ASKS_US;
+    }
+    if (stop && stop->asked(stop->user)) return false;
+    nap(us);
+    return true;
+}
+
+int context_decode(struct context *c, const struct context_item *items, size_t count,
+                   const struct context_stop *stop)
 {
     struct model *m = c->model;
     size_t rows = 0;
     assert(count > 0 && count <= c->info.batch);
     if (m->on_decode) m->on_decode(m->on_decode_user, count);
-    nap(m->decode_us + m->token_us * count);
     m->stats.decodes++;
     m->stats.items += (unsigned)count;
     m->stats.last_items = (unsigned)count;
+    bool done = take_time(m, count, stop);
     if (m->stats.decodes == m->fail) return ERR_INVALID;
-    for (size_t i = 0; i < count; i++) {
-        struct fake_sequence *s = &c->sequences[items[i].sequence];
-        assert(items[i].sequence < c->info.sequences && items[i].position == s->count);
-        assert(s->count < c->info.length);
-        s->tokens[s->count++] = items[i].token;
-        if (!items[i].logits) continue;
+    /* One that was stopped leaves a part behind, as libllama may. */
+    for (size_t i = 0; i < (done ? count : count / 2); i++) {
+        append(c, &items[i]);
+        if (!items[i].logits || !done) continue;
         assert(rows < c->info.sequences);
         float *row = c->logits + rows * c->info.vocab;
-        fill_row(m, s, row);
+        fill_row(m, &c->sequences[items[i].sequence], row);
         for (uint32_t k = 0; m->stats.decodes == m->nan && k < c->info.vocab; k++)
             row[k] = NAN;
         c->rows[i] = rows++;
     }
-    return 0;
+    return done ? 0 : ERR_CANCELLED;
 }
 
 float *context_logits(struct context *c, size_t index)

@@ -26,6 +26,7 @@ struct context {
     /* When a batch was decoded in pieces: where the last one begins, and the logits before it. */
     size_t last_piece;
     float *kept;
+    const struct context_stop *stop; /* of the decode in progress; NULL: it goes on to its end */
 };
 
 /* --- making one --- */
@@ -55,6 +56,13 @@ static enum ggml_type kv_type(enum model_kv kv)
 {
     static const enum ggml_type types[] = {GGML_TYPE_F16, GGML_TYPE_F32, GGML_TYPE_Q8_0};
     return types[kv];
+}
+
+/* ggml asks between two operations, on the thread that called llama_decode. */
+static bool stop_asked(void *data)
+{
+    const struct context *c = data;
+    return c->stop && c->stop->asked(c->stop->user);
 }
 
 static void make_arrays(struct context *c)
@@ -112,6 +120,7 @@ int llama__context_new(struct model *m, uint32_t length, struct context **out)
         llama__context_free(c);
         return err;
     }
+    llama_set_abort_callback(c->llama, stop_asked, c);
     c->info.length = MIN(c->info.length, llama_n_ctx_seq(c->llama));
     c->info.sequence_bytes = llama__sequence_bytes(m, c->info.length);
     make_arrays(c);
@@ -149,7 +158,7 @@ int llama__context_warm_up(struct context *c)
     const struct context_item item = {.token = MAX(bos, 0), .logits = true};
     bool any = false;
     if (llama_model_has_encoder(c->model->llama)) return 0;
-    if (context_decode(c, &item, 1)) return ERR_INVALID;
+    if (context_decode(c, &item, 1, NULL)) return ERR_INVALID;
     const float *logits = context_logits(c, 0);
     for (uint32_t i = 0; logits && i < c->info.vocab; i++)
         any |= isfinite(logits[i]);
@@ -158,6 +167,9 @@ int llama__context_warm_up(struct context *c)
 }
 
 /* --- decoding --- */
+
+/* What llama_decode returns. */
+enum { DECODE_FULL = 1, DECODE_ABORTED = 2 };
 
 static int decode_piece(struct context *c, size_t first, size_t count)
 {
@@ -171,8 +183,9 @@ static int decode_piece(struct context *c, size_t first, size_t count)
     };
     int32_t rc = llama_decode(c->llama, batch);
     if (rc == 0) return 0;
+    if (rc == DECODE_ABORTED) return ERR_CANCELLED;
     log_note(LOG_ERROR, "llama_decode", "returned %d for %zu tokens", rc, count);
-    return rc == 1 ? ERR_FULL : ERR_INVALID;
+    return rc == DECODE_FULL ? ERR_FULL : ERR_INVALID;
 }
 
 /* Keeps a piece's logits, since the next decode overwrites libllama's. Returns how many are kept
@@ -197,9 +210,22 @@ static size_t pieces_of(const struct context *c, size_t count, size_t wanted)
     return c->model->blas.used && count > most && split ? (count + most - 1) / most : 1;
 }
 
-int context_decode(struct context *c, const struct context_item *items, size_t count)
+static int decode_pieces(struct context *c, size_t count, size_t pieces)
 {
-    size_t wanted = 0, kept = 0;
+    size_t kept = 0;
+    for (size_t p = 0; p < pieces; p++) {
+        size_t first = p * count / pieces, n = (p + 1) * count / pieces - first;
+        int err = decode_piece(c, first, n);
+        if (err) return err;
+        if (p + 1 < pieces) kept = keep_logits(c, first, n, kept);
+    }
+    return 0;
+}
+
+int context_decode(struct context *c, const struct context_item *items, size_t count,
+                   const struct context_stop *stop)
+{
+    size_t wanted = 0;
     for (size_t i = 0; i < count; i++) {
         c->tokens[i] = items[i].token;
         c->positions[i] = (llama_pos)items[i].position;
@@ -209,13 +235,10 @@ int context_decode(struct context *c, const struct context_item *items, size_t c
     }
     size_t pieces = pieces_of(c, count, wanted);
     c->last_piece = (pieces - 1) * count / pieces;
-    for (size_t p = 0; p < pieces; p++) {
-        size_t first = p * count / pieces, n = (p + 1) * count / pieces - first;
-        int err = decode_piece(c, first, n);
-        if (err) return err;
-        if (p + 1 < pieces) kept = keep_logits(c, first, n, kept);
-    }
-    return 0;
+    c->stop = stop;
+    int err = decode_pieces(c, count, pieces);
+    c->stop = NULL;
+    return err;
 }
 
 float *context_logits(struct context *c, size_t index)
