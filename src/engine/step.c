@@ -173,6 +173,7 @@ static void note_slice(struct scheduler *s, const struct part *parts, size_t cou
     threads_note(&s->prefill_threads, bits(tokens), (double)tokens, us);
     threads_follow(&s->decode_threads, &s->prefill_threads);
     histogram_observe_us(&s->stats.prefill_seconds, us);
+    histogram_observe_size(&s->stats.slice_tokens, tokens);
     metric_add(&s->stats.prompt_tokens, tokens);
     plan_prefilled(&s->plan, (uint32_t)tokens, parts->sequence->done + parts->count / 2, us,
                    oldest);

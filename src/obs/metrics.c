@@ -22,15 +22,28 @@ static const uint64_t bounds_us[HISTOGRAM_BUCKETS - 1] = {
     1000,   2500,    5000,    10000,   25000,    50000,    100000,  250000,
     500000, 1000000, 2500000, 5000000, 10000000, 30000000, 60000000};
 
-static const char *const kind_names[] = {"counter", "gauge", "histogram"};
+static const char *const kind_names[] = {"counter", "gauge", "histogram", "histogram"};
+
+static void observe(struct histogram *h, size_t bucket, uint64_t value)
+{
+    metric_add(&h->bucket[bucket], 1);
+    metric_add(&h->sum, value);
+}
 
 void histogram_observe_us(struct histogram *h, uint64_t us)
 {
     size_t i = 0;
     while (i < HISTOGRAM_BUCKETS - 1 && us > bounds_us[i])
         i++;
-    metric_add(&h->bucket[i], 1);
-    metric_add(&h->sum_us, us);
+    observe(h, i, us);
+}
+
+void histogram_observe_size(struct histogram *h, uint64_t size)
+{
+    size_t i = 0;
+    while (i < HISTOGRAM_BUCKETS - 1 && size > (uint64_t)1 << i)
+        i++;
+    observe(h, i, size);
 }
 
 /* --- writing --- */
@@ -169,21 +182,34 @@ static void write_values(const struct metric_series *s)
     }
 }
 
+/* The upper bound of a bucket; the last one has none. */
+static double bound(enum metric_kind kind, size_t bucket)
+{
+    return kind == METRIC_SIZES ? (double)((uint64_t)1 << bucket) : histogram_bounds[bucket];
+}
+
+static void write_sum(const struct metric_series *s)
+{
+    uint64_t total = sum(s, offsetof(struct histogram, sum));
+    put_series(s, "_sum", NULL, NULL);
+    if (s->row->kind == METRIC_SIZES)
+        put_u64(s->w, total);
+    else if (!s->w->err)
+        s->w->err = buf_printf(s->w->out, "%llu.%06u\n", (unsigned long long)(total / USEC_PER_SEC),
+                               (unsigned)(total % USEC_PER_SEC));
+}
+
 static void write_histogram(const struct metric_series *s)
 {
-    uint64_t total = 0, sum_us = sum(s, offsetof(struct histogram, sum_us));
+    uint64_t total = 0;
     for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
         char le[16] = "+Inf";
-        if (i < HISTOGRAM_BUCKETS - 1) snprintf(le, sizeof le, "%g", histogram_bounds[i]);
+        if (i < HISTOGRAM_BUCKETS - 1) snprintf(le, sizeof le, "%g", bound(s->row->kind, i));
         total += sum(s, offsetof(struct histogram, bucket) + i * sizeof(struct metric_cell));
         put_series(s, "_bucket", NULL, le);
         put_u64(s->w, total);
     }
-    put_series(s, "_sum", NULL, NULL);
-    if (!s->w->err)
-        s->w->err =
-            buf_printf(s->w->out, "%llu.%06u\n", (unsigned long long)(sum_us / USEC_PER_SEC),
-                       (unsigned)(sum_us % USEC_PER_SEC));
+    write_sum(s);
     put_series(s, "_count", NULL, NULL);
     put_u64(s->w, total);
 }
@@ -196,7 +222,7 @@ void metrics_write_row(struct metrics_writer *w, const struct metric_row *row,
         row->ask(&s);
     else if (row->text)
         write_values(&s);
-    else if (row->kind == METRIC_HISTOGRAM)
+    else if (row->kind == METRIC_HISTOGRAM || row->kind == METRIC_SIZES)
         write_histogram(&s);
     else
         series_put(&s, sum(&s, 0));
@@ -220,11 +246,11 @@ static int write_manual_row(struct buf *out, const struct metric_row *row)
     return err ? err : buf_printf(out, " | %s |\n", row->help);
 }
 
-static int write_manual_bounds(struct buf *out)
+static int write_manual_bounds(struct buf *out, enum metric_kind kind, struct str what)
 {
-    int err = buf_append(out, STR("\nBuckets of histograms, in seconds: "));
+    int err = buf_append(out, what);
     for (size_t i = 0; !err && i < HISTOGRAM_BUCKETS - 1; i++)
-        err = buf_printf(out, "%g, ", histogram_bounds[i]);
+        err = buf_printf(out, "%g, ", bound(kind, i));
     return err ? err : buf_append(out, STR("+Inf.\n"));
 }
 
@@ -247,5 +273,8 @@ int metrics_write_manual(struct buf *out)
             "| Name | Kind | Labels | Meaning |\n|---|---|---|---|\n"));
     for (size_t i = 0; !err && i < all_metrics.count; i++)
         err = write_manual_row(out, &all_metrics.rows[i]);
-    return err ? err : write_manual_bounds(out);
+    if (!err)
+        err = write_manual_bounds(out, METRIC_HISTOGRAM,
+                                  STR("\nBuckets of histograms, in seconds: "));
+    return err ? err : write_manual_bounds(out, METRIC_SIZES, STR("\nOf tokens: "));
 }

@@ -25,7 +25,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_SIZES };
 
 /* One number with one writing thread. */
 struct metric_cell {
@@ -55,17 +55,18 @@ static inline uint64_t metric_read(const struct metric_cell *c)
     return atomic_load_explicit(&((struct metric_cell *)(uintptr_t)c)->v, memory_order_relaxed);
 }
 
-/* Durations in seconds: upper bounds 0.001, 0.0025, 0.005, 0.01 ... 60,
- * ascending; the last bucket is +Inf. */
+/* HISTOGRAM: durations in seconds, upper bounds 0.001, 0.0025, 0.005, 0.01 ... 60, ascending; the
+ * last bucket is +Inf. SIZES: a histogram of whole numbers, upper bounds 1, 2, 4 ... 16384. */
 enum { HISTOGRAM_BUCKETS = 16 };
 extern const double histogram_bounds[HISTOGRAM_BUCKETS - 1];
 
 struct histogram {
     struct metric_cell bucket[HISTOGRAM_BUCKETS]; /* not cumulative */
-    struct metric_cell sum_us;
+    struct metric_cell sum;                       /* of microseconds or sizes */
 };
 
 void histogram_observe_us(struct histogram *h, uint64_t us);
+void histogram_observe_size(struct histogram *h, uint64_t size);
 
 /* --- sets --- */
 
@@ -74,6 +75,7 @@ void histogram_observe_us(struct histogram *h, uint64_t us);
 #define METRIC_TYPE_COUNTER struct metric_cell
 #define METRIC_TYPE_GAUGE struct metric_cell
 #define METRIC_TYPE_HISTOGRAM struct histogram
+#define METRIC_TYPE_SIZES struct histogram
 #define METRIC_SIZE_ONE
 #define METRIC_SIZE_EACH(count, text) [count]
 #define METRIC_SIZE_SEEN(count, text) [count]
