@@ -43,6 +43,7 @@ struct conf_engine {
     uint64_t capacity;         /* requests in flight at most; 0: see endpoint */
     uint64_t threads;          /* that compute; 0: auto */
     uint64_t batch;            /* most tokens per prefill slice */
+    struct str inter_token;    /* a pace (base/pace.h) of running answers while prompts wait */
     struct str kv_type;        /* f16, f32, q8_0 ... */
     uint64_t cache_ram;        /* bytes of saved states; 0: auto */
     struct str blas;           /* auto, off */

@@ -20,6 +20,7 @@ enum conf_type {
     CONF_SIZE,     /* uint64_t: "64KiB", "32k" */
     CONF_DURATION, /* uint64_t, microseconds: "500ms", "30s" */
     CONF_TIME,     /* uint64_t, microseconds since 1970, 0: not written: "2026-12-31T23:59:59Z" */
+    CONF_PACE,     /* struct str, which base/pace.h reads: "auto", "2x", "50ms" */
 
     /* how values are nested */
     CONF_TEXTS,    /* struct str *, and a count */

@@ -78,6 +78,12 @@ static const struct conf_row engine_rows[] = {
      .standard = "512", .unit = "tokens", .belongs_to = "file",
      .doc = "Most prompt tokens computed between two decode steps: larger is faster for long "
             "prompts, smaller keeps running streams smooth."},
+    {.name = "inter_token", .type = CONF_PACE, ROW(conf_engine, inter_token),
+     .standard = "auto", .belongs_to = "file",
+     .doc = "How far apart the tokens of running answers may be, on average, while prompts are "
+            "computed: `2x` is twice as far as without them, `50ms` so far where that is enough "
+            "for an answer's own tokens. `auto` is 3x, and more where more prompts wait than "
+            "answers run. Less makes long prompts wait longer."},
     {.name = "kv_type", .type = CONF_WORD, ROW(conf_engine, kv_type), .words = kv_words,
      .standard = "f16", .belongs_to = "file",
      .doc = "Number format of the KV cache; the quantised ones save memory."},

@@ -11,6 +11,7 @@ static const struct conf_kind *const kinds[] = {
     [CONF_ENUM] = &conf__kind_enum,         [CONF_BOOL] = &conf__kind_bool,
     [CONF_COUNT] = &conf__kind_count,       [CONF_SIZE] = &conf__kind_size,
     [CONF_DURATION] = &conf__kind_duration, [CONF_TIME] = &conf__kind_time,
+    [CONF_PACE] = &conf__kind_pace,
 };
 
 const struct conf_kind *conf__kind(enum conf_type type)

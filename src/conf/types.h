@@ -61,6 +61,8 @@ extern const struct conf_kind conf__kind_text, conf__kind_word, conf__kind_enum,
 extern const struct conf_kind conf__kind_count, conf__kind_size, conf__kind_duration;
 /* type_time.c */
 extern const struct conf_kind conf__kind_time;
+/* type_pace.c */
+extern const struct conf_kind conf__kind_pace;
 
 /* The kind of a type that conf__scalar is true for. */
 const struct conf_kind *conf__kind(enum conf_type type);

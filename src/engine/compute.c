@@ -269,6 +269,7 @@ static void *thread_main(void *arg)
             .threads = c->options.threads,
             .threads_most = c->options.threads_most,
             .cache_ram = cache_ram(c),
+            .inter_token = c->options.inter_token,
             .sink = {on_output, on_embedded, post_report, c},
         };
         c->scheduler = scheduler_new(&options);

@@ -9,6 +9,7 @@
 #define HOSTLER_ENGINE_COMPUTE_H
 
 #include "base/base.h"
+#include "base/pace.h"
 #include "engine/model/model.h"
 #include "engine/output.h"
 #include "engine/scheduler.h"
@@ -21,6 +22,7 @@ struct compute_options {
     unsigned threads; /* 0: adapt */
     unsigned threads_most;
     uint64_t cache_ram; /* scheduler_options.cache_ram, or COMPUTE_CACHE_AUTO */
+    struct pace inter_token;
 };
 
 /* A quarter of what is free once the model is there, in equal parts for all engines of the

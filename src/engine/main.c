@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/pace.h"
 #include "base/stdio.h"
 #include "engine/routes.h"
 #include "engine/server.h"
@@ -37,6 +38,9 @@ static const char help[] =
     "  --slots N          requests computed at once, 1..128 (default 8)\n"
     "  --threads N|auto   compute threads; auto adapts while it runs (default auto)\n"
     "  --batch N          most prompt tokens per step, 32..8192 (default 512)\n"
+    "  --inter-token P    mean time between the tokens of running answers while prompts are\n"
+    "                     computed, at most: 2x as long as without them (1.1x to 100x), 50ms,\n"
+    "                     or auto: 3x, and more where more prompts wait (default auto)\n"
     "  --kv-type TYPE     f16, f32 or q8_0: numbers of the KV cache (default f16)\n"
     "  --cache-ram MIB    memory for what was computed of chats that have no slot now: auto, off\n"
     "                     or a number (default auto: a quarter of what is free, shared with other\n"
@@ -134,6 +138,7 @@ enum {
     OPT_SLOTS,
     OPT_THREADS,
     OPT_BATCH,
+    OPT_INTER_TOKEN,
     OPT_KV,
     OPT_CACHE_RAM,
     OPT_BLAS,
@@ -164,6 +169,7 @@ struct row {
     const char *off;       /* the word for OPTION_OFF */
     const char *unit;
     const char *filled; /* what a text must be that may not be empty */
+    bool pace;          /* a text that pace_read takes */
 };
 
 static const struct row rows[OPT_COUNT] = {
@@ -174,6 +180,7 @@ static const struct row rows[OPT_COUNT] = {
     [OPT_SLOTS] = {"slots", .least = 1, .most = MODEL_SLOTS_MAX, .standard = 8, .unit = ""},
     [OPT_THREADS] = {"threads", .least = 1, .most = 1024, .automatic = "auto", .unit = ""},
     [OPT_BATCH] = {"batch", .least = 32, .most = 8192, .standard = 512, .unit = " tokens"},
+    [OPT_INTER_TOKEN] = {"inter-token", .filled = PACE_RANGE, .pace = true},
     [OPT_KV] = {"kv-type", {"f16", "f32", "q8_0"}},
     [OPT_CACHE_RAM] = {"cache-ram", .least = 1, .most = 1 << 30, .automatic = "auto", .off = "off",
                        .unit = " MiB"},
@@ -192,6 +199,7 @@ static const struct row rows[OPT_COUNT] = {
 struct settings {
     const char *text[OPT_COUNT];
     uint64_t value[OPT_COUNT]; /* a number, or a word's place */
+    struct pace pace;
 };
 
 static bool set_word(const struct row *row, const char *text, uint64_t *out)
@@ -209,6 +217,7 @@ static bool set_option(struct settings *s, int option, const char *text)
     const struct row *row = &rows[option];
     s->text[option] = text;
     if (row->words[0]) return set_word(row, text, &s->value[option]);
+    if (row->pace) return pace_read(str_of(text), &s->pace) == 0;
     if (!row->most) return *text || !row->filled;
     s->value[option] = row->off && strcmp(text, row->off) == 0 ? OPTION_OFF : 0;
     return s->value[option] || (row->automatic && strcmp(text, row->automatic) == 0) ||
@@ -313,7 +322,8 @@ static struct server_options server_options(struct program *p, const struct sett
         .hosted = {.compute = {.model = model,
                                .threads = threads,
                                .threads_most = most,
-                               .cache_ram = cache_ram(v[OPT_CACHE_RAM])},
+                               .cache_ram = cache_ram(v[OPT_CACHE_RAM]),
+                               .inter_token = s->pace},
                    .template = {.source = s->text[OPT_TEMPLATE],
                                 .text = s->text[OPT_TEMPLATE_TEXT],
                                 .no_reasoning = v[OPT_REASONING] == 1},

@@ -11,15 +11,22 @@ void plan_init(struct plan *p, const struct plan_options *options)
 
 /* --- how much --- */
 
-static double share(size_t running, size_t prompts)
+/* Microseconds that prompts get for a step that took so long. */
+static double allowance(const struct plan *p, size_t running, size_t prompts, double step_us)
 {
-    return PLAN_SHARE * MAX((double)prompts / (double)running, 1.0);
+    const struct pace *pace = &p->options.pace;
+    double us = PLAN_SHARE * MAX((double)prompts / (double)running, 1.0) * step_us;
+    if (pace->us) us = (double)pace->us - step_us;
+    if (pace->times > 0) us = (pace->times - 1) * step_us;
+    return MAX(us, PLAN_SHARE_LEAST * step_us);
 }
 
+/* One step's allowance may be left over, so that those of many add up to their slices. */
 void plan_ran(struct plan *p, size_t running, size_t prompts, uint64_t us)
 {
     p->step_us = p->step_us > 0 ? smooth * p->step_us + (1 - smooth) * (double)us : (double)us;
-    p->debt_us = MAX(p->debt_us - share(running, prompts) * (double)us, 0.0);
+    double allowed = allowance(p, running, prompts, (double)us);
+    p->debt_us = MAX(p->debt_us - allowed, -allowed);
 }
 
 bool plan_may(struct plan *p, size_t running)
@@ -37,7 +44,7 @@ void plan_charge(struct plan *p, uint64_t us)
 double plan_budget_us(const struct plan *p, size_t running, size_t prompts)
 {
     if (!running) return (double)p->options.slice_alone_us;
-    return MIN(share(running, prompts) * p->step_us, (double)p->options.slice_us);
+    return MIN(allowance(p, running, prompts, p->step_us), (double)p->options.slice_us);
 }
 
 uint32_t plan_fit(const struct cost *c, double us, uint32_t depth, uint32_t most)
@@ -128,6 +135,5 @@ uint32_t plan_slice(const struct plan *p, struct plan_prompt *prompts, size_t co
 void plan_prefilled(struct plan *p, uint32_t tokens, uint32_t depth, uint64_t us, bool oldest)
 {
     cost_note(&p->cost, tokens, depth, us);
-    plan_charge(p, us);
     p->ahead_us = oldest ? MAX(p->ahead_us, 0.0) - (double)us : p->ahead_us + (double)us;
 }

@@ -3,12 +3,13 @@
  * carries out.
  *
  * How much. While nothing runs, a slice lasts a second at most: only newcomers wait for its end.
- * Beside running sequences prompts get PLAN_SHARE times the time of their steps, as an average: a
- * slice that takes longer makes a debt, which the next steps pay off before another slice comes. So
- * its size is free to be one that computes well: the largest that one step's allowance pays for, or
- * the smallest whose tokens cost little more than the cheapest ones. Cut prompts go in multiples of
- * PLAN_ROWS tokens, never in fewer than a BLAS library needs. When more prompts wait than sequences
- * run, the share grows with their number: to wait costs more than to run a little slower.
+ * Beside running sequences each of their steps allows prompts some time, so that tokens come as
+ * far apart as the pace says, as an average: a slice that takes longer makes a debt, which
+ * the next steps pay off before another slice comes. So its size is free to be one that computes
+ * well: the largest that one step's allowance pays for, or the smallest whose tokens cost little
+ * more than the cheapest ones. Cut prompts go in multiples of PLAN_ROWS tokens, never in fewer than
+ * a BLAS library needs. Where the pace is automatic and more prompts wait than sequences run, the
+ * share grows with their number: to wait costs more than to run a little slower.
  *
  * Whose. Half of the time goes to the shortest prompts (what is left of them, divided by how many
  * wait for it), and half to the oldest one: a short prompt passes a long one, and no prompt waits
@@ -19,11 +20,16 @@
 #define HOSTLER_ENGINE_PLAN_H
 
 #include "base/base.h"
+#include "base/pace.h"
 #include "engine/cost.h"
 
-enum { PLAN_ROWS = 64, PLAN_SHARE = 4 };
+enum { PLAN_ROWS = 64 };
+
+#define PLAN_SHARE 1.9       /* of the steps' time, where the pace is automatic */
+#define PLAN_SHARE_LEAST 0.1 /* whatever the pace: prompts must come to their end */
 
 struct plan_options {
+    struct pace pace;        /* of running sequences while prompts wait */
     uint64_t slice_us;       /* longest one beside others, unless smaller ones compute badly */
     uint64_t slice_alone_us; /* longest one while nothing runs */
     uint32_t batch;          /* tokens of a slice at most */
@@ -35,7 +41,8 @@ struct plan {
     struct cost cost;
     bool charging;   /* slices make debts: something runs beside them */
     double step_us;  /* what a step of the running sequences takes, smoothed */
-    double debt_us;  /* what slices took beyond their share and steps have yet to make up for */
+    double debt_us;  /* what slices took beyond their share and steps have yet to make up for;
+                        below 0: what is left of the last step's allowance */
     double ahead_us; /* what the shortest have got beyond the oldest */
 };
 
@@ -59,10 +66,11 @@ bool plan_may(struct plan *p, size_t running);
 uint32_t plan_slice(const struct plan *p, struct plan_prompt *prompts, size_t count,
                     size_t running);
 
-/* Tells of a decode of a slice: of the `oldest` prompt, with or without others, or of others. */
+/* Tells of a decode of a slice: of the `oldest` prompt, with or without others, or of others. What
+ * it took is charged besides. */
 void plan_prefilled(struct plan *p, uint32_t tokens, uint32_t depth, uint64_t us, bool oldest);
 
-/* Other work took so long; it counts as a slice does. */
+/* Slices, or other work, took so long; steps must make up for it. */
 void plan_charge(struct plan *p, uint64_t us);
 
 /* Microseconds for other work in one step, beside so many sequences. */

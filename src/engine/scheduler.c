@@ -47,6 +47,7 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
     const struct plan_options plan = {
         .slice_us = s->options.slice_us,
         .slice_alone_us = s->options.slice_alone_us,
+        .pace = s->options.inter_token,
         .batch = s->info->batch,
         .blas_from = s->info->blas_from,
     };

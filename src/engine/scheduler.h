@@ -17,6 +17,7 @@
 
 #include "base/base.h"
 #include "base/list.h"
+#include "base/pace.h"
 #include "engine/cache/cache_stats.h"
 #include "engine/model/model.h"
 #include "engine/model/vocab.h"
@@ -49,6 +50,7 @@ struct scheduler_options {
     struct model *model; /* borrowed */
     unsigned threads;    /* 0: adapt, up to threads_most */
     unsigned threads_most;
+    struct pace inter_token;  /* plan_options.pace */
     uint64_t slice_us;        /* plan_options.slice_us; 0: SCHEDULER_SLICE_US */
     uint64_t slice_alone_us;  /* plan_options.slice_alone_us; 0: SCHEDULER_SLICE_ALONE_US */
     uint64_t (*now_us)(void); /* NULL: clock_mono_us */

@@ -87,7 +87,6 @@ static size_t decode_running(struct scheduler *s)
         return sequences;
     }
     uint64_t us = s->options.now_us() - started;
-    plan_ran(&s->plan, sequences, length(&s->prefill), us);
     threads_note(&s->decode_threads, n, (double)n, us);
     threads_follow(&s->prefill_threads, &s->decode_threads);
     histogram_observe_us(&s->stats.decode_seconds, us);
@@ -229,13 +228,12 @@ static bool is_vain(void *user)
 }
 
 /* Makes the sequences of a decode that was stopped what they were before. */
-static void put_back(struct scheduler *s, const struct part *parts, size_t count, uint64_t us)
+static void put_back(struct scheduler *s, const struct part *parts, size_t count)
 {
     for (size_t p = 0; p < count; p++) {
         struct sequence *q = parts[p].sequence;
         if (!context_trim(s->context, q->slot, q->done)) q->done = 0;
     }
-    plan_charge(&s->plan, us);
     metric_add(&s->stats.aborted, 1);
 }
 
@@ -251,7 +249,7 @@ static bool prefill_group(struct scheduler *s, struct part *parts, size_t count)
     int err = context_decode(s->context, s->items, n, &stop);
     uint64_t us = s->options.now_us() - started;
     if (err == ERR_CANCELLED) {
-        put_back(s, parts, count, us);
+        put_back(s, parts, count);
         return false;
     }
     if (err) {
@@ -267,6 +265,7 @@ static bool prefill_group(struct scheduler *s, struct part *parts, size_t count)
 static bool prefill_slice(struct scheduler *s, size_t running)
 {
     if (list_empty(&s->prefill)) return false;
+    uint64_t started = s->options.now_us();
     size_t parts = collect_parts(s, running);
     bool wanted = true;
     for (size_t p = 0; wanted && p < parts;) {
@@ -274,6 +273,7 @@ static bool prefill_slice(struct scheduler *s, size_t running)
         wanted = prefill_group(s, s->parts + p, n);
         p += n;
     }
+    plan_charge(&s->plan, s->options.now_us() - started);
     return true;
 }
 
@@ -317,7 +317,9 @@ static bool embed_batch(struct scheduler *s, size_t running)
 
 bool step__run(struct scheduler *s)
 {
+    uint64_t started = s->options.now_us();
     size_t decoded = decode_running(s);
+    if (decoded) plan_ran(&s->plan, decoded, length(&s->prefill), s->options.now_us() - started);
     bool more = plan_may(&s->plan, decoded);
     bool sliced = more && prefill_slice(s, decoded);
     bool embedded = more && embed_batch(s, decoded);

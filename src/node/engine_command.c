@@ -71,7 +71,7 @@ static struct str listen_text(struct arena *arena, const struct addr *a)
     return arena_printf(arena, "%" STR_FMT ":%u", STR_ARG(a->host), a->port);
 }
 
-enum { OWN_ARGUMENTS_MAX = 29 };
+enum { OWN_ARGUMENTS_MAX = 31 };
 
 static char **own_arguments(struct arena *arena, const struct endpoint *e)
 {
@@ -88,6 +88,7 @@ static char **own_arguments(struct arena *arena, const struct endpoint *e)
     else
         add_option(&s, "--threads", STR("auto"));
     if (c->batch) add_number(&s, "--batch", c->batch);
+    if (c->inter_token.len > 0) add_option(&s, "--inter-token", c->inter_token);
     if (c->kv_type.len > 0) add_option(&s, "--kv-type", c->kv_type);
     if (c->cache_ram) add_number(&s, "--cache-ram", MAX(c->cache_ram >> 20, 1u));
     if (c->blas.len > 0) add_option(&s, "--blas", c->blas);

@@ -411,7 +411,7 @@ def test_ranks_through_the_gateway(processes):
 
 
 @pytest.mark.parametrize("option, value", [("--alias", ""), ("--blas", "on"), ("--slots", "0"), ("--threads", "none"), ("--batch", "8"),
-                                           ("--kv-type", "q4_0"), ("--listen", "nowhere"), ("--reasoning", "on"), ("--pooling", "max")])
+                                           ("--kv-type", "q4_0"), ("--inter-token", "1x"), ("--listen", "nowhere"), ("--reasoning", "on"), ("--pooling", "max")])
 def test_a_bad_option_is_named(option, value):
     good = {"--model": "fake:mode echo", "--listen": "127.0.0.1:1"}
     line = [part for pair in {**good, option: value}.items() for part in pair]
@@ -456,6 +456,14 @@ def test_an_engine_ends_in_order_beside_a_client_that_says_nothing(tmp_path):
     finally:
         run.kill()
         run.wait()
+
+
+def test_a_bad_pace_is_named_with_its_field(processes):
+    path = processes.folder / "bad.yaml"
+    path.write_text(f"models:\n  - name: m\n    engine: {{file: {processes.folder / 'bad.yaml'}, inter_token: fast}}\n")
+    run = subprocess.run([HOSTLER, "config", "check", path], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert 'models[0].engine.inter_token' in run.stdout + run.stderr and "a factor such as 2x" in run.stdout + run.stderr
 
 
 # --- tenants ---
@@ -515,7 +523,8 @@ def test_a_key_does_not_find_what_was_computed_for_another(processes):
 
 
 @pytest.mark.parametrize("settings", [{"slots": 1}, {"slots": 128}, {"context": 16}, {"context": "8k"}, {"batch": 32}, {"batch": 8192},
-                                      {"threads": 1}, {"threads": 1024}, {"threads": "auto"}, {"kv_type": "f16"}, {"kv_type": "f32"},
+                                      {"threads": 1}, {"threads": 1024}, {"threads": "auto"}, {"inter_token": "auto"}, {"inter_token": "2x"},
+                                      {"inter_token": "50ms"}, {"kv_type": "f16"}, {"kv_type": "f32"},
                                       {"kv_type": "q8_0"}, {"blas": "auto"}, {"blas": "off"}, {"template": "builtin:chatml"},
                                       {"template_text": "{{ messages[0].content }}"}, {"pooling": "model"}, {"pooling": "mean"},
                                       {"pooling": "cls"}, {"pooling": "last"}, {"reasoning": "auto"}, {"reasoning": "off"},

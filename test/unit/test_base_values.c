@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base: hash, rand, clock, err and stdio. */
+/* base: hash, rand, pace, clock, err and stdio. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/pace.h"
 #include "base/rand.h"
 #include "base/stdio.h"
 
@@ -143,6 +145,22 @@ static void random_bytes_fill(void **state)
     rand_bytes(a, 0);
 }
 
+static void paces(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        struct pace pace;
+    } cases[] = {{"auto", {0}},           {"2x", {.times = 2}},     {"1.5x", {.times = 1.5}},
+                 {"50ms", {.us = 50000}}, {"2500us", {.us = 2500}}, {"2 s", {.us = 2000000}}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct pace pace = {.times = 7, .us = 7};
+        assert_int_equal(pace_read(str_of(cases[i].text), &pace), 0);
+        assert_true(fabs(pace.times - cases[i].pace.times) < 1e-9);
+        assert_int_equal(pace.us, cases[i].pace.us);
+    }
+}
+
 static void clocks(void **state)
 {
     (void)state;
@@ -214,6 +232,7 @@ int main(void)
         cmocka_unit_test(one_seed_gives_one_sequence),
         cmocka_unit_test(draws_are_even),
         cmocka_unit_test(random_bytes_fill),
+        cmocka_unit_test(paces),
         cmocka_unit_test(clocks),
         cmocka_unit_test(errors_have_names_and_texts),
         cmocka_unit_test(closed_descriptors_are_claimed),

@@ -226,6 +226,7 @@ static void an_engine_is_an_endpoint(void **state)
     assert_str(m->engine->file, path);
     assert_int_equal(m->engine->context, 8192);
     assert_int_equal(m->engine->batch, 512);
+    assert_str(m->engine->inter_token, "auto");
     assert_str(m->engine->kv_type, "f16");
     assert_str(m->engine->blas, "auto");
     assert_str(m->engine->template, "builtin:chatml");

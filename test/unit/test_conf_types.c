@@ -64,6 +64,38 @@ static void reads_durations(void **state)
     assert_refused(&row, "-1s", "out of range");
 }
 
+static void reads_paces(void **state)
+{
+    (void)state;
+    static const struct conf_row row = {.type = CONF_PACE};
+    static const char *const good[] = {"auto", "1.1x",  "2x",     "2.50x", "100x",
+                                       "1ms",  "50 ms", "1500us", "60s"};
+    static const char *const unread[] = {"",    "x",    "2",    "fast", "2X",
+                                         "+2x", "2e1x", ".5x",  "2.x",  "1.2.3x",
+                                         "-1x", "ms",   "1.5s", "5m",   "1s2s"};
+    static const char *const outside[] = {"1x",
+                                          "1.09x",
+                                          "100.1x",
+                                          "0x",
+                                          "0ms",
+                                          "999us",
+                                          "61s",
+                                          "99999999999999999999s",
+                                          "9999999999999999999s"};
+    struct arena a;
+    arena_init(&a, SIZE_MAX, 1024);
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        struct str value;
+        assert_null(parse(&a, &row, good[i], &value));
+        assert_true(str_eq(conf__kind(CONF_PACE)->print(&a, &row, &value), str_of(good[i])));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(unread); i++)
+        assert_refused(&row, unread[i], "is not auto, a factor such as 2x or a duration");
+    for (size_t i = 0; i < ARRAY_LEN(outside); i++)
+        assert_refused(&row, outside[i], "out of range: auto, 1.1x to 100x, or 1ms to 60s");
+    arena_fini(&a);
+}
+
 static void reads_sizes(void **state)
 {
     (void)state;
@@ -333,15 +365,11 @@ static void rows_are_sound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_durations),
-        cmocka_unit_test(reads_sizes),
-        cmocka_unit_test(counts_have_a_range),
-        cmocka_unit_test(reads_booleans),
-        cmocka_unit_test(reads_times),
-        cmocka_unit_test(writes_times),
-        cmocka_unit_test(numbers_survive_writing),
-        cmocka_unit_test(kinds_are_whole),
-        cmocka_unit_test(suggests_near_names_only),
+        cmocka_unit_test(reads_durations), cmocka_unit_test(reads_paces),
+        cmocka_unit_test(reads_sizes),     cmocka_unit_test(counts_have_a_range),
+        cmocka_unit_test(reads_booleans),  cmocka_unit_test(reads_times),
+        cmocka_unit_test(writes_times),    cmocka_unit_test(numbers_survive_writing),
+        cmocka_unit_test(kinds_are_whole), cmocka_unit_test(suggests_near_names_only),
         cmocka_unit_test(rows_are_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
