@@ -63,7 +63,7 @@ static uint32_t least_size(const struct plan *p)
 }
 
 /* The smallest size whose tokens cost little more than those of the cheapest one, among the sizes
- * that are not too long. The two smallest ones never are: between them lies a cliff. */
+ * that are not too long. The least never is: below it lies a cliff. */
 static uint32_t good_size(const struct plan *p, uint32_t depth)
 {
     uint32_t least = least_size(p);
@@ -71,7 +71,7 @@ static uint32_t good_size(const struct plan *p, uint32_t depth)
     uint32_t end = least;
     for (uint32_t n = least; n <= MAX(p->options.batch, least); n *= 2) {
         double us = cost_of(&p->cost, n, depth);
-        if (n > 2 * least && us > (double)p->options.slice_us) break;
+        if (n > least && us > (double)p->options.slice_us) break;
         end = n;
         if (n == least || us / n < cheapest) cheapest = us / n;
     }

@@ -60,7 +60,7 @@ struct scheduler_options {
 };
 
 enum { SCHEDULER_GRAMMAR_BYTES = 256 << 20 };
-enum { SCHEDULER_SLICE_US = 1000 * 1000, SCHEDULER_SLICE_ALONE_US = 1000 * 1000 };
+enum { SCHEDULER_SLICE_US = 400 * 1000, SCHEDULER_SLICE_ALONE_US = 1000 * 1000 };
 
 struct embed_job {
     struct list link;

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import ENGINE, ROOT, Processes, text_of, until
+from harness import ENGINE, ROOT, Processes, Server, parse_metrics, text_of, until
 
 QUESTIONS = [q for q in json.loads((ROOT / "test/data/demo_questions.json").read_text()) if q.get("e2e")]
 
@@ -117,6 +117,37 @@ def test_blas_computes_the_same(processes):
         for token, logprob in with_blas.items():
             if logprob > -3:
                 assert abs(logprob - without[token]) < 0.3
+
+
+def engine_of(gate):
+    """A look at a metric of the gateway's only engine, at its socket."""
+    engine = Server()
+    [line] = until(lambda: [line for line in gate.log() if line["event"] == "engine_listening"], "the log has it")
+    engine.address = line["msg"].removeprefix("unix:")
+    return lambda name: parse_metrics(engine.get("/metrics").body.decode())[name, ()]
+
+
+def test_a_client_that_leaves_ends_the_slice_of_its_prompt(processes):
+    """libllama is stopped within a slice, of which nothing stays: what it left is of use, and others are right."""
+    gate = processes.gate([{"name": "demo", "engine": {"file": str(ROOT / "models/demo.gguf"), "slots": 2, "context": 8192, "start": "at_start"}}],
+                          env={"HOSTLER_ENGINE": ENGINE})
+    until(lambda: gate.get("/readyz").status == 200, "the engine is ready", 60)
+    metric = engine_of(gate)
+    fields = {"model": "demo", "temperature": 0, "max_tokens": 8}
+    for turn in range(20):
+        fields["prompt"] = [1 + turn] + [1 + i % 200 for i in range(4095)]
+        computed = metric("hostler_engine_prompt_tokens_total")
+        with gate.connect() as conn:
+            conn.request("POST", "/v1/completions", fields)
+            until(lambda: metric("hostler_engine_prompt_tokens_total") > computed, "its prompt is being computed")
+        until(lambda: metric("hostler_engine_sequences_running") == 0, "it is gone")
+        if metric("hostler_engine_slices_aborted_total"):
+            break
+    assert metric("hostler_engine_slices_aborted_total") == 1
+    all_are_right(gate, QUESTIONS)
+    first, again = (gate.post("/v1/completions", fields).json()["choices"][0]["text"] for _ in range(2))
+    assert first == again
+    assert metric("hostler_engine_failures_total") == 0
 
 
 def altered(processes, key, value):

@@ -461,7 +461,7 @@ def test_an_engine_ends_in_order_beside_a_client_that_says_nothing(tmp_path):
 def test_a_bad_pace_is_named_with_its_field(processes):
     path = processes.folder / "bad.yaml"
     path.write_text(f"models:\n  - name: m\n    engine: {{file: {processes.folder / 'bad.yaml'}, inter_token: fast}}\n")
-    run = subprocess.run([HOSTLER, "config", "check", path], capture_output=True, text=True, check=False)
+    run = subprocess.run([HOSTLER, "check", "-c", path], capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert 'models[0].engine.inter_token' in run.stdout + run.stderr and "a factor such as 2x" in run.stdout + run.stderr
 
