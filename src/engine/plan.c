@@ -3,6 +3,7 @@
 
 static const double dearer = 1.2; /* times the cheapest size's cost still is computing well */
 static const double smooth = 0.5;
+static const double margin = 0.95; /* steps beside slices take longer than they would alone */
 
 void plan_init(struct plan *p, const struct plan_options *options)
 {
@@ -15,10 +16,10 @@ void plan_init(struct plan *p, const struct plan_options *options)
 static double allowance(const struct plan *p, size_t running, size_t prompts, double step_us)
 {
     const struct pace *pace = &p->options.pace;
-    double us = PLAN_SHARE * MAX((double)prompts / (double)running, 1.0) * step_us;
+    double us = (PLAN_TIMES - 1) * MAX((double)prompts / (double)running, 1.0) * step_us;
     if (pace->us) us = (double)pace->us - step_us;
     if (pace->times > 0) us = (pace->times - 1) * step_us;
-    return MAX(us, PLAN_SHARE_LEAST * step_us);
+    return MAX(margin * us, PLAN_SHARE_LEAST * step_us);
 }
 
 /* One step's allowance may be left over, so that those of many add up to their slices. */

@@ -25,7 +25,7 @@
 
 enum { PLAN_ROWS = 64 };
 
-#define PLAN_SHARE 1.9       /* of the steps' time, where the pace is automatic */
+#define PLAN_TIMES 3.0       /* the pace, where it is automatic */
 #define PLAN_SHARE_LEAST 0.1 /* whatever the pace: prompts must come to their end */
 
 struct plan_options {
