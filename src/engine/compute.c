@@ -83,6 +83,7 @@ struct compute {
     struct scheduler *scheduler; /* the thread's */
     struct report *report;       /* not posted yet; the thread's */
     struct loaded loaded;
+    atomic_uint progress; /* of loading, per cent */
 };
 
 /* Room for `more` elements of `size` behind `count`. */
@@ -256,6 +257,12 @@ static size_t cache_ram(const struct compute *c)
     return available == UINT64_MAX ? 0 : (size_t)(available / 4 / memory_engines());
 }
 
+static void on_progress(void *user, unsigned percent)
+{
+    struct compute *c = user;
+    atomic_store_explicit(&c->progress, percent, memory_order_relaxed);
+}
+
 static void *thread_main(void *arg)
 {
     struct compute *c = arg;
@@ -290,6 +297,8 @@ int compute_start(struct loop *loop, const struct compute_options *options,
     struct compute *c = mem_must_zero(1, sizeof *c);
     c->loop = loop;
     c->options = *options;
+    c->options.model.on_progress = on_progress;
+    c->options.model.user = c;
     c->on_loaded = on_loaded;
     c->user = user;
     pthread_mutex_init(&c->lock, NULL);
@@ -302,6 +311,11 @@ int compute_start(struct loop *loop, const struct compute_options *options,
     }
     *out = c;
     return 0;
+}
+
+unsigned compute_progress(const struct compute *c)
+{
+    return atomic_load_explicit(&c->progress, memory_order_relaxed);
 }
 
 struct model *compute_model(struct compute *c)

@@ -35,6 +35,9 @@ MUST_CHECK int compute_start(struct loop *loop, const struct compute_options *op
                              void (*on_loaded)(void *user, int err, const char *why), void *user,
                              struct compute **out);
 
+/* How far loading is, 0..100. */
+unsigned compute_progress(const struct compute *c);
+
 /* After on_loaded. */
 struct model *compute_model(struct compute *c);
 const struct scheduler_stats *compute_stats(const struct compute *c);

@@ -82,6 +82,11 @@ void hosted_stop(struct hosted *h)
     grammar_cache_fini(&h->grammars);
 }
 
+struct str hosted_loading(const struct hosted *h, struct arena *arena)
+{
+    return arena_printf(arena, "The model is being loaded: %u %%.", compute_progress(h->compute));
+}
+
 int hosted_check_name(const struct hosted *h, struct arena *arena, struct str name,
                       struct refusal *error)
 {

@@ -47,6 +47,9 @@ MUST_CHECK int hosted_start(struct hosted *h, struct loop *loop,
 /* When nothing of it is in progress. */
 void hosted_stop(struct hosted *h);
 
+/* What is answered until the model is loaded: that it is being loaded, and how far. In the arena. */
+struct str hosted_loading(const struct hosted *h, struct arena *arena);
+
 /* 0 when a request that asks for the model `name` (empty: it does not say) means this one; else
  * ERR_NOT_FOUND and *error. */
 MUST_CHECK int hosted_check_name(const struct hosted *h, struct arena *arena, struct str name,

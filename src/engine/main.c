@@ -438,7 +438,7 @@ int main(int argc, char **argv)
     if (stdio_claim()) return EXIT_FAILED;
     int code = read_options(argc, argv, &s);
     if (code >= 0) return code;
-    threads_set_environment();
+    threads_set_environment(model_reads_whole(s.text[OPT_MODEL]));
     /* Started through another loader it has that one's name. */
     (void)prctl(PR_SET_NAME, "hostler-engine");
     program.listen = s.text[OPT_LISTEN];

@@ -123,7 +123,7 @@ void get_health(struct server *s, struct http_call *c)
     if (s->draining)
         server_refuse(c, 503, "server_error", "draining", STR("The engine is shutting down."));
     else if (!s->hosted.model)
-        server_refuse(c, 503, "server_error", "loading", STR("The model is being loaded."));
+        server_refuse(c, 503, "server_error", "loading", hosted_loading(&s->hosted, c->arena));
     else
         server_reply_json(c, 200, STR("{\"status\":\"ok\"}"));
 }

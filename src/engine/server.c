@@ -99,7 +99,8 @@ static void refuse_method(const struct server_route *route, struct http_call *c)
 static bool can_work(struct server *s, struct http_call *c)
 {
     if (!s->hosted.model)
-        server_refuse(c, 503, "server_error", "model_loading", STR("The model is being loaded."));
+        server_refuse(c, 503, "server_error", "model_loading",
+                      hosted_loading(&s->hosted, c->arena));
     else if (s->draining)
         server_refuse(c, 503, "server_error", "draining", STR("The engine is shutting down."));
     else if (s->request_count >= s->options.queue_max)

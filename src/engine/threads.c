@@ -249,14 +249,14 @@ static bool set_default(const char *name, const char *value)
     return !getenv(name) && !setenv(name, value, 0);
 }
 
-void threads_set_environment(void)
+void threads_set_environment(bool large_pages)
 {
     /* As fast as endless spinning on an idle machine (2 threads, 135M parameters: 157 tokens/s
      * both), and with processors taken by others 30 instead of 3. */
     bool spins = !getenv("OMP_WAIT_POLICY") && set_default("GOMP_SPINCOUNT", "2500");
     /* A token reads all the weights, and in small pages waits for the page tables (135M parameters,
      * one stream: 6 % more tokens/s). */
-    bool pages = set_default("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
+    bool pages = large_pages && set_default("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
     char *arguments[ARGUMENTS_MAX];
     struct buf line;
     struct str rest, argument;

@@ -56,8 +56,8 @@ void threads_note(struct threads *t, uint64_t work, double units, uint64_t us);
  * - libgomp's threads, which ggml computes on, wait at barriers by spinning for a moment only and
  *   sleeping then. Its own default spins for milliseconds, which is ruinous as soon as another
  *   process needs a processor.
- * - malloc takes large pages where the kernel offers them. */
-void threads_set_environment(void);
+ * - malloc takes large pages if `large_pages`, where the kernel offers them. */
+void threads_set_environment(bool large_pages);
 
 /* Takes over what another kind of work has found in the step just noted, as a
  * start for one's own trials. */

@@ -611,9 +611,13 @@ static void a_failure_that_nobody_hears(void **state)
 static void a_model_that_is_being_loaded_answers_503(void **state)
 {
     (void)state;
-    struct world *w = world_start("fake:mode echo;load_us 200000", NULL, 2, WORLD_CONTEXT);
+    struct world *w = world_start("fake:mode echo;load_us 400000", NULL, 2, WORLD_CONTEXT);
     assert_int_equal(answered(w, request(w, "GET", "/health", ""), "loading"), 503);
     assert_int_equal(answered(w, request(w, "POST", CHAT, "{" HELLO "}"), "model_loading"), 503);
+    UNTIL(w, compute_progress(w->server.hosted.compute) == 50);
+    assert_int_equal(answered(w, request(w, "GET", "/health", ""), "being loaded: 50 %."), 503);
+    assert_int_equal(answered(w, request(w, "POST", CHAT, "{" HELLO "}"), "being loaded: 50 %."),
+                     503);
     UNTIL(w, w->server.hosted.model);
     assert_int_equal(answered(w, request(w, "GET", "/health", ""), "ok"), 200);
     world_free(w);

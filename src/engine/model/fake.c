@@ -249,6 +249,11 @@ static void open_context(struct model *m, const struct model_options *options)
 
 static const int32_t fake_ends[] = {FAKE_END};
 
+bool model_reads_whole(const char *path UNUSED)
+{
+    return false;
+}
+
 int model_load(const struct model_options *options, struct model **out, char why[MODEL_WHY_MAX])
 {
     struct model *m = mem_must_zero(1, sizeof *m);
@@ -283,7 +288,10 @@ int model_load(const struct model_options *options, struct model **out, char why
         model_free(m);
         return err;
     }
-    nap(m->load_us);
+    for (unsigned percent = 0; percent <= 100; percent += 50) {
+        if (options->on_progress) options->on_progress(options->user, percent);
+        if (percent < 100) nap(m->load_us / 2);
+    }
     struct model_info *info = &m->info;
     (void)snprintf(info->arch, sizeof info->arch, "fake");
     (void)snprintf(info->description, sizeof info->description, "scripted model");

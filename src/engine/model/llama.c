@@ -16,6 +16,9 @@
 
 enum { REASON_MAX = 256 };
 
+/* Bytes of a file that is read: some 0.2 s. */
+#define READ_MAX ((uint64_t)256 << 20)
+
 /* --- what libllama says --- */
 
 /* The first error that it logged, for the line that says why loading failed. libllama's log has no
@@ -144,14 +147,20 @@ static uint64_t memory_available(void)
     return bytes;
 }
 
-/* Small models are read into memory of their own, which can be in large pages; those that would
- * fill the machine are mapped, so that the kernel may take pages back and processes share them. */
-static enum llama_load_mode load_mode_for(const char *path)
+/* What is mapped is there at once, processes share it, and the kernel may take it back; what is read
+ * can be in large pages, with which the small models decode a tenth faster. */
+bool model_reads_whole(const char *path)
 {
     struct stat st;
-    if (stat(path, &st)) return LLAMA_LOAD_MODE_AUTO;
-    return (uint64_t)st.st_size < memory_available() / 4 ? LLAMA_LOAD_MODE_NONE
-                                                         : LLAMA_LOAD_MODE_AUTO;
+    if (stat(path, &st)) return false;
+    return (uint64_t)st.st_size <= MIN(READ_MAX, memory_available() / 4);
+}
+
+static bool on_progress(float part, void *user)
+{
+    const struct model_options *o = user;
+    if (o->on_progress) o->on_progress(o->user, (unsigned)(part * 100));
+    return true;
 }
 
 static int load_weights(struct model *m, char why[MODEL_WHY_MAX])
@@ -165,7 +174,9 @@ static int load_weights(struct model *m, char why[MODEL_WHY_MAX])
         return fail(why, path, ERR_UNSUPPORTED, "no compute back end of ggml was found");
     m->blas = blas_choose(path, m->threads, m->options.blas);
     struct llama_model_params params = llama_model_default_params();
-    params.load_mode = load_mode_for(path);
+    params.load_mode = model_reads_whole(path) ? LLAMA_LOAD_MODE_NONE : LLAMA_LOAD_MODE_AUTO;
+    params.progress_callback = on_progress;
+    params.progress_callback_user_data = &m->options;
     m->llama = llama_model_load_from_file(path, params);
     if (!m->llama) return fail(why, path, ERR_INVALID, "the model cannot be loaded");
     if (llama_vocab_n_tokens(llama_model_get_vocab(m->llama)) < 1)

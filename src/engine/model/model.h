@@ -36,6 +36,9 @@ struct model_options {
     enum model_kv kv; /* element type of the KV cache */
     bool blas;        /* use a BLAS library for long prompts where that is faster */
     enum model_pooling pooling;
+    /* How far loading is: 0..100, never less than before. The loading thread. NULL: nobody asks. */
+    void (*on_progress)(void *user, unsigned percent);
+    void *user;
 };
 
 enum { MODEL_SLOTS_MAX = 128, MODEL_CONTEXT_DEFAULT = 4096 };
@@ -65,6 +68,10 @@ struct model_info {
     const char *rank_template; /* a text with {query} and {document}; NULL: none */
     struct model_sampling sampling;
 };
+
+/* True where model_load reads the file at `path` into memory of its own, since that is small enough
+ * for nobody to wait for it; it maps any other. Any thread. */
+bool model_reads_whole(const char *path);
 
 /* Loads a file. On failure says why in one line in `why`. ERR_INVALID: not a usable model file;
  * ERR_UNSUPPORTED, -ENOMEM, or the errno of reading it. Takes seconds; any one thread. */
