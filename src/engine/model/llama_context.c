@@ -5,11 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
+#include "engine/model/block.h"
 #include "engine/model/llama_priv.h"
 #include "obs/log.h"
 
-enum { UBATCH_MAX = 512 };
+enum {
+    UBATCH_MAX = 512,
+    PAD_DEPTH = 256, /* tokens by which libllama's attention grows */
+};
 
 struct context {
     struct model *model;
@@ -23,6 +28,8 @@ struct context {
     llama_seq_id *seqs;
     llama_seq_id **seq_ptrs;
     int8_t *wants;
+    size_t *places; /* of the last decode's items in the batch */
+    struct rows rows;
     /* When a batch was decoded in pieces: where the last one begins, and the logits before it. */
     size_t last_piece;
     float *kept;
@@ -74,6 +81,7 @@ static void make_arrays(struct context *c)
     c->seqs = llama__must(calloc(n, sizeof *c->seqs));
     c->seq_ptrs = llama__must(calloc(n, sizeof *c->seq_ptrs));
     c->wants = llama__must(calloc(n, sizeof *c->wants));
+    c->places = llama__must(calloc(n, sizeof *c->places));
     for (size_t i = 0; i < n; i++) {
         c->seq_counts[i] = 1;
         c->seq_ptrs[i] = &c->seqs[i];
@@ -124,6 +132,7 @@ int llama__context_new(struct model *m, uint32_t length, struct context **out)
     c->info.length = MIN(c->info.length, llama_n_ctx_seq(c->llama));
     c->info.sequence_bytes = llama__sequence_bytes(m, c->info.length);
     make_arrays(c);
+    rows_init(&c->rows);
     *out = c;
     return 0;
 }
@@ -138,6 +147,7 @@ void llama__context_free(struct context *c)
     free(c->seqs);
     free(c->seq_ptrs);
     free(c->wants);
+    free(c->places);
     free(c->kept);
     free(c);
 }
@@ -210,6 +220,14 @@ static size_t pieces_of(const struct context *c, size_t count, size_t wanted)
     return c->model->blas.used && count > most && split ? (count + most - 1) / most : 1;
 }
 
+static void set_row(struct context *c, size_t row, const struct context_item *item)
+{
+    c->tokens[row] = item->token;
+    c->positions[row] = (llama_pos)item->position;
+    c->seqs[row] = (llama_seq_id)item->sequence;
+    c->wants[row] = item->logits;
+}
+
 static int decode_pieces(struct context *c, size_t count, size_t pieces)
 {
     size_t kept = 0;
@@ -222,22 +240,89 @@ static int decode_pieces(struct context *c, size_t count, size_t pieces)
     return 0;
 }
 
-int context_decode(struct context *c, const struct context_item *items, size_t count,
-                   const struct context_stop *stop)
+static int decode_plainly(struct context *c, const struct context_item *items, size_t count)
 {
     size_t wanted = 0;
     for (size_t i = 0; i < count; i++) {
-        c->tokens[i] = items[i].token;
-        c->positions[i] = (llama_pos)items[i].position;
-        c->seqs[i] = (llama_seq_id)items[i].sequence;
-        c->wants[i] = items[i].logits;
+        set_row(c, i, &items[i]);
+        c->places[i] = i;
         wanted += items[i].logits;
     }
     size_t pieces = pieces_of(c, count, wanted);
     c->last_piece = (pieces - 1) * count / pieces;
+    return decode_pieces(c, count, pieces);
+}
+
+/* --- decoding with rows that nobody wants --- */
+
+static uint32_t length_of(const struct context *c, uint32_t sequence)
+{
+    return (uint32_t)(llama_memory_seq_pos_max(c->memory, (llama_seq_id)sequence) + 1);
+}
+
+/* There must be room behind it. Nor may it be much deeper than the others, or its row would cost more
+ * than theirs. */
+static bool may_pad(const void *user, uint32_t sequence, uint32_t deepest)
+{
+    const struct context *c = user;
+    uint32_t length = length_of(c, sequence);
+    return length < c->info.length && length <= deepest + PAD_DEPTH;
+}
+
+/* What sequences have that are nobody's in this decode, they have without the row of it. */
+static void take_padding_out(struct context *c, struct block b, const bool padding[ROWS_MAX])
+{
+    for (uint32_t row = 0; row < b.count; row++) {
+        if (padding[row]) (void)llama_memory_seq_rm(c->memory, c->seqs[row], c->positions[row], -1);
+    }
+}
+
+static int decode_block(struct context *c, const struct context_item *items, size_t count,
+                        struct block b)
+{
+    bool padding[ROWS_MAX] = {false};
+    size_t at = 0;
+    for (uint32_t row = 0; row < b.count; row++) {
+        uint32_t sequence = b.first + row;
+        if (at < count && items[at].sequence == sequence) {
+            set_row(c, row, &items[at]);
+            c->places[at++] = row;
+        } else {
+            const struct context_item item = {items[0].token, sequence, length_of(c, sequence),
+                                              false};
+            set_row(c, row, &item);
+            padding[row] = true;
+        }
+    }
+    c->last_piece = 0;
+    int err = decode_piece(c, 0, b.count);
+    take_padding_out(c, b, padding);
+    return err;
+}
+
+/* True where the items had better be decoded as a block, which it fills in. */
+static bool takes_block(struct context *c, const struct context_item *items, size_t count,
+                        const uint32_t *runs, size_t run_count, struct block *out)
+{
+    const struct block_room room = {c->info.sequences, may_pad, c};
+    return run_count && c->info.forks && block_find(&room, items, count, out) &&
+           rows_pads(&c->rows, runs, run_count, out->count);
+}
+
+int context_decode(struct context *c, const struct context_item *items, size_t count,
+                   const struct context_stop *stop)
+{
+    uint32_t runs[ROWS_MAX];
+    size_t run_count = block_runs(items, count, runs);
+    struct block block = {0, (uint32_t)count};
+    bool pads = takes_block(c, items, count, runs, run_count, &block);
+    uint64_t started = clock_mono_us();
     c->stop = stop;
-    int err = decode_pieces(c, count, pieces);
+    int err = pads ? decode_block(c, items, count, block) : decode_plainly(c, items, count);
     c->stop = NULL;
+    if (!err && (pads || run_count == 1))
+        rows_note(&c->rows, c->model->threads, pads ? block.count : runs[0],
+                  clock_mono_us() - started);
     return err;
 }
 
@@ -245,7 +330,7 @@ float *context_logits(struct context *c, size_t index)
 {
     size_t row = 0;
     if (index >= c->last_piece)
-        return llama_get_logits_ith(c->llama, (int32_t)(index - c->last_piece));
+        return llama_get_logits_ith(c->llama, (int32_t)(c->places[index] - c->last_piece));
     for (size_t i = 0; i < index; i++)
         row += c->wants[i] != 0;
     return c->kept + row * c->info.vocab;
