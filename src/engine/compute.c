@@ -235,7 +235,7 @@ static void run_steps(struct compute *c)
         for (size_t i = 0; i < taken.count; i++)
             obey(c, &taken.all[i]);
         if (!go_on) break;
-        idle = !scheduler_step(c->scheduler);
+        idle = !scheduler_step(c->scheduler) && !model_settle(c->model);
         post_report(c);
     }
     scheduler_cancel_all(c->scheduler);

@@ -249,6 +249,11 @@ static void open_context(struct model *m, const struct model_options *options)
 
 static const int32_t fake_ends[] = {FAKE_END};
 
+bool model_settle(struct model *m UNUSED)
+{
+    return false;
+}
+
 bool model_reads_whole(const char *path UNUSED)
 {
     return false;

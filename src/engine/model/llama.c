@@ -242,6 +242,7 @@ int model_load(const struct model_options *options, struct model **out, char why
     pthread_mutex_lock(&reason.lock);
     reason.path = NULL;
     pthread_mutex_unlock(&reason.lock);
+    large_pages_find(&m->pages);
     *out = m;
     return 0;
 }
@@ -274,6 +275,11 @@ struct context *model_context(struct model *m)
 struct embedder *model_embedder(struct model *m)
 {
     return m->embedder;
+}
+
+bool model_settle(struct model *m)
+{
+    return large_pages_step(&m->pages);
 }
 
 void model_set_threads(struct model *m, unsigned threads)

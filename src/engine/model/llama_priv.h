@@ -9,6 +9,7 @@
 #include "engine/model/context.h"
 #include "engine/model/embed.h"
 #include "engine/model/gguf.h"
+#include "engine/model/large_pages.h"
 #include "engine/model/model.h"
 #include "engine/model/vocab.h"
 
@@ -20,6 +21,7 @@ struct model {
     struct blas blas;
     bool recurrent; /* its state cannot be cut */
     struct gguf_facts facts;
+    struct large_pages pages; /* what is not in them yet */
     struct vocab *vocab;
     struct context *context;
     struct embedder *embedder;

@@ -85,6 +85,10 @@ const struct vocab *model_vocab(const struct model *m);
 struct context *model_context(struct model *m);   /* NULL unless it generates */
 struct embedder *model_embedder(struct model *m); /* NULL unless it embeds or ranks */
 
+/* Does a piece of what loading has left for later, of some ms: for when there is nothing to compute.
+ * False: nothing is left. The compute thread. */
+bool model_settle(struct model *m);
+
 /* Takes effect with the next computation. The compute thread. */
 void model_set_threads(struct model *m, unsigned threads);
 
