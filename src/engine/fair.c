@@ -60,10 +60,9 @@ void fair_close(struct fair_account *a, uint32_t answered)
 
 /* --- whose turn it is --- */
 
-void fair_wait(struct fair *f, struct fair_account *a)
+void fair_wait(struct fair *f, struct fair_account *a, bool alone)
 {
-    struct fair_tenant *t = a->tenant;
-    if (list_empty(&t->waiting)) t->time = MAX(t->time, f->time);
+    if (alone) a->tenant->time = MAX(a->tenant->time, f->time);
 }
 
 static bool before(const struct fair_tenant *a, const struct fair_tenant *b)

@@ -61,8 +61,9 @@ void fair_init(struct fair *f);
 /* Opens an account for a sequence of tenant `id`; 0: nobody was named. */
 void fair_open(struct fair *f, struct fair_account *a, uint64_t id);
 
-/* The sequence is about to wait: to be called before it is put on its tenant's list. */
-void fair_wait(struct fair *f, struct fair_account *a);
+/* The sequence is about to wait for a slot. `alone`: no other one of its tenant does, for one that
+ * is on the list and could not use a slot now does not count: the tenant saves nothing up by it. */
+void fair_wait(struct fair *f, struct fair_account *a, bool alone);
 
 /* The tenant whose turn is next behind that of `after` (NULL: the very next), of those that have
  * something on their lists; NULL: none. The order is the same until one is served or computed

@@ -89,11 +89,24 @@ static void note_gauges(struct scheduler *s)
 
 /* --- asking --- */
 
+/* It can use a slot from now on; while all others of its tenant in line are paused, nobody of it
+ * could. */
+static void begin_to_wait(struct scheduler *s, struct sequence *q)
+{
+    bool alone = true;
+    LIST_EACH(&q->account.tenant->waiting, it)
+    {
+        alone = LIST_ITEM(it, struct sequence, link)->paused;
+        if (!alone) break;
+    }
+    fair_wait(&s->fair, &q->account, alone);
+}
+
 /* Behind those of its tenant that go before it. */
 static void put_in_line(struct scheduler *s, struct sequence *q)
 {
     struct list *line = &q->account.tenant->waiting, *at = line->prev;
-    fair_wait(&s->fair, &q->account);
+    begin_to_wait(s, q);
     while (at != line && LIST_ITEM(at, struct sequence, link)->rank_us > q->rank_us)
         at = at->prev;
     list_insert_after(at, &q->link);
@@ -156,6 +169,7 @@ void scheduler_cancel_all(struct scheduler *s)
 /* One that comes back goes before those of its tenant that have nothing yet. */
 void scheduler_pause(struct scheduler *s, struct sequence *q, bool paused)
 {
+    if (q->state == SEQUENCE_WAITING && q->paused && !paused) begin_to_wait(s, q);
     q->paused = paused;
     if (paused || q->state != SEQUENCE_PARKED) return;
     list_remove(&q->link);

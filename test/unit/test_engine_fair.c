@@ -73,7 +73,7 @@ static void come(struct engine *e, unsigned tenant)
     j->prompt = between(e, 1, load->prompt_max);
     j->answer = between(e, 1, load->answer_max);
     fair_open(&e->fair, &j->account, tenant + 1);
-    fair_wait(&e->fair, &j->account);
+    fair_wait(&e->fair, &j->account, list_empty(&j->account.tenant->waiting));
     if (!load->waiting++) note_all(e, load->begun);
     list_push_back(&j->account.tenant->waiting, &j->link);
     look_at_line(e, tenant, j->account.tenant);
@@ -241,7 +241,7 @@ static void free_slots_are_shared(void **state)
     for (unsigned i = 0; i < 12; i++) {
         jobs[i].tenant = i / 4;
         fair_open(&f, &jobs[i].account, jobs[i].tenant + 1);
-        fair_wait(&f, &jobs[i].account);
+        fair_wait(&f, &jobs[i].account, list_empty(&jobs[i].account.tenant->waiting));
         list_push_back(&jobs[i].account.tenant->waiting, &jobs[i].link);
     }
     jobs[4].account.tenant->time += 50; /* as if those had had a little more before */
@@ -296,7 +296,7 @@ static void tenants_without_number(void **state)
     memset(jobs, 0, sizeof jobs);
     for (unsigned i = 0; i < ALL; i++) { /* all at once */
         fair_open(&f, &jobs[i].account, i + 1);
-        fair_wait(&f, &jobs[i].account);
+        fair_wait(&f, &jobs[i].account, list_empty(&jobs[i].account.tenant->waiting));
         list_push_back(&jobs[i].account.tenant->waiting, &jobs[i].link);
     }
     unsigned served = 0;

@@ -165,6 +165,33 @@ static void a_newcomer_does_not_stand_behind_a_crowd(void **state)
     bench_free(b);
 }
 
+/* Nor does one that cannot use a slot keep its tenant's place for those that come much later. */
+static void nothing_is_saved_up_by_a_paused_one(void **state)
+{
+    (void)state;
+    enum { EACH = 20 };
+    struct bench *b = bench_new("fake:mode echo", 1, 128, 64);
+    const struct told *paused, *first[EACH], *other[EACH];
+    add(b, "running", 2, ANY);
+    scheduler_step(b->scheduler);
+    paused = add(b, "paused", 1, ANY);
+    scheduler_pause(b->scheduler, paused->sequence, true);
+    for (unsigned i = 0; i < 100; i++) {
+        add(b, "what another tenant asks meanwhile", 2, ANY);
+        bench_run(b);
+    }
+    assert_int_equal(paused->sequence->state, SEQUENCE_WAITING);
+    for (unsigned i = 0; i < EACH; i++) {
+        first[i] = add(b, "one of many", 1, ANY);
+        other[i] = add(b, "one of many", 2, ANY);
+    }
+    scheduler_pause(b->scheduler, paused->sequence, false);
+    bench_run(b);
+    assert_true(other[1]->first_us < first[EACH / 4]->first_us);
+    assert_true(first[1]->first_us < other[EACH / 4]->first_us);
+    bench_free(b);
+}
+
 /* --- priorities --- */
 
 static void the_higher_class_goes_first(void **state)
@@ -267,6 +294,7 @@ int main(void)
         cmocka_unit_test(without_names_they_get_what_they_ask),
         cmocka_unit_test(nobody_waits_longer_than_the_bound),
         cmocka_unit_test(a_newcomer_does_not_stand_behind_a_crowd),
+        cmocka_unit_test(nothing_is_saved_up_by_a_paused_one),
         cmocka_unit_test(the_higher_class_goes_first),
         cmocka_unit_test(who_waits_rises),
         cmocka_unit_test(what_is_late_ends),
