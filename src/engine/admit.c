@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/scheduler_priv.h"
 
-enum { FOLLOW_LEAST = PLAN_ROWS }; /* tokens to copy that make waiting for them worth it */
+enum {
+    FOLLOW_LEAST = PLAN_ROWS, /* tokens to copy that make waiting for them worth it */
+    LOOK_TOKENS = 256 << 10,  /* compared in search of a tenant's first: some 0.5 ms */
+    LOOK_FLAT = 256,          /* for each sequence as many, at least */
+};
 
 static bool may_park(const struct sequence *q)
 {
@@ -58,16 +62,19 @@ static uint32_t common(const struct sequence *q, const struct sequence *other)
 }
 
 /* The prompt being computed that will have most of q's tokens, if that is much
- * more than any slot has now. */
+ * more than any slot has now. *looked: tokens that were compared. */
 static struct sequence *find_leader(const struct scheduler *s, const struct sequence *q,
-                                    uint32_t *shared)
+                                    uint32_t *shared, uint64_t *looked)
 {
     struct sequence *found = NULL;
-    *shared = cache_held(&s->cache, q) + FOLLOW_LEAST - 1;
+    uint32_t held = cache_held(&s->cache, q);
+    *shared = held + FOLLOW_LEAST - 1;
+    *looked += LOOK_FLAT + (s->info->trims ? held : q->count);
     LIST_EACH(&s->prefill, it)
     {
         struct sequence *other = LIST_ITEM(it, struct sequence, link);
         uint32_t n = common(q, other);
+        *looked += n;
         if (n <= *shared || other->done >= n) continue;
         *shared = n;
         found = other;
@@ -92,13 +99,13 @@ const char *wait_cause_text(unsigned cause)
 }
 
 /* True while another one computes what this one begins with: a copy will be cheaper. */
-static bool follows(const struct scheduler *s, struct sequence *q)
+static bool follows(const struct scheduler *s, struct sequence *q, uint64_t *looked)
 {
     uint32_t shared;
     if (q->leader) await(s, q);
     if (q->leader && q->leader->done < q->shared) return true;
     sequence_leave_leader(q);
-    q->leader = cache_copies(&s->cache) ? find_leader(s, q, &shared) : NULL;
+    q->leader = cache_copies(&s->cache) ? find_leader(s, q, &shared, looked) : NULL;
     if (!q->leader) return false;
     q->leader->followers++;
     q->followed = true;
@@ -115,15 +122,17 @@ static uint64_t turn_us(const struct scheduler *s, const struct sequence *q)
     return q->rank_us + (uint64_t)cost_of(&s->plan.cost, q->count - held, held);
 }
 
-/* The one of the tenant's that shall have a slot now; NULL: none can use one. */
+/* The one of the tenant's that shall have a slot now, of those that came first: where many wait with
+ * long prompts, to look at all would take longer than a step. NULL: none can use one. */
 static struct sequence *first_of(const struct scheduler *s, const struct fair_tenant *t)
 {
     struct sequence *first = NULL;
-    uint64_t least = UINT64_MAX;
+    uint64_t least = UINT64_MAX, looked = 0;
     LIST_EACH(&t->waiting, it)
     {
         struct sequence *q = LIST_ITEM(it, struct sequence, link);
-        if (q->paused || q->rank_us >= least || follows(s, q)) continue;
+        if (q->rank_us >= least || looked > LOOK_TOKENS) break; /* they are in order of ranks */
+        if (q->paused || follows(s, q, &looked)) continue;
         uint64_t turn = turn_us(s, q);
         if (turn >= least) continue;
         first = q;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/rand.h"
@@ -192,6 +193,41 @@ static void nothing_is_saved_up_by_a_paused_one(void **state)
     bench_free(b);
 }
 
+static uint64_t cpu_us(void)
+{
+    struct timespec t;
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
+    return (uint64_t)t.tv_sec * USEC_PER_SEC + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* What it takes to find the next ones among so many, of whose prompts most is kept. */
+static uint64_t choosing_us(unsigned waiting)
+{
+    enum { LENGTH = 4000, ROUNDS = 10 };
+    static char text[LENGTH + 1];
+    struct bench *b = bench_new("fake:mode echo", 2, LENGTH + 8, 512);
+    memset(text, 'x', LENGTH);
+    add(b, text, 1, ANY);
+    bench_run(b);
+    for (unsigned i = 0; i < waiting; i++) {
+        (void)snprintf(text + LENGTH - 8, 9, "%8u", i);
+        add(b, text, 1, ANY);
+    }
+    uint64_t began = cpu_us();
+    for (unsigned i = 0; i < ROUNDS; i++)
+        scheduler_step(b->scheduler);
+    uint64_t us = cpu_us() - began;
+    bench_free(b);
+    return us;
+}
+
+static void a_long_line_costs_no_more_than_a_short_one(void **state)
+{
+    (void)state;
+    (void)choosing_us(60);
+    assert_true(choosing_us(960) < 5 * choosing_us(60));
+}
+
 /* --- priorities --- */
 
 static void the_higher_class_goes_first(void **state)
@@ -295,6 +331,7 @@ int main(void)
         cmocka_unit_test(nobody_waits_longer_than_the_bound),
         cmocka_unit_test(a_newcomer_does_not_stand_behind_a_crowd),
         cmocka_unit_test(nothing_is_saved_up_by_a_paused_one),
+        cmocka_unit_test(a_long_line_costs_no_more_than_a_short_one),
         cmocka_unit_test(the_higher_class_goes_first),
         cmocka_unit_test(who_waits_rises),
         cmocka_unit_test(what_is_late_ends),
