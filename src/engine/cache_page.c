@@ -126,6 +126,16 @@ static void begin(struct server *s, struct http_call *call, enum cache_wish wish
     compute_ask(s->hosted.compute, &cc->errand);
 }
 
+/* What is to be changed must be named. */
+static void begin_one(struct server *s, struct http_call *call, enum cache_wish wish, struct str id)
+{
+    if (id.len)
+        begin(s, call, wish, id);
+    else
+        server_refuse(call, 404, "invalid_request_error", "not_found",
+                      STR("The path has no id at its end."));
+}
+
 static struct str id_behind(const struct http_call *call, struct str path)
 {
     return str_skip(call->head->path, path.len);
@@ -138,17 +148,17 @@ void get_cache(struct server *s, struct http_call *call)
 
 void post_cache_pin(struct server *s, struct http_call *call)
 {
-    begin(s, call, CACHE_PIN, id_behind(call, STR("/cache/pin/")));
+    begin_one(s, call, CACHE_PIN, id_behind(call, STR("/cache/pin/")));
 }
 
 void post_cache_unpin(struct server *s, struct http_call *call)
 {
-    begin(s, call, CACHE_UNPIN, id_behind(call, STR("/cache/unpin/")));
+    begin_one(s, call, CACHE_UNPIN, id_behind(call, STR("/cache/unpin/")));
 }
 
 void post_cache_drop(struct server *s, struct http_call *call)
 {
-    begin(s, call, CACHE_DROP, id_behind(call, STR("/cache/drop/")));
+    begin_one(s, call, CACHE_DROP, id_behind(call, STR("/cache/drop/")));
 }
 
 void post_cache_drop_all(struct server *s, struct http_call *call)

@@ -22,7 +22,7 @@ static const struct server_route routes[] = {
     {STR_INIT("/v1/models/"), false, true, false, get_model},
     {STR_INIT("/health"), false, false, false, get_health},
     {STR_INIT("/metrics"), false, false, false, get_metrics},
-    {STR_INIT("/cache"), .run = get_cache, .socket = true},
+    {STR_INIT("/cache"), .run = get_cache, .socket = true, .asks = true},
     {STR_INIT("/cache/pin/"), .post = true, .rest = true, .run = post_cache_pin, .socket = true},
     {STR_INIT("/cache/unpin/"), .post = true, .rest = true, .run = post_cache_unpin,
      .socket = true},

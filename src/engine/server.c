@@ -126,7 +126,7 @@ static void on_call(void *user, struct http_call *c)
         not_found(c);
     else if (route->post ? method != METHOD_POST : !got)
         refuse_method(route, c);
-    else if (!route->post || can_work(s, c))
+    else if (!(route->post || route->asks) || can_work(s, c))
         route->run(s, c);
 }
 

@@ -26,6 +26,7 @@ struct server_route {
     bool rest;   /* what follows the path belongs to it */
     bool socket; /* only there for who comes through a UNIX socket: the gateway, and root */
     void (*run)(struct server *s, struct http_call *call); /* takes the call over */
+    bool asks; /* got, but of the compute thread: refused when posted work is */
 };
 
 struct server_routes {

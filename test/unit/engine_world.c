@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/routes.h"
+#include "loop/stream_impl.h"
 
 static void on_failed(void *user, const char *why)
 {
@@ -68,16 +69,34 @@ void world_free(struct world *w)
     free(w);
 }
 
-struct sim_peer *request(struct world *w, const char *method, const char *path, const char *body)
+static struct sim_peer *ask(struct world *w, void (*accept)(void *owner, struct stream *stream),
+                            const char *method, const char *path, const char *body)
 {
     static char text[2 << 20];
-    struct sim_peer *p = sim_connect(w->sim, http_server_accept, &w->server.http);
+    struct sim_peer *p = sim_connect(w->sim, accept, &w->server.http);
     int n =
         snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nhost: x\r\ncontent-length: %zu\r\n\r\n%s",
                  method, path, strlen(body), body);
     assert_in_range(n, 1, sizeof text - 1);
     sim_send(p, str_n(text, (size_t)n));
     return p;
+}
+
+struct sim_peer *request(struct world *w, const char *method, const char *path, const char *body)
+{
+    return ask(w, http_server_accept, method, path, body);
+}
+
+static void accept_unix(void *owner, struct stream *stream)
+{
+    (void)snprintf(stream->peer, sizeof stream->peer, "unix");
+    http_server_accept(owner, stream);
+}
+
+struct sim_peer *request_by_socket(struct world *w, const char *method, const char *path,
+                                   const char *body)
+{
+    return ask(w, accept_unix, method, path, body);
 }
 
 int answered(struct world *w, struct sim_peer *p, const char *text)

@@ -52,6 +52,10 @@ void world_free(struct world *w);
 
 struct sim_peer *request(struct world *w, const char *method, const char *path, const char *body);
 
+/* The same by a UNIX socket, as the gateway and root ask. */
+struct sim_peer *request_by_socket(struct world *w, const char *method, const char *path,
+                                   const char *body);
+
 /* The whole answer's status; its body must hold `text`. */
 int answered(struct world *w, struct sim_peer *p, const char *text);
 
