@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/rand.h"
+#include "engine/cache/inventory.h"
 
 enum { PIECE = 64 << 10 }; /* of the store: what a small state takes */
 
@@ -133,6 +134,25 @@ static void without_memory_nothing_is_saved(void **state)
     assert_true(turn(b, &chats[0], "Second.")->cached < 10);
     assert_int_equal(hits(b, CACHE_RAM), 0);
     assert_int_equal(metric_read(&stats(b)->kept_bytes), 0);
+    bench_free(b);
+}
+
+/* Who pins what a slot has, and does so again, has one state of it. */
+static void a_slot_is_pinned_once(void **state)
+{
+    (void)state;
+    uint64_t first, again;
+    struct bench *b = opened("fake:mode echo", 1, 8 * PIECE);
+    struct cache *cache = scheduler_cache(b->scheduler);
+    ask(b, "what somebody wants to keep", 4, 0);
+    bench_run(b);
+    assert_int_equal(metric_read(&stats(b)->kept_bytes), PIECE); /* saved since nothing runs */
+    assert_true(inventory_pin(cache, STR("slot-0"), true, &first));
+    assert_true(inventory_pin(cache, STR("slot-0"), true, &again));
+    assert_int_equal(first, again);
+    assert_int_equal(metric_read(&stats(b)->kept_bytes), PIECE);
+    assert_int_equal(inventory_drop(cache, STR("")), 1); /* the slot */
+    assert_int_equal(metric_read(&stats(b)->kept_bytes), PIECE);
     bench_free(b);
 }
 
@@ -299,6 +319,7 @@ int main(void)
         cmocka_unit_test(so_are_those_of_models_that_cannot_forget),
         cmocka_unit_test(the_memory_is_that_of_the_latest),
         cmocka_unit_test(without_memory_nothing_is_saved),
+        cmocka_unit_test(a_slot_is_pinned_once),
         cmocka_unit_test(one_salt_does_not_find_what_another_computed),
         cmocka_unit_test(what_all_begin_with_is_computed_once),
         cmocka_unit_test(answers_are_the_same_whatever_was_found),

@@ -107,11 +107,21 @@ static struct state *find_state(const struct cache *c, struct str id)
     return NULL;
 }
 
+/* The state that is just what a slot has; one is made where there is none. NULL: no room. */
+static struct state *state_for(struct cache *c, const struct cache_slot *slot)
+{
+    const struct prefix_match m = prefix_match_of(&slot->entry);
+    struct prefix_entry *e = prefix_next(&m, NULL);
+    for (; e && e->node == m.node; e = prefix_next(&m, e))
+        if (e->in_ram) return state_of(e);
+    return states_save(&c->states, (uint32_t)(slot - c->all), &slot->entry);
+}
+
 bool inventory_pin(struct cache *c, struct str id, bool pinned, uint64_t *out)
 {
     struct state *s = find_state(c, id);
-    struct cache_slot *slot = s || !pinned ? NULL : find_slot(c, id);
-    if (slot && !slot->user) s = states_save(&c->states, (uint32_t)(slot - c->all), &slot->entry);
+    const struct cache_slot *slot = s || !pinned ? NULL : find_slot(c, id);
+    if (slot && !slot->user) s = state_for(c, slot);
     if (!s) return false;
     s->pinned = pinned;
     *out = s->id;

@@ -9,8 +9,8 @@
 /* An object with all of it. Things have ids: "slot-3", "ram-17". */
 void inventory_write(const struct cache *c, struct json_writer *w);
 
-/* A pinned state stays whatever others need. That of a slot is saved first; *id is then the
- * state's. False: there is none of this id, or no room for it. */
+/* A pinned state stays whatever others need. What a slot has is saved first, unless it is; *out is
+ * then the state's id. False: there is none of this id, or no room for it. */
 bool inventory_pin(struct cache *c, struct str id, bool pinned, uint64_t *out);
 
 /* Drops one, if nobody uses it; all that are neither in use nor pinned when `id` is empty. Returns
