@@ -13,7 +13,10 @@
 #include "base/rand.h"
 #include "engine/cache/blocks.h"
 #include "engine/cache/prefix_tree.h"
+#include "engine/cache/states.h"
 #include "engine/cache/store.h"
+#include "engine/model/context.h"
+#include "engine/model/model.h"
 
 enum { OWNERS = 40, LONGEST = 24, ROUNDS = 20000 };
 
@@ -206,6 +209,109 @@ static void memory_is_ready_before_it_is_wanted(void **state)
     store_fini(&s);
 }
 
+/* --- states --- */
+
+enum { UNIT = 64 << 10, UNIT_TOKENS = UNIT / 4, BATCH = 512 };
+
+struct shelf {
+    struct model *model;
+    struct context *context;
+    struct prefix_tree tree;
+    struct cache_stats stats;
+    struct states states;
+};
+
+static uint64_t no_time(void)
+{
+    return 0;
+}
+
+static void shelf_init(struct shelf *s, size_t units)
+{
+    const struct model_options options = {
+        .path = "fake:mode echo", .context = 1 << 20, .slots = 1, .batch = BATCH};
+    char why[MODEL_WHY_MAX];
+    *s = (struct shelf){0};
+    assert_int_equal(model_load(&options, &s->model, why), 0);
+    s->context = model_context(s->model);
+    prefix_tree_init(&s->tree);
+    states_init(&s->states, s->context, &s->tree, &s->stats, units * UNIT, no_time);
+}
+
+static void shelf_fini(struct shelf *s)
+{
+    states_fini(&s->states);
+    prefix_tree_fini(&s->tree);
+    model_free(s->model);
+}
+
+/* One that begins as no other does; NULL: there was no room. */
+static struct state *put(struct shelf *s, int32_t number, uint32_t tokens)
+{
+    struct prefix_entry entry = {0};
+    struct context_item items[BATCH];
+    int32_t *all = malloc(tokens * sizeof *all);
+    assert_non_null(all);
+    context_drop(s->context, 0);
+    for (uint32_t at = 0; at < tokens;) {
+        size_t n = 0;
+        for (; n < BATCH && at < tokens; at++) {
+            all[at] = at ? 'x' : number;
+            items[n++] = (struct context_item){.token = all[at], .position = at};
+        }
+        assert_int_equal(context_decode(s->context, items, n, NULL), 0);
+    }
+    prefix_put(&s->tree, &entry, 0, all, tokens);
+    struct state *state = states_save(&s->states, 0, &entry);
+    prefix_take_out(&s->tree, &entry);
+    free(all);
+    return state;
+}
+
+static void nothing_goes_in_vain(void **state)
+{
+    (void)state;
+    struct shelf s;
+    struct state *all[8];
+    shelf_init(&s, 8);
+    for (int i = 0; i < 8; i++) {
+        all[i] = put(&s, i, 20);
+        assert_non_null(all[i]);
+    }
+    all[4]->pinned = true;
+    assert_null(put(&s, 100, 6 * UNIT_TOKENS));
+    assert_null(put(&s, 100, 9 * UNIT_TOKENS));
+    assert_int_equal(metric_read(&s.stats.evictions), 0);
+    assert_non_null(put(&s, 100, 4 * UNIT_TOKENS));
+    assert_int_equal(metric_read(&s.stats.evictions), 4);
+    all[4]->pinned = false;
+    assert_non_null(put(&s, 101, 8 * UNIT_TOKENS));
+    assert_int_equal(s.states.store.used, 8 * UNIT);
+    shelf_fini(&s);
+}
+
+/* The order in which they were used last has nothing to do with where they lie. */
+static void a_large_one_drives_out_its_neighbours_only(void **state)
+{
+    (void)state;
+    enum { SMALL = 64, LARGE = 8 };
+    struct shelf s;
+    struct state *all[SMALL];
+    shelf_init(&s, SMALL);
+    for (int i = 0; i < SMALL; i++)
+        all[i] = put(&s, i, 20);
+    for (int i = 0; i < SMALL; i++)
+        assert_true(states_restore(&s.states, all[i * 29 % SMALL], 0));
+    assert_non_null(put(&s, 100, LARGE * UNIT_TOKENS));
+    assert_int_equal(metric_read(&s.stats.evictions), LARGE);
+    assert_int_equal(s.states.store.used, SMALL * UNIT);
+    assert_non_null(put(&s, 101, 20));
+    assert_int_equal(metric_read(&s.stats.evictions), LARGE + 1);
+    shelf_fini(&s);
+}
+
+/* --- blocks --- */
+
 /* FNV-1a of bytes, as its authors write it. */
 static uint64_t fnv(uint64_t hash, const unsigned char *bytes, size_t count)
 {
@@ -244,6 +350,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tree_knows_what_each_has),
         cmocka_unit_test(a_store_gives_each_its_own),
+        cmocka_unit_test(nothing_goes_in_vain),
+        cmocka_unit_test(a_large_one_drives_out_its_neighbours_only),
         cmocka_unit_test(blocks_are_chained),
         cmocka_unit_test(memory_is_ready_before_it_is_wanted),
     };

@@ -41,24 +41,42 @@ void states_drop(struct states *st, struct state *s)
     note_bytes(st);
 }
 
-/* The one that was not used for longest and may go. */
-static struct state *least_wanted(const struct states *st)
+/* Those `count` that were not used for longest may go, but for pinned ones. False: there are not so
+ * many. */
+static bool spare_oldest(const struct states *st, size_t count)
 {
     LIST_EACH(&st->all, it)
     {
-        struct state *s = LIST_ITEM(it, struct state, link);
-        if (!s->pinned) return s;
+        const struct state *s = LIST_ITEM(it, struct state, link);
+        s->piece->spare = count && !s->pinned;
+        count -= s->piece->spare;
     }
-    return NULL;
+    return count == 0;
 }
 
-static struct store_piece *make_room(struct states *st, size_t size)
+static void drop_within(struct states *st, const char *from, size_t size)
 {
-    struct state *s = NULL;
-    struct store_piece *p = store_take(&st->store, size);
-    while (!p && size <= st->store.size && (s = least_wanted(st)) != NULL) {
+    LIST_EACH_SAFE(&st->all, it, next)
+    {
+        struct state *s = LIST_ITEM(it, struct state, link);
+        const char *at = s->piece->at;
+        if (at < from || at >= from + size) continue;
         states_drop(st, s);
         metric_add(&st->stats->evictions, 1);
+    }
+}
+
+/* Neighbours must go for a large one: of those that were not used for longest as few as will do, and
+ * none where that would be in vain. */
+static struct store_piece *make_room(struct states *st, size_t size)
+{
+    struct store_piece *p = store_take(&st->store, size);
+    bool more = size && size <= st->store.size;
+    for (size_t count = 1; !p && more; count *= 2) {
+        more = spare_oldest(st, count);
+        const char *place = store_place(&st->store, size);
+        if (!place) continue;
+        drop_within(st, place, size);
         p = store_take(&st->store, size);
     }
     return p;

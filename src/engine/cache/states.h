@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sequences that are kept in memory beside the context: what it had computed of them is copied out,
- * and back when somebody wants it. When there is no room for another one, those that were not used
- * for longest go, but for pinned ones.
+ * and back when somebody wants it. When there is no room for another one, some of those go that were
+ * not used for longest, but for pinned ones.
  *
  * Part of the cache, on its thread. */
 #ifndef HOSTLER_ENGINE_CACHE_STATES_H

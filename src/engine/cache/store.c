@@ -86,8 +86,32 @@ struct store_piece *store_take(struct store *s, size_t size)
     if (p->size > size) (void)piece_new(&p->link, (char *)p->at + size, p->size - size);
     p->size = size;
     p->used = true;
+    p->spare = false;
     s->used += size;
     return p;
+}
+
+static const struct store_piece *behind(const struct store_piece *p)
+{
+    return LIST_ITEM(p->link.next, struct store_piece, link);
+}
+
+char *store_place(const struct store *s, size_t size)
+{
+    const struct store_piece *first = NULL;
+    size_t run = 0; /* bytes from the first one on */
+    LIST_EACH(&s->pieces, it)
+    {
+        const struct store_piece *p = LIST_ITEM(it, struct store_piece, link);
+        bool stays = p->used && !p->spare;
+        if (stays || !first) first = stays ? NULL : p;
+        run = stays ? 0 : run + p->size;
+        if (run < size) continue;
+        for (; run - first->size >= size; first = behind(first))
+            run -= first->size;
+        return first->at;
+    }
+    return NULL;
 }
 
 /* Joins it with a free one behind it. */

@@ -16,6 +16,7 @@ struct store_piece {
     void *at;
     size_t size; /* of the piece, at least what was asked for */
     bool used;
+    bool spare; /* in use, but would be given back for another; its user's */
 };
 
 struct store {
@@ -41,6 +42,10 @@ bool store_has_room(const struct store *s, size_t size);
 /* NULL: there is no place of that size. */
 struct store_piece *store_take(struct store *s, size_t size);
 void store_give_back(struct store *s, struct store_piece *p);
+
+/* Where there is a place of that size, which is not 0, once those spare pieces are given back that
+ * lie there; NULL: nowhere. */
+char *store_place(const struct store *s, size_t size);
 
 /* Soon `ahead` bytes behind all that is in use are ready, if there are so many. */
 void store_make_ready(struct store *s, size_t ahead);
