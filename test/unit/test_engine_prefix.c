@@ -21,7 +21,12 @@ static struct bench *opened(const char *script, uint32_t slots, size_t cache_ram
 
 static struct told *ask(struct bench *b, const char *text, uint32_t max_tokens, uint64_t salt)
 {
-    const struct sequence_spec spec = {.max_tokens = max_tokens, .ignore_end = true, .salt = salt};
+    const struct sequence_spec spec = {
+        .max_tokens = max_tokens,
+        .ignore_end = true,
+        .salt = salt,
+        .sampling = {.temperature = 0, .top_p = 1, .repeat_penalty = 1},
+    };
     return bench_add(b, text, spec);
 }
 
@@ -253,7 +258,8 @@ static void answer_alone(struct expected *e, uint32_t tokens)
     e->tokens = tokens;
     const struct told *t = ask(b, e->prompt, tokens, 0);
     bench_run(b);
-    assert_true(t->len < sizeof e->text);
+    assert_int_equal(t->finish, FINISH_LENGTH);
+    assert_in_range(t->len, 1, sizeof e->text - 1);
     memcpy(e->text, t->text, t->len + 1);
     bench_free(b);
 }
@@ -290,10 +296,12 @@ static void interleave(const struct expected *all, unsigned seed)
     }
     for (unsigned i = 0; i < TEXTS; i++) {
         const struct told *t = &b->told[i];
-        if (t->finish == FINISH_CANCELLED)
+        if (t->finish == FINISH_CANCELLED) {
             assert_memory_equal(t->text, asked[i]->text, t->len);
-        else
-            assert_string_equal(t->text, asked[i]->text);
+            continue;
+        }
+        assert_int_equal(t->finish, FINISH_LENGTH);
+        assert_string_equal(t->text, asked[i]->text);
     }
     bench_free(b);
 }
