@@ -129,13 +129,17 @@ static bool asks_too_much(const struct sequence *q)
     return true;
 }
 
+/* Where the model gave no numbers, what it has computed of the sequence may be none either: others
+ * must not go on from that. */
 static void fail(struct scheduler *s, struct sequence *q)
 {
     bool refused = asks_too_much(q);
-    if (!refused)
+    if (!refused) {
+        q->done = 0;
         log_note(LOG_ERROR, "sampling",
                  q->grammar ? "no token is left that the request allows"
                             : "the model gave no finite number");
+    }
     metric_add(&s->stats.failures, 1);
     tell__end(s, q, NULL, refused ? FINISH_REFUSED : FINISH_FAILED);
 }

@@ -225,6 +225,22 @@ static void what_all_begin_with_is_computed_once(void **state)
     check_common_beginning("fake:mode echo;recurrent 1", 2);
 }
 
+/* A model that gives no numbers may have kept some that are none. */
+static void nobody_goes_on_from_what_failed(void **state)
+{
+    (void)state;
+    struct bench *b = opened("fake:mode echo;nan 3", 2, 64 * PIECE);
+    const char *text = "what is asked again since it failed";
+    const struct told *failed = ask(b, text, 8, 0);
+    bench_run(b);
+    assert_int_equal(failed->finish, FINISH_FAILED);
+    const struct told *again = ask(b, text, 8, 0);
+    bench_run(b);
+    assert_int_equal(again->finish, FINISH_LENGTH);
+    assert_int_equal(again->cached, 0);
+    bench_free(b);
+}
+
 /* --- whatever was found --- */
 
 enum { TEXTS = 24, INTERLEAVINGS = 1000 };
@@ -330,6 +346,7 @@ int main(void)
         cmocka_unit_test(a_slot_is_pinned_once),
         cmocka_unit_test(one_salt_does_not_find_what_another_computed),
         cmocka_unit_test(what_all_begin_with_is_computed_once),
+        cmocka_unit_test(nobody_goes_on_from_what_failed),
         cmocka_unit_test(answers_are_the_same_whatever_was_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
