@@ -123,6 +123,7 @@ void scheduler_add(struct scheduler *s, struct sequence *q)
     assert(q->state == SEQUENCE_NEW);
     assert(q->prompt_count + q->max_tokens <= s->info->length);
     if (q->leader && q->leader->state == SEQUENCE_ENDED) q->leader = NULL;
+    if (!cache_copies(&s->cache)) sequence_leave_leader(q);
     q->state = SEQUENCE_WAITING;
     q->queued_us = s->options.now_us();
     q->came = s->steps;

@@ -225,6 +225,34 @@ static void what_all_begin_with_is_computed_once(void **state)
     check_common_beginning("fake:mode echo;recurrent 1", 2);
 }
 
+/* What cannot be copied is not waited for. */
+static void choices_that_share_nothing_begin_at_once(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *script;
+        size_t cache_ram;
+        bool waits;
+    } rows[] = {{"fake:mode echo", 0, true},
+                {"fake:mode echo;recurrent 1", 64 * PIECE, true},
+                {"fake:mode echo;recurrent 1", 0, false}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct bench *b = opened(rows[i].script, 2, rows[i].cache_ram);
+        char text[COMMON + 1];
+        memset(text, 'x', COMMON);
+        text[COMMON] = 0;
+        struct sequence_spec spec = {
+            .max_tokens = 4, .ignore_end = true, .sampling = {.top_p = 1, .repeat_penalty = 1}};
+        spec.leader = bench_add(b, text, spec)->sequence;
+        const struct told *second = bench_add(b, text, spec);
+        scheduler_step(b->scheduler);
+        assert_int_equal(second->sequence->state == SEQUENCE_WAITING, rows[i].waits);
+        bench_run(b);
+        assert_int_equal(second->finish, FINISH_LENGTH);
+        bench_free(b);
+    }
+}
+
 /* A model that gives no numbers may have kept some that are none. */
 static void nobody_goes_on_from_what_failed(void **state)
 {
@@ -346,6 +374,7 @@ int main(void)
         cmocka_unit_test(a_slot_is_pinned_once),
         cmocka_unit_test(one_salt_does_not_find_what_another_computed),
         cmocka_unit_test(what_all_begin_with_is_computed_once),
+        cmocka_unit_test(choices_that_share_nothing_begin_at_once),
         cmocka_unit_test(nobody_goes_on_from_what_failed),
         cmocka_unit_test(answers_are_the_same_whatever_was_found),
     };
