@@ -135,7 +135,7 @@ static void fail(struct scheduler *s, struct sequence *q)
 {
     bool refused = asks_too_much(q);
     if (!refused) {
-        q->done = 0;
+        cache_forget(&s->cache, q);
         log_note(LOG_ERROR, "sampling",
                  q->grammar ? "no token is left that the request allows"
                             : "the model gave no finite number");

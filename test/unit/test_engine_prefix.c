@@ -257,16 +257,24 @@ static void choices_that_share_nothing_begin_at_once(void **state)
 static void nobody_goes_on_from_what_failed(void **state)
 {
     (void)state;
-    struct bench *b = opened("fake:mode echo;nan 3", 2, 64 * PIECE);
-    const char *text = "what is asked again since it failed";
-    const struct told *failed = ask(b, text, 8, 0);
-    bench_run(b);
-    assert_int_equal(failed->finish, FINISH_FAILED);
-    const struct told *again = ask(b, text, 8, 0);
-    bench_run(b);
-    assert_int_equal(again->finish, FINISH_LENGTH);
-    assert_int_equal(again->cached, 0);
-    bench_free(b);
+    static const char *const scripts[] = {"fake:mode echo;nan 3",
+                                          "fake:mode echo;recurrent 1;nan 2"};
+    for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+        struct bench *b = opened(scripts[i], 2, 64 * PIECE);
+        const char *kept = "all of them begin with this",
+                   *text = "all of them begin with this, and this one fails",
+                   *longer = "all of them begin with this, and this one fails; its next turn";
+        const struct told *first = ask(b, kept, 1, 0);
+        bench_run(b);
+        const struct told *failed = ask(b, text, 8, 0);
+        bench_run(b);
+        assert_int_equal(failed->finish, FINISH_FAILED);
+        const struct told *again = ask(b, longer, 8, 0);
+        bench_run(b);
+        assert_int_equal(again->finish, FINISH_LENGTH);
+        assert_in_range(first->prompt - again->cached, 0, 1);
+        bench_free(b);
+    }
 }
 
 /* --- whatever was found --- */

@@ -307,6 +307,17 @@ void cache_progress(struct cache *c, struct sequence *q)
         (void)states_save(&c->states, q->slot, &slot->entry);
 }
 
+void cache_forget(struct cache *c, struct sequence *q)
+{
+    struct prefix_match m = prefix_find(&c->tree, q->salt, q->tokens, q->count);
+    struct prefix_entry *next, *e = m.node ? prefix_next_within(&m, NULL) : NULL;
+    for (; e && prefix_length(e) > q->cached; e = next) {
+        next = prefix_next_within(&m, e);
+        if (e->in_ram) states_drop(&c->states, state_of(e));
+    }
+    q->done = 0;
+}
+
 void cache_give_back(struct cache *c, struct sequence *q)
 {
     struct cache_slot *slot = &c->all[q->slot];

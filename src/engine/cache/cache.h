@@ -69,6 +69,10 @@ void cache_take(struct cache *c, struct sequence *q, const struct cost *cost);
 /* A slice has computed q's tokens up to `done`: others may have them from now on. */
 void cache_progress(struct cache *c, struct sequence *q);
 
+/* What was computed of q is of no use: what was saved of it goes, and its slot has nothing of it when
+ * it is given back. */
+void cache_forget(struct cache *c, struct sequence *q);
+
 /* The slot is free again and remembers q's first `done` tokens. */
 void cache_give_back(struct cache *c, struct sequence *q);
 
