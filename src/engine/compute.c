@@ -6,8 +6,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "engine/memory.h"
@@ -209,14 +211,25 @@ static void obey(struct compute *c, const struct command *command)
     }
 }
 
-/* Takes the commands that have come; when there is nothing to compute it waits for some. False:
- * stop. */
+/* Under the lock. False: the scheduler is due. */
+static bool wait_for_more(struct compute *c)
+{
+    uint64_t due = scheduler_due_us(c->scheduler);
+    const struct timespec until = {.tv_sec = (time_t)(due / USEC_PER_SEC),
+                                   .tv_nsec = (long)(due % USEC_PER_SEC) * 1000};
+    if (due != UINT64_MAX) return pthread_cond_timedwait(&c->wake, &c->lock, &until) != ETIMEDOUT;
+    pthread_cond_wait(&c->wake, &c->lock);
+    return true;
+}
+
+/* Takes the commands that have come; when there is nothing to compute it waits for some, or until the
+ * next deadline. False: stop. */
 static bool take_commands(struct compute *c, struct commands *taken, bool idle)
 {
     if (idle) log_flush();
     pthread_mutex_lock(&c->lock);
     while (idle && !c->inbox.count && !c->stop)
-        pthread_cond_wait(&c->wake, &c->lock);
+        idle = wait_for_more(c);
     bool go_on = !c->stop;
     struct commands empty = *taken;
     *taken = c->inbox;
@@ -294,6 +307,7 @@ int compute_start(struct loop *loop, const struct compute_options *options,
                   void (*on_loaded)(void *user, int err, const char *why), void *user,
                   struct compute **out)
 {
+    pthread_condattr_t clock;
     struct compute *c = mem_must_zero(1, sizeof *c);
     c->loop = loop;
     c->options = *options;
@@ -302,7 +316,10 @@ int compute_start(struct loop *loop, const struct compute_options *options,
     c->on_loaded = on_loaded;
     c->user = user;
     pthread_mutex_init(&c->lock, NULL);
-    pthread_cond_init(&c->wake, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&c->wake, &clock);
+    pthread_condattr_destroy(&clock);
     int err = pthread_create(&c->thread, NULL, thread_main, c);
     if (err) {
         c->joined = true;

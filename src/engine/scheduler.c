@@ -68,6 +68,11 @@ void scheduler_free(struct scheduler *s)
     free(s);
 }
 
+uint64_t scheduler_due_us(const struct scheduler *s)
+{
+    return s->deadline_us;
+}
+
 struct cache *scheduler_cache(struct scheduler *s)
 {
     return &s->cache;

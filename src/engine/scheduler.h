@@ -93,6 +93,9 @@ void scheduler_pause(struct scheduler *s, struct sequence *q, bool paused);
  * nothing to do now. */
 bool scheduler_step(struct scheduler *s);
 
+/* When a step has something to do at the latest, though nothing is asked meanwhile; UINT64_MAX: never. */
+uint64_t scheduler_due_us(const struct scheduler *s);
+
 /* Its prefix cache, between two steps. */
 struct cache *scheduler_cache(struct scheduler *s);
 

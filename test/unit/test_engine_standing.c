@@ -148,6 +148,23 @@ static void a_request_ends_at_its_deadline(void **state)
     world_free(w);
 }
 
+/* Also when nobody reads its answer and there is nothing else to compute. */
+static void a_paused_one_ends_at_its_deadline(void **state)
+{
+    (void)state;
+    struct world *w = world_with("fake:mode echo", NULL, 1, 4000);
+    struct sim_peer *p = ask(w, true, "/v1/completions", "x-hostler-deadline: 500\r\n",
+                             "{\"prompt\":\"abc\",\"max_tokens\":3900,\"stream\":true,"
+                             "\"ignore_eos\":true}");
+    p->window = 0;
+    const struct scheduler_stats *stats = compute_stats(w->server.hosted.compute);
+    UNTIL(w, metric_read(&stats->late) == 1);
+    assert_in_range(metric_read(&stats->output_tokens), 1, 3800);
+    sim_take(p, SIZE_MAX / 2);
+    assert_int_equal(answered(w, p, "\"code\":\"deadline_exceeded\""), 200);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +172,7 @@ int main(void)
         cmocka_unit_test(malformed_ones_are_named),
         cmocka_unit_test(a_malformed_header_is_refused),
         cmocka_unit_test(a_request_ends_at_its_deadline),
+        cmocka_unit_test(a_paused_one_ends_at_its_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
