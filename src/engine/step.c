@@ -232,7 +232,9 @@ static void put_back(struct scheduler *s, const struct part *parts, size_t count
 {
     for (size_t p = 0; p < count; p++) {
         struct sequence *q = parts[p].sequence;
-        if (!context_trim(s->context, q->slot, q->done)) q->done = 0;
+        if (context_trim(s->context, q->slot, q->done)) continue;
+        q->done = 0;
+        cache_progress(&s->cache, q);
     }
     metric_add(&s->stats.aborted, 1);
 }
