@@ -348,6 +348,7 @@ struct masker *mask_grammar_masker(struct mask_grammar *g)
 void mask_grammar_attach(struct mask_grammar *g, struct automaton *automaton)
 {
     g->automaton = automaton;
+    (void)automaton_prepare(automaton);
 }
 
 bool mask_grammar_failed(const struct mask_grammar *g)

@@ -222,5 +222,5 @@ bool scheduler_step(struct scheduler *s)
     note_gauges(s);
     bool computed = step__run(s);
     note_gauges(s);
-    return computed || cache_tidy(&s->cache);
+    return computed || automaton_prepare(&s->automaton) || cache_tidy(&s->cache);
 }

@@ -84,6 +84,8 @@ struct bench *bench_open(const struct bench_options *o)
         .sink = {on_output, on_embedded, on_pause, b},
     };
     b->scheduler = scheduler_new(&s);
+    while (scheduler_step(b->scheduler)) /* what it does before the first one comes */
+        continue;
     return b;
 }
 

@@ -21,11 +21,18 @@ static void log_trie(const struct trie *t, uint64_t us)
 void automaton_init(struct automaton *a, const struct vocab *vocab, size_t bytes,
                     struct histogram *mask_seconds)
 {
-    uint64_t started = clock_mono_us();
     *a = (struct automaton){.vocab = vocab, .bytes = bytes, .mask_seconds = mask_seconds};
-    a->trie = trie_of_vocab(vocab);
+}
+
+bool automaton_prepare(struct automaton *a)
+{
+    if (a->prepared || !a->vocab) return false;
+    uint64_t started = clock_mono_us();
+    a->prepared = true;
+    a->trie = trie_of_vocab(a->vocab);
     if (automaton_ready(a)) grammar_prepare(a->masks);
     if (a->trie) log_trie(a->trie, clock_mono_us() - started);
+    return true;
 }
 
 void automaton_fini(struct automaton *a)
