@@ -9,6 +9,7 @@
 #include "dialect/surface.h"
 #include "dialect/translator.h"
 #include "json/json.h"
+#include "json/scan.h"
 
 #define CHECK(fact) ((fact) ? (void)0 : abort())
 
@@ -81,13 +82,20 @@ static void check_request(struct arena *arena, struct str body, size_t way)
 
 /* --- answers --- */
 
-static void check_lines(struct arena *arena, struct str lines)
+/* The runtime's texts pass as they stand between their quotes, half a surrogate pair too: the other
+ * half may come in the next piece. */
+static void check_passed(struct str text)
+{
+    CHECK(json_scan(text, NULL, 0, NULL, NULL) == 0);
+}
+
+static void check_lines(struct str lines)
 {
     struct str line;
     CHECK(str_ends(lines, STR("\n")));
     lines.len--;
     while (str_cut(&lines, '\n', &line))
-        check_object(arena, line);
+        check_passed(line);
 }
 
 static void check_stream(struct arena *arena, struct str events, size_t way)
@@ -104,7 +112,7 @@ static void check_stream(struct arena *arena, struct str events, size_t way)
     const struct refusal why = {.status = 502, .message = STR("broken")};
     err = err ? translator_fail(&tr, &why) : translator_end(&tr, &(struct usage){.known = true});
     CHECK(err == 0);
-    check_lines(arena, buf_str(&tr.out));
+    check_lines(buf_str(&tr.out));
     translator_fini(&tr);
 }
 
@@ -119,7 +127,7 @@ static void check_whole(struct arena *arena, struct str body, size_t way)
     CHECK(buf_len(&tr.out) == 0);
     if (!err) {
         CHECK(translator_end(&tr, &(struct usage){.prompt = 1}) == 0);
-        check_object(arena, buf_str(&tr.out));
+        check_passed(buf_str(&tr.out));
     }
     translator_fini(&tr);
 }
