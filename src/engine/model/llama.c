@@ -11,6 +11,7 @@
 #include <ggml-backend.h>
 
 #include "base/err.h"
+#include "engine/memory.h"
 #include "engine/model/llama_priv.h"
 #include "obs/log.h"
 
@@ -131,21 +132,6 @@ static void read_info(struct model *m)
 }
 
 /* --- loading --- */
-
-/* What the kernel could give us without swapping, bytes; UINT64_MAX when it does not say. */
-static uint64_t memory_available(void)
-{
-    unsigned long long kib;
-    char line[128];
-    uint64_t bytes = UINT64_MAX;
-    FILE *f = fopen("/proc/meminfo", "re");
-    if (!f) return bytes;
-    while (fgets(line, sizeof line, f)) {
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1) bytes = (uint64_t)kib * 1024;
-    }
-    fclose(f);
-    return bytes;
-}
 
 /* What is mapped is there at once, processes share it, and the kernel may take it back; what is read
  * can be in large pages, with which the small models decode a tenth faster. */
