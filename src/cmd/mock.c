@@ -190,7 +190,7 @@ static int open_thread(struct program *p, struct thread *t, uint64_t seed)
     for (size_t i = 0; !err && i < p->fd_count; i++) {
         int fd = dup(p->fds[i]);
         if (fd < 0) return -errno;
-        err = listener_open(loop, fd, mock_worker_accept, &t->worker, &t->listeners[i]);
+        err = listener_open(loop, fd, &t->worker.acceptor, &t->listeners[i]);
         if (!err) t->listener_count++;
     }
     return err;

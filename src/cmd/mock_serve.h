@@ -52,14 +52,12 @@ void mock_fini(struct mock *m);
 struct mock_worker {
     struct mock *mock;
     struct loop *loop;
+    struct acceptor acceptor; /* takes accepted streams over, and counts them */
     struct http_server server;
     struct rng rng;
 };
 
 void mock_worker_init(struct mock_worker *w, struct mock *m, struct loop *loop, uint64_t seed);
 void mock_worker_fini(struct mock_worker *w); /* closes all connections */
-
-/* Fits listener_open's on_accept with the worker as owner. */
-void mock_worker_accept(void *worker, struct stream *stream);
 
 #endif

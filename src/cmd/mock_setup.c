@@ -84,6 +84,13 @@ void mock_fini(struct mock *m)
     pthread_rwlock_destroy(&m->knobs_lock);
 }
 
+static void accept_counted(struct acceptor *acceptor, struct stream *stream)
+{
+    struct mock_worker *w = CONTAINER_OF(acceptor, struct mock_worker, acceptor);
+    mock_count(&w->mock->stats.connections);
+    w->server.acceptor.accept(&w->server.acceptor, stream);
+}
+
 void mock_worker_init(struct mock_worker *w, struct mock *m, struct loop *loop, uint64_t seed)
 {
     const struct http_server_limits limits = {
@@ -100,16 +107,10 @@ void mock_worker_init(struct mock_worker *w, struct mock *m, struct loop *loop, 
     http_server_init(&w->server, loop, &limits);
     w->server.on_call = mock__on_call;
     w->server.user = w;
+    w->acceptor.accept = accept_counted;
 }
 
 void mock_worker_fini(struct mock_worker *w)
 {
     http_server_close_all(&w->server);
-}
-
-void mock_worker_accept(void *worker, struct stream *stream)
-{
-    struct mock_worker *w = worker;
-    mock_count(&w->mock->stats.connections);
-    http_server_accept(&w->server, stream);
 }

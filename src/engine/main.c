@@ -385,7 +385,7 @@ static int open_listener(struct program *p)
     }
     if (p->addr.is_unix)
         (void)snprintf(p->socket_path, sizeof p->socket_path, "%.*s", STR_ARG(p->addr.path));
-    err = listener_open(p->loop, fd, http_server_accept, &p->server.http, &p->listener);
+    err = listener_open(p->loop, fd, &p->server.http.acceptor, &p->listener);
     if (err) {
         close(fd);
         return err;

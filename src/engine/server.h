@@ -73,7 +73,7 @@ struct server {
 };
 
 /* Sets up and begins to load. Set on_drained and hosted.on_failed before the loop runs. Connections
- * come by http_server_accept(&s->http, ...). */
+ * come by s->http.acceptor. */
 MUST_CHECK int server_init(struct server *s, struct loop *loop,
                            const struct server_options *options);
 

@@ -46,15 +46,6 @@ static void reap_dead(struct task *task)
     }
 }
 
-void http_server_init(struct http_server *s, struct loop *loop,
-                      const struct http_server_limits *limits)
-{
-    *s = (struct http_server){.loop = loop, .limits = *limits};
-    list_init(&s->conns);
-    list_init(&s->dead);
-    task_init(&s->reap, reap_dead);
-}
-
 static void begin_call(struct http_conn *conn, const struct http_head *head)
 {
     struct http_server *s = conn->server;
@@ -280,9 +271,9 @@ static struct http_conn *conn_new(const struct http_server *s)
     return NULL;
 }
 
-void http_server_accept(void *server, struct stream *stream)
+static void accept_stream(struct acceptor *acceptor, struct stream *stream)
 {
-    struct http_server *s = server;
+    struct http_server *s = CONTAINER_OF(acceptor, struct http_server, acceptor);
     if (s->conn_count >= s->limits.connections_max) {
         refuse_connection(s, stream, "");
         return;
@@ -307,6 +298,15 @@ void http_server_accept(void *server, struct stream *stream)
     stream_set_handler(stream, &conn_handler, conn);
     conn__be_patient(conn);
     stream_read(stream, true);
+}
+
+void http_server_init(struct http_server *s, struct loop *loop,
+                      const struct http_server_limits *limits)
+{
+    *s = (struct http_server){.acceptor.accept = accept_stream, .loop = loop, .limits = *limits};
+    list_init(&s->conns);
+    list_init(&s->dead);
+    task_init(&s->reap, reap_dead);
 }
 
 void http_server_drain(struct http_server *s)

@@ -43,6 +43,7 @@ extern const struct metric_set http_server_metrics;
 
 /* One per loop. */
 struct http_server {
+    struct acceptor acceptor; /* takes accepted streams over */
     struct loop *loop;
     struct http_server_limits limits; /* may be changed between events */
     /* A head is complete, or cannot be read (call->refused); runs from the ready queue. */
@@ -70,9 +71,6 @@ void http_server_init(struct http_server *s, struct loop *loop,
 /* Closes all connections, telling calls in progress by `gone`; they must end before the loop
  * does. */
 void http_server_fini(struct http_server *s);
-
-/* Takes over an accepted stream. Fits listener_open's on_accept with the server as owner. */
-void http_server_accept(void *server, struct stream *stream);
 
 /* Stops keep-alive: closes idle connections now and others after their answer. */
 void http_server_drain(struct http_server *s);

@@ -45,6 +45,7 @@ static struct loop *loop_alloc(void)
     struct loop *l = mem_try_zero(1, sizeof *l);
     if (!l) return NULL;
     list_init(&l->ready);
+    list_init(&l->deferred);
     list_init(&l->processes);
     heap_init(&l->timers, timer_less);
     map_init(&l->names);
@@ -108,18 +109,54 @@ static void deliver_mail(struct loop *l)
     }
 }
 
+static void run_first(struct list *tasks)
+{
+    struct task *t = LIST_ITEM(list_pop_front(tasks), struct task, link);
+    t->run(t);
+}
+
+static void run_deferred(struct loop *l)
+{
+    if (l->in_ready || l->in_deferred || l->telling) return;
+    l->in_deferred = true;
+    while (!list_empty(&l->deferred))
+        run_first(&l->deferred);
+    l->in_deferred = false;
+}
+
 void loop_run_ready(struct loop *l)
 {
     if (l->in_ready) return;
     l->in_ready = true;
     for (;;) {
         if (l->manual) deliver_mail(l);
-        struct list *link = list_pop_front(&l->ready);
-        if (!link) break;
-        struct task *t = LIST_ITEM(link, struct task, link);
-        t->run(t);
+        if (list_empty(&l->ready)) break;
+        run_first(&l->ready);
     }
     l->in_ready = false;
+    if (!list_empty(&l->deferred)) run_deferred(l);
+}
+
+void loop_defer(struct loop *l, struct task *t)
+{
+    if (!list_linked(&t->link)) list_push_back(&l->deferred, &t->link);
+}
+
+void loop__enter(struct loop *l)
+{
+    l->telling++;
+}
+
+void loop__leave(struct loop *l)
+{
+    l->telling--;
+    if (!list_empty(&l->deferred)) run_deferred(l);
+}
+
+char *loop_scratch(struct loop *l, enum loop_scratch which)
+{
+    if (!l->scratch[which]) l->scratch[which] = mem_try(LOOP_SCRATCH);
+    return l->scratch[which];
 }
 
 void loop_post(struct loop *l, struct mail *mail)
@@ -188,7 +225,7 @@ static void on_log_timer(struct task *task UNUSED)
 static void on_uv_prepare(uv_prepare_t *handle)
 {
     struct loop *l = handle->data;
-    if (!list_empty(&l->ready)) loop_run_ready(l);
+    if (!list_empty(&l->ready) || !list_empty(&l->deferred)) loop_run_ready(l);
     if (log_gathered() && !timer_armed(&l->log_timer))
         timer_start(l, &l->log_timer, l->now_us + LOG_FLUSH_US);
     struct heap_node *node = heap_peek(&l->timers);
@@ -296,5 +333,7 @@ void loop_free(struct loop *l)
     }
     loop__forget_names(l);
     heap_fini(&l->timers);
+    for (unsigned i = 0; i < LOOP_SCRATCHES; i++)
+        free(l->scratch[i]);
     free(l);
 }

@@ -80,6 +80,20 @@ void loop_poll(struct loop *l);
  * For I/O back ends and tests. */
 void loop_run_ready(struct loop *l);
 
+/* Runs `t` as soon as neither a task nor the handler of a stream is on the stack: what it tells is
+ * told as if it came from the kernel, and what it frees nobody is inside of. For kinds of streams. */
+void loop_defer(struct loop *l, struct task *t);
+
+/* Around what tells handlers of streams. */
+void loop__enter(struct loop *l);
+void loop__leave(struct loop *l);
+
+/* Memory of LOOP_SCRATCH bytes for one step of a stream that stands on another one: whoever uses
+ * `which` must not be entered again until it has done so. NULL: there is none. */
+enum { LOOP_SCRATCH = 64 * 1024 };
+enum loop_scratch { LOOP_SCRATCH_IN, LOOP_SCRATCH_OUT, LOOP_SCRATCHES };
+char *loop_scratch(struct loop *l, enum loop_scratch which);
+
 /* Manual: moves the clock, firing timers in order of their time and running what they wake. */
 void loop_advance(struct loop *l, uint64_t us);
 

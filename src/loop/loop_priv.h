@@ -13,12 +13,16 @@
 enum { LOOP_RX_SIZE = 64 * 1024 };
 
 struct loop {
-    struct list ready;  /* struct task */
-    struct heap timers; /* struct timer by due_us */
+    struct list ready;    /* struct task */
+    struct list deferred; /* struct task: run when nothing of ours is on the stack */
+    struct heap timers;   /* struct timer by due_us */
     uint64_t now_us;
     _Atomic(struct mail *) mail; /* newest first; taken whole */
     struct net *net;
-    bool in_ready; /* loop_run_ready is on the stack */
+    bool in_ready;    /* loop_run_ready is on the stack */
+    bool in_deferred; /* run_deferred is */
+    unsigned telling; /* handlers of streams that are on the stack */
+    char *scratch[LOOP_SCRATCHES];
     bool manual;
 
     /* real loops only */
@@ -36,6 +40,9 @@ struct loop {
 
 /* The real loop's network (tcp.c). */
 extern struct net loop_real_net;
+
+/* The stream around an accepted socket, which is taken over in any case. NULL: none can be made. */
+struct stream *loop__adopt(struct loop *l, int fd, bool is_unix);
 
 /* Refreshes now_us of a real loop; at the start of each callback. */
 void loop__touch(struct loop *l);

@@ -44,11 +44,26 @@ void stream_set_low_mark(struct stream *s, size_t low)
 {
     s->low_mark = low;
     s->above = s->ops->pending(s) > low;
+    if (s->below) stream_set_low_mark(s->below, low);
 }
 
 uint64_t stream_drained(const struct stream *s)
 {
+    while (s->below)
+        s = s->below;
     return s->written - s->ops->pending(s);
+}
+
+bool stream_is_open(const struct stream *s)
+{
+    return !s->opening;
+}
+
+const struct stream_facts *stream_facts(const struct stream *s)
+{
+    static const struct stream_facts nothing = {
+        .alpn = STR_INIT(""), .server_name = STR_INIT(""), .peer_name = STR_INIT("")};
+    return s && s->facts ? s->facts : &nothing;
 }
 
 static void close_stream(struct stream *s, bool reset)
@@ -77,33 +92,42 @@ struct str stream_peer(const struct stream *s)
 void stream_tell_open(struct stream *s, int err)
 {
     struct loop *l = s->loop;
+    loop__enter(l);
+    s->opening = false;
     if (s->handler && s->handler->on_open) s->handler->on_open(s->owner, err);
     loop_run_ready(l);
+    loop__leave(l);
 }
 
 void stream_tell_data(struct stream *s, struct str bytes)
 {
     struct loop *l = s->loop;
+    loop__enter(l);
     s->place_len = 0;
     if (s->handler) s->handler->on_data(s->owner, bytes);
     loop_run_ready(l);
     if (!s->closed && s->handler && s->handler->on_settle) s->handler->on_settle(s->owner);
     loop_run_ready(l);
+    loop__leave(l);
 }
 
 void stream_tell_end(struct stream *s, int err)
 {
     struct loop *l = s->loop;
+    loop__enter(l);
     if (s->handler) s->handler->on_end(s->owner, err);
     loop_run_ready(l);
+    loop__leave(l);
 }
 
 void stream_tell_taken(struct stream *s)
 {
     struct loop *l = s->loop;
+    loop__enter(l);
     if (s->above && s->ops->pending(s) <= s->low_mark) {
         s->above = false;
         if (s->handler && s->handler->on_drain) s->handler->on_drain(s->owner);
     }
     loop_run_ready(l);
+    loop__leave(l);
 }

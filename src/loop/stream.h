@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A two-way byte stream: TCP, a UNIX socket, or a test's script.
+/* A two-way byte stream: TCP, a UNIX socket, a test's script, or what stands on one of these (TLS).
  *
  * The holder gets facts through a handler and never runs steps inside it (see loop.h). After
  * stream_close no handler is called and the pointer is dead. Belongs to its loop's thread. */
@@ -15,8 +15,8 @@
 struct stream;
 
 struct stream_handler {
-    /* Dialled streams only: connected (0) or failed (negative; close it). Exactly once,
-     * never from within loop_dial. */
+    /* Streams that were not open when the holder got them: open now (0) or failed (negative; close
+     * it). Exactly once, never from within what made the stream. */
     void (*on_open)(void *owner, int err);
     /* Bytes arrived. Valid until on_settle returns, and until then the holder's to overwrite. */
     void (*on_data)(void *owner, struct str bytes);
@@ -29,6 +29,10 @@ struct stream_handler {
      * kernel, or all but so much. */
     void (*on_drain)(void *owner);
 };
+
+/* False until on_open has told of it: a dialled stream, and an accepted one that begins with a
+ * handshake. */
+bool stream_is_open(const struct stream *s);
 
 void stream_set_handler(struct stream *s, const struct stream_handler *handler, void *owner);
 
@@ -53,15 +57,31 @@ size_t stream_pending(const struct stream *s);
  * that are queued already, on_drain may come later than that. */
 void stream_set_low_mark(struct stream *s, size_t low);
 
-/* Bytes that the kernel has taken since the stream began: grows as long as the peer reads. */
+/* Bytes that the kernel has taken since the stream began, those of what it stands on included:
+ * grows as long as the peer reads. */
 uint64_t stream_drained(const struct stream *s);
 
-/* Closes at once; what is queued is lost. stream_close_reset also tells a TCP peer by RST. */
+/* Closes at once; what is queued is lost. stream_close_reset also tells a TCP peer by RST, and
+ * says no farewell on the layers above that. */
 void stream_close(struct stream *s);
 void stream_close_reset(struct stream *s);
 
 /* "127.0.0.1:4711" or "unix"; borrowed from the stream. */
 struct str stream_peer(const struct stream *s);
+
+/* What is known of a stream once it is open. Strings are borrowed from it. */
+struct stream_facts {
+    bool secure;            /* nobody on the way reads or changes it */
+    struct str alpn;        /* the protocol that both sides agreed on; empty: none */
+    struct str server_name; /* that the client asked for; empty: none */
+    struct str
+        peer_name; /* a proven one, of the certificate: a SPIFFE ID or the subject; or empty */
+    const char *protocol; /* "TLSv1.3"; NULL: plain */
+    const char *cipher;
+    const char *error; /* why on_open failed, or reading or writing, in words; static; or NULL */
+};
+
+const struct stream_facts *stream_facts(const struct stream *s); /* of NULL: nothing */
 
 /* --- where streams come from --- */
 
@@ -82,14 +102,18 @@ struct net {
  * tried in order. The caller limits the time of it all. */
 MUST_CHECK int loop_dial(struct loop *l, const struct addr *addr, struct stream **out);
 
+/* Gets accepted streams: sets the handler and starts reading, or closes; or puts something onto
+ * the stream and hands that to the next acceptor. Embedded in who gets them. */
+struct acceptor {
+    void (*accept)(struct acceptor *acceptor, struct stream *s);
+};
+
 struct listener;
 
 /* Accepts on `fd` (listening, non-blocking; dup'ed by the caller for each loop), which is taken
- * over unless it fails, and hands each stream to on_accept, which sets the handler and starts
- * reading, or closes it. When descriptors or memory are lacking, clients wait: it pauses for 100
- * ms, says so in the log, and counts. */
-MUST_CHECK int listener_open(struct loop *l, int fd,
-                             void (*on_accept)(void *owner, struct stream *s), void *owner,
+ * over unless it fails, and hands each stream to `acceptor`. When descriptors or memory are
+ * lacking, clients wait: it pauses for 100 ms, says so in the log, and counts. */
+MUST_CHECK int listener_open(struct loop *l, int fd, struct acceptor *acceptor,
                              struct listener **out);
 uint64_t listener_pauses(const struct listener *ls); /* any thread; 0 for NULL */
 void listener_close(struct listener *ls);

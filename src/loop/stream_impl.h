@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For those who implement a kind of stream (tcp.c; the tests' scripted peers):
- * its head and its operations. */
+/* For those who implement a kind of stream (tcp.c; the tests' scripted peers; filters, see
+ * loop/stream_filter.h): its head and its operations. */
 #ifndef HOSTLER_LOOP_STREAM_IMPL_H
 #define HOSTLER_LOOP_STREAM_IMPL_H
 
@@ -19,11 +19,14 @@ struct stream {
     struct loop *loop;
     const struct stream_handler *handler;
     void *owner;
-    uint64_t written; /* bytes given to stream_write */
-    char *place;      /* where the next bytes go, if place_len is not 0 */
-    size_t place_len; /* at most so many of them; 0: they go where the kind likes */
+    struct stream *below;             /* what it stands on, which it owns; NULL: the kernel */
+    const struct stream_facts *facts; /* NULL: nothing is known */
+    uint64_t written;                 /* bytes given to stream_write */
+    char *place;                      /* where the next bytes go, if place_len is not 0 */
+    size_t place_len;                 /* at most so many of them; 0: they go where the kind likes */
     size_t low_mark;
-    bool above; /* more than low_mark has been queued since on_drain */
+    bool above;   /* more than low_mark has been queued since on_drain */
+    bool opening; /* on_open is still to come */
     bool reading;
     bool closed;
     char peer[56];

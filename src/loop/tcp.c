@@ -21,17 +21,12 @@
 #include "base/mem.h"
 #include "loop/loop_priv.h"
 #include "loop/stream_impl.h"
-#include "obs/log.h"
-#include "obs/metrics.h"
 
 /* The caller bounds what it queues (stream_pending); this only catches a runaway. */
 #define QUEUE_MAX ((size_t)1 << 30)
 
 enum {
     ADDRESS_PATIENCE_US = 1 * USEC_PER_SEC, /* the next address of a name is tried after this */
-    ACCEPT_BATCH = 16,                      /* connections per event, then others have their turn */
-    ACCEPT_PAUSE_US = 100 * USEC_PER_MS,
-    ACCEPT_TELL_US = 10 * USEC_PER_SEC, /* between two log lines */
 };
 
 struct uv_stream {
@@ -377,6 +372,7 @@ static int real_dial(struct net *net, struct loop *l, const struct addr *addr, s
     struct uv_stream *u = uv_stream_new(l, addr->is_unix);
     int err;
     if (!u) return -ENOMEM;
+    u->base.opening = true;
     u->dial = dial_new(u, addr->port);
     if (!u->dial)
         err = -ENOMEM;
@@ -396,134 +392,22 @@ static int real_dial(struct net *net, struct loop *l, const struct addr *addr, s
 
 struct net loop_real_net = {.dial = real_dial};
 
-/* --- accepting --- */
+/* --- accepted ones --- */
 
-struct listener {
-    uv_poll_t poll;
-    int fd;
-    struct loop *loop;
-    bool is_unix;
-    bool closed;
-    void (*on_accept)(void *owner, struct stream *s);
-    void *owner;
-    struct task go_on; /* after a pause */
-    struct timer timer;
-    uint64_t told_us; /* when the last pause was logged */
-    struct metric_cell pauses;
-};
-
-static void on_acceptable(uv_poll_t *poll, int status, int events);
-
-static void go_on(struct task *task)
+struct stream *loop__adopt(struct loop *l, int fd, bool is_unix)
 {
-    struct listener *ls = CONTAINER_OF(task, struct listener, go_on);
-    uv_poll_start(&ls->poll, UV_READABLE, on_acceptable);
-}
-
-/* Nothing can be accepted for want of descriptors or memory. Clients wait in the kernel's queue for
- * a while, where looking again and again would only cost time. */
-static void pause_accepting(struct listener *ls, int err)
-{
-    uint64_t now = ls->loop->now_us;
-    uv_poll_stop(&ls->poll);
-    timer_start(ls->loop, &ls->timer, now + ACCEPT_PAUSE_US);
-    metric_add(&ls->pauses, 1);
-    if (ls->told_us && now - ls->told_us < ACCEPT_TELL_US) return;
-    ls->told_us = now;
-    log_note(LOG_WARN, "accept", "new connections wait: %s", err_text(err));
-}
-
-static bool is_shortage(int err)
-{
-    return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
-}
-
-/* The stream around an accepted socket, which it takes over. */
-static void accepted(struct listener *ls, int fd)
-{
-    struct uv_stream *u = uv_stream_new(ls->loop, ls->is_unix);
+    struct uv_stream *u = uv_stream_new(l, is_unix);
     if (!u) {
         close(fd);
-        return;
+        return NULL;
     }
-    int err = ls->is_unix ? uv_pipe_open(&u->h.pipe, fd) : uv_tcp_open(&u->h.tcp, fd);
+    int err = is_unix ? uv_pipe_open(&u->h.pipe, fd) : uv_tcp_open(&u->h.tcp, fd);
     if (err) {
         close(fd);
         stream_close(&u->base);
-        return;
+        return NULL;
     }
-    if (!ls->is_unix) uv_tcp_nodelay(&u->h.tcp, 1);
+    if (!is_unix) uv_tcp_nodelay(&u->h.tcp, 1);
     name_peer(u);
-    ls->on_accept(ls->owner, &u->base);
-    loop_run_ready(ls->loop);
-}
-
-static int accept_one(int fd)
-{
-    if (!fault_point(FAULT_ACCEPT)) return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    errno = EMFILE;
-    return -1;
-}
-
-static void on_acceptable(uv_poll_t *poll, int status UNUSED, int events UNUSED)
-{
-    struct listener *ls = poll->data;
-    loop__touch(ls->loop);
-    for (int i = 0; i < ACCEPT_BATCH && !ls->closed; i++) {
-        int fd = accept_one(ls->fd);
-        if (fd >= 0)
-            accepted(ls, fd);
-        else if (errno == EAGAIN)
-            return;
-        else if (is_shortage(errno)) {
-            pause_accepting(ls, -errno);
-            return;
-        } /* else that one connection broke before we came */
-    }
-}
-
-static void on_listener_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-int listener_open(struct loop *l, int fd, void (*on_accept)(void *owner, struct stream *s),
-                  void *owner, struct listener **out)
-{
-    struct sockaddr_storage self;
-    socklen_t len = sizeof self;
-    if (getsockname(fd, (struct sockaddr *)&self, &len)) return -errno;
-    struct listener *ls = mem_try_zero(1, sizeof *ls);
-    if (!ls) return -ENOMEM;
-    *ls = (struct listener){.fd = fd,
-                            .loop = l,
-                            .is_unix = self.ss_family == AF_UNIX,
-                            .on_accept = on_accept,
-                            .owner = owner};
-    task_init(&ls->go_on, go_on);
-    timer_init(&ls->timer, &ls->go_on);
-    int err = uv_poll_init(&l->uv, &ls->poll, fd);
-    if (err) {
-        free(ls);
-        return err;
-    }
-    ls->poll.data = ls;
-    uv_poll_start(&ls->poll, UV_READABLE, on_acceptable);
-    *out = ls;
-    return 0;
-}
-
-uint64_t listener_pauses(const struct listener *ls)
-{
-    return ls ? metric_read(&ls->pauses) : 0;
-}
-
-void listener_close(struct listener *ls)
-{
-    if (!ls) return;
-    ls->closed = true;
-    timer_stop(ls->loop, &ls->timer);
-    task_cancel(&ls->go_on);
-    uv_close((uv_handle_t *)&ls->poll, on_listener_closed);
-    close(ls->fd);
+    return &u->base;
 }

@@ -40,8 +40,8 @@ void worker_drain(struct worker *w)
 int worker_listen(struct worker *w, int fd)
 {
     w->listeners = mem_must_grow(w->listeners, w->listener_count + 1, sizeof(struct listener *));
-    int err = listener_open(w->lane.loop, fd, http_server_accept, &w->server,
-                            &w->listeners[w->listener_count]);
+    int err =
+        listener_open(w->lane.loop, fd, &w->server.acceptor, &w->listeners[w->listener_count]);
     w->listener_count += !err;
     return err;
 }

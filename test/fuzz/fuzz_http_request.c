@@ -170,7 +170,7 @@ static void serve(struct str text, struct str cuts, struct buf *told)
     http_server_init(&w.server, w.sim->loop, &limits);
     w.server.on_call = on_call;
     w.server.user = &w;
-    struct sim_peer *client = sim_connect(w.sim, http_server_accept, &w.server);
+    struct sim_peer *client = sim_connect(w.sim, &w.server.acceptor);
     for (size_t at = 0, turn = 0; at < text.len;) {
         size_t n = cuts.len ? (size_t)(unsigned char)cuts.ptr[turn++ % cuts.len] + 1 : text.len;
         sim_send(client, str_sub(text, at, n));

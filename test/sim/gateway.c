@@ -175,7 +175,7 @@ void gateway_free(struct gateway *g, unsigned exchanges)
 
 struct sim_peer *gateway_client(struct gateway *g)
 {
-    return sim_connect(g->sim, http_server_accept, &g->worker.server);
+    return sim_connect(g->sim, &g->worker.server.acceptor);
 }
 
 void gateway_ask(struct sim_peer *client, const char *headers, const char *body)

@@ -101,7 +101,6 @@ static struct sim_peer *new_peer(struct sim *s)
     struct sim_peer *p = calloc(1, sizeof *p);
     struct sim_stream *near = calloc(1, sizeof *near);
     near->base = (struct stream){.ops = &near_ops, .loop = s->loop};
-    snprintf(near->base.peer, sizeof near->base.peer, "127.0.0.1:40000");
     near->peer = p;
     p->sim = s;
     p->near = near;
@@ -126,7 +125,7 @@ static int sim_dial(struct net *net, struct loop *l, const struct addr *addr, st
         snprintf(p->address, sizeof p->address, "%" STR_FMT, STR_ARG(addr->path));
     else
         snprintf(p->address, sizeof p->address, "%" STR_FMT ":%u", STR_ARG(addr->host), addr->port);
-    p->opening = true;
+    p->opening = p->near->base.opening = true;
     p->open_err = s->on_dial == SIM_ACCEPT ? 0 : s->on_dial == SIM_REFUSE ? -ECONNREFUSED : 1;
     if (fault_point(FAULT_CONNECT)) p->open_err = -ECONNREFUSED;
     p->window = s->dial_window;
@@ -273,13 +272,18 @@ void sim_free(struct sim *s)
 
 /* --- what peers do --- */
 
-struct sim_peer *sim_connect(struct sim *s, void (*accept)(void *owner, struct stream *stream),
-                             void *owner)
+struct sim_peer *sim_connect_from(struct sim *s, const char *address, struct acceptor *acceptor)
 {
     struct sim_peer *p = new_peer(s);
-    accept(owner, &p->near->base);
+    snprintf(p->near->base.peer, sizeof p->near->base.peer, "%s", address);
+    acceptor->accept(acceptor, &p->near->base);
     sim_run(s);
     return p;
+}
+
+struct sim_peer *sim_connect(struct sim *s, struct acceptor *acceptor)
+{
+    return sim_connect_from(s, "127.0.0.1:40000", acceptor);
 }
 
 struct sim_peer *sim_dialled(struct sim *s, unsigned n)

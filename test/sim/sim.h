@@ -62,9 +62,9 @@ void sim_free(struct sim *s); /* everything must have been closed by the code un
 void sim_run(struct sim *s);
 void sim_advance(struct sim *s, uint64_t us);
 
-/* A client: its near end goes to `accept`. */
-struct sim_peer *sim_connect(struct sim *s, void (*accept)(void *owner, struct stream *stream),
-                             void *owner);
+/* A client: its near end goes to `acceptor`. */
+struct sim_peer *sim_connect(struct sim *s, struct acceptor *acceptor);
+struct sim_peer *sim_connect_from(struct sim *s, const char *address, struct acceptor *acceptor);
 
 /* The n-th dialled peer from the start, or abort. */
 struct sim_peer *sim_dialled(struct sim *s, unsigned n);

@@ -69,11 +69,11 @@ void world_free(struct world *w)
     free(w);
 }
 
-static struct sim_peer *ask(struct world *w, void (*accept)(void *owner, struct stream *stream),
-                            const char *method, const char *path, const char *body)
+static struct sim_peer *ask(struct world *w, const char *from, const char *method, const char *path,
+                            const char *body)
 {
     static char text[2 << 20];
-    struct sim_peer *p = sim_connect(w->sim, accept, &w->server.http);
+    struct sim_peer *p = sim_connect_from(w->sim, from, &w->server.http.acceptor);
     int n =
         snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nhost: x\r\ncontent-length: %zu\r\n\r\n%s",
                  method, path, strlen(body), body);
@@ -84,19 +84,13 @@ static struct sim_peer *ask(struct world *w, void (*accept)(void *owner, struct 
 
 struct sim_peer *request(struct world *w, const char *method, const char *path, const char *body)
 {
-    return ask(w, http_server_accept, method, path, body);
-}
-
-static void accept_unix(void *owner, struct stream *stream)
-{
-    (void)snprintf(stream->peer, sizeof stream->peer, "unix");
-    http_server_accept(owner, stream);
+    return ask(w, "127.0.0.1:40000", method, path, body);
 }
 
 struct sim_peer *request_by_socket(struct world *w, const char *method, const char *path,
                                    const char *body)
 {
-    return ask(w, accept_unix, method, path, body);
+    return ask(w, "unix", method, path, body);
 }
 
 int answered(struct world *w, struct sim_peer *p, const char *text)

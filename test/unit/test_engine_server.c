@@ -549,7 +549,7 @@ static void a_client_that_does_not_read_holds_its_stream_only(void **state)
 {
     (void)state;
     struct world *w = world_new("fake:mode echo", 2);
-    struct sim_peer *p = sim_connect(w->sim, http_server_accept, &w->server.http);
+    struct sim_peer *p = sim_connect(w->sim, &w->server.http.acceptor);
     p->window = 1000;
     sim_send_text(
         p, "POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 69\r\n\r\n"
@@ -661,7 +661,7 @@ static void draining_cuts_off_what_takes_too_long(void **state)
                                  "{\"prompt\":\"a\",\"stream\":true,\"max_tokens\":500}");
     UNTIL(w, occurrences(p, "data: ") >= 2);
     struct sim_peer *waits = request(w, "POST", CHAT, "{" HELLO "}");
-    struct sim_peer *sends = sim_connect(w->sim, http_server_accept, &w->server.http);
+    struct sim_peer *sends = sim_connect(w->sim, &w->server.http.acceptor);
     sim_send_text(sends, "POST /tokenize HTTP/1.1\r\nhost: x\r\ncontent-length: 20\r\n\r\n{");
     fill_content(body, sizeof body);
     struct sim_peer *tokenizes = request(w, "POST", "/tokenize", body);
@@ -706,7 +706,7 @@ static void clients_leave_in_every_state(void **state)
                                          "{\"content\":\"a\"}", "{\"tokens\":[97]}"};
     struct world *w = world_new("fake:mode echo;decode_us 2000;tokenize_us 1000", 1);
     for (unsigned i = 0; i < 200; i++) {
-        struct sim_peer *p = sim_connect(w->sim, http_server_accept, &w->server.http);
+        struct sim_peer *p = sim_connect(w->sim, &w->server.http.acceptor);
         const char *body = bodies[i % ARRAY_LEN(paths)];
         char text[512];
         (void)snprintf(text, sizeof text,

@@ -96,18 +96,12 @@ static void malformed_ones_are_named(void **state)
 
 /* --- serving --- */
 
-static void accept_unix(void *owner, struct stream *stream)
-{
-    (void)snprintf(stream->peer, sizeof stream->peer, "unix");
-    http_server_accept(owner, stream);
-}
-
 static struct sim_peer *ask(struct world *w, bool by_socket, const char *path, const char *headers,
                             const char *body)
 {
     char text[1024];
     struct sim_peer *p =
-        sim_connect(w->sim, by_socket ? accept_unix : http_server_accept, &w->server.http);
+        sim_connect_from(w->sim, by_socket ? "unix" : "127.0.0.1:40000", &w->server.http.acceptor);
     int n = snprintf(text, sizeof text,
                      "POST %s HTTP/1.1\r\nhost: x\r\n%scontent-length: %zu\r\n\r\n%s", path,
                      headers, strlen(body), body);

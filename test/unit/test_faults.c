@@ -332,7 +332,7 @@ static int fetch_once(void)
     int fd = -1, err = loop_new_real(&w.loop);
     if (err) return err;
     err = listen_socket(&here, false, &fd, &port);
-    if (!err) err = listener_open(w.loop, fd, http_server_accept, &w.server, &listener);
+    if (!err) err = listener_open(w.loop, fd, &w.server.acceptor, &listener);
     if (!err) {
         begin(&w, port);
         fetch_start(&w.fetch);

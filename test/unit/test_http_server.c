@@ -87,7 +87,7 @@ static void world_free(struct world *w)
 
 static struct sim_peer *client(struct world *w)
 {
-    return sim_connect(w->sim, http_server_accept, &w->server);
+    return sim_connect(w->sim, &w->server.acceptor);
 }
 
 /* The n-th call, which must have begun. */

@@ -365,6 +365,7 @@ static void mail_to_a_stopped_loop_is_delivered_at_its_end(void **state)
 /* --- streams --- */
 
 struct talk {
+    struct acceptor acceptor;
     struct loop *loop;
     struct listener *listener;
     uint16_t port;
@@ -439,9 +440,9 @@ static void server_end(void *owner, int err)
 
 static const struct stream_handler server_handler = {.on_data = server_data, .on_end = server_end};
 
-static void on_accept(void *owner, struct stream *s)
+static void on_accept(struct acceptor *acceptor, struct stream *s)
 {
-    struct talk *t = owner;
+    struct talk *t = CONTAINER_OF(acceptor, struct talk, acceptor);
     assert_null(t->server);
     t->server = s;
     stream_set_handler(s, &server_handler, t);
@@ -465,6 +466,7 @@ static struct talk *talk_new(bool is_unix)
     buf_init(&t->at_server, (size_t)64 << 20);
     t->on_server_data = echo;
     t->stop_at = SIZE_MAX;
+    t->acceptor.accept = on_accept;
     struct addr addr = {.host = STR("127.0.0.1")};
     if (is_unix) {
         snprintf(t->path, sizeof t->path, "/tmp/hostler-test-loop-%d.sock", (int)getpid());
@@ -472,7 +474,7 @@ static struct talk *talk_new(bool is_unix)
     }
     assert_int_equal(listen_socket(&addr, true, &fd, &t->port), 0);
     assert_true(is_unix || t->port > 0);
-    assert_int_equal(listener_open(t->loop, fd, on_accept, t, &t->listener), 0);
+    assert_int_equal(listener_open(t->loop, fd, &t->acceptor, &t->listener), 0);
     return t;
 }
 
