@@ -47,7 +47,7 @@ int lane_init(struct lane *l, const struct lane_home *home, unsigned index, stru
     l->id_seed = rng_next(&l->rng);
     http_client_init(&l->client, loop, &c->upstream_head, c->pool_idle_max, c->pool_idle_us);
     l->digester = digester_new();
-    return l->digester ? 0 : ERR_STATE;
+    return l->digester ? 0 : ERR_WRONG_STATE;
 }
 
 void lane_apply(struct lane *l, struct snapshot *snapshot, struct keyring *keyring)

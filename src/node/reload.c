@@ -83,7 +83,7 @@ static int reload(struct node *n)
             LOG_ERROR, "config_problem",
             "no keys, but the listeners that are open can be reached from other machines: restart instead");
         conf_unref(conf);
-        return ERR_STATE;
+        return ERR_WRONG_STATE;
     }
     node__log_problems(LOG_WARN, "config_warning", &conf->warnings);
     warn_of_restart(n, conf);

@@ -82,7 +82,7 @@ static void write_tenant(struct key *key)
 static int add_key(struct keyring *k, struct digester *h, const struct conf_key *c)
 {
     struct key *key = &k->keys[k->count];
-    if (!digest_pair(h, salt_of(k), c->key, key->digest)) return ERR_STATE;
+    if (!digest_pair(h, salt_of(k), c->key, key->digest)) return ERR_WRONG_STATE;
     if (find_digest(k, key->digest)) return 0; /* given twice: the first one counts */
     key->name = arena_dup(&k->arena, c->name);
     write_tenant(key);
@@ -106,7 +106,7 @@ static int fill(struct keyring *k, const struct conf *conf)
     rand_bytes(k->tag_key, sizeof k->tag_key);
 
     struct digester *h = digester_new();
-    int err = h ? 0 : ERR_STATE;
+    int err = h ? 0 : ERR_WRONG_STATE;
     for (size_t i = 0; err == 0 && i < conf->key_count; i++)
         err = add_key(k, h, &conf->keys[i]);
     digester_free(h);
@@ -150,7 +150,7 @@ static int find_slowly(const struct keyring *k, struct digester *h, struct str p
                        const struct key **out)
 {
     unsigned char d[DIGEST_SIZE];
-    if (!digest_pair(h, salt_of(k), presented, d)) return ERR_STATE;
+    if (!digest_pair(h, salt_of(k), presented, d)) return ERR_WRONG_STATE;
     *out = find_digest(k, d);
     return 0;
 }

@@ -17,7 +17,7 @@
 struct keyring;
 struct key;
 
-/* Copies what it needs; `conf` may go after. -ENOMEM or ERR_STATE when libcrypto lacks SHA-256. */
+/* Copies what it needs; `conf` may go after. -ENOMEM or ERR_WRONG_STATE when libcrypto lacks SHA-256. */
 MUST_CHECK int keyring_new(const struct conf *conf, struct keyring **out);
 struct keyring *keyring_ref(struct keyring *k);
 void keyring_unref(struct keyring *k);
@@ -26,7 +26,7 @@ void keyring_unref(struct keyring *k);
 bool keyring_required(const struct keyring *k);
 
 /* *out: the key that was presented (without "Bearer "), or NULL. Valid while the keyring is. Each
- * worker brings its own digester. ERR_STATE: libcrypto has no memory, and nobody knows. */
+ * worker brings its own digester. ERR_WRONG_STATE: libcrypto has no memory, and nobody knows. */
 MUST_CHECK int keyring_find(const struct keyring *k, struct digester *d, struct str presented,
                             const struct key **out);
 

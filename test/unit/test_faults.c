@@ -318,7 +318,7 @@ static int result_of(const struct world *w)
     assert_false(w->late);
     if (f->state == FETCH_FAILED) return f->err;
     assert_int_equal(f->state, FETCH_DONE);
-    if (f->head->status != 200) return ERR_STATE;
+    if (f->head->status != 200) return ERR_WRONG_STATE;
     assert_int_equal(w->got, ANSWERED);
     return 0;
 }
