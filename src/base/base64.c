@@ -15,16 +15,21 @@ static void put_group(const unsigned char *p, size_t n, char out[4])
     out[3] = n > 2 ? digits[v & 63] : '=';
 }
 
-int base64_append(struct buf *out, struct str bytes)
+void base64_write(struct str bytes, char *room)
 {
     const unsigned char *p = (const unsigned char *)bytes.ptr;
-    size_t size = 4 * ((bytes.len + 2) / 3);
-    char *at;
+    for (size_t i = 0; i < bytes.len; i += 3, room += 4)
+        put_group(p + i, bytes.len - i, room);
+}
+
+int base64_append(struct buf *out, struct str bytes)
+{
+    size_t size = BASE64_LENGTH(bytes.len);
+    char *room;
     if (bytes.len == 0) return 0;
-    int err = buf_reserve(out, size, &at);
+    int err = buf_reserve(out, size, &room);
     if (err) return err;
-    for (size_t i = 0; i < bytes.len; i += 3, at += 4)
-        put_group(p + i, bytes.len - i, at);
+    base64_write(bytes, room);
     buf_commit(out, size);
     return 0;
 }

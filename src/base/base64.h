@@ -7,6 +7,12 @@
 #include "base/buf.h"
 #include "base/str.h"
 
+/* Characters of the text that stands for so many bytes. */
+#define BASE64_LENGTH(bytes_len) (((bytes_len) + 2) / 3 * 4)
+
+/* Writes `bytes` as text into `room`, which has BASE64_LENGTH. No terminator. */
+void base64_write(struct str bytes, char *room);
+
 /* Appends `bytes` as text. ERR_TOO_LARGE, -ENOMEM. */
 MUST_CHECK int base64_append(struct buf *out, struct str bytes);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base: hash, rand, pace, clock, err and stdio. */
+/* base: hash, rand, pace, pin, clock, err and stdio. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/pace.h"
+#include "base/pin.h"
 #include "base/rand.h"
 #include "base/stdio.h"
 
@@ -161,6 +162,45 @@ static void paces(void **state)
     }
 }
 
+/* The digest of nothing, as any other program prints it. */
+static void pins_are_read_and_written(void **state)
+{
+    (void)state;
+    static const char base64[] = "sha256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    static const char *const same[] = {
+        base64,
+        "sha256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",
+        "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(same); i++) {
+        unsigned char digest[PIN_SIZE];
+        char text[PIN_TEXT_SIZE];
+        assert_int_equal(pin_read(str_of(same[i]), digest), 0);
+        pin_write(digest, text);
+        assert_string_equal(text, base64);
+    }
+}
+
+static void refuses_what_is_no_pin(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        "sha256:",
+        "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+        "sha512:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+        "sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU=", /* Base64 for URLs */
+        "sha256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hS",
+        "sha256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU47DEQ",
+        "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b8",
+        "sha256:g3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    };
+    unsigned char digest[PIN_SIZE];
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        if (pin_read(str_of(bad[i]), digest) != ERR_SYNTAX) fail_msg("%s", bad[i]);
+}
+
 static void clocks(void **state)
 {
     (void)state;
@@ -233,6 +273,8 @@ int main(void)
         cmocka_unit_test(draws_are_even),
         cmocka_unit_test(random_bytes_fill),
         cmocka_unit_test(paces),
+        cmocka_unit_test(pins_are_read_and_written),
+        cmocka_unit_test(refuses_what_is_no_pin),
         cmocka_unit_test(clocks),
         cmocka_unit_test(errors_have_names_and_texts),
         cmocka_unit_test(closed_descriptors_are_claimed),
