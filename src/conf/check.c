@@ -43,10 +43,11 @@ static void check_address(struct checker *c, size_t i)
         conf__finding(c->load, at,
                       "%s is no address: write HOST:PORT, [V6]:PORT, :PORT or unix:PATH",
                       QUOTE(c, listen->address));
-    } else if (c->conf->key_count == 0 && !url_is_loopback(&url)) {
+    } else if (c->conf->key_count == 0 && !conf_listen_guarded(listen)) {
         conf__finding(c->load, at,
-                      "no keys configured: loopback listeners only; add `keys` or listen on "
-                      "127.0.0.1:%u instead of %s",
+                      "no keys configured: loopback listeners only; add `keys`, listen on "
+                      "127.0.0.1:%u instead of %s, or let nobody in without a certificate: "
+                      "`tls` with `client: required` and `client_ca`",
                       url.port, QUOTE(c, listen->address));
     }
     for (size_t j = 0; j < i; j++)
@@ -63,8 +64,10 @@ static void check_listen(struct checker *c)
         conf__finding(c->load, STR("listen"), "has more than %d addresses", ADDRESSES_MAX);
         return;
     }
-    for (size_t i = 0; i < c->conf->listen_count; i++)
+    for (size_t i = 0; i < c->conf->listen_count; i++) {
         check_address(c, i);
+        check__listen_tls(c, i);
+    }
 }
 
 /* hosts: bare names and addresses, as a Host header has them before its port */

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checks of one model: addresses, files, names of endpoints, references to other models. */
-#include <errno.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "base/err.h"
 #include "conf/check_priv.h"
 #include "conf/url.h"
@@ -40,11 +36,8 @@ static void check_url(struct checker *c, struct str text, struct str setting)
                       "user and password do not belong into a URL; the API key goes to `key`");
     else if (err)
         conf__finding(c->load, setting,
-                      "is no URL that Hostler can use: write http://HOST:PORT/v1 or unix:/PATH");
-    else if (url.scheme == URL_HTTPS)
-        conf__finding(
-            c->load, setting,
-            "TLS to endpoints is not built yet: use http:// or unix:, or a TLS proxy between");
+                      "is no URL that Hostler can use: write http://HOST:PORT/v1, "
+                      "https://HOST/v1 or unix:/PATH");
     else if (call_path(url.base))
         conf__finding(c->load, setting,
                       "ends in %s, which Hostler adds itself: give the base, e.g. "
@@ -102,6 +95,7 @@ static void check_endpoint(struct checker *c, const struct conf_model *m, size_t
     struct str at = AT(c, "models[%zu].endpoints[%zu]", i, j);
     check_url(c, e->url, AT(c, "%" STR_FMT ".url", STR_ARG(at)));
     check_path(c, e->health, AT(c, "%" STR_FMT ".health", STR_ARG(at)));
+    check__endpoint_tls(c, e, at);
     if (check__has_blank(e->key))
         conf__finding(c->load, AT(c, "%" STR_FMT ".key", STR_ARG(at)), "a key has no blanks in it");
     for (size_t k = 0; k < e->header_count; k++)
@@ -109,22 +103,6 @@ static void check_endpoint(struct checker *c, const struct conf_model *m, size_t
 }
 
 /* engine */
-
-/* `hint`: what else may be meant. */
-static void check_file(struct checker *c, struct str file, struct str setting, const char *hint)
-{
-    struct stat st;
-    struct str path = arena_dup(&c->load->scratch, file);
-    const char *wrong = NULL;
-    if (stat(path.ptr, &st))
-        wrong = err_text(-errno);
-    else if (!S_ISREG(st.st_mode))
-        wrong = "not a regular file";
-    else if (access(path.ptr, R_OK))
-        wrong = err_text(-errno);
-    if (wrong)
-        conf__finding(c->load, setting, "%s cannot be read: %s%s", QUOTE(c, file), wrong, hint);
-}
 
 static bool mentions(const struct conf_engine *e, struct str placeholder)
 {
@@ -146,6 +124,14 @@ static void check_placeholders(struct checker *c, const struct conf_engine *e, s
         conf__finding(c->load, setting, "${socket} has no meaning beside an http:// `url`");
 }
 
+static void check_command_url(struct checker *c, struct str url, struct str setting)
+{
+    check_url(c, url, setting);
+    if (str_starts_nocase(url, STR("https:")))
+        conf__finding(c->load, setting,
+                      "a process of this machine needs no TLS: write http:// or unix:");
+}
+
 static void check_command(struct checker *c, const struct conf_engine *e, struct str at)
 {
     struct str setting = AT(c, "%" STR_FMT ".command", STR_ARG(at));
@@ -153,17 +139,17 @@ static void check_command(struct checker *c, const struct conf_engine *e, struct
         conf__finding(c->load, setting,
                       "is one word with blanks: write program and arguments as a list, "
                       "[llama-server, -m, model.gguf]");
-    if (e->url.len) check_url(c, e->url, AT(c, "%" STR_FMT ".url", STR_ARG(at)));
+    if (e->url.len) check_command_url(c, e->url, AT(c, "%" STR_FMT ".url", STR_ARG(at)));
     check_placeholders(c, e, setting);
 }
 
 static void check_engine(struct checker *c, const struct conf_engine *e, size_t i)
 {
     struct str at = AT(c, "models[%zu].engine", i);
-    if (e->file.len) check_file(c, e->file, AT(c, "%" STR_FMT ".file", STR_ARG(at)), "");
+    if (e->file.len) check__file(c, e->file, AT(c, "%" STR_FMT ".file", STR_ARG(at)), "");
     if (e->template.len && !str_starts(e->template, STR("builtin:")))
-        check_file(c, e->template, AT(c, "%" STR_FMT ".template", STR_ARG(at)),
-                   "; templates of ours are written builtin:NAME");
+        check__file(c, e->template, AT(c, "%" STR_FMT ".template", STR_ARG(at)),
+                    "; templates of ours are written builtin:NAME");
     if (e->command_count) check_command(c, e, at);
     check_path(c, e->health, AT(c, "%" STR_FMT ".health", STR_ARG(at)));
     if (e->health.len == 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One check of a configuration that was read, shared by check.c and check_model.c. */
+/* One check of a configuration that was read, shared by the files that take part in it. */
 #ifndef HOSTLER_CONF_CHECK_PRIV_H
 #define HOSTLER_CONF_CHECK_PRIV_H
 
@@ -24,6 +24,14 @@ bool check__name_ok(struct checker *c, struct str name, struct str setting);
 
 /* "; did you mean ...?" with the model whose name is near, or "". */
 const char *check__suggest(struct checker *c, struct str name);
+
+/* Whether `file` is there to be read. `hint`: what else may be meant, or "". */
+void check__file(struct checker *c, struct str file, struct str setting, const char *hint);
+
+/* `tls` of listener i, and of the endpoint that stands at the setting `endpoint`; either may have
+ * none. */
+void check__listen_tls(struct checker *c, size_t i);
+void check__endpoint_tls(struct checker *c, const struct conf_endpoint *e, struct str endpoint);
 
 /* Model i: its endpoints, engine and fallbacks. Aliases among these are replaced by names. */
 void check__model(struct checker *c, size_t i);

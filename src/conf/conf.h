@@ -69,9 +69,40 @@ struct conf_timeouts {
     uint64_t total_us;
 };
 
+/* A certificate and its key: PEM files, absolute. */
+struct conf_certificate {
+    struct str certificate; /* its own, then those of the CAs above it */
+    struct str key;         /* the certificate's file where no other is written */
+};
+
+enum conf_client { CONF_CLIENT_OFF, CONF_CLIENT_OPTIONAL, CONF_CLIENT_REQUIRED };
+
+/* How a listener speaks TLS. */
+struct conf_listen_tls {
+    struct str certificate; /* as in struct conf_certificate; empty: `certificates` has some */
+    struct str key;
+    struct conf_certificate *certificates; /* further ones */
+    size_t certificate_count;
+    struct str client_ca; /* who signs clients' certificates; empty: `client` is off */
+    enum conf_client client;
+};
+
+/* How an endpoint is spoken to by TLS. */
+struct conf_endpoint_tls {
+    struct str ca;          /* who signs its certificate; empty: whom the system trusts */
+    struct str certificate; /* ours, as in struct conf_certificate; empty: none */
+    struct str key;
+    bool verify;            /* whether its certificate is checked; pins always are */
+    struct str server_name; /* whom it must be for; empty: the URL's host */
+    struct str *pins;       /* base/pin.h reads them; one must fit; none: any key */
+    size_t pin_count;
+};
+
+enum conf_http2 { CONF_HTTP2_AUTO, CONF_HTTP2_ON, CONF_HTTP2_OFF };
+
 struct conf_endpoint {
     struct str name;   /* for logs, metrics, admin; default: host:port of the URL */
-    struct str url;    /* http://host[:port][/base], unix:/path[:/base]; empty for an engine's */
+    struct str url;    /* http[s]://host[:port][/base], unix:/path[:/base]; empty: an engine's */
     struct str model;  /* the name the runtime knows; empty: the model's own */
     struct str key;    /* API key sent to it; secret */
     uint64_t capacity; /* requests in flight at most; 0: no limit */
@@ -88,6 +119,8 @@ struct conf_endpoint {
     struct str health;              /* path of the active probe; empty: none */
     enum conf_usage usage;          /* whether it is asked for the usage of streams */
     struct conf_timeouts *timeouts; /* NULL: none of its own */
+    struct conf_endpoint_tls *tls;  /* NULL: the standard; never with a URL that is not https */
+    enum conf_http2 http2;
 };
 
 /* What lists of models tell of one; what is not written they tell as far as it is known. */
@@ -128,8 +161,13 @@ struct conf_key {
 
 struct conf_listen {
     struct str address; /* as written: 127.0.0.1:8080, [::1]:8080, unix:/run/hostler.sock */
-    unsigned line;      /* in the file, 0: not from there */
+    struct conf_listen_tls *tls; /* NULL: plain; never with a UNIX socket */
+    unsigned line;               /* in the file, 0: not from there */
 };
+
+/* True when nobody gets in but programs of this machine and holders of a client certificate, so
+ * that keys may be left out. */
+bool conf_listen_guarded(const struct conf_listen *l);
 
 /* One thing wrong in a file; they are collected, not only the first. */
 struct conf_problem {
@@ -222,6 +260,10 @@ enum { CONF_PROBLEMS_MAX = 100 }; /* what comes after is left out, which the las
 
 void conf_problems_init(struct conf_problems *p);
 void conf_problems_fini(struct conf_problems *p);
+
+/* Adds a copy, at the end, for those who look at what the configuration names. Beyond
+ * CONF_PROBLEMS_MAX it is left out. */
+void conf_problems_add(struct conf_problems *p, const struct conf_problem *problem);
 
 /* Reads, resolves ${env.X} and ${file:PATH}, applies HOSTLER_<PATH> overrides, checks. 0: *out
  * has one reference; it may have warnings. ERR_INVALID: `problems` says what, in order of lines;

@@ -41,6 +41,19 @@ static void append_engine(struct conf__load *l, struct conf_model *m)
     m->has_engine_endpoint = true;
 }
 
+/* One file may hold both. */
+static void finish_key(struct str certificate, struct str *key)
+{
+    if (key->len == 0) *key = certificate;
+}
+
+static void finish_listen_tls(struct conf_listen_tls *tls)
+{
+    finish_key(tls->certificate, &tls->key);
+    for (size_t i = 0; i < tls->certificate_count; i++)
+        finish_key(tls->certificates[i].certificate, &tls->certificates[i].key);
+}
+
 /* Who writes first_byte alone means every answer by it. */
 static void finish_own_timeouts(struct conf_timeouts *t)
 {
@@ -55,15 +68,22 @@ static void finish_timeouts(struct conf__load *l, struct conf *c)
     c->timeouts.whole_us = written ? c->timeouts.first_byte_us : CONF_WHOLE_STANDARD_US;
 }
 
+static void finish_endpoint(struct conf__load *l, struct conf_endpoint *e)
+{
+    name_endpoint(l, e);
+    finish_own_timeouts(e->timeouts);
+    if (e->tls) finish_key(e->tls->certificate, &e->tls->key);
+}
+
 void conf__finish(struct conf__load *l, struct conf *c)
 {
     finish_timeouts(l, c);
+    for (size_t i = 0; i < c->listen_count; i++)
+        if (c->listen[i].tls) finish_listen_tls(c->listen[i].tls);
     for (size_t i = 0; i < c->model_count; i++) {
         struct conf_model *m = &c->models[i];
-        for (size_t j = 0; j < m->endpoint_count; j++) {
-            name_endpoint(l, &m->endpoints[j]);
-            finish_own_timeouts(m->endpoints[j].timeouts);
-        }
+        for (size_t j = 0; j < m->endpoint_count; j++)
+            finish_endpoint(l, &m->endpoints[j]);
         finish_own_timeouts(m->timeouts);
         if (m->engine && m->engine->file.len == 0) m->engine->file = STR_NULL;
         if (m->engine) append_engine(l, m);

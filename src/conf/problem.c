@@ -43,6 +43,17 @@ static struct str printable(struct arena *a, struct str s)
     return copy;
 }
 
+void conf_problems_add(struct conf_problems *p, const struct conf_problem *problem)
+{
+    if (p->count >= CONF_PROBLEMS_MAX) return;
+    *add(p) = (struct conf_problem){
+        .file = arena_dup(&p->arena, problem->file),
+        .line = problem->line,
+        .setting = printable(&p->arena, problem->setting),
+        .text = printable(&p->arena, problem->text),
+    };
+}
+
 bool conf__problems_full(const struct conf__load *l)
 {
     return l->problems->count - l->first >= CONF_PROBLEMS_MAX;

@@ -13,6 +13,8 @@ static const struct conf_row listen_rows[] = {
     {.name = "address", .type = CONF_TEXT, ROW(conf_listen, address), .max = NAME_MAX_BYTES,
      .flags = CONF_REQUIRED, .wanted = "HOST:PORT, [V6]:PORT, :PORT or unix:PATH",
      .doc = "`HOST:PORT`, `[V6]:PORT`, `:PORT` for all interfaces, or `unix:PATH`."},
+    {.name = "tls", .type = CONF_OPTIONAL, ROW(conf_listen, tls), .group = &conf__listen_tls,
+     .implied = "plain HTTP", .doc = "TLS for clients, see below."},
 };
 
 static const struct conf_group listen_group = {
@@ -44,7 +46,7 @@ static const struct conf_group key_group = {
     .size = sizeof(struct conf_key),
     GROUP_ROWS(key_rows),
     .doc = "API keys that clients present. Without any, Hostler asks for none and listens on "
-           "loopback addresses and UNIX sockets only.",
+           "loopback addresses and UNIX sockets only, and where `tls` has `client: required`.",
     .example = "keys:\n"
                "  - name: ci\n"
                "    key: ${env.HOSTLER_CI_KEY}\n"

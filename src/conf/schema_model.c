@@ -16,6 +16,12 @@ static const char *const usage_words[] = {
     [CONF_USAGE_NEVER] = "never",
     NULL,
 };
+static const char *const http2_words[] = {
+    [CONF_HTTP2_AUTO] = "auto",
+    [CONF_HTTP2_ON] = "on",
+    [CONF_HTTP2_OFF] = "off",
+    NULL,
+};
 static const char *const start_words[] = {
     [CONF_START_ON_DEMAND] = "on_demand",
     [CONF_START_AT_START] = "at_start",
@@ -190,7 +196,7 @@ static const struct conf_group model_timeouts_group = {
 static const struct conf_row endpoint_rows[] = {
     {.name = "url", .type = CONF_TEXT, ROW(conf_endpoint, url), .max = TEXT_MAX_BYTES,
      .flags = CONF_REQUIRED, .wanted = "where the runtime answers, e.g. http://HOST:PORT/v1",
-     .doc = "Where the runtime answers: `http://HOST[:PORT][/BASE]` or `unix:/PATH[:/BASE]`. "
+     .doc = "Where the runtime answers: `http://HOST[:PORT][/BASE]`, `https://...` or `unix:/PATH[:/BASE]`. "
             "BASE is what stands before `/chat/completions`, mostly `/v1`; without one, `/v1` "
             "is used."},
     {.name = "name", .type = CONF_TEXT, ROW(conf_endpoint, name), .max = NAME_MAX_BYTES * 2,
@@ -239,6 +245,13 @@ static const struct conf_row endpoint_rows[] = {
     {.name = "timeouts", .type = CONF_OPTIONAL, ROW(conf_endpoint, timeouts),
      .group = &endpoint_timeouts_group, .implied = "the model's",
      .doc = "Times of its own, see below."},
+    {.name = "tls", .type = CONF_OPTIONAL, ROW(conf_endpoint, tls), .group = &conf__endpoint_tls,
+     .implied = "a CA that the system trusts",
+     .doc = "Whom an `https://` URL is trusted by, see below."},
+    {.name = "http2", .type = CONF_ENUM, ROW(conf_endpoint, http2), .words = http2_words,
+     .standard = "auto",
+     .doc = "Whether it is spoken to by HTTP/2: `auto` where it agrees to by TLS (ALPN), so never without TLS; `on` always, "
+            "without TLS by prior knowledge; `off` never."},
 };
 
 static const struct conf_group endpoint_group = {

@@ -20,6 +20,7 @@
 
 enum { NAME_MAX_BYTES = 256, TEXT_MAX_BYTES = 4096, LIST_MAX = 10000 };
 
-extern const struct conf_group conf__models; /* schema_model.c */
+extern const struct conf_group conf__models;                         /* schema_model.c */
+extern const struct conf_group conf__listen_tls, conf__endpoint_tls; /* schema_tls.c */
 
 #endif

@@ -143,6 +143,11 @@ int url_parse_listen(struct str text, struct url *out)
     return 0;
 }
 
+bool url_host_ok(struct str host)
+{
+    return host.len > 0 && (host_valid(host) || v6_valid(host));
+}
+
 bool url_is_loopback(const struct url *u)
 {
     char text[INET6_ADDRSTRLEN];

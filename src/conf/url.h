@@ -25,6 +25,9 @@ MUST_CHECK int url_parse(struct str text, struct url *out);
  * kernel choose. Errors as url_parse. */
 MUST_CHECK int url_parse_listen(struct str text, struct url *out);
 
+/* True for a host name or an IP address, which has no brackets. */
+bool url_host_ok(struct str host);
+
 /* True for 127.0.0.0/8, ::1, "localhost" and UNIX sockets. */
 bool url_is_loopback(const struct url *u);
 

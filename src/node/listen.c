@@ -34,7 +34,7 @@ static void log_listening(struct str text, const struct addr *addr)
 
 /* Opens one address for all workers: a socket each (the kernel spreads connections), or one
  * shared UNIX socket. */
-static int listen_at(struct workers *ws, struct str text, bool *reachable)
+static int listen_at(struct workers *ws, struct str text)
 {
     struct url url;
     int first = -1, err = url_parse_listen(text, &url);
@@ -58,14 +58,23 @@ static int listen_at(struct workers *ws, struct str text, bool *reachable)
         log_note(LOG_ERROR, "listen", "%" STR_FMT ": %s", STR_ARG(text), err_text(err));
     else
         log_listening(text, &addr);
-    *reachable = *reachable || !url_is_loopback(&url);
     return err;
+}
+
+/* Better no listener than a plain one where TLS is wanted. */
+static int refuse_tls(const struct conf_listen *listen)
+{
+    log_note(LOG_ERROR, "listen", "%" STR_FMT ": TLS is not built yet", STR_ARG(listen->address));
+    return ERR_UNSUPPORTED;
 }
 
 int listen_all(struct workers *ws, const struct conf *c, bool *reachable)
 {
     int err = 0;
-    for (size_t i = 0; i < c->listen_count && !err; i++)
-        err = listen_at(ws, c->listen[i].address, reachable);
+    for (size_t i = 0; i < c->listen_count && !err; i++) {
+        const struct conf_listen *listen = &c->listen[i];
+        err = listen->tls ? refuse_tls(listen) : listen_at(ws, listen->address);
+        *reachable = *reachable || !conf_listen_guarded(listen);
+    }
     return err;
 }

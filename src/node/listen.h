@@ -6,7 +6,7 @@
 #include "conf/conf.h"
 #include "node/workers.h"
 
-/* *reachable becomes true when an address is open to other machines. An error was logged. Main
+/* *reachable becomes true when an address is open to other machines, whoever they are. An error was logged. Main
  * thread, before the workers start. */
 MUST_CHECK int listen_all(struct workers *ws, const struct conf *c, bool *reachable);
 

@@ -42,7 +42,7 @@ struct node {
     uint64_t started_us;
     enum node_phase phase;
     bool cut;       /* a second signal came: nobody is waited for */
-    bool reachable; /* a listener is open to other machines */
+    bool reachable; /* a listener is open to other machines, whoever they are */
     char via[sizeof "1.1 hostler-0123456789abcdef"];
     struct node_stats stats;
 };

@@ -145,6 +145,18 @@ static void tells_loopback(void **state)
     }
 }
 
+static void knows_hosts(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"a", "a.example.org", "10.0.0.1", "::1", "fe80::1", "a_b-c"};
+    static const char *const bad[] = {"",    "a:1", "[::1]", "http://a",
+                                      "*.a", "a b", "a/b",   "1::2::3"};
+    for (size_t i = 0; i < ARRAY_LEN(good); i++)
+        if (!url_host_ok(str_of(good[i]))) fail_msg("%s", good[i]);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        if (url_host_ok(str_of(bad[i]))) fail_msg("%s", bad[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +165,7 @@ int main(void)
         cmocka_unit_test(knows_how_long_a_socket_path_may_be),
         cmocka_unit_test(splits_listening_addresses),
         cmocka_unit_test(tells_loopback),
+        cmocka_unit_test(knows_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
