@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "cmd/check_certificates.h"
 #include "cmd/cli.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
@@ -14,7 +15,7 @@ enum { OUTPUT_MAX = 4 << 20 };
 
 struct verdict {
     const char *path;
-    const struct conf *conf; /* NULL: there are problems */
+    const struct conf *conf; /* NULL: it could not be loaded */
     struct conf_problems problems;
 };
 
@@ -48,11 +49,16 @@ static void print_count(const char *before, size_t count, const char *what)
     printf("%s%zu %s%s", before, count, what, count == 1 ? "" : "s");
 }
 
+static bool in_order(const struct verdict *v)
+{
+    return v->problems.count == 0;
+}
+
 static int print_text(const struct verdict *v)
 {
     cmd_problems_print(stdout, "", &v->problems);
-    if (v->conf) {
-        cmd_problems_print(stdout, "warning: ", &v->conf->warnings);
+    if (v->conf) cmd_problems_print(stdout, "warning: ", &v->conf->warnings);
+    if (in_order(v)) {
         printf("%s: ok", v->path);
         print_count(", ", v->conf->model_count, "model");
         print_count(", ", count_endpoints(v->conf), "endpoint");
@@ -93,7 +99,7 @@ static int print_json(const struct verdict *v)
     json_write_init(&w, &out);
     json_write_object(&w);
     json_write_str_member(&w, "file", str_of(v->path));
-    json_write_bool_member(&w, "ok", v->conf != NULL);
+    json_write_bool_member(&w, "ok", in_order(v));
     if (v->conf) {
         json_write_u64_member(&w, "models", v->conf->model_count);
         json_write_u64_member(&w, "endpoints", count_endpoints(v->conf));
@@ -114,12 +120,14 @@ static int check(const char *path, bool json)
     struct verdict v = {.path = path};
     struct conf *conf = NULL;
     conf_problems_init(&v.problems);
-    int err = conf_load(path, &conf, &v.problems);
+    if (!conf_load(path, &conf, &v.problems))
+        check_certificates(conf, &v.problems, &conf->warnings);
     v.conf = conf;
     int code = json ? print_json(&v) : print_text(&v);
+    if (!code && !in_order(&v)) code = CLI_FAILED;
     conf_problems_fini(&v.problems);
     conf_unref(conf);
-    return code ? code : err ? CLI_FAILED : CLI_OK;
+    return code;
 }
 
 int cmd_check(int argc, char **argv)

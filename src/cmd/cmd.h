@@ -5,6 +5,7 @@
 #define HOSTLER_CMD_CMD_H
 
 int cmd_bench(int argc, char **argv);
+int cmd_cert(int argc, char **argv);   /* make, show and check certificates */
 int cmd_check(int argc, char **argv);  /* is a configuration in order? */
 int cmd_config(int argc, char **argv); /* schema, manual, metrics, show */
 int cmd_chat(int argc, char **argv);

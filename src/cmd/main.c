@@ -22,6 +22,7 @@ static const struct command commands[] = {
     {"serve", cmd_serve, "serve the models of a configuration to OpenAI clients"},
     {"check", cmd_check, "tell what is wrong with a configuration"},
     {"config", cmd_config, "print the configuration's schema, manual or effective values"},
+    {"cert", cmd_cert, "make, show and check certificates for TLS"},
     {"models", cmd_models, "list the models of a running gateway"},
     {"chat", cmd_chat, "chat with a model in the terminal"},
     {"launch", cmd_launch, "run Claude Code, Codex or another client with a gateway's model"},

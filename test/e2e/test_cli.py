@@ -11,7 +11,7 @@ import yaml
 
 from harness import HOSTLER, ROOT, Terminal, config_of, model_of, run_cli
 
-COMMANDS = ["run", "serve", "check", "config", "models", "chat", "launch", "client", "bench", "mock", "version", "help"]
+COMMANDS = ["run", "serve", "check", "config", "cert", "models", "chat", "launch", "client", "bench", "mock", "version", "help"]
 
 
 @pytest.mark.parametrize("argv", [["help"], ["--help"], ["-h"], *[["help", c] for c in COMMANDS], *[[c, "--help"] for c in COMMANDS]])
@@ -23,7 +23,7 @@ def test_help(argv):
 
 @pytest.mark.parametrize("argv", [[], ["nonsense"], ["serve", "--nonsense"], ["check", "extra", "words"], ["help", "nonsense"],
                                   ["serve", "-c"], ["bench", "--rate", "x"], ["mock", "--ttft-ms", "-1"], ["config", "nonsense"],
-                                  ["chat", "--url"]])
+                                  ["chat", "--url"], ["cert"], ["cert", "nonsense"]])
 def test_wrong_usage(argv):
     done = run_cli(*argv)
     assert done.returncode == 2, (done.stdout, done.stderr)
@@ -130,6 +130,9 @@ def test_schema_of_forms(tmp_path):
     engine = {"command": ["x", "${socket}"]}
     for good, config in ((True, {"listen": "127.0.0.1:1"}), (True, {"listen": {"address": "127.0.0.1:1"}}),
                          (True, {"listen": ["127.0.0.1:1", {"address": "127.0.0.1:2"}]}), (False, {"listen": {"port": 1}}),
+                         (False, {"listen": {"address": "127.0.0.1:2", "tls": {"certificate": "/etc/passwd", "client": "yes"}}}),
+                         (True, {"models": [{"name": "m", "endpoints": [{"url": "https://h", "http2": "on", "tls": {"verify": False}}]}]}),
+                         (False, {"models": [{"name": "m", "endpoints": [{"url": "https://h", "http2": "h2c"}]}]}),
                          (True, {"models": [{"name": "m", "engine": engine}]}),
                          (False, {"models": [{"name": "m", "engine": {}}]}),
                          (False, {"models": [{"name": "m", "engine": {**engine, "file": "/dev/null"}}]}),
