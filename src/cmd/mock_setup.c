@@ -101,6 +101,7 @@ void mock_worker_init(struct mock_worker *w, struct mock *m, struct loop *loop, 
         .body_timeout_us = 60ull * USEC_PER_SEC,
         .idle_timeout_us = 3600ull * USEC_PER_SEC,
         .write_timeout_us = 3600ull * USEC_PER_SEC,
+        .h2_streams_max = 1000,
     };
     *w = (struct mock_worker){.mock = m, .loop = loop};
     rng_seed(&w->rng, seed);

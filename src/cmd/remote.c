@@ -47,9 +47,9 @@ int remote_init(struct remote *r, const char *command, const char *url, const ch
         cli_usage(command, "https is not supported yet; use http or unix");
         return ERR_INVALID;
     }
-    r->addr = endpoint_addr(&r->url);
+    r->way = (struct way){.addr = endpoint_addr(&r->url)};
     bool v6 = str_find_char(r->url.host, ':') >= 0;
-    int len = r->addr.is_unix
+    int len = r->way.addr.is_unix
                   ? snprintf(r->host_text, sizeof r->host_text, "localhost")
                   : snprintf(r->host_text, sizeof r->host_text, v6 ? "[%.*s]:%u" : "%.*s:%u",
                              STR_ARG(r->url.host), r->url.port);
@@ -94,7 +94,7 @@ struct http_request remote_request(const struct remote *r, struct arena *arena,
 void remote_aim(const struct remote *r, struct fetch *f, struct http_client *client)
 {
     f->client = client;
-    f->addr = r->addr;
+    f->way = r->way;
     f->key = str_of(r->text);
 }
 

@@ -17,7 +17,7 @@
 struct remote {
     const char *text; /* the URL as given */
     struct url url;
-    struct addr addr;
+    struct way way;
     struct str host; /* as authority of requests: "name:port" */
     struct str key;  /* API key; empty: none */
     char host_text[300];

@@ -214,6 +214,7 @@ struct conf {
         uint64_t head_max;     /* request head, bytes */
         uint64_t header_count_max;
         uint64_t connections_max; /* client connections per thread */
+        uint64_t streams_max;     /* requests at once on one of HTTP/2; 0: it is not spoken */
         uint64_t stream_buffer;   /* bytes held for a slow reader before the upstream read pauses */
         uint64_t upstream_head_max;
     } limits;

@@ -89,6 +89,9 @@ static const struct conf_row limits_rows[] = {
      .max = 1000000, .standard = "8192", .unit = "connections",
      .doc = "Client connections of each thread; one more is closed at once. Lowered at the start to "
             "half of the files that may be open (ulimit -n), less a reserve."},
+    {.name = "streams_max", .type = CONF_COUNT, ROW(conf, limits.streams_max), .max = 10000,
+     .standard = "100", .zero = "none", .unit = "requests",
+     .doc = "Requests at once on a client connection of HTTP/2; `none` speaks HTTP/1.1 alone."},
     {.name = "stream_buffer", .type = CONF_SIZE, ROW(conf, limits.stream_buffer), .min = 4 * KIB,
      .max = 16 * MIB, .standard = "64KiB",
      .doc = "Bytes kept for a client that reads slowly before Hostler stops reading from the "

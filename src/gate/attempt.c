@@ -101,7 +101,7 @@ int attempt_start(struct attempt *a, struct refusal *why)
         .client = &x->lane->client,
         .arena = x->call->arena,
         .task = &x->task,
-        .addr = e->addr,
+        .way = e->way,
         .key = e->pool_key,
         .no_reuse = a->fresh,
     };

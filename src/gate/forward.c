@@ -11,7 +11,7 @@
 
 /* --- what may pass --- */
 
-enum way {
+enum handling {
     STAYS = 0,
     UP = 1,    /* client to runtime */
     DOWN = 2,  /* runtime to client */

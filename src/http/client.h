@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client side of HTTP/1.1: pooled connections, and fetches (one request and its response) on
- * them.
+/* The client side of HTTP: pooled connections, and fetches (one request and its response) on them.
  *
- * Facts are told by waking the fetch's task. A connection goes back to the pool only when its
- * response was complete and nothing follows it. A pool lives as long as a connection of its
- * address. Everything belongs to the loop's thread. */
+ * Facts are told by waking the fetch's task. A connection speaks HTTP/1.1 and carries one fetch
+ * after the other: it goes back to the pool only when its response was complete and nothing follows
+ * it; or it speaks HTTP/2 and carries many at once (http/h2.h). Which, the way says, or TLS agrees
+ * on it (RFC 7301). A pool lives as long as a connection of its way. Everything belongs to the
+ * loop's thread. */
 #ifndef HOSTLER_HTTP_CLIENT_H
 #define HOSTLER_HTTP_CLIENT_H
 
@@ -18,6 +19,7 @@
 #include "loop/loop.h"
 #include "loop/stream.h"
 #include "obs/metrics.h"
+#include "transport/way.h"
 
 /* How long a response may go on behind its owner's back. */
 #define HTTP_CLIENT_GRACE_US UINT64_C(1000000)
@@ -30,14 +32,14 @@ struct http_client_stats {
 
 extern const struct metric_set http_client_metrics;
 
-/* One per loop: the idle connections by address. */
+/* One per loop: the connections that may carry fetches, by way. */
 struct http_client {
     struct loop *loop;
     struct h1_limits limits;
-    unsigned idle_max; /* per address */
+    unsigned idle_max; /* per way */
     uint64_t idle_us;  /* an idle connection is closed after this */
-    struct map pools;  /* address key -> struct http_pool */
-    struct list all;   /* every connection */
+    struct map pools;  /* a way's key -> struct http_pool */
+    struct list all;   /* struct http_upstream: every connection */
     struct task sweep_task;
     struct timer sweep;
     struct http_client_stats stats;
@@ -59,21 +61,22 @@ enum fetch_state {
     FETCH_FAILED, /* err is set */
 };
 
-/* One request to one address. Embedded in its owner; zero it before fetch_start. */
+/* One request on one way. Embedded in its owner; zero it before fetch_start. */
 struct fetch {
     /* set by the owner */
     struct http_client *client;
     struct arena *arena;         /* gets the response head */
     struct task *task;           /* woken when a fact changes */
-    struct addr addr;            /* where; strings live as long as the fetch */
-    struct str key;              /* names the pool: equal for equal addresses */
+    struct way way;              /* where; strings live as long as the fetch */
+    struct str key;              /* names the pool: equal for equal ways (way_key) */
     struct http_request request; /* sent when connected; must live until state > CONNECTING */
     bool no_reuse;               /* dial a new connection */
-    bool no_keep;                /* and ask the peer not to keep it for another request */
+    bool no_keep;                /* and do not keep it for another request */
 
     /* facts */
     enum fetch_state state;
-    /* FETCH_FAILED by what the peer sent: which rule it breaks; static; else NULL */
+    /* FETCH_FAILED by what the peer sent or is: which rule it breaks, which check failed; static;
+     * else NULL */
     const char *why;
     /* FETCH_FAILED: ERR_EOF, ERR_PROTOCOL, ERR_TOO_LARGE, -ECONNREFUSED, ERR_RESOLVE, -ENOMEM ... */
     int err;
@@ -85,7 +88,9 @@ struct fetch {
     struct str body;
     uint64_t last_read_us; /* loop time of the last bytes */
 
-    struct http_upstream *conn; /* client.c's */
+    const struct fetch_ops *ops; /* of what carries it (client_priv.h); NULL: nothing does */
+    void *carrier;
+    struct list link; /* among those that wait for a connection */
 };
 
 /* Nothing more comes, whether the response is whole or not. */

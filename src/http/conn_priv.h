@@ -1,92 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A connection of the server as its files share it: conn.c (its life and patience), conn_body.c
- * (the body of a request), conn_answer.c (the answer), server.c (what happens on it). */
+/* A connection of the server, whatever it speaks, as the server and its kinds share it. */
 #ifndef HOSTLER_HTTP_CONN_PRIV_H
 #define HOSTLER_HTTP_CONN_PRIV_H
 
 #include "http/server.h"
 
-enum { CONN_MAGIC = 0x484e4e43 };
+struct http_conn;
 
-enum conn_state { CONN_IDLE, CONN_HEAD, CONN_CALL, CONN_LINGER };
-
-struct http_conn {
-    uint32_t magic;
-    enum conn_state state;
-    struct http_server *server;
-    struct list link; /* server->conns */
-    struct stream *stream;
-    struct h1 *parser;
-    struct arena arena; /* the call's */
-    struct task task;
-    struct timer timer;     /* at or before deadline(); looks there when it fires */
-    struct str input;       /* bytes not parsed yet: in the loop's buffer, or in held */
-    struct buf held;        /* input that outlived its event */
-    bool input_held;        /* input points into held */
-    bool dead;              /* waits for the reaper */
-    bool ended;             /* the peer sends no more */
-    uint64_t since_us;      /* when the state began, or the last progress in it */
-    uint64_t drained;       /* stream_drained at since_us, for the write timeout */
-    uint64_t linger_end_us; /* latest */
-
-    struct http_call call;
-    struct buf body;  /* bodies that do not fit into the arena; all counted in server->bodies */
-    size_t made;      /* bytes made of the body, counted likewise */
-    char *body_arena; /* else */
-    size_t body_max;
-    bool body_wanted;
-    bool message_end; /* the request has been parsed to its end */
-
-    struct str out_head; /* waits for the first body bytes */
-    enum h1_framing framing;
-    uint64_t left; /* H1_LENGTH: body bytes still to come */
-    bool begun;    /* call_begin was called */
-    bool silent;   /* HEAD, 204, 304: no body bytes */
-    bool complete; /* the answer is whole */
-    bool close_after;
+struct conn_ops {
+    /* No further calls: ends now or after those in progress. */
+    void (*drain)(struct http_conn *conn);
+    /* Tells calls in progress that they are `ending`. */
+    void (*finish)(struct http_conn *conn);
+    /* Closes the stream; calls in progress learn that they are `gone`. */
+    void (*close)(struct http_conn *conn, int why);
+    /* Frees it; nobody is inside it any more. */
+    void (*release)(struct http_conn *conn);
 };
 
-/* --- conn.c --- */
+/* First member of each kind. */
+struct http_conn {
+    const struct conn_ops *ops;
+    struct http_server *server;
+    struct list link;      /* server->conns, or server->dead */
+    struct stream *stream; /* NULL: closed */
+    bool dead;             /* waits for the reaper */
+    char peer[56];         /* the client's address; outlives the stream */
+};
 
-struct http_conn *conn__of(const struct http_call *c);
+/* In service, with a stream that it owns. */
+void conn__register(struct http_conn *conn, const struct conn_ops *ops, struct http_server *s,
+                    struct stream *stream);
 
-/* Takes the connection out of service. Its memory goes by the reaper, since callers further up
- * may be looking at it. */
-void conn__end(struct http_conn *conn);
+/* Out of service, without a stream. Its memory goes by the reaper, since callers further up may be
+ * looking at it. */
+void conn__retire(struct http_conn *conn);
 
-/* Closes the stream so that the peer learns that what it got is not whole. */
-void conn__reset(struct http_conn *conn);
+/* As stream_facts; of a closed one nothing is known. */
+const struct stream_facts *conn__facts(const struct http_conn *conn);
 
-/* When the connection's patience ends; 0: never. */
-uint64_t conn__deadline(const struct http_conn *conn);
+/* --- the kinds --- */
 
-/* Sets the timer if it would fire too late; one that fires early looks again. */
-void conn__watch(struct http_conn *conn);
+/* Takes over an accepted stream. A connection that turns out to speak HTTP/2, of which it has got
+ * `input` so far, calls become_h2. -ENOMEM: the stream stays the caller's. */
+MUST_CHECK int http__serve_h1(struct http_server *s, struct stream *stream,
+                              void (*become_h2)(struct http_conn *conn, struct str input));
 
-/* Something has moved: the time is taken from here on. */
-void conn__progress(struct http_conn *conn);
+/* Ends a connection of HTTP/1.1 that has no call, without its stream. */
+void http__give_up_stream(struct http_conn *conn);
 
-/* The patience of the state begins anew, with the timer set. */
-void conn__be_patient(struct http_conn *conn);
-
-/* To another state, where that is allowed; conn__enter also lets the patience begin anew. */
-void conn__move(struct http_conn *conn, enum conn_state state);
-void conn__enter(struct http_conn *conn, enum conn_state state);
-
-/* Wakes the handler of the call in progress, if there is one. */
-void conn__tell(struct http_conn *conn);
-
-/* The client is not there any more. Ends the connection, unless a call is in progress that will. */
-void conn__gone(struct http_conn *conn, int why);
-
-/* --- conn_body.c --- */
-
-/* The body cannot be had; the connection ends with the call. */
-void conn__body_failed(struct http_conn *conn, int err);
-
-void conn__parse_body(struct http_conn *conn);
-
-/* Gives a body's memory back; nobody looks at it any more. */
-void conn__drop_body(struct http_conn *conn);
+/* Takes over an open stream that has sent `input` so far. -ENOMEM: it stays the caller's. */
+MUST_CHECK int http__serve_h2(struct http_server *s, struct stream *stream, struct str input);
 
 #endif

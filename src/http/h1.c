@@ -266,9 +266,7 @@ static int read_target(struct h1 *p)
     if (str_find_char(path, '#') >= 0) return fail(p, 400, "the request target has a fragment");
     if (!asterisk && !authority && !str_starts(path, STR("/")) && read_absolute(p, &path))
         return HPE_USER;
-    ptrdiff_t mark = str_find_char(path, '?');
-    head->query = mark < 0 ? STR("") : str_skip(path, (size_t)mark + 1);
-    head->path = mark < 0 ? path : str_n(path.ptr, (size_t)mark);
+    http_head_set_path(head, path);
     return 0;
 }
 

@@ -61,6 +61,13 @@ enum http_method http_method_of(struct str name)
     return METHOD_OTHER;
 }
 
+void http_head_set_path(struct http_head *head, struct str path)
+{
+    ptrdiff_t mark = str_find_char(path, '?');
+    head->query = mark < 0 ? STR("") : str_skip(path, (size_t)mark + 1);
+    head->path = mark < 0 ? path : str_n(path.ptr, (size_t)mark);
+}
+
 struct str http_head_get(const struct http_head *head, enum http_header_id id)
 {
     for (unsigned i = 0; i < head->field_count; i++)

@@ -73,6 +73,9 @@ struct http_request {
     unsigned body_count;
 };
 
+/* Cuts the path of a target, which is `path`, at its query. */
+void http_head_set_path(struct http_head *head, struct str path);
+
 /* The first header with that id, its value; ptr NULL when absent. */
 struct str http_head_get(const struct http_head *head, enum http_header_id id);
 struct str http_head_get_name(const struct http_head *head, struct str lower_name);

@@ -28,6 +28,7 @@ static void on_bare_open(void *owner, int err)
     struct health_check *c = owner;
     c->bare_open = true;
     c->bare_err = err;
+    c->why = stream_facts(c->bare)->error;
     loop_wake(c->loop, &c->task);
 }
 
@@ -40,9 +41,9 @@ static void on_bare_end(void *owner, int err)
 
 static const struct stream_handler bare_handler = {.on_open = on_bare_open, .on_end = on_bare_end};
 
-static void start_bare(struct health_check *c, const struct addr *addr)
+static void start_bare(struct health_check *c, const struct way *way)
 {
-    int err = loop_dial(c->loop, addr, &c->bare);
+    int err = way_dial(c->loop, way, &c->bare);
     if (err) {
         c->bare = NULL;
         on_bare_open(c, err);
@@ -61,7 +62,7 @@ static void start_fetch(struct health_check *c, const struct endpoint *e, struct
         .client = c->client,
         .arena = &c->arena,
         .task = &c->task,
-        .addr = e->addr,
+        .way = e->way,
         .key = e->pool_key,
         .request =
             {
@@ -83,12 +84,13 @@ void health_check_start(struct health_check *c, const struct endpoint *e, struct
     assert(!c->running);
     c->running = true;
     c->connected = c->bare_open = false;
+    c->why = NULL;
     c->fetch = (struct fetch){0};
     timer_start(c->loop, &c->timer, loop_now(c->loop) + timeout_us);
     if (path.len)
         start_fetch(c, e, path);
     else
-        start_bare(c, &e->addr);
+        start_bare(c, &e->way);
 }
 
 void health_check_stop(struct health_check *c)
@@ -118,6 +120,7 @@ static void step_check(struct task *task)
         err = ERR_TIMEOUT;
     else if (!status)
         return;
+    if (failed) c->why = c->fetch.why;
     c->connected = c->fetch.sent || (c->bare_open && !err);
     health_check_stop(c);
     c->done(c, status, err);

@@ -27,7 +27,8 @@ struct health_check {
     struct http_field fields[3]; /* the request's */
     struct stream *bare;         /* only to connect; else NULL */
     int bare_err;
-    bool bare_open; /* bare_err is known */
+    const char *why; /* more of the error, as a fetch's; or NULL */
+    bool bare_open;  /* bare_err is known */
     struct task task;
     struct timer timer;
 };

@@ -17,13 +17,13 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "dialect/card.h"
-#include "loop/stream.h"
 #include "mesh/settings.h"
 #include "obs/log.h"
 #include "obs/metrics.h"
 #include "route/breaker.h"
 #include "route/choose.h"
 #include "route/verdict.h"
+#include "transport/way.h"
 
 struct conf_engine;
 struct conf_pair;
@@ -109,8 +109,8 @@ struct endpoint_state {
 /* What the configuration says. Strings borrow from the snapshot. */
 struct endpoint {
     struct str name;     /* for logs and metrics */
-    struct addr addr;    /* where to dial */
-    struct str pool_key; /* names the connection pool: equal for equal addresses */
+    struct way way;      /* where and how to dial */
+    struct str pool_key; /* names the connection pool: equal for equal ways */
     struct str host;     /* the Host header */
     /* What stands for the client's "/v1": "/v1", "/openai/v1" ...; never empty, no last slash. */
     struct str prefix;

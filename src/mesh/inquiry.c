@@ -75,7 +75,7 @@ static void ask(struct inquiry *q)
         .client = q->client,
         .arena = &q->arena,
         .task = &q->task,
-        .addr = q->endpoint->addr,
+        .way = q->endpoint->way,
         .key = q->endpoint->pool_key,
         .no_reuse = true,
         .no_keep = true,

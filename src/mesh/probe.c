@@ -75,13 +75,19 @@ static void arm(struct probe *p)
     timer_start(p->prober->loop, &p->timer, now_of(p) + wait);
 }
 
+/* What went wrong, in words. */
+static const char *words_of(const struct probe *p, int err)
+{
+    return p->check.why ? p->check.why : err_text(err);
+}
+
 static void take_down(struct probe *p, int status, int err)
 {
     char text[ENDPOINT_REASON_MAX];
     uint64_t now = now_of(p);
-    int n = status
-                ? snprintf(text, sizeof text, "the health path answers %d", status)
-                : snprintf(text, sizeof text, "the health path does not answer: %s", err_text(err));
+    int n = status ? snprintf(text, sizeof text, "the health path answers %d", status)
+                   : snprintf(text, sizeof text, "the health path does not answer: %s",
+                              words_of(p, err));
     if (endpoint_phase(p->endpoint->state) != ENDPOINT_DOWN)
         endpoint_log(p->endpoint, LOG_WARN, "down", text);
     endpoint_set_phase(p->endpoint->state, ENDPOINT_DOWN, str_n(text, (size_t)MAX(n, 0)),
@@ -107,7 +113,7 @@ static void note_absence(struct probe *p, int err)
     const struct endpoint_state *s = p->endpoint->state;
     if (p->endpoint->engine || (s->checked && !endpoint_cooling(s))) return;
     if (p->check.connected || verdict_of_error(err, false) == VERDICT_LOCAL) return;
-    snprintf(text, sizeof text, "cannot be reached: %s", err_text(err));
+    snprintf(text, sizeof text, "cannot be reached: %s", words_of(p, err));
     if (endpoint_absent(p->endpoint->state, text, now_of(p), &p->prober->rng))
         endpoint_log(p->endpoint, LOG_WARN, "cooling", text);
 }

@@ -321,7 +321,7 @@ static void step_stopping(struct engine *e)
 static bool socket_gone(const struct engine *e)
 {
     struct stat st;
-    const struct addr *a = &e->endpoint->addr;
+    const struct addr *a = &e->endpoint->way.addr;
     char path[128];
     if (!a->is_unix || a->path.len >= sizeof path) return false;
     snprintf(path, sizeof path, "%" STR_FMT, STR_ARG(a->path));

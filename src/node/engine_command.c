@@ -79,7 +79,7 @@ static char **own_arguments(struct arena *arena, const struct endpoint *e)
     struct strings s = strings_new(arena, OWN_ARGUMENTS_MAX);
     add(&s, engine_program(arena));
     add_option(&s, "--model", c->file);
-    add_option(&s, "--listen", listen_text(arena, &e->addr));
+    add_option(&s, "--listen", listen_text(arena, &e->way.addr));
     add_option(&s, "--alias", e->model);
     if (c->context) add_number(&s, "--context", c->context);
     if (c->slots) add_number(&s, "--slots", c->slots);
@@ -112,10 +112,10 @@ char **engine_arguments(struct arena *arena, const struct endpoint *e)
 {
     const struct conf_engine *c = e->engine;
     if (c->command_count == 0) return own_arguments(arena, e);
-    struct str port = arena_printf(arena, "%u", e->addr.port);
+    struct str port = arena_printf(arena, "%u", e->way.addr.port);
     struct strings s = strings_new(arena, c->command_count);
     for (size_t i = 0; i < c->command_count; i++) {
-        struct str text = replace(arena, c->command[i], STR("${socket}"), e->addr.path);
+        struct str text = replace(arena, c->command[i], STR("${socket}"), e->way.addr.path);
         add(&s, replace(arena, text, STR("${port}"), port));
     }
     return s.items;

@@ -289,7 +289,7 @@ static void begin(struct world *w, uint16_t port)
         .client = &w->client,
         .arena = &w->arena,
         .task = &w->follow,
-        .addr = {.host = STR("localhost"), .port = port},
+        .way.addr = {.host = STR("localhost"), .port = port},
         .key = STR("here"),
         .request = {.method = METHOD_POST,
                     .target = STR("/"),

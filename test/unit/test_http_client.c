@@ -76,7 +76,7 @@ static struct fetch *start_at(struct world *w, int i, const char *key)
     *f = (struct fetch){.client = &w->client,
                         .arena = &w->arena,
                         .task = &w->one[i].task,
-                        .addr = {.host = str_of(key), .port = 80},
+                        .way.addr = {.host = str_of(key), .port = 80},
                         .key = str_of(key),
                         .request = request};
     fetch_start(f);

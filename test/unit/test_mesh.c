@@ -225,7 +225,7 @@ static void snapshot_knows_names_and_addresses(void **state)
     }
     const struct endpoint *engine = &spare->endpoints[0];
     assert_non_null(engine->engine);
-    assert_true(engine->addr.is_unix && str_eq(engine->addr.path, STR("/run/spare.sock")));
+    assert_true(engine->way.addr.is_unix && str_eq(engine->way.addr.path, STR("/run/spare.sock")));
     assert_int_equal(endpoint_phase(engine->state), ENDPOINT_STARTABLE);
     arena_fini(&arena);
     world_free(w);

@@ -214,7 +214,7 @@ static struct world *world_new(const char *mode, const char *more)
 
 static void folder_of(struct world *w, char out[256])
 {
-    snprintf(out, 256, "%" STR_FMT, STR_ARG(w->demo->endpoints[0].addr.path));
+    snprintf(out, 256, "%" STR_FMT, STR_ARG(w->demo->endpoints[0].way.addr.path));
     *strrchr(out, '/') = '\0';
 }
 
@@ -398,7 +398,7 @@ static pid_t pid_of(struct world *w)
     struct ucred peer;
     socklen_t len = sizeof peer;
     snprintf(addr.sun_path, sizeof(addr.sun_path), "%" STR_FMT,
-             STR_ARG(w->demo->endpoints[0].addr.path));
+             STR_ARG(w->demo->endpoints[0].way.addr.path));
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof addr), 0);
     assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len), 0);
@@ -485,7 +485,7 @@ static void a_swept_socket_is_made_again(void **state)
     struct world *w = world_new("ok", "start: at_start");
     run_until(w, is_ready);
     folder_of(w, folder);
-    char *path = str_dup(w->demo->endpoints[0].addr.path);
+    char *path = str_dup(w->demo->endpoints[0].way.addr.path);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(folder), 0);
     run_until(w, ready_again);

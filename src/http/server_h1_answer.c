@@ -1,41 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Answers. */
-#include "http/conn_priv.h"
+#include "http/server_h1_priv.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "http/gather.h"
 
-/* Statuses whose answers have no body (RFC 9110 section 6.4.1). */
-static bool is_bodiless(int status)
+static enum h1_framing framing_of(const struct h1_conn *conn, int status, uint64_t length)
 {
-    return status < 200 || status == 204 || status == 304;
-}
-
-static enum h1_framing framing_of(const struct http_conn *conn, int status, uint64_t length)
-{
-    if (is_bodiless(status)) return H1_NONE;
+    if (call_is_bodiless(status)) return H1_NONE;
     if (length != HTTP_LENGTH_UNKNOWN) return H1_LENGTH;
     return h1_facts(conn->parser)->minor ? H1_CHUNKED : H1_CLOSE;
 }
 
-static enum h1_persistence persistence_of(const struct http_conn *conn)
+static enum h1_persistence persistence_of(const struct h1_conn *conn)
 {
     if (conn->close_after) return H1_SAY_CLOSE;
     return h1_facts(conn->parser)->minor ? H1_DEFAULT : H1_SAY_KEEP_ALIVE;
 }
 
-void call_begin(struct http_call *c, int status, const struct http_field *fields, unsigned count,
-                uint64_t length)
+static void begin(struct http_call *c, int status, const struct http_field *fields, unsigned count,
+                  uint64_t length)
 {
-    struct http_conn *conn = conn__of(c);
+    struct h1_conn *conn = conn__of(c);
     assert(!conn->begun);
     conn->begun = true;
     conn->framing = framing_of(conn, status, length);
     conn->left = conn->framing == H1_LENGTH ? length : 0;
     conn->silent = conn->framing == H1_NONE || c->head->method == METHOD_HEAD;
-    if (conn->framing == H1_CLOSE || !conn->message_end || conn->server->draining)
+    if (conn->framing == H1_CLOSE || !conn->message_end || conn->base.server->draining)
         conn->close_after = true;
     struct h1_start start = {conn->framing, length, persistence_of(conn)};
     conn->out_head = h1_write_response(c->arena, status, fields, count, &start);
@@ -43,10 +37,10 @@ void call_begin(struct http_call *c, int status, const struct http_field *fields
 }
 
 /* What the stream takes now or keeps. */
-static void send(struct http_conn *conn, struct gather *g)
+static void send(struct h1_conn *conn, struct gather *g)
 {
     if (g->count == 0) return;
-    bool blocked = stream_pending(conn->stream) > 0;
+    bool blocked = stream_pending(conn->base.stream) > 0;
     gather_flush(g);
     if (g->err) {
         conn->complete = false;
@@ -54,15 +48,14 @@ static void send(struct http_conn *conn, struct gather *g)
         return;
     }
     conn->call.head_sent = true;
-    if (stream_pending(conn->stream) == 0) return;
-    if (!blocked || conn->drained != stream_drained(conn->stream)) conn__progress(conn);
+    if (stream_pending(conn->base.stream) == 0) return;
+    if (!blocked || conn->drained != stream_drained(conn->base.stream)) conn__progress(conn);
     conn__watch(conn);
 }
 
 /* The slices as the framing has them; `digits` holds the chunk's length. */
-static void add_body_pieces(const struct http_conn *conn, struct gather *g,
-                            const struct str *slices, unsigned count, size_t total, bool last,
-                            char digits[STR_U64_ROOM])
+static void add_body_pieces(const struct h1_conn *conn, struct gather *g, const struct str *slices,
+                            unsigned count, size_t total, bool last, char digits[STR_U64_ROOM])
 {
     bool chunked = conn->framing == H1_CHUNKED;
     if (chunked && total) {
@@ -76,7 +69,7 @@ static void add_body_pieces(const struct http_conn *conn, struct gather *g,
 }
 
 /* Counts what is about to leave. */
-static void count_out(struct http_conn *conn, size_t total, bool last)
+static void count_out(struct h1_conn *conn, size_t total, bool last)
 {
     conn->complete = last;
     if (conn->silent) return;
@@ -87,96 +80,99 @@ static void count_out(struct http_conn *conn, size_t total, bool last)
     }
 }
 
-void call_write(struct http_call *c, const struct str *slices, unsigned count, bool last)
+static void write_body(struct http_call *c, const struct str *slices, unsigned count, bool last)
 {
-    struct http_conn *conn = conn__of(c);
+    struct h1_conn *conn = conn__of(c);
     char digits[STR_U64_ROOM];
     size_t total = 0;
     assert(conn->begun && !conn->complete);
     for (unsigned i = 0; i < count; i++)
         total += slices[i].len;
     count_out(conn, total, last);
-    if (c->gone || !conn->stream) return;
+    if (c->gone || !conn->base.stream) return;
     NOT_ZEROED struct gather g;
-    gather_init(&g, conn->stream);
+    gather_init(&g, conn->base.stream);
     gather_add(&g, conn->out_head);
     conn->out_head = STR_NULL;
     if (!conn->silent) {
         add_body_pieces(conn, &g, slices, count, total, last, digits);
         c->bytes_out += total;
-        metric_add(&conn->server->stats.bytes_out, total);
+        metric_add(&conn->base.server->stats.bytes_out, total);
     }
     send(conn, &g);
 }
 
-void call_flush(struct http_call *c)
-{
-    call_write(c, NULL, 0, false);
-}
-
 /* The connection after a call whose answer was whole. */
-static void next_call(struct http_conn *conn)
+static void next_call(struct h1_conn *conn)
 {
     conn__drop_body(conn);
     arena_reset(&conn->arena);
     conn->call = (struct http_call){0};
-    stream_set_low_mark(conn->stream, 0);
-    if (conn->close_after || conn->server->draining) {
+    stream_set_low_mark(conn->base.stream, 0);
+    if (conn->close_after || conn->base.server->draining) {
         conn__enter(conn, CONN_LINGER);
-        loop_wake(conn->server->loop, &conn->task);
+        loop_wake(conn->base.server->loop, &conn->task);
         return;
     }
     conn__enter(conn, CONN_IDLE);
-    if (conn->input.len) loop_wake(conn->server->loop, &conn->task);
+    if (conn->input.len) loop_wake(conn->base.server->loop, &conn->task);
 }
 
-void call_end(struct http_call *c)
+static void abort_call(struct http_call *c, bool reset)
 {
-    struct http_conn *conn = conn__of(c);
+    struct h1_conn *conn = conn__of(c);
+    assert(!c->ended);
+    if (reset) conn__reset(conn);
+    c->ended = true;
+    conn__end(conn);
+}
+
+static void end(struct http_call *c)
+{
+    struct h1_conn *conn = conn__of(c);
     assert(!c->ended);
     c->task = NULL; /* the handler is done; a write that fails now is nobody's news */
     if (conn->begun && !conn->complete && !c->gone &&
         (conn->silent || (conn->framing == H1_LENGTH && conn->left == 0)))
-        call_write(c, NULL, 0, true);
-    if (c->gone || !conn->stream || !conn->complete) {
-        call_abort(c);
+        write_body(c, NULL, 0, true);
+    if (c->gone || !conn->base.stream || !conn->complete) {
+        abort_call(c, false);
         return;
     }
     c->ended = true;
     next_call(conn);
 }
 
-void call_abort(struct http_call *c)
+static size_t pending(const struct http_call *c)
 {
-    struct http_conn *conn = conn__of(c);
-    assert(!c->ended);
-    c->ended = true;
-    conn__end(conn);
+    const struct h1_conn *conn = conn__of(c);
+    return conn->base.stream ? stream_pending(conn->base.stream) : 0;
 }
 
-void call_abort_reset(struct http_call *c)
+static const struct stream_facts *facts(const struct http_call *c)
 {
-    conn__reset(conn__of(c));
-    call_abort(c);
+    return conn__facts(&conn__of(c)->base);
 }
 
-void call_reply(struct http_call *c, int status, const struct http_field *fields, unsigned count,
-                struct str body)
+static void set_low_mark(struct http_call *c, size_t low)
 {
-    c->task = NULL;
-    call_begin(c, status, fields, count, body.len);
-    call_write(c, &body, 1, true);
-    call_end(c);
+    struct h1_conn *conn = conn__of(c);
+    if (conn->base.stream) stream_set_low_mark(conn->base.stream, low);
 }
 
-size_t call_pending(const struct http_call *c)
+static bool hold_more(struct http_call *c, size_t more)
 {
-    const struct http_conn *conn = conn__of(c);
-    return conn->stream ? stream_pending(conn->stream) : 0;
+    return call_body_hold(c, &conn__of(c)->body, more);
 }
 
-void call_set_low_mark(struct http_call *c, size_t low)
-{
-    struct http_conn *conn = conn__of(c);
-    if (conn->stream) stream_set_low_mark(conn->stream, low);
-}
+const struct call_ops h1__call_ops = {
+    .read_body = conn__read_body,
+    .hold = hold_more,
+    .begin = begin,
+    .write = write_body,
+    .end = end,
+    .abort = abort_call,
+    .pending = pending,
+    .facts = facts,
+    .set_low_mark = set_low_mark,
+};
