@@ -15,24 +15,24 @@ static struct str host_header(struct arena *arena, const struct url *u)
 {
     bool v6 = str_find_char(u->host, ':') >= 0;
     const char *open = v6 ? "[" : "", *close = v6 ? "]" : "";
-    if (u->port == 80)
+    if (u->port == (u->scheme == URL_HTTPS ? 443 : 80))
         return arena_printf(arena, "%s%" STR_FMT "%s", open, STR_ARG(u->host), close);
     return arena_printf(arena, "%s%" STR_FMT "%s:%u", open, STR_ARG(u->host), close, u->port);
 }
 
-static struct str pool_key(struct arena *arena, const struct addr *a)
+/* Where `e` is, from a URL. `why`: what is wrong with its TLS. */
+static int place_at(struct snapshot *s, struct endpoint *e, const struct catalog_endpoint *c,
+                    char why[TLS_WHY_ROOM])
 {
-    if (a->is_unix) return arena_printf(arena, "unix:%" STR_FMT, STR_ARG(a->path));
-    return arena_printf(arena, "%" STR_FMT ":%u", STR_ARG(a->host), a->port);
-}
-
-/* Where `e` is, from a URL. */
-static int place_at(struct arena *arena, struct endpoint *e, struct str text)
-{
+    struct arena *arena = &s->arena;
     struct url u;
-    if (url_parse(text, &u) || u.scheme == URL_HTTPS) return ERR_INVALID;
-    e->addr = endpoint_addr(&u);
-    e->host = e->addr.is_unix ? STR("localhost") : host_header(arena, &u);
+    if (url_parse(c->url, &u)) return ERR_INVALID;
+    int err = u.scheme == URL_HTTPS ? mesh__tls(s, &c->tls, &e->way.tls, why) : 0;
+    if (err) return err;
+    e->way.addr = endpoint_addr(&u);
+    e->way.tls_name = c->tls_name.len ? c->tls_name : u.host;
+    e->way.http = c->http;
+    e->host = e->way.addr.is_unix ? STR("localhost") : host_header(arena, &u);
     if (u.base.len > 0) e->prefix = u.base;
     return 0;
 }
@@ -42,9 +42,10 @@ static int place_engine(struct mesh *m, struct arena *arena, struct endpoint *e)
 {
     e->host = STR("localhost");
     if (!m->hooks.engine_addr) return 0;
-    int err = m->hooks.engine_addr(m->hooks.ctx, e->service->name, arena, &e->addr);
-    if (err == 0 && !e->addr.is_unix)
-        e->host = arena_printf(arena, "%" STR_FMT ":%u", STR_ARG(e->addr.host), e->addr.port);
+    int err = m->hooks.engine_addr(m->hooks.ctx, e->service->name, arena, &e->way.addr);
+    const struct addr *a = &e->way.addr;
+    if (err == 0 && !a->is_unix)
+        e->host = arena_printf(arena, "%" STR_FMT ":%u", STR_ARG(a->host), a->port);
     return err;
 }
 
@@ -138,14 +139,14 @@ static int build_endpoint(struct snapshot *s, const struct service *service,
     build_fields(arena, c, e);
     bool chosen = c->engine && c->url.len == 0;
     e->private_engine = chosen && c->kind == &runtime_engine;
-    int err = chosen ? place_engine(s->mesh, arena, e) : place_at(arena, e, c->url);
+    char why[TLS_WHY_ROOM] = "the address cannot be used";
+    int err = chosen ? place_engine(s->mesh, arena, e) : place_at(s, e, c, why);
     if (err) {
-        log_note(LOG_ERROR, "endpoint",
-                 "model %" STR_FMT ", endpoint %" STR_FMT ": the address cannot be used",
-                 STR_ARG(service->name), STR_ARG(c->name));
+        log_note(LOG_ERROR, "endpoint", "model %" STR_FMT ", endpoint %" STR_FMT ": %s",
+                 STR_ARG(service->name), STR_ARG(c->name), why);
         return err;
     }
-    e->pool_key = pool_key(arena, &e->addr);
+    e->pool_key = way_key(arena, &e->way);
     e->state = mesh__endpoint_state(s->mesh, service->state, identity_of(arena, service, c),
                                     c->engine != NULL);
     return 0;

@@ -14,6 +14,7 @@
 #include "dialect/card.h"
 #include "mesh/settings.h"
 #include "route/pick.h"
+#include "transport/way.h"
 
 struct catalog;
 struct conf;
@@ -22,8 +23,11 @@ struct runtime_kind;
 
 /* One runtime that offers a service. */
 struct catalog_endpoint {
-    struct str name;  /* for logs and metrics; one of its kind in the service */
-    struct str url;   /* where it is; empty: where its process listens, as the supervisor chooses */
+    struct str name; /* for logs and metrics; one of its kind in the service */
+    struct str url;  /* where it is; empty: where its process listens, as the supervisor chooses */
+    struct tls_settings tls; /* where the URL says https */
+    struct str tls_name;     /* whom its certificate must be for; empty: the URL's host */
+    enum way_http http;
     struct str model; /* the name the runtime knows */
     struct str key;   /* sent to it; secret; empty: none */
     const struct runtime_kind *kind;

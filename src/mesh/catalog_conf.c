@@ -18,6 +18,7 @@ static struct http_server_limits server_limits(const struct conf *c)
         .body_timeout_us = c->timeouts.body_us,
         .idle_timeout_us = c->timeouts.idle_us,
         .write_timeout_us = c->timeouts.write_us,
+        .h2_streams_max = (unsigned)c->limits.streams_max,
     };
 }
 
@@ -134,13 +135,42 @@ static enum route_policy policy_of(enum conf_policy p)
     return ROUTE_LEAST_BUSY;
 }
 
-static struct catalog_endpoint endpoint_of(const struct conf *conf, const struct conf_model *model,
+static enum way_http http_of(enum conf_http2 http2)
+{
+    switch (http2) {
+    case CONF_HTTP2_ON: return WAY_HTTP_2;
+    case CONF_HTTP2_OFF: return WAY_HTTP_1;
+    case CONF_HTTP2_AUTO: break;
+    }
+    return WAY_HTTP_ANY;
+}
+
+static struct tls_settings tls_of(struct catalog *c, const struct conf_endpoint_tls *tls)
+{
+    if (!tls) return (struct tls_settings){0};
+    struct tls_identity *own = arena_zalloc(catalog_arena(c), sizeof *own);
+    *own = (struct tls_identity){tls->certificate, tls->key};
+    return (struct tls_settings){
+        .identities = own,
+        .identity_count = tls->certificate.len > 0,
+        .ca = tls->ca,
+        .no_verify = !tls->verify,
+        .pins = tls->pins,
+        .pin_count = tls->pin_count,
+    };
+}
+
+static struct catalog_endpoint endpoint_of(struct catalog *catalog, const struct conf *conf,
+                                           const struct conf_model *model,
                                            const struct conf_endpoint *c, bool engine)
 {
     const struct conf_engine *process = engine ? model->engine : NULL;
     return (struct catalog_endpoint){
         .name = c->name,
         .url = process ? process->url : c->url,
+        .tls = tls_of(catalog, c->tls),
+        .tls_name = c->tls ? c->tls->server_name : STR(""),
+        .http = http_of(c->http2),
         .model = c->model.len > 0 ? c->model : model->name,
         .key = c->key,
         .kind = kind_of(c),
@@ -171,7 +201,7 @@ static struct catalog_service service_of(struct catalog *c, const struct conf *c
         arena_alloc(catalog_arena(c), (model->endpoint_count + 1) * sizeof *endpoints);
     for (size_t i = 0; i < model->endpoint_count; i++) {
         bool engine = model->has_engine_endpoint && i + 1 == model->endpoint_count;
-        endpoints[i] = endpoint_of(conf, model, &model->endpoints[i], engine);
+        endpoints[i] = endpoint_of(c, conf, model, &model->endpoints[i], engine);
     }
     return (struct catalog_service){
         .name = model->name,

@@ -16,6 +16,7 @@ int mesh_new(unsigned workers, const struct mesh_hooks *hooks, struct mesh **out
     if (hooks) m->hooks = *hooks;
     list_init(&m->services);
     list_init(&m->endpoints);
+    list_init(&m->tls);
     map_init(&m->by_name);
     map_init(&m->by_identity);
     *out = m;
@@ -52,10 +53,12 @@ static void make_current(struct mesh *m, struct snapshot *s, uint64_t now_us)
 int mesh_load(struct mesh *m, struct catalog *catalog, uint64_t now_us)
 {
     struct snapshot *s = NULL;
+    mesh__tls_begin(m);
     int err = snapshot__build(m, catalog, &s);
     if (err) return err;
     set_rules(s);
     make_current(m, s, now_us);
+    mesh__tls_sweep(m);
     mesh__sweep(m);
     return 0;
 }
@@ -80,6 +83,7 @@ void mesh_free(struct mesh *m)
     make_current(m, NULL, 0);
     mesh__sweep(m);
     assert(list_empty(&m->services) && list_empty(&m->endpoints));
+    mesh__tls_fini(m);
     map_fini(&m->by_name);
     map_fini(&m->by_identity);
     free(m);

@@ -17,6 +17,7 @@
 #include "mesh/service.h"
 #include "route/queue.h"
 #include "route/retry.h"
+#include "transport/tls_context.h"
 
 /* What one worker counts; on its own cache lines. */
 struct service_worker {
@@ -67,7 +68,17 @@ struct mesh {
     struct map by_name;       /* the services */
     struct map by_identity;   /* the endpoints */
     _Atomic bool stale;       /* a snapshot went: some states may have no more references */
+    struct list tls;          /* struct tls_entry (tls.c) */
+    unsigned tls_generation;  /* of the load in progress, or the last one */
 };
+
+/* tls.c: the context for `settings`, which lives at least as long as the snapshot. As
+ * tls_context_new. */
+MUST_CHECK int mesh__tls(struct snapshot *s, const struct tls_settings *settings,
+                         struct tls_context **out, char why[TLS_WHY_ROOM]);
+void mesh__tls_begin(struct mesh *m); /* a load begins */
+void mesh__tls_sweep(struct mesh *m); /* it is over: what it has not used goes */
+void mesh__tls_fini(struct mesh *m);
 
 /* endpoint.c */
 struct endpoint_state *endpoint__new(struct service_state *service, struct str identity);

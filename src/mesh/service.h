@@ -125,6 +125,10 @@ MUST_CHECK int mesh_load(struct mesh *m, struct catalog *catalog, uint64_t now_u
  * get theirs by mail. */
 struct snapshot *mesh_current(struct mesh *m);
 
+/* Calls `fn` for each TLS context that endpoints of the current snapshot use. Main thread. */
+void mesh_each_tls(struct mesh *m, void (*fn)(void *owner, struct tls_context *context),
+                   void *owner);
+
 /* Housekeeping, every 100-500 ms: lets waiters onto endpoints whose cooldown has ended, frees
  * what no snapshot names. */
 void mesh_tick(struct mesh *m, uint64_t now_us);

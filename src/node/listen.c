@@ -21,21 +21,23 @@ static int find_free(const struct addr *addr)
     return err;
 }
 
-static void log_listening(struct str text, const struct addr *addr)
+static void log_listening(struct str text, const struct addr *addr, bool tls)
 {
     struct str host = addr->host.len ? addr->host : STR("0.0.0.0");
     bool v6 = str_find_char(host, ':') >= 0;
     if (addr->is_unix)
         log_note(LOG_INFO, "listening", "%" STR_FMT, STR_ARG(text));
     else
-        log_note(LOG_INFO, "listening", "http://%s%" STR_FMT "%s:%u", v6 ? "[" : "", STR_ARG(host),
-                 v6 ? "]" : "", addr->port);
+        log_note(LOG_INFO, "listening", "%s://%s%" STR_FMT "%s:%u", tls ? "https" : "http",
+                 v6 ? "[" : "", STR_ARG(host), v6 ? "]" : "", addr->port);
 }
 
 /* Opens one address for all workers: a socket each (the kernel spreads connections), or one
  * shared UNIX socket. */
-static int listen_at(struct workers *ws, struct str text)
+static int listen_at(struct workers *ws, const struct conf_listen *listen, struct tls_context *tls,
+                     bool *reachable)
 {
+    struct str text = listen->address;
     struct url url;
     int first = -1, err = url_parse_listen(text, &url);
     if (err) return err;
@@ -52,29 +54,24 @@ static int listen_at(struct workers *ws, struct str text)
             addr.port = port; /* port 0 let the kernel choose; the other workers join it */
             first = fd;
         }
-        if (!err) err = worker_listen(&ws->items[i], fd);
+        if (!err) err = worker_listen(&ws->items[i], fd, tls);
     }
     if (err)
         log_note(LOG_ERROR, "listen", "%" STR_FMT ": %s", STR_ARG(text), err_text(err));
     else
-        log_listening(text, &addr);
+        log_listening(text, &addr, tls != NULL);
+    *reachable = *reachable || !url_is_loopback(&url);
     return err;
 }
 
-/* Better no listener than a plain one where TLS is wanted. */
-static int refuse_tls(const struct conf_listen *listen)
-{
-    log_note(LOG_ERROR, "listen", "%" STR_FMT ": TLS is not built yet", STR_ARG(listen->address));
-    return ERR_UNSUPPORTED;
-}
-
-int listen_all(struct workers *ws, const struct conf *c, bool *reachable)
+int listen_all(struct workers *ws, struct tls_watch *tls, const struct conf *c, bool *reachable)
 {
     int err = 0;
     for (size_t i = 0; i < c->listen_count && !err; i++) {
         const struct conf_listen *listen = &c->listen[i];
-        err = listen->tls ? refuse_tls(listen) : listen_at(ws, listen->address);
-        *reachable = *reachable || !conf_listen_guarded(listen);
+        struct tls_context *context = NULL;
+        if (listen->tls) err = tls_watch_listener(tls, listen, c->limits.streams_max > 0, &context);
+        if (!err) err = listen_at(ws, listen, context, reachable);
     }
     return err;
 }

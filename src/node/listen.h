@@ -4,10 +4,12 @@
 #define HOSTLER_NODE_LISTEN_H
 
 #include "conf/conf.h"
+#include "node/tls.h"
 #include "node/workers.h"
 
 /* *reachable becomes true when an address is open to other machines, whoever they are. An error was logged. Main
  * thread, before the workers start. */
-MUST_CHECK int listen_all(struct workers *ws, const struct conf *c, bool *reachable);
+MUST_CHECK int listen_all(struct workers *ws, struct tls_watch *tls, const struct conf *c,
+                          bool *reachable);
 
 #endif

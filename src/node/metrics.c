@@ -43,8 +43,14 @@ static void ask_accept_pauses(const struct metric_series *s)
     /* Workers that are told to stop close their listeners, on their own threads. */
     for (unsigned i = 0; i < n->workers.count && n->phase != NODE_STOPPING; i++)
         for (size_t k = 0; k < n->workers.items[i].listener_count; k++)
-            pauses += listener_pauses(n->workers.items[i].listeners[k]);
+            pauses += listener_pauses(n->workers.items[i].listeners[k]->listener);
     series_put(s, pauses);
+}
+
+static void ask_certificate_expiry(const struct metric_series *s)
+{
+    const struct node *n = s->source->owner;
+    series_put(s, (uint64_t)tls_watch_expires(n->tls));
 }
 
 static void ask_bodies_held(const struct metric_series *s)

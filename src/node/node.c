@@ -159,7 +159,7 @@ static void set_home(struct node *n)
 static int start_workers(struct node *n, struct keyring *keyring)
 {
     int err = workers_open(&n->workers, &n->home, n->mesh, keyring);
-    if (!err) err = listen_all(&n->workers, n->conf, &n->reachable);
+    if (!err) err = listen_all(&n->workers, n->tls, n->conf, &n->reachable);
     return err ? err : workers_start(&n->workers);
 }
 
@@ -172,7 +172,9 @@ static int open_mesh(struct node *n)
     int err = supervisor_new(n->loop, &n->client, &n->supervisor);
     if (err) return err;
     struct mesh_hooks hooks = supervisor_hooks(n->supervisor);
-    return mesh_new(n->workers.count, &hooks, &n->mesh);
+    err = mesh_new(n->workers.count, &hooks, &n->mesh);
+    if (!err) n->tls = tls_watch_new(n->loop, n->mesh);
+    return err;
 }
 
 static int start(struct node *n)
@@ -202,6 +204,7 @@ static void node_free(struct node *n)
     for (unsigned i = 0; i < NODE_SIGNALS; i++)
         signal_watch_close(n->signals[i]);
     prober_free(n->prober);
+    tls_watch_free(n->tls);
     supervisor_free(n->supervisor);
     http_client_fini(&n->client);
     timer_stop(n->loop, &n->drain_timer);

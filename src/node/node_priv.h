@@ -9,6 +9,7 @@
 #include "loop/process.h"
 #include "mesh/probe.h"
 #include "node/supervisor.h"
+#include "node/tls.h"
 #include "node/workers.h"
 #include "obs/log.h"
 
@@ -31,6 +32,7 @@ struct node {
     struct mesh *mesh;
     struct supervisor *supervisor;
     struct prober *prober;
+    struct tls_watch *tls;
     struct workers workers;
     struct lane_home home;
     struct signal_watch *signals[NODE_SIGNALS];

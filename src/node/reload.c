@@ -100,6 +100,7 @@ static int reload(struct node *n)
     keyring_unref(keyring);
     prober_reload(n->prober);
     node__tell_supervisor(n);
+    tls_watch_look(n->tls);
     return 0;
 }
 

@@ -37,13 +37,23 @@ void worker_drain(struct worker *w)
     http_server_drain(&w->server);
 }
 
-int worker_listen(struct worker *w, int fd)
+int worker_listen(struct worker *w, int fd, struct tls_context *tls)
 {
-    w->listeners = mem_must_grow(w->listeners, w->listener_count + 1, sizeof(struct listener *));
-    int err =
-        listener_open(w->lane.loop, fd, &w->server.acceptor, &w->listeners[w->listener_count]);
-    w->listener_count += !err;
-    return err;
+    struct worker_listener *l = mem_must_zero(1, sizeof *l);
+    struct acceptor *first = &w->server.acceptor;
+    if (tls) {
+        tls_acceptor_init(&l->tls, tls, first);
+        first = &l->tls.acceptor;
+    }
+    int err = listener_open(w->lane.loop, fd, first, &l->listener);
+    if (err) {
+        free(l);
+        return err;
+    }
+    w->listeners =
+        mem_must_grow(w->listeners, w->listener_count + 1, sizeof(struct worker_listener *));
+    w->listeners[w->listener_count++] = l;
+    return 0;
 }
 
 static void *thread_main(void *arg)
@@ -66,8 +76,10 @@ int worker_start(struct worker *w)
 void worker_fini(struct worker *w)
 {
     if (!w->lane.loop) return;
-    for (size_t i = 0; i < w->listener_count; i++)
-        listener_close(w->listeners[i]);
+    for (size_t i = 0; i < w->listener_count; i++) {
+        listener_close(w->listeners[i]->listener);
+        free(w->listeners[i]);
+    }
     free(w->listeners);
     w->listeners = NULL;
     w->listener_count = 0; /* metrics may still be asked for */

@@ -10,13 +10,20 @@
 #include "base/base.h"
 #include "gate/lane.h"
 #include "http/server.h"
+#include "transport/tls.h"
 
 struct workers;
+
+/* Where a worker accepts. */
+struct worker_listener {
+    struct listener *listener;
+    struct tls_acceptor tls; /* in front of the server; without a context: it is not */
+};
 
 struct worker {
     struct lane lane;
     struct http_server server;
-    struct listener **listeners;
+    struct worker_listener **listeners;
     size_t listener_count;
     struct workers *all; /* it is one of them; NULL: it stands alone */
     pthread_t thread;
@@ -31,8 +38,9 @@ MUST_CHECK int worker_init(struct worker *w, const struct lane_home *home, unsig
                            _Atomic uint64_t *bodies);
 void worker_fini(struct worker *w); /* cancels what is in progress; fine on a zeroed one */
 
-/* Serves what is accepted on `fd`, which is taken over unless it fails. Before worker_start. */
-MUST_CHECK int worker_listen(struct worker *w, int fd);
+/* Serves what is accepted on `fd`, which is taken over unless it fails; by TLS if there is a
+ * context, which must outlive the worker. Before worker_start. */
+MUST_CHECK int worker_listen(struct worker *w, int fd, struct tls_context *tls);
 
 /* Starts the thread, which runs until its loop is stopped, finishes the worker and then sends
  * `ended`, whose `deliver` is set. */
