@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What rooms do when memory, sockets and libraries fail (base/fault.h): JSON, configurations,
- * keys; and a request over a real connection. Each is done once for each of its points, which
+ * keys, certificates; and a request over a real connection. Each is done once for each of its points, which
  * fails then. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/mem.h"
+#include "certificate_samples.h"
 #include "conf/conf.h"
 #include "http/client.h"
 #include "http/server.h"
@@ -29,17 +30,18 @@
 #include "obs/log.h"
 #include "policy/digest.h"
 #include "policy/keys.h"
+#include "transport/certificate.h"
 
 enum { RUNS_MAX = 2000 };
 
 /* What is tried: 0, or a negative error. It checks by itself what it has when all went well. */
 typedef int (*attempt_fn)(void);
 
-/* Tries once for each point of the kind. How often it failed. */
-static unsigned try_each(attempt_fn attempt, enum fault_kind kind, bool onward)
+/* Tries once for every `step`th point of the kind. How often it failed. */
+static unsigned try_some(attempt_fn attempt, enum fault_kind kind, bool onward, unsigned step)
 {
     unsigned failures = 0;
-    for (unsigned n = 1; n < RUNS_MAX; n++) {
+    for (unsigned n = 1; n < RUNS_MAX; n += step) {
         fault_arm(kind, n, onward);
         int err = attempt();
         fault_disarm();
@@ -53,6 +55,12 @@ static unsigned try_each(attempt_fn attempt, enum fault_kind kind, bool onward)
     }
     fail_msg("%s: there is no end of points", fault_name(kind));
     return 0;
+}
+
+/* Once for each. */
+static unsigned try_each(attempt_fn attempt, enum fault_kind kind, bool onward)
+{
+    return try_some(attempt, kind, onward, 1);
 }
 
 /* --- JSON --- */
@@ -201,6 +209,46 @@ static void keys_may_lack_memory(void **state)
     assert_true(try_each(find_key, FAULT_LIBRARY, false) > 0);
     assert_true(try_each(find_key, FAULT_LIBRARY, true) > 0);
     conf_unref(keys_conf);
+}
+
+/* --- certificates --- */
+
+static int judge_certificate(const struct certificate *c, struct arena *arena)
+{
+    enum { NOW = 1795757123 };
+    struct certificate_facts facts;
+    struct certificate_why why;
+    int err = certificate_facts(c, 0, arena, &facts);
+    if (!err) err = certificate_check_time(c, NOW, 0, &why);
+    if (!err) err = certificate_check_signed(c, c, NOW, &why);
+    if (!err) err = certificate_check_name(c, STR("spiffe://example.org/a"), &why);
+    if (!err) assert_int_equal(facts.name_count, 4);
+    return err;
+}
+
+static int use_certificate(void)
+{
+    struct arena arena;
+    struct certificate *c = NULL;
+    struct certificate_why why = {0};
+    arena_init(&arena, 1 << 20, 64);
+    int err = certificate_parse(str_of(sample_rsa), "x.pem", &c, &why);
+    if (err) assert_true(strncmp(why.text, "x.pem: ", 7) == 0);
+    if (!err) err = judge_certificate(c, &arena);
+    certificate_free(c);
+    arena_fini(&arena);
+    return err;
+}
+
+static void certificates_may_lack_memory(void **state)
+{
+    (void)state;
+    assert_int_equal(use_certificate(), 0); /* what libcrypto sets up once is there then */
+    assert_true(try_each(use_certificate, FAULT_ALLOC, false) > 0);
+    assert_true(try_each(use_certificate, FAULT_ALLOC, true) > 0);
+    /* There are more than a thousand, and looking for lost memory takes its time. */
+    assert_true(try_some(use_certificate, FAULT_LIBRARY, false, 29) > 0);
+    assert_true(try_some(use_certificate, FAULT_LIBRARY, true, 31) > 0);
 }
 
 /* --- a request over a real connection --- */
@@ -360,8 +408,11 @@ static void a_request_may_fail_anywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(json_may_lack_memory),        cmocka_unit_test(templates_may_lack_memory),
-        cmocka_unit_test(settings_may_lack_memory),    cmocka_unit_test(keys_may_lack_memory),
+        cmocka_unit_test(json_may_lack_memory),
+        cmocka_unit_test(templates_may_lack_memory),
+        cmocka_unit_test(settings_may_lack_memory),
+        cmocka_unit_test(keys_may_lack_memory),
+        cmocka_unit_test(certificates_may_lack_memory),
         cmocka_unit_test(a_request_may_fail_anywhere),
     };
     memset(bytes, 'x', sizeof bytes);
