@@ -23,6 +23,7 @@ import chats
 import company
 import decode
 import dialects
+import edges
 import engines
 import faults
 import grammars
@@ -52,8 +53,10 @@ FIGURES = {
     14: ("a long prompt beside eight streams", company.crowd),
     15: ("ready", ready.ready),
     16: ("decode", decode.decode),
+    17: ("TLS and HTTP/2", edges.edges),
+    18: ("idle connections", edges.idle_connections),
 }
-FIVE_ROUNDS = (1, 2, 15)
+FIVE_ROUNDS = (1, 2, 15, 17)
 
 
 def measure(number: int, rounds: int, quick: bool) -> dict:
@@ -118,7 +121,7 @@ def update_docs(text: str) -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--figure", type=int, choices=sorted(FIGURES), action="append", help="only this one (repeatable)")
-    parser.add_argument("--rounds", type=int, help="interleaved rounds (3; 5 for figures 1, 2 and 15)")
+    parser.add_argument("--rounds", type=int, help="interleaved rounds (3; 5 for figures 1, 2, 15 and 17)")
     parser.add_argument("--quick", action="store_true", help="short rounds, for a first look")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench" / "results.json", help="where the results go")
     parser.add_argument("--docs", action="store_true", help="write the last results of all figures into docs/benchmarks.md, too")

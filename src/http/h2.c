@@ -441,7 +441,7 @@ static int make_frames(struct h2 *h)
             err = buf_append(&h->out, str_n((const char *)bytes, (size_t)n));
     }
     h->busy = false;
-    if (buf_len(&h->out)) loop_wake(h->loop, &h->flush);
+    if (buf_len(&h->out)) loop_wake_last(h->loop, &h->flush);
     return err;
 }
 
@@ -449,7 +449,7 @@ static int make_frames(struct h2 *h)
 static void pump(struct h2 *h)
 {
     if (h->over) return;
-    if (h->busy || make_frames(h)) loop_wake(h->loop, &h->flush);
+    if (h->busy || make_frames(h)) loop_wake_last(h->loop, &h->flush);
 }
 
 void h2_flush(struct h2 *h)

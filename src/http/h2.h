@@ -4,8 +4,8 @@
  * Both sides use it: the server's calls (server_h2.c) and the client's fetches (client_h2.c) embed
  * a struct h2_stream each. Bytes go in by h2_feed; what comes of them is told through struct
  * h2_events, from within; their receivers record facts and wake tasks, and call nothing of here but
- * h2_consume and h2_reset. What is to be sent is gathered and leaves by one write when the tasks
- * that are ready have run. Belongs to the loop's thread.
+ * h2_consume and h2_reset. What is to be sent is gathered and leaves by one write before the loop
+ * sleeps. Belongs to the loop's thread.
  *
  * The peer may send only what somebody has room for: the windows (section 5.2) open when h2_consume
  * is called. Its frames that cost it nothing and us something (resets, pings, settings, empty data)
@@ -94,7 +94,7 @@ MUST_CHECK int h2_feed(struct h2 *h, struct str bytes, const char **why);
 /* The transport has taken all that waited. */
 void h2_go_on(struct h2 *h);
 
-/* Sends now what is gathered, rather than at the end of the ready queue. */
+/* Sends now what is gathered, rather than before the loop sleeps. */
 void h2_flush(struct h2 *h);
 
 /* Requests that are open, by either side. */

@@ -211,11 +211,22 @@ static bool hold(struct h1_conn *conn, struct str bytes)
     return true;
 }
 
+/* The client may have been told why, which must not be lost to a reset. */
+static void refuse_opening(struct h1_conn *conn, int err)
+{
+    bool told = err == ERR_TLS || err == ERR_CERTIFICATE;
+    metric_add(&conn->base.server->stats.openings_failed, 1);
+    if (told)
+        conn__enter(conn, CONN_LINGER);
+    else
+        conn__gone(conn, err);
+}
+
 static void on_open(void *owner, int err)
 {
     struct h1_conn *conn = owner;
     if (err) {
-        conn__gone(conn, err);
+        refuse_opening(conn, err);
         return;
     }
     if (str_eq(stream_facts(conn->base.stream)->alpn, STR("h2"))) {

@@ -13,7 +13,7 @@ static const struct machine machine = {
     .names = (const char *const[]){"OPENING", "IDLE", "HEAD", "CALL", "LINGER"},
     .moves =
         (const uint32_t[]){
-            [CONN_OPENING] = MACHINE_BIT(CONN_IDLE),
+            [CONN_OPENING] = MACHINE_BIT(CONN_IDLE) | MACHINE_BIT(CONN_LINGER),
             [CONN_IDLE] = MACHINE_BIT(CONN_HEAD) | MACHINE_BIT(CONN_LINGER),
             [CONN_HEAD] = MACHINE_BIT(CONN_CALL),
             [CONN_CALL] = MACHINE_BIT(CONN_IDLE) | MACHINE_BIT(CONN_LINGER),

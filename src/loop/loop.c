@@ -46,6 +46,7 @@ static struct loop *loop_alloc(void)
     if (!l) return NULL;
     list_init(&l->ready);
     list_init(&l->deferred);
+    list_init(&l->last);
     list_init(&l->processes);
     heap_init(&l->timers, timer_less);
     map_init(&l->names);
@@ -115,13 +116,36 @@ static void run_first(struct list *tasks)
     t->run(t);
 }
 
+/* A manual loop never sleeps: what is to be done last is done whenever nothing of ours is on the
+ * stack. */
+static bool has_deferred(const struct loop *l)
+{
+    return !list_empty(&l->deferred) || (l->manual && !list_empty(&l->last));
+}
+
 static void run_deferred(struct loop *l)
 {
     if (l->in_ready || l->in_deferred || l->telling) return;
     l->in_deferred = true;
-    while (!list_empty(&l->deferred))
-        run_first(&l->deferred);
+    while (has_deferred(l)) {
+        run_first(!list_empty(&l->deferred) ? &l->deferred : &l->last);
+        if (!list_empty(&l->ready)) loop_run_ready(l);
+    }
     l->in_deferred = false;
+}
+
+static bool has_work(const struct loop *l)
+{
+    return !list_empty(&l->ready) || !list_empty(&l->deferred) || !list_empty(&l->last);
+}
+
+/* All that is left to do, also what that makes. */
+static void run_last(struct loop *l)
+{
+    while (has_work(l)) {
+        loop_run_ready(l);
+        if (!list_empty(&l->last)) run_first(&l->last);
+    }
 }
 
 void loop_run_ready(struct loop *l)
@@ -134,7 +158,12 @@ void loop_run_ready(struct loop *l)
         run_first(&l->ready);
     }
     l->in_ready = false;
-    if (!list_empty(&l->deferred)) run_deferred(l);
+    if (has_deferred(l)) run_deferred(l);
+}
+
+void loop_wake_last(struct loop *l, struct task *t)
+{
+    if (!list_linked(&t->link)) list_push_back(&l->last, &t->link);
 }
 
 void loop_defer(struct loop *l, struct task *t)
@@ -150,7 +179,7 @@ void loop__enter(struct loop *l)
 void loop__leave(struct loop *l)
 {
     l->telling--;
-    if (!list_empty(&l->deferred)) run_deferred(l);
+    if (has_deferred(l)) run_deferred(l);
 }
 
 char *loop_scratch(struct loop *l, enum loop_scratch which)
@@ -225,7 +254,7 @@ static void on_log_timer(struct task *task UNUSED)
 static void on_uv_prepare(uv_prepare_t *handle)
 {
     struct loop *l = handle->data;
-    if (!list_empty(&l->ready) || !list_empty(&l->deferred)) loop_run_ready(l);
+    run_last(l);
     if (log_gathered() && !timer_armed(&l->log_timer))
         timer_start(l, &l->log_timer, l->now_us + LOG_FLUSH_US);
     struct heap_node *node = heap_peek(&l->timers);

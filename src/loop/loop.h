@@ -84,6 +84,10 @@ void loop_run_ready(struct loop *l);
  * told as if it came from the kernel, and what it frees nobody is inside of. For kinds of streams. */
 void loop_defer(struct loop *l, struct task *t);
 
+/* Runs `t` when all that is there now has been handled, before the loop sleeps: for what many events
+ * give something to and that is better done once. */
+void loop_wake_last(struct loop *l, struct task *t);
+
 /* Around what tells handlers of streams. */
 void loop__enter(struct loop *l);
 void loop__leave(struct loop *l);

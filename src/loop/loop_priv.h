@@ -15,6 +15,7 @@ enum { LOOP_RX_SIZE = 64 * 1024 };
 struct loop {
     struct list ready;    /* struct task */
     struct list deferred; /* struct task: run when nothing of ours is on the stack */
+    struct list last;     /* struct task: run before the loop sleeps */
     struct heap timers;   /* struct timer by due_us */
     uint64_t now_us;
     _Atomic(struct mail *) mail; /* newest first; taken whole */

@@ -291,6 +291,7 @@ static void tls_input(struct filter *f)
 {
     struct tls_stream *t = of(f);
     if (f->base.opening) go_on_opening(t);
+    if (t->failed && !f->base.closed) filter_used(f, filter_input(f).len);
     while (!f->base.opening && filter_wants(f) && !t->failed && !t->farewell) {
         bool placed = f->base.place_len > 0;
         char *into = placed ? f->base.place : loop_scratch(f->base.loop, LOOP_SCRATCH_IN);
