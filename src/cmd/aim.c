@@ -40,8 +40,6 @@ static int find_address(const struct aim *a, const char *text, struct arena *are
     if (!is_plain(text))
         return cli_usage(a->command, "'%s' has a character that a shell may take for its own",
                          text);
-    if (url->scheme == URL_HTTPS && !a->model)
-        return cli_usage(a->command, "https is not asked for models yet; name one with --model");
     r->root = arena_dup(arena, root_of(str_of(text), url));
     return CLI_OK;
 }
@@ -88,8 +86,11 @@ static int ask(const struct aim *a, const char *text, struct arena *arena, struc
     struct remote remote;
     const struct json *list;
     if (remote_init(&remote, a->command, text, a->key)) return CLI_USAGE;
-    if (remote_models(&remote, a->command, arena, &list)) return CLI_FAILED;
-    return a->model ? check_model(a, list) : choose_model(a, list, r);
+    int code = CLI_FAILED;
+    if (remote_models(&remote, a->command, arena, &list) == 0)
+        code = a->model ? check_model(a, list) : choose_model(a, list, r);
+    remote_fini(&remote);
+    return code;
 }
 
 int aim(const struct aim *a, struct arena *arena, struct recipe *r)
@@ -101,6 +102,6 @@ int aim(const struct aim *a, struct arena *arena, struct recipe *r)
     struct str key = remote_key(a->key);
     r->key = arena_dup(arena, key.len ? key : any_key);
     if (a->model) r->model = str_of(a->model);
-    bool asks = url.scheme == URL_HTTP && (a->check || !a->model);
+    bool asks = a->check || !a->model;
     return asks ? ask(a, text, arena, r) : CLI_OK;
 }

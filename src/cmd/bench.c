@@ -254,5 +254,6 @@ int cmd_bench(int argc, char **argv)
     cli_prepare_process();
     code = measure(&s, &arena);
     arena_fini(&arena);
+    remote_fini(&s.spec.remote);
     return code;
 }

@@ -458,6 +458,7 @@ int chat_run(const struct chat_options *o)
     buf_fini(&c.input);
     buf_fini(&c.line);
     arena_fini(&c.arena);
+    remote_fini(&c.remote);
     return code;
 }
 

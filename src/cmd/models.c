@@ -106,5 +106,6 @@ int cmd_models(int argc, char **argv)
     arena_init(&arena, SIZE_MAX, 4096);
     int code = remote_models(&remote, command, &arena, &list) ? CLI_FAILED : print(list, json);
     arena_fini(&arena);
+    remote_fini(&remote);
     return code;
 }

@@ -34,17 +34,23 @@ struct str remote_key(const char *given)
     return str_trim(str_of(given ? given : getenv("HOSTLER_KEY")));
 }
 
+static int secure(struct remote *r, const char *command)
+{
+    const struct tls_settings settings = {0};
+    char why[TLS_WHY_ROOM] = "";
+    int err = tls_context_new(&settings, &r->way.tls, why);
+    if (err) cli_usage(command, "TLS cannot be used: %s", why[0] ? why : err_text(err));
+    r->way.tls_name = r->url.host;
+    return err;
+}
+
 int remote_init(struct remote *r, const char *command, const char *url, const char *key)
 {
     memset(r, 0, sizeof *r);
     r->text = remote_url(url);
     int err = url_parse(str_of(r->text), &r->url);
     if (err) {
-        cli_usage(command, "'%s' is not a URL; write http://HOST:PORT or unix:PATH", r->text);
-        return ERR_INVALID;
-    }
-    if (r->url.scheme == URL_HTTPS) {
-        cli_usage(command, "https is not supported yet; use http or unix");
+        cli_usage(command, "'%s' is not a URL; write http[s]://HOST:PORT or unix:PATH", r->text);
         return ERR_INVALID;
     }
     r->way = (struct way){.addr = endpoint_addr(&r->url)};
@@ -60,7 +66,13 @@ int remote_init(struct remote *r, const char *command, const char *url, const ch
                   key ? "--key" : "HOSTLER_KEY");
         return ERR_INVALID;
     }
-    return 0;
+    return r->url.scheme == URL_HTTPS ? secure(r, command) : 0;
+}
+
+void remote_fini(struct remote *r)
+{
+    tls_context_unref(r->way.tls);
+    r->way.tls = NULL;
 }
 
 static struct str target_of(const struct remote *r, struct arena *arena, const char *path)
@@ -119,7 +131,15 @@ struct str remote_explain(const struct remote *r, struct arena *arena, int err)
                             r->text);
     case ERR_TIMEOUT: return arena_printf(arena, "%s did not answer in time", r->text);
     case ERR_PROTOCOL:
-        return arena_printf(arena, "what answers at %s does not speak HTTP/1.1", r->text);
+        return arena_printf(arena, "what answers at %s does not speak HTTP", r->text);
+    case ERR_CERTIFICATE:
+        return arena_printf(arena,
+                            "the certificate of %s is not accepted; SSL_CERT_FILE names a file of "
+                            "further authorities (`hostler cert show` tells of certificates)",
+                            r->text);
+    case ERR_TLS:
+        return arena_printf(arena, "what answers at %s does not speak TLS as we do; is it http?",
+                            r->text);
     case ERR_EOF:
     case -ECONNRESET:
         return arena_printf(arena, "%s closed the connection before the answer was complete",

@@ -31,8 +31,11 @@ const char *remote_url(const char *given);
 struct str remote_key(const char *given);
 
 /* `url` and `key` NULL: as above. A message and ERR_INVALID when the URL is none of ours or the
- * key cannot stand in a header. */
+ * key cannot stand in a header. https trusts whom the system does, or SSL_CERT_FILE. */
 MUST_CHECK int remote_init(struct remote *r, const char *command, const char *url, const char *key);
+
+/* Gives back what remote_init made. Legal on a zeroed one. */
+void remote_fini(struct remote *r);
 
 /* A request but for its body, on the arena. `path` is below /v1 ("/models"), with the URL's base
  * before it, or begins at the root ("//readyz"). */

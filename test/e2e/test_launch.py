@@ -299,7 +299,7 @@ def test_job_control_of_a_shell(place):
     (["llm", "--url", "nonsense"], {}, 2, "not a URL"),
     (["llm", "--url", "unix:/run/h.sock"], {}, 2, "http://HOST:PORT"),
     (["llm", "--url", "http://127.0.0.1/$(x)"], {}, 2, "character"),
-    (["llm", "--url", "https://127.0.0.1"], {}, 2, "--model"),
+    (["llm", "--url", "https://127.0.0.1:1"], {}, 1, "`hostler serve -c FILE`"),
 ])
 def test_refusals(place, argv, env, code, words):
     done = place.run(*argv, **env)
@@ -321,7 +321,7 @@ def test_a_program_that_does_not_start(place):
     assert done.returncode == 1 and f"cannot run {place.bin}/claude: " in done.stderr
 
 
-def test_https_is_not_asked(place):
+def test_a_named_model_is_not_asked_for(place):
     done = place.run("llm", "--url", "https://127.0.0.1:1/", "--model", "m")
     assert done.returncode == 0, done.stderr
     assert '"https://127.0.0.1:1/v1"' in place.given()["files"]["extra-openai-models.yaml"][1]
