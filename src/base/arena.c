@@ -79,6 +79,21 @@ void arena_reset(struct arena *a)
     a->before = 0;
 }
 
+struct arena_block *arena_take_block(struct arena *a)
+{
+    struct arena_block *block = a->first;
+    assert(a->current == block && (!block || block->used == 0));
+    a->first = a->current = NULL;
+    return block;
+}
+
+void arena_give_block(struct arena *a, struct arena_block *block)
+{
+    assert(!a->first);
+    block->next = NULL;
+    a->first = a->current = block;
+}
+
 void arena_fini(struct arena *a)
 {
     arena_reset(a);

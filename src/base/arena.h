@@ -38,6 +38,11 @@ void arena_fini(struct arena *a);
 /* Runs the cleanups and forgets every allocation; keeps the first block. */
 void arena_reset(struct arena *a);
 
+/* The block that a reset arena has kept, which it then has no more; NULL: it has none. It is for
+ * another arena of the same block size that has none, or for free(). */
+struct arena_block *arena_take_block(struct arena *a);
+void arena_give_block(struct arena *a, struct arena_block *block);
+
 /* Aligned to 16 bytes, not zeroed. For sizes that we choose: aborts when memory is
  * exhausted, ignores the cap. */
 void *arena_alloc(struct arena *a, size_t size);

@@ -15,6 +15,13 @@ void mem_keep(void)
 #endif
 }
 
+void mem_trim(void)
+{
+#ifdef M_TRIM_THRESHOLD
+    (void)malloc_trim(0);
+#endif
+}
+
 void mem_exhausted(void)
 {
     static const char text[] = "hostler: out of memory\n";

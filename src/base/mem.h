@@ -47,6 +47,9 @@ char *mem_must_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 enum { MEM_KEPT = 4 << 20 };
 void mem_keep(void);
 
+/* Gives back what was needed for a while only, as at a start. */
+void mem_trim(void);
+
 /* The end of all _must: says that memory is exhausted, and aborts. */
 NORETURN void mem_exhausted(void);
 

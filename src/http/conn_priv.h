@@ -36,6 +36,10 @@ void conn__register(struct http_conn *conn, const struct conn_ops *ops, struct h
  * looking at it. */
 void conn__retire(struct http_conn *conn);
 
+/* Memory for a call, and back: a connection that idles has none. */
+void conn__take_arena(struct http_server *s, struct arena *arena);
+void conn__give_arena(struct http_server *s, struct arena *arena);
+
 /* As stream_facts; of a closed one nothing is known. */
 const struct stream_facts *conn__facts(const struct http_conn *conn);
 

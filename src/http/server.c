@@ -3,6 +3,7 @@
 #include "http/server.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -98,4 +99,10 @@ void http_server_fini(struct http_server *s)
     http_server_close_all(s);
     task_cancel(&s->reap);
     reap_dead(&s->reap);
+    while (s->spare) {
+        struct arena_block *next = s->spare->next;
+        free(s->spare);
+        s->spare = next;
+    }
+    s->spare_count = 0;
 }

@@ -50,6 +50,8 @@ struct http_server {
     struct list conns; /* struct http_conn */
     struct list dead;  /* closed, freed by reap: nobody is inside them any more then */
     struct task reap;
+    struct arena_block *spare; /* blocks of arenas whose calls have ended, for the next ones */
+    unsigned spare_count;
     unsigned conn_count;
     bool draining; /* answers say connection: close; idle connections are closed */
     struct http_server_stats stats;

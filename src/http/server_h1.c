@@ -93,6 +93,7 @@ static void parse_head(struct h1_conn *conn)
     struct str none;
     if (conn->state == CONN_IDLE) {
         if (conn->input.len == 0) return;
+        conn__take_arena(conn->base.server, &conn->arena);
         h1_begin(conn->parser, &conn->arena, false);
         conn->since_us = loop_now(conn->base.server->loop);
         conn__move(conn, CONN_HEAD);

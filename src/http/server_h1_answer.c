@@ -106,7 +106,7 @@ static void write_body(struct http_call *c, const struct str *slices, unsigned c
 static void next_call(struct h1_conn *conn)
 {
     conn__drop_body(conn);
-    arena_reset(&conn->arena);
+    conn__give_arena(conn->base.server, &conn->arena);
     conn->call = (struct http_call){0};
     stream_set_low_mark(conn->base.stream, 0);
     if (conn->close_after || conn->base.server->draining) {

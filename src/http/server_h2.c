@@ -44,12 +44,15 @@ static struct h2_call *take_call(struct h2_conn *conn)
     struct list *link = list_pop_front(&conn->spare);
     if (link) {
         conn->spare_count--;
-        return LIST_ITEM(link, struct h2_call, link);
+        struct h2_call *c = LIST_ITEM(link, struct h2_call, link);
+        conn__take_arena(conn->base.server, &c->arena);
+        return c;
     }
     struct h2_call *c = mem_try_zero(1, sizeof *c);
     if (!c) return NULL;
     c->magic = H2_CALL_MAGIC;
     arena_init(&c->arena, conn->base.server->limits.body_max + ARENA_MAX, ARENA_BLOCK);
+    conn__take_arena(conn->base.server, &c->arena);
     return c;
 }
 
@@ -65,11 +68,11 @@ static void recycle(struct h2_conn *conn, struct h2_call *c)
     h2_stream_fini(&c->stream);
     call_body_drop(conn->base.server, &c->body);
     conn->call_count--;
+    conn__give_arena(conn->base.server, &c->arena);
     if (conn->spare_count >= SPARE_MAX || !conn->base.stream) {
         free_call(c);
         return;
     }
-    arena_reset(&c->arena);
     list_push_front(&conn->spare, &c->link);
     conn->spare_count++;
 }

@@ -192,6 +192,7 @@ static int start(struct node *n)
     if (err) return err;
     node__tell_supervisor(n);
     node__log_configuration(n, "started");
+    mem_trim();
     log_flush();
     return 0;
 }
