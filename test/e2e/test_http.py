@@ -179,7 +179,7 @@ HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
     (b"GET http://u@localhost/v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
     (b"GET http:///v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
     (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * 70000 + b"\r\n{\r\n0\r\n\r\n", 400),
-    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+    (b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", 400),
     (b"NONSENSE /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64, 400),
     (b"GET /v1/models\r\n\r\n", 505),

@@ -321,12 +321,6 @@ def test_a_program_that_does_not_start(place):
     assert done.returncode == 1 and f"cannot run {place.bin}/claude: " in done.stderr
 
 
-def test_a_named_model_is_not_asked_for(place):
-    done = place.run("llm", "--url", "https://127.0.0.1:1/", "--model", "m")
-    assert done.returncode == 0, done.stderr
-    assert '"https://127.0.0.1:1/v1"' in place.given()["files"]["extra-openai-models.yaml"][1]
-
-
 # --- hostler client ---
 
 
@@ -417,7 +411,7 @@ def test_a_program_that_was_printed_runs(gate):
     (["zed", "--nonsense"], 2, "wrong option"),
     (["zed", "--url", "http://127.0.0.1:1"], 1, "nothing listens"),
     (["zed", "--url", "unix:/run/h.sock", "--model", "m"], 2, "http://HOST:PORT"),
-    (["zed", "--url", "https://127.0.0.1"], 2, "--model"),
+    (["zed", "--url", "https://127.0.0.1:1"], 1, "nothing listens"),
 ])
 def test_refusals_of_client(argv, code, words):
     done = client(*argv)
