@@ -551,7 +551,8 @@ static bool is_id_char(char c)
 /* The client's own id when it is a decent one, else a new one. */
 static void set_id(struct exchange *x)
 {
-    struct str given = http_head_get(x->call->head, HDR_X_REQUEST_ID);
+    struct str given = STR_NULL;
+    if (exchange_has(x, HDR_X_REQUEST_ID)) given = http_head_get(x->call->head, HDR_X_REQUEST_ID);
     bool decent = given.len > 0 && given.len <= REQUEST_ID_MAX;
     for (size_t i = 0; decent && i < given.len; i++)
         decent = is_id_char(given.ptr[i]);
@@ -565,13 +566,14 @@ static void set_id(struct exchange *x)
 
 /* What an OpenAI SDK says it will wait, 0: nothing usable. Node sends whole seconds; Python the
  * time between two reads, perhaps with a fraction, which for an answer's first byte is the same. */
-static uint64_t client_patience(const struct http_head *head)
+static uint64_t client_patience(const struct exchange *x)
 {
     static const enum http_header_id ids[] = {HDR_X_STAINLESS_TIMEOUT,
                                               HDR_X_STAINLESS_READ_TIMEOUT};
     for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
         double seconds;
-        if (str_to_double(http_head_get(head, ids[i]), &seconds) == 0 && seconds > 0)
+        if (!exchange_has(x, ids[i])) continue;
+        if (str_to_double(http_head_get(x->call->head, ids[i]), &seconds) == 0 && seconds > 0)
             return (uint64_t)(MIN(seconds, 86400.0) * USEC_PER_SEC);
     }
     return 0;
@@ -610,8 +612,9 @@ void exchange_start(struct lane *l, struct http_call *call)
     metric_add(&l->stats.active, 1);
     call->user = x;
     call->task = &x->task;
+    x->header_ids = http_head_ids(call->head);
     set_id(x);
-    x->patience_us = client_patience(call->head);
+    x->patience_us = client_patience(x);
     exchange_set_total(x, exchange_settings(x)->total_us);
     loop_wake(l->loop, &x->task);
 }

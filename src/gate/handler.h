@@ -59,6 +59,7 @@ struct exchange {
     struct keyring *keyring;   /* one reference */
     const struct key *key;     /* NULL: none needed */
     char id[REQUEST_ID_MAX + 1];
+    uint64_t header_ids; /* of the request (http_head_ids) */
 
     struct route_match match;
     const struct handler *handler; /* once it is known */
@@ -82,6 +83,12 @@ struct exchange {
     uint64_t deadline_us;   /* by both; 0: none */
     uint64_t body_us;       /* when the body was there, on the loop's clock; 0: not yet */
 };
+
+/* Whether the request has that header; most are not looked for then. */
+static inline bool exchange_has(const struct exchange *x, enum http_header_id id)
+{
+    return x->header_ids >> id & 1;
+}
 
 static inline uint64_t exchange_now(const struct exchange *x)
 {

@@ -85,6 +85,17 @@ struct str http_head_get_name(const struct http_head *head, struct str lower_nam
 bool http_head_next(const struct http_head *head, enum http_header_id id, unsigned *at,
                     struct str *value);
 
+/* Which headers are there: a bit for each id, and HDR_OTHER's for all that have none. Whoever looks
+ * for many of them that are mostly absent asks this first. */
+_Static_assert(HDR_COUNT <= 64, "a bit for each header");
+static inline uint64_t http_head_ids(const struct http_head *head)
+{
+    uint64_t ids = 0;
+    for (unsigned i = 0; i < head->field_count; i++)
+        ids |= UINT64_C(1) << head->fields[i].id;
+    return ids;
+}
+
 /* True when a comma-separated header holds `token`, any case. */
 bool http_list_has(struct str value, struct str token);
 
