@@ -23,7 +23,7 @@ struct http_call {
     const struct call_ops *ops; /* of what carries it (http/call_impl.h) */
     struct http_server *server;
     struct arena *arena;          /* lives until the call has ended; recycled per connection */
-    const struct http_head *head; /* refused: an empty one */
+    const struct http_head *head; /* refused: empty but for fields that could be read */
     /* the head breaks a rule, or there is no memory for it (503): answer with this status and end;
      * 0: it does not */
     int refused;

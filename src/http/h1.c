@@ -27,6 +27,9 @@ static const struct str protocol = STR_INIT("HTTP/");
 
 enum { TAIL = sizeof "HTTP/" - 1 };
 
+/* The id of a field that has not been read to its end. */
+#define HALF_READ HDR_COUNT
+
 struct h1 {
     llhttp_t ll;
     struct h1_limits limits;
@@ -144,7 +147,7 @@ static int new_field(struct h1 *p)
 {
     if (p->head.field_count == p->header_cap && grow_fields(p)) return -ENOMEM;
     p->head.fields[p->head.field_count++] =
-        (struct http_field){.name = STR_INIT(""), .value = STR_INIT("")};
+        (struct http_field){.id = HALF_READ, .name = STR_INIT(""), .value = STR_INIT("")};
     return 0;
 }
 
@@ -543,6 +546,15 @@ int h1_error(const struct h1 *p, int *status, const char **text)
     case 503: return -ENOMEM;
     default: return ERR_PROTOCOL;
     }
+}
+
+/* Without memory for copies, all of them still borrow from the input. */
+struct http_field *h1_read_fields(const struct h1 *p, unsigned *count)
+{
+    unsigned n = p->status == 503 ? 0 : p->head.field_count;
+    if (n && p->head.fields[n - 1].id == HALF_READ) n--;
+    *count = n;
+    return p->head.fields;
 }
 
 bool h1_started(const struct h1 *p)

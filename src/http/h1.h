@@ -63,6 +63,9 @@ const struct h1_facts *h1_facts(const struct h1 *p);
  * no rule is broken but memory is lacking, -ENOMEM (503). */
 int h1_error(const struct h1 *p, int *status, const char **text);
 
+/* After H1_ERROR: the fields that had been read whole before it; on the arena. */
+struct http_field *h1_read_fields(const struct h1 *p, unsigned *count);
+
 /* True when any byte of a message has been seen since h1_begin. */
 bool h1_started(const struct h1 *p);
 

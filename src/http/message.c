@@ -61,6 +61,24 @@ enum http_method http_method_of(struct str name)
     return METHOD_OTHER;
 }
 
+const struct http_head *http_head_of_refused(struct arena *arena, struct http_field *fields,
+                                             unsigned count)
+{
+    static const struct http_head empty = {
+        .method = METHOD_OTHER,
+        .method_name = STR_INIT(""),
+        .target = STR_INIT(""),
+        .path = STR_INIT(""),
+        .query = STR_INIT(""),
+    };
+    struct http_head *head = count ? arena_try(arena, sizeof *head) : NULL;
+    if (!head) return &empty;
+    *head = empty;
+    head->fields = fields;
+    head->field_count = count;
+    return head;
+}
+
 void http_head_set_path(struct http_head *head, struct str path)
 {
     ptrdiff_t mark = str_find_char(path, '?');

@@ -73,6 +73,11 @@ struct http_request {
     unsigned body_count;
 };
 
+/* The head of a message that could not be read: empty but for the fields that could be. On the arena;
+ * without memory for it, a static one that has none. */
+const struct http_head *http_head_of_refused(struct arena *arena, struct http_field *fields,
+                                             unsigned count);
+
 /* Cuts the path of a target, which is `path`, at its query. */
 void http_head_set_path(struct http_head *head, struct str path);
 

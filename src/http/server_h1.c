@@ -55,15 +55,10 @@ static void hand_over(struct h1_conn *conn)
  * since nobody knows where the message ends. */
 static void refuse_head(struct h1_conn *conn)
 {
-    static const struct http_head empty = {
-        .method = METHOD_OTHER,
-        .method_name = STR_INIT(""),
-        .target = STR_INIT(""),
-        .path = STR_INIT(""),
-        .query = STR_INIT(""),
-    };
+    unsigned count;
+    struct http_field *fields = h1_read_fields(conn->parser, &count);
     struct http_call *c = &conn->call;
-    begin_call(conn, &empty);
+    begin_call(conn, http_head_of_refused(&conn->arena, fields, count));
     h1_error(conn->parser, &c->refused, &c->refused_why);
     c->body_err = ERR_PROTOCOL;
     c->body_why = c->refused_why;

@@ -102,17 +102,12 @@ static struct h2_stream *on_begin(void *owner)
 
 static void on_head(struct h2_stream *stream, int refused, const char *why)
 {
-    static const struct http_head empty = {
-        .method = METHOD_OTHER,
-        .method_name = STR_INIT(""),
-        .target = STR_INIT(""),
-        .path = STR_INIT(""),
-        .query = STR_INIT(""),
-    };
     struct h2_call *c = of_stream(stream);
     c->headed = true;
-    c->call.head = refused ? &empty : h2_head(stream);
+    c->call.head = h2_head(stream);
     if (refused) {
+        c->call.head =
+            http_head_of_refused(&c->arena, stream->head.fields, stream->head.field_count);
         c->call.refused = refused;
         c->call.refused_why = c->call.body_why = why;
         c->call.body_err = ERR_PROTOCOL;

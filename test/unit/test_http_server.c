@@ -353,6 +353,41 @@ static void a_refusal_may_come_later(void **state)
     world_free(w);
 }
 
+/* Whoever answers may know who asked, when that came before what is wrong. */
+static void a_refused_head_has_the_fields_that_were_whole(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *request;
+        unsigned whole;
+    } rows[] = {
+        {"GET / HTTP/1.1\r\nOrigin: o\r\nX-A: b\r\n\r\n", 2}, /* no Host */
+        {"GET / HTTP/1.1\r\nOrigin: o\r\nX-A: b\r\nbad\r\n\r\n", 2},
+        {"GET / HTTP/1.1\r\nOrigin: o\r\nX-A: b\x01c\r\n\r\n", 1},
+        {"GET / HTTP/1.1\r\nbad\r\nOrigin: o\r\n\r\n", 0},
+        {"GET / HTTQ/1.1\r\nOrigin: o\r\n\r\n", 0},
+    };
+    for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) {
+        struct world *w = world_new();
+        struct sim_peer *c = client(w);
+        struct str bytes = str_of(rows[i / 2].request);
+        w->later = true;
+        sim_send_pieces(c, bytes, i % 2 ? 1 : bytes.len);
+        if (rows[i / 2].whole) {
+            const struct http_head *head = call(w, 0)->head;
+            assert_int_equal(head->field_count, rows[i / 2].whole);
+            assert_true(str_eq(http_head_get(head, HDR_ORIGIN), STR("o")));
+            assert_int_equal(http_head_ids(head) >> HDR_ORIGIN & 1, 1);
+            assert_int_equal(http_head_ids(head) & 1, rows[i / 2].whole == 2);
+        } else {
+            assert_int_equal(call(w, 0)->head->field_count, 0);
+        }
+        sim_reset(c);
+        call_abort(call(w, 0));
+        world_free(w);
+    }
+}
+
 static void malformed_requests_are_answered_and_closed(void **state)
 {
     (void)state;
@@ -926,6 +961,7 @@ int main(void)
         cmocka_unit_test(pipelined_requests_wait_for_their_turn),
         cmocka_unit_test(a_flood_is_held_back),
         cmocka_unit_test(a_refusal_may_come_later),
+        cmocka_unit_test(a_refused_head_has_the_fields_that_were_whole),
         cmocka_unit_test(malformed_requests_are_answered_and_closed),
         cmocka_unit_test(bodies_over_the_limit_are_refused),
         cmocka_unit_test(a_refused_body_is_read_for_a_while),
