@@ -79,28 +79,3 @@ bool caller_is_local(const struct http_call *call, const struct str *hosts, size
         if (!is_local_origin(origin, hosts, host_count)) return false;
     return true;
 }
-
-/* --- loops --- */
-
-/* What follows the protocol in an entry of a Via header, which is "1.1 name (comment)". */
-static struct str after_protocol(struct str entry)
-{
-    ptrdiff_t blank = str_find_char(entry, ' ');
-    return str_trim(str_skip(entry, blank < 0 ? entry.len : (size_t)blank));
-}
-
-static bool names_via(struct str entry, struct str via)
-{
-    struct str name = after_protocol(entry), ours = after_protocol(via);
-    return str_starts_nocase(name, ours) && (name.len == ours.len || name.ptr[ours.len] == ' ');
-}
-
-bool caller_loops(const struct http_head *head, struct str via)
-{
-    unsigned hops = 0;
-    struct str value, entry;
-    for (unsigned at = 0; http_head_next(head, HDR_VIA, &at, &value);)
-        while (str_cut(&value, ',', &entry))
-            if (++hops > CALLER_HOPS_MAX || names_via(str_trim(entry), via)) return true;
-    return false;
-}

@@ -20,12 +20,4 @@ MUST_CHECK int caller_key(const struct http_head *head, struct str *out);
  * further names, compared without case and port, that count as this machine's in both headers. */
 bool caller_is_local(const struct http_call *call, const struct str *hosts, size_t host_count);
 
-/* More gateways than that on a request's way make a loop (RFC 9110 section 7.6.3 leaves the
- * number open). */
-enum { CALLER_HOPS_MAX = 10 };
-
-/* True when a request has passed `via` before (our entry in Via headers, "1.1 NAME"), or too
- * many gateways. */
-bool caller_loops(const struct http_head *head, struct str via);
-
 #endif

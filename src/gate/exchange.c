@@ -24,6 +24,7 @@
 #include "dialect/surface.h"
 #include "gate/account.h"
 #include "gate/caller.h"
+#include "gate/via.h"
 
 enum { EXCHANGE_MAGIC = 0x48455843, EXCHANGE_STATES = EXCHANGE_HANDLE + 1 };
 
@@ -308,18 +309,22 @@ static enum step check_key(struct exchange *x)
         0);
 }
 
+static enum step refuse_loop(struct exchange *x)
+{
+    metric_add(&x->lane->stats.loops, 1);
+    return exchange_refuse(
+        x, OUTCOME_BAD_REQUEST,
+        &(struct refusal){
+            .status = 508,
+            .message = STR(
+                "This request has come here before, or through more than 8 Hostlers: an endpoint leads in a circle."),
+            .code = "loop_detected"},
+        0);
+}
+
 /* A request for a runtime, whose body is wanted. */
 static enum step await_body(struct exchange *x)
 {
-    if (caller_loops(x->call->head, x->lane->home->via))
-        return exchange_refuse(
-            x, OUTCOME_BAD_REQUEST,
-            &(struct refusal){
-                .status = 508,
-                .message = STR(
-                    "This request has come here before, or through more than 10 gateways: an endpoint leads in a circle."),
-                .code = "loop_detected"},
-            0);
     if (x->lane->draining) return exchange_refuse_cut(x, CUT_DRAIN);
     call_read_body(x->call, exchange_settings(x)->server.body_max);
     return go(x, EXCHANGE_BODY);
@@ -343,6 +348,7 @@ static enum step step_identify(struct exchange *x)
     if (keys && check_key(x) == STEP_DONE) return STEP_DONE;
     if (!x->match.route) return refuse_unknown(x);
     if (!x->match.method_ok) return refuse_method(x);
+    if (exchange_has(x, HDR_VIA) && via_loops(call->head, home->via)) return refuse_loop(x);
     if (route_is(&x->match, ROUTE_MODEL) || route_is(&x->match, ROUTE_BODY)) return await_body(x);
     x->deadline_us = 0;
     return hand_over(x);

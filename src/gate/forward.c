@@ -8,6 +8,7 @@
 #include "dialect/runtime.h"
 #include "dialect/surface.h"
 #include "gate/ratelimit.h"
+#include "gate/via.h"
 
 /* --- what may pass --- */
 
@@ -30,7 +31,6 @@ static const unsigned char numbered[HDR_COUNT] = {
     [HDR_RETRY_AFTER_MS] = DOWN,
     [HDR_TRACEPARENT] = UP,
     [HDR_USER_AGENT] = UP,
-    [HDR_VIA] = UP,
     [HDR_X_CLIENT_REQUEST_ID] = UP,
     [HDR_X_SHOULD_RETRY] = DOWN,
     [HDR_X_STAINLESS_TIMEOUT] = UP,
@@ -197,19 +197,21 @@ static struct str target_of(const struct exchange *x, const struct endpoint *e,
 int forward_request(struct exchange *x, const struct endpoint *e, enum surface surface,
                     struct http_request *r)
 {
+    struct arena *arena = x->call->arena;
+    const struct http_head *head = x->call->head;
+    struct str via = x->lane->home->via;
+    if (exchange_has(x, HDR_VIA)) via = via_onward(arena, head, via);
     const struct http_field own[] = {
         HTTP_FIELD(ACCEPT_ENCODING, STR("identity")),
         HTTP_FIELD(CONTENT_TYPE, STR("application/json")),
-        HTTP_FIELD(VIA, x->lane->home->via),
+        HTTP_FIELD(VIA, via),
         HTTP_FIELD(X_REQUEST_ID, str_of(x->id)),
     };
-    struct arena *arena = x->call->arena;
-    const struct http_head *head = x->call->head;
     struct http_field *fields = arena_try(
         arena, (head->field_count + ARRAY_LEN(own) + STANDING_FIELDS_MAX + 1 + e->field_count) *
                    sizeof *fields);
     struct str target = target_of(x, e, surface);
-    if (!fields || !target.ptr) return -ENOMEM;
+    if (!fields || !target.ptr || !via.ptr) return -ENOMEM;
     unsigned n = choose(head, UP, fields, 0);
     if (e->overrides) n = without_overridden(e, fields, n);
     n = add_fields(e, fields, n);

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "gate/archive.h"
+#include "gate/via.h"
 #include "node/listen.h"
 #include "node/node_priv.h"
 #include "node/routes.h"
@@ -145,7 +146,7 @@ static void set_home(struct node *n)
 {
     uint64_t seed;
     rand_bytes(&seed, sizeof seed);
-    snprintf(n->via, sizeof n->via, "1.1 hostler-%016llx", (unsigned long long)seed);
+    snprintf(n->via, sizeof n->via, "1.1 " VIA_PSEUDONYM "%016llx", (unsigned long long)seed);
     n->home = (struct lane_home){
         .loop = n->loop,
         .via = str_of(n->via),

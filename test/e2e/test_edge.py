@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What clients send that a runtime could understand in another way than the gateway did."""
 
+import re
+
 import pytest
 
 from harness import canned, free_port, model_of, until, whole
@@ -67,10 +69,18 @@ def test_a_loop_of_two_gateways(processes):
 
 
 def test_too_many_gateways(shared_gate, shared_mock):
-    for hops, status in ((9, 200), (10, 200), (11, 508)):
-        for headers in ([("Via", "1.1 other")] * hops, [("Via", ", ".join(["1.1 other (x)"] * hops))]):
+    for hops, status in ((7, 200), (8, 200), (9, 508)):
+        for headers in ([("Via", "1.1 hostler-b2")] * hops, [("Via", ", ".join(["1.1 hostler-b2 (x)"] * hops))]):
             answer = shared_gate.chat(headers=headers)
             assert answer.status == status
     assert answer.error()["code"] == "loop_detected"
     via = [v for k, v in shared_mock.requests()[0]["headers"] if k.lower() == "via"]
-    assert len(via) == 10 and via[-1].startswith("1.1 hostler-")
+    assert len(via) == 1 and re.fullmatch("(1.1 hostler-b2, ){7}1.1 hostler-[0-9a-f]{16}", via[0])
+    assert shared_gate.metric("hostler_loops_total") == 2
+
+
+def test_names_of_other_proxies_stay_here(shared_gate, shared_mock):
+    answer = shared_gate.chat(headers=[("Via", "1.1 alice-laptop.corp:3128 (squid)"), ("Via", "2 hostler-b2")])
+    assert answer.status == 200 and answer.get("via") is None
+    via = [v for k, v in shared_mock.requests()[-1]["headers"] if k.lower() == "via"]
+    assert re.fullmatch("1.1 proxy, 2 hostler-b2, 1.1 hostler-[0-9a-f]{16}", via[0]) and len(via) == 1
