@@ -243,6 +243,7 @@ void conf__check(struct conf__load *l, struct conf *conf)
     map_init(&c.models);
     check_listen(&c);
     check_hosts(&c);
+    check__edge(&c);
     collect_names(&c);
     for (size_t i = 0; i < conf->model_count; i++)
         check__model(&c, i);

@@ -36,4 +36,7 @@ void check__endpoint_tls(struct checker *c, const struct conf_endpoint *e, struc
 /* Model i: its endpoints, engine and fallbacks. Aliases among these are replaced by names. */
 void check__model(struct checker *c, size_t i);
 
+/* check_edge.c: cors. */
+void check__edge(struct checker *c);
+
 #endif

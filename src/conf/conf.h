@@ -203,6 +203,11 @@ struct conf {
     size_t host_count;
 
     struct {
+        struct str *origins; /* of pages that may call, or "*" */
+        size_t origin_count;
+    } cors;
+
+    struct {
         struct str format; /* auto | json | text */
         struct str level;  /* debug | info | warn | error */
         bool requests;     /* one line per exchange */

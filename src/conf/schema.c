@@ -214,6 +214,22 @@ static const struct conf_group pool_group = {
     .example = "pool: { idle_max: 256 }\n",
 };
 
+/* cors */
+static const struct conf_row cors_rows[] = {
+    {.name = "origins", .type = CONF_TEXTS, ROWS(conf, cors.origins, cors.origin_count),
+     .max = NAME_MAX_BYTES, .implied = "without keys local ones, with keys none",
+     .doc = "`https://app.example.com`; `https://*.example.com` for the names of one more label; or, where keys are "
+            "configured, `*` for every page."},
+};
+
+static const struct conf_group cors_group = {
+    .name = "cors",
+    GROUP_ROWS(cors_rows),
+    .doc = "Web pages that may call from a browser and read the answers: [browsers.md](browsers.md).",
+    .example = "cors: { origins: [\"https://chat.example.com\", \"http://localhost:3000\"] }\n",
+};
+
+/* responses */
 static const struct conf_row responses_rows[] = {
     {.name = "bytes", .type = CONF_SIZE, ROW(conf, responses.bytes), .max = 64 * GIB,
      .standard = "64MiB",
@@ -249,6 +265,7 @@ static const struct conf_row root_rows[] = {
      .implied = "names of this machine only",
      .doc = "Further `Host` names that are answered while there are no keys: of a proxy in front, of a container. "
             "Other names are refused, so that a web page cannot reach Hostler under a name of its own."},
+    {.name = "cors", .type = CONF_GROUP, .group = &cors_group, .doc = "Web pages that may call."},
     {.name = "log", .type = CONF_GROUP, .group = &log_group, .doc = "What is logged."},
     {.name = "limits", .type = CONF_GROUP, .group = &limits_group, .doc = "Sizes and counts."},
     {.name = "timeouts", .type = CONF_GROUP, .group = &timeouts_group, .doc = "Durations."},

@@ -45,9 +45,7 @@ static struct str without_port(struct str host)
     return colon < 0 ? host : str_sub(host, 0, from + (size_t)colon);
 }
 
-/* localhost or below it (RFC 6761: nobody else can own such a name), [::1], 127.x.y.z, or one of
- * `hosts`; with or without port. */
-static bool is_local_name(struct str host, const struct str *hosts, size_t host_count)
+bool caller_is_local_name(struct str host, const struct str *hosts, size_t host_count)
 {
     struct str name = without_port(host), suffix = STR(".localhost");
     if (str_eq_nocase(name, STR("localhost")) || str_eq(name, STR("[::1]"))) return true;
@@ -59,23 +57,9 @@ static bool is_local_name(struct str host, const struct str *hosts, size_t host_
     return false;
 }
 
-/* An origin is "scheme://host:port", or "null" for what has none. */
-static bool is_local_origin(struct str origin, const struct str *hosts, size_t host_count)
+bool caller_asks_local(const struct http_call *call, const struct settings *s)
 {
-    ptrdiff_t end = str_find(origin, STR("://"));
-    if (end <= 0 || str_find_char(origin, ' ') >= 0 || str_find_char(origin, ',') >= 0)
-        return false;
-    struct str scheme = str_sub(origin, 0, (size_t)end);
-    if (!str_eq_nocase(scheme, STR("http")) && !str_eq_nocase(scheme, STR("https"))) return true;
-    return is_local_name(str_skip(origin, (size_t)end + 3), hosts, host_count);
-}
-
-bool caller_is_local(const struct http_call *call, const struct str *hosts, size_t host_count)
-{
-    struct str host = call->head->authority, origin;
-    if (str_eq(call->peer, STR("unix"))) return true;
-    if (host.len && !is_local_name(host, hosts, host_count)) return false;
-    for (unsigned at = 0; http_head_next(call->head, HDR_ORIGIN, &at, &origin);)
-        if (!is_local_origin(origin, hosts, host_count)) return false;
-    return true;
+    struct str host = call->head->authority;
+    if (!host.len || str_eq(call->peer, STR("unix"))) return true;
+    return caller_is_local_name(host, s->hosts, s->host_count);
 }

@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "base/str.h"
+#include "mesh/settings.h"
 #include "http/message.h"
 #include "http/server.h"
 
@@ -13,11 +14,13 @@
  * would not know who we think it is. */
 MUST_CHECK int caller_key(const struct http_head *head, struct str *out);
 
-/* Without keys, only pages and programs of this machine may ask: a web site that made its name
- * resolve to 127.0.0.1 (DNS rebinding) still sends its own name as Host, and one that posts
- * blindly its own Origin. Of this machine are also origins of any scheme but http and https:
- * desktop programs (app://, vscode-webview://, file://) have such, web sites never do. `hosts`:
- * further names, compared without case and port, that count as this machine's in both headers. */
-bool caller_is_local(const struct http_call *call, const struct str *hosts, size_t host_count);
+/* True for names of this machine: localhost or below it (RFC 6761: nobody else can own such a
+ * name), [::1], 127.x.y.z, or one of `hosts`; with or without port. */
+bool caller_is_local_name(struct str host, const struct str *hosts, size_t host_count);
+
+/* Without keys, only who asks for a name of this machine is answered: a web site that made its own
+ * name resolve to 127.0.0.1 (DNS rebinding) still sends that as Host. A UNIX socket cannot be
+ * reached by a name. */
+bool caller_asks_local(const struct http_call *call, const struct settings *s);
 
 #endif

@@ -149,7 +149,7 @@ enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
     struct http_field fields[4];
     unsigned n = own_fields(x, fields, content_type, 0);
     x->status = status;
-    call_begin(x->call, status, fields, n, body.len);
+    cors_begin(x->call, &x->cors, status, fields, n, body.len);
     call_write(x->call, &body, 1, true);
     return exchange_finish(x, outcome);
 }
@@ -162,7 +162,7 @@ void exchange_begin_stream(struct exchange *x)
     fields[n++] = (struct http_field)HTTP_FIELD(X_ACCEL_BUFFERING, STR("no"));
     x->streaming = true;
     x->status = 200;
-    call_begin(x->call, 200, fields, n, HTTP_LENGTH_UNKNOWN);
+    cors_begin(x->call, &x->cors, 200, fields, n, HTTP_LENGTH_UNKNOWN);
 }
 
 /* Where the head has gone, the error is the stream's only event. */
@@ -197,7 +197,7 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, const struct
     x->match.dialect->write_error(&body, &told);
     x->status = why->status;
     x->error_code = why->code;
-    call_begin(x->call, why->status, fields, n, buf_len(&body));
+    cors_begin(x->call, &x->cors, why->status, fields, n, buf_len(&body));
     struct str text = buf_str(&body);
     call_write(x->call, &text, 1, true);
     buf_fini(&body);
@@ -265,7 +265,7 @@ static enum step refuse_foreign(struct exchange *x)
             .status = 403,
             .message = STR(
                 "Without API keys, only requests to localhost and from local pages are answered. To serve others, configure "
-                "'keys', or 'hosts: [NAME]' behind a proxy that lets in only who may."),
+                "'keys', 'cors: { origins: [...] }' for a page, or 'hosts: [NAME]' behind a proxy that lets in only who may."),
             .code = "foreign_host"},
         0);
 }
@@ -276,9 +276,22 @@ static enum step answer_options(struct exchange *x)
     struct http_field fields[] = {HTTP_FIELD(ALLOW, x->match.allow),
                                   HTTP_FIELD(X_REQUEST_ID, str_of(x->id))};
     x->status = 204;
-    call_begin(x->call, 204, fields, ARRAY_LEN(fields), 0);
+    cors_begin(x->call, &x->cors, 204, fields, ARRAY_LEN(fields), 0);
     call_write(x->call, NULL, 0, true);
     return exchange_finish(x, OUTCOME_OK);
+}
+
+static enum step answer_preflight(struct exchange *x)
+{
+    x->status = 204;
+    cors_answer_preflight(x->call, &x->cors, str_of(x->id));
+    return exchange_finish(x, OUTCOME_OK);
+}
+
+/* OPTIONS asks what a path can do: of a browser, on behalf of a page, before anybody shows a key. */
+static bool is_preflight(const struct exchange *x)
+{
+    return x->cors.allow.len && cors_is_preflight(x->call->head);
 }
 
 /* Finds the key that the client presents. STEP_NEXT: it is good, or none is needed. */
@@ -330,11 +343,27 @@ static enum step await_body(struct exchange *x)
     return go(x, EXCHANGE_BODY);
 }
 
+/* Where a request comes from, as far as its head tells. To a POST without an origin, as most are,
+ * origins make no difference. */
+static void look_at_caller(struct exchange *x, bool keys)
+{
+    const struct settings *s = exchange_settings(x);
+    bool post = x->call->head->method == METHOD_POST;
+    if (!post || exchange_has(x, HDR_ORIGIN)) cors_judge(x->call, s, keys, &x->cors);
+}
+
+/* Without keys: a page or a name that is not this machine's. */
+static bool is_foreign(const struct exchange *x)
+{
+    return x->cors.foreign || !caller_asks_local(x->call, exchange_settings(x));
+}
+
 static enum step step_identify(struct exchange *x)
 {
     const struct http_call *call = x->call;
     const struct lane_home *home = x->lane->home;
-    const struct settings *c = exchange_settings(x);
+    bool keys = keyring_required(x->keyring);
+    look_at_caller(x, keys);
     if (call->refused == 503) return exchange_lack_memory(x);
     if (call->refused)
         return exchange_refuse(
@@ -342,8 +371,8 @@ static enum step step_identify(struct exchange *x)
             &(struct refusal){.status = call->refused, .message = str_of(call->refused_why)}, 0);
     if (routes_match(home->routes, home->route_count, call->head, call->arena, &x->match))
         return exchange_lack_memory(x);
-    bool keys = keyring_required(x->keyring);
-    if (!keys && !caller_is_local(call, c->hosts, c->host_count)) return refuse_foreign(x);
+    if (!keys && is_foreign(x)) return refuse_foreign(x);
+    if (is_preflight(x)) return answer_preflight(x);
     if (call->head->method == METHOD_OPTIONS && x->match.route) return answer_options(x);
     if (keys && check_key(x) == STEP_DONE) return STEP_DONE;
     if (!x->match.route) return refuse_unknown(x);

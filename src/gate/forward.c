@@ -301,7 +301,7 @@ int forward_response_head(struct exchange *x, const struct http_head *head, bool
         fields[n++] = (struct http_field){.name = STR("x-hostler-dropped"), .value = made->dropped};
     bool known = head->has_length && !is_stream;
     x->status = head->status;
-    call_begin(x->call, head->status, fields, n,
+    cors_begin(x->call, &x->cors, head->status, fields, n,
                made    ? made->length
                : known ? head->length
                        : HTTP_LENGTH_UNKNOWN);

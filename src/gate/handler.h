@@ -7,8 +7,9 @@
 #define HOSTLER_GATE_HANDLER_H
 
 #include "base/base.h"
-#include "gate/lane.h"
 #include "dialect/dialect.h"
+#include "gate/cors.h"
+#include "gate/lane.h"
 #include "gate/routes.h"
 #include "http/server.h"
 #include "obs/log.h"
@@ -60,6 +61,7 @@ struct exchange {
     const struct key *key;     /* NULL: none needed */
     char id[REQUEST_ID_MAX + 1];
     uint64_t header_ids; /* of the request (http_head_ids) */
+    struct cors cors;    /* what the request's origin comes to */
 
     struct route_match match;
     const struct handler *handler; /* once it is known */

@@ -22,13 +22,17 @@ struct catalog {
     struct hold *holds;
 };
 
-struct catalog *catalog_new(const struct settings *settings)
+struct catalog *catalog_new(void)
 {
     struct catalog *c = mem_must_zero(1, sizeof *c);
     atomic_init(&c->refs, 1);
     arena_init(&c->arena, SIZE_MAX, 4096);
-    c->settings = *settings;
     return c;
+}
+
+void catalog_set_settings(struct catalog *c, const struct settings *settings)
+{
+    c->settings = *settings;
 }
 
 void catalog_hold(struct catalog *c, void *owner, void (*release)(void *owner))

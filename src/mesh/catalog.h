@@ -68,7 +68,10 @@ struct catalog_service {
 };
 
 /* With one reference. A failure aborts: its sizes are ours. */
-struct catalog *catalog_new(const struct settings *settings);
+struct catalog *catalog_new(void);
+
+/* What requests keep to; what it points to is borrowed. Zeroed without it. */
+void catalog_set_settings(struct catalog *c, const struct settings *settings);
 
 /* Keeps what strings are borrowed from: `release` is called with it at the end. */
 void catalog_hold(struct catalog *c, void *owner, void (*release)(void *owner));

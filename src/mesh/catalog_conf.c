@@ -49,6 +49,18 @@ static struct settings settings_of(const struct conf *c)
     };
 }
 
+/* The checks of the configuration have refused what is neither a pattern nor "*". */
+static void add_origins(struct settings *s, const struct conf *c, struct arena *arena)
+{
+    struct origin *origins = arena_alloc(arena, (c->cors.origin_count + 1) * sizeof *origins);
+    for (size_t i = 0; i < c->cors.origin_count; i++)
+        if (str_eq(c->cors.origins[i], STR("*")))
+            s->any_origin = true;
+        else if (origin_parse_pattern(c->cors.origins[i], &origins[s->origin_count]) == 0)
+            s->origin_count++;
+    s->origins = origins;
+}
+
 /* The nearest of the places where a time may be written. */
 static uint64_t nearest(const uint64_t *endpoint, const uint64_t *model, uint64_t common)
 {
@@ -226,8 +238,10 @@ static void release_conf(void *owner)
 
 struct catalog *catalog_of_conf(struct conf *conf)
 {
+    struct catalog *c = catalog_new();
     struct settings settings = settings_of(conf);
-    struct catalog *c = catalog_new(&settings);
+    add_origins(&settings, conf, catalog_arena(c));
+    catalog_set_settings(c, &settings);
     catalog_hold(c, conf_ref(conf), release_conf);
     struct catalog_service *services =
         arena_alloc(catalog_arena(c), (conf->model_count + 1) * sizeof *services);

@@ -5,6 +5,7 @@
 #define HOSTLER_MESH_SETTINGS_H
 
 #include "base/base.h"
+#include "base/origin.h"
 #include "base/str.h"
 #include "http/h1.h"
 #include "http/server.h"
@@ -44,6 +45,9 @@ struct settings {
     bool log_requests;         /* one line per exchange */
     const struct str *hosts;   /* Host names answered without keys, besides local ones */
     size_t host_count;
+    const struct origin *origins; /* patterns of the pages that may call, besides local ones */
+    size_t origin_count;
+    bool any_origin; /* all of them may; keys decide */
 };
 
 #endif

@@ -12,41 +12,57 @@
 #include "gate/caller.h"
 #include "head_of.h"
 
+static const struct str hosts[] = {STR_INIT("llm.example.org"), STR_INIT("10.0.0.5"),
+                                   STR_INIT("[fd00::1]")};
+
 static void hosts_count_as_this_machine(void **state)
 {
     (void)state;
-    static const struct str hosts[] = {STR_INIT("llm.example.org"), STR_INIT("10.0.0.5"),
-                                       STR_INIT("[fd00::1]")};
     static const struct {
         const char *host;
-        const char *origin; /* NULL: none */
+        bool always; /* also when none is configured */
         bool local;
     } rows[] = {
-        {"llm.example.org", NULL, true},
-        {"LLM.example.org:8080", NULL, true},
-        {"10.0.0.5:80", NULL, true},
-        {"[fd00::1]:80", NULL, true},
-        {"localhost", "https://llm.example.org", true},
-        {"llm.example.org", "https://llm.example.org:444", true},
-        {"llm.example.org", "app://x", true},
-        {"llm.example.org", "https://evil.example", false},
-        {"llm.example.org", "null", false},
-        {"x.llm.example.org", NULL, false},
-        {"llm.example.org.evil", NULL, false},
-        {"10.0.0.50", NULL, false},
-        {"[fd00::1", NULL, false},
+        {"localhost", true, true},
+        {"LOCALHOST:80", true, true},
+        {"app.localhost:80", true, true},
+        {"127.1.2.3:80", true, true},
+        {"[::1]:80", true, true},
+        {"llm.example.org", false, true},
+        {"LLM.example.org:8080", false, true},
+        {"10.0.0.5:80", false, true},
+        {"[fd00::1]:80", false, true},
+        {"x.llm.example.org", false, false},
+        {"llm.example.org.evil", false, false},
+        {"10.0.0.50", false, false},
+        {"[fd00::1", false, false},
+        {"127.0.0.1.evil.example", false, false},
+        {"evillocalhost", false, false},
+        {"0.0.0.0:80", false, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct http_field origin = HTTP_FIELD(ORIGIN, str_of(rows[i].origin));
-        struct http_head head = {.authority = str_of(rows[i].host),
-                                 .fields = &origin,
-                                 .field_count = rows[i].origin != NULL};
-        struct http_call call = {.head = &head, .peer = STR("127.0.0.1")};
-        if (caller_is_local(&call, hosts, ARRAY_LEN(hosts)) != rows[i].local)
-            fail_msg("%s %s", rows[i].host, rows[i].origin ? rows[i].origin : "");
-        if (!rows[i].origin) assert_false(caller_is_local(&call, NULL, 0));
+        struct str host = str_of(rows[i].host);
+        if (caller_is_local_name(host, hosts, ARRAY_LEN(hosts)) != rows[i].local)
+            fail_msg("%s", rows[i].host);
+        assert_int_equal(caller_is_local_name(host, NULL, 0), rows[i].always);
+    }
+}
+
+static void a_socket_has_no_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *host;
+        bool local;
+    } rows[] = {
+        {"localhost", true}, {"llm.example.org", true}, {"evil.example", false}, {"", true}};
+    struct settings s = {.hosts = hosts, .host_count = ARRAY_LEN(hosts)};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct http_head head = {.authority = str_of(rows[i].host)};
+        struct http_call call = {.head = &head, .peer = STR("127.0.0.1:4711")};
+        assert_int_equal(caller_asks_local(&call, &s), rows[i].local);
         call.peer = STR("unix");
-        assert_true(caller_is_local(&call, NULL, 0));
+        assert_true(caller_asks_local(&call, &s));
     }
 }
 
@@ -87,6 +103,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_count_as_this_machine),
+        cmocka_unit_test(a_socket_has_no_name),
         cmocka_unit_test(keys_must_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -338,6 +338,32 @@ static void hosts_are_bare_names(void **state)
     }
 }
 
+static void origins_have_a_form(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *origin;
+        const char *problem;
+    } bad[] = {
+        {"app.example.com", "is no origin: write scheme, host and perhaps port"},
+        {"https://app.example.com/", "is no origin"},
+        {"https://*", "is no origin"},
+        {"https://a.*.example.com", "is no origin"},
+        {"null", "which every web site can make one of its own"},
+        {"*", "lets every web site use the models: configure `keys` first"},
+    };
+    static const char good[] =
+        "cors: { origins: ['https://app.example.com', 'http://[::1]:3000', 'https://*.example.com:8443', "
+        "'chrome-extension://abc'] }\n" MODELS;
+    conf_unref(load(good));
+    conf_unref(load("cors: { origins: '*' }\nkeys: [{ name: k, key: sk-0123456789 }]\n" MODELS));
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        char text[1024];
+        snprintf(text, sizeof text, "cors: { origins: ['%s'] }\n%s", bad[i].origin, MODELS);
+        assert_problem_text(text, bad[i].problem);
+    }
+}
+
 static void environment_wins(void **state)
 {
     (void)state;
@@ -813,6 +839,7 @@ int main(void)
         cmocka_unit_test(resolves_references_and_relative_paths),
         cmocka_unit_test(tells_broken_references),
         cmocka_unit_test(hosts_are_bare_names),
+        cmocka_unit_test(origins_have_a_form),
         cmocka_unit_test(environment_wins),
         cmocka_unit_test(refuses_bad_yaml),
         cmocka_unit_test(refuses_what_is_too_much),

@@ -843,7 +843,8 @@ static void a_catalog_takes_services_from_several_sources(void **state)
     struct settings settings = {.breaker.failures = 1, .attempts_max = 3};
     struct mesh *mesh;
     int released = 0;
-    struct catalog *c = catalog_new(&settings);
+    struct catalog *c = catalog_new();
+    catalog_set_settings(c, &settings);
     catalog_hold(c, &released, count_release);
     catalog_add(c, &configured, 1);
     catalog_hold(c, &released, count_release);

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Web pages as clients: over real sockets, as a browser would ask."""
+
+import pytest
+
+from harness import Processes, chat_body, model_of
+
+LOCAL, APP, EVIL = "http://localhost:5173", "https://app.example.com", "https://evil.example"
+KEY = "sk-one-0123456789"
+KEYS = [{"name": "one", "key": KEY}]
+
+
+@pytest.fixture(scope="module")
+def keyed():
+    """A gateway with a key that pages of two origins may call."""
+    started = Processes()
+    yield started.gate(started.mock(), keys=KEYS, cors={"origins": [APP, "https://*.example.net"]})
+    started.stop()
+
+
+def bearer(key):
+    return [("Authorization", f"Bearer {key}")]
+
+
+def origin(value, more=()):
+    return [("Origin", value), *more]
+
+
+def preflight(gate, page, path="/v1/chat/completions", headers="authorization,content-type", more=()):
+    return gate.ask("OPTIONS", path, headers=origin(page, [("Access-Control-Request-Method", "POST"),
+                                                           ("Access-Control-Request-Headers", headers), *more]))
+
+
+def readable(answer):
+    """What a browser would let the page do: read it, and which headers besides the few that it always sees."""
+    exposed = {name.strip().lower() for name in (answer.get("access-control-expose-headers") or "").split(",")}
+    assert answer.get("access-control-allow-credentials") is None
+    return answer.get("access-control-allow-origin"), exposed
+
+
+# --- without keys ---
+
+
+def test_a_local_page_may_call(shared_gate, shared_mock):
+    answer = preflight(shared_gate, LOCAL)
+    assert answer.status == 204 and answer.body == b""
+    assert answer.get("access-control-allow-origin") == LOCAL
+    assert answer.get("access-control-allow-headers") == "authorization,content-type"
+    assert "POST" in answer.get("access-control-allow-methods")
+    assert int(answer.get("access-control-max-age")) > 60
+    assert answer.get("vary") == "Origin"
+    assert shared_mock.stats()["requests"] == 0
+    answer = shared_gate.chat(headers=origin(LOCAL))
+    allowed, exposed = readable(answer)
+    assert answer.status == 200 and allowed == LOCAL and "x-request-id" in exposed
+
+
+@pytest.mark.parametrize("page", ["app://obsidian.md", "tauri://localhost", "vscode-webview://0a1b", "chrome-extension://abcdef",
+                                  "http://127.0.0.1:3000", "http://[::1]:3000", "http://ui.localhost"])
+def test_local_programs_may_call(shared_gate, page):
+    assert preflight(shared_gate, page).get("access-control-allow-origin") == page
+    assert readable(shared_gate.chat(headers=origin(page)))[0] == page
+
+
+@pytest.mark.parametrize("page", [EVIL, "null", "http://localhost.evil.example", "http://0.0.0.0:3000", "http://192.168.1.5:3000"])
+def test_no_other_page_gets_anything_done(shared_gate, shared_mock, page):
+    for answer in (preflight(shared_gate, page), shared_gate.chat(headers=origin(page)),
+                   shared_gate.post("/api/chat", chat_body(), origin(page)), shared_gate.get("/metrics", headers=origin(page))):
+        assert answer.status == 403
+        assert not [name for name, _ in answer.headers if name.startswith("access-control")]
+    assert shared_mock.stats()["requests"] == 0
+
+
+def test_streams_and_errors_can_be_read(shared_gate, start_gate, start_mock):
+    with shared_gate.connect() as conn:
+        answer = conn.open_stream("/v1/chat/completions", chat_body(stream=True), origin(LOCAL))
+        assert readable(answer)[0] == LOCAL
+        assert conn.event()
+    for path, body, status in (("/v1/chat/completions", "{", 400), ("/v1/chat/completions", chat_body(model="x"), 404), ("/v1/no", "{}", 404),
+                               ("/v1/models", "{}", 405), ("/api/chat", "{", 400), ("/v1/messages", "{", 400)):
+        answer = shared_gate.post(path, body, origin(LOCAL))
+        assert (answer.status, readable(answer)[0]) == (status, LOCAL)
+    gate = start_gate(start_mock("--status", 429))
+    allowed, exposed = readable(gate.chat(headers=origin(LOCAL)))
+    assert allowed == LOCAL and "x-request-id" in exposed
+
+
+def test_what_breaks_http_can_be_read(shared_gate):
+    for head, status in ((b"Expect: x", 417), (b"X: " + b"x" * 70000, 431), (b"Transfer-Encoding: gzip", 501), (b"broken", 400)):
+        with shared_gate.connect() as conn:
+            conn.send(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nOrigin: " + LOCAL.encode() + b"\r\n" + head + b"\r\n\r\n")
+            answer = conn.response()
+            assert (answer.status, readable(answer)[0]) == (status, LOCAL)
+
+
+def test_private_networks_are_allowed_where_asked_for(shared_gate):
+    asked = [("Access-Control-Request-Private-Network", "true")]
+    assert preflight(shared_gate, LOCAL, more=asked).get("access-control-allow-private-network") == "true"
+    assert preflight(shared_gate, LOCAL).get("access-control-allow-private-network") is None
+    assert preflight(shared_gate, EVIL, more=asked).get("access-control-allow-private-network") is None
+
+
+def test_a_page_may_be_configured_without_keys(start_gate, mock):
+    gate = start_gate(mock, cors={"origins": [APP]})
+    assert readable(gate.chat(headers=origin(APP)))[0] == APP
+    assert readable(gate.chat(headers=origin(LOCAL)))[0] == LOCAL
+    assert gate.chat(headers=origin(EVIL)).status == 403
+    assert gate.get("/v1/models", headers=origin(APP), host="evil.example").status == 403
+
+
+# --- with keys ---
+
+
+def test_a_configured_page_may_call(keyed):
+    for page in (APP, "https://x.example.net"):
+        assert preflight(keyed, page).status == 204
+        assert preflight(keyed, page).get("access-control-allow-origin") == page
+        assert readable(keyed.chat(headers=origin(page, bearer(KEY))))[0] == page
+        answer = keyed.chat(headers=origin(page))
+        assert answer.status == 401 and readable(answer)[0] == page
+
+
+@pytest.mark.parametrize("page", [EVIL, "null", LOCAL, "app://x", "https://a.b.example.net", "http://app.example.com"])
+def test_no_other_page_can_read(keyed, page):
+    answer = preflight(keyed, page)
+    assert not [name for name, _ in answer.headers if name.startswith("access-control")]
+    assert answer.get("vary") == "Origin"
+    answer = keyed.chat(headers=origin(page, bearer(KEY)))
+    assert answer.status == 200 and readable(answer) == (None, {""})
+
+
+def test_every_page_where_keys_decide(start_gate, mock):
+    gate = start_gate(mock, keys=KEYS, cors={"origins": ["*"]})
+    assert preflight(gate, EVIL).get("access-control-allow-origin") == "*"
+    assert readable(gate.chat(headers=origin(EVIL, bearer(KEY))))[0] == "*"
+    assert gate.chat(headers=origin(EVIL)).status == 401
+
+
+def test_a_reload_changes_who_may_read(start_gate, mock):
+    gate = start_gate(mock, keys=KEYS)
+    config = {"listen": "127.0.0.1:0", "models": [model_of(mock)], "keys": KEYS}
+    assert preflight(gate, APP).get("access-control-allow-origin") is None
+    gate.reload({**config, "cors": {"origins": [APP]}})
+    assert preflight(gate, APP).get("access-control-allow-origin") == APP
+
+
+# --- a UNIX socket, behind which there may be a proxy ---
+
+
+def test_pages_by_a_socket(processes, mock):
+    gate = processes.gate(mock, listen=f"unix:{processes.folder}/s")
+    assert gate.get("/v1/models", host="llm.example.org").status == 200
+    own = origin("https://llm.example.org")
+    assert gate.ask("POST", "/v1/chat/completions", chat_body(), own, host="llm.example.org").status == 200
+    assert gate.ask("POST", "/v1/chat/completions", chat_body(), own, host="other.example.org").status == 403
+    assert gate.ask("POST", "/v1/chat/completions", chat_body(), origin(EVIL), host="llm.example.org").status == 403
