@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of what stands at the edge: which pages may call. */
+/* Checks of what stands at the edge: which pages may call, which proxies are believed. */
+#include "base/err.h"
+#include "base/ip.h"
 #include "base/origin.h"
 #include "conf/check_priv.h"
 
@@ -32,7 +34,33 @@ static void check_origins(struct checker *c)
     }
 }
 
+/* trusted_proxies */
+
+static const char *fault_of_proxy(struct str proxy)
+{
+    struct ip_network network;
+    if (str_eq(proxy, STR("unix"))) return NULL;
+    switch (ip_network_parse(proxy, &network)) {
+    case 0: return NULL;
+    case ERR_RANGE: return "has bits behind its prefix: one of the two is not what was meant";
+    default:
+        return "is no network: write an address, or one with a prefix as in 10.0.0.0/8, or unix";
+    }
+}
+
+static void check_proxies(struct checker *c)
+{
+    for (size_t i = 0; i < c->conf->trusted_proxy_count; i++) {
+        struct str proxy = c->conf->trusted_proxies[i];
+        const char *fault = fault_of_proxy(proxy);
+        if (fault)
+            conf__finding(c->load, AT(c, "trusted_proxies[%zu]", i), "%s %s", QUOTE(c, proxy),
+                          fault);
+    }
+}
+
 void check__edge(struct checker *c)
 {
     check_origins(c);
+    check_proxies(c);
 }

@@ -36,7 +36,7 @@ void check__endpoint_tls(struct checker *c, const struct conf_endpoint *e, struc
 /* Model i: its endpoints, engine and fallbacks. Aliases among these are replaced by names. */
 void check__model(struct checker *c, size_t i);
 
-/* check_edge.c: cors. */
+/* check_edge.c: cors and trusted_proxies. */
 void check__edge(struct checker *c);
 
 #endif

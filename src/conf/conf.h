@@ -201,6 +201,8 @@ struct conf {
     size_t key_count;
     struct str *hosts; /* Host names answered without keys, besides local ones */
     size_t host_count;
+    struct str *trusted_proxies; /* networks, or "unix" */
+    size_t trusted_proxy_count;
 
     struct {
         struct str *origins; /* of pages that may call, or "*" */

@@ -265,6 +265,11 @@ static const struct conf_row root_rows[] = {
      .implied = "names of this machine only",
      .doc = "Further `Host` names that are answered while there are no keys: of a proxy in front, of a container. "
             "Other names are refused, so that a web page cannot reach Hostler under a name of its own."},
+    {.name = "trusted_proxies", .type = CONF_TEXTS,
+     ROWS(conf, trusted_proxies, trusted_proxy_count), .max = NAME_MAX_BYTES, .implied = "nobody is believed",
+     .doc = "Networks (`10.0.0.0/8`, `fd00::/8`, `192.0.2.7`) of proxies whose `X-Forwarded-For`, `-Proto`, `-Host` and "
+            "`Forwarded` are believed; `unix` for those that come by a UNIX socket. Only proxies should be in them: "
+            "[deployment.md](deployment.md#who-is-asking)."},
     {.name = "cors", .type = CONF_GROUP, .group = &cors_group, .doc = "Web pages that may call."},
     {.name = "log", .type = CONF_GROUP, .group = &log_group, .doc = "What is logged."},
     {.name = "limits", .type = CONF_GROUP, .group = &limits_group, .doc = "Sizes and counts."},

@@ -31,6 +31,15 @@ static void begin_line(const struct exchange *x, const char *state, struct log_l
     if (x->asked) log_str(l, "model", x->asked->name);
 }
 
+/* Where the client is, and how it came. */
+static void log_way(const struct exchange *x, struct log_line *l)
+{
+    char room[IP_TEXT_ROOM];
+    log_str(l, "peer", x->call->peer);
+    if (x->forwarded.known) log_str(l, "client", ip_text(&x->forwarded.client, room));
+    if (exchange_is_secure(x)) log_bool(l, "secure", true);
+}
+
 static void end_line(const struct exchange *x, uint64_t now, struct log_line *l)
 {
     uint64_t from = x->call->started_us;
@@ -38,7 +47,7 @@ static void end_line(const struct exchange *x, uint64_t now, struct log_line *l)
     if (from && now >= from) log_u64(l, "total_us", now - from);
     log_u64(l, "bytes_in", x->call->body.len);
     log_u64(l, "bytes_out", x->call->bytes_out);
-    log_str(l, "peer", x->call->peer);
+    log_way(x, l);
     log_end(l);
 }
 

@@ -57,9 +57,14 @@ bool caller_is_local_name(struct str host, const struct str *hosts, size_t host_
     return false;
 }
 
-bool caller_asks_local(const struct http_call *call, const struct settings *s)
+static bool is_local(struct str host, const struct settings *s)
 {
-    struct str host = call->head->authority;
-    if (!host.len || str_eq(call->peer, STR("unix"))) return true;
-    return caller_is_local_name(host, s->hosts, s->host_count);
+    return !host.len || caller_is_local_name(host, s->hosts, s->host_count);
+}
+
+bool caller_asks_local(const struct http_call *call, const struct forwarded *way,
+                       const struct settings *s)
+{
+    if (way->host_unclear || !is_local(way->host, s)) return false;
+    return str_eq(call->peer, STR("unix")) || is_local(call->head->authority, s);
 }

@@ -5,7 +5,7 @@
 
 #include "base/base.h"
 #include "base/str.h"
-#include "mesh/settings.h"
+#include "gate/forwarded.h"
 #include "http/message.h"
 #include "http/server.h"
 
@@ -19,8 +19,10 @@ MUST_CHECK int caller_key(const struct http_head *head, struct str *out);
 bool caller_is_local_name(struct str host, const struct str *hosts, size_t host_count);
 
 /* Without keys, only who asks for a name of this machine is answered: a web site that made its own
- * name resolve to 127.0.0.1 (DNS rebinding) still sends that as Host. A UNIX socket cannot be
- * reached by a name. */
-bool caller_asks_local(const struct http_call *call, const struct settings *s);
+ * name resolve to 127.0.0.1 (DNS rebinding) still sends that as Host. What a proxy tells of the
+ * name that its client asked for must be local as well, and cannot replace Host: a page may send
+ * such a header, too. A UNIX socket cannot be reached by a name. */
+bool caller_asks_local(const struct http_call *call, const struct forwarded *way,
+                       const struct settings *s);
 
 #endif

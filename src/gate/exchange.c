@@ -350,12 +350,14 @@ static void look_at_caller(struct exchange *x, bool keys)
     const struct settings *s = exchange_settings(x);
     bool post = x->call->head->method == METHOD_POST;
     if (!post || exchange_has(x, HDR_ORIGIN)) cors_judge(x->call, s, keys, &x->cors);
+    if (s->proxy_count || s->unix_proxies)
+        forwarded_read(x->call->head, x->call->peer, s, &x->forwarded);
 }
 
 /* Without keys: a page or a name that is not this machine's. */
 static bool is_foreign(const struct exchange *x)
 {
-    return x->cors.foreign || !caller_asks_local(x->call, exchange_settings(x));
+    return x->cors.foreign || !caller_asks_local(x->call, &x->forwarded, exchange_settings(x));
 }
 
 static enum step step_identify(struct exchange *x)

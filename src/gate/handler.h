@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "dialect/dialect.h"
 #include "gate/cors.h"
+#include "gate/forwarded.h"
 #include "gate/lane.h"
 #include "gate/routes.h"
 #include "http/server.h"
@@ -60,8 +61,9 @@ struct exchange {
     struct keyring *keyring;   /* one reference */
     const struct key *key;     /* NULL: none needed */
     char id[REQUEST_ID_MAX + 1];
-    uint64_t header_ids; /* of the request (http_head_ids) */
-    struct cors cors;    /* what the request's origin comes to */
+    uint64_t header_ids;        /* of the request (http_head_ids) */
+    struct cors cors;           /* what the request's origin comes to */
+    struct forwarded forwarded; /* what proxies tell of its way */
 
     struct route_match match;
     const struct handler *handler; /* once it is known */
@@ -90,6 +92,14 @@ struct exchange {
 static inline bool exchange_has(const struct exchange *x, enum http_header_id id)
 {
     return x->header_ids >> id & 1;
+}
+
+/* Whether nobody could read on the client's way here: on its own connection, where a proxy tells of
+ * it, else on the one that came here. */
+static inline bool exchange_is_secure(const struct exchange *x)
+{
+    enum forwarded_scheme told = x->forwarded.scheme;
+    return told ? told == SCHEME_SECURE : call_facts(x->call)->secure;
 }
 
 static inline uint64_t exchange_now(const struct exchange *x)

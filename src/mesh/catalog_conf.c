@@ -61,6 +61,18 @@ static void add_origins(struct settings *s, const struct conf *c, struct arena *
     s->origins = origins;
 }
 
+/* Likewise what is neither a network nor "unix". */
+static void add_proxies(struct settings *s, const struct conf *c, struct arena *arena)
+{
+    struct ip_network *proxies = arena_alloc(arena, (c->trusted_proxy_count + 1) * sizeof *proxies);
+    for (size_t i = 0; i < c->trusted_proxy_count; i++)
+        if (str_eq(c->trusted_proxies[i], STR("unix")))
+            s->unix_proxies = true;
+        else if (ip_network_parse(c->trusted_proxies[i], &proxies[s->proxy_count]) == 0)
+            s->proxy_count++;
+    s->proxies = proxies;
+}
+
 /* The nearest of the places where a time may be written. */
 static uint64_t nearest(const uint64_t *endpoint, const uint64_t *model, uint64_t common)
 {
@@ -241,6 +253,7 @@ struct catalog *catalog_of_conf(struct conf *conf)
     struct catalog *c = catalog_new();
     struct settings settings = settings_of(conf);
     add_origins(&settings, conf, catalog_arena(c));
+    add_proxies(&settings, conf, catalog_arena(c));
     catalog_set_settings(c, &settings);
     catalog_hold(c, conf_ref(conf), release_conf);
     struct catalog_service *services =

@@ -5,6 +5,7 @@
 #define HOSTLER_MESH_SETTINGS_H
 
 #include "base/base.h"
+#include "base/ip.h"
 #include "base/origin.h"
 #include "base/str.h"
 #include "http/h1.h"
@@ -47,7 +48,10 @@ struct settings {
     size_t host_count;
     const struct origin *origins; /* patterns of the pages that may call, besides local ones */
     size_t origin_count;
-    bool any_origin; /* all of them may; keys decide */
+    bool any_origin;                  /* all of them may; keys decide */
+    const struct ip_network *proxies; /* whose word on a request's way is believed */
+    size_t proxy_count;
+    bool unix_proxies; /* and that of those who come by a UNIX socket */
 };
 
 #endif

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Web pages as clients: over real sockets, as a browser would ask."""
+"""Web pages as clients, and proxies in front: over real sockets, as a browser or a proxy would ask."""
 
 import pytest
 
@@ -154,3 +154,45 @@ def test_pages_by_a_socket(processes, mock):
     assert gate.ask("POST", "/v1/chat/completions", chat_body(), own, host="llm.example.org").status == 200
     assert gate.ask("POST", "/v1/chat/completions", chat_body(), own, host="other.example.org").status == 403
     assert gate.ask("POST", "/v1/chat/completions", chat_body(), origin(EVIL), host="llm.example.org").status == 403
+
+
+# --- proxies in front ---
+
+
+def client_of(gate, headers):
+    answer = gate.chat(headers=headers)
+    line = gate.exchange(request_id=answer.get("x-request-id"))
+    assert line["peer"].startswith("127.0.0.1:") or line["peer"] == "unix"
+    return line.get("client"), line.get("secure", False)
+
+
+def test_a_trusted_proxy_is_believed(start_gate, mock):
+    gate = start_gate(mock, trusted_proxies=["127.0.0.0/8", "10.0.0.0/8"])
+    told = [("X-Forwarded-For", "198.51.100.9, 203.0.113.7, 10.1.1.1"), ("X-Forwarded-Proto", "https")]
+    assert client_of(gate, told) == ("203.0.113.7", True)
+    assert client_of(gate, [("Forwarded", 'for="[2001:db8::7]:4711";proto=https, for=10.1.1.1')]) == ("2001:db8::7", True)
+    assert client_of(gate, [("X-Forwarded-For", "203.0.113.7, unknown")]) == (None, False)
+    assert client_of(gate, told + [("Forwarded", "for=198.51.100.9")]) == (None, False)
+    assert client_of(gate, []) == (None, False)
+    for request in mock.requests():
+        sent = " ".join(f"{name}: {value}" for name, value in request["headers"]).lower()
+        assert "forwarded" not in sent and "203.0.113.7" not in sent and "10.1.1.1" not in sent
+
+
+def test_nobody_else_is_believed(start_gate, mock):
+    told = [("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https"), ("Forwarded", "for=203.0.113.7;proto=https"),
+            ("X-Forwarded-Host", "evil.example")]
+    for settings in ({}, {"trusted_proxies": ["192.0.2.0/24", "unix"]}):
+        assert client_of(start_gate(mock, **settings), told) == (None, False)
+
+
+def test_a_proxy_by_a_socket(processes, mock):
+    gate = processes.gate(mock, listen=f"unix:{processes.folder}/s", trusted_proxies=["unix"])
+    assert client_of(gate, [("X-Forwarded-For", "203.0.113.7")]) == ("203.0.113.7", False)
+
+
+def test_the_host_that_a_proxy_was_asked_for_counts(start_gate, mock):
+    gate = start_gate(mock, trusted_proxies=["127.0.0.1"], hosts=["llm.example.org"])
+    assert gate.chat(headers=[("X-Forwarded-Host", "llm.example.org")]).status == 200
+    assert gate.chat(headers=[("X-Forwarded-Host", "evil.example")]).status == 403
+    assert gate.get("/v1/models", headers=[("X-Forwarded-Host", "localhost")], host="evil.example").status == 403

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What browsers are told: preflights, answers and errors that a page may read, and who may not. */
+/* What browsers are told: preflights, answers and errors that a page may read, and who may not. And
+ * what is believed of proxies. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -314,6 +315,55 @@ static void foreign_pages_reach_no_runtime(void **state)
     }
 }
 
+/* --- what proxies tell; the clients of these tests come from 127.0.0.1 --- */
+
+static void proxies_tell_which_host_was_asked(void **state)
+{
+    (void)state;
+    struct gateway *g =
+        gateway_new(ONE "hosts: [llm.example.org]\ntrusted_proxies: [127.0.0.0/8]\n");
+    expect(g, "GET /livez", "x-forwarded-host: llm.example.org\r\n", 200, NULL, "Origin");
+    expect(g, "GET /livez", "forwarded: host=llm.example.org\r\n", 200, NULL, "Origin");
+    expect(g, "GET /livez", "x-forwarded-host: evil.example\r\n", 403, NULL, "Origin");
+    expect(g, "GET /livez", "forwarded: host=evil.example\r\n", 403, NULL, "Origin");
+    expect(g, "GET /livez", "x-forwarded-host: localhost, evil.example\r\n", 403, NULL, "Origin");
+    gateway_free(g, 5);
+    g = gateway_new(ONE "trusted_proxies: [192.0.2.0/24, unix]\n");
+    expect(g, "GET /livez", "x-forwarded-host: evil.example\r\n", 200, NULL, "Origin");
+    gateway_free(g, 1);
+}
+
+/* A page under a name of its own may say what it likes in other headers. */
+static void what_proxies_tell_does_not_open_the_door(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE "trusted_proxies: [127.0.0.1]\n");
+    struct sim_peer *c = gateway_client(g);
+    sim_send_text(c, "GET /livez HTTP/1.1\r\nhost: evil.example\r\nx-forwarded-host: localhost\r\n"
+                     "forwarded: host=localhost\r\n\r\n");
+    answer_of(c, 403);
+    gateway_free(g, 1);
+}
+
+static void runtimes_are_told_no_address(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE "trusted_proxies: [127.0.0.1]\n");
+    struct sim_peer *c = gateway_client(g);
+    gateway_ask(
+        c,
+        "x-forwarded-for: 203.0.113.7\r\nx-forwarded-proto: https\r\n"
+        "x-forwarded-host: localhost\r\nforwarded: for=203.0.113.7\r\nx-real-ip: 203.0.113.7\r\n",
+        ASK_PLAIN);
+    struct str sent = sim_got(up_of(g, 0));
+    assert_false(holds(sent, "203.0.113.7") || holds(sent, "orwarded"));
+    assert_true(holds(sent, "\r\nvia: 1.1 hostler-0123\r\n"));
+    serve(g, 0);
+    answer_of(c, 200);
+    assert_false(holds(sim_got(c), "via"));
+    gateway_free(g, 1);
+}
+
 /* --- loops --- */
 
 static void a_request_that_comes_back_is_refused(void **state)
@@ -358,6 +408,9 @@ int main(void)
         cmocka_unit_test(without_an_origin_nothing_is_added),
         cmocka_unit_test(streams_can_be_read),
         cmocka_unit_test(foreign_pages_reach_no_runtime),
+        cmocka_unit_test(proxies_tell_which_host_was_asked),
+        cmocka_unit_test(what_proxies_tell_does_not_open_the_door),
+        cmocka_unit_test(runtimes_are_told_no_address),
         cmocka_unit_test(a_request_that_comes_back_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, forget);

@@ -48,21 +48,34 @@ static void hosts_count_as_this_machine(void **state)
     }
 }
 
-static void a_socket_has_no_name(void **state)
+/* What a proxy tells narrows, and never widens. */
+static void all_names_that_were_asked_for_must_be_local(void **state)
 {
     (void)state;
     static const struct {
         const char *host;
-        bool local;
+        const char *told; /* NULL: nothing */
+        bool unclear;
+        bool local[2]; /* by TCP, by a UNIX socket */
     } rows[] = {
-        {"localhost", true}, {"llm.example.org", true}, {"evil.example", false}, {"", true}};
+        {"localhost", NULL, false, {true, true}},
+        {"llm.example.org", NULL, false, {true, true}},
+        {"evil.example", NULL, false, {false, true}},
+        {"", NULL, false, {true, true}},
+        {"localhost", "llm.example.org", false, {true, true}},
+        {"localhost", "evil.example", false, {false, false}},
+        {"evil.example", "localhost", false, {false, true}},
+        {"localhost", NULL, true, {false, false}},
+        {"localhost", "localhost", true, {false, false}},
+    };
     struct settings s = {.hosts = hosts, .host_count = ARRAY_LEN(hosts)};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct http_head head = {.authority = str_of(rows[i].host)};
         struct http_call call = {.head = &head, .peer = STR("127.0.0.1:4711")};
-        assert_int_equal(caller_asks_local(&call, &s), rows[i].local);
+        struct forwarded way = {.host = str_of(rows[i].told), .host_unclear = rows[i].unclear};
+        if (caller_asks_local(&call, &way, &s) != rows[i].local[0]) fail_msg("row %zu", i);
         call.peer = STR("unix");
-        assert_true(caller_asks_local(&call, &s));
+        if (caller_asks_local(&call, &way, &s) != rows[i].local[1]) fail_msg("unix, row %zu", i);
     }
 }
 
@@ -103,7 +116,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_count_as_this_machine),
-        cmocka_unit_test(a_socket_has_no_name),
+        cmocka_unit_test(all_names_that_were_asked_for_must_be_local),
         cmocka_unit_test(keys_must_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -364,6 +364,26 @@ static void origins_have_a_form(void **state)
     }
 }
 
+static void proxies_are_networks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *proxy;
+        const char *problem;
+    } bad[] = {
+        {"10.0.0.1/8", "has bits behind its prefix"},
+        {"10.0.0.0/33", "is no network: write an address, or one with a prefix"},
+        {"proxy.example.com", "is no network"},
+        {"*", "is no network"},
+    };
+    conf_unref(load("trusted_proxies: [10.0.0.0/8, 'fd00::/8', 192.0.2.7, '::1', unix]\n" MODELS));
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        char text[1024];
+        snprintf(text, sizeof text, "trusted_proxies: ['%s']\n%s", bad[i].proxy, MODELS);
+        assert_problem_text(text, bad[i].problem);
+    }
+}
+
 static void environment_wins(void **state)
 {
     (void)state;
@@ -840,6 +860,7 @@ int main(void)
         cmocka_unit_test(tells_broken_references),
         cmocka_unit_test(hosts_are_bare_names),
         cmocka_unit_test(origins_have_a_form),
+        cmocka_unit_test(proxies_are_networks),
         cmocka_unit_test(environment_wins),
         cmocka_unit_test(refuses_bad_yaml),
         cmocka_unit_test(refuses_what_is_too_much),
