@@ -268,7 +268,7 @@ static const struct conf_row root_rows[] = {
     {.name = "trusted_proxies", .type = CONF_TEXTS,
      ROWS(conf, trusted_proxies, trusted_proxy_count), .max = NAME_MAX_BYTES, .implied = "nobody is believed",
      .doc = "Networks (`10.0.0.0/8`, `fd00::/8`, `192.0.2.7`) of proxies whose `X-Forwarded-For`, `-Proto`, `-Host` and "
-            "`Forwarded` are believed; `unix` for those that come by a UNIX socket. Only proxies should be in them: "
+            "`Forwarded`, and whose PROXY protocol (version 2), are believed; `unix` for those that come by a UNIX socket. Only proxies should be in them: "
             "[deployment.md](deployment.md#who-is-asking)."},
     {.name = "cors", .type = CONF_GROUP, .group = &cors_group, .doc = "Web pages that may call."},
     {.name = "log", .type = CONF_GROUP, .group = &log_group, .doc = "What is logged."},

@@ -5,13 +5,18 @@
 
 #include "http/conn_priv.h"
 
+void conn__note_peer(struct http_conn *conn)
+{
+    (void)snprintf(conn->peer, sizeof conn->peer, "%" STR_FMT, STR_ARG(stream_peer(conn->stream)));
+}
+
 void conn__register(struct http_conn *conn, const struct conn_ops *ops, struct http_server *s,
                     struct stream *stream)
 {
     conn->ops = ops;
     conn->server = s;
     conn->stream = stream;
-    (void)snprintf(conn->peer, sizeof conn->peer, "%" STR_FMT, STR_ARG(stream_peer(stream)));
+    conn__note_peer(conn);
     list_push_back(&s->conns, &conn->link);
     s->conn_count++;
     metric_add(&s->stats.connections, 1);

@@ -40,6 +40,9 @@ void conn__retire(struct http_conn *conn);
 void conn__take_arena(struct http_server *s, struct arena *arena);
 void conn__give_arena(struct http_server *s, struct arena *arena);
 
+/* The address of the client, as the stream tells it now that it is open. */
+void conn__note_peer(struct http_conn *conn);
+
 /* As stream_facts; of a closed one nothing is known. */
 const struct stream_facts *conn__facts(const struct http_conn *conn);
 

@@ -225,6 +225,7 @@ static void on_open(void *owner, int err)
         refuse_opening(conn, err);
         return;
     }
+    conn__note_peer(&conn->base);
     if (str_eq(stream_facts(conn->base.stream)->alpn, STR("h2"))) {
         conn->become_h2(&conn->base, STR_NULL);
         return;

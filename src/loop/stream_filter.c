@@ -47,6 +47,7 @@ void filter_open(struct filter *f, int err)
 static void on_open(void *owner, int err)
 {
     struct filter *f = owner;
+    memcpy(f->base.peer, f->base.below->peer, sizeof f->base.peer); /* it may know better now */
     f->ops->opened(f, err);
     if (!err && !f->base.closed) stream_read(f->base.below, true);
 }

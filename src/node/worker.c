@@ -25,10 +25,22 @@ int worker_init(struct worker *w, const struct lane_home *home, unsigned index, 
     return lane_init(&w->lane, home, index, loop, snapshot, keyring);
 }
 
+/* Whose word on their clients' addresses counts. */
+static void trust(struct worker *w, const struct settings *s)
+{
+    for (size_t i = 0; i < w->listener_count; i++) {
+        struct proxied_acceptor *a = &w->listeners[i]->proxied;
+        a->trusted = s->proxies;
+        a->trusted_count = s->proxy_count;
+        a->trusts_unix = s->unix_proxies;
+    }
+}
+
 void worker_apply(struct worker *w, struct snapshot *snapshot, struct keyring *keyring)
 {
     w->server.limits = snapshot_settings(snapshot)->server;
     lane_apply(&w->lane, snapshot, keyring);
+    trust(w, snapshot_settings(w->lane.snapshot));
 }
 
 void worker_drain(struct worker *w)
@@ -45,7 +57,8 @@ int worker_listen(struct worker *w, int fd, struct tls_context *tls)
         tls_acceptor_init(&l->tls, tls, first);
         first = &l->tls.acceptor;
     }
-    int err = listener_open(w->lane.loop, fd, first, &l->listener);
+    proxied_acceptor_init(&l->proxied, first);
+    int err = listener_open(w->lane.loop, fd, &l->proxied.acceptor, &l->listener);
     if (err) {
         free(l);
         return err;
@@ -53,6 +66,7 @@ int worker_listen(struct worker *w, int fd, struct tls_context *tls)
     w->listeners =
         mem_must_grow(w->listeners, w->listener_count + 1, sizeof(struct worker_listener *));
     w->listeners[w->listener_count++] = l;
+    trust(w, snapshot_settings(w->lane.snapshot));
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "gate/lane.h"
 #include "http/server.h"
+#include "transport/proxied.h"
 #include "transport/tls.h"
 
 struct workers;
@@ -17,7 +18,8 @@ struct workers;
 /* Where a worker accepts. */
 struct worker_listener {
     struct listener *listener;
-    struct tls_acceptor tls; /* in front of the server; without a context: it is not */
+    struct proxied_acceptor proxied; /* first */
+    struct tls_acceptor tls; /* then, in front of the server; without a context: it is not */
 };
 
 struct worker {

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Web pages as clients, and proxies in front: over real sockets, as a browser or a proxy would ask."""
 
+import re
+import socket
+import struct
+import time
+
 import pytest
 
 from harness import Processes, chat_body, model_of
@@ -196,3 +201,46 @@ def test_the_host_that_a_proxy_was_asked_for_counts(start_gate, mock):
     assert gate.chat(headers=[("X-Forwarded-Host", "llm.example.org")]).status == 200
     assert gate.chat(headers=[("X-Forwarded-Host", "evil.example")]).status == 403
     assert gate.get("/v1/models", headers=[("X-Forwarded-Host", "localhost")], host="evil.example").status == 403
+
+
+# --- the PROXY protocol ---
+
+
+def proxy_header(source="203.0.113.9", port=4444, version=b"\x21"):
+    addresses = socket.inet_aton(source) + socket.inet_aton("127.0.0.1") + struct.pack("!HH", port, 8080)
+    return b"\r\n\r\n\0\r\nQUIT\n" + version + b"\x11" + struct.pack("!H", len(addresses)) + addresses
+
+
+REQUEST = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+
+
+def talk(gate, *pieces):
+    """What comes back when these pieces are sent one after the other."""
+    with socket.create_connection(("127.0.0.1", gate.address), 10) as s:
+        for piece in pieces:
+            s.sendall(piece)
+            time.sleep(0.02)
+        got = b""
+        while more := s.recv(4096):
+            got += more
+    return got
+
+
+def peer_of(gate, answer):
+    request_id = re.search(rb"x-request-id: (\S+)", answer).group(1).decode()
+    return gate.exchange(request_id=request_id)["peer"]
+
+
+def test_a_trusted_proxy_introduces_its_client(start_gate, mock):
+    gate = start_gate(mock, trusted_proxies=["127.0.0.1"])
+    header = proxy_header()
+    for pieces in ((header + REQUEST,), (header[:5], header[5:20], header[20:] + REQUEST), (header, REQUEST[:9], REQUEST[9:])):
+        answer = talk(gate, *pieces)
+        assert answer.startswith(b"HTTP/1.1 200") and peer_of(gate, answer) == "203.0.113.9:4444"
+    answer = talk(gate, REQUEST)
+    assert answer.startswith(b"HTTP/1.1 200") and peer_of(gate, answer).startswith("127.0.0.1:")
+    assert talk(gate, proxy_header(version=b"\x99") + REQUEST) == b""
+
+
+def test_nobody_else_introduces_anybody(shared_gate):
+    assert talk(shared_gate, proxy_header() + REQUEST).startswith(b"HTTP/1.1 400")
