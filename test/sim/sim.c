@@ -386,6 +386,14 @@ bool sim_reading(const struct sim_peer *p)
     return p->near && p->near->base.reading;
 }
 
+size_t sim_unread(const struct sim_peer *p)
+{
+    size_t n = 0;
+    LIST_EACH(&p->inbox, it)
+    n += LIST_ITEM(it, struct piece, link)->len;
+    return n;
+}
+
 /* --- answers --- */
 
 struct str sim_answer_header(const struct sim_answer *a, const char *lower_name)

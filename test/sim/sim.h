@@ -85,6 +85,8 @@ void sim_forget(struct sim_peer *p); /* empties got */
 bool sim_has(const struct sim_peer *p, const char *text);
 unsigned sim_open_count(const struct sim *s); /* near ends of dialled peers that the code holds */
 bool sim_reading(const struct sim_peer *p);
+size_t sim_unread(
+    const struct sim_peer *p); /* bytes that were sent to the code and not delivered */
 
 /* --- an answer, read by rules of its own --- */
 
