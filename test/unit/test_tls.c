@@ -488,6 +488,25 @@ static void a_wire_may_break_anywhere(void **state)
         }
 }
 
+/* What is forged is an error of TLS, also where certificates are not looked at. */
+static void a_forged_record_ends_it(void **state)
+{
+    (void)state;
+    struct identity strange;
+    identity_make(&files, files.stranger, "strange", "here.test", &strange);
+    struct bed *b =
+        bed_new(context_server(&strange), context_make(&(struct tls_settings){.no_verify = true}));
+    dial(b);
+    check_talk(b);
+    sim_send(wires_at(&b->wires, 0)->dialled, STR("\x17\x03\x03\x00\x20"
+                                                  "0123456789abcdef0123456789abcdef"));
+    wires_run(&b->wires);
+    assert_true(b->client.ended);
+    assert_int_equal(b->client.end_err, ERR_TLS);
+    assert_non_null(stream_facts(b->client.s)->error);
+    bed_free(b);
+}
+
 static void plain_text_is_refused(void **state)
 {
     (void)state;
@@ -716,6 +735,7 @@ int main(void)
         cmocka_unit_test(a_farewell_is_an_end_and_a_cut_is_none),
         cmocka_unit_test(a_reset_is_no_farewell),
         cmocka_unit_test(a_wire_may_break_anywhere),
+        cmocka_unit_test(a_forged_record_ends_it),
         cmocka_unit_test(plain_text_is_refused),
         cmocka_unit_test(much_arrives_in_any_pieces),
         cmocka_unit_test(reading_may_stop_and_go_on),
