@@ -102,7 +102,8 @@ static bool step(struct wires *w, struct wire *wire, struct wire_course *course)
     size_t n = allowed(w, wire, course);
     if (n) move_bytes(w, wire, course, n);
     if (course->over) return true;
-    if (course->cut && course->moved >= course->cut_at) {
+    course->stalled = course->cut == WIRE_HOLD && course->moved >= course->cut_at;
+    if (course->cut && course->moved >= course->cut_at && !course->stalled) {
         wire_break(w, wire, course, course->cut);
         return true;
     }

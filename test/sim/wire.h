@@ -14,8 +14,9 @@
 /* How a course breaks. */
 enum wire_cut {
     WIRE_WHOLE,
-    WIRE_FIN, /* who reads there is told that nothing follows, and who writes of nothing */
-    WIRE_RST, /* both are told that the connection was reset */
+    WIRE_FIN,  /* who reads there is told that nothing follows, and who writes of nothing */
+    WIRE_RST,  /* both are told that the connection was reset */
+    WIRE_HOLD, /* nobody is told of anything: it is stalled */
 };
 
 /* One direction. All zero: everything arrives at once. */
