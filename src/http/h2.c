@@ -43,6 +43,7 @@ struct h2 {
     bool flooded;
     bool busy; /* nghttp2 is on the stack, and must not be entered again */
     bool peer_leaves;
+    bool left;       /* the peer was told the same, for good */
     bool over;       /* failed was told, or the session has ended */
     const char *why; /* what is wrong with the peer */
 };
@@ -357,11 +358,13 @@ static size_t queued(const struct h2_stream *s)
     return buf_len(&s->out) + s->slices_left;
 }
 
-static ssize_t read_body(nghttp2_session *session UNUSED, int32_t id UNUSED, uint8_t *into UNUSED,
-                         size_t room, uint32_t *flags, nghttp2_data_source *source,
-                         void *user UNUSED)
+/* A stream that was taken off the session is reset by its next frame; until then there is none to
+ * ask. */
+static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *into UNUSED, size_t room,
+                         uint32_t *flags, nghttp2_data_source *source UNUSED, void *user UNUSED)
 {
-    struct h2_stream *s = source->ptr;
+    struct h2_stream *s = stream_of(session, id);
+    if (!s) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     size_t have = queued(s), n = MIN(room, have);
     if (n == 0 && !s->out_last) {
         s->out_idle = true;
@@ -399,12 +402,13 @@ static bool is_full(const struct h2 *h)
     return buf_len(&h->out) + stream_pending(h->stream) >= OUT_FULL;
 }
 
-static int send_data(nghttp2_session *session UNUSED, nghttp2_frame *frame UNUSED,
-                     const uint8_t *head, size_t len, nghttp2_data_source *source, void *user)
+static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head,
+                     size_t len, nghttp2_data_source *source UNUSED, void *user)
 {
     struct h2 *h = user;
-    struct h2_stream *s = source->ptr;
+    struct h2_stream *s = stream_of(session, frame->hd.stream_id);
     char *room;
+    if (!s) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (is_full(h)) return NGHTTP2_ERR_WOULDBLOCK;
     if (buf_reserve(&h->out, FRAME_HEAD + len, &room)) return NGHTTP2_ERR_CALLBACK_FAILURE;
     memcpy(room, head, FRAME_HEAD);
@@ -711,10 +715,8 @@ static bool put_fields(struct arena *arena, const struct http_field *fields, uns
     return true;
 }
 
-static nghttp2_data_provider provider_of(struct h2_stream *s)
-{
-    return (nghttp2_data_provider){.source.ptr = s, .read_callback = read_body};
-}
+/* Bodies are those of the streams that the session knows at that time. */
+static const nghttp2_data_provider provider = {.read_callback = read_body};
 
 /* Slices are what h2_write sends; nothing of them is kept. */
 static void set_slices(struct h2_stream *s, const struct str *slices, unsigned count)
@@ -759,7 +761,6 @@ int h2_request(struct h2 *h, struct h2_stream *s, struct str scheme, const struc
     nvs[n++] = nv(STR(":path"), r->target);
     if (!put_fields(s->arena, r->fields, r->field_count, nvs, &n)) return -ENOMEM;
     if (carries || length) nvs[n++] = nv(STR("content-length"), str_of_u64(length, 10, digits));
-    nghttp2_data_provider provider = provider_of(s);
     set_slices(s, r->body, r->body_count);
     s->out_last = true;
     int32_t id = nghttp2_submit_request(h->session, NULL, nvs, n, length ? &provider : NULL, s);
@@ -786,7 +787,6 @@ int h2_respond(struct h2_stream *s, int status, const struct http_field *fields,
     if (!nvs) return -ENOMEM;
     nvs[n++] = nv(STR(":status"), str_of_u64((uint64_t)status, 10, digits));
     if (!put_fields(s->arena, fields, count, nvs, &n)) return -ENOMEM;
-    nghttp2_data_provider provider = provider_of(s);
     s->out_begun = true;
     s->out_last = last;
     int err = nghttp2_submit_response(s->h2->session, s->id, nvs, n, last ? NULL : &provider);

@@ -366,6 +366,37 @@ static void the_server_learns_when_a_client_loses_interest(void **state)
     }
 }
 
+/* Parts of bodies have been sent, and others wait for the transport, when nobody wants them any
+ * more. */
+static void uploads_may_be_given_up(void **state)
+{
+    (void)state;
+    enum { UPLOADS = 4 };
+    EACH_H2(kind)
+    for (size_t window = 1000; window <= 100000; window *= 10) {
+        struct pair *p = new_pair(kind);
+        p->wires.up.window = window;
+        pair_end_fetch(p, get(p, "/"));
+        pair_end_call(&p->calls[0]);
+        pair_run(p);
+        struct wire *wire = wires_at(&p->wires, 0);
+        wire->up.stalled = true;
+        struct pair_fetch *uploads[UPLOADS];
+        for (int i = 0; i < UPLOADS; i++)
+            uploads[i] = pair_ask(p, METHOD_POST, "/", part(1 << 20));
+        for (int i = 0; i < UPLOADS; i++)
+            pair_end_fetch(p, uploads[i]);
+        wire->up.stalled = false;
+        pair_run(p);
+        for (unsigned i = 1; i < p->call_count; i++) {
+            assert_true(pair_call(p, i)->gone);
+            pair_end_call(&p->calls[i]);
+        }
+        check_alive(p);
+        pair_free(p);
+    }
+}
+
 static void answers_may_come_before_the_body(void **state)
 {
     (void)state;
@@ -728,6 +759,7 @@ int main(void)
         cmocka_unit_test(a_blocked_transport_holds_all_back),
         cmocka_unit_test(what_the_server_aborts_looks_never_whole),
         cmocka_unit_test(the_server_learns_when_a_client_loses_interest),
+        cmocka_unit_test(uploads_may_be_given_up),
         cmocka_unit_test(answers_may_come_before_the_body),
         cmocka_unit_test(a_body_over_the_limit_is_refused),
         cmocka_unit_test(a_body_that_stops_is_late),
