@@ -206,8 +206,8 @@ static void call_late(struct h2_call *c)
         c->call.body_err = ERR_TIMEOUT;
         h2__tell(c);
     } else {
-        h2_reset(&c->stream, c->complete && !blocked ? H2_NO_ERROR : H2_CANCEL);
         h2__gone(c, ERR_TIMEOUT);
+        h2_reset(&c->stream, c->complete && !blocked ? H2_NO_ERROR : H2_CANCEL);
     }
 }
 

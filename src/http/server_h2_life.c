@@ -72,6 +72,7 @@ uint64_t h2__call_due(const struct h2_call *c)
 {
     const struct http_server_limits *limits = &c->conn->base.server->limits;
     uint64_t patience = 0;
+    if (c->call.gone) return 0; /* its handler will end it */
     if (h2_pending(&c->stream))
         patience = limits->write_timeout_us;
     else if (!c->headed)

@@ -455,6 +455,54 @@ static void a_body_that_stops_is_late(void **state)
     }
 }
 
+/* A client that asks and does not take: its call ends, others on the connection do not. */
+static void who_takes_nothing_is_given_up(void **state)
+{
+    (void)state;
+    EACH_H2(kind)
+    {
+        struct pair *p = new_pair(kind);
+        p->on_call = begin_stream;
+        p->on_fact = stream_on;
+        struct pair_fetch *slow = pair_begin(p, METHOD_GET, "/", STR_NULL, NULL);
+        slow->lazy = true;
+        pair_run(p);
+        pair_advance(p, 8 * SEC);
+        assert_false(pair_call(p, 0)->gone);
+        pair_advance(p, 2 * SEC);
+        assert_true(pair_call(p, 0)->gone);
+        assert_int_equal(pair_call(p, 0)->gone_why, ERR_TIMEOUT);
+        pair_end_call(&p->calls[0]);
+        pair_run(p);
+        assert_int_equal(slow->f.state, FETCH_FAILED);
+        check_alive(p);
+        pair_free(p);
+    }
+}
+
+static void a_dead_transport_is_given_up(void **state)
+{
+    (void)state;
+    EACH_H2(kind)
+    {
+        struct pair *p = new_pair(kind);
+        p->wires.down.window = 20000;
+        p->on_call = begin_stream;
+        p->on_fact = stream_on;
+        pair_end_fetch(p, get(p, "/"));
+        pair_end_call(&p->calls[0]);
+        wires_at(&p->wires, 0)->down.stalled = true;
+        get(p, "/");
+        pair_advance(p, 11 * SEC);
+        assert_true(pair_call(p, 1)->gone);
+        assert_int_equal(pair_call(p, 1)->gone_why, ERR_TIMEOUT);
+        pair_end_call(&p->calls[1]);
+        pair_advance(p, 9 * SEC); /* of movement before, it is told when it looks */
+        assert_int_equal(p->server.conn_count, 0);
+        pair_free(p);
+    }
+}
+
 /* --- the end of all --- */
 
 static void finishing_leaves_a_last_word(void **state)
@@ -763,6 +811,8 @@ int main(void)
         cmocka_unit_test(answers_may_come_before_the_body),
         cmocka_unit_test(a_body_over_the_limit_is_refused),
         cmocka_unit_test(a_body_that_stops_is_late),
+        cmocka_unit_test(who_takes_nothing_is_given_up),
+        cmocka_unit_test(a_dead_transport_is_given_up),
         cmocka_unit_test(finishing_leaves_a_last_word),
         cmocka_unit_test(a_wire_may_break_anywhere),
         cmocka_unit_test(a_cut_is_not_the_end_of_a_body_without_length),
