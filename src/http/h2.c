@@ -512,9 +512,10 @@ int h2_feed(struct h2 *h, struct str bytes, const char **why)
     }
     err = make_frames(h);
     if (err || wants_anything(h)) return err;
-    *why = h->why;
+    bool regular = !h->why && (h->peer_leaves || h->left);
+    *why = regular ? NULL : h->why ? h->why : "a frame is malformed";
     h2_flush(h);
-    return *why ? ERR_PROTOCOL : ERR_EOF;
+    return regular ? ERR_EOF : ERR_PROTOCOL;
 }
 
 /* --- the session --- */
@@ -622,6 +623,7 @@ bool h2_peer_leaves(const struct h2 *h)
 void h2_leave(struct h2 *h, bool last)
 {
     if (h->over) return;
+    h->left = last;
     if (!last)
         (void)nghttp2_submit_shutdown_notice(h->session);
     else

@@ -88,7 +88,8 @@ MUST_CHECK int h2_new(struct loop *l, struct stream *stream, const struct h2_set
 void h2_free(struct h2 *h); /* its streams are told nothing any more */
 
 /* What the peer has sent. An error ends the session, of which the peer is told: ERR_PROTOCOL,
- * ERR_FULL (a flood), -ENOMEM. `why`: static, or NULL. */
+ * ERR_FULL (a flood), -ENOMEM; ERR_EOF: nothing is wrong, both sides have done. `why`: static, or
+ * NULL. */
 MUST_CHECK int h2_feed(struct h2 *h, struct str bytes, const char **why);
 
 /* The transport has taken all that waited. */

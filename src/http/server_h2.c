@@ -270,7 +270,9 @@ static void recycle_done(struct h2_conn *conn)
 static bool is_over(const struct h2_conn *conn)
 {
     if (conn->call_count) return false;
-    return !conn->base.stream || (conn->left && !h2__is_blocked(conn) && h2_peer_leaves(conn->h2));
+    if (!conn->base.stream) return true;
+    if (conn->broken || !conn->left || h2__is_blocked(conn)) return false;
+    return !conn->h2 || h2_peer_leaves(conn->h2);
 }
 
 static void end(struct h2_conn *conn)
@@ -309,12 +311,23 @@ static void break_off(struct h2_conn *conn, int err)
     give_up(conn, err);
 }
 
+/* Both sides have done. What was sent last may still wait for the transport. */
+static void end_session(struct h2_conn *conn)
+{
+    conn->left = true;
+    h2__conn_progress(conn);
+    give_up(conn, ERR_EOF);
+}
+
 static void feed(struct h2_conn *conn, struct str bytes)
 {
     const char *why;
-    if (conn->broken) return;
+    if (!conn->h2) return;
     int err = h2_feed(conn->h2, bytes, &why);
-    if (err) break_off(conn, err);
+    if (err == ERR_EOF)
+        end_session(conn);
+    else if (err)
+        break_off(conn, err);
 }
 
 static void on_data(void *owner, struct str bytes)

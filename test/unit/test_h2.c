@@ -503,7 +503,77 @@ static void a_dead_transport_is_given_up(void **state)
     }
 }
 
+static void idle_connections_end(void **state)
+{
+    (void)state;
+    EACH_H2(kind)
+    {
+        struct pair *p = new_pair(kind);
+        struct pair_fetch *f = get(p, "/");
+        pair_advance(p, 60 * SEC); /* it is not idle */
+        assert_int_equal(p->server.conn_count, 1);
+        pair_reply(p, 0, 200, STR(""));
+        pair_end_fetch(p, f);
+        pair_advance(p, 19 * SEC);
+        assert_int_equal(p->server.conn_count, 1);
+        pair_advance(p, 3 * SEC);
+        assert_int_equal(p->server.conn_count, 0);
+        assert_int_equal(sim_open_count(p->sim), 0); /* the client heard of it */
+        assert_int_equal(metric_read(&p->server.stats.h2_errors), 0);
+        pair_free(p);
+    }
+}
+
 /* --- the end of all --- */
+
+static void draining_loses_nothing(void **state)
+{
+    (void)state;
+    EACH_H2(kind)
+    {
+        struct pair *p = new_pair(kind);
+        struct pair_fetch *f = get(p, "/");
+        http_server_drain(&p->server);
+        pair_run(p);
+        struct pair_fetch *late = get(p, "/"); /* goes to another connection */
+        assert_int_equal(p->sim->dials, 2);
+        pair_advance(p, 10 * SEC);
+        assert_int_equal(p->server.conn_count, 2);
+        pair_reply(p, 0, 200, part(100000));
+        pair_reply(p, 1, 200, STR("late"));
+        assert_true(pair_has(f, 200, part(100000)) && pair_has(late, 200, STR("late")));
+        pair_advance(p, 2 * SEC);
+        assert_int_equal(p->server.conn_count, 0);
+        pair_free(p);
+    }
+}
+
+/* The client has not heard of the drain when it asks once more. */
+static void what_is_on_its_way_while_draining_is_served(void **state)
+{
+    (void)state;
+    EACH_H2(kind)
+    {
+        struct pair *p = new_pair(kind);
+        pair_end_fetch(p, get(p, "/"));
+        pair_end_call(&p->calls[0]);
+        pair_run(p);
+        struct wire *wire = wires_at(&p->wires, 0);
+        wire->down.stalled = true;
+        http_server_drain(&p->server);
+        pair_run(p);
+        struct pair_fetch *f = get(p, "/");
+        assert_int_equal(p->sim->dials, 1);
+        pair_reply(p, 1, 200, STR("ok"));
+        wire->down.stalled = false;
+        pair_advance(p, SEC);
+        assert_true(pair_has(f, 200, STR("ok")));
+        pair_end_fetch(p, f);
+        pair_advance(p, 2 * SEC);
+        assert_int_equal(p->server.conn_count, 0);
+        pair_free(p);
+    }
+}
 
 static void finishing_leaves_a_last_word(void **state)
 {
@@ -755,6 +825,27 @@ static void a_connection_may_be_wanted_alone(void **state)
     }
 }
 
+static void idle_connections_leave_the_pool(void **state)
+{
+    (void)state;
+    EACH_H2(kind)
+    {
+        struct pair *p = new_pair(kind);
+        p->server.limits.idle_timeout_us = 0;
+        struct pair_fetch *f = get(p, "/");
+        pair_reply(p, 0, 200, STR(""));
+        pair_end_fetch(p, f);
+        pair_advance(p, 59 * SEC);
+        assert_int_equal(sim_open_count(p->sim), 1);
+        pair_advance(p, 2 * SEC);
+        assert_int_equal(sim_open_count(p->sim), 0);
+        pair_advance(p, 2 * SEC);
+        assert_int_equal(p->server.conn_count, 0);
+        assert_int_equal(metric_read(&p->server.stats.h2_errors), 0); /* that was no error */
+        pair_free(p);
+    }
+}
+
 /* A peer that has gone without a word is asked for a sign of life before anybody else waits
  * for it. */
 static void a_silent_peer_is_doubted(void **state)
@@ -813,6 +904,9 @@ int main(void)
         cmocka_unit_test(a_body_that_stops_is_late),
         cmocka_unit_test(who_takes_nothing_is_given_up),
         cmocka_unit_test(a_dead_transport_is_given_up),
+        cmocka_unit_test(idle_connections_end),
+        cmocka_unit_test(draining_loses_nothing),
+        cmocka_unit_test(what_is_on_its_way_while_draining_is_served),
         cmocka_unit_test(finishing_leaves_a_last_word),
         cmocka_unit_test(a_wire_may_break_anywhere),
         cmocka_unit_test(a_cut_is_not_the_end_of_a_body_without_length),
@@ -821,6 +915,7 @@ int main(void)
         cmocka_unit_test(what_the_peer_speaks_may_change),
         cmocka_unit_test(when_a_connection_dies_so_do_its_fetches),
         cmocka_unit_test(a_connection_may_be_wanted_alone),
+        cmocka_unit_test(idle_connections_leave_the_pool),
         cmocka_unit_test(a_silent_peer_is_doubted),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
