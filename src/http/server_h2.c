@@ -223,7 +223,7 @@ static void conn_late(struct h2_conn *conn)
 {
     if (conn->broken || (conn->left && !conn->call_count)) {
         conn_gone(conn, ERR_CANCELLED);
-    } else if (!conn->left && !h2__is_blocked(conn)) { /* idle, or leaving */
+    } else if (!conn->left && (conn->leave_us || !h2__is_blocked(conn))) { /* leaving, or idle */
         leave_for_good(conn);
     } else if (stream_drained(conn->base.stream) != conn->drained) {
         h2__conn_progress(conn);

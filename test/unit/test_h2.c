@@ -575,6 +575,33 @@ static void what_is_on_its_way_while_draining_is_served(void **state)
     }
 }
 
+/* Slowly, but it takes its answer: draining has patience with it. */
+static void a_slow_reader_is_not_cut_by_draining(void **state)
+{
+    (void)state;
+    EACH_H2(kind)
+    {
+        struct pair *p = new_pair(kind);
+        p->wires.down.window = 20000;
+        struct pair_fetch *first = get(p, "/");
+        pair_reply(p, 0, 200, STR(""));
+        pair_end_fetch(p, first);
+        struct wire *wire = wires_at(&p->wires, 0);
+        wire->down.stalled = true;
+        struct pair_fetch *f = get(p, "/");
+        pair_reply(p, 1, 200, part(500000));
+        http_server_drain(&p->server);
+        pair_advance(p, 2 * SEC);
+        wire->down.stalled = false;
+        pair_advance(p, SEC);
+        assert_true(pair_has(f, 200, part(500000)));
+        pair_end_fetch(p, f);
+        pair_advance(p, 2 * SEC);
+        assert_int_equal(p->server.conn_count, 0);
+        pair_free(p);
+    }
+}
+
 static void finishing_leaves_a_last_word(void **state)
 {
     (void)state;
@@ -907,6 +934,7 @@ int main(void)
         cmocka_unit_test(idle_connections_end),
         cmocka_unit_test(draining_loses_nothing),
         cmocka_unit_test(what_is_on_its_way_while_draining_is_served),
+        cmocka_unit_test(a_slow_reader_is_not_cut_by_draining),
         cmocka_unit_test(finishing_leaves_a_last_word),
         cmocka_unit_test(a_wire_may_break_anywhere),
         cmocka_unit_test(a_cut_is_not_the_end_of_a_body_without_length),
