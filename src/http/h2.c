@@ -345,6 +345,7 @@ static int on_close(nghttp2_session *session UNUSED, int32_t id, uint32_t code, 
               : code == NGHTTP2_NO_ERROR        ? ERR_CANCELLED
                                                 : err_of_code(code);
     if (!err) h->calm = MIN(h->calm + CALM_PER_REQUEST, (unsigned)CALM_MAX);
+    if (err == ERR_PROTOCOL) annoy(h); /* it made us reset the stream */
     nghttp2_session_set_stream_user_data(session, id, NULL);
     detach(s);
     h->events->closed(s, err, err == ERR_PROTOCOL ? h->why : NULL);

@@ -614,6 +614,26 @@ static void put_flood(struct world *w, enum flood flood, uint32_t n)
     buf_fini(&block);
 }
 
+static void floods_end_the_session(void **state)
+{
+    (void)state;
+    enum { BATCH = 50, MOST = 1000 };
+    for (enum flood flood = 0; flood < FLOODS; flood++)
+        for (int at_once = 0; at_once < 2; at_once++) {
+            struct world *w = connected();
+            frame_put_request(&w->out, 1, false, "POST", "/hold");
+            send_out(w);
+            for (unsigned n = 0; n < MOST && !w->told.goaways; n++) {
+                put_flood(w, flood, n);
+                if (at_once || n % BATCH == 0) send_out(w);
+            }
+            if (!w->told.goaways) fail_msg("flood %d goes on", (int)flood);
+            check_ended(w, H2_CODE_CALM);
+            check_serves(w);
+            world_free(w);
+        }
+}
+
 static void a_head_without_end_ends_the_session(void **state)
 {
     (void)state;
@@ -755,6 +775,7 @@ int main(void)
         cmocka_unit_test(malformed_requests_go_no_further),
         cmocka_unit_test(heads_over_the_limits_are_answered),
         cmocka_unit_test(bodies_are_as_long_as_was_said),
+        cmocka_unit_test(floods_end_the_session),
         cmocka_unit_test(a_head_without_end_ends_the_session),
         cmocka_unit_test(small_heads_do_not_become_large),
         cmocka_unit_test(who_takes_nothing_gets_little),
