@@ -97,6 +97,7 @@ static struct h2_stream *on_begin(void *owner)
     list_push_back(&conn->calls, &c->link);
     conn->call_count++;
     c->since_us = h2__now(conn);
+    h2__wake(conn); /* a head may be late */
     return &c->stream;
 }
 

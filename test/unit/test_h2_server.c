@@ -566,6 +566,23 @@ static void bodies_are_as_long_as_was_said(void **state)
 
 /* --- time --- */
 
+static void a_head_that_does_not_end_is_late(void **state)
+{
+    (void)state;
+    struct world *w = connected();
+    frame_put(&w->out, FRAME_HEADERS, FRAME_END_STREAM, 1, STR("\x82"));
+    send_out(w);
+    sim_advance(w->sim, 4 * SEC);
+    assert_int_equal(w->told.code[1], 0);
+    sim_advance(w->sim, 2 * SEC);
+    send_out(w);
+    assert_int_equal(w->told.code[1], H2_CODE_CANCEL + 1);
+    sim_advance(w->sim, 22 * SEC); /* it idles then */
+    assert_int_equal(w->count, 0);
+    assert_int_equal(w->server.conn_count, 0);
+    world_free(w);
+}
+
 /* --- floods --- */
 
 enum flood {
@@ -775,6 +792,7 @@ int main(void)
         cmocka_unit_test(malformed_requests_go_no_further),
         cmocka_unit_test(heads_over_the_limits_are_answered),
         cmocka_unit_test(bodies_are_as_long_as_was_said),
+        cmocka_unit_test(a_head_that_does_not_end_is_late),
         cmocka_unit_test(floods_end_the_session),
         cmocka_unit_test(a_head_without_end_ends_the_session),
         cmocka_unit_test(small_heads_do_not_become_large),
