@@ -34,8 +34,8 @@ struct h2 {
     void *owner;
     struct list streams; /* struct h2_stream */
     unsigned count;
-    size_t head_bytes; /* of all heads of open streams */
-    struct buf out;    /* frames that leave by the next write */
+    size_t head_memory; /* of all heads of open streams */
+    struct buf out;     /* frames that leave by the next write */
     struct task flush;
     unsigned calm;    /* what is left of the peer's allowance */
     uint64_t calm_us; /* when it was looked at */
@@ -93,10 +93,18 @@ static void forget_head(struct h2_stream *s)
     s->field_cap = 0;
 }
 
+/* Memory for the head, which lasts as long as its stream. */
+static void *take_memory(struct h2_stream *s, size_t size)
+{
+    s->head_memory += size;
+    s->h2->head_memory += size;
+    return arena_try(s->arena, size);
+}
+
 static int grow_fields(struct h2_stream *s)
 {
     unsigned cap = s->field_cap ? s->field_cap * 2 : FIELDS_FIRST;
-    struct http_field *grown = arena_try(s->arena, cap * sizeof *grown);
+    struct http_field *grown = take_memory(s, cap * sizeof *grown);
     if (!grown) return -ENOMEM;
     if (s->head.field_count) memcpy(grown, s->head.fields, s->head.field_count * sizeof *grown);
     s->head.fields = grown;
@@ -140,13 +148,13 @@ static void add_pseudo(struct h2_stream *s, struct str name, struct str value)
     }
 }
 
-/* Counts what a head takes, whether it is kept or not: a field of one byte on the wire may be of
+/* Counts what a head says, whether it is kept or not: a field of one byte on the wire may be of
  * many here. */
 static bool has_room(struct h2 *h, struct h2_stream *s, size_t more)
 {
     s->head_bytes += more;
-    h->head_bytes += more;
-    if (s->head_bytes > h->settings.limits.head_max || h->head_bytes > h->settings.heads_max)
+    if (s->head_bytes > h->settings.limits.head_max ||
+        h->head_memory + more > h->settings.heads_max)
         refuse(s, 431, "the head is larger than the limit");
     else if (s->head.field_count >= h->settings.limits.header_max)
         refuse(s, 431, "more header fields than the limit");
@@ -162,7 +170,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (!s || s->head_done) return 0; /* a trailer is nobody's */
     if (!has_room(h, s, name_len + value_len + FRAME_HEAD)) return 0;
     struct str both = STR_NULL;
-    char *copy = arena_try(s->arena, name_len + value_len + 1);
+    char *copy = take_memory(s, name_len + value_len + 1);
     if (copy) {
         memcpy(copy, name, name_len);
         if (value_len) memcpy(copy + name_len, value, value_len);
@@ -317,8 +325,8 @@ static void detach(struct h2_stream *s)
     struct h2 *h = s->h2;
     if (s->unconsumed) (void)nghttp2_session_consume_connection(h->session, s->unconsumed);
     s->unconsumed = 0;
-    h->head_bytes -= s->head_bytes;
-    s->head_bytes = 0;
+    h->head_memory -= s->head_memory;
+    s->head_memory = 0;
     h->count--;
     list_remove(&s->link);
     s->h2 = NULL;

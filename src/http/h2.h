@@ -60,10 +60,11 @@ struct h2_stream {
     /* receiving */
     struct http_head head;
     unsigned field_cap;
-    size_t head_bytes;
-    uint64_t received; /* body bytes */
-    size_t unconsumed; /* those that still count against the windows */
-    int refused;       /* the first rule that the head breaks */
+    size_t head_bytes;  /* what it said */
+    size_t head_memory; /* what is held of it */
+    uint64_t received;  /* body bytes */
+    size_t unconsumed;  /* those that still count against the windows */
+    int refused;        /* the first rule that the head breaks */
     const char *why;
     bool head_done;
     bool ended; /* the peer's side */
