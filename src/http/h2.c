@@ -18,6 +18,8 @@ enum {
     /* One frame more, and what nghttp2 wants to say beside the bodies. */
     OUT_MAX = 1 << 20,
     FRAME_HEAD = 9,
+    /* Heads that are sent; who makes them has lower limits. nghttp2 drops larger ones. */
+    HEAD_SENT_MAX = 4 << 20,
     /* A peer has so many frames that are good for nothing, and gets some per second and some with
      * each request that ends as it should. */
     CALM_MAX = 400,
@@ -356,7 +358,7 @@ static int on_close(nghttp2_session *session UNUSED, int32_t id, uint32_t code, 
     if (err == ERR_PROTOCOL) annoy(h); /* it made us reset the stream */
     nghttp2_session_set_stream_user_data(session, id, NULL);
     detach(s);
-    h->events->closed(s, err, err == ERR_PROTOCOL ? h->why : NULL);
+    if (!s->beginning) h->events->closed(s, err, err == ERR_PROTOCOL ? h->why : NULL);
     return 0;
 }
 
@@ -545,6 +547,7 @@ static int set_up(struct h2 *h)
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
     nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_max_send_header_block_length(option, HEAD_SENT_MAX);
     err = h->settings.server ? nghttp2_session_server_new2(&h->session, callbacks, h, option)
                              : nghttp2_session_client_new2(&h->session, callbacks, h, option);
 out:
@@ -784,7 +787,10 @@ int h2_request(struct h2 *h, struct h2_stream *s, struct str scheme, const struc
     s->out_begun = true;
     list_push_back(&h->streams, &s->link);
     h->count++;
+    s->beginning = true;
     pump(h);
+    s->beginning = false;
+    if (!s->h2) return -ENOMEM; /* its head could not be written */
     return s->slices_left ? keep_rest(s) : 0;
 }
 

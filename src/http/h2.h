@@ -77,6 +77,7 @@ struct h2_stream {
     size_t slices_left;
     size_t low_mark;
     bool above;
+    bool beginning; /* h2_request is on the stack, and tells by itself if that fails */
     bool out_last;  /* nothing follows what is queued */
     bool out_begun; /* the head was submitted */
     bool out_idle;  /* nghttp2 waits to be told that there is more */

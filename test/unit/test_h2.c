@@ -122,6 +122,42 @@ static void much_goes_both_ways_in_any_pieces(void **state)
     }
 }
 
+static struct http_field many_fields[12];
+
+static void add_fields(struct fetch *f)
+{
+    f->request.fields = many_fields;
+    f->request.field_count = ARRAY_LEN(many_fields);
+}
+
+/* More than a frame holds, and than nghttp2 sends unless it is told to. */
+static void heads_may_be_large(void **state)
+{
+    (void)state;
+    enum { VALUE = 8000, HEAD_MAX = 200000 };
+    char *value = malloc(VALUE);
+    memset(value, 'x', VALUE);
+    for (size_t i = 0; i < ARRAY_LEN(many_fields); i++)
+        many_fields[i] = (struct http_field){.name = STR("x-large"), .value = str_n(value, VALUE)};
+    EACH_H2(kind)
+    {
+        struct pair *p = new_pair(kind);
+        p->client.limits.head_max = p->server.limits.head.head_max = HEAD_MAX;
+        struct pair_fetch *f = pair_begin(p, METHOD_GET, "/", STR_NULL, add_fields);
+        pair_run(p);
+        struct http_call *c = pair_call(p, 0);
+        assert_int_equal(c->refused, 0);
+        assert_int_equal(c->head->field_count, ARRAY_LEN(many_fields));
+        pair_forget_call(&p->calls[0]);
+        call_reply(c, 200, many_fields, ARRAY_LEN(many_fields), STR("ok"));
+        pair_run(p);
+        assert_true(pair_has(f, 200, STR("ok")));
+        assert_true(f->f.head->field_count > ARRAY_LEN(many_fields));
+        pair_free(p);
+    }
+    free(value);
+}
+
 /* --- many at once --- */
 
 static void many_share_a_connection(void **state)
@@ -918,6 +954,7 @@ int main(void)
         cmocka_unit_test(requests_are_answered),
         cmocka_unit_test(some_answers_have_no_body),
         cmocka_unit_test(much_goes_both_ways_in_any_pieces),
+        cmocka_unit_test(heads_may_be_large),
         cmocka_unit_test(many_share_a_connection),
         cmocka_unit_test(the_order_of_events_does_not_matter),
         cmocka_unit_test(a_body_waits_until_it_is_wanted),
