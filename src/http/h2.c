@@ -43,7 +43,8 @@ struct h2 {
     uint64_t calm_us; /* when it was looked at */
     int32_t last_id;  /* the newest stream that the peer has begun */
     bool flooded;
-    bool busy; /* nghttp2 is on the stack, and must not be entered again */
+    bool starved; /* something could not be said */
+    bool busy;    /* nghttp2 is on the stack, and must not be entered again */
     bool peer_leaves;
     bool left;       /* the peer was told the same, for good */
     bool over;       /* failed was told, or the session has ended */
@@ -53,6 +54,15 @@ struct h2 {
 static struct h2_stream *stream_of(nghttp2_session *session, int32_t id)
 {
     return nghttp2_session_get_stream_user_data(session, id);
+}
+
+/* What cannot be said for want of memory would be missed for ever (a reset, a window that opens):
+ * the session ends instead, from its task. */
+static void note(struct h2 *h, int code)
+{
+    if (code != NGHTTP2_ERR_NOMEM) return;
+    h->starved = true;
+    if (!h->over) loop_wake(h->loop, &h->flush);
 }
 
 /* --- floods --- */
@@ -325,7 +335,7 @@ static int on_invalid(nghttp2_session *session UNUSED, const nghttp2_frame *fram
 static void detach(struct h2_stream *s)
 {
     struct h2 *h = s->h2;
-    if (s->unconsumed) (void)nghttp2_session_consume_connection(h->session, s->unconsumed);
+    if (s->unconsumed) note(h, nghttp2_session_consume_connection(h->session, s->unconsumed));
     s->unconsumed = 0;
     h->head_memory -= s->head_memory;
     s->head_memory = 0;
@@ -445,7 +455,7 @@ static void fail(struct h2 *h, int err)
 static int make_frames(struct h2 *h)
 {
     const uint8_t *bytes;
-    int err = 0;
+    int err = h->starved ? -ENOMEM : 0;
     h->busy = true;
     while (!is_full(h) && !err) {
         ssize_t n = nghttp2_session_mem_send(h->session, &bytes);
@@ -531,6 +541,44 @@ int h2_feed(struct h2 *h, struct str bytes, const char **why)
 
 /* --- the session --- */
 
+#ifdef HOSTLER_FAULTS
+
+static void *try_malloc(size_t size, void *user UNUSED)
+{
+    return fault_point(FAULT_LIBRARY) ? NULL : malloc(size);
+}
+
+static void *try_calloc(size_t count, size_t size, void *user UNUSED)
+{
+    return fault_point(FAULT_LIBRARY) ? NULL : calloc(count, size);
+}
+
+static void *try_realloc(void *ptr, size_t size, void *user UNUSED)
+{
+    return fault_point(FAULT_LIBRARY) ? NULL : realloc(ptr, size);
+}
+
+static void give_back(void *ptr, void *user UNUSED)
+{
+    free(ptr);
+}
+
+static nghttp2_mem *memory(void)
+{
+    static nghttp2_mem all = {
+        .malloc = try_malloc, .free = give_back, .calloc = try_calloc, .realloc = try_realloc};
+    return &all;
+}
+
+#else
+
+static nghttp2_mem *memory(void)
+{
+    return NULL; /* the standard */
+}
+
+#endif
+
 static int set_up(struct h2 *h)
 {
     nghttp2_session_callbacks *callbacks = NULL;
@@ -548,8 +596,9 @@ static int set_up(struct h2 *h)
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_max_send_header_block_length(option, HEAD_SENT_MAX);
-    err = h->settings.server ? nghttp2_session_server_new2(&h->session, callbacks, h, option)
-                             : nghttp2_session_client_new2(&h->session, callbacks, h, option);
+    err = h->settings.server
+              ? nghttp2_session_server_new3(&h->session, callbacks, h, option, memory())
+              : nghttp2_session_client_new3(&h->session, callbacks, h, option, memory());
 out:
     nghttp2_session_callbacks_del(callbacks);
     nghttp2_option_del(option);
@@ -637,11 +686,11 @@ void h2_leave(struct h2 *h, bool last)
     if (h->over) return;
     h->left = last;
     if (!last)
-        (void)nghttp2_submit_shutdown_notice(h->session);
+        note(h, nghttp2_submit_shutdown_notice(h->session));
     else
-        (void)nghttp2_submit_goaway(h->session, 0,
-                                    nghttp2_session_get_last_proc_stream_id(h->session),
-                                    NGHTTP2_NO_ERROR, NULL, 0);
+        note(h, nghttp2_submit_goaway(h->session, 0,
+                                      nghttp2_session_get_last_proc_stream_id(h->session),
+                                      NGHTTP2_NO_ERROR, NULL, 0));
     pump(h);
 }
 
@@ -666,7 +715,7 @@ void h2_abandon(struct h2 *h, int err)
 void h2_ping(struct h2 *h)
 {
     if (h->over) return;
-    (void)nghttp2_submit_ping(h->session, 0, NULL);
+    note(h, nghttp2_submit_ping(h->session, 0, NULL));
     pump(h);
 }
 
@@ -686,7 +735,7 @@ void h2_stream_fini(struct h2_stream *s)
     if (h) {
         if (!h->over) {
             nghttp2_session_set_stream_user_data(h->session, s->id, NULL);
-            (void)nghttp2_submit_rst_stream(h->session, 0, s->id, NGHTTP2_CANCEL);
+            note(h, nghttp2_submit_rst_stream(h->session, 0, s->id, NGHTTP2_CANCEL));
             pump(h);
         }
         detach(s);
@@ -826,7 +875,7 @@ int h2_write(struct h2_stream *s, const struct str *slices, unsigned count, bool
     if (last) s->out_last = true;
     if (s->out_idle && (last || s->slices_left)) {
         s->out_idle = false;
-        (void)nghttp2_session_resume_data(h->session, s->id);
+        note(h, nghttp2_session_resume_data(h->session, s->id));
     }
     pump(h);
     return keep_rest(s);
@@ -838,21 +887,21 @@ void h2_consume(struct h2_stream *s, size_t n)
     n = MIN(n, s->unconsumed);
     if (n == 0) return;
     s->unconsumed -= n;
-    (void)nghttp2_session_consume(s->h2->session, s->id, n);
+    note(s->h2, nghttp2_session_consume(s->h2->session, s->id, n));
     pump(s->h2);
 }
 
 void h2_widen(struct h2_stream *s, uint32_t window)
 {
     if (!s->h2 || s->h2->over) return;
-    (void)nghttp2_session_set_local_window_size(s->h2->session, 0, s->id, (int32_t)window);
+    note(s->h2, nghttp2_session_set_local_window_size(s->h2->session, 0, s->id, (int32_t)window));
     pump(s->h2);
 }
 
 void h2_reset(struct h2_stream *s, enum h2_reset code)
 {
     if (!s->h2 || s->h2->over) return;
-    (void)nghttp2_submit_rst_stream(s->h2->session, 0, s->id, (uint32_t)code);
+    note(s->h2, nghttp2_submit_rst_stream(s->h2->session, 0, s->id, (uint32_t)code));
     pump(s->h2);
 }
 
