@@ -28,6 +28,14 @@ bool check__name_ok(struct checker *c, struct str name, struct str setting)
 
 /* listen */
 
+/* Port 0 is another one each time. */
+static bool is_same_place(struct str a, struct str b)
+{
+    struct url url;
+    bool chosen = url_parse_listen(a, &url) == 0 && url.scheme != URL_UNIX && url.port == 0;
+    return a.len && !chosen && str_eq(a, b);
+}
+
 static void check_address(struct checker *c, size_t i)
 {
     const struct conf_listen *listen = &c->conf->listen[i];
@@ -51,7 +59,7 @@ static void check_address(struct checker *c, size_t i)
                       url.port, QUOTE(c, listen->address));
     }
     for (size_t j = 0; j < i; j++)
-        if (listen->address.len && str_eq(listen->address, c->conf->listen[j].address))
+        if (is_same_place(listen->address, c->conf->listen[j].address))
             conf__finding(c->load, at, "%s is given twice", QUOTE(c, listen->address));
 }
 

@@ -512,6 +512,8 @@ static void checks_addresses(void **state)
     conf_unref(load("listen: { address: 127.0.0.1:80 }\n" MODELS));
     conf_unref(load("listen: [{ address: 127.0.0.1:80 }, 127.0.0.1:81]\n" MODELS));
     assert_problems("listen:\n  - 127.0.0.1:1\n  - 127.0.0.1:1\n" MODELS, "3: listen[1]\n");
+    assert_problems("listen: [\"unix:/a\", \"unix:/a\"]\n" MODELS, "1: listen[1]\n");
+    conf_unref(load("listen: [127.0.0.1:0, 127.0.0.1:0]\n" MODELS));
     assert_problem_text("listen: 0.0.0.0:80\n" MODELS,
                         "no keys configured: loopback listeners only");
     conf_unref(load("listen: 0.0.0.0:80\nkeys: [{ name: n, key: 12345678 }]\n" MODELS));
