@@ -14,6 +14,7 @@
 #include "cmd/cmd.h"
 #include "cmd/mock_serve.h"
 #include "loop/process.h"
+#include "transport/tls.h"
 
 enum { LISTEN_MAX = 16, THREADS_MAX = 64, KNOBS_MAX = 64, RECORD_MAX = 10000 };
 
@@ -22,6 +23,7 @@ static const char command[] = "mock";
 struct settings {
     const char *listen[LISTEN_MAX];
     size_t listen_count;
+    struct tls_identity identity; /* without a certificate: no TLS */
     const char *models;
     const struct runtime_kind *kind; /* NULL: all of them at once */
     uint64_t thread_count;
@@ -47,6 +49,7 @@ static void print_help(void)
         "pace that you ask for, says what you tell it to, and fails, stalls and dies on request.\n"
         "\n"
         "  --listen ADDR     HOST:PORT or unix:PATH; may be repeated (127.0.0.1:8090)\n"
+        "  --tls CERT,KEY    TLS on all of them, with a certificate and its key: two PEM files, or one with both\n"
         "  --kind NAME       answers what one product does, and 404 else; one of those below (everything)\n"
         "  --models LIST     names, comma-separated, or a number N for model-0 ... (any name is served)\n"
         "  --threads N       threads that serve (1)\n"
@@ -82,13 +85,10 @@ enum { OPT_KNOB = 1000 };
 static const struct option *options(char names[KNOBS_MAX][32])
 {
     static const struct option fixed[] = {
-        {"listen", required_argument, NULL, 'l'},
-        {"models", required_argument, NULL, 'm'},
-        {"threads", required_argument, NULL, 't'},
-        {"record", required_argument, NULL, 'r'},
-        {"seed", required_argument, NULL, 's'},
-        {"kind", required_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},
+        {"listen", required_argument, NULL, 'l'},  {"tls", required_argument, NULL, 'T'},
+        {"models", required_argument, NULL, 'm'},  {"threads", required_argument, NULL, 't'},
+        {"record", required_argument, NULL, 'r'},  {"seed", required_argument, NULL, 's'},
+        {"kind", required_argument, NULL, 'k'},    {"help", no_argument, NULL, 'h'},
         {"workers", required_argument, NULL, 't'}, /* its old name */
     };
     static struct option all[ARRAY_LEN(fixed) + KNOBS_MAX + 1];
@@ -105,6 +105,17 @@ static const struct option *options(char names[KNOBS_MAX][32])
     return all;
 }
 
+/* "CERT,KEY", or one file with both. */
+static struct tls_identity identity_of(struct str files)
+{
+    struct tls_identity identity = {.certificate = files};
+    ptrdiff_t comma = str_find_char(files, ',');
+    if (comma < 0) return identity;
+    identity.certificate = str_sub(files, 0, (size_t)comma);
+    identity.key = str_skip(files, (size_t)comma + 1);
+    return identity;
+}
+
 static bool set_option(struct settings *s, int opt, const char *value)
 {
     switch (opt) {
@@ -112,6 +123,7 @@ static bool set_option(struct settings *s, int opt, const char *value)
         if (s->listen_count == LISTEN_MAX) return false;
         s->listen[s->listen_count++] = value;
         return true;
+    case 'T': s->identity = identity_of(str_of(value)); return true;
     case 'm': s->models = value; return true;
     case 'k': s->kind = runtime_kind(str_of(value)); return s->kind != NULL;
     case 't': return cli_count(value, 1, THREADS_MAX, &s->thread_count);
@@ -149,6 +161,7 @@ static int parse(int argc, char **argv, struct settings *s)
 /* One thread. */
 struct thread {
     struct mock_worker worker;
+    struct tls_acceptor tls; /* in front of the worker, if TLS is spoken */
     struct listener *listeners[LISTEN_MAX];
     size_t listener_count;
     struct mail stop;
@@ -159,6 +172,7 @@ struct thread {
 struct program {
     struct settings *settings;
     struct mock mock;
+    struct tls_context *tls; /* NULL: plain */
     struct thread *threads;
     int fds[LISTEN_MAX];
     uint16_t ports[LISTEN_MAX];
@@ -187,10 +201,15 @@ static int open_thread(struct program *p, struct thread *t, uint64_t seed)
     if (err) return err;
     t->stop.deliver = deliver_stop;
     mock_worker_init(&t->worker, &p->mock, loop, seed);
+    struct acceptor *first = &t->worker.acceptor;
+    if (p->tls) {
+        tls_acceptor_init(&t->tls, p->tls, first);
+        first = &t->tls.acceptor;
+    }
     for (size_t i = 0; !err && i < p->fd_count; i++) {
         int fd = dup(p->fds[i]);
         if (fd < 0) return -errno;
-        err = listener_open(loop, fd, &t->worker.acceptor, &t->listeners[i]);
+        err = listener_open(loop, fd, first, &t->listeners[i]);
         if (!err) t->listener_count++;
     }
     return err;
@@ -211,6 +230,17 @@ static void *run_thread(void *arg)
     struct thread *t = arg;
     loop_run(t->worker.loop);
     return NULL;
+}
+
+static int read_certificate(struct program *p)
+{
+    const struct tls_settings settings = {
+        .server = true, .identities = &p->settings->identity, .identity_count = 1};
+    char why[TLS_WHY_ROOM] = "";
+    if (p->settings->identity.certificate.len == 0) return 0;
+    int err = tls_context_new(&settings, &p->tls, why);
+    if (err) cli_fail(command, "%s", why[0] ? why : err_text(err));
+    return err;
 }
 
 static int open_sockets(struct program *p)
@@ -235,8 +265,8 @@ static void announce(const struct program *p)
         if (str_starts(text, STR("unix:")))
             printf("listening %s\n", p->settings->listen[i]);
         else
-            printf("listening http://%.*s:%u\n", (int)(colon > 0 ? colon : 0), text.ptr,
-                   p->ports[i]);
+            printf("listening %s://%.*s:%u\n", p->tls ? "https" : "http",
+                   (int)(colon > 0 ? colon : 0), text.ptr, p->ports[i]);
     }
     fflush(stdout);
 }
@@ -285,7 +315,8 @@ int cmd_mock(int argc, char **argv)
     struct program p = {.settings = &s};
     p.threads = mem_must_zero(s.thread_count, sizeof *p.threads);
     mock_init(&p.mock, &s.knobs, s.kind, str_of(s.models), s.record);
-    int err = open_sockets(&p);
+    int err = read_certificate(&p);
+    if (!err) err = open_sockets(&p);
     bool told = err != 0;
     for (size_t i = 0; !err && i < s.thread_count; i++)
         err = open_thread(&p, &p.threads[i], s.seed + i);
@@ -293,6 +324,7 @@ int cmd_mock(int argc, char **argv)
     for (size_t i = 0; i < s.thread_count; i++)
         close_thread(&p.threads[i]);
     remove_sockets(&p);
+    tls_context_unref(p.tls);
     mock_fini(&p.mock);
     free(p.threads);
     if (err && !told) cli_fail(command, "cannot start: %s", err_text(err));
