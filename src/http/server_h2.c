@@ -146,7 +146,7 @@ static void on_closed(struct h2_stream *stream, int err, const char *why UNUSED)
 {
     struct h2_call *c = of_stream(stream);
     if (err)
-        h2__gone(c, err);
+        h2__gone(c, err == ERR_CANCELLED ? -ECONNRESET : err); /* by the client, not by us */
     else
         h2__put_away(c);
 }

@@ -145,6 +145,7 @@ static void abort_call(struct http_call *call, bool reset)
     struct h2_call *c = h2__call_of(call);
     assert(!call->ended);
     call->ended = true;
+    if (c->stream.h2) h2_flush(c->stream.h2); /* a reset would overtake what was written */
     h2_reset(&c->stream, reset ? H2_CANCEL : H2_INTERNAL_ERROR);
     h2__put_away(c);
 }
