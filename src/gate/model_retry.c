@@ -174,12 +174,20 @@ enum step model_call__fail(struct model_call *m, enum verdict verdict, const cha
                               what);
 }
 
+/* The pooled connection was closed as we wrote; or the peer says that it has not begun with the
+ * request (RFC 9113 section 8.7), as when it has too many or is about to leave. Once. */
+static bool was_not_begun(const struct model_call *m)
+{
+    const struct fetch *f = &m->attempt.fetch;
+    if (f->any_byte || f->no_reuse) return false;
+    if (f->err == ERR_REFUSED) return true;
+    return f->reused && exchange_now(m->x) - m->attempt.sent_us < STALE_US;
+}
+
 enum step model_call__fetch_failed(struct model_call *m)
 {
     const char *why = fetch_error_text(&m->attempt.fetch);
-    bool at_once = exchange_now(m->x) - m->attempt.sent_us < STALE_US;
-    if (m->attempt.fetch.reused && !m->attempt.fetch.any_byte && at_once) {
-        /* The pooled connection was closed as we wrote. */
+    if (was_not_begun(m)) {
         m->attempt.fresh = true;
         return model_call__send_again(m);
     }
