@@ -99,9 +99,9 @@ def text_of(events):
 
 
 class Conn:
-    """A client connection that sends what it is told, byte by byte."""
+    """A client connection that sends what it is told, byte by byte. `tls`: an SSLContext, for a server of that name."""
 
-    def __init__(self, address, timeout=PATIENCE, receive_buffer=None):
+    def __init__(self, address, timeout=PATIENCE, receive_buffer=None, tls=None, name="localhost"):
         if isinstance(address, int):
             self.socket = socket.socket(socket.AF_INET)
             address = ("127.0.0.1", address)
@@ -111,6 +111,8 @@ class Conn:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)
         self.socket.connect(address)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=name)
         self.input = b""
 
     def __enter__(self):
@@ -222,9 +224,10 @@ class Server:
     """Asking something that listens at `address`: a port, or a UNIX socket's path."""
 
     address = None
+    tls = None  # an SSLContext, if TLS is spoken there
 
     def connect(self, **options):
-        return Conn(self.address, **options)
+        return Conn(self.address, **{"tls": self.tls, **options})
 
     def ask(self, method, path, body=None, headers=(), **options):
         with self.connect() as conn:
@@ -334,7 +337,8 @@ class Mock(Program):
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.address}/v1" if isinstance(self.address, int) else f"unix:{self.address}"
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://127.0.0.1:{self.address}/v1" if isinstance(self.address, int) else f"unix:{self.address}"
 
     def stats(self):
         return self.get("/mock/stats").json()
@@ -522,7 +526,7 @@ def config_of(models, **settings):
 
 def model_of(*mocks, name="m", **settings):
     """A model of the configuration whose endpoints e0, e1 ... are these mocks (or URLs)."""
-    per_endpoint = {k: settings.pop(k) for k in ("capacity", "key", "health", "model", "kind", "dialects") if k in settings}
+    per_endpoint = {k: settings.pop(k) for k in ("capacity", "key", "health", "model", "kind", "dialects", "tls", "http2") if k in settings}
     endpoints = [{"name": f"e{i}", "url": m if isinstance(m, str) else m.url, **per_endpoint} for i, m in enumerate(mocks)]
     return {"name": name, "endpoints": endpoints, **settings}
 
@@ -535,6 +539,7 @@ def scripted_server(handler):
     def serve(conn):
         with contextlib.suppress(OSError, EOFError), conn:
             conn.settimeout(PATIENCE)
+            conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             handler(conn)
 
     def accept():
