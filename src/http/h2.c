@@ -173,14 +173,22 @@ static bool has_room(struct h2 *h, struct h2_stream *s, size_t more)
     return s->refused == 0;
 }
 
+/* A field of a head that is refused already: unpacking it is all that it brings. */
+static int pass_over(struct h2 *h)
+{
+    annoy(h);
+    return h->flooded ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags UNUSED,
                      void *user)
 {
     struct h2 *h = user;
     struct h2_stream *s = stream_of(session, frame->hd.stream_id);
-    if (!s || s->head_done) return 0; /* a trailer is nobody's */
-    if (!has_room(h, s, name_len + value_len + FRAME_HEAD)) return 0;
+    if (!s) return 0;
+    if (!has_room(h, s, name_len + value_len + FRAME_HEAD)) return pass_over(h);
+    if (s->head_done) return 0; /* a trailer is nobody's */
     struct str both = STR_NULL;
     char *copy = take_memory(s, name_len + value_len + 1);
     if (copy) {
