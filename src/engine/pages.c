@@ -118,12 +118,29 @@ void get_model(struct server *s, struct http_call *c)
     buf_fini(&b);
 }
 
+/* The share that is loaded stands in a field, too: who waits for the engine asks here. */
+static void tell_loading(struct server *s, struct http_call *c)
+{
+    char digits[STR_U64_ROOM];
+    const struct refusal error = {.status = 503,
+                                  .type = "server_error",
+                                  .code = "loading",
+                                  .message = hosted_loading(&s->hosted, c->arena)};
+    const struct http_field fields[] = {
+        HTTP_FIELD(CONTENT_TYPE, STR("application/json")),
+        HTTP_FIELD(RETRY_AFTER, STR("1")),
+        {.name = STR("x-hostler-loading"),
+         .value = str_of_u64(compute_progress(s->hosted.compute), 10, digits)},
+    };
+    call_reply(c, error.status, fields, ARRAY_LEN(fields), openai_error_body(c->arena, &error));
+}
+
 void get_health(struct server *s, struct http_call *c)
 {
     if (s->draining)
         server_refuse(c, 503, "server_error", "draining", STR("The engine is shutting down."));
     else if (!s->hosted.model)
-        server_refuse(c, 503, "server_error", "loading", hosted_loading(&s->hosted, c->arena));
+        tell_loading(s, c);
     else
         server_reply_json(c, 200, STR("{\"status\":\"ok\"}"));
 }

@@ -250,20 +250,51 @@ static int on_begin(struct exchange *x)
     return x->bodiless ? 0 : open_history(m);
 }
 
+/* True where comments may stand in the client's stream. */
+static bool has_comments(const struct model_call *m)
+{
+    const struct answer_reader *reader = m->x->match.dialect->reader;
+    return reader && !reader->lines;
+}
+
+/* How much of the model is loaded that the request waits for, in %; 0: it waits for something else,
+ * or nobody knows. */
+static unsigned loading(const struct model_call *m)
+{
+    const struct service *s = m->admission.service;
+    for (size_t i = 0; m->state == MODEL_CALL_QUEUE && i < s->endpoint_count; i++) {
+        unsigned percent = endpoint_loading(s->endpoints[i].state);
+        if (percent) return percent;
+    }
+    return 0;
+}
+
 /* When a client that waits for its stream must hear that it is waited for; 0: never. Once the answer
  * is relayed, that is answer.c's. */
 static uint64_t alive_due(const struct model_call *m)
 {
-    if (!m->x->ask.stream || m->x->match.dialect->ping.len == 0) return 0;
+    bool may_load = m->state == MODEL_CALL_QUEUE && has_comments(m);
+    if (!m->x->ask.stream || (m->x->match.dialect->ping.len == 0 && !may_load)) return 0;
     return (m->alive_us ? m->alive_us : m->x->body_us) + PING_US;
+}
+
+/* What the client is told: how far loading has come, if it waits for that, else its dialect's ping,
+ * which may be nothing. */
+static struct str sign_of_life(const struct model_call *m)
+{
+    unsigned percent = has_comments(m) ? loading(m) : 0;
+    if (!percent) return m->x->match.dialect->ping;
+    return arena_say(m->x->call->arena, ": the model is being loaded: %u %%\n\n", percent);
 }
 
 RARE static void tell_alive(struct model_call *m)
 {
     struct exchange *x = m->x;
+    struct str sign = sign_of_life(m);
     m->alive_us = exchange_now(x);
+    if (sign.len == 0) return;
     if (!x->streaming) exchange_begin_stream(x);
-    call_write(x->call, &x->match.dialect->ping, 1, false);
+    call_write(x->call, &sign, 1, false);
 }
 
 static void keep_alive(struct model_call *m)

@@ -105,6 +105,13 @@ void health_check_stop(struct health_check *c)
     arena_reset(&c->arena);
 }
 
+static unsigned loading_of(const struct http_head *head)
+{
+    uint64_t percent;
+    struct str text = head ? http_head_get_name(head, STR("x-hostler-loading")) : STR_NULL;
+    return str_to_u64(text, &percent) == 0 && percent <= 100 ? (unsigned)percent : 0;
+}
+
 /* Facts have come: a connection, a head, a failure, or the time is over. */
 static void step_check(struct task *task)
 {
@@ -121,6 +128,7 @@ static void step_check(struct task *task)
     else if (!status)
         return;
     if (failed) c->why = c->fetch.why;
+    c->loading = loading_of(c->fetch.head);
     c->connected = c->fetch.sent || (c->bare_open && !err);
     health_check_stop(c);
     c->done(c, status, err);

@@ -20,7 +20,8 @@ struct health_check {
      * or free its owner. */
     void (*done)(struct health_check *c, int status, int err);
     bool running;
-    bool connected; /* when done: a connection was made */
+    bool connected;   /* when done: a connection was made */
+    unsigned loading; /* when done: the share of its model that our engine has loaded, in % */
     struct http_client *client;
     struct arena arena;
     struct fetch fetch;

@@ -288,6 +288,17 @@ void endpoint_note_usage(struct endpoint_state *s, enum endpoint_usage usage)
     if (endpoint_usage(s) != usage) atomic_store_explicit(&s->usage, usage, memory_order_relaxed);
 }
 
+unsigned endpoint_loading(const struct endpoint_state *s)
+{
+    if (endpoint_phase(s) != ENDPOINT_STARTING) return 0;
+    return atomic_load_explicit(&s->loading, memory_order_relaxed);
+}
+
+void endpoint_note_loading(struct endpoint_state *s, unsigned percent)
+{
+    atomic_store_explicit(&s->loading, percent, memory_order_relaxed);
+}
+
 void endpoint_give_back(struct grant *g, uint64_t now_us)
 {
     if (!g->endpoint || g->given_back) return;

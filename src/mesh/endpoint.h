@@ -85,6 +85,8 @@ struct endpoint_state {
     /* ENDPOINT_DOWN: when it may be better; STARTING: when the start is given up; 0: unknown. */
     _Atomic uint64_t retry_at_us;
     _Atomic uint64_t phase_us; /* when the phase began */
+    _Atomic uint32_t
+        loading; /* STARTING: the share of the model that is loaded, in %; 0: unknown */
     /* Which product it was found to be, where its kind is to be found; NULL: not yet. */
     _Atomic(const struct runtime_kind *) kind;
     /* When it is asked what it is; UINT64_MAX: it has told; main thread, as are the next ones. */
@@ -197,6 +199,10 @@ void endpoint_answered(struct grant *g, uint64_t now_us);
 
 enum endpoint_usage endpoint_usage(const struct endpoint_state *s);
 void endpoint_note_usage(struct endpoint_state *s, enum endpoint_usage usage);
+
+/* How far an endpoint that is starting has come, in %; 0: unknown. Any thread. */
+unsigned endpoint_loading(const struct endpoint_state *s);
+void endpoint_note_loading(struct endpoint_state *s, unsigned percent);
 
 /* Gives the credit back and hands it to the service's next waiter; what the grant borrows stays
  * until endpoint_release, which must still follow. Legal on a zeroed grant. A trial that was not

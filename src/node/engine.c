@@ -185,6 +185,12 @@ static void step_starting(struct engine *e)
                        MIN(left, HEALTH_TIMEOUT_US));
 }
 
+static void wait_for_it(struct engine *e, unsigned loading)
+{
+    endpoint_note_loading(e->endpoint->state, loading);
+    engine__look_in(e, HEALTH_EVERY_US);
+}
+
 void engine__on_checked(struct health_check *c, int status, int err)
 {
     struct engine *e = CONTAINER_OF(c, struct engine, check);
@@ -193,7 +199,7 @@ void engine__on_checked(struct health_check *c, int status, int err)
     if (status == 200)
         ready_engine(e);
     else
-        engine__look_in(e, HEALTH_EVERY_US);
+        wait_for_it(e, c->loading);
 }
 
 /* --- failing --- */

@@ -117,12 +117,42 @@ static void others_are_told_nothing(void **state)
     }
 }
 
+/* While its engine loads, a stream that waits hears how far that has come. */
+static void a_waiting_stream_is_told_of_loading(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(OURS);
+    struct snapshot *s = mesh_current(g->mesh);
+    struct endpoint_state *e = snapshot_service(s, STR("m"))->endpoints[0].state;
+    uint64_t now = loop_now(g->sim->loop);
+    endpoint_set_phase(e, ENDPOINT_STARTING, STR("starting"), now + 600 * SEC, now);
+    struct sim_peer *client = gateway_client(g);
+    gateway_ask(client, "", ASK_STREAM);
+    sim_advance(g->sim, 10 * SEC);
+    endpoint_note_loading(e, 42);
+    sim_advance(g->sim, 4 * SEC);
+    assert_int_equal(sim_got(client).len, 0);
+    sim_advance(g->sim, 2 * SEC);
+    assert_true(sim_has(client, ": the model is being loaded: 42 %\n\n"));
+    endpoint_note_loading(e, 97);
+    sim_advance(g->sim, 15 * SEC);
+    assert_true(sim_has(client, ": the model is being loaded: 97 %\n\n"));
+    endpoint_set_phase(e, ENDPOINT_UP, STR(""), 0, loop_now(g->sim->loop));
+    sim_run(g->sim);
+    assert_true(sim_has(up_of(g, 0), "POST /v1/chat/completions"));
+    sim_fin(client);
+    sim_run(g->sim);
+    snapshot_unref(s);
+    gateway_free(g, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_engine_is_told_whose_request_it_is),
         cmocka_unit_test(an_engine_is_told_how_long_there_is),
         cmocka_unit_test(others_are_told_nothing),
+        cmocka_unit_test(a_waiting_stream_is_told_of_loading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
