@@ -111,7 +111,8 @@ static void rows_follow_the_naming_rules(void **state)
         assert_int_equal(str_ends(name, STR("_total")), row->kind == METRIC_COUNTER);
         if (row->kind == METRIC_HISTOGRAM) assert_true(str_ends(name, STR("_seconds")));
         for (size_t k = 0; k < name.len; k++)
-            assert_true((name.ptr[k] >= 'a' && name.ptr[k] <= 'z') || name.ptr[k] == '_');
+            assert_true((name.ptr[k] >= 'a' && name.ptr[k] <= 'z') ||
+                        (name.ptr[k] >= '0' && name.ptr[k] <= '9') || name.ptr[k] == '_');
         assert_true(str_ends(str_of(row->help), STR(".")));
         assert_int_equal(str_find_char(str_of(row->help), '\n'), -1);
         assert_int_equal(str_find_char(str_of(row->help), '\\'), -1);
