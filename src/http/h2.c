@@ -485,20 +485,43 @@ static void pump(struct h2 *h)
     if (h->busy || make_frames(h)) loop_wake_last(h->loop, &h->flush);
 }
 
-void h2_flush(struct h2 *h)
+/* Sends what is gathered. */
+static int write_out(struct h2 *h)
 {
-    if (h->over) return;
-    int err = make_frames(h);
     struct str bytes = buf_str(&h->out);
     struct iovec iov = {(char *)(uintptr_t)bytes.ptr, bytes.len};
-    if (bytes.len && !err) err = stream_write(h->stream, &iov, 1);
+    int err = bytes.len ? stream_write(h->stream, &iov, 1) : 0;
     if (h->count)
         buf_clear(&h->out);
     else
         buf_release(&h->out);
+    return err;
+}
+
+/* False when all has been said: GOAWAY was, for what the peer did or because both have done. */
+static bool wants_anything(const struct h2 *h)
+{
+    return nghttp2_session_want_read(h->session) || nghttp2_session_want_write(h->session);
+}
+
+/* How a session is over that wants nothing any more. */
+static int end_of(const struct h2 *h, const char **why)
+{
+    bool regular = !h->why && (h->peer_leaves || h->left);
+    *why = regular ? NULL : h->why ? h->why : "a frame is malformed";
+    return regular ? ERR_EOF : ERR_PROTOCOL;
+}
+
+void h2_flush(struct h2 *h)
+{
+    const char *why;
+    if (h->over) return;
+    int err = make_frames(h), write_err = err ? 0 : write_out(h);
     task_cancel(&h->flush);
-    if (err)
-        fail(h, err);
+    if (err || write_err)
+        fail(h, err ? err : write_err);
+    else if (!wants_anything(h))
+        fail(h, end_of(h, &why));
     else if (!is_full(h) && nghttp2_session_want_write(h->session))
         pump(h);
 }
@@ -519,13 +542,6 @@ static int err_of_library(const struct h2 *h, int code)
     return code == NGHTTP2_ERR_FLOODED || h->flooded ? ERR_FULL : ERR_PROTOCOL;
 }
 
-/* False when all has been said: GOAWAY was, for what the peer did or because both have done. */
-static bool wants_anything(const struct h2 *h)
-{
-    return h->over || nghttp2_session_want_read(h->session) ||
-           nghttp2_session_want_write(h->session);
-}
-
 int h2_feed(struct h2 *h, struct str bytes, const char **why)
 {
     *why = NULL;
@@ -541,10 +557,10 @@ int h2_feed(struct h2 *h, struct str bytes, const char **why)
     }
     err = make_frames(h);
     if (err || wants_anything(h)) return err;
-    bool regular = !h->why && (h->peer_leaves || h->left);
-    *why = regular ? NULL : h->why ? h->why : "a frame is malformed";
-    h2_flush(h);
-    return regular ? ERR_EOF : ERR_PROTOCOL;
+    h->over = true;
+    task_cancel(&h->flush);
+    err = write_out(h);
+    return err ? err : end_of(h, why);
 }
 
 /* --- the session --- */

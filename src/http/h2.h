@@ -37,7 +37,7 @@ struct h2_events {
     void (*closed)(struct h2_stream *s, int err, const char *why);
     /* What was queued has been above the low mark and falls to it. */
     void (*drained)(struct h2_stream *s);
-    /* The session is over: nothing can be sent or received. From a task, or h2_feed. */
+    /* The session is over: nothing can be sent or received. As h2_feed says, but from a task. */
     void (*failed)(void *owner, int err);
 };
 

@@ -181,9 +181,38 @@ static void conn_gone(struct h2_conn *conn, int why)
     h2__wake(conn);
 }
 
+/* The client has been told of it by GOAWAY, which must not be lost to a reset. */
+static void break_off(struct h2_conn *conn, int err)
+{
+    metric_add(&conn->base.server->stats.h2_errors, 1);
+    conn->broken = true;
+    h2__conn_progress(conn);
+    give_up(conn, err);
+}
+
+/* Both sides have done. What was sent last may still wait for the transport. */
+static void end_session(struct h2_conn *conn)
+{
+    conn->left = true;
+    h2__conn_progress(conn);
+    give_up(conn, ERR_EOF);
+}
+
+static void session_over(struct h2_conn *conn, int err)
+{
+    if (err == ERR_EOF)
+        end_session(conn);
+    else
+        break_off(conn, err);
+}
+
 static void on_failed(void *owner, int err)
 {
-    conn_gone(owner, err);
+    bool was_told = err == ERR_EOF || err == ERR_PROTOCOL;
+    if (was_told)
+        session_over(owner, err);
+    else
+        conn_gone(owner, err);
 }
 
 static const struct h2_events events = {
@@ -303,32 +332,12 @@ static void run_conn(struct task *task)
 
 /* --- what the stream tells --- */
 
-/* The client has been told of it by GOAWAY, which must not be lost to a reset. */
-static void break_off(struct h2_conn *conn, int err)
-{
-    metric_add(&conn->base.server->stats.h2_errors, 1);
-    conn->broken = true;
-    h2__conn_progress(conn);
-    give_up(conn, err);
-}
-
-/* Both sides have done. What was sent last may still wait for the transport. */
-static void end_session(struct h2_conn *conn)
-{
-    conn->left = true;
-    h2__conn_progress(conn);
-    give_up(conn, ERR_EOF);
-}
-
 static void feed(struct h2_conn *conn, struct str bytes)
 {
     const char *why;
     if (!conn->h2) return;
     int err = h2_feed(conn->h2, bytes, &why);
-    if (err == ERR_EOF)
-        end_session(conn);
-    else if (err)
-        break_off(conn, err);
+    if (err) session_over(conn, err);
 }
 
 static void on_data(void *owner, struct str bytes)

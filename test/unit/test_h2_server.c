@@ -427,6 +427,26 @@ static void a_false_preface_ends_it(void **state)
     world_free(w);
 }
 
+/* The transport is full when the client breaks a rule: it learns of that once it reads again. */
+static void an_error_is_told_when_there_is_room(void **state)
+{
+    (void)state;
+    struct world *w = connected();
+    w->peer->window = 1000;
+    frame_put_number(&w->out, FRAME_WINDOW_UPDATE, 0, 1 << 20);
+    for (uint32_t stream = 1; stream < 9; stream += 2)
+        frame_put_request(&w->out, stream, true, "GET", "/stream");
+    send_out(w);
+    frame_put_setting(&w->out, SETTING_WINDOW, 0x80000000);
+    send_out(w);
+    assert_int_equal(w->told.goaways, 0);
+    sim_take(w->peer, SIZE_MAX);
+    send_out(w);
+    assert_int_equal(w->gone, 4);
+    check_ended(w, H2_CODE_FLOW_CONTROL);
+    world_free(w);
+}
+
 /* --- requests that are malformed --- */
 
 static void put_fields(struct buf *block, const char *const *fields)
@@ -789,6 +809,7 @@ int main(void)
         cmocka_unit_test(what_breaks_the_protocol_ends_the_session),
         cmocka_unit_test(frames_have_their_order_and_size),
         cmocka_unit_test(a_false_preface_ends_it),
+        cmocka_unit_test(an_error_is_told_when_there_is_room),
         cmocka_unit_test(malformed_requests_go_no_further),
         cmocka_unit_test(heads_over_the_limits_are_answered),
         cmocka_unit_test(bodies_are_as_long_as_was_said),
