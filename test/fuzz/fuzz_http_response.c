@@ -57,7 +57,7 @@ static void fetch(struct str text, struct str cuts, uint8_t flags, struct buf *t
     w.fetch = (struct fetch){.client = &w.client,
                              .arena = &w.arena,
                              .task = &w.task,
-                             .addr = {.host = STR("h"), .port = 80},
+                             .way.addr = {.host = STR("h"), .port = 80},
                              .key = STR("h:80"),
                              .request = {.method = flags & 2 ? METHOD_HEAD : METHOD_GET,
                                          .target = STR("/"),
