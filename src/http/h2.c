@@ -902,7 +902,9 @@ int h2_write(struct h2_stream *s, const struct str *slices, unsigned count, bool
         note(h, nghttp2_session_resume_data(h->session, s->id));
     }
     pump(h);
-    return keep_rest(s);
+    int err = keep_rest(s);
+    if (err) s->out_last = false; /* what is lost is not the end */
+    return err;
 }
 
 void h2_consume(struct h2_stream *s, size_t n)

@@ -23,7 +23,14 @@
 
 #define SEC ((uint64_t)USEC_PER_SEC)
 
-enum { LEN = 150000, WINDOW = 30000, FETCHES = 4, RUNS_MAX = 100000, LEAKS_EVERY = 16 };
+enum {
+    LEN = 150000,
+    WINDOW = 30000,
+    FETCHES = 6,
+    ONCE = 60000,
+    RUNS_MAX = 100000,
+    LEAKS_EVERY = 16
+};
 
 static struct identities files;
 static struct identity here;
@@ -65,6 +72,15 @@ static void reply(struct pair_call *c, int status, struct str body)
     call_reply(call, status, NULL, 0, body);
 }
 
+/* All of it by one write; if that fails, the end comes later. */
+static void answer_at_once(struct pair_call *c)
+{
+    struct str bytes = str_n(pattern, ONCE);
+    call_begin(c->call, 200, NULL, 0, HTTP_LENGTH_UNKNOWN);
+    if (!c->call->gone) call_write(c->call, &bytes, 1, true);
+    if (!c->call->gone) pair_end_call(c);
+}
+
 static void go_on(struct pair_call *c)
 {
     struct http_call *call = c->call;
@@ -73,6 +89,8 @@ static void go_on(struct pair_call *c)
         pair_end_call(c);
     } else if (call->refused || (call->body_err && !call->head_sent)) {
         reply(c, call->refused ? call->refused : 503, STR("no"));
+    } else if (call->body_done && str_eq(call->head->path, STR("/once"))) {
+        answer_at_once(c);
     } else if (call->body_done && !streams) {
         reply(c, 200, call->body);
     } else if (call->body_done) {
@@ -105,13 +123,15 @@ static void play(struct pair *p)
     pair_run(p);
     ask(p, METHOD_GET, "/stream", 0);
     ask(p, METHOD_POST, "/", 1000);
+    ask(p, METHOD_GET, "/once", 0);
+    ask(p, METHOD_GET, "/once", 0);
     pair_advance(p, 60 * SEC);
 }
 
 /* How many failed. */
 static unsigned check(const struct pair *p)
 {
-    static const size_t lens[] = {0, LEN, LEN, 1000};
+    static const size_t lens[] = {0, LEN, LEN, 1000, ONCE, ONCE};
     unsigned failed = 0;
     for (unsigned i = 0; i < FETCHES; i++) {
         const struct pair_fetch *f = &p->fetches[i];
