@@ -233,10 +233,12 @@ static bool take_stamps(struct tls_context *c)
     return changed;
 }
 
-/* Clients resume with the tickets that they have. */
-static void keep_ticket_keys(SSL_CTX *from, SSL_CTX *to)
+/* Clients resume with the tickets that they have; but not those who proved by a certificate who they
+ * are, which is not looked at again then, since nobody may trust it any more. */
+static void keep_ticket_keys(const struct tls_context *c, SSL_CTX *from, SSL_CTX *to)
 {
     unsigned char keys[80];
+    if (!c->settings.server || c->settings.clients != TLS_CLIENTS_OFF) return;
     if (SSL_CTX_get_tlsext_ticket_keys(from, keys, sizeof keys) == 1)
         (void)SSL_CTX_set_tlsext_ticket_keys(to, keys, sizeof keys);
     OPENSSL_cleanse(keys, sizeof keys);
@@ -254,7 +256,7 @@ int tls_context_refresh(struct tls_context *c, char why[TLS_WHY_ROOM])
     if (err) return err;
     pthread_mutex_lock(&c->mutex);
     old = c->current;
-    if (c->settings.server) keep_ticket_keys(old, fresh);
+    keep_ticket_keys(c, old, fresh);
     c->current = fresh;
     c->expires = expires;
     pthread_mutex_unlock(&c->mutex);
