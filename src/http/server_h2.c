@@ -262,27 +262,45 @@ static void conn_late(struct h2_conn *conn)
     }
 }
 
+static struct h2_call *next_late_call(const struct h2_conn *conn, uint64_t now)
+{
+    LIST_EACH(&conn->calls, it)
+    {
+        struct h2_call *c = LIST_ITEM(it, struct h2_call, link);
+        uint64_t due = h2__call_due(c);
+        if (due && due <= now) return c;
+    }
+    return NULL;
+}
+
+/* Whoever is late once is not due any more, or only later. */
 static void check_time(struct h2_conn *conn)
 {
     uint64_t now = h2__now(conn), due = h2__conn_due(conn);
+    struct h2_call *c;
     if (due && due <= now) conn_late(conn);
-    LIST_EACH_SAFE(&conn->calls, it, next)
-    {
-        struct h2_call *c = LIST_ITEM(it, struct h2_call, link);
-        due = h2__call_due(c);
-        if (due && due <= now) call_late(c);
-    }
+    while ((c = next_late_call(conn, now)))
+        call_late(c);
 }
 
 /* --- the connection's task --- */
 
+static struct h2_call *next_new_call(const struct h2_conn *conn)
+{
+    LIST_EACH(&conn->calls, it)
+    {
+        struct h2_call *c = LIST_ITEM(it, struct h2_call, link);
+        if (c->headed && !c->handed && !c->call.ended) return c;
+    }
+    return NULL;
+}
+
+/* What a handler does may end other calls. */
 static void hand_over(struct h2_conn *conn)
 {
     struct http_server *s = conn->base.server;
-    LIST_EACH_SAFE(&conn->calls, it, next)
-    {
-        struct h2_call *c = LIST_ITEM(it, struct h2_call, link);
-        if (!c->headed || c->handed || c->call.ended) continue;
+    struct h2_call *c;
+    while ((c = next_new_call(conn))) {
         c->handed = true;
         s->on_call(s->user, &c->call);
     }

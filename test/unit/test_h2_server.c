@@ -37,7 +37,7 @@ static const struct http_server_limits limits = {
 };
 
 /* How calls are handled, by the first letter of the path behind the slash. */
-enum handling { ANSWER = 0, HOLD = 'h', STREAM = 's' };
+enum handling { ANSWER = 0, ABORT = 'a', HOLD = 'h', STREAM = 's' };
 
 struct seen {
     struct world *world;
@@ -87,6 +87,9 @@ static void go_on(struct seen *s)
     } else if (c->body_err) {
         forget(s);
         call_reply(c, 400, NULL, 0, STR("no"));
+    } else if (c->body_done && path == ABORT) {
+        forget(s);
+        call_abort(c);
     } else if (c->body_done && path == STREAM) {
         call_begin(c, 200, NULL, 0, HTTP_LENGTH_UNKNOWN);
         write_more(c);
@@ -444,6 +447,21 @@ static void an_error_is_told_when_there_is_room(void **state)
     send_out(w);
     assert_int_equal(w->gone, 4);
     check_ended(w, H2_CODE_FLOW_CONTROL);
+    world_free(w);
+}
+
+/* The first call's end tells that the connection is broken; the others have not been handed over. */
+static void a_connection_may_break_under_many_new_calls(void **state)
+{
+    (void)state;
+    struct world *w = connected();
+    sim_break(w->peer);
+    for (uint32_t stream = 1; stream < 9; stream += 2)
+        frame_put_request(&w->out, stream, true, "GET", "/abort");
+    send_out(w);
+    sim_advance(w->sim, SEC);
+    assert_true(w->count >= 1 && w->peer->closed);
+    assert_int_equal(w->server.conn_count, 0);
     world_free(w);
 }
 
@@ -810,6 +828,7 @@ int main(void)
         cmocka_unit_test(frames_have_their_order_and_size),
         cmocka_unit_test(a_false_preface_ends_it),
         cmocka_unit_test(an_error_is_told_when_there_is_room),
+        cmocka_unit_test(a_connection_may_break_under_many_new_calls),
         cmocka_unit_test(malformed_requests_go_no_further),
         cmocka_unit_test(heads_over_the_limits_are_answered),
         cmocka_unit_test(bodies_are_as_long_as_was_said),
