@@ -29,7 +29,7 @@ enum {
     FETCHES = 6,
     ONCE = 60000,
     RUNS_MAX = 100000,
-    LEAKS_EVERY = 16
+    LEAKS_EVERY = 32
 };
 
 static struct identities files;

@@ -681,7 +681,7 @@ static void begin_short_stream(struct pair_call *c)
 static void a_wire_may_break_anywhere(void **state)
 {
     (void)state;
-    enum { STEP = 37, FETCHES = 3 };
+    enum { STEP = 101, FETCHES = 3 };
     EACH_KIND(kind)
     for (enum wire_cut cut = WIRE_FIN; cut <= WIRE_RST; cut++)
         for (int up = 0; up < 2; up++) {
