@@ -27,6 +27,7 @@ import edges
 import engines
 import faults
 import grammars
+import overload
 import peers
 import proxies
 import ready
@@ -55,6 +56,7 @@ FIGURES = {
     16: ("decode", decode.decode),
     17: ("TLS and HTTP/2", edges.edges),
     18: ("idle connections", edges.idle_connections),
+    19: ("overload", overload.overloads),
 }
 FIVE_ROUNDS = (1, 2, 15, 17)
 

@@ -87,6 +87,7 @@ void bench_report_table(FILE *out, const struct bench_spec *spec, const struct b
     print_row(out, "time to first token", &r->ttft);
     print_row(out, "between tokens", &r->itl);
     print_row(out, "whole answer", &r->total);
+    if (r->refused.count) print_row(out, "until it was refused", &r->refused);
     print_row(out, "sent late by", &r->late);
     if (r->error_kinds) fputs("\n  errors\n", out);
     for (unsigned i = 0; i < r->error_kinds; i++) {
@@ -160,6 +161,7 @@ int bench_report_json(struct buf *out, const struct bench_spec *spec, const stru
     write_latency(&w, "ttft_ms", &r->ttft);
     write_latency(&w, "itl_ms", &r->itl);
     write_latency(&w, "total_ms", &r->total);
+    write_latency(&w, "refused_ms", &r->refused);
     write_latency(&w, "late_ms", &r->late);
     write_errors(&w, r);
     json_write_object_end(&w);

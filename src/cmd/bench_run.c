@@ -258,24 +258,6 @@ static void stop_when_idle(struct load *ld)
     if (ld->closing && ld->in_flight == 0 && ld->queue_count == 0) loop_stop(ld->loop);
 }
 
-/* A place is free: the next waiting request takes it, or in the closed loop a new one. */
-static void refill(struct load *ld)
-{
-    uint64_t due_us;
-    uint64_t now_us = loop_now(ld->loop);
-    if (queue_pop(ld, &due_us)) {
-        dispatch(ld, due_us);
-    } else if (ld->spec->rate <= 0 && !all_issued(ld)) {
-        if (now_us >= ld->end_us)
-            ld->closing = true;
-        else
-            dispatch(ld, now_us);
-    }
-    stop_when_idle(ld);
-}
-
-/* --- results --- */
-
 static void count_error(struct bench_result *r, const char *kind, struct str example)
 {
     unsigned i = 0;
@@ -290,6 +272,39 @@ static void count_error(struct bench_result *r, const char *kind, struct str exa
     }
     e->count++;
 }
+
+/* Those that still wait for a place when their time is over are not sent any more. */
+static void expire_waiting(struct load *ld, uint64_t now_us)
+{
+    uint64_t due_us;
+    while (ld->queue_count && ld->queue[ld->queue_start] + ld->spec->timeout_us <= now_us &&
+           queue_pop(ld, &due_us)) {
+        ld->issued++;
+        if (due_us < ld->warm_us) continue;
+        ld->result->started++;
+        ld->result->failed++;
+        count_error(ld->result, "not sent", STR("no place within --timeout (--connections)"));
+    }
+}
+
+/* A place is free: the next waiting request takes it, or in the closed loop a new one. */
+static void refill(struct load *ld)
+{
+    uint64_t due_us;
+    uint64_t now_us = loop_now(ld->loop);
+    expire_waiting(ld, now_us);
+    if (queue_pop(ld, &due_us)) {
+        dispatch(ld, due_us);
+    } else if (ld->spec->rate <= 0 && !all_issued(ld)) {
+        if (now_us >= ld->end_us)
+            ld->closing = true;
+        else
+            dispatch(ld, now_us);
+    }
+    stop_when_idle(ld);
+}
+
+/* --- results --- */
 
 /* Nothing can come of this run. */
 static void give_up(struct load *ld, int err, struct str why)
@@ -475,6 +490,7 @@ static void finish(struct session *s)
     if (f->head->status != 200) {
         char kind[16];
         snprintf(kind, sizeof kind, "%d", f->head->status);
+        if (s->measured) latency_record(&s->load->result->refused, f->last_read_us - s->due_us);
         failed(s, kind, answer);
     } else if (stream && s->error_seen) {
         failed(s, "error event", answer);
@@ -545,6 +561,7 @@ static void on_arrivals(void *owner)
 
 static void expire(struct load *ld, uint64_t now_us)
 {
+    expire_waiting(ld, now_us);
     LIST_EACH_SAFE(&ld->active, it, next)
     {
         struct session *s = LIST_ITEM(it, struct session, link);

@@ -71,13 +71,14 @@ struct bench_result {
     uint64_t merged;    /* frames that came with another one in the same read */
     uint64_t lost;      /* gaps in the numbering of the mock's tokens */
     uint64_t connects;
-    uint64_t bytes_in;    /* response bodies */
-    uint64_t peak;        /* most in flight */
-    uint64_t repeated;    /* numbers seen again */
-    uint64_t succeeded;   /* all requests that ended well, measured or not */
-    struct latency ttft;  /* streams: first text, from the due time */
-    struct latency itl;   /* between frames with text; 0 within a read */
-    struct latency total; /* to the end of the answer, from the due time */
+    uint64_t bytes_in;      /* response bodies */
+    uint64_t peak;          /* most in flight */
+    uint64_t repeated;      /* numbers seen again */
+    uint64_t succeeded;     /* all requests that ended well, measured or not */
+    struct latency ttft;    /* streams: first text, from the due time */
+    struct latency itl;     /* between frames with text; 0 within a read */
+    struct latency total;   /* to the end of the answer, from the due time */
+    struct latency refused; /* the same for answers of another status than 200 */
     struct latency
         late; /* from due to sent: how far the generator, or its connection limit, was behind */
     struct bench_error errors[BENCH_KINDS_MAX];
