@@ -221,6 +221,7 @@ struct conf {
         uint64_t head_max;     /* request head, bytes */
         uint64_t header_count_max;
         uint64_t connections_max; /* client connections per thread */
+        uint64_t requests_max;    /* in progress, of all threads; 0: no limit */
         uint64_t streams_max;     /* requests at once on one of HTTP/2; 0: it is not spoken */
         uint64_t stream_buffer;   /* bytes held for a slow reader before the upstream read pauses */
         uint64_t upstream_head_max;
@@ -253,6 +254,11 @@ struct conf {
         uint64_t cooldown_us; /* first cooldown; doubles */
         uint64_t cooldown_max_us;
     } health;
+
+    struct {
+        uint64_t lag_us;         /* how late a thread may be; 0: it never sheds load */
+        uint64_t memory_percent; /* of the control group's limit; 0: it is not looked at */
+    } overload;
 
     struct {
         uint64_t idle_max; /* idle connections kept per endpoint and thread */

@@ -87,8 +87,11 @@ static const struct conf_row limits_rows[] = {
      .doc = "Headers of one request; more are answered 431."},
     {.name = "connections_max", .type = CONF_COUNT, ROW(conf, limits.connections_max), .min = 1,
      .max = 1000000, .standard = "8192", .unit = "connections",
-     .doc = "Client connections of each thread; one more is closed at once. Lowered at the start to "
+     .doc = "Client connections of each thread; more are answered 503 and closed, many more closed at once. Lowered at the start to "
             "half of the files that may be open (ulimit -n), less a reserve."},
+    {.name = "requests_max", .type = CONF_COUNT, ROW(conf, limits.requests_max), .max = 1000000,
+     .standard = "none", .zero = "none", .unit = "requests",
+     .doc = "Requests in progress, of all threads together, waiting ones included; more are answered 503 at once."},
     {.name = "streams_max", .type = CONF_COUNT, ROW(conf, limits.streams_max), .max = 10000,
      .standard = "100", .zero = "none", .unit = "requests",
      .doc = "Requests at once on a client connection of HTTP/2; `none` speaks HTTP/1.1 alone."},
@@ -200,6 +203,25 @@ static const struct conf_group health_group = {
     .example = "health: { interval: 5s, failures: 2 }\n",
 };
 
+/* overload */
+static const struct conf_row overload_rows[] = {
+    {.name = "lag", .type = CONF_DURATION, ROW(conf, overload.lag_us), .min = 1 * MS, .max = 10 * SEC,
+     .standard = "100ms", .zero = "none",
+     .doc = "How late a thread may come to what it is asked. While it is later, all the time and not for a moment, it "
+            "accepts, reads and serves only as much as it has time for, and answers the rest 503; `none` lets all wait."},
+    {.name = "memory_percent", .type = CONF_COUNT, ROW(conf, overload.memory_percent), .max = 100,
+     .standard = "92", .zero = "none", .unit = "%",
+     .doc = "Share of the control group's memory limit (of a container, of a systemd unit) above which new requests "
+            "are answered 503. What the kernel can take back, such as mapped model files, does not count."},
+};
+
+static const struct conf_group overload_group = {
+    .name = "overload",
+    GROUP_ROWS(overload_rows),
+    .doc = "When new requests are refused so that those in progress go on; `docs/overload.md` tells how.",
+    .example = "overload: { lag: 50ms }\n",
+};
+
 /* pool */
 static const struct conf_row pool_rows[] = {
     {.name = "idle_max", .type = CONF_COUNT, ROW(conf, pool.idle_max), .max = 10000,
@@ -276,6 +298,7 @@ static const struct conf_row root_rows[] = {
     {.name = "timeouts", .type = CONF_GROUP, .group = &timeouts_group, .doc = "Durations."},
     {.name = "retry", .type = CONF_GROUP, .group = &retry_group, .doc = "Tries elsewhere."},
     {.name = "health", .type = CONF_GROUP, .group = &health_group, .doc = "Broken endpoints."},
+    {.name = "overload", .type = CONF_GROUP, .group = &overload_group, .doc = "Too much to do."},
     {.name = "pool", .type = CONF_GROUP, .group = &pool_group, .doc = "Kept connections."},
     {.name = "responses", .type = CONF_GROUP, .group = &responses_group, .doc = "Kept responses."},
 };

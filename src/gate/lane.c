@@ -11,6 +11,17 @@ static const char *const outcome_names[OUTCOME_COUNT] = {
 #undef OUTCOME
 };
 
+const char *shed_cause_text(unsigned cause)
+{
+    static const char *const texts[SHED_CAUSES] = {
+        [SHED_LAG] = "lag",
+        [SHED_MEMORY] = "memory",
+        [SHED_REQUESTS] = "requests",
+        [SHED_CONNECTIONS] = "connections",
+    };
+    return texts[cause];
+}
+
 static const struct metric_row lane_rows[] = {
 #define LANE_METRIC(...) METRIC_ROW(lane_stats, __VA_ARGS__)
 #include "obs/metrics.def"

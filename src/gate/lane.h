@@ -32,6 +32,11 @@ enum outcome {
 
 const char *outcome_name(enum outcome o);
 
+/* Why a new request is refused at once (gate/shed.h). */
+enum shed_cause { SHED_LAG, SHED_MEMORY, SHED_REQUESTS, SHED_CONNECTIONS, SHED_CAUSES };
+
+const char *shed_cause_text(unsigned cause);
+
 /* What has no model; any thread may read. */
 struct lane_stats {
 #define LANE_METRIC METRIC_MEMBER
@@ -52,7 +57,9 @@ struct lane_home {
     /* Appends all metrics in the text format. ERR_TOO_LARGE, -ENOMEM: what was written then is
      * of no use. Main thread. */
     int (*write_metrics)(void *owner, struct buf *out);
+    uint64_t (*count_active)(void *owner); /* exchanges in progress, on all lanes; any thread */
     void *owner;
+    struct metric_cell memory_short; /* 1 while new requests are refused to save memory */
 };
 
 struct lane {
@@ -68,6 +75,7 @@ struct lane {
     bool draining;             /* new API requests are answered 503 */
     struct lane_stats stats;
     uint64_t lack_told_us; /* when a lack of our own was logged last; 0: never */
+    uint64_t shed_told_us; /* when the log was told of refused requests last; 0: never */
     uint64_t last_id;      /* the last part of request ids */
     uint64_t id_seed;
 };

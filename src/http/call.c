@@ -8,6 +8,11 @@ void call_read_body(struct http_call *c, size_t max)
     c->ops->read_body(c, max);
 }
 
+bool call_skip_body(struct http_call *c)
+{
+    return !c->ops->skip_body || c->ops->skip_body(c);
+}
+
 bool call_hold(struct http_call *c, size_t more)
 {
     return c->ops->hold(c, more);

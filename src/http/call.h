@@ -41,6 +41,7 @@ struct http_call {
     int gone_why;   /* ERR_EOF, -ECONNRESET, ERR_TIMEOUT (write), -ENOMEM (for an answer) ... */
     bool head_sent; /* part of the answer has been given to the stream */
     bool ended;     /* call_end or call_abort was called */
+    bool spare;     /* its connection is one too many (see stream_is_spare) */
     uint64_t started_us; /* first byte of the request */
     uint64_t bytes_out;  /* body bytes given to the stream */
     void *user;          /* the handler's */
@@ -52,6 +53,10 @@ struct http_call {
 /* Starts reading the body, at most `max` bytes; answers Expect: 100-continue. Facts: body,
  * body_done, body_err. */
 void call_read_body(struct http_call *c, size_t max);
+
+/* Drops what has come of a body that nobody wants, before an answer is begun. True: that was all of
+ * it, so the answer need not end the connection. */
+bool call_skip_body(struct http_call *c);
 
 /* Counts what was made of a body among the bodies that are held, until the call's end. False: they
  * would be too many. */

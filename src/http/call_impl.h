@@ -8,6 +8,7 @@
 /* As the functions of the same names in http/call.h promise. */
 struct call_ops {
     void (*read_body)(struct http_call *c, size_t max);
+    bool (*skip_body)(struct http_call *c); /* NULL: nothing of a body is in the way of others */
     bool (*hold)(struct http_call *c, size_t more);
     void (*begin)(struct http_call *c, int status, const struct http_field *fields, unsigned count,
                   uint64_t length);

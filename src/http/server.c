@@ -47,7 +47,9 @@ static void become_h2(struct http_conn *conn, struct str input)
 static void accept_stream(struct acceptor *acceptor, struct stream *stream)
 {
     struct http_server *s = CONTAINER_OF(acceptor, struct http_server, acceptor);
-    if (s->conn_count >= s->limits.connections_max)
+    unsigned most = s->limits.connections_max;
+    if (s->conn_count >= most) stream_set_spare(stream);
+    if (s->conn_count >= most + HTTP_SERVER_SPARE)
         refuse_connection(s, stream, "");
     else if (http__serve_h1(s, stream, become_h2))
         refuse_connection(s, stream, ", and there is no memory for another one");

@@ -19,6 +19,10 @@
 #include "loop/stream.h"
 #include "obs/metrics.h"
 
+/* So many connections above connections_max are still taken, to tell them so: their calls are
+ * `spare`, and each ends its connection. */
+enum { HTTP_SERVER_SPARE = 16 };
+
 struct http_server_limits {
     struct h1_limits head;
     size_t body_max;     /* default for call_read_body */

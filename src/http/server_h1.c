@@ -37,12 +37,13 @@ static void begin_call(struct h1_conn *conn, const struct http_head *head)
                                     .arena = &conn->arena,
                                     .head = head,
                                     .peer = str_of(conn->base.peer),
+                                    .spare = stream_is_spare(conn->base.stream),
                                     .started_us = conn->since_us};
     conn->begun = conn->silent = conn->complete = false;
     conn->message_end = false;
     call_body_begin(&conn->body);
     conn->out_head = STR_NULL;
-    conn->close_after = s->draining;
+    conn->close_after = s->draining || conn->call.spare;
 }
 
 static void hand_over(struct h1_conn *conn)
@@ -346,6 +347,7 @@ int http__serve_h1(struct http_server *s, struct stream *stream,
     call_body_init(&conn->body, s->limits.body_max);
     conn__register(&conn->base, &ops, s, stream);
     stream_set_handler(stream, &handler, conn);
+    stream_may_wait(stream, true);
     conn__be_patient(conn);
     stream_read(stream, true);
     return 0;

@@ -167,6 +167,7 @@ static bool hold_more(struct http_call *c, size_t more)
 
 const struct call_ops h1__call_ops = {
     .read_body = conn__read_body,
+    .skip_body = conn__skip_body,
     .hold = hold_more,
     .begin = begin,
     .write = write_body,

@@ -99,3 +99,15 @@ void conn__read_body(struct http_call *c, size_t max)
     else
         read_in_place(conn);
 }
+
+bool conn__skip_body(struct http_call *c)
+{
+    struct h1_conn *conn = conn__of(c);
+    struct str bytes;
+    while (!conn->message_end) {
+        enum h1_event event = h1_next(conn->parser, &conn->input, &bytes);
+        if (event == H1_END) conn->message_end = true;
+        if (event != H1_END && event != H1_BODY) return false;
+    }
+    return true;
+}

@@ -5,7 +5,11 @@
 #include "base/clock.h"
 #include "base/machine.h"
 
-enum { LINGER_US = 1 * USEC_PER_SEC, LINGER_MAX_US = 30 * USEC_PER_SEC };
+enum {
+    SPARE_US = 500 * USEC_PER_MS, /* a connection that is one too many */
+    LINGER_US = 1 * USEC_PER_SEC,
+    LINGER_MAX_US = 30 * USEC_PER_SEC
+};
 
 static const struct machine machine = {
     .name = "connection",
@@ -75,6 +79,8 @@ uint64_t conn__deadline(const struct h1_conn *conn)
         patience = limits->head_timeout_us;
     else if (conn->body.wanted && !conn->message_end && !conn->call.body_err)
         patience = limits->body_timeout_us;
+    if (conn->state < CONN_CALL && conn->base.stream && stream_is_spare(conn->base.stream))
+        patience = SPARE_US; /* others wait for its place */
     return patience ? conn->since_us + patience : 0;
 }
 
@@ -95,6 +101,7 @@ void conn__progress(struct h1_conn *conn)
 void conn__move(struct h1_conn *conn, enum conn_state state)
 {
     conn->state = machine_move(&machine, conn->state, state);
+    if (conn->base.stream) stream_may_wait(conn->base.stream, state == CONN_IDLE);
     if (state == CONN_LINGER) metric_add(&conn->base.server->lingering, 1);
 }
 

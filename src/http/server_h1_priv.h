@@ -85,6 +85,7 @@ void conn__body_failed(struct h1_conn *conn, int err);
 
 void conn__parse_body(struct h1_conn *conn);
 void conn__read_body(struct http_call *c, size_t max); /* as call_read_body */
+bool conn__skip_body(struct http_call *c);             /* as call_skip_body */
 
 /* Gives a body's memory back; nobody looks at it any more. */
 void conn__drop_body(struct h1_conn *conn);

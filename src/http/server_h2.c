@@ -91,6 +91,7 @@ static struct h2_stream *on_begin(void *owner)
                                  .server = s,
                                  .arena = &c->arena,
                                  .peer = str_of(conn->base.peer),
+                                 .spare = stream_is_spare(conn->base.stream),
                                  .started_us = h2__now(conn)};
     call_body_init(&c->body, s->limits.body_max);
     h2_stream_init(&c->stream, &c->arena, OUT_MAX);

@@ -48,6 +48,7 @@ static struct loop *loop_alloc(void)
     list_init(&l->deferred);
     list_init(&l->last);
     list_init(&l->processes);
+    list_init(&l->late);
     heap_init(&l->timers, timer_less);
     map_init(&l->names);
     return l;
@@ -61,6 +62,12 @@ uint64_t loop_now(const struct loop *l)
 void loop__touch(struct loop *l)
 {
     l->now_us = clock_mono_us();
+    lag_event(&l->lag, l->now_us);
+}
+
+struct lag *loop_lag(struct loop *l)
+{
+    return &l->lag;
 }
 
 void loop_wake(struct loop *l, struct task *t)
@@ -257,6 +264,8 @@ static void on_uv_prepare(uv_prepare_t *handle)
     run_last(l);
     if (log_gathered() && !timer_armed(&l->log_timer))
         timer_start(l, &l->log_timer, l->now_us + LOG_FLUSH_US);
+    lag_sleep(&l->lag, l->now_us);
+    if (!list_empty(&l->late)) loop__read_late(l);
     struct heap_node *node = heap_peek(&l->timers);
     uint64_t due = node ? CONTAINER_OF(node, struct timer, node)->due_us : 0;
     if (due == l->uv_timer_due) return;

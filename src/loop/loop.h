@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "base/str.h"
 
+struct lag;
 struct loop;
 struct net;
 
@@ -55,6 +56,10 @@ void loop_free(struct loop *l);
 
 /* Microseconds on the loop's clock: monotonic, refreshed once per event. */
 uint64_t loop_now(const struct loop *l);
+
+/* Whether the loop keeps up (loop/lag.h); whoever wants something put off sets its target. A manual
+ * loop has no turns of its own. */
+struct lag *loop_lag(struct loop *l);
 
 /* Puts `t` at the end of the ready queue unless it is on it. */
 void loop_wake(struct loop *l, struct task *t);

@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "base/map.h"
+#include "loop/lag.h"
 #include "loop/loop.h"
 #include "loop/stream.h"
 
@@ -18,6 +19,7 @@ struct loop {
     struct list last;     /* struct task: run before the loop sleeps */
     struct heap timers;   /* struct timer by due_us */
     uint64_t now_us;
+    struct lag lag;
     _Atomic(struct mail *) mail; /* newest first; taken whole */
     struct net *net;
     bool in_ready;    /* loop_run_ready is on the stack */
@@ -35,6 +37,7 @@ struct loop {
     struct task log_task;    /* writes this thread's log lines */
     struct timer log_timer;
     struct list processes; /* struct process */
+    struct list late;      /* struct uv_stream that are not read in this turn, newest first */
     char *rx;              /* LOOP_RX_SIZE bytes that every stream receives into */
     struct map names;      /* host -> struct name (resolve.c) */
 };
@@ -47,6 +50,12 @@ struct stream *loop__adopt(struct loop *l, int fd, bool is_unix);
 
 /* Refreshes now_us of a real loop; at the start of each callback. */
 void loop__touch(struct loop *l);
+
+/* True when the peer of a socket will send no more, whatever is still to be read of it. */
+bool loop__has_left(int fd);
+
+/* Streams that were put off are read again, in the coming turn (tcp.c). */
+void loop__read_late(struct loop *l);
 
 /* What a host name stands for, in the resolver's order: they are tried
  * until one can be connected to. */

@@ -47,6 +47,30 @@ void stream_set_low_mark(struct stream *s, size_t low)
     if (s->below) stream_set_low_mark(s->below, low);
 }
 
+static struct stream *bottom(struct stream *s)
+{
+    while (s->below)
+        s = s->below;
+    return s;
+}
+
+void stream_may_wait(struct stream *s, bool may)
+{
+    bottom(s)->may_wait = may;
+}
+
+void stream_set_spare(struct stream *s)
+{
+    bottom(s)->spare = true;
+}
+
+bool stream_is_spare(const struct stream *s)
+{
+    while (s->below)
+        s = s->below;
+    return s->spare;
+}
+
 uint64_t stream_drained(const struct stream *s)
 {
     while (s->below)

@@ -40,6 +40,10 @@ void stream_set_handler(struct stream *s, const struct stream_handler *handler, 
  * start and stop cost a system call each. */
 void stream_read(struct stream *s, bool on);
 
+/* While the loop is behind (loop/lag.h), the next bytes may be left with the kernel for as long as it
+ * takes: for a stream at a moment at which nobody has a claim to be heard. */
+void stream_may_wait(struct stream *s, bool may);
+
 /* The next bytes that arrive are put at `place`, `len` of them at most, and not into the loop's
  * buffer; on_data tells of them there. Good for one on_data. The place must stay until then, or
  * until it is taken back by len 0. */
@@ -68,6 +72,11 @@ void stream_close_reset(struct stream *s);
 
 /* "127.0.0.1:4711" or "unix"; borrowed from the stream. */
 struct str stream_peer(const struct stream *s);
+
+/* True when the stream is one too many: it got a descriptor of the listener's reserve, or whoever
+ * accepted it says so. To be answered and closed soon. */
+bool stream_is_spare(const struct stream *s);
+void stream_set_spare(struct stream *s);
 
 /* What is known of a stream once it is open. Strings are borrowed from it. */
 struct stream_facts {
@@ -110,9 +119,13 @@ struct acceptor {
 
 struct listener;
 
+enum { LISTENER_RESERVE = 8 }; /* descriptors that each listener keeps in reserve */
+
 /* Accepts on `fd` (listening, non-blocking; dup'ed by the caller for each loop), which is taken
- * over unless it fails, and hands each stream to `acceptor`. When descriptors or memory are
- * lacking, clients wait: it pauses for 100 ms, says so in the log, and counts. */
+ * over unless it fails, and hands each stream to `acceptor`. When descriptors are lacking, those who
+ * come first get a stream that is `spare`, on one of a few descriptors kept for that; then, or when
+ * memory is lacking, clients wait: it pauses for up to 100 ms, says so in the log, and counts. While the
+ * loop is late (loop/lag.h), they wait as well. */
 MUST_CHECK int listener_open(struct loop *l, int fd, struct acceptor *acceptor,
                              struct listener **out);
 uint64_t listener_pauses(const struct listener *ls); /* any thread; 0 for NULL */

@@ -29,6 +29,8 @@ struct stream {
     bool opening; /* on_open is still to come */
     bool reading;
     bool closed;
+    bool may_wait; /* of the bottom one: see stream_may_wait */
+    bool spare;    /* of the bottom one */
     char peer[56];
 };
 

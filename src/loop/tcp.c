@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,7 @@ struct uv_stream {
     bool writing;       /* it has some */
     bool is_unix;
     struct dial *dial; /* until it is open */
+    struct list late;  /* loop->late, while it is put off */
 };
 
 /* What a stream needs until it is connected: first the addresses of its name, which
@@ -60,10 +62,54 @@ struct dial {
     struct timer timer; /* gives up an address that does not answer */
 };
 
+/* Leaves what has come with the kernel until a later turn, which may be long: the newest come first,
+ * since who has waited longest is the first to give up. */
+static void put_off(struct uv_stream *u)
+{
+    struct loop *l = u->base.loop;
+    metric_add(&l->lag.put_off, 1);
+    uv_read_stop(&u->h.stream);
+    list_push_front(&l->late, &u->late);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out);
+static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf);
+
+bool loop__has_left(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+/* What it has sent is not even read when it has left meanwhile. */
+static void read_again(struct uv_stream *u)
+{
+    uv_os_fd_t fd;
+    if (uv_fileno(&u->h.handle, &fd) == 0 && loop__has_left(fd)) {
+        u->base.reading = false;
+        stream_tell_end(&u->base, ERR_EOF);
+    } else {
+        uv_read_start(&u->h.stream, on_alloc, on_read);
+    }
+}
+
+void loop__read_late(struct loop *l)
+{
+    struct list *link;
+    uint64_t most = l->lag.behind ? l->lag.begin + l->lag.refuse : UINT64_MAX;
+    while (most-- && (link = list_pop_front(&l->late))) {
+        read_again(LIST_ITEM(link, struct uv_stream, late));
+    }
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     (void)suggested;
     struct stream *s = &((struct uv_stream *)handle->data)->base;
+    if (s->may_wait && lag_wait(&s->loop->lag)) {
+        *out = uv_buf_init(NULL, 0); /* on_read is told UV_ENOBUFS */
+        return;
+    }
     *out = s->place_len ? uv_buf_init(s->place, (unsigned)MIN(s->place_len, QUEUE_MAX))
                         : uv_buf_init(s->loop->rx, LOOP_RX_SIZE);
     if (fault_point(FAULT_READ_SHORT)) out->len = 1;
@@ -73,6 +119,10 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 {
     struct uv_stream *u = handle->data;
     if (n == 0) return;
+    if (n == UV_ENOBUFS && !buf->base) {
+        put_off(u);
+        return;
+    }
     if (fault_point(FAULT_READ)) n = UV_ECONNRESET;
     loop__touch(u->base.loop);
     if (n > 0) {
@@ -87,6 +137,7 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 static void uv_stream_read(struct stream *s, bool on)
 {
     struct uv_stream *u = CONTAINER_OF(s, struct uv_stream, base);
+    list_remove(&u->late);
     if (on)
         uv_read_start(&u->h.stream, on_alloc, on_read);
     else
@@ -208,6 +259,7 @@ static void stop_waiting(struct dial *d)
 static void uv_stream_close(struct stream *s, bool reset)
 {
     struct uv_stream *u = CONTAINER_OF(s, struct uv_stream, base);
+    list_remove(&u->late);
     if (u->dial) {
         stop_waiting(u->dial);
         if (u->dial->reopening) return; /* on_reopen frees */
@@ -229,6 +281,7 @@ static struct uv_stream *uv_stream_new(struct loop *l, bool is_unix)
     if (!u) return NULL;
     u->base = (struct stream){.ops = &uv_stream_ops, .loop = l};
     u->is_unix = is_unix;
+    list_init(&u->late);
     buf_init(&u->flying, QUEUE_MAX);
     buf_init(&u->waiting, QUEUE_MAX);
     if (is_unix)

@@ -31,6 +31,8 @@ static struct settings settings_of(const struct conf *c)
         .pool_idle_max = (unsigned)c->pool.idle_max,
         .pool_idle_us = c->timeouts.upstream_idle_us,
         .stream_buffer = c->limits.stream_buffer,
+        .requests_max = c->limits.requests_max,
+        .lag_us = c->overload.lag_us,
         .total_us = c->timeouts.total_us,
         .drain_us = c->timeouts.drain_us,
         .attempts_max = (unsigned)c->retry.attempts_max,

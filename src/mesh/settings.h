@@ -34,6 +34,8 @@ struct settings {
     uint64_t pool_idle_us;  /* how long one is */
     size_t stream_buffer;   /* bytes held for a slow reader before the upstream read pauses */
     uint64_t total_us;      /* a whole exchange whose model is not known yet; 0: no limit */
+    uint64_t requests_max;  /* in progress at once, of all lanes; 0: no limit */
+    uint64_t lag_us;        /* how late a loop may be before it sheds load; 0: it never does */
     uint64_t drain_us;      /* requests in progress at a shutdown */
     unsigned attempts_max;  /* tries per exchange, the first included */
     uint64_t retry_percent; /* retries per 100 requests, per service */

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "loop/lag.h"
 #include "node/node_priv.h"
 #include "obs/log.h"
 
@@ -45,6 +46,39 @@ static void ask_accept_pauses(const struct metric_series *s)
         for (size_t k = 0; k < n->workers.items[i].listener_count; k++)
             pauses += listener_pauses(n->workers.items[i].listeners[k]->listener);
     series_put(s, pauses);
+}
+
+static void ask_loop_lag(const struct metric_series *s)
+{
+    const struct node *n = s->source->owner;
+    uint64_t most = 0;
+    for (unsigned i = 0; i < n->workers.count; i++)
+        most = MAX(most, metric_read(&loop_lag(n->workers.items[i].lane.loop)->standing_us));
+    series_put_double(s, (double)most / USEC_PER_SEC);
+}
+
+static void ask_put_off(const struct metric_series *s)
+{
+    const struct node *n = s->source->owner;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < n->workers.count; i++)
+        sum += metric_read(&loop_lag(n->workers.items[i].lane.loop)->put_off);
+    series_put(s, sum);
+}
+
+static void ask_left(const struct metric_series *s)
+{
+    const struct node *n = s->source->owner;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < n->workers.count; i++)
+        sum += metric_read(&loop_lag(n->workers.items[i].lane.loop)->left);
+    series_put(s, sum);
+}
+
+static void ask_memory_used(const struct metric_series *s)
+{
+    const struct node *n = s->source->owner;
+    series_put_double(s, n->memory.used);
 }
 
 static void ask_certificate_expiry(const struct metric_series *s)

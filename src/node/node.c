@@ -67,6 +67,7 @@ static void on_workers_ended(struct task *task)
 static void stop(struct node *n)
 {
     enter(n, NODE_STOPPING);
+    memory_watch_stop(&n->memory);
     timer_stop(n->loop, &n->drain_timer);
     task_cancel(&n->drain_task);
     workers_stop(&n->workers);
@@ -141,6 +142,11 @@ static unsigned worker_count_of(const struct conf *c)
     return c->threads ? (unsigned)c->threads : cores > 0 ? (unsigned)cores : 1;
 }
 
+static uint64_t count_active(void *owner)
+{
+    return workers_active(&((struct node *)owner)->workers);
+}
+
 /* Without loops or threads yet. */
 static void set_home(struct node *n)
 {
@@ -151,6 +157,7 @@ static void set_home(struct node *n)
         .loop = n->loop,
         .via = str_of(n->via),
         .write_metrics = node__write_metrics,
+        .count_active = count_active,
         .owner = n,
     };
     n->home.routes = node_routes(&n->home.route_count);
@@ -191,6 +198,8 @@ static int start(struct node *n)
     if (!err) err = watch_signals(n);
     if (!err) err = prober_new(n->loop, &n->client, n->mesh, &n->prober);
     if (err) return err;
+    n->memory.percent = n->conf->overload.memory_percent;
+    memory_watch_start(&n->memory, n->loop, &n->home.memory_short);
     node__tell_supervisor(n);
     node__log_configuration(n, "started");
     mem_trim();

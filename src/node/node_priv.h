@@ -8,6 +8,7 @@
 #include "http/client.h"
 #include "loop/process.h"
 #include "mesh/probe.h"
+#include "node/memory_watch.h"
 #include "node/supervisor.h"
 #include "node/tls.h"
 #include "node/workers.h"
@@ -33,6 +34,7 @@ struct node {
     struct supervisor *supervisor;
     struct prober *prober;
     struct tls_watch *tls;
+    struct memory_watch memory;
     struct workers workers;
     struct lane_home home;
     struct signal_watch *signals[NODE_SIGNALS];

@@ -39,10 +39,15 @@ static void warn_of_restart(const struct node *n, const struct conf *loaded)
 
 void node__fit_connections(struct conf *c, unsigned workers)
 {
-    enum { OWN = 32, OWN_OF_WORKER = 8 };
+    enum {
+        OWN = 32,
+        OWN_OF_WORKER = 8 + HTTP_SERVER_SPARE,
+        OWN_OF_LISTENER = 1 + LISTENER_RESERVE
+    };
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == RLIM_INFINITY) return;
-    uint64_t own = OWN + (OWN_OF_WORKER + c->listen_count) * workers, all = files.rlim_cur;
+    uint64_t own = OWN + (OWN_OF_WORKER + OWN_OF_LISTENER * c->listen_count) * workers,
+             all = files.rlim_cur;
     uint64_t room = all > own ? (all - own) / 2 / workers : 0;
     if (c->limits.connections_max <= MAX(room, 1)) return;
     c->limits.connections_max = MAX(room, 1);
@@ -96,6 +101,7 @@ static int reload(struct node *n)
     conf_unref(n->conf);
     n->conf = conf;
     apply_log(conf);
+    n->memory.percent = conf->overload.memory_percent;
     workers_apply(&n->workers, n->mesh, keyring);
     keyring_unref(keyring);
     prober_reload(n->prober);

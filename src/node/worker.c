@@ -6,12 +6,14 @@
 #include "base/mem.h"
 
 #include "gate/exchange.h"
+#include "gate/shed.h"
+#include "loop/lag.h"
 #include "obs/log.h"
 
 static void on_call(void *user, struct http_call *call)
 {
     struct worker *w = user;
-    exchange_start(&w->lane, call);
+    if (!shed_call(&w->lane, call)) exchange_start(&w->lane, call);
 }
 
 int worker_init(struct worker *w, const struct lane_home *home, unsigned index, struct loop *loop,
@@ -22,6 +24,7 @@ int worker_init(struct worker *w, const struct lane_home *home, unsigned index, 
     w->server.on_call = on_call;
     w->server.user = w;
     w->server.bodies = bodies;
+    lag_set_target(loop_lag(loop), snapshot_settings(snapshot)->lag_us);
     return lane_init(&w->lane, home, index, loop, snapshot, keyring);
 }
 
@@ -39,6 +42,7 @@ static void trust(struct worker *w, const struct settings *s)
 void worker_apply(struct worker *w, struct snapshot *snapshot, struct keyring *keyring)
 {
     w->server.limits = snapshot_settings(snapshot)->server;
+    lag_set_target(loop_lag(w->lane.loop), snapshot_settings(snapshot)->lag_us);
     lane_apply(&w->lane, snapshot, keyring);
     trust(w, snapshot_settings(w->lane.snapshot));
 }

@@ -908,10 +908,17 @@ static void connections_are_limited(void **state)
     for (int i = 0; i < 3; i++)
         client(w);
     struct sim_peer *fourth = client(w);
-    assert_true(fourth->closed);
-    assert_int_equal(w->server.conn_count, 3);
+    for (int i = 1; i < HTTP_SERVER_SPARE; i++)
+        client(w);
+    struct sim_peer *last = client(w);
+    assert_true(last->closed && !fourth->closed);
+    assert_int_equal(w->server.conn_count, 3 + HTTP_SERVER_SPARE);
     assert_int_equal(metric_read(&w->server.stats.refused), 1);
-    assert_int_equal(metric_read(&w->server.stats.accepted), 3);
+    assert_int_equal(metric_read(&w->server.stats.accepted), 3 + HTTP_SERVER_SPARE);
+    sim_send_text(fourth, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_true(call(w, 0)->spare);
+    reply(w, 0, "too many");
+    assert_true(sim_has(fourth, "connection: close\r\n"));
     world_free(w);
 }
 
