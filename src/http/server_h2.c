@@ -442,10 +442,12 @@ int http__serve_h2(struct http_server *s, struct stream *stream, struct str inpu
     timer_init(&conn->timer, &conn->task);
     conn__register(&conn->base, &ops, s, stream);
     stream_set_handler(stream, &handler, conn);
+    stream_may_wait(stream, false); /* calls in progress hear of their windows by it */
+    bool brief = s->draining || stream_is_spare(stream);
     metric_add(&s->stats.h2_connections, 1);
     h2__conn_progress(conn);
     if (input.len) feed(conn, input);
-    if (s->draining) drain(&conn->base);
+    if (brief) drain(&conn->base);
     if (conn->base.stream) stream_read(stream, true);
     h2__wake(conn);
     return 0;

@@ -41,6 +41,7 @@ enum handling { ANSWER = 0, ABORT = 'a', HOLD = 'h', STREAM = 's' };
 
 struct seen {
     struct world *world;
+    bool spare;             /* its connection was one too many */
     struct http_call *call; /* NULL: ended */
     struct task task;
 };
@@ -110,7 +111,7 @@ static void on_call(void *user, struct http_call *call)
     struct world *w = user;
     assert_in_range(w->count, 0, CALLS - 1);
     struct seen *s = &w->calls[w->count++];
-    *s = (struct seen){.world = w, .call = call};
+    *s = (struct seen){.world = w, .call = call, .spare = call->spare};
     task_init(&s->task, on_fact);
     call->task = &s->task;
     if (call->refused) {
@@ -242,6 +243,27 @@ static void the_preface_may_come_in_pieces(void **state)
         sim_fin(w->peer);
     }
     buf_fini(&all);
+    world_free(w);
+}
+
+/* One connection too many has its calls marked, begins nothing after them and ends. */
+static void a_connection_too_many_ends_after_its_first_calls(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    w->server.limits.connections_max = 1;
+    struct sim_peer *first = sim_connect(w->sim, &w->server.acceptor);
+    w->peer = sim_connect(w->sim, &w->server.acceptor);
+    sim_send_text(w->peer, H2_PREFACE);
+    frame_put(&w->out, FRAME_SETTINGS, 0, 0, STR_NULL);
+    send_out(w);
+    assert_int_equal(w->told.goaways, 1);
+    ask(w, 1, "/");
+    assert_int_equal(w->told.status[1], 200);
+    assert_true(w->calls[0].spare);
+    sim_advance(w->sim, 2 * SEC);
+    assert_true(w->peer->closed && !first->closed);
+    sim_fin(first);
     world_free(w);
 }
 
@@ -820,6 +842,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_answered),
         cmocka_unit_test(the_preface_may_come_in_pieces),
+        cmocka_unit_test(a_connection_too_many_ends_after_its_first_calls),
         cmocka_unit_test(where_it_is_not_spoken_its_preface_is_refused),
         cmocka_unit_test(there_is_no_upgrade_from_http_1),
         cmocka_unit_test(a_client_that_asks_may_continue),
