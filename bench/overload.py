@@ -165,6 +165,7 @@ def cpu_bound_one(name: str, factor: float, seconds: float, pace: tuple, options
 
 
 def cpu_rows(what: str, factor: float, seconds: float, pace: tuple, options: tuple, concurrency: int) -> list[dict]:
+    """At least 70 % at twice the capacity; above that, more than nginx."""
     ours, nginx = (cpu_bound_one(name, factor, seconds, pace, options, concurrency) for name in ("hostler", peers.PLAIN))
     least = 0.70 if factor <= 2 else nginx["goodput"]
     return [

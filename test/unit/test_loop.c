@@ -28,6 +28,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "loop/lag.h"
 #include "loop/loop.h"
 #include "loop/loop_priv.h"
 #include "loop/process.h"
@@ -676,6 +677,89 @@ static void clients_wait_while_descriptors_are_lacking(void **state)
     talk_free(t);
 }
 
+/* Comes with the loop's next turn, in which nothing more may be begun then. */
+struct exhaustion {
+    struct mail mail;
+    struct loop *loop;
+};
+
+static void exhaust(struct mail *mail)
+{
+    struct lag *lag = loop_lag(CONTAINER_OF(mail, struct exhaustion, mail)->loop);
+    lag_set_target(lag, 20 * MS);
+    lag->behind = true;
+    lag->credit = 10;
+    lag->begin = lag->refuse = 0;
+}
+
+static void say(struct talk *t, const char *text)
+{
+    struct iovec iov = {(char *)(uintptr_t)text, strlen(text)};
+    assert_int_equal(stream_write(t->client, &iov, 1), 0);
+}
+
+static void take_all(struct talk *t, struct str bytes)
+{
+    assert_int_equal(buf_append(&t->at_server, bytes), 0);
+    loop_stop(t->loop);
+}
+
+/* What may wait is read in a later turn, which has credits again; what may not, at once. */
+static void reads_are_put_off_while_the_loop_is_behind(void **state)
+{
+    (void)state;
+    for (int may_wait = 0; may_wait < 2; may_wait++) {
+        struct talk *t = talk_new(false);
+        open_client(t, "127.0.0.1");
+        t->on_server_data = take_all;
+        stream_may_wait(t->server, may_wait);
+        struct exhaustion e = {.mail.deliver = exhaust, .loop = t->loop};
+        loop_post(t->loop, &e.mail);
+        say(t, "hi");
+        run(t->loop);
+        assert_true(str_eq(buf_str(&t->at_server), STR("hi")));
+        assert_int_equal(metric_read(&loop_lag(t->loop)->put_off), may_wait);
+        talk_free(t);
+    }
+}
+
+static void who_has_left_while_it_waited_is_not_read(void **state)
+{
+    (void)state;
+    struct talk *t = talk_new(false);
+    open_client(t, "127.0.0.1");
+    t->on_server_data = take_all;
+    stream_may_wait(t->server, true);
+    struct exhaustion e = {.mail.deliver = exhaust, .loop = t->loop};
+    loop_post(t->loop, &e.mail);
+    say(t, "hi");
+    stream_close(t->client);
+    t->client = NULL;
+    run(t->loop);
+    assert_int_equal(t->server_end, ERR_EOF);
+    assert_int_equal(buf_len(&t->at_server), 0);
+    talk_free(t);
+}
+
+/* It can be closed meanwhile. */
+static void a_stream_that_waits_may_be_closed(void **state)
+{
+    (void)state;
+    struct talk *t = talk_new(false);
+    open_client(t, "127.0.0.1");
+    stream_may_wait(t->server, true);
+    struct exhaustion e = {.mail.deliver = exhaust, .loop = t->loop};
+    loop_post(t->loop, &e.mail);
+    say(t, "hi");
+    for (int i = 0; i < 1000 && metric_read(&loop_lag(t->loop)->put_off) == 0; i++)
+        loop_poll(t->loop);
+    assert_int_equal(metric_read(&loop_lag(t->loop)->put_off), 1);
+    stream_close(t->server);
+    t->server = NULL;
+    run(t->loop); /* until the client hears of it */
+    talk_free(t);
+}
+
 static void ends_and_resets_are_told_apart(void **state)
 {
     (void)state;
@@ -1070,6 +1154,9 @@ int main(void)
         cmocka_unit_test(a_low_mark_is_told),
         cmocka_unit_test(bytes_are_read_to_where_they_are_wanted),
         cmocka_unit_test(clients_wait_while_descriptors_are_lacking),
+        cmocka_unit_test(reads_are_put_off_while_the_loop_is_behind),
+        cmocka_unit_test(who_has_left_while_it_waited_is_not_read),
+        cmocka_unit_test(a_stream_that_waits_may_be_closed),
         cmocka_unit_test(ends_and_resets_are_told_apart),
         cmocka_unit_test(streams_may_be_closed_within_their_callbacks),
         cmocka_unit_test(reading_can_be_held_back),
