@@ -7,11 +7,13 @@ void lag_set_target(struct lag *lag, uint64_t target_us)
     if (target_us == 0) lag->behind = false;
 }
 
-static void give_credit(struct lag *lag, uint64_t credit)
+/* After a turn of so long. Refusals take their share of the time, however long turns are. */
+static void give_credit(struct lag *lag, uint64_t credit, uint64_t turn_us)
 {
+    uint64_t targets = MAX(turn_us / lag->target_us, 1);
     lag->credit = MAX(credit, 1);
     lag->begin = lag->credit;
-    lag->refuse = LAG_REFUSALS_MIN + lag->credit / LAG_REFUSAL_SHARE;
+    lag->refuse = (LAG_REFUSALS_MIN + lag->credit / LAG_REFUSAL_SHARE) * targets;
     lag->turned_away = false;
 }
 
@@ -28,7 +30,7 @@ static void end_interval(struct lag *lag, uint64_t now_us)
     if (!lag->behind && lag->target_us && lag->least_us > lag->target_us) {
         lag->behind = true;
         lag->eased = false;
-        give_credit(lag, LAG_CREDIT);
+        give_credit(lag, LAG_CREDIT, lag->least_us);
     }
     begin_interval(lag, now_us);
 }
@@ -54,7 +56,7 @@ static void end_turn(struct lag *lag, uint64_t turn_us)
     if (turn_us <= lag->target_us / 2 && !lag->turned_away)
         lag->behind = false;
     else
-        give_credit(lag, next_credit(lag, turn_us));
+        give_credit(lag, next_credit(lag, turn_us), turn_us);
 }
 
 void lag_sleep(struct lag *lag, uint64_t now_us)

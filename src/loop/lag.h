@@ -24,9 +24,9 @@
 enum {
     LAG_INTERVAL_US = 100 * USEC_PER_MS,
     LAG_CREDIT = 64,       /* requests of the first turn behind */
-    LAG_REFUSALS_MIN = 16, /* of a turn, and one for each LAG_REFUSAL_SHARE requests */
+    LAG_REFUSALS_MIN = 64, /* in the target's time, and one for each LAG_REFUSAL_SHARE requests */
     LAG_REFUSAL_SHARE = 8,
-    LAG_ACCEPTS_MIN = 4, /* of a turn and listener, so that probes get through */
+    LAG_ACCEPTS_MIN = 8, /* of a turn and listener, so that probes get through */
 };
 
 struct lag {

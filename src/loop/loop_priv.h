@@ -37,6 +37,7 @@ struct loop {
     struct task log_task;    /* writes this thread's log lines */
     struct timer log_timer;
     struct list processes; /* struct process */
+    uint64_t swept_us;     /* when it was last looked who of `late` has left */
     struct list late;      /* struct uv_stream that are not read in this turn, newest first */
     char *rx;              /* LOOP_RX_SIZE bytes that every stream receives into */
     struct map names;      /* host -> struct name (resolve.c) */

@@ -62,6 +62,8 @@ struct dial {
     struct timer timer; /* gives up an address that does not answer */
 };
 
+enum { SWEEP_US = 500 * USEC_PER_MS };
+
 /* Leaves what has come with the kernel until a later turn, which may be long: the newest come first,
  * since who has waited longest is the first to give up. */
 static void put_off(struct uv_stream *u)
@@ -81,15 +83,30 @@ bool loop__has_left(int fd)
     return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
-/* What it has sent is not even read when it has left meanwhile. */
-static void read_again(struct uv_stream *u)
+/* Ends a stream whose peer has left meanwhile; what it has sent is not even read. */
+static bool end_if_left(struct uv_stream *u)
 {
     uv_os_fd_t fd;
-    if (uv_fileno(&u->h.handle, &fd) == 0 && loop__has_left(fd)) {
-        u->base.reading = false;
-        stream_tell_end(&u->base, ERR_EOF);
-    } else {
-        uv_read_start(&u->h.stream, on_alloc, on_read);
+    if (uv_fileno(&u->h.handle, &fd) || !loop__has_left(fd)) return false;
+    list_remove(&u->late);
+    u->base.reading = false;
+    stream_tell_end(&u->base, ERR_EOF);
+    return true;
+}
+
+/* Those who have waited longest leave first, and may never be looked at otherwise. */
+static void sweep_late(struct loop *l)
+{
+    if (l->now_us - l->swept_us < SWEEP_US) return;
+    l->swept_us = l->now_us;
+    struct list all = l->late;
+    if (list_empty(&l->late)) return;
+    all.next->prev = all.prev->next = &all;
+    list_init(&l->late);
+    struct list *link;
+    while ((link = list_pop_front(&all))) {
+        struct uv_stream *u = LIST_ITEM(link, struct uv_stream, late);
+        if (!end_if_left(u)) list_push_back(&l->late, &u->late);
     }
 }
 
@@ -97,8 +114,10 @@ void loop__read_late(struct loop *l)
 {
     struct list *link;
     uint64_t most = l->lag.behind ? l->lag.begin + l->lag.refuse : UINT64_MAX;
+    sweep_late(l);
     while (most-- && (link = list_pop_front(&l->late))) {
-        read_again(LIST_ITEM(link, struct uv_stream, late));
+        struct uv_stream *u = LIST_ITEM(link, struct uv_stream, late);
+        if (!end_if_left(u)) uv_read_start(&u->h.stream, on_alloc, on_read);
     }
 }
 

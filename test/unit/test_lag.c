@@ -117,10 +117,20 @@ static void a_turn_has_credits(void **state)
                      LAG_CREDIT / 2); /* the other half is for the urgent */
     assert_int_equal(begun(&c, LAG_CREDIT / 2, true), LAG_CREDIT / 2);
     assert_false(lag_wait(&c.lag));
-    assert_int_equal(begun(&c, LAG_CREDIT, true), 0);
+    assert_int_equal(begun(&c, 1000, true), 0);
     assert_true(lag_wait(&c.lag));
     turns(&c, 1, 20 * MS);
     assert_false(lag_wait(&c.lag)); /* the next one has new ones */
+}
+
+/* So that refusing has its share of the time, and no more, also where each request costs much. */
+static void a_long_turn_allows_more_refusals_after_it(void **state)
+{
+    (void)state;
+    struct clock c = clock_behind();
+    turns(&c, 20, 400 * MS);
+    assert_int_equal(c.lag.credit, 1);
+    assert_int_equal(c.lag.refuse, 20 * LAG_REFUSALS_MIN);
 }
 
 static void connections_are_accepted_where_credits_were_left(void **state)
@@ -205,6 +215,7 @@ int main(void)
         cmocka_unit_test(a_single_turn_is_no_interval),
         cmocka_unit_test(after_a_rest_all_begins_anew),
         cmocka_unit_test(a_turn_has_credits),
+        cmocka_unit_test(a_long_turn_allows_more_refusals_after_it),
         cmocka_unit_test(connections_are_accepted_where_credits_were_left),
         cmocka_unit_test(long_turns_lessen_the_credits_and_short_ones_raise_them),
         cmocka_unit_test(the_first_easy_turn_in_which_nobody_was_turned_away_ends_it),
