@@ -126,12 +126,13 @@ static enum step finish_gone(struct exchange *x)
 }
 
 /* The common headers of our own answers. */
-static unsigned own_fields(struct exchange *x, struct http_field fields[4], struct str content_type,
+static unsigned own_fields(struct exchange *x, struct http_field fields[5], struct str content_type,
                            uint64_t retry_after_us)
 {
     unsigned n = 0;
     fields[n++] = (struct http_field)HTTP_FIELD(CONTENT_TYPE, content_type);
     fields[n++] = (struct http_field)HTTP_FIELD(X_REQUEST_ID, str_of(x->id));
+    fields[n++] = (struct http_field)HTTP_FIELD(X_CONTENT_TYPE_OPTIONS, STR("nosniff"));
     if (x->match.dialect->id_header.len)
         fields[n++] =
             (struct http_field){.name = x->match.dialect->id_header, .value = str_of(x->id)};
@@ -146,7 +147,7 @@ static unsigned own_fields(struct exchange *x, struct http_field fields[4], stru
 enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
                          struct str content_type, struct str body)
 {
-    struct http_field fields[4];
+    struct http_field fields[5];
     unsigned n = own_fields(x, fields, content_type, 0);
     x->status = status;
     cors_begin(x->call, &x->cors, status, fields, n, body.len);
@@ -156,7 +157,7 @@ enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
 
 void exchange_begin_stream(struct exchange *x)
 {
-    struct http_field fields[8];
+    struct http_field fields[9];
     unsigned n = own_fields(x, fields, STR("text/event-stream; charset=utf-8"), 0);
     fields[n++] = (struct http_field)HTTP_FIELD(CACHE_CONTROL, STR("no-cache, no-transform"));
     fields[n++] = (struct http_field)HTTP_FIELD(X_ACCEL_BUFFERING, STR("no"));
@@ -182,7 +183,7 @@ static enum step refuse_inside(struct exchange *x, enum outcome outcome, const s
 enum step exchange_refuse(struct exchange *x, enum outcome outcome, const struct refusal *why,
                           uint64_t retry_after_us)
 {
-    struct http_field fields[8];
+    struct http_field fields[9];
     struct refusal told = *why;
     told.id = x->id;
     told.message = utf8_cut(told.message, ERROR_TEXT_MAX);
