@@ -292,6 +292,8 @@ class H2Runtime:
             for event in self.h2.receive_data(data):
                 self.note(event)
             self.flush()
+            if self.h2.state_machine.state is h2.connection.ConnectionState.CLOSED:
+                return
 
     def note(self, event):
         if isinstance(event, h2.events.RequestReceived):

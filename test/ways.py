@@ -2,9 +2,10 @@
 """One face for clients of both HTTPs, with and without TLS, so that a test is written once and run each way."""
 
 import contextlib
+import json
 
 from h2_client import H2Conn
-from harness import Conn, chat_body
+from harness import Conn, chat_body, text_of
 
 WAYS = ["h1", "h1-tls", "h2", "h2-tls"]
 
@@ -58,6 +59,19 @@ class Client:
             while True:
                 found.append(self.event())
         return found
+
+    def judge_death(self, head):
+        """Judges what came behind the head of a stream whose runtime has died: words and an `event` that tells the error, or an error's
+        `status`, where nothing had been said. Returns which."""
+        if head.status != 200:
+            body = self.answer().body if self.is_h2 else b"".join(self.conn.pieces)
+            assert head.status in (502, 503) and json.loads(body)["error"]["message"], (head.status, body)
+            return "status"
+        events = self.events()
+        assert events and "[DONE]" not in events and json.loads(events[-1])["error"]["message"], f"a false end: {events[-3:]}"
+        words = text_of(events[:-1]).split()
+        assert words and words == [f"t{i}" for i in range(len(words))]
+        return "event"
 
     def leave(self, how):
         """Goes: `stream` gives up one request where that is possible, `close` and `reset` all."""
