@@ -50,7 +50,7 @@ templates: ## fetch the chat templates of real models and compare every renderin
 	@scripts/build asan test/jinja/jinja-render
 	@cd test && HOSTLER_ALL_PAIRS=1 exec ../build/venv/bin/python -m pytest -q -s -p no:cacheprovider e2e/test_jinja.py
 
-torture: ## everything at once on sanitized builds, TORTURE_SECONDS (600) for each; 12,000 answers under random schemas; the engine's cache
+torture: ## everything at once on sanitized builds, TORTURE_SECONDS (600) for each; 12,000 answers under random schemas; attacks on the edge; the engine's cache
 	@scripts/setup --for test
 	@scripts/build asan
 	@scripts/build tsan
@@ -61,6 +61,7 @@ torture: ## everything at once on sanitized builds, TORTURE_SECONDS (600) for ea
 	@build/venv/bin/python test/torture_grammars.py --count 10000
 	@build/venv/bin/python test/torture_grammars.py --model build/models/smollm2.gguf --count 2000
 	@scripts/setup --for bench
+	@build/venv/bin/python test/torture_edge.py
 	@exec build/venv/bin/python test/torture_cache.py
 
 oracle: all ## what the engine makes of real weights beside llama-server and models in NumPy
