@@ -115,6 +115,7 @@ static void give_up(struct h2_upstream *u, int err, const char *why)
 {
     if (u->over) return;
     u->over = true;
+    h2_abandon(u->h2, 0); /* nothing is said on it while its fetches end */
     list_remove(&u->open_link);
     LIST_EACH_SAFE(&u->fetches, it, next)
     {

@@ -147,10 +147,9 @@ void h2_widen(struct h2_stream *s, uint32_t window);
 enum h2_reset { H2_NO_ERROR = 0, H2_INTERNAL_ERROR = 2, H2_REFUSED = 7, H2_CANCEL = 8 };
 void h2_reset(struct h2_stream *s, enum h2_reset code);
 
-static inline size_t h2_pending(const struct h2_stream *s)
-{
-    return buf_len(&s->out);
-}
+/* Body bytes that wait to be sent; SIZE_MAX where some do and those of all streams of the session
+ * together are too many, so that nobody adds to them. */
+size_t h2_pending(const struct h2_stream *s);
 
 void h2_set_low_mark(struct h2_stream *s, size_t low);
 
