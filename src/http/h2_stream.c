@@ -33,6 +33,21 @@ void h2_stream_fini(struct h2_stream *s)
     buf_fini(&s->out);
 }
 
+/* What is another one each time would only push others out of the table of fields that both sides
+ * know (RFC 7541), and what is secret had better not get in (section 7.1). */
+static bool is_not_for_table(enum http_header_id id)
+{
+    switch (id) {
+    case HDR_X_REQUEST_ID:
+    case HDR_X_CLIENT_REQUEST_ID:
+    case HDR_TRACEPARENT:
+    case HDR_AUTHORIZATION:
+    case HDR_X_API_KEY:
+    case HDR_API_KEY: return true;
+    default: return false;
+    }
+}
+
 static nghttp2_nv nv(struct str name, struct str value)
 {
     return (nghttp2_nv){(uint8_t *)(uintptr_t)name.ptr, (uint8_t *)(uintptr_t)value.ptr, name.len,
@@ -63,7 +78,9 @@ static bool put_fields(struct arena *arena, const struct http_field *fields, uns
         if (is_about_connection(fields[i].id)) continue;
         struct str name = lower_name(arena, &fields[i]);
         if (!name.ptr) return false;
-        nvs[(*n)++] = nv(name, fields[i].value);
+        nvs[*n] = nv(name, fields[i].value);
+        if (is_not_for_table(fields[i].id)) nvs[*n].flags |= NGHTTP2_NV_FLAG_NO_INDEX;
+        (*n)++;
     }
     return true;
 }
