@@ -116,21 +116,16 @@ void cors_answer_preflight(struct http_call *call, const struct cors *cors, stru
 
 enum { FIELDS_MAX = 3 };
 
-static struct str name_of(const struct http_field *f)
-{
-    return f->name.len ? f->name : http_header_name(f->id);
-}
-
 /* The names of the answer's fields, "a, b": without it a page sees but a few of them. ptr NULL: no
  * memory. */
 static struct str names_of(struct arena *arena, const struct http_field *fields, unsigned count)
 {
     size_t len = 0;
     for (unsigned i = 0; i < count; i++)
-        len += name_of(&fields[i]).len + 2;
+        len += http_field_name(&fields[i]).len + 2;
     char *names = arena_try(arena, len + 1), *at = names;
     for (unsigned i = 0; names && i < count; i++) {
-        struct str name = name_of(&fields[i]);
+        struct str name = http_field_name(&fields[i]);
         if (i) at = mempcpy(at, ", ", 2);
         at = mempcpy(at, name.ptr, name.len);
     }

@@ -113,7 +113,7 @@ static unsigned without_overridden(const struct endpoint *e, struct http_field *
 {
     unsigned kept = 0;
     for (unsigned i = 0; i < n; i++) {
-        struct str name = fields[i].name.len ? fields[i].name : http_header_name(fields[i].id);
+        struct str name = http_field_name(&fields[i]);
         if (!overridden(e, name)) fields[kept++] = fields[i];
     }
     return kept;

@@ -67,16 +67,12 @@ static void break_off(struct h1_upstream *u, int err)
     close_upstream(u);
 }
 
-/* A method that carries a body says how long it is, even of none (RFC 9110 section 8.6). */
 static struct h1_start start_of(const struct fetch *f)
 {
-    const struct http_request *r = &f->request;
-    bool carries = r->method == METHOD_POST || r->method == METHOD_PUT || r->method == METHOD_PATCH;
-    uint64_t length = 0;
-    for (unsigned i = 0; i < r->body_count; i++)
-        length += r->body[i].len;
+    uint64_t length;
+    bool says = http_request_length(&f->request, &length);
     return (struct h1_start){
-        .framing = carries || length ? H1_LENGTH : H1_NONE,
+        .framing = says ? H1_LENGTH : H1_NONE,
         .length = length,
         .persistence = f->no_keep ? H1_SAY_CLOSE : H1_DEFAULT,
     };

@@ -15,11 +15,6 @@ static void put(struct pen *p, struct str s)
     p->at += s.len;
 }
 
-static struct str name_of(const struct http_field *f)
-{
-    return f->name.len ? f->name : http_header_name(f->id);
-}
-
 static void put_field(struct pen *p, struct str name, struct str value)
 {
     put(p, name);
@@ -32,21 +27,14 @@ static size_t fields_size(const struct http_field *fields, unsigned count)
 {
     size_t size = 0;
     for (unsigned i = 0; i < count; i++)
-        size += name_of(&fields[i]).len + fields[i].value.len + sizeof ": \r\n" - 1;
+        size += http_field_name(&fields[i]).len + fields[i].value.len + sizeof ": \r\n" - 1;
     return size;
 }
 
 static void put_fields(struct pen *p, const struct http_field *fields, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        put_field(p, name_of(&fields[i]), fields[i].value);
-}
-
-static bool has_date(const struct http_field *fields, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        if (fields[i].id == HDR_DATE) return true;
-    return false;
+        put_field(p, http_field_name(&fields[i]), fields[i].value);
 }
 
 /* What put_start may need. */
@@ -91,7 +79,7 @@ struct str h1_write_response(struct arena *arena, int status, const struct http_
 {
     char code[STR_U64_ROOM];
     struct str reason = http_reason(status);
-    struct str date = has_date(fields, count) ? STR_NULL : http_date();
+    struct str date = http_fields_have(fields, count, HDR_DATE) ? STR_NULL : http_date();
     char *head =
         arena_try(arena, sizeof "HTTP/1.1 " + STR_U64_ROOM + reason.len + sizeof "\r\ndate: \r\n" +
                              date.len + fields_size(fields, count) + START_ROOM);

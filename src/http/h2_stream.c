@@ -119,19 +119,18 @@ int h2_request(struct h2 *h, struct h2_stream *s, struct str scheme, const struc
 {
     enum { PSEUDO = 4, LENGTH = 1 };
     char digits[STR_U64_ROOM];
-    size_t n = 0, length = 0;
-    bool carries = r->method == METHOD_POST || r->method == METHOD_PUT || r->method == METHOD_PATCH;
+    uint64_t length;
+    size_t n = 0;
+    bool says = http_request_length(r, &length);
     if (h2_room(h) == 0) return ERR_FULL;
     nghttp2_nv *nvs = arena_try(s->arena, (r->field_count + PSEUDO + LENGTH) * sizeof *nvs);
     if (!nvs) return -ENOMEM;
-    for (unsigned i = 0; i < r->body_count; i++)
-        length += r->body[i].len;
     nvs[n++] = nv(STR(":method"), http_method_name(r->method));
     nvs[n++] = nv(STR(":scheme"), scheme);
     nvs[n++] = nv(STR(":authority"), r->authority);
     nvs[n++] = nv(STR(":path"), r->target);
     if (!put_fields(s->arena, r->fields, r->field_count, nvs, &n)) return -ENOMEM;
-    if (carries || length) nvs[n++] = nv(STR("content-length"), str_of_u64(length, 10, digits));
+    if (says) nvs[n++] = nv(STR("content-length"), str_of_u64(length, 10, digits));
     set_slices(s, r->body, r->body_count);
     s->out_last = true;
     const nghttp2_data_provider provider = h2__provider();

@@ -79,6 +79,27 @@ const struct http_head *http_head_of_refused(struct arena *arena, struct http_fi
     return head;
 }
 
+struct str http_field_name(const struct http_field *f)
+{
+    return f->name.len ? f->name : http_header_name(f->id);
+}
+
+bool http_fields_have(const struct http_field *fields, unsigned count, enum http_header_id id)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (fields[i].id == id) return true;
+    return false;
+}
+
+bool http_request_length(const struct http_request *r, uint64_t *length)
+{
+    *length = 0;
+    for (unsigned i = 0; i < r->body_count; i++)
+        *length += r->body[i].len;
+    return *length || r->method == METHOD_POST || r->method == METHOD_PUT ||
+           r->method == METHOD_PATCH;
+}
+
 void http_head_set_path(struct http_head *head, struct str path)
 {
     ptrdiff_t mark = str_find_char(path, '?');

@@ -78,6 +78,16 @@ struct http_request {
 const struct http_head *http_head_of_refused(struct arena *arena, struct http_field *fields,
                                              unsigned count);
 
+/* What it is called, lower case unless it was received otherwise. */
+struct str http_field_name(const struct http_field *f);
+
+/* True when one of them has that id. */
+bool http_fields_have(const struct http_field *fields, unsigned count, enum http_header_id id);
+
+/* Bytes of the body. True when the request says how many, even none: it has some, or a method that
+ * carries a body (RFC 9110 section 8.6). */
+bool http_request_length(const struct http_request *r, uint64_t *length);
+
 /* Cuts the path of a target, which is `path`, at its query. */
 void http_head_set_path(struct http_head *head, struct str path);
 

@@ -49,13 +49,6 @@ static bool hold(struct http_call *call, size_t more)
 
 /* --- answering --- */
 
-static bool has_date(const struct http_field *fields, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        if (fields[i].id == HDR_DATE) return true;
-    return false;
-}
-
 /* The fields are kept until the head leaves, with what the framing of HTTP/1.1 says by itself. */
 static bool keep_fields(struct h2_call *c, const struct http_field *fields, unsigned count,
                         uint64_t length)
@@ -65,13 +58,13 @@ static bool keep_fields(struct h2_call *c, const struct http_field *fields, unsi
     char *digits = arena_try(&c->arena, STR_U64_ROOM);
     unsigned n = 0;
     if (!kept || !digits) return false;
-    if (!has_date(fields, count)) kept[n++] = (struct http_field)HTTP_FIELD(DATE, http_date());
+    if (!http_fields_have(fields, count, HDR_DATE))
+        kept[n++] = (struct http_field)HTTP_FIELD(DATE, http_date());
     for (unsigned i = 0; i < count; i++, n++) {
-        kept[n].id = fields[i].id;
-        kept[n].name = fields[i].name.len ? arena_try_dup(&c->arena, fields[i].name)
-                                          : http_header_name(fields[i].id);
+        kept[n] = (struct http_field){.id = fields[i].id};
+        if (fields[i].id == HDR_OTHER) kept[n].name = arena_try_dup(&c->arena, fields[i].name);
         kept[n].value = arena_try_dup(&c->arena, fields[i].value);
-        if (!kept[n].name.ptr || !kept[n].value.ptr) return false;
+        if (!http_field_name(&kept[n]).ptr || !kept[n].value.ptr) return false;
     }
     if (c->has_length)
         kept[n++] = (struct http_field)HTTP_FIELD(CONTENT_LENGTH, str_of_u64(length, 10, digits));
