@@ -12,6 +12,12 @@
 uint64_t clock_mono_us(void); /* microseconds, never goes back */
 uint64_t clock_wall_us(void); /* microseconds since 1970 UTC */
 
+/* Of two times the first one; 0 is never. */
+static inline uint64_t clock_earlier(uint64_t a, uint64_t b)
+{
+    return a && b ? MIN(a, b) : MAX(a, b);
+}
+
 enum { CLOCK_RFC3339_SIZE = 32 };
 
 /* "2026-11-21T02:15:56.123456Z" with terminator. */

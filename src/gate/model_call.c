@@ -327,22 +327,16 @@ static enum step on_cut(struct exchange *x, enum cut why)
     return exchange_refuse_cut(x, why);
 }
 
-/* Of two times the first one; 0 is never. */
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a && b ? MIN(a, b) : MAX(a, b);
-}
-
 static uint64_t on_due(const struct exchange *x)
 {
     const struct model_call *m = of(x);
     if (m->state == MODEL_CALL_RELAY)
-        return earlier(attempt_due(&m->attempt), answer_ping_due(&m->attempt));
+        return clock_earlier(attempt_due(&m->attempt), answer_ping_due(&m->attempt));
     uint64_t at = model_call__due(m);
     /* Nobody wakes us when the connection is made: then other times hold. */
     if (m->state == MODEL_CALL_AWAIT && m->attempt.fetch.state == FETCH_CONNECTING)
         at = MIN(at, attempt_first_byte_due(&m->attempt));
-    return earlier(at, alive_due(m));
+    return clock_earlier(at, alive_due(m));
 }
 
 /* Microseconds between two marks, where both were reached. */

@@ -2,7 +2,6 @@
 #include "http/h2.h"
 
 #include <errno.h>
-#include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -162,11 +161,6 @@ void h2_free(struct h2 *h)
     free(h);
 }
 
-unsigned h2_stream_count(const struct h2 *h)
-{
-    return h->count;
-}
-
 unsigned h2_room(const struct h2 *h)
 {
     if (h->over || h->peer_leaves || !nghttp2_session_check_request_allowed(h->session)) return 0;
@@ -202,11 +196,9 @@ void h2_abandon(struct h2 *h, int err)
                                           : NGHTTP2_INTERNAL_ERROR;
     if (h->over) return;
     (void)nghttp2_session_terminate_session(h->session, code);
-    struct str bytes;
     int failed = h2__make_frames(h);
-    bytes = buf_str(&h->out);
-    struct iovec iov = {(char *)(uintptr_t)bytes.ptr, bytes.len};
-    if (!failed && bytes.len && stream_write(h->stream, &iov, 1)) bytes.len = 0;
+    if (!failed) failed = h2__write_out(h);
+    (void)failed; /* there is nobody to tell */
     buf_release(&h->out);
     h->over = true;
     task_cancel(&h->flush);

@@ -72,14 +72,12 @@ struct h2_stream {
     /* sending */
     struct buf out;           /* waits for the peer's windows or the transport */
     const struct str *slices; /* what h2_write was given, while it runs */
-    unsigned slice_count;
     size_t slice_skip;
     size_t slices_left;
     size_t low_mark;
     bool above;
     bool beginning; /* h2_request is on the stack, and tells by itself if that fails */
     bool out_last;  /* nothing follows what is queued */
-    bool out_begun; /* the head was submitted */
     bool out_idle;  /* nghttp2 waits to be told that there is more */
     uint64_t sent;  /* body bytes that have left */
 };
@@ -99,9 +97,6 @@ void h2_go_on(struct h2 *h);
 
 /* Sends now what is gathered, rather than before the loop sleeps. */
 void h2_flush(struct h2 *h);
-
-/* Requests that are open, by either side. */
-unsigned h2_stream_count(const struct h2 *h);
 
 /* Client: how many more requests may be begun now; 0 also when the peer is leaving. */
 unsigned h2_room(const struct h2 *h);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a peer of HTTP/2 sends: heads, frames, and what is too much of them. */
 #include <errno.h>
-#include <nghttp2/nghttp2.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -135,17 +133,14 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (!s) return 0;
     if (!has_room(h, s, name_len + value_len + H2_FRAME_HEAD)) return pass_over(h);
     if (s->head_done) return 0; /* a trailer is nobody's */
-    struct str both = STR_NULL;
     char *copy = take_memory(s, name_len + value_len + 1);
-    if (copy) {
-        memcpy(copy, name, name_len);
-        if (value_len) memcpy(copy + name_len, value, value_len);
-        both = str_n(copy, name_len + value_len);
-    } else {
+    if (!copy) {
         refuse(s, 503, "there is no memory for the head");
         return 0;
     }
-    struct str key = str_sub(both, 0, name_len), text = str_skip(both, name_len);
+    memcpy(copy, name, name_len);
+    if (value_len) memcpy(copy + name_len, value, value_len);
+    struct str key = str_n(copy, name_len), text = str_n(copy + name_len, value_len);
     if (key.len && key.ptr[0] == ':')
         add_pseudo(s, key, text);
     else
@@ -285,7 +280,6 @@ static int on_invalid(nghttp2_session *session UNUSED, const nghttp2_frame *fram
     return h->flooded ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
-/* Off its session. What nobody consumed counts no more. */
 void h2__detach(struct h2_stream *s)
 {
     struct h2 *h = s->h2;

@@ -2,8 +2,6 @@
 /* What is sent by HTTP/2: frames are made as long as the transport may take them, gathered, and leave
  * by one write. */
 #include <errno.h>
-#include <nghttp2/nghttp2.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is asked of streams of HTTP/2. */
 #include <errno.h>
-#include <nghttp2/nghttp2.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/err.h"
 #include "http/h2_priv.h"
@@ -85,13 +82,10 @@ static bool put_fields(struct arena *arena, const struct http_field *fields, uns
     return true;
 }
 
-/* Bodies are those of the streams that the session knows at that time. */
-
 /* Slices are what h2_write sends; nothing of them is kept. */
 static void set_slices(struct h2_stream *s, const struct str *slices, unsigned count)
 {
     s->slices = slices;
-    s->slice_count = count;
     s->slice_skip = s->slices_left = 0;
     for (unsigned i = 0; i < count; i++)
         s->slices_left += slices[i].len;
@@ -141,7 +135,6 @@ int h2_request(struct h2 *h, struct h2_stream *s, struct str scheme, const struc
     }
     s->h2 = h;
     s->id = id;
-    s->out_begun = true;
     list_push_back(&h->streams, &s->link);
     h->count++;
     s->beginning = true;
@@ -161,7 +154,6 @@ int h2_respond(struct h2_stream *s, int status, const struct http_field *fields,
     if (!nvs) return -ENOMEM;
     nvs[n++] = nv(STR(":status"), str_of_u64((uint64_t)status, 10, digits));
     if (!put_fields(s->arena, fields, count, nvs, &n)) return -ENOMEM;
-    s->out_begun = true;
     s->out_last = last;
     const nghttp2_data_provider provider = h2__provider();
     int err = nghttp2_submit_response(s->h2->session, s->id, nvs, n, last ? NULL : &provider);

@@ -165,7 +165,9 @@ static void give_up(struct h2_conn *conn, int why)
     h2_free(conn->h2);
     conn->h2 = NULL;
     LIST_EACH_SAFE(&conn->calls, it, next)
-    h2__gone(LIST_ITEM(it, struct h2_call, link), why);
+    {
+        h2__gone(LIST_ITEM(it, struct h2_call, link), why);
+    }
     h2__wake(conn);
 }
 

@@ -96,16 +96,13 @@ uint64_t h2__conn_due(const struct h2_conn *conn)
     return conn->since_us + limits->idle_timeout_us;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a == 0 ? b : b == 0 ? a : MIN(a, b);
-}
-
 void h2__watch(struct h2_conn *conn)
 {
     uint64_t due = h2__conn_due(conn);
     LIST_EACH(&conn->calls, it)
-    due = earlier(due, h2__call_due(LIST_ITEM(it, struct h2_call, link)));
+    {
+        due = clock_earlier(due, h2__call_due(LIST_ITEM(it, struct h2_call, link)));
+    }
     if (due == 0) return;
     if (!timer_armed(&conn->timer) || conn->timer.due_us > due)
         timer_start(conn->base.server->loop, &conn->timer, due);

@@ -93,10 +93,6 @@ void loop_defer(struct loop *l, struct task *t);
  * give something to and that is better done once. */
 void loop_wake_last(struct loop *l, struct task *t);
 
-/* Around what tells handlers of streams. */
-void loop__enter(struct loop *l);
-void loop__leave(struct loop *l);
-
 /* Memory of LOOP_SCRATCH bytes for one step of a stream that stands on another one: whoever uses
  * `which` must not be entered again until it has done so. NULL: there is none. */
 enum { LOOP_SCRATCH = 64 * 1024 };

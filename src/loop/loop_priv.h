@@ -49,6 +49,10 @@ extern struct net loop_real_net;
 /* The stream around an accepted socket, which is taken over in any case. NULL: none can be made. */
 struct stream *loop__adopt(struct loop *l, int fd, bool is_unix);
 
+/* Around what tells handlers of streams. */
+void loop__enter(struct loop *l);
+void loop__leave(struct loop *l);
+
 /* Refreshes now_us of a real loop; at the start of each callback. */
 void loop__touch(struct loop *l);
 

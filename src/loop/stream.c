@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "loop/loop_priv.h"
 #include "loop/stream_impl.h"
 
 void stream_set_handler(struct stream *s, const struct stream_handler *handler, void *owner)
