@@ -36,7 +36,8 @@ pool: {{ idle_max: 1024 }}
 log: {{ format: json }}
 """
 
-NGINX = """
+# What both nginx have: one relays, the other stands before the mock runtime.
+NGINX_COMMON = """
 worker_processes 1;
 daemon off;
 {user}
@@ -52,18 +53,21 @@ http {{
     uwsgi_temp_path {dir}/uwsgi;
     scgi_temp_path {dir}/scgi;
     keepalive_requests 1000000000;
-    http2_max_requests 1000000000;
     client_max_body_size 32m;
     ssl_certificate {node};
     ssl_certificate_key {key};
-    ssl_protocols TLSv1.2 TLSv1.3;
     proxy_http_version 1.1;
     proxy_set_header Connection "";
     proxy_buffering off;
+    upstream runtime {{ server 127.0.0.1:{mock}; keepalive 1024; keepalive_requests 1000000000; }}
+"""
+
+NGINX = NGINX_COMMON + """
+    http2_max_requests 1000000000;
+    ssl_protocols TLSv1.2 TLSv1.3;
     proxy_ssl_trusted_certificate {ca};
     proxy_ssl_verify on;
     proxy_ssl_name localhost;
-    upstream runtime {{ server 127.0.0.1:{mock}; keepalive 1024; keepalive_requests 1000000000; }}
     upstream runtime_tls {{ server 127.0.0.1:{tls_mock}; keepalive 1024; keepalive_requests 1000000000; }}
     server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ proxy_pass http://runtime; }} }}
     server {{ listen 127.0.0.1:{tls_port} ssl http2 backlog=4096; location / {{ proxy_pass http://runtime; }} }}
@@ -94,29 +98,7 @@ backend runtime
 """
 
 # In front of the mock runtime, on the load's core: its own cost is nobody's.
-TERMINATOR = """
-worker_processes 1;
-daemon off;
-{user}
-pid {dir}/nginx.pid;
-error_log {dir}/error.log crit;
-worker_rlimit_nofile 65536;
-events {{ worker_connections 16384; }}
-http {{
-    access_log off;
-    client_body_temp_path {dir}/body;
-    proxy_temp_path {dir}/proxy;
-    fastcgi_temp_path {dir}/fastcgi;
-    uwsgi_temp_path {dir}/uwsgi;
-    scgi_temp_path {dir}/scgi;
-    keepalive_requests 1000000000;
-    client_max_body_size 32m;
-    ssl_certificate {node};
-    ssl_certificate_key {key};
-    proxy_http_version 1.1;
-    proxy_set_header Connection "";
-    proxy_buffering off;
-    upstream runtime {{ server 127.0.0.1:{mock}; keepalive 1024; keepalive_requests 1000000000; }}
+TERMINATOR = NGINX_COMMON + """
     server {{ listen 127.0.0.1:{port} ssl backlog=4096; location / {{ proxy_pass http://runtime; }} }}
 }}
 """
@@ -206,18 +188,7 @@ class Edges:
 
 
 def wrk(stage: Stage, url: str, model: str, size: int, seconds: float) -> tuple[int, str]:
-    script = stage.dir / "edges.lua"
-    script.write_text((proxies.WRK_SCRIPT % (KEY, size)).replace('"model":"mock"', f'"model":"{model}"'))
-    connections = CONNECTIONS if size == SMALL else LARGE_CONNECTIONS
-    run = stage.start("wrk", ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", script, url], load_cores())
-    run.child.wait(seconds + 30)
-    text = run.log.read_text()
-    stage.processes.remove(run)
-    done = re.search(r"(\d+) requests in", text)
-    wrong = [line.strip() for line in text.splitlines() if "Non-2xx" in line or "Socket errors" in line]
-    if not done:
-        raise Unmeasured(f"wrk failed: {text[-300:]}")
-    return int(done.group(1)), "; ".join(wrong)
+    return proxies.wrk_at(stage, url, model, CONNECTIONS if size == SMALL else LARGE_CONNECTIONS, seconds, size)
 
 
 def h2load(stage: Stage, url: str, model: str, size: int, seconds: float) -> tuple[int, str]:

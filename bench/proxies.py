@@ -41,7 +41,7 @@ WRK_SCRIPT = """
 wrk.method = "POST"
 wrk.headers["content-type"] = "application/json"
 wrk.headers["authorization"] = "Bearer %s"
-wrk.body = '{"model":"mock","messages":[{"role":"user","content":"' .. string.rep("lorem ipsum ", %d) .. '"}]}'
+wrk.body = '{"model":"%s","messages":[{"role":"user","content":"' .. string.rep("lorem ipsum ", %d) .. '"}]}'
 """
 SMALL, LARGE = 75, 87380  # repetitions: bodies of about 1 KB and 1 MB
 LARGE_CONNECTIONS = 8
@@ -109,10 +109,13 @@ def large(size: int) -> str:
 
 def wrk(stage: Stage, port: int, connections: int, seconds: float, size: int = SMALL) -> tuple[int, str]:
     """Requests done in `seconds`, and what went wrong."""
+    return wrk_at(stage, f"http://127.0.0.1:{port}/v1/chat/completions", "mock", connections, seconds, size)
+
+
+def wrk_at(stage: Stage, url: str, model: str, connections: int, seconds: float, size: int) -> tuple[int, str]:
     script = stage.dir / "post.lua"
-    script.write_text(WRK_SCRIPT % (KEY, size))
-    run = stage.start("wrk", ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", script,
-                              f"http://127.0.0.1:{port}/v1/chat/completions"], load_cores())
+    script.write_text(WRK_SCRIPT % (KEY, model, size))
+    run = stage.start("wrk", ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", script, url], load_cores())
     run.child.wait(seconds + 30)
     text = run.log.read_text()
     stage.processes.remove(run)

@@ -114,3 +114,10 @@ bool ip_network_has(const struct ip_network *n, const struct ip *a)
     bool v4 = n->bits >= V4_BITS && is_v4(&n->base);
     return is_v4(a) == v4 && same_prefix(&n->base, a, n->bits);
 }
+
+bool ip_networks_have(const struct ip_network *all, size_t count, const struct ip *a)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ip_network_has(&all[i], a)) return true;
+    return false;
+}

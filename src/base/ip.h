@@ -39,4 +39,7 @@ MUST_CHECK int ip_network_parse(struct str text, struct ip_network *out);
 /* A network of IPv6 has no address of IPv4 in it, however short its prefix. */
 bool ip_network_has(const struct ip_network *n, const struct ip *a);
 
+/* True when one of them has it. */
+bool ip_networks_have(const struct ip_network *all, size_t count, const struct ip *a);
+
 #endif

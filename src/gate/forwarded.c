@@ -19,9 +19,7 @@ struct hop {
 
 static bool is_trusted(const struct settings *s, const struct ip *a)
 {
-    for (size_t i = 0; i < s->proxy_count; i++)
-        if (ip_network_has(&s->proxies[i], a)) return true;
-    return false;
+    return ip_networks_have(s->proxies, s->proxy_count, a);
 }
 
 static bool is_trusted_peer(const struct settings *s, struct str peer)

@@ -122,16 +122,22 @@ static int key_facts(struct arena *a, const X509 *x, struct certificate_facts *o
     return out->key_type.ptr ? 0 : -ENOMEM;
 }
 
-static int pin(const X509 *x, char text[PIN_TEXT_SIZE])
+int certificate__key_digest(const X509 *x, unsigned char digest[PIN_SIZE])
 {
-    unsigned char *key = NULL, digest[PIN_SIZE];
+    unsigned char *key = NULL;
     int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &key);
     if (length <= 0) return ERR_INVALID;
     int done = EVP_Digest(key, (size_t)length, digest, NULL, EVP_sha256(), NULL);
     OPENSSL_free(key);
-    if (done != 1) return -ENOMEM;
-    pin_write(digest, text);
-    return 0;
+    return done == 1 ? 0 : -ENOMEM;
+}
+
+static int pin(const X509 *x, char text[PIN_TEXT_SIZE])
+{
+    unsigned char digest[PIN_SIZE];
+    int err = certificate__key_digest(x, digest);
+    if (!err) pin_write(digest, text);
+    return err;
 }
 
 int certificate_facts(const struct certificate *c, size_t i, struct arena *arena,

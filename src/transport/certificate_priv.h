@@ -27,4 +27,7 @@ const char *certificate__openssl_reason(void);
 /* False: it is no possible time. */
 bool certificate__seconds(const ASN1_TIME *time, int64_t *seconds);
 
+/* The SHA-256 of the public key. ERR_INVALID, -ENOMEM. */
+MUST_CHECK int certificate__key_digest(const X509 *x, unsigned char digest[PIN_SIZE]);
+
 #endif

@@ -107,9 +107,7 @@ static bool is_trusted(const struct proxied_acceptor *a, struct str peer)
     struct ip address;
     if (str_eq(peer, STR("unix"))) return a->trusts_unix;
     if (a->trusted_count == 0 || ip_parse_node(peer, &address)) return false;
-    for (size_t i = 0; i < a->trusted_count; i++)
-        if (ip_network_has(&a->trusted[i], &address)) return true;
-    return false;
+    return ip_networks_have(a->trusted, a->trusted_count, &address);
 }
 
 static void accept_proxied(struct acceptor *acceptor, struct stream *s)

@@ -8,7 +8,6 @@
  * forged, the peer breaks TLS or ends without its farewell (on_end); memory is lacking (either). */
 #include "transport/tls.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -18,6 +17,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/ip.h"
 #include "base/mem.h"
 #include "loop/stream_filter.h"
 #include "transport/tls_priv.h"
@@ -141,8 +141,7 @@ static int end_output(struct tls_stream *t)
 
 static bool is_address(const char *name)
 {
-    unsigned char out[sizeof(struct in6_addr)];
-    return inet_pton(AF_INET, name, out) == 1 || inet_pton(AF_INET6, name, out) == 1;
+    return ip_parse(str_of(name), &(struct ip){0}) == 0;
 }
 
 /* Whom the certificate must be for, and whom the server is asked for (RFC 6066 section 3: never an

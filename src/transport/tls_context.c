@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "transport/certificate_priv.h"
 #include "transport/tls_priv.h"
 
 enum { ARENA_BLOCK = 1024 };
@@ -370,7 +371,7 @@ bool tls__pin_fits(const struct tls_context *c, SSL *ssl)
     unsigned char digest[PIN_SIZE];
     if (c->settings.pin_count == 0) return true;
     const X509 *certificate = SSL_get0_peer_certificate(ssl);
-    if (!certificate || tls__key_digest(certificate, digest)) return false;
+    if (!certificate || certificate__key_digest(certificate, digest)) return false;
     for (size_t i = 0; i < c->settings.pin_count; i++)
         if (memcmp(digest, c->pins[i], PIN_SIZE) == 0) return true;
     return false;

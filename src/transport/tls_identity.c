@@ -2,15 +2,14 @@
 /* Certificates and keys out of files, and what a certificate says. */
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "transport/certificate_priv.h"
 #include "transport/tls_priv.h"
 
 /* Paths come from the configuration, whose strings have a terminator; others are cut. */
@@ -34,13 +33,6 @@ int tls__fault(char why[TLS_WHY_ROOM], struct str file, const char *what)
     return ERR_INVALID;
 }
 
-static int64_t expiry_of(const X509 *certificate)
-{
-    struct tm tm;
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) != 1) return 0;
-    return (int64_t)timegm(&tm);
-}
-
 int tls__use_identity(SSL_CTX *ctx, const struct tls_identity *identity, int64_t *expires,
                       char why[TLS_WHY_ROOM])
 {
@@ -58,7 +50,8 @@ int tls__use_identity(SSL_CTX *ctx, const struct tls_identity *identity, int64_t
     const X509 *certificate = SSL_CTX_get0_certificate(ctx);
     if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
         return tls__fault(why, identity->certificate, "the certificate has expired");
-    int64_t until = expiry_of(certificate);
+    int64_t until;
+    if (!certificate__seconds(X509_get0_notAfter(certificate), &until)) until = 0;
     if (*expires == 0 || until < *expires) *expires = until;
     return 0;
 }
@@ -75,16 +68,6 @@ int tls__trust(SSL_CTX *ctx, struct str file, bool server, char why[TLS_WHY_ROOM
     if (!names) return tls__fault(why, file, "no certificate authority can be read");
     SSL_CTX_set_client_CA_list(ctx, names);
     return 0;
-}
-
-int tls__key_digest(const X509 *certificate, unsigned char out[PIN_SIZE])
-{
-    unsigned char *der = NULL;
-    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
-    if (len < 0) return -ENOMEM;
-    int good = EVP_Digest(der, (size_t)len, out, NULL, EVP_sha256(), NULL);
-    OPENSSL_free(der);
-    return good == 1 ? 0 : -ENOMEM;
 }
 
 static bool spiffe_id(const X509 *certificate, char *out, size_t room)

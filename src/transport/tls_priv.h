@@ -29,9 +29,6 @@ MUST_CHECK int tls__use_identity(SSL_CTX *ctx, const struct tls_identity *identi
 /* Trusts the authorities in `file`; of a server, also tells its clients of them. */
 MUST_CHECK int tls__trust(SSL_CTX *ctx, struct str file, bool server, char why[TLS_WHY_ROOM]);
 
-/* The SHA-256 of a certificate's public key. */
-MUST_CHECK int tls__key_digest(const X509 *certificate, unsigned char out[PIN_SIZE]);
-
 /* The name that a certificate proves: a SPIFFE ID (the URI of its subject's alternative names that
  * begins with "spiffe://"), or its subject as RFC 2253 writes it. Cut to what has room. */
 void tls__peer_name(const X509 *certificate, char *out, size_t room);
