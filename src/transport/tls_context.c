@@ -39,6 +39,7 @@ struct tls_context {
     int64_t expires;
     struct stamp *stamps;
     size_t stamp_count;
+    char failure[TLS_WHY_ROOM]; /* why the last refresh failed; empty: it did not */
 };
 
 /* What a server has besides its standard certificate; hangs on the SSL_CTX of that one. */
@@ -245,21 +246,33 @@ static void keep_ticket_keys(const struct tls_context *c, SSL_CTX *from, SSL_CTX
     OPENSSL_cleanse(keys, sizeof keys);
 }
 
+/* A failure may be a passing one, so that the next refresh tries again, but it is told once. */
+static int keep_failure(struct tls_context *c, int err, const char *why)
+{
+    pthread_mutex_lock(&c->mutex);
+    bool told = strcmp(c->failure, why) == 0;
+    (void)snprintf(c->failure, sizeof c->failure, "%s", why);
+    pthread_mutex_unlock(&c->mutex);
+    return told ? TLS_UNCHANGED : err;
+}
+
 int tls_context_refresh(struct tls_context *c, char why[TLS_WHY_ROOM])
 {
     SSL_CTX *fresh = NULL, *old;
     int64_t expires = 0;
     pthread_mutex_lock(&c->mutex);
-    bool changed = take_stamps(c);
+    bool changed = take_stamps(c) || c->failure[0];
     pthread_mutex_unlock(&c->mutex);
     if (!changed) return TLS_UNCHANGED;
+    why[0] = '\0';
     int err = build_all(c, &expires, &fresh, why);
-    if (err) return err;
+    if (err) return keep_failure(c, err, why[0] ? why : err_text(err));
     pthread_mutex_lock(&c->mutex);
     old = c->current;
     keep_ticket_keys(c, old, fresh);
     c->current = fresh;
     c->expires = expires;
+    c->failure[0] = '\0';
     pthread_mutex_unlock(&c->mutex);
     SSL_CTX_free(old);
     return 0;

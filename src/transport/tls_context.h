@@ -46,8 +46,9 @@ void tls_context_unref(struct tls_context *c); /* fine with NULL */
 
 enum { TLS_UNCHANGED = 1 };
 
-/* Reads the files again if one of them has changed since it was looked at last: 0, or
- * TLS_UNCHANGED. In case of an error, as tls_context_new has them, what was read before stays. */
+/* Reads the files again if one of them has changed since it was looked at last, or the last refresh
+ * failed: 0, or TLS_UNCHANGED. In case of an error, as tls_context_new has them, what was read before
+ * stays; the same error again is TLS_UNCHANGED. */
 MUST_CHECK int tls_context_refresh(struct tls_context *c, char why[TLS_WHY_ROOM]);
 
 /* When the first of its own certificates expires, in seconds since 1970; 0: it has none. */

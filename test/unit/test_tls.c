@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../sim/identities.h"
@@ -702,9 +703,33 @@ static void files_may_change_under_connections(void **state)
     (void)fclose(broken);
     assert_int_equal(tls_context_refresh(b->server_context, why), ERR_INVALID);
     assert_non_null(strstr(why, "changing.pem: no certificate can be read"));
+    assert_int_equal(tls_context_refresh(b->server_context, why), TLS_UNCHANGED); /* told once */
     dial(b); /* what was read before stays */
     check_talk(b);
     bed_free(b);
+}
+
+/* Files that could not be read for a while are read as soon as they can be, though they have not changed. */
+static void files_are_tried_again_after_a_lack_of_descriptors(void **state)
+{
+    (void)state;
+    struct identity changing;
+    struct rlimit limit, none;
+    char why[TLS_WHY_ROOM];
+    identity_make(&files, files.ca, "passing", "here.test", &changing);
+    struct tls_context *context = context_server(&changing);
+    identity_make(&files, files.ca, "passing", "here.test", &changing);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int err = tls_context_refresh(context, why);
+    int again = tls_context_refresh(context, why);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(err < 0);
+    assert_int_equal(again, TLS_UNCHANGED);
+    assert_int_equal(tls_context_refresh(context, why), 0);
+    assert_int_equal(tls_context_refresh(context, why), TLS_UNCHANGED);
+    tls_context_unref(context);
 }
 
 static int set_up(void **state)
@@ -743,6 +768,7 @@ int main(void)
         cmocka_unit_test(bytes_may_be_read_to_their_place),
         cmocka_unit_test(whatever_the_order_nothing_is_lost),
         cmocka_unit_test(files_may_change_under_connections),
+        cmocka_unit_test(files_are_tried_again_after_a_lack_of_descriptors),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
