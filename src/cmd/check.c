@@ -62,6 +62,7 @@ static int print_text(const struct verdict *v)
         printf("%s: ok", v->path);
         print_count(", ", v->conf->model_count, "model");
         print_count(", ", count_endpoints(v->conf), "endpoint");
+        if (v->conf->runtime_count) print_count(", ", v->conf->runtime_count, "runtime");
         print_count(", ", v->conf->key_count, "key");
         if (v->conf->warnings.count) print_count(", ", v->conf->warnings.count, "warning");
     } else {

@@ -179,7 +179,8 @@ static bool is_prefix(struct checker *c, struct str prefix)
 /* Keys may be there before the models are. */
 static bool pattern_matches(struct checker *c, struct str pattern)
 {
-    if (c->conf->model_count == 0 || str_eq(pattern, STR("*"))) return true;
+    if (c->conf->model_count == 0 || c->conf->runtime_count || str_eq(pattern, STR("*")))
+        return true;
     if (pattern.len == 0 || pattern.ptr[pattern.len - 1] != '*')
         return map_get(&c->models, pattern) != NULL;
     return is_prefix(c, str_sub(pattern, 0, pattern.len - 1));
@@ -255,6 +256,7 @@ void conf__check(struct conf__load *l, struct conf *conf)
     collect_names(&c);
     for (size_t i = 0; i < conf->model_count; i++)
         check__model(&c, i);
+    check__runtimes(&c);
     check_keys(&c);
     check_health(&c);
     check_limits(&c);

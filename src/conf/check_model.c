@@ -89,10 +89,8 @@ static void check_header(struct checker *c, const struct conf_endpoint *e,
                       QUOTE(c, h->name));
 }
 
-static void check_endpoint(struct checker *c, const struct conf_model *m, size_t i, size_t j)
+void check__endpoint(struct checker *c, const struct conf_endpoint *e, struct str at)
 {
-    const struct conf_endpoint *e = &m->endpoints[j];
-    struct str at = AT(c, "models[%zu].endpoints[%zu]", i, j);
     check_url(c, e->url, AT(c, "%" STR_FMT ".url", STR_ARG(at)));
     check_path(c, e->health, AT(c, "%" STR_FMT ".health", STR_ARG(at)));
     check__endpoint_tls(c, e, at);
@@ -164,6 +162,7 @@ static void check_fallback(struct checker *c, struct conf_model *m, size_t i, si
 {
     struct str at = AT(c, "models[%zu].fallback[%zu]", i, j);
     const struct conf_model *to = map_get(&c->models, m->fallback[j]);
+    if (!to && c->conf->runtime_count) return; /* a runtime's list may have it */
     if (!to) {
         conf__finding(c->load, at, "there is no model %s%s", QUOTE(c, m->fallback[j]),
                       check__suggest(c, m->fallback[j]));
@@ -184,7 +183,7 @@ static void check_endpoints(struct checker *c, struct conf_model *m, size_t i)
     for (size_t j = urls; j < m->endpoint_count; j++)
         map_put(&names, m->endpoints[j].name, &m->endpoints[j]);
     for (size_t j = 0; j < urls; j++) {
-        check_endpoint(c, m, i, j);
+        check__endpoint(c, &m->endpoints[j], AT(c, "models[%zu].endpoints[%zu]", i, j));
         check_endpoint_name(c, &m->endpoints[j], &names, i, j);
     }
     map_fini(&names);

@@ -36,6 +36,12 @@ void check__endpoint_tls(struct checker *c, const struct conf_endpoint *e, struc
 /* Model i: its endpoints, engine and fallbacks. Aliases among these are replaced by names. */
 void check__model(struct checker *c, size_t i);
 
+/* An endpoint that stands at the setting `at`, but for its name. */
+void check__endpoint(struct checker *c, const struct conf_endpoint *e, struct str at);
+
+/* check_runtimes.c: `runtimes`. */
+void check__runtimes(struct checker *c);
+
 /* check_edge.c: cors and trusted_proxies. */
 void check__edge(struct checker *c);
 

@@ -152,6 +152,16 @@ struct conf_model {
     unsigned line;                  /* in the file, for messages */
 };
 
+/* A runtime whose models need not be listed: those of its own list become models. */
+struct conf_runtime {
+    struct conf_endpoint endpoint; /* how it is reached, for each of them; `name` may be shared */
+    struct str *models;            /* names, "prefix*" or "all"; never empty */
+    size_t model_count;
+    struct str prefix; /* before its names in ours */
+    uint64_t poll_us;  /* between two looks at its list */
+    unsigned line;     /* in the file, for messages */
+};
+
 struct conf_key {
     struct str name;    /* for logs and metrics */
     struct str key;     /* secret; checked for length >= 8 */
@@ -197,6 +207,8 @@ struct conf {
     uint64_t threads; /* that serve requests; 0: one per core */
     struct conf_model *models;
     size_t model_count;
+    struct conf_runtime *runtimes;
+    size_t runtime_count;
     struct conf_key *keys;
     size_t key_count;
     struct str *hosts; /* Host names answered without keys, besides local ones */

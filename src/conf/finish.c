@@ -88,4 +88,8 @@ void conf__finish(struct conf__load *l, struct conf *c)
         if (m->engine && m->engine->file.len == 0) m->engine->file = STR_NULL;
         if (m->engine) append_engine(l, m);
     }
+    for (size_t i = 0; i < c->runtime_count; i++) {
+        c->runtimes[i].endpoint.weight = 1;
+        finish_endpoint(l, &c->runtimes[i].endpoint);
+    }
 }

@@ -349,4 +349,49 @@ const struct conf_group conf__models = {
                "    fallback: [llama-3.2-3b]\n",
 };
 
+/* runtimes[] */
+static const struct conf_row runtime_rows[] = {
+    {.name = "url", .type = CONF_TEXT, ROW(conf_runtime, endpoint.url), .max = TEXT_MAX_BYTES,
+     .flags = CONF_REQUIRED, .wanted = "where it is, as `http://HOST:PORT/v1`",
+     .doc = "Where it is, as `endpoints[].url` has it. Its list is asked at BASE`/models`."},
+    {.name = "name", .type = CONF_TEXT, ROW(conf_runtime, endpoint.name), .max = NAME_MAX_BYTES * 2,
+     .implied = "HOST:PORT of the URL",
+     .doc = "How logs, metrics and messages call it."},
+    {.name = "kind", .type = CONF_WORD, ROW(conf_runtime, endpoint.kind), .words = runtime_words,
+     .standard = "auto", .doc = "Which product it is, as `endpoints[].kind` has it."},
+    {.name = "key", .type = CONF_TEXT, ROW(conf_runtime, endpoint.key), .max = TEXT_MAX_BYTES,
+     .flags = CONF_SECRET, .implied = "none is sent",
+     .doc = "API key sent to it. Better a reference than the key itself."},
+    {.name = "models", .type = CONF_TEXTS, ROWS(conf_runtime, models, model_count),
+     .max = NAME_MAX_BYTES, .standard = "all",
+     .doc = "Which of its models are offered: names as it lists them, patterns (`llama*`), or `all`."},
+    {.name = "prefix", .type = CONF_TEXT, ROW(conf_runtime, prefix), .max = NAME_MAX_BYTES / 2,
+     .doc = "Stands before its names in ours: with `lab/` its `llama` is `lab/llama`."},
+    {.name = "capacity", .type = CONF_COUNT, ROW(conf_runtime, endpoint.capacity), .max = 1000000,
+     .zero = "unlimited", .standard = "unlimited", .unit = "requests",
+     .doc = "Requests in flight at most, for each of its models."},
+    {.name = "poll", .type = CONF_DURATION, ROW(conf_runtime, poll_us), .min = 1 * SEC, .max = DAY,
+     .standard = "30s",
+     .doc = "How often its list is looked at. A list that cannot be had changes nothing."},
+    {.name = "tls", .type = CONF_OPTIONAL, ROW(conf_runtime, endpoint.tls), .group = &conf__endpoint_tls,
+     .implied = "a CA that the system trusts",
+     .doc = "Whom an `https://` URL is trusted by, as `endpoints[].tls` has it."},
+    {.name = "http2", .type = CONF_ENUM, ROW(conf_runtime, endpoint.http2), .words = http2_words,
+     .standard = "auto", .doc = "As `endpoints[].http2`."},
+};
+
+const struct conf_group conf__runtimes = {
+    .name = "runtimes[]",
+    .size = sizeof(struct conf_runtime),
+    .line_offset = offsetof(struct conf_runtime, line),
+    GROUP_ROWS(runtime_rows),
+    .doc = "Runtimes whose models need not be listed: each model in a runtime's list becomes one here, while it is "
+           "there. Several runtimes that list the same name share it. A model of `models` with that name or alias wins.",
+    .example = "runtimes:\n"
+               "  - url: http://127.0.0.1:11434/v1\n"
+               "  - url: http://10.0.0.5:8000/v1\n"
+               "    prefix: lab/\n"
+               "    models: [\"llama*\", qwen3]\n",
+};
+
 /* clang-format on */

@@ -18,6 +18,7 @@
 
 struct catalog;
 struct conf;
+struct conf_model;
 struct mesh;
 struct runtime_kind;
 
@@ -94,6 +95,13 @@ const struct catalog_service *catalog_services(const struct catalog *c, size_t *
 
 /* What a configuration says, on which a reference is held. */
 struct catalog *catalog_of_conf(struct conf *conf);
+
+/* Further models of the same configuration, which it does not name itself (mesh/lists.h). */
+void catalog_add_models(struct catalog *c, const struct conf *conf, const struct conf_model *models,
+                        size_t count);
+
+/* Its `runtimes` alone, each a service of one endpoint, to be asked for their lists. */
+struct catalog *catalog_of_runtimes(struct conf *conf);
 
 /* mesh_load with just that. */
 MUST_CHECK int mesh_load_conf(struct mesh *m, struct conf *conf, uint64_t now_us);

@@ -250,7 +250,17 @@ static void release_conf(void *owner)
     conf_unref(owner);
 }
 
-struct catalog *catalog_of_conf(struct conf *conf)
+void catalog_add_models(struct catalog *c, const struct conf *conf, const struct conf_model *models,
+                        size_t count)
+{
+    struct catalog_service *services =
+        arena_alloc(catalog_arena(c), (count + 1) * sizeof *services);
+    for (size_t i = 0; i < count; i++)
+        services[i] = service_of(c, conf, &models[i]);
+    catalog_add(c, services, count);
+}
+
+static struct catalog *settings_alone(struct conf *conf)
 {
     struct catalog *c = catalog_new();
     struct settings settings = settings_of(conf);
@@ -258,11 +268,28 @@ struct catalog *catalog_of_conf(struct conf *conf)
     add_proxies(&settings, conf, catalog_arena(c));
     catalog_set_settings(c, &settings);
     catalog_hold(c, conf_ref(conf), release_conf);
-    struct catalog_service *services =
-        arena_alloc(catalog_arena(c), (conf->model_count + 1) * sizeof *services);
-    for (size_t i = 0; i < conf->model_count; i++)
-        services[i] = service_of(c, conf, &conf->models[i]);
-    catalog_add(c, services, conf->model_count);
+    return c;
+}
+
+struct catalog *catalog_of_conf(struct conf *conf)
+{
+    struct catalog *c = settings_alone(conf);
+    catalog_add_models(c, conf, conf->models, conf->model_count);
+    return c;
+}
+
+struct catalog *catalog_of_runtimes(struct conf *conf)
+{
+    struct catalog *c = settings_alone(conf);
+    struct conf_model *models =
+        arena_zalloc(catalog_arena(c), (conf->runtime_count + 1) * sizeof *models);
+    for (size_t i = 0; i < conf->runtime_count; i++)
+        models[i] = (struct conf_model){
+            .name = arena_printf(catalog_arena(c), "runtimes[%zu]", i),
+            .endpoints = &conf->runtimes[i].endpoint,
+            .endpoint_count = 1,
+        };
+    catalog_add_models(c, conf, models, conf->runtime_count);
     return c;
 }
 

@@ -118,6 +118,7 @@ static void read_answer(struct inquiry *q)
         q->listed = answer.status == 200;
         q->failed = is_passing(answer.status);
         if (q->listed) sign_card(answer.body, q->endpoint->model, &q->card);
+        if (q->listed && !q->err && q->shown) q->shown(q, answer.body);
     }
     q->kind = sign_read(q->page, &answer);
     if (q->kind) q->sign = sign_path(q->page);

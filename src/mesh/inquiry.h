@@ -23,6 +23,9 @@ struct inquiry {
     /* Runs once per start, from a task, unless stopped. May start the inquiry again or free its
      * owner. */
     void (*done)(struct inquiry *q);
+    /* The list of models as it was shown, before done; NULL: nobody wants it. The text is valid
+     * during the call. */
+    void (*shown)(struct inquiry *q, struct str list);
     bool running;
 
     /* what came of it, when done */

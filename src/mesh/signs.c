@@ -130,6 +130,22 @@ const struct runtime_kind *sign_read(enum sign_page page, const struct sign_answ
     return page == SIGN_MODELS ? read_models(answer->body) : read_page(page, answer->body);
 }
 
+struct str sign_list(struct str list)
+{
+    return models_of(list);
+}
+
+bool sign_next_name(struct str *rest, struct arena *arena, struct str *name)
+{
+    static const struct str names[] = {STR_INIT("id")};
+    struct json_span model, id[1];
+    while (rest->ptr && json_skim_element(rest, &model))
+        if (!json_scan_span(&model, names, 1, id, NULL) && id[0].type == JSON_STRING &&
+            !json_span_str(&id[0], arena, name) && name->len)
+            return true;
+    return false;
+}
+
 /* --- cards --- */
 
 static bool is_called(const struct json_span *model, struct str name)

@@ -6,6 +6,7 @@
 #ifndef HOSTLER_MESH_SIGNS_H
 #define HOSTLER_MESH_SIGNS_H
 
+#include "base/arena.h"
 #include "base/base.h"
 #include "base/str.h"
 #include "dialect/card.h"
@@ -39,5 +40,10 @@ const struct runtime_kind *sign_read(enum sign_page page, const struct sign_answ
 
 /* What a list of models tells of the one called `model`, or of the only one that is on it. */
 void sign_card(struct str list, struct str model, struct model_card *out);
+
+/* The names on a list of models, one after the other: *rest begins as sign_list(list), whose `ptr` is
+ * NULL when it is none. False at the end. A name has escapes resolved, on `arena`. */
+struct str sign_list(struct str list);
+bool sign_next_name(struct str *rest, struct arena *arena, struct str *name);
 
 #endif

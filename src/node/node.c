@@ -181,8 +181,10 @@ static int open_mesh(struct node *n)
     if (err) return err;
     struct mesh_hooks hooks = supervisor_hooks(n->supervisor);
     err = mesh_new(n->workers.count, &hooks, &n->mesh);
-    if (!err) n->tls = tls_watch_new(n->loop, n->mesh);
-    return err;
+    if (!err) err = lists_new(n->loop, &n->client, node__take_lists, n, &n->lists);
+    if (err) return err;
+    n->tls = tls_watch_new(n->loop, n->mesh, n->lists);
+    return lists_load(n->lists, n->conf);
 }
 
 static int start(struct node *n)
@@ -216,6 +218,7 @@ static void node_free(struct node *n)
         signal_watch_close(n->signals[i]);
     prober_free(n->prober);
     tls_watch_free(n->tls);
+    lists_free(n->lists);
     supervisor_free(n->supervisor);
     http_client_fini(&n->client);
     timer_stop(n->loop, &n->drain_timer);

@@ -7,6 +7,7 @@
 #include "gate/lane.h"
 #include "http/client.h"
 #include "loop/process.h"
+#include "mesh/lists.h"
 #include "mesh/probe.h"
 #include "node/memory_watch.h"
 #include "node/supervisor.h"
@@ -33,6 +34,7 @@ struct node {
     struct mesh *mesh;
     struct supervisor *supervisor;
     struct prober *prober;
+    struct lists *lists; /* of runtimes whose models are not configured */
     struct tls_watch *tls;
     struct memory_watch memory;
     struct workers workers;
@@ -64,6 +66,9 @@ MUST_CHECK int node__load(struct node *n, struct conf *conf, struct keyring **ke
 /* Lowers connections_max to what the limit of open files leaves room for: a client's connection
  * may need one to a runtime as well. */
 void node__fit_connections(struct conf *c, unsigned workers);
+
+/* What runtimes list now is served. For struct lists; `owner`: a struct node. */
+void node__take_lists(void *owner);
 
 /* Tells the supervisor of the mesh's current snapshot. */
 void node__tell_supervisor(struct node *n);

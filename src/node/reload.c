@@ -56,16 +56,61 @@ void node__fit_connections(struct conf *c, unsigned workers)
              (unsigned long long)c->limits.connections_max, workers, (unsigned long long)all);
 }
 
+/* The configuration's models, and those of its runtimes' lists. */
+static int load_models(struct node *n, struct conf *conf)
+{
+    size_t count;
+    struct catalog *catalog = catalog_of_conf(conf);
+    const struct conf_model *listed = lists_models(n->lists, catalog_arena(catalog), &count);
+    catalog_add_models(catalog, conf, listed, count);
+    int err = mesh_load(n->mesh, catalog, loop_now(n->loop));
+    catalog_unref(catalog);
+    return err;
+}
+
 /* Everything new is built before anything old is let go. */
 int node__load(struct node *n, struct conf *conf, struct keyring **keyring)
 {
     int err = keyring_new(conf, keyring);
     if (err) return err;
-    err = mesh_load_conf(n->mesh, conf, loop_now(n->loop));
+    err = load_models(n, conf);
     if (err) {
         keyring_unref(*keyring);
         *keyring = NULL;
     }
+    return err;
+}
+
+static void apply(struct node *n, struct keyring *keyring)
+{
+    workers_apply(&n->workers, n->mesh, keyring);
+    prober_reload(n->prober);
+    node__tell_supervisor(n);
+}
+
+void node__take_lists(void *owner)
+{
+    struct node *n = owner;
+    struct keyring *keyring;
+    if (n->phase != NODE_RUNNING) return;
+    int err = node__load(n, n->conf, &keyring);
+    if (err) {
+        log_note(LOG_ERROR, "runtime", "lists of models cannot be taken over: %s", err_text(err));
+        return;
+    }
+    apply(n, keyring);
+    keyring_unref(keyring);
+    log_flush();
+}
+
+/* Both or none. */
+static int load_with_lists(struct node *n, struct conf *conf, struct keyring **keyring)
+{
+    int err = lists_load(n->lists, conf);
+    if (err) return err;
+    err = node__load(n, conf, keyring);
+    if (err && lists_load(n->lists, n->conf))
+        log_note(LOG_ERROR, "reload", "the lists of runtimes could not be put back");
     return err;
 }
 
@@ -93,7 +138,7 @@ static int reload(struct node *n)
     node__log_problems(LOG_WARN, "config_warning", &conf->warnings);
     warn_of_restart(n, conf);
     node__fit_connections(conf, n->workers.count);
-    err = node__load(n, conf, &keyring);
+    err = load_with_lists(n, conf, &keyring);
     if (err) {
         conf_unref(conf);
         return err;
@@ -102,10 +147,8 @@ static int reload(struct node *n)
     n->conf = conf;
     apply_log(conf);
     n->memory.percent = conf->overload.memory_percent;
-    workers_apply(&n->workers, n->mesh, keyring);
+    apply(n, keyring);
     keyring_unref(keyring);
-    prober_reload(n->prober);
-    node__tell_supervisor(n);
     tls_watch_look(n->tls);
     return 0;
 }
@@ -130,6 +173,10 @@ void node__log_configuration(const struct node *n, const char *event)
 
 void node__reload(struct node *n)
 {
+    if (n->conf->path.len == 0) {
+        log_note(LOG_WARN, "reload", "there is no file: the command line says what is served");
+        return;
+    }
     int err = reload(n);
     metric_add(&n->stats.reloads[err ? RELOAD_FAILED : RELOAD_OK], 1);
     if (err)

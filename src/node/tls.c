@@ -15,6 +15,7 @@ enum { LOOK_US = 60 * USEC_PER_SEC, WARN_S = 21 * 24 * 3600, WARN_EVERY_S = 24 *
 struct tls_watch {
     struct loop *loop;
     struct mesh *mesh;
+    struct lists *lists;
     struct tls_context **listeners;
     size_t count;
     struct task task;
@@ -65,6 +66,7 @@ void tls_watch_look(struct tls_watch *w)
     for (size_t i = 0; i < w->count; i++)
         look_at(NULL, w->listeners[i]);
     mesh_each_tls(w->mesh, look_at, NULL);
+    lists_each_tls(w->lists, look_at, NULL);
     warn_of_expiry(w);
     timer_start(w->loop, &w->timer, loop_now(w->loop) + LOOK_US);
 }
@@ -74,11 +76,12 @@ static void run_look(struct task *task)
     tls_watch_look(CONTAINER_OF(task, struct tls_watch, task));
 }
 
-struct tls_watch *tls_watch_new(struct loop *l, struct mesh *mesh)
+struct tls_watch *tls_watch_new(struct loop *l, struct mesh *mesh, struct lists *lists)
 {
     struct tls_watch *w = mem_must_zero(1, sizeof *w);
     w->loop = l;
     w->mesh = mesh;
+    w->lists = lists;
     task_init(&w->task, run_look);
     timer_init(&w->timer, &w->task);
     timer_start(l, &w->timer, loop_now(l) + LOOK_US);

@@ -5,6 +5,7 @@
 
 #include "conf/conf.h"
 #include "loop/loop.h"
+#include "mesh/lists.h"
 #include "mesh/service.h"
 #include "transport/tls_context.h"
 
@@ -12,7 +13,7 @@ struct tls_watch;
 
 /* Looks each minute whether the files of listeners and of endpoints have changed, and warns in the
  * log of certificates that expire within three weeks. Main thread. A failure aborts. */
-struct tls_watch *tls_watch_new(struct loop *l, struct mesh *mesh);
+struct tls_watch *tls_watch_new(struct loop *l, struct mesh *mesh, struct lists *lists);
 void tls_watch_free(struct tls_watch *w); /* fine with NULL */
 
 /* The context of a listener, which the watch keeps. ERR_INVALID: the log has said why. */

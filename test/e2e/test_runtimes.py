@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runtimes whose models need not be listed: what they list is served, while it is there."""
+
+import json
+
+import pytest
+
+from harness import chat_body, config_of, run_cli, until
+
+
+def names_of(gate, headers=()):
+    return [model["id"] for model in gate.get("/v1/models", headers=headers).json()["data"]]
+
+
+def offers(gate, *names):
+    until(lambda: names_of(gate) == list(names), f"the models are {names}")
+
+
+def ask(gate, model):
+    return gate.post("/v1/chat/completions", chat_body(model=model))
+
+
+def runtime(mock, **settings):
+    return {"url": mock.url, "poll": "1s", **settings}
+
+
+def test_listed_models_are_served(start_gate, start_mock):
+    mock = start_mock("--models", "llama,qwen,phi", "--record", 10)
+    gate = start_gate([], runtimes=[runtime(mock, prefix="lab/", models=["llama", "q*"], key="sk-of-the-runtime")])
+    offers(gate, "lab/llama", "lab/qwen")
+    assert ask(gate, "lab/qwen").status == 200
+    assert ask(gate, "qwen").status == 404
+    assert ask(gate, "lab/phi").status == 404
+    assert mock.sent()["model"] == "qwen"
+    assert ["authorization", "Bearer sk-of-the-runtime"] in [[k.lower(), v] for k, v in mock.requests()[-1]["headers"]]
+
+
+def test_a_name_of_two_runtimes_is_shared(start_gate, start_mock):
+    one, two = start_mock("--models", "a,b", "--record", 100), start_mock("--models", "b,c", "--record", 100)
+    gate = start_gate([], runtimes=[runtime(one), runtime(two)])
+    offers(gate, "a", "b", "c")
+    for _ in range(40):
+        assert ask(gate, "b").status == 200
+    for mock in (one, two):
+        assert [body["model"] for _, body in mock.bodies()]
+    assert ask(gate, "a").status == ask(gate, "c").status == 200
+
+
+def test_configured_names_win(start_gate, start_mock):
+    listed, configured = start_mock("--models", "a,b,c", "--record", 10), start_mock("--record", 10)
+    gate = start_gate([{"name": "a", "aliases": ["b"], "endpoints": [{"url": configured.url}]}], runtimes=[runtime(listed)])
+    offers(gate, "a", "b", "c")
+    assert ask(gate, "a").status == ask(gate, "b").status == ask(gate, "c").status == 200
+    assert [body["model"] for _, body in listed.bodies()] == ["c"]
+
+
+def test_a_list_changes_and_one_that_fails_changes_nothing(start_gate, start_mock):
+    mock = start_mock("--models", "a,b")
+    place = mock.url.removeprefix("http://").split("/")[0]
+    gate = start_gate([], runtimes=[runtime(mock)])
+    offers(gate, "a", "b")
+    mock.stop()
+    until(lambda: any("the last one stays" in line.get("msg", "") for line in gate.log()), "the failure is told")
+    assert names_of(gate) == ["a", "b"]
+    start_mock("--models", "b,c", listen=place)
+    offers(gate, "b", "c")
+    assert ask(gate, "c").status == 200
+
+
+def test_a_runtime_may_come_later(start_gate, start_mock):
+    mock = start_mock("--models", "a")
+    place = mock.url.removeprefix("http://").split("/")[0]
+    mock.stop()
+    gate = start_gate([], runtimes=[{"url": f"http://{place}/v1", "poll": "1h"}])
+    until(lambda: any("shows no list of models yet" in line.get("msg", "") for line in gate.log()), "it is told")
+    start_mock("--models", "a", listen=place)
+    offers(gate, "a")
+
+
+def test_a_reload_keeps_what_was_listed(start_gate, start_mock):
+    mock = start_mock("--models", "llama,qwen")
+    gate = start_gate([], runtimes=[runtime(mock)])
+    offers(gate, "llama", "qwen")
+    mock.stop()  # so that only what it told before is known
+    gate.reload(config_of([], runtimes=[runtime(mock, models=["qwen"], prefix="x/")]))
+    assert names_of(gate) == ["x/qwen"]
+    gate.reload(config_of([], runtimes=[]))
+    offers(gate)
+
+
+def test_keys_name_models_that_are_not_there_yet(start_gate, start_mock):
+    mock = start_mock("--models", "llama,qwen")
+    keys = [{"name": "k", "key": "secret-of-the-test", "models": ["qwen"]}]
+    gate = start_gate([], runtimes=[runtime(mock)], keys=keys)
+    until(lambda: names_of(gate, [("authorization", "Bearer secret-of-the-test")]) == ["qwen"], "the key has its model")
+
+
+@pytest.mark.parametrize("runtimes, complaint", [
+    ([{"name": "x"}], "runtimes[0].url"),
+    ([{"url": "nowhere"}], "runtimes[0].url: is no URL"),
+    ([{"url": "http://a:1", "models": ["a*b"]}], 'runtimes[0].models[0]: "a*b": a * may only stand at the end'),
+    ([{"url": "http://a:1", "models": []}], "runtimes[0].models: is empty"),
+    ([{"url": "http://a:1"}, {"url": "http://a:1/v2"}], "runtimes[1]: is called"),
+    ([{"url": "http://a:1", "poll": "1ms"}], "runtimes[0].poll"),
+])
+def test_what_is_wrong_is_told(tmp_path, runtimes, complaint):
+    path = tmp_path / "hostler.yaml"
+    path.write_text(json.dumps({"models": [], "runtimes": runtimes}))
+    said = run_cli("check", "-c", path)
+    assert said.returncode == 1
+    assert complaint in said.stderr + said.stdout
