@@ -28,16 +28,6 @@ enum { OUTPUT_MAX = 64 * 1024, CONNECTIONS_MAX = 1000 };
 
 /* --- its configuration --- */
 
-/* The text with what would be a reference ("${") written so that it is none. */
-static struct str literal(struct arena *arena, struct str text)
-{
-    ptrdiff_t at = str_find(text, STR("${"));
-    if (at < 0) return text;
-    struct str rest = literal(arena, str_skip(text, (size_t)at + 2));
-    return arena_printf(arena, "%" STR_FMT "$${%" STR_FMT, STR_ARG(str_sub(text, 0, (size_t)at)),
-                        STR_ARG(rest));
-}
-
 static void write_option(struct json_writer *w, const char *name, const char *text)
 {
     if (text) json_write_str_member(w, name, str_of(text));
@@ -49,7 +39,7 @@ static void write_template(struct gateway *g, struct json_writer *w)
     const char *text = g->options->chat_template;
     if (!text) return;
     char *path = str_starts(str_of(text), STR("builtin:")) ? NULL : realpath(text, NULL);
-    json_write_str_member(w, "template", literal(&g->arena, str_of(path ? path : text)));
+    json_write_str_member(w, "template", cmd_literal(&g->arena, str_of(path ? path : text)));
     free(path);
 }
 
@@ -57,10 +47,10 @@ static void write_model(struct gateway *g, struct json_writer *w, const struct g
 {
     const struct gateway_options *o = g->options;
     json_write_object(w);
-    json_write_str_member(w, "name", literal(&g->arena, m->name));
+    json_write_str_member(w, "name", cmd_literal(&g->arena, m->name));
     json_write_key(w, "engine");
     json_write_object(w);
-    json_write_str_member(w, "file", literal(&g->arena, m->file));
+    json_write_str_member(w, "file", cmd_literal(&g->arena, m->file));
     write_option(w, "context", o->context);
     write_option(w, "slots", o->slots);
     write_option(w, "threads", o->threads);

@@ -52,3 +52,12 @@ int cmd_output(const char *command, const struct buf *text, int err)
         return cli_fail(command, "writing the output: %s", err_text(-errno));
     return CLI_OK;
 }
+
+struct str cmd_literal(struct arena *arena, struct str text)
+{
+    ptrdiff_t at = str_find(text, STR("${"));
+    if (at < 0) return text;
+    struct str rest = cmd_literal(arena, str_skip(text, (size_t)at + 2));
+    return arena_printf(arena, "%" STR_FMT "$${%" STR_FMT, STR_ARG(str_sub(text, 0, (size_t)at)),
+                        STR_ARG(rest));
+}

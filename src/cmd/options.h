@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/arena.h"
 #include "base/base.h"
 #include "conf/conf.h"
 
@@ -22,6 +23,9 @@ MUST_CHECK int cmd_config_load(const char *command, const char *given, struct co
 
 /* One line each: "file:line: setting: text", with `mark` before the text. */
 void cmd_problems_print(FILE *to, const char *mark, const struct conf_problems *problems);
+
+/* The text for a configuration with what would be a reference ("${") written so that it is none. */
+struct str cmd_literal(struct arena *arena, struct str text);
 
 /* The whole of `text` to stdout. Returns an exit code: 1 when it cannot be written, or `err` (of
  * making it) is set. */

@@ -21,6 +21,7 @@
 #include "cmd/cli.h"
 #include "cmd/cmd.h"
 #include "cmd/gateway.h"
+#include "cmd/model_file.h"
 
 static const char command[] = "run";
 
@@ -66,56 +67,6 @@ struct run {
 
 /* --- files --- */
 
-static struct str base_of(struct str path)
-{
-    struct str name = path, piece;
-    while (str_cut(&path, '/', &piece))
-        name = piece;
-    return name;
-}
-
-/* The file's name, of characters that a model's name may have. On the heap. */
-static char *default_name(const char *path)
-{
-    static const struct str ending = STR_INIT(".gguf");
-    struct str base = base_of(str_of(path));
-    if (str_ends(base, ending)) base.len -= ending.len;
-    char *name = str_dup(base);
-    for (char *c = name; *c; c++)
-        if (strchr(" \t*", *c)) *c = '-';
-    return name;
-}
-
-static bool has_magic(int fd)
-{
-    char magic[4];
-    return read(fd, magic, sizeof magic) == sizeof magic && memcmp(magic, "GGUF", 4) == 0;
-}
-
-static int check_open_file(const char *path, int fd, uint64_t *size)
-{
-    struct stat st;
-    if (fstat(fd, &st)) return cli_fail(command, "%s: %s", path, err_text(-errno));
-    if (S_ISDIR(st.st_mode))
-        return cli_fail(command, "%s is a folder; name the .gguf file in it", path);
-    if (!S_ISREG(st.st_mode)) return cli_fail(command, "%s is not a regular file", path);
-    if (!has_magic(fd))
-        return cli_fail(command,
-                        "%s is not a GGUF file; a model in another format must be converted first",
-                        path);
-    *size = (uint64_t)st.st_size;
-    return CLI_OK;
-}
-
-static int check_file(const char *path, uint64_t *size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) return cli_fail(command, "%s: %s", path, err_text(-errno));
-    int code = check_open_file(path, fd, size);
-    close(fd);
-    return code;
-}
-
 static int check_name(const struct run *r, size_t i)
 {
     for (size_t k = 0; k < i; k++)
@@ -128,11 +79,11 @@ static int check_name(const struct run *r, size_t i)
 static int add_file(struct run *r, size_t i, const char *path)
 {
     struct gateway_model *m = &r->models[i];
-    int code = check_file(path, &m->size);
+    int code = model_file_check(command, path, &m->size);
     if (code) return code;
     m->file = str_of(realpath(path, NULL));
     if (!m->file.ptr) return cli_fail(command, "%s: %s", path, err_text(-errno));
-    m->name = str_of(i < r->name_count ? str_dup(str_of(r->names[i])) : default_name(path));
+    m->name = str_of(i < r->name_count ? str_dup(str_of(r->names[i])) : model_file_name(path));
     r->gateway.model_count = i + 1;
     return check_name(r, i);
 }
