@@ -118,7 +118,8 @@ static void read_answer(struct inquiry *q)
         q->listed = answer.status == 200;
         q->failed = is_passing(answer.status);
         if (q->listed) sign_card(answer.body, q->endpoint->model, &q->card);
-        if (q->listed && !q->err && q->shown) q->shown(q, answer.body);
+        struct str list = q->listed ? sign_list(answer.body) : STR_NULL;
+        if (list.ptr && q->shown) q->shown(q, list);
     }
     q->kind = sign_read(q->page, &answer);
     if (q->kind) q->sign = sign_path(q->page);
@@ -134,7 +135,7 @@ static void conclude(struct inquiry *q)
 /* True when there is one more to ask. */
 static bool turn_page(struct inquiry *q)
 {
-    if (!q->endpoint->finds_kind) return false;
+    if (!q->endpoint->finds_kind || q->list_only) return false;
     do
         q->page++;
     while (q->page < SIGN_PAGES && !sign_helps(q->page, q->listed));

@@ -23,9 +23,10 @@ struct inquiry {
     /* Runs once per start, from a task, unless stopped. May start the inquiry again or free its
      * owner. */
     void (*done)(struct inquiry *q);
-    /* The list of models as it was shown, before done; NULL: nobody wants it. The text is valid
-     * during the call. */
+    /* The list of models, as sign_list has it, before done, if one was shown; NULL: nobody wants it.
+     * The text is valid during the call. */
     void (*shown)(struct inquiry *q, struct str list);
+    bool list_only; /* whatever is known of the kind; may change between inquiries */
     bool running;
 
     /* what came of it, when done */

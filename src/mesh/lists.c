@@ -34,7 +34,8 @@ struct listing {
     const struct runtime_kind *kind; /* as told last; NULL: not yet */
     bool listed;                     /* at least once */
     bool news;                       /* since `changed` ran */
-    bool failing;                    /* the last look brought none: told once */
+    bool shown;                      /* by this look */
+    bool failing;                    /* the look before brought none, which is told once */
     struct inquiry inquiry;
     struct task task; /* it is due */
     struct timer timer;
@@ -107,7 +108,7 @@ static bool add_name(struct names *n, struct str name)
 /* What a list tells that is wanted; what is too much of it is left out. */
 static void read_names(struct names *n, const struct conf_runtime *r, struct str list)
 {
-    struct str rest = sign_list(list), name;
+    struct str rest = list, name;
     while (n->count < NAMES_MAX && sign_next_name(&rest, &n->arena, &name)) {
         if (!is_fit(name) || !is_wanted(r, name)) continue;
         struct str kept = arena_try_dup(&n->arena, name);
@@ -135,7 +136,7 @@ static void on_shown(struct inquiry *q, struct str list)
     names_init(&fresh);
     read_names(&fresh, l->runtime, list);
     l->news = l->news || !l->listed || !same_names(&l->names, &fresh);
-    l->listed = true;
+    l->shown = l->listed = true;
     arena_fini(&l->names.arena);
     l->names = fresh;
 }
@@ -143,22 +144,24 @@ static void on_shown(struct inquiry *q, struct str list)
 static void tell(struct listing *l)
 {
     struct str name = l->runtime->endpoint.name;
-    if (l->inquiry.listed && l->news)
+    if (l->shown && l->news)
         log_note(LOG_INFO, "runtime", "%" STR_FMT " offers %zu models", STR_ARG(name),
                  l->names.count);
-    else if (!l->inquiry.listed && !l->failing)
+    else if (!l->shown && !l->failing)
         log_note(LOG_WARN, "runtime", "%" STR_FMT " shows no list of models%s", STR_ARG(name),
                  l->listed ? "; the last one stays" : " yet");
-    l->failing = !l->inquiry.listed;
+    l->failing = !l->shown;
+    l->shown = false;
 }
 
 static void on_done(struct inquiry *q)
 {
     struct listing *l = CONTAINER_OF(q, struct listing, inquiry);
-    if (q->kind && q->kind != l->kind) {
+    if (l->endpoint->finds_kind && q->kind && q->kind != l->kind) {
         l->kind = q->kind;
         l->news = l->listed;
     }
+    q->list_only = q->answered; /* who was down may come back as another */
     tell(l);
     arm(l, interval(l));
     if (!l->news) return;

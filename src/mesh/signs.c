@@ -61,15 +61,15 @@ static const struct runtime_kind *kind_of(const struct signs *s)
 
 /* --- lists of models --- */
 
-/* The array, from its bracket on; some write nothing around it. ptr NULL: that is no list. */
-static struct str models_of(struct str list)
+struct str sign_list(struct str list)
 {
     static const struct str names[] = {STR_INIT("data")};
     struct json_span data[1];
     struct str text = str_trim(list);
     if (str_starts(text, STR("["))) return text;
-    if (json_scan(text, names, 1, data, NULL) || data[0].type != JSON_ARRAY) return STR_NULL;
-    return data[0].raw;
+    if (json_scan(text, names, 1, data, NULL)) return STR_NULL;
+    if (data[0].type == JSON_NULL) return STR("[]"); /* as Go writes one that is empty */
+    return data[0].type == JSON_ARRAY ? data[0].raw : STR_NULL;
 }
 
 /* Whether a member is there, with that value unless it is empty. */
@@ -96,7 +96,7 @@ static const struct runtime_kind *kind_of_model(const struct json_span *model)
 
 static const struct runtime_kind *read_models(struct str list)
 {
-    struct str rest = models_of(list);
+    struct str rest = sign_list(list);
     struct json_span model;
     const struct runtime_kind *kind = NULL;
     while (!kind && rest.ptr && json_skim_element(&rest, &model))
@@ -130,11 +130,6 @@ const struct runtime_kind *sign_read(enum sign_page page, const struct sign_answ
     return page == SIGN_MODELS ? read_models(answer->body) : read_page(page, answer->body);
 }
 
-struct str sign_list(struct str list)
-{
-    return models_of(list);
-}
-
 bool sign_next_name(struct str *rest, struct arena *arena, struct str *name)
 {
     static const struct str names[] = {STR_INIT("id")};
@@ -158,7 +153,7 @@ static bool is_called(const struct json_span *model, struct str name)
 
 void sign_card(struct str list, struct str model, struct model_card *out)
 {
-    struct str rest = models_of(list);
+    struct str rest = sign_list(list);
     struct json_span one, only = {0};
     size_t count = 0;
     *out = (struct model_card){0};

@@ -41,9 +41,12 @@ const struct runtime_kind *sign_read(enum sign_page page, const struct sign_answ
 /* What a list of models tells of the one called `model`, or of the only one that is on it. */
 void sign_card(struct str list, struct str model, struct model_card *out);
 
-/* The names on a list of models, one after the other: *rest begins as sign_list(list), whose `ptr` is
- * NULL when it is none. False at the end. A name has escapes resolved, on `arena`. */
+/* The array of a list of models, from its bracket on; some write nothing around it. ptr NULL: that is
+ * no list. */
 struct str sign_list(struct str list);
+
+/* The names on it, one after the other: *rest begins as that array. False at the end. A name with
+ * escapes is resolved on `arena`; one without stands in the list. */
 bool sign_next_name(struct str *rest, struct arena *arena, struct str *name);
 
 #endif

@@ -24,6 +24,22 @@ def runtime(mock, **settings):
     return {"url": mock.url, "poll": "1s", **settings}
 
 
+def lister(processes, *lists):
+    """A runtime that shows these lists, one after the other and then the last one: its URL, and what it was asked."""
+    asked = []
+
+    def answer(conn):
+        request = conn.recv(65536)
+        if not request:
+            return  # who only looked whether somebody is there
+        target = request.split(b" ")[1].decode()
+        body = lists[min(asked.count("/v1/models"), len(lists) - 1)] if target == "/v1/models" else b"{}"
+        asked.append(target)
+        conn.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+
+    return processes.script(answer), asked
+
+
 def test_listed_models_are_served(start_gate, start_mock):
     mock = start_mock("--models", "llama,qwen,phi", "--record", 10)
     gate = start_gate([], runtimes=[runtime(mock, prefix="lab/", models=["llama", "q*"], key="sk-of-the-runtime")])
@@ -65,6 +81,35 @@ def test_a_list_changes_and_one_that_fails_changes_nothing(start_gate, start_moc
     start_mock("--models", "b,c", listen=place)
     offers(gate, "b", "c")
     assert ask(gate, "c").status == 200
+
+
+def test_an_answer_that_is_no_list_changes_nothing(start_gate, processes):
+    """A proxy's page, say, with status 200."""
+    url, asked = lister(processes, b'{"data": [{"id": "a"}]}', b"<html>busy</html>")
+    gate = start_gate([], runtimes=[{"url": url, "poll": "1s", "kind": "openai"}])
+    offers(gate, "a")
+    until(lambda: len(asked) >= 3, "the list is asked for again")
+    assert names_of(gate) == ["a"]
+    assert any("the last one stays" in line.get("msg", "") for line in gate.log())
+
+
+def test_a_kind_that_is_written_stays(start_gate, start_mock):
+    """The list tells that it is vLLM, which would be sent messages as they are."""
+    mock = start_mock("--models", "a", "--kind", "vllm", "--record", 10)
+    gate = start_gate([], runtimes=[runtime(mock, kind="openai")])
+    offers(gate, "a")
+    assert gate.post("/v1/messages", {"model": "a", "max_tokens": 8, "messages": [{"role": "user", "content": "hi"}]}).status == 200
+    assert [path for path, _ in mock.bodies()] == ["/v1/chat/completions"]
+
+
+def test_what_is_known_is_not_asked_again(start_gate, processes):
+    """A runtime that no page tells the kind of: the other pages are asked once by the list, and once by its model."""
+    url, asked = lister(processes, b'{"data": [{"id": "a"}]}')
+    gate = start_gate([], runtimes=[{"url": url, "poll": "1s"}])
+    offers(gate, "a")
+    until(lambda: len(asked) - len(set(asked)) * 2 >= 3, "the list is asked for again")
+    assert asked[-2:] == ["/v1/models"] * 2
+    assert all(asked.count(target) == 2 for target in set(asked) - {"/v1/models"})
 
 
 def test_a_runtime_may_come_later(start_gate, start_mock):
