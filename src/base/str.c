@@ -20,6 +20,12 @@ bool str_ends(struct str s, struct str suffix)
     return s.len >= suffix.len && str_eq(str_skip(s, s.len - suffix.len), suffix);
 }
 
+bool str_matches(struct str s, struct str pattern)
+{
+    if (!str_ends(pattern, STR("*"))) return str_eq(s, pattern);
+    return str_starts(s, str_sub(pattern, 0, pattern.len - 1));
+}
+
 ptrdiff_t str_find_char(struct str s, char c)
 {
     const char *at = s.len ? memchr(s.ptr, c, s.len) : NULL;

@@ -57,6 +57,9 @@ static inline bool str_starts_nocase(struct str s, struct str prefix)
 }
 
 bool str_ends(struct str s, struct str suffix);
+
+/* Whether `s` is `pattern`, or begins as it does before a `*` at its end. */
+bool str_matches(struct str s, struct str pattern);
 int str_cmp(struct str a, struct str b); /* bytewise order, like memcmp */
 
 /* Position of the first `c` or `needle`, or -1. */

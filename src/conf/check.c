@@ -15,13 +15,21 @@ bool check__has_blank(struct str s)
     return str_find_char(s, ' ') >= 0 || str_find_char(s, '\t') >= 0;
 }
 
+/* The loader has refused characters without a place in a text by then; a runtime's list has not. */
+const char *conf_name_fault(struct str name)
+{
+    if (name.len == 0) return "is empty";
+    if (name.len > CONF_NAME_MAX) return "is too long";
+    if (check__has_blank(name)) return "has a blank in it";
+    if (str_find_char(name, '*') >= 0) return "has a * in it, which only `keys[].models` may";
+    for (size_t i = 0; i < name.len; i++)
+        if (conf__forbidden(name, i)) return "has a character in it that cannot be seen";
+    return NULL;
+}
+
 bool check__name_ok(struct checker *c, struct str name, struct str setting)
 {
-    const char *wrong = name.len == 0            ? "is empty"
-                        : check__has_blank(name) ? "has a blank in it"
-                        : str_find_char(name, '*') >= 0
-                            ? "has a * in it, which only `keys[].models` may"
-                            : NULL;
+    const char *wrong = conf_name_fault(name);
     if (wrong) conf__finding(c->load, setting, "%s", wrong);
     return !wrong;
 }
@@ -186,12 +194,18 @@ static bool pattern_matches(struct checker *c, struct str pattern)
     return is_prefix(c, str_sub(pattern, 0, pattern.len - 1));
 }
 
-static void check_pattern(struct checker *c, struct str pattern, struct str setting)
+bool check__star_ok(struct checker *c, struct str pattern, struct str setting)
 {
     ptrdiff_t star = str_find_char(pattern, '*');
-    if (star >= 0 && (size_t)star != pattern.len - 1)
+    bool ok = star < 0 || (size_t)star == pattern.len - 1;
+    if (!ok)
         conf__finding(c->load, setting, "%s: a * may only stand at the end", QUOTE(c, pattern));
-    else if (!pattern_matches(c, pattern))
+    return ok;
+}
+
+static void check_pattern(struct checker *c, struct str pattern, struct str setting)
+{
+    if (check__star_ok(c, pattern, setting) && !pattern_matches(c, pattern))
         conf__finding(c->load, setting, "%s matches no model%s", QUOTE(c, pattern),
                       check__suggest(c, pattern));
 }

@@ -22,6 +22,9 @@ bool check__has_blank(struct str s);
  * `setting`. */
 bool check__name_ok(struct checker *c, struct str name, struct str setting);
 
+/* Whether a * of `pattern` stands at its end. False: likewise. */
+bool check__star_ok(struct checker *c, struct str pattern, struct str setting);
+
 /* "; did you mean ...?" with the model whose name is near, or "". */
 const char *check__suggest(struct checker *c, struct str name);
 

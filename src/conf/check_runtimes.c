@@ -2,21 +2,13 @@
 /* Checks of runtimes whose models need not be listed. */
 #include "conf/check_priv.h"
 
-static bool has_star_inside(struct str pattern)
-{
-    ptrdiff_t star = str_find_char(pattern, '*');
-    return star >= 0 && (size_t)star != pattern.len - 1;
-}
-
 static void check_models(struct checker *c, const struct conf_runtime *r, struct str at)
 {
     if (r->model_count == 0)
         conf__finding(c->load, AT(c, "%" STR_FMT ".models", STR_ARG(at)),
                       "is empty; write `all`, or leave it out");
     for (size_t k = 0; k < r->model_count; k++)
-        if (has_star_inside(r->models[k]))
-            conf__finding(c->load, AT(c, "%" STR_FMT ".models[%zu]", STR_ARG(at), k),
-                          "%s: a * may only stand at the end", QUOTE(c, r->models[k]));
+        (void)check__star_ok(c, r->models[k], AT(c, "%" STR_FMT ".models[%zu]", STR_ARG(at), k));
 }
 
 static void check_runtime(struct checker *c, size_t i)

@@ -13,6 +13,10 @@
 #include "base/buf.h"
 #include "base/str.h"
 
+/* Bytes of a model's name at most, and what is wrong with one ("has a blank in it"); NULL: nothing. */
+enum { CONF_NAME_MAX = 256 };
+const char *conf_name_fault(struct str name);
+
 enum conf_policy { CONF_POLICY_LEAST_BUSY, CONF_POLICY_ROUND_ROBIN, CONF_POLICY_WEIGHTED };
 enum conf_usage { CONF_USAGE_AUTO, CONF_USAGE_ASK, CONF_USAGE_NEVER };
 enum conf_start { CONF_START_ON_DEMAND, CONF_START_AT_START };

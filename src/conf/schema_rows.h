@@ -18,7 +18,12 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 
-enum { NAME_MAX_BYTES = 256, TEXT_MAX_BYTES = 4096, LIST_MAX = 10000, RUNTIMES_MAX = 256 };
+enum {
+    NAME_MAX_BYTES = CONF_NAME_MAX,
+    TEXT_MAX_BYTES = 4096,
+    LIST_MAX = 10000,
+    RUNTIMES_MAX = 256
+};
 
 extern const struct conf_group conf__models, conf__runtimes;         /* schema_model.c */
 extern const struct conf_group conf__listen_tls, conf__endpoint_tls; /* schema_tls.c */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A catalog: what the mesh is loaded with. Services, their endpoints and how to reach them,
- * whoever knows of them: the configuration (catalog_conf.c) today; lists of runtimes, a registry
- * or workers that have dialled in tomorrow.
+ * whoever knows of them: the configuration (catalog_conf.c), lists of runtimes (lists.h); a registry or
+ * workers that have dialled in tomorrow.
  *
  * Built by one thread, then sealed, immutable and reference-counted. Strings are borrowed from
  * what was given with catalog_hold. */
@@ -102,8 +102,5 @@ void catalog_add_models(struct catalog *c, const struct conf *conf, const struct
 
 /* Its `runtimes` alone, each a service of one endpoint, to be asked for their lists. */
 struct catalog *catalog_of_runtimes(struct conf *conf);
-
-/* mesh_load with just that. */
-MUST_CHECK int mesh_load_conf(struct mesh *m, struct conf *conf, uint64_t now_us);
 
 #endif

@@ -292,11 +292,3 @@ struct catalog *catalog_of_runtimes(struct conf *conf)
     catalog_add_models(c, conf, models, conf->runtime_count);
     return c;
 }
-
-int mesh_load_conf(struct mesh *m, struct conf *conf, uint64_t now_us)
-{
-    struct catalog *catalog = catalog_of_conf(conf);
-    int err = mesh_load(m, catalog, now_us);
-    catalog_unref(catalog);
-    return err;
-}

@@ -17,9 +17,6 @@
 /* So many names of one list are taken, of so many bytes together. */
 enum { NAMES_MAX = 10000, NAMES_BYTES_MAX = 4 << 20, ARENA_BLOCK = 1024 };
 
-/* A name must be fit for a path, a label and a log line. */
-enum { NAME_MAX_BYTES = 256 };
-
 struct names {
     struct arena arena;
     struct str *items;
@@ -69,26 +66,10 @@ static bool same_names(const struct names *a, const struct names *b)
     return true;
 }
 
-static bool is_fit(struct str name)
-{
-    if (name.len == 0 || name.len > NAME_MAX_BYTES) return false;
-    for (size_t i = 0; i < name.len; i++)
-        if ((unsigned char)name.ptr[i] <= ' ' || name.ptr[i] == 0x7f || name.ptr[i] == '*')
-            return false;
-    return true;
-}
-
-static bool matches(struct str pattern, struct str name)
-{
-    if (str_eq(pattern, STR("all"))) return true;
-    if (!str_ends(pattern, STR("*"))) return str_eq(pattern, name);
-    return str_starts(name, str_sub(pattern, 0, pattern.len - 1));
-}
-
 static bool is_wanted(const struct conf_runtime *r, struct str name)
 {
     for (size_t i = 0; i < r->model_count; i++)
-        if (matches(r->models[i], name)) return true;
+        if (str_eq(r->models[i], STR("all")) || str_matches(name, r->models[i])) return true;
     return false;
 }
 
@@ -110,7 +91,7 @@ static void read_names(struct names *n, const struct conf_runtime *r, struct str
 {
     struct str rest = list, name;
     while (n->count < NAMES_MAX && sign_next_name(&rest, &n->arena, &name)) {
-        if (!is_fit(name) || !is_wanted(r, name)) continue;
+        if (conf_name_fault(name) || !is_wanted(r, name)) continue;
         struct str kept = arena_try_dup(&n->arena, name);
         if (!kept.ptr || !add_name(n, kept)) return;
     }
@@ -230,9 +211,15 @@ void lists_free(struct lists *l)
     free(l);
 }
 
-static bool is_same_runtime(const struct conf_runtime *a, const struct conf_runtime *b)
+/* The first one of that runtime, or NULL. */
+static const struct listing *listing_of(const struct listing *items, size_t count,
+                                        const struct conf_runtime *r)
 {
-    return str_eq(a->endpoint.url, b->endpoint.url) && str_eq(a->endpoint.key, b->endpoint.key);
+    for (size_t i = 0; i < count; i++) {
+        const struct conf_endpoint *e = &items[i].runtime->endpoint;
+        if (str_eq(e->url, r->endpoint.url) && str_eq(e->key, r->endpoint.key)) return &items[i];
+    }
+    return NULL;
 }
 
 /* What a runtime listed before it was configured anew. What is wanted of it may have changed, so that it
@@ -265,8 +252,8 @@ int lists_load(struct lists *l, struct conf *conf)
     l->conf = conf_ref(conf);
     for (size_t i = 0; i < conf->runtime_count; i++) {
         list_init_asked(&fresh[i], l, i);
-        for (size_t k = 0; k < l->count; k++)
-            if (is_same_runtime(fresh[i].runtime, old[k].runtime)) inherit(&fresh[i], &old[k]);
+        const struct listing *same = listing_of(old, l->count, fresh[i].runtime);
+        if (same) inherit(&fresh[i], same);
     }
     drop(old, l->count);
     l->items = fresh;
@@ -290,7 +277,8 @@ enum { QUEUE_MAX = 256 };
 
 struct harvest {
     struct arena *arena;
-    struct map names; /* to our models; the configuration's to its own */
+    struct map configured; /* names of the configuration's models */
+    struct map ours;       /* names to models below */
     struct conf_model *models;
     size_t count;
 };
@@ -299,21 +287,21 @@ static void take_configured(struct harvest *h, const struct conf *conf)
 {
     for (size_t i = 0; i < conf->model_count; i++) {
         struct conf_model *m = &conf->models[i];
-        map_put(&h->names, m->name, m);
+        map_put(&h->configured, m->name, m);
         for (size_t k = 0; k < m->alias_count; k++)
-            map_put(&h->names, m->aliases[k], m);
+            map_put(&h->configured, m->aliases[k], m);
     }
 }
 
 /* NULL: the configuration has one of that name. */
 static struct conf_model *model_called(struct harvest *h, struct str name)
 {
-    struct conf_model *m = map_get(&h->names, name);
-    if (m) return m >= h->models && m < h->models + h->count ? m : NULL;
+    struct conf_model *m = map_get(&h->ours, name);
+    if (m || map_get(&h->configured, name)) return m;
     m = &h->models[h->count++];
     *m = (struct conf_model){
         .name = name, .queue_max = QUEUE_MAX, .queue_timeout_us = QUEUE_TIMEOUT_US};
-    map_put(&h->names, name, m);
+    map_put(&h->ours, name, m);
     return m;
 }
 
@@ -345,19 +333,38 @@ static void reap(struct harvest *h, const struct listing *l, struct str listed)
     add_endpoint(h, m, &e);
 }
 
-struct conf_model *lists_models(const struct lists *l, struct arena *arena, size_t *count)
+/* Models that the lists make, each with an endpoint for every runtime that has it, in the order of
+ * runtimes and of their lists; without those that the configuration names itself. On the arena, and
+ * what they point to is the configuration's. */
+static struct conf_model *lists_models(const struct lists *l, struct arena *arena, size_t *count)
 {
     struct harvest h = {.arena = arena};
     size_t room = 0;
     for (size_t i = 0; i < l->count; i++)
         room += l->items[i].names.count;
     h.models = arena_alloc(arena, (room + 1) * sizeof *h.models);
-    map_init(&h.names);
+    map_init(&h.configured);
+    map_init(&h.ours);
     if (l->conf) take_configured(&h, l->conf);
     for (size_t i = 0; i < l->count; i++)
         for (size_t k = 0; k < l->items[i].names.count; k++)
             reap(&h, &l->items[i], l->items[i].names.items[k]);
-    map_fini(&h.names);
+    map_fini(&h.configured);
+    map_fini(&h.ours);
     *count = h.count;
     return h.models;
+}
+
+/* --- the mesh that clients are served by --- */
+
+int mesh_load_conf(struct mesh *m, struct conf *conf, const struct lists *lists, uint64_t now_us)
+{
+    size_t count = 0;
+    struct catalog *catalog = catalog_of_conf(conf);
+    const struct conf_model *listed =
+        lists ? lists_models(lists, catalog_arena(catalog), &count) : NULL;
+    catalog_add_models(catalog, conf, listed, count);
+    int err = mesh_load(m, catalog, now_us);
+    catalog_unref(catalog);
+    return err;
 }

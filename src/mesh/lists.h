@@ -13,9 +13,10 @@
 #include "loop/loop.h"
 
 struct lists;
+struct mesh;
 struct tls_context;
 
-/* `changed` runs from a task, whenever lists_models would tell something else than before. `client`
+/* `changed` runs from a task, whenever a list tells something else than before. `client`
  * belongs to `loop`. */
 MUST_CHECK int lists_new(struct loop *loop, struct http_client *client,
                          void (*changed)(void *owner), void *owner, struct lists **out);
@@ -25,13 +26,15 @@ void lists_free(struct lists *l); /* NULL is fine */
  * the same URL and with the same key, keeps what it listed. */
 MUST_CHECK int lists_load(struct lists *l, struct conf *conf);
 
-/* Models that the lists make, each with an endpoint for every runtime that has it, in the order of
- * runtimes and of their lists; without those that the configuration names itself. On the arena, and
- * what they point to is the configuration's. */
-struct conf_model *lists_models(const struct lists *l, struct arena *arena, size_t *count);
-
 /* mesh_each_tls of the connections by which lists are asked for. */
 void lists_each_tls(struct lists *l, void (*fn)(void *owner, struct tls_context *context),
                     void *owner);
+
+/* mesh_load with what a configuration says, on which a reference is held, and with the models that
+ * its runtimes list: each with an endpoint for every runtime that has it, in the order of runtimes
+ * and of their lists. A name that the configuration has itself is its own. `lists` has that
+ * configuration; NULL: nothing is listed. */
+MUST_CHECK int mesh_load_conf(struct mesh *m, struct conf *conf, const struct lists *lists,
+                              uint64_t now_us);
 
 #endif

@@ -164,9 +164,9 @@ static void set_home(struct node *n)
     n->home.archive = archive_new();
 }
 
-static int start_workers(struct node *n, struct keyring *keyring)
+static int start_workers(struct node *n)
 {
-    int err = workers_open(&n->workers, &n->home, n->mesh, keyring);
+    int err = workers_open(&n->workers, &n->home, n->mesh, n->keyring);
     if (!err) err = listen_all(&n->workers, n->tls, n->conf, &n->reachable);
     return err ? err : workers_start(&n->workers);
 }
@@ -189,14 +189,12 @@ static int open_mesh(struct node *n)
 
 static int start(struct node *n)
 {
-    struct keyring *keyring = NULL;
     node__log_problems(LOG_WARN, "config_warning", &n->conf->warnings);
     node__fit_connections(n->conf, n->workers.count);
     int err = open_mesh(n);
-    if (!err) err = node__load(n, n->conf, &keyring);
+    if (!err) err = node__load(n, n->conf, &n->keyring);
     if (err) return err;
-    err = start_workers(n, keyring);
-    keyring_unref(keyring);
+    err = start_workers(n);
     if (!err) err = watch_signals(n);
     if (!err) err = prober_new(n->loop, &n->client, n->mesh, &n->prober);
     if (err) return err;
@@ -225,6 +223,7 @@ static void node_free(struct node *n)
     task_cancel(&n->drain_task);
     task_cancel(&n->workers_ended);
     task_cancel(&n->engines_gone);
+    keyring_unref(n->keyring);
     if (n->mesh) mesh_free(n->mesh);
     loop_free(n->loop);
     conf_unref(n->conf);

@@ -34,7 +34,8 @@ struct node {
     struct mesh *mesh;
     struct supervisor *supervisor;
     struct prober *prober;
-    struct lists *lists; /* of runtimes whose models are not configured */
+    struct keyring *keyring; /* that workers have */
+    struct lists *lists;     /* of runtimes whose models are not configured */
     struct tls_watch *tls;
     struct memory_watch memory;
     struct workers workers;

@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 
 #include "base/err.h"
-#include "mesh/catalog.h"
 #include "node/node_priv.h"
 #include "obs/log.h"
 
@@ -56,24 +55,12 @@ void node__fit_connections(struct conf *c, unsigned workers)
              (unsigned long long)c->limits.connections_max, workers, (unsigned long long)all);
 }
 
-/* The configuration's models, and those of its runtimes' lists. */
-static int load_models(struct node *n, struct conf *conf)
-{
-    size_t count;
-    struct catalog *catalog = catalog_of_conf(conf);
-    const struct conf_model *listed = lists_models(n->lists, catalog_arena(catalog), &count);
-    catalog_add_models(catalog, conf, listed, count);
-    int err = mesh_load(n->mesh, catalog, loop_now(n->loop));
-    catalog_unref(catalog);
-    return err;
-}
-
 /* Everything new is built before anything old is let go. */
 int node__load(struct node *n, struct conf *conf, struct keyring **keyring)
 {
     int err = keyring_new(conf, keyring);
     if (err) return err;
-    err = load_models(n, conf);
+    err = mesh_load_conf(n->mesh, conf, n->lists, loop_now(n->loop));
     if (err) {
         keyring_unref(*keyring);
         *keyring = NULL;
@@ -81,9 +68,9 @@ int node__load(struct node *n, struct conf *conf, struct keyring **keyring)
     return err;
 }
 
-static void apply(struct node *n, struct keyring *keyring)
+static void apply(struct node *n)
 {
-    workers_apply(&n->workers, n->mesh, keyring);
+    workers_apply(&n->workers, n->mesh, n->keyring);
     prober_reload(n->prober);
     node__tell_supervisor(n);
 }
@@ -91,15 +78,12 @@ static void apply(struct node *n, struct keyring *keyring)
 void node__take_lists(void *owner)
 {
     struct node *n = owner;
-    struct keyring *keyring;
     if (n->phase != NODE_RUNNING) return;
-    int err = node__load(n, n->conf, &keyring);
-    if (err) {
+    int err = mesh_load_conf(n->mesh, n->conf, n->lists, loop_now(n->loop));
+    if (err)
         log_note(LOG_ERROR, "runtime", "lists of models cannot be taken over: %s", err_text(err));
-        return;
-    }
-    apply(n, keyring);
-    keyring_unref(keyring);
+    else
+        apply(n);
     log_flush();
 }
 
@@ -147,8 +131,9 @@ static int reload(struct node *n)
     n->conf = conf;
     apply_log(conf);
     n->memory.percent = conf->overload.memory_percent;
-    apply(n, keyring);
-    keyring_unref(keyring);
+    keyring_unref(n->keyring);
+    n->keyring = keyring;
+    apply(n);
     tls_watch_look(n->tls);
     return 0;
 }

@@ -185,17 +185,11 @@ struct str key_tenant(const struct key *key)
     return str_n(key->tenant, TENANT_DIGITS);
 }
 
-static bool pattern_matches(struct str pattern, struct str model)
-{
-    if (str_ends(pattern, STR("*"))) return str_starts(model, str_n(pattern.ptr, pattern.len - 1));
-    return str_eq(pattern, model);
-}
-
 bool key_allows(const struct key *key, struct str model)
 {
     if (!key) return true;
     for (size_t i = 0; i < key->pattern_count; i++) {
-        if (pattern_matches(key->patterns[i], model)) return true;
+        if (str_matches(model, key->patterns[i])) return true;
     }
     return false;
 }

@@ -32,6 +32,17 @@ static bool is_ours(const struct runtime_kind *kind)
     return !kind || kind == &runtime_engine || runtime_kind(kind->name) == kind;
 }
 
+/* Each name that a list tells is one, whatever the rest is. */
+static void check_names(struct str body)
+{
+    struct arena arena;
+    struct str rest = sign_list(body), name;
+    arena_init(&arena, 1 << 20, 1024);
+    while (sign_next_name(&rest, &arena, &name))
+        CHECK(name.len > 0 && name.len <= body.len);
+    arena_fini(&arena);
+}
+
 /* The first byte says how it is asked, what follows up to a line break is the Server header. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -50,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sign_card(body, STR("m"), &card);
     CHECK(card.context <= UINT64_C(1) << 40);
     check_written(&card);
+    check_names(body);
     free(copy);
     return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "mesh/catalog.h"
+#include "mesh/lists.h"
 #include "gateway.h"
 #include "conf/conf.h"
 
@@ -58,7 +58,7 @@ struct gateway *gateway_new(const char *models)
     conf_problems_fini(&problems);
     g->sim = sim_new(1000 * SEC);
     assert_int_equal(mesh_new(1, NULL, &g->mesh), 0);
-    assert_int_equal(mesh_load_conf(g->mesh, conf, loop_now(g->sim->loop)), 0);
+    assert_int_equal(mesh_load_conf(g->mesh, conf, NULL, loop_now(g->sim->loop)), 0);
     assert_int_equal(keyring_new(conf, &keyring), 0);
     conf_unref(conf);
     g->snapshot = mesh_current(g->mesh);

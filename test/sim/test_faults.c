@@ -25,7 +25,7 @@
 
 #include "base/fault.h"
 #include "base/rand.h"
-#include "mesh/catalog.h"
+#include "mesh/lists.h"
 #include "gateway.h"
 #include "obs/log.h"
 
@@ -369,7 +369,7 @@ static void reload(struct play *p, const char *models)
     struct conf *conf = conf_of(models);
     if (!conf) return;
     if (keyring_new(conf, &keyring) == 0) {
-        if (mesh_load_conf(p->g->mesh, conf, loop_now(p->g->sim->loop)) == 0) {
+        if (mesh_load_conf(p->g->mesh, conf, NULL, loop_now(p->g->sim->loop)) == 0) {
             worker_apply(&p->g->worker, mesh_current(p->g->mesh), keyring_ref(keyring));
             snapshot_unref(p->g->snapshot);
             p->g->snapshot = mesh_current(p->g->mesh);

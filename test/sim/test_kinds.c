@@ -15,7 +15,7 @@
 #include "conf/conf.h"
 #include "dialect/runtime.h"
 #include "gateway.h"
-#include "mesh/catalog.h"
+#include "mesh/lists.h"
 #include "mesh/probe.h"
 
 #define AUTO(more)                                                                                \
@@ -131,7 +131,7 @@ static void load(struct world *w, const char *models)
     conf_problems_init(&problems);
     assert_int_equal(conf_parse(str_of(text), "sim.yaml", &conf, &problems), 0);
     conf_problems_fini(&problems);
-    assert_int_equal(mesh_load_conf(w->g->mesh, conf, loop_now(w->g->sim->loop)), 0);
+    assert_int_equal(mesh_load_conf(w->g->mesh, conf, NULL, loop_now(w->g->sim->loop)), 0);
     conf_unref(conf);
     snapshot_unref(w->g->snapshot);
     w->g->snapshot = mesh_current(w->g->mesh);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mesh/catalog.h"
+#include "mesh/lists.h"
 #include "gateway.h"
 
 /* --- retries --- */
@@ -599,7 +599,7 @@ static void load(struct gateway *g, const char *yaml)
     conf_problems_init(&problems);
     assert_int_equal(conf_parse(str_of(yaml), "sim.yaml", &conf, &problems), 0);
     conf_problems_fini(&problems);
-    assert_int_equal(mesh_load_conf(g->mesh, conf, loop_now(g->sim->loop)), 0);
+    assert_int_equal(mesh_load_conf(g->mesh, conf, NULL, loop_now(g->sim->loop)), 0);
     assert_int_equal(keyring_new(conf, &keyring), 0);
     conf_unref(conf);
     worker_apply(&g->worker, mesh_current(g->mesh), keyring);

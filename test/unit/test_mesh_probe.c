@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "conf/conf.h"
 #include "loop/stream_impl.h"
-#include "mesh/catalog.h"
+#include "mesh/lists.h"
 #include "mesh/admit.h"
 #include "mesh/probe.h"
 
@@ -126,7 +126,7 @@ static void load(struct world *w, const char *yaml)
     conf_problems_init(&problems);
     assert_int_equal(conf_parse(str_of(yaml), "test.yaml", &conf, &problems), 0);
     conf_problems_fini(&problems);
-    assert_int_equal(mesh_load_conf(w->mesh, conf, loop_now(w->loop)), 0);
+    assert_int_equal(mesh_load_conf(w->mesh, conf, NULL, loop_now(w->loop)), 0);
     conf_unref(conf);
     snapshot_unref(w->snapshot);
     w->snapshot = mesh_current(w->mesh);

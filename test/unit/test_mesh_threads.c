@@ -17,7 +17,7 @@
 #include "conf/conf.h"
 #include "dialect/dialect.h"
 #include "dialect/runtime.h"
-#include "mesh/catalog.h"
+#include "mesh/lists.h"
 #include "mesh/admit.h"
 #include "mesh/service.h"
 
@@ -80,7 +80,7 @@ static void load(struct stage *s, const char *yaml)
     conf_problems_init(&problems);
     assert_int_equal(conf_parse(str_of(yaml), "test.yaml", &conf, &problems), 0);
     conf_problems_fini(&problems);
-    assert_int_equal(mesh_load_conf(s->mesh, conf, clock_mono_us()), 0);
+    assert_int_equal(mesh_load_conf(s->mesh, conf, NULL, clock_mono_us()), 0);
     conf_unref(conf);
     pthread_mutex_lock(&s->mutex);
     struct snapshot *old = s->snapshot;

@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "conf/conf.h"
-#include "mesh/catalog.h"
+#include "mesh/lists.h"
 #include "node/supervisor.h"
 #include "mesh/admit.h"
 
@@ -174,7 +174,7 @@ static void load_text(struct world *w, const char *yaml)
                       STR_ARG(problems.items[i].text));
     conf_problems_fini(&problems);
     assert_int_equal(err, 0);
-    assert_int_equal(mesh_load_conf(w->mesh, conf, loop_now(w->loop)), 0);
+    assert_int_equal(mesh_load_conf(w->mesh, conf, NULL, loop_now(w->loop)), 0);
     conf_unref(conf);
     snapshot_unref(w->snapshot);
     w->snapshot = mesh_current(w->mesh);

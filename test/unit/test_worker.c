@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "conf/conf.h"
-#include "mesh/catalog.h"
+#include "mesh/lists.h"
 #include "node/worker.h"
 #include "mesh/service.h"
 
@@ -50,7 +50,7 @@ static void what_cannot_be_set_up_can_be_let_go(void **state)
     assert_int_equal(conf_parse(str_of(text), "test.yaml", &conf, &problems), 0);
     conf_problems_fini(&problems);
     assert_int_equal(mesh_new(1, NULL, &mesh), 0);
-    assert_int_equal(mesh_load_conf(mesh, conf, 1), 0);
+    assert_int_equal(mesh_load_conf(mesh, conf, NULL, 1), 0);
     int failures = 0, err = -1;
     for (unsigned long n = 0; err; n++) {
         struct worker w = {0};
