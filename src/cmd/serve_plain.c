@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/serve_plain.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,23 +33,18 @@ int serve_plain_add_upstream(struct serve_plain *p, const char *url)
 
 /* --- the configuration --- */
 
-static int write_model(struct json_writer *w, struct arena *arena, const char *file)
+static void write_model(struct json_writer *w, struct arena *arena, const char *file)
 {
-    char *path = realpath(file, NULL), *name = model_file_name(file);
-    if (path) {
-        json_write_object(w);
-        json_write_str_member(w, "name", cmd_literal(arena, str_of(name)));
-        json_write_key(w, "engine");
-        json_write_object(w);
-        json_write_str_member(w, "file", cmd_literal(arena, str_of(path)));
-        json_write_str_member(w, "start", STR("at_start"));
-        json_write_object_end(w);
-        json_write_object_end(w);
-    }
-    int err = path ? 0 : -errno;
-    free(path);
+    char *name = model_file_name(file);
+    json_write_object(w);
+    json_write_str_member(w, "name", cmd_literal(arena, str_of(name)));
+    json_write_key(w, "engine");
+    json_write_object(w);
+    json_write_str_member(w, "file", cmd_literal(arena, str_of(file)));
+    json_write_str_member(w, "start", STR("at_start"));
+    json_write_object_end(w);
+    json_write_object_end(w);
     free(name);
-    return err;
 }
 
 static void write_upstream(const struct serve_plain *p, struct json_writer *w, struct arena *arena,
@@ -66,14 +60,13 @@ static void write_upstream(const struct serve_plain *p, struct json_writer *w, s
 static int write_config(const struct serve_plain *p, struct arena *arena, struct buf *out)
 {
     struct json_writer w;
-    int err = 0;
     json_write_init(&w, out);
     json_write_object(&w);
     if (p->listen) json_write_str_member(&w, "listen", cmd_literal(arena, str_of(p->listen)));
     json_write_key(&w, "models");
     json_write_array(&w);
-    for (size_t i = 0; i < p->file_count && !err; i++)
-        err = write_model(&w, arena, p->files[i]);
+    for (size_t i = 0; i < p->file_count; i++)
+        write_model(&w, arena, p->files[i]);
     json_write_array_end(&w);
     json_write_key(&w, "runtimes");
     json_write_array(&w);
@@ -81,7 +74,7 @@ static int write_config(const struct serve_plain *p, struct arena *arena, struct
         write_upstream(p, &w, arena, p->upstreams[i]);
     json_write_array_end(&w);
     json_write_object_end(&w);
-    return err ? err : json_write_end(&w);
+    return json_write_end(&w);
 }
 
 /* --- what is wrong with it --- */
@@ -91,7 +84,7 @@ static const char *argument_of(const char *const *arguments, size_t count, struc
                                struct str list)
 {
     uint64_t i;
-    struct str rest = setting, number;
+    struct str rest, number;
     if (!str_starts(setting, list)) return NULL;
     rest = str_skip(setting, list.len);
     if (!str_cut(&rest, ']', &number) || str_to_u64(number, &i) || i >= count) return NULL;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hostler serve` without a configuration file: model files and runtimes of the command line."""
 
+import os
 import signal
 
 import pytest
@@ -31,7 +32,7 @@ def names_of(gate):
 
 def test_a_file_and_a_runtime_together(serve, start_mock):
     mock = start_mock("--models", "llama,qwen", "--record", 10)
-    gate = serve("--model", DEMO, "--upstream", mock.url, "--key", "sk-${env.not-a-reference}")
+    gate = serve("--model", os.path.relpath(DEMO), "--upstream", mock.url, "--key", "sk-${env.not-a-reference}")
     until(lambda: names_of(gate) == ["demo", "llama", "qwen"], "both are served")
     for model in ("demo", "qwen"):
         answer = gate.post("/v1/chat/completions", chat_body(model=model, max_tokens=4))
