@@ -48,7 +48,7 @@ static int read_all(int fd, size_t size, struct buf *out)
 
 int pem_file_read(const char *path, struct buf *out)
 {
-    size_t size;
+    size_t size = 0;
     buf_init(out, PEM_FILE_MAX + 1);
     int fd = open_regular(path, &size);
     if (fd < 0) return fd;

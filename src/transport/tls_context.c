@@ -145,6 +145,19 @@ static int set_up_trust(struct tls_context *c, SSL_CTX *ctx, char why[TLS_WHY_RO
     return 0;
 }
 
+/* OpenSSL works out a certificate's extensions when they are first needed. Here that is before any
+ * handshake, so that no thread writes to what another one reads. */
+static void work_out_extensions(SSL_CTX *ctx)
+{
+    STACK_OF(X509_OBJECT) *trusted = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ctx));
+    for (int i = 0; i < sk_X509_OBJECT_num(trusted); i++) {
+        X509 *authority = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(trusted, i));
+        if (authority) (void)X509_check_purpose(authority, -1, 0);
+    }
+    X509 *own = SSL_CTX_get0_certificate(ctx);
+    if (own) (void)X509_check_purpose(own, -1, 0);
+}
+
 /* A whole SSL_CTX with one identity, or none. */
 static int build(struct tls_context *c, const struct tls_identity *identity, int64_t *expires,
                  SSL_CTX **out, char why[TLS_WHY_ROOM])
@@ -155,6 +168,7 @@ static int build(struct tls_context *c, const struct tls_identity *identity, int
     if (c->settings.server) set_up_server(c, ctx);
     int err = set_up_trust(c, ctx, why);
     if (!err && identity) err = tls__use_identity(ctx, identity, expires, why);
+    work_out_extensions(ctx);
     if (err)
         SSL_CTX_free(ctx);
     else
