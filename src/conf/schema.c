@@ -275,7 +275,7 @@ static const struct conf_row root_rows[] = {
      .doc = "Where clients reach Hostler, see below."},
     {.name = "threads", .former = "workers", .type = CONF_COUNT, ROW(conf, threads), .max = 1024,
      .zero = "auto", .standard = "auto", .unit = "threads", .flags = CONF_RESTART,
-     .doc = "Threads that serve requests; `auto` is one per core. What computes models is `models[].engine`, which has "
+     .doc = "Threads that serve requests; `auto` is one per processor that the process may use (affinity, quota of its control group). What computes models is `models[].engine`, which has "
             "`threads` of its own."},
     {.name = "models", .type = CONF_LIST, ROWS(conf, models, model_count), .max = LIST_MAX,
      .group = &conf__models, .implied = "none yet",

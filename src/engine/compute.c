@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/host.h"
 #include "base/mem.h"
 #include "engine/memory.h"
 #include "obs/log.h"
@@ -266,7 +267,7 @@ static size_t cache_ram(const struct compute *c)
 {
     uint64_t available;
     if (c->options.cache_ram != COMPUTE_CACHE_AUTO) return (size_t)c->options.cache_ram;
-    available = memory_available();
+    available = host_memory("");
     return available == UINT64_MAX ? 0 : (size_t)(available / 4 / memory_engines());
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/host.h"
 #include "base/pace.h"
 #include "base/stdio.h"
 #include "engine/routes.h"
@@ -307,7 +308,7 @@ static uint64_t cache_ram(uint64_t mib)
 static struct server_options server_options(struct program *p, const struct settings *s)
 {
     const uint64_t *v = s->value;
-    unsigned threads = (unsigned)v[OPT_THREADS], most = threads_available();
+    unsigned threads = (unsigned)v[OPT_THREADS], most = host_processors("");
     const struct model_options model = {
         .path = s->text[OPT_MODEL],
         .context = (uint32_t)v[OPT_CONTEXT],

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/threads.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,29 +201,6 @@ void threads_follow(struct threads *t, const struct threads *other)
     t->usual = 0;
     t->pause_us = PAUSE_LEAST_US;
     t->next_trial_us = t->busy_us + t->pause_us;
-}
-
-/* --- the machine --- */
-
-/* The quota of control group version 2, in processors, rounded up; 0: none. */
-static unsigned group_quota(void)
-{
-    unsigned long long quota = 0, period = 0;
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (!f) return 0;
-    int n = fscanf(f, "%llu %llu", &quota, &period);
-    fclose(f);
-    if (n != 2 || !period) return 0;
-    return (unsigned)((quota + period - 1) / period);
-}
-
-unsigned threads_available(void)
-{
-    cpu_set_t set;
-    unsigned n = 1;
-    if (!sched_getaffinity(0, sizeof set, &set)) n = (unsigned)MAX(CPU_COUNT(&set), 1);
-    unsigned quota = group_quota();
-    return quota ? MIN(n, MAX(quota, 1u)) : n;
 }
 
 /* --- the environment --- */

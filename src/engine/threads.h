@@ -63,7 +63,4 @@ void threads_set_environment(bool large_pages);
  * start for one's own trials. */
 void threads_follow(struct threads *t, const struct threads *other);
 
-/* Processors that this process may use: its affinity, and the control group's quota rounded up. */
-unsigned threads_available(void);
-
 #endif

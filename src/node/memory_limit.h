@@ -6,12 +6,11 @@
 #ifndef HOSTLER_NODE_MEMORY_LIMIT_H
 #define HOSTLER_NODE_MEMORY_LIMIT_H
 
-#include "base/base.h"
+#include "base/cgroup.h"
 
 struct memory_limit {
-    char folder[512]; /* of the nearest group above us that has a limit; empty: none has */
-    bool v1;
-    uint64_t bytes;
+    struct cgroup group; /* the nearest one that has a limit; an empty folder: none has */
+    uint64_t bytes;      /* the limit; 0: none */
 };
 
 /* Finds the limit below `root`, "" but for tests. *out is empty where there is none. */

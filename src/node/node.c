@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/host.h"
 #include "base/machine.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -138,8 +139,7 @@ static int watch_signals(struct node *n)
 
 static unsigned worker_count_of(const struct conf *c)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return c->threads ? (unsigned)c->threads : cores > 0 ? (unsigned)cores : 1;
+    return c->threads ? (unsigned)c->threads : host_processors("");
 }
 
 static uint64_t count_active(void *owner)

@@ -241,6 +241,16 @@ def test_two_do_not_share_a_port(processes, gate, mock):
     assert gate.chat().status == 200
 
 
+def test_threads_follow_the_affinity_mask(processes, mock):
+    mask = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(mask)})
+    try:
+        gate = processes.gate(mock, threads="auto")
+    finally:
+        os.sched_setaffinity(0, mask)
+    assert len(os.listdir(f"/proc/{gate.pid}/task")) == 2  # the main thread and one that serves
+
+
 def test_a_reload_does_not_open_the_door(processes, mock):
     """Without keys only this machine may ask, also when the listeners were opened with keys."""
     gate = processes.gate([model_of(mock)], listen="0.0.0.0:0", keys=[{"name": "k", "key": KEY_A}])

@@ -11,7 +11,7 @@
 #include <ggml-backend.h>
 
 #include "base/err.h"
-#include "engine/memory.h"
+#include "base/host.h"
 #include "engine/model/llama_priv.h"
 #include "obs/log.h"
 
@@ -139,7 +139,7 @@ bool model_reads_whole(const char *path)
 {
     struct stat st;
     if (stat(path, &st)) return false;
-    return (uint64_t)st.st_size <= MIN(READ_MAX, memory_available() / 4);
+    return (uint64_t)st.st_size <= MIN(READ_MAX, host_memory("") / 4);
 }
 
 static bool on_progress(float part, void *user)
@@ -178,7 +178,7 @@ static int open_context(struct model *m, char why[MODEL_WHY_MAX])
     uint32_t length =
         o->context ? o->context : MIN(m->info.context_train, (uint32_t)MODEL_CONTEXT_DEFAULT);
     uint64_t cache = llama__sequence_bytes(m, length) * o->slots;
-    if (cache > memory_available()) {
+    if (cache > host_memory("")) {
         char text[160];
         (void)snprintf(text, sizeof text,
                        "no memory for the KV cache: %llu MiB for %u slots of %u tokens",
