@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-/* Bytes of a model's name at most, and what is wrong with one ("has a blank in it"); NULL: nothing. */
+/* Bytes of a model's name at most, and what is wrong with one ("has a blank at its end"); NULL: nothing. */
 enum { CONF_NAME_MAX = 256 };
 const char *conf_name_fault(struct str name);
 

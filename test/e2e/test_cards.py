@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What lists of models tell of them, to clients of every dialect."""
 
+import json
+import urllib.parse
+
 import pytest
 
-from harness import model_of, run_cli, until
+from harness import config_of, model_of, run_cli, until
 
 CLAUDE = {"anthropic-version": "2023-06-01"}
 CARD = {"context_length": "32k", "capabilities": ["completion", "tools", "thinking"], "input": ["text", "image"], "output": ["text"]}
@@ -59,3 +62,23 @@ def test_a_wrong_card_is_told(processes, mock):
     path.write_text(f"models:\n  - name: m\n    endpoints: [{{ url: '{mock.url}' }}]\n    card: {{ capabilities: [sight] }}\n")
     result = run_cli("check", "-c", str(path))
     assert result.returncode and "capabilities" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("name", ["Llama 3 8B", "modèle ü", "模型 a@b"])
+def test_names_with_blanks(processes, mock, name):
+    gate = processes.gate([model_of(mock, name=name)])
+    assert [m["id"] for m in gate.get("/v1/models").json()["data"]] == [name]
+    assert gate.get("/v1/models/" + urllib.parse.quote(name)).json()["id"] == name
+    answer = gate.chat(model=name)
+    assert answer.status == 200 and answer.json()["model"] == name
+    assert gate.metric("hostler_requests_total", model=name, code="200") == 1
+    assert gate.post("/api/show", {"model": name}).status == 200
+
+
+@pytest.mark.parametrize("name", [" m", "m ", "a\tb"])
+def test_names_that_would_be_mistaken(processes, mock, name):
+    path = processes.folder / "wrong.json"
+    path.write_text(json.dumps(config_of([model_of(mock, name=name)])))
+    result = run_cli("check", "-c", str(path))
+    told = result.stdout + result.stderr
+    assert result.returncode and ("blank at its end" in told or "control character" in told), told

@@ -123,7 +123,7 @@ def test_options_reach_the_engine(place):
     (["{file}", "one", "-m", "two"], 2, "two questions"),
     (["{file}", "{file}"], 2, "would be called tiny"),
     (["{file}", "--name", "a", "--name", "b"], 2, "more names"),
-    (["{file}", "--name", "a b"], 2, "--name: has a blank"),
+    (["{file}", "--name", "a "], 2, "--name: has a blank at its end"),
     (["{file}", "--slots", "1000"], 2, "--slots: "),
     (["{file}", "--context", "many"], 2, "--context: "),
     (["{file}", "--listen", "nowhere"], 2, "HOST:PORT"),
