@@ -33,6 +33,12 @@ struct conf_pair {
  * ${socket} and ${port} in `command` are to be replaced by what `url` says or, without one,
  * ${socket} by a path that we choose. The outcome of `capacity` and `slots` is the endpoint's
  * capacity. */
+/* The name of a variable of the environment. */
+struct conf_variable {
+    struct str name;
+    const struct conf_variable *next;
+};
+
 struct conf_engine {
     struct str file;     /* GGUF file, absolute; ptr NULL: a command */
     struct str *command; /* argv of another runtime; NULL: our engine */
@@ -42,11 +48,12 @@ struct conf_engine {
     struct str kind;       /* which product `command` is */
     struct conf_pair *env; /* added to the child's environment; values are secret */
     size_t env_count;
-    uint64_t context;          /* tokens per sequence; 0: the model's own */
-    uint64_t slots;            /* sequences decoded at once */
-    uint64_t capacity;         /* requests in flight at most; 0: see endpoint */
-    uint64_t threads;          /* that compute; 0: auto */
-    uint64_t batch;            /* most tokens per prefill slice */
+    const struct conf_variable *withheld; /* what secrets of the configuration came from */
+    uint64_t context;                     /* tokens per sequence; 0: the model's own */
+    uint64_t slots;                       /* sequences decoded at once */
+    uint64_t capacity;                    /* requests in flight at most; 0: see endpoint */
+    uint64_t threads;                     /* that compute; 0: auto */
+    uint64_t batch;                       /* most tokens per prefill slice */
     struct str inter_token;    /* a pace (base/pace.h) of running answers while prompts wait */
     struct str kv_type;        /* f16, f32, q8_0 ... */
     uint64_t cache_ram;        /* bytes of saved states; 0: auto */

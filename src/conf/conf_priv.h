@@ -16,16 +16,17 @@ enum {
  * test's own. */
 struct conf__load {
     const struct conf_group *schema;
-    void *base;                     /* the struct, zeroed before */
-    struct arena *arena;            /* where its values live */
-    struct str path;                /* the file, for messages */
-    struct conf_problems *problems; /* the caller's */
-    struct conf_problems *warnings; /* likewise: what is no problem yet */
-    struct arena scratch;           /* the tree and names of settings */
-    struct node *root;              /* a map; NULL: nothing was read */
-    struct str folder;              /* the file's, absolute; on scratch */
-    size_t first;                   /* problems that were there before */
-    size_t reading_problems;        /* problems->count when what was read was looked at */
+    void *base;                          /* the struct, zeroed before */
+    struct arena *arena;                 /* where its values live */
+    struct str path;                     /* the file, for messages */
+    struct conf_problems *problems;      /* the caller's */
+    struct conf_problems *warnings;      /* likewise: what is no problem yet */
+    struct arena scratch;                /* the tree and names of settings */
+    struct node *root;                   /* a map; NULL: nothing was read */
+    struct str folder;                   /* the file's, absolute; on scratch */
+    size_t first;                        /* problems that were there before */
+    const struct conf_variable *secrets; /* variables of the environment in secret settings */
+    size_t reading_problems;             /* problems->count when what was read was looked at */
 };
 
 /* load.c: begins a loading of the file called `path`. */

@@ -75,6 +75,13 @@ static void finish_endpoint(struct conf__load *l, struct conf_endpoint *e)
     if (e->tls) finish_key(e->tls->certificate, &e->tls->key);
 }
 
+static void finish_engine(struct conf__load *l, struct conf_model *m)
+{
+    if (m->engine->file.len == 0) m->engine->file = STR_NULL;
+    m->engine->withheld = l->secrets;
+    append_engine(l, m);
+}
+
 void conf__finish(struct conf__load *l, struct conf *c)
 {
     finish_timeouts(l, c);
@@ -85,8 +92,7 @@ void conf__finish(struct conf__load *l, struct conf *c)
         for (size_t j = 0; j < m->endpoint_count; j++)
             finish_endpoint(l, &m->endpoints[j]);
         finish_own_timeouts(m->timeouts);
-        if (m->engine && m->engine->file.len == 0) m->engine->file = STR_NULL;
-        if (m->engine) append_engine(l, m);
+        if (m->engine) finish_engine(l, m);
     }
     for (size_t i = 0; i < c->runtime_count; i++) {
         c->runtimes[i].endpoint.weight = 1;

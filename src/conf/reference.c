@@ -51,6 +51,14 @@ static int append_file(struct expansion *x, struct str path)
     return err;
 }
 
+/* Remembers where a secret comes from, as no child is to get it. */
+static void note_secret(struct conf__load *l, struct str name)
+{
+    struct conf_variable *v = arena_alloc(l->arena, sizeof *v);
+    *v = (struct conf_variable){.name = arena_dup(l->arena, name), .next = l->secrets};
+    l->secrets = v;
+}
+
 static bool expand_env(struct expansion *x, struct str name)
 {
     struct str variable = arena_dup(&x->load->scratch, name);
@@ -60,6 +68,7 @@ static bool expand_env(struct expansion *x, struct str name)
                       conf__quote(x->load, variable).ptr);
         return false;
     }
+    if (x->row->flags & CONF_SECRET) note_secret(x->load, name);
     if (!buf_append(&x->out, str_of(value))) return true;
     conf__problem(x->load, x->node, x->setting, "longer than %d bytes with its references",
                   CONF__VALUE_MAX);

@@ -65,7 +65,10 @@ static const struct conf_row engine_rows[] = {
      .doc = "Which product `command` is, as `endpoints[].kind` has it."},
     {.name = "env", .type = CONF_PAIRS, ROWS(conf_engine, env, env_count),
      .max = TEXT_MAX_BYTES * 4, .flags = CONF_SECRET | CONF_MULTILINE,
-     .doc = "Variables added to the process's environment."},
+     .doc = "Variables added to the process's environment. Our own engine inherits what computing needs (PATH, HOME, "
+            "TMPDIR, LD_LIBRARY_PATH, OMP_*, CUDA_*, HIP_*, GGML_*, ...); a `command` inherits Hostler's whole environment "
+            "but for HOSTLER_*, what the service manager said to Hostler, and variables that a secret setting refers to "
+            "with ${env.NAME}."},
     {.name = "context", .type = CONF_SIZE, ROW(conf_engine, context), .min = 16, .max = 16 * MIB,
      .zero = "model", .standard = "model", .unit = "tokens",
      .belongs_to = "file",

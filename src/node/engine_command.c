@@ -123,8 +123,8 @@ char **engine_arguments(struct arena *arena, const struct endpoint *e)
 
 /* --- environment --- */
 
-/* Names that the child inherits; one that ends in '_' stands for all that begin so. */
-static const char *const inherited[] = {
+/* Names; one that ends in '_' stands for all that begin so. */
+static const char *const for_our_engine[] = {
     "PATH",
     "HOME",
     "LANG",
@@ -134,10 +134,22 @@ static const char *const inherited[] = {
     "HOSTLER_GGML_BACKENDS",
     "OMP_",
     "GOMP_",
-    "CUDA_VISIBLE_DEVICES",
+    "CUDA_",
+    "NVIDIA_",
+    "HIP_",
+    "HSA_",
+    "ROCR_",
+    "GGML_",
     "ASAN_OPTIONS",
     "UBSAN_OPTIONS",
     "LSAN_OPTIONS",
+};
+
+/* Our settings and keys, and what systemd says to us alone (sd_notify(3), sd_listen_fds(3),
+ * systemd.exec(5)). */
+static const char *const for_us[] = {
+    "HOSTLER_", "NOTIFY_SOCKET",         "WATCHDOG_", "LISTEN_", "INVOCATION_ID",
+    "MAINPID",  "CREDENTIALS_DIRECTORY",
 };
 
 static struct str name_of(struct str variable)
@@ -146,14 +158,21 @@ static struct str name_of(struct str variable)
     return at < 0 ? variable : str_sub(variable, 0, (size_t)at);
 }
 
-static bool is_inherited(struct str name)
+static bool is_among(const char *const *names, size_t count, struct str name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(inherited); i++) {
-        struct str allowed = str_of(inherited[i]);
-        if (str_ends(allowed, STR("_")) ? str_starts(name, allowed) : str_eq(name, allowed))
-            return true;
+    for (size_t i = 0; i < count; i++) {
+        struct str one = str_of(names[i]);
+        if (str_ends(one, STR("_")) ? str_starts(name, one) : str_eq(name, one)) return true;
     }
     return false;
+}
+
+static bool is_inherited(const struct conf_engine *c, struct str name)
+{
+    if (c->command_count == 0) return is_among(for_our_engine, ARRAY_LEN(for_our_engine), name);
+    for (const struct conf_variable *v = c->withheld; v; v = v->next)
+        if (str_eq(v->name, name)) return false;
+    return !is_among(for_us, ARRAY_LEN(for_us), name);
 }
 
 static bool is_configured(const struct conf_engine *c, struct str name)
@@ -178,7 +197,7 @@ char **engine_environment(struct arena *arena, const struct conf_engine *c)
     struct strings s = strings_new(arena, own + c->env_count);
     for (size_t i = 0; i < own; i++) {
         struct str variable = str_of(environ[i]), name = name_of(variable);
-        if (is_inherited(name) && !is_configured(c, name)) add(&s, variable);
+        if (is_inherited(c, name) && !is_configured(c, name)) add(&s, variable);
     }
     for (size_t i = 0; i < c->env_count; i++)
         add(&s, arena_printf(arena, "%" STR_FMT "=%" STR_FMT, STR_ARG(c->env[i].name),

@@ -12,8 +12,10 @@
  * and ${port} replaced by the endpoint's address. `e` is a supervised endpoint. */
 char **engine_arguments(struct arena *arena, const struct endpoint *e);
 
-/* NAME=value, NULL-terminated: what the configuration adds to a short list of inherited
- * variables. No secret that we were given in our own environment goes to the child. */
+/* NAME=value, NULL-terminated: what the configuration adds to what the child inherits. Our own
+ * engine, which parses files of others, inherits a short list; a command inherits all but what is
+ * ours: our own settings, what the service manager said to us, and what secrets of the
+ * configuration came from. */
 char **engine_environment(struct arena *arena, const struct conf_engine *c);
 
 #endif

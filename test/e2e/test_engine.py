@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 
@@ -330,10 +331,32 @@ def test_a_command_of_ones_own(processes):
 
 
 def test_no_secret_reaches_the_engines_environment(processes):
-    gate = processes.gate([engine_model(processes, env={"GIVEN": "yes"})], env={"SOME_SECRET": "canary-91b2"})
+    gate = processes.gate([engine_model(processes, env={"GIVEN": "yes"})], env={"SOME_SECRET": "canary-91b2", "GGML_VK_VISIBLE_DEVICES": "0"})
     assert content(ask(gate)) == "hello there"
     environment = pathlib.Path(f"/proc/{engine_pid(gate)}/environ").read_text()
-    assert "canary-91b2" not in environment and "GIVEN=yes" in environment
+    assert "canary-91b2" not in environment and "GIVEN=yes" in environment and "GGML_VK_VISIBLE_DEVICES=0" in environment
+
+
+def test_a_command_inherits_all_but_what_is_ours(processes):
+    program = processes.folder / "runtime.py"
+    program.write_text("import http.server, json, os, sys\n"
+                       "class Answer(http.server.BaseHTTPRequestHandler):\n"
+                       "    def do_GET(self): self.send_response(200); self.send_header('content-length', '0'); self.end_headers()\n"
+                       "    def do_POST(self):\n"
+                       "        body = json.dumps(dict(os.environ)).encode()\n"
+                       "        self.rfile.read(int(self.headers['content-length']))\n"
+                       "        self.send_response(200); self.send_header('content-type', 'application/json')\n"
+                       "        self.send_header('content-length', str(len(body))); self.end_headers(); self.wfile.write(body)\n"
+                       "http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Answer).serve_forever()\n")
+    kept = {"HF_HOME": "a", "VLLM_LOGGING_LEVEL": "b", "https_proxy": "c", "OWN_INVENTION": "d", "SHADOWED": "e"}
+    ours = {"RUNTIMES_KEY": "a-secret-1", "NOTIFY_SOCKET": "@f", "LISTEN_FDS": "0", "HOSTLER_KEY": "a-secret-2"}
+    models = [{"name": "m", "engine": {"command": [sys.executable, str(program), "${port}"], "health": "/", "url": f"http://127.0.0.1:{free_port()}",
+                                       "env": {"GIVEN": "${env.GIVEN_FROM}", "SHADOWED": "other"}}},
+              {"name": "n", "endpoints": [{"url": "http://127.0.0.1:1", "key": "${env.RUNTIMES_KEY}"}]}]
+    gate = processes.gate(models, env={**kept, **ours, "GIVEN_FROM": "a-secret-3"})
+    got = gate.chat().json()
+    assert kept | {"SHADOWED": "other", "GIVEN": "a-secret-3"} == {n: got.get(n) for n in [*kept, "GIVEN"]}
+    assert not [n for n in [*ours, "GIVEN_FROM"] if n in got]
 
 
 # --- chats' templates ---
