@@ -19,6 +19,7 @@ struct command {
 
 static const struct command commands[] = {
     {"run", cmd_run, "load a model file and talk to it, or serve it"},
+    {"init", cmd_init, "find runtimes on this machine and write a first configuration"},
     {"serve", cmd_serve, "serve the models of a configuration to OpenAI clients"},
     {"check", cmd_check, "tell what is wrong with a configuration"},
     {"config", cmd_config, "print the configuration's schema, manual or effective values"},

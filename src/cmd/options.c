@@ -24,8 +24,10 @@ int cmd_config_load(const char *command, const char *given, struct conf **out)
     struct conf_problems problems;
     const char *path = cmd_config_path(given);
     if (!path)
-        return cli_fail(command, "no configuration: give -c FILE, set HOSTLER_CONFIG, or write "
-                                 "./hostler.yaml or /etc/hostler/hostler.yaml");
+        return cli_fail(command,
+                        "no configuration: `hostler init` writes one; else give -c FILE, set "
+                        "HOSTLER_CONFIG, or write ./hostler.yaml or "
+                        "/etc/hostler/hostler.yaml");
     conf_problems_init(&problems);
     int err = conf_load(path, out, &problems);
     if (err) cmd_problems_print(stderr, "", &problems);

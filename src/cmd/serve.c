@@ -68,6 +68,17 @@ static int take_option(int option, const char **config, struct serve_plain *plai
     return -1;
 }
 
+static int nothing_to_serve(void)
+{
+    return cli_fail(
+        command,
+        "there is nothing to serve yet: no hostler.yaml here or in /etc/hostler. Try one of\n"
+        "  hostler init                                         find runtimes, write hostler.yaml\n"
+        "  hostler serve --upstream http://127.0.0.1:11434/v1   the models of a runtime\n"
+        "  hostler serve --model FILE.gguf                      a model file\n"
+        "  hostler serve -c FILE                                another configuration");
+}
+
 /* Of the command line or of a file, but not of both. */
 static int load(const char *config, const struct serve_plain *plain, struct conf **out)
 {
@@ -82,6 +93,7 @@ static int load(const char *config, const struct serve_plain *plain, struct conf
     if (plain->listen && !served)
         return cli_usage(command,
                          "--listen goes with --model or --upstream; a configuration has `listen`");
+    if (!served && !cmd_config_path(config)) return nothing_to_serve();
     return served ? serve_plain_load(plain, out) : cmd_config_load(command, config, out);
 }
 

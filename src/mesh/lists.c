@@ -29,6 +29,8 @@ struct listing {
     const struct endpoint *endpoint; /* in the snapshot of runtimes */
     struct names names;              /* as listed last */
     const struct runtime_kind *kind; /* as told last; NULL: not yet */
+    bool asked;                      /* at least once */
+    bool answered;                   /* at least once */
     bool listed;                     /* at least once */
     bool news;                       /* since `changed` ran */
     bool shown;                      /* by this look */
@@ -142,6 +144,8 @@ static void on_done(struct inquiry *q)
         l->kind = q->kind;
         l->news = l->listed;
     }
+    l->asked = true;
+    l->answered = l->answered || q->answered;
     q->list_only = q->answered; /* who was down may come back as another */
     tell(l);
     arm(l, interval(l));
@@ -261,6 +265,20 @@ int lists_load(struct lists *l, struct conf *conf)
     snapshot_unref(before);
     conf_unref(conf_before);
     return 0;
+}
+
+struct list_facts lists_facts(const struct lists *l, size_t at)
+{
+    assert(at < l->count);
+    const struct listing *x = &l->items[at];
+    return (struct list_facts){
+        .asked = x->asked,
+        .answered = x->answered,
+        .listed = x->listed,
+        .kind = x->kind,
+        .names = x->names.items,
+        .name_count = x->names.count,
+    };
 }
 
 void lists_each_tls(struct lists *l, void (*fn)(void *owner, struct tls_context *context),

@@ -14,6 +14,7 @@
 
 struct lists;
 struct mesh;
+struct runtime_kind;
 struct tls_context;
 
 /* `changed` runs from a task, whenever a list tells something else than before. `client`
@@ -25,6 +26,19 @@ void lists_free(struct lists *l); /* NULL is fine */
 /* The runtimes of another configuration, on which a reference is held. One that was there before, at
  * the same URL and with the same key, keeps what it listed. */
 MUST_CHECK int lists_load(struct lists *l, struct conf *conf);
+
+/* What is known of a runtime. */
+struct list_facts {
+    bool asked;                      /* at least once, whatever came of it */
+    bool answered;                   /* with an answer, if not with a list */
+    bool listed;                     /* a list has been had */
+    const struct runtime_kind *kind; /* as it told itself; NULL: it did not */
+    const struct str *names;         /* of the last list; valid until the loop goes on */
+    size_t name_count;
+};
+
+/* Of the runtime at that place in the configuration. */
+struct list_facts lists_facts(const struct lists *l, size_t at);
 
 /* mesh_each_tls of the connections by which lists are asked for. */
 void lists_each_tls(struct lists *l, void (*fn)(void *owner, struct tls_context *context),
