@@ -10,7 +10,7 @@ int cmd_check(int argc, char **argv);  /* is a configuration in order? */
 int cmd_config(int argc, char **argv); /* schema, manual, metrics, show */
 int cmd_chat(int argc, char **argv);
 int cmd_client(int argc, char **argv);
-int cmd_init(int argc, char **argv);   /* write a first configuration */
+int cmd_init(int argc, char **argv); /* write a first configuration */
 int cmd_launch(int argc, char **argv);
 int cmd_mock(int argc, char **argv);
 int cmd_models(int argc, char **argv);
