@@ -546,7 +546,7 @@ static void checks_names(void **state)
     assert_problems("models:\n"
                     "  - { name: a, aliases: [b, b], endpoints: [{ url: \"http://h\" }] }\n"
                     "  - { name: b, aliases: [a], endpoints: [{ url: \"http://h\" }] }\n"
-                    "  - { name: \"c d\", endpoints: [{ url: \"http://h\" }] }\n"
+                    "  - { name: \" c d\", endpoints: [{ url: \"http://h\" }] }\n"
                     "  - { name: \"e*\", endpoints: [{ url: \"http://h\" }] }\n"
                     "  - { name: \"\", endpoints: [{ url: \"http://h\" }] }\n"
                     "  - { name: a, endpoints: [{ url: \"http://h\" }] }\n",

@@ -58,7 +58,8 @@ static int serve(const char *path, const char *mode)
             pause();
     }
     if (strcmp(mode, "stubborn") == 0) signal(SIGTERM, SIG_IGN);
-    if (strcmp(mode, "env") == 0 && (getenv("OUR_SECRET") || !getenv("ADDED") || !getenv("OMP_X")))
+    if (strcmp(mode, "env") == 0 &&
+        (getenv("HOSTLER_OUR_SECRET") || getenv("FOR_US") || !getenv("ADDED") || !getenv("OTHERS")))
         return 4;
     int fd = listen_at(path);
     int unhealthy = strcmp(mode, "slow") == 0 ? 3 : 0;
@@ -639,9 +640,10 @@ static void many_models_cost_no_more_each(void **state)
 static void the_environment_is_ours_only_in_part(void **state)
 {
     (void)state;
-    setenv("OUR_SECRET", "x", 1);
-    setenv("OMP_X", "y", 1);
-    struct world *w = world_new("env", "start: at_start, env: { ADDED: z }");
+    setenv("HOSTLER_OUR_SECRET", "x", 1);
+    setenv("FOR_US", "x", 1);
+    setenv("OTHERS", "y", 1);
+    struct world *w = world_new("env", "start: at_start, env: { ADDED: \"${env.FOR_US}\" }");
     run_until(w, is_ready);
     world_free(w);
 }
