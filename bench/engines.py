@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import sys
 
+import llama
 from harness import Process, Stage, Unmeasured, cores, in_turn, interval_of_median, median, note
-from servers import (OURS, PEERS, THEIRS, THREADS, WITH_BLAS, Server, Setup, load, need_engine, random_model, streams_of,
-                     unpacked_backends)
+from servers import (OURS, PEERS, THEIRS, THREADS, WITH_BLAS, Server, Setup, load, need_engine, random_model, streams_of)
 
 STREAMS = (1, 4, 8, 16)
 SLOTS = 16
@@ -86,7 +86,7 @@ def measure_single(length: int, rounds: int, pairs: int, ours_threads: str) -> d
     than what such a machine's speed changes within a minute. Each round starts them anew: where their memory comes to lie
     makes a difference of its own."""
     times: dict[str, list[float]] = {name: [] for name in PEERS}
-    if length == LONG and unpacked_backends():
+    if length == LONG and llama.unpacked_backends():
         times[WITH_BLAS] = []
     for turn in range(rounds):
         with Stage() as stage:

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import llama
 from harness import (ENGINE, ROOT, Process, Stage, Unmeasured, bench_result, cores, free_port, http, median, note, start_bench,
                      wait_for)
 
@@ -52,30 +52,15 @@ def need_engine() -> None:
 
 
 def llama_server() -> str:
-    ours = ROOT / "build" / "deps" / "llama" / "bin" / "llama-server"
-    found = str(ours) if ours.exists() else shutil.which("llama-server")
+    found = llama.server()
     if not found:
         raise Unmeasured("llama-server is not installed; `scripts/setup --for bench` installs it")
     return found
 
 
-def unpacked_backends() -> Path | None:
-    found = sorted((ROOT / "build" / "deps" / "llama" / "root").glob("usr/lib/*/ggml/backends*"))
-    return found[-1] if found else None
-
-
 def backends(name: str) -> Path | None:
-    """Where an unpacked llama-server finds its back ends: it looks in the current folder. Its package brings those for CPUs;
-    the one for BLAS is a package that Hostler asks for."""
-    unpacked = unpacked_backends()
-    if name == OURS or not unpacked or name == WITH_BLAS:
-        return unpacked
-    own = ROOT / "build" / "bench" / "backends"
-    shutil.rmtree(own, ignore_errors=True)
-    own.mkdir(parents=True)
-    for library in unpacked.glob("libggml-cpu*.so"):
-        (own / library.name).symlink_to(library)
-    return own
+    """Where a program finds its back ends. The one for BLAS is a package that Hostler asks for."""
+    return llama.unpacked_backends() if name in (OURS, WITH_BLAS) else llama.own_backends()
 
 
 @dataclass(frozen=True)

@@ -142,10 +142,10 @@ def answers_alone(processes, every):
 
 def llama_server(processes):
     sys.path.insert(0, str(ROOT / "bench"))
-    import servers  # pylint: disable=import-outside-toplevel,import-error
-    return Peer(processes, "llama-server", lambda port: [servers.llama_server(), "-m", MODEL, "--host", "127.0.0.1", "--port", port, "-t", 2,
+    import llama  # pylint: disable=import-outside-toplevel,import-error
+    return Peer(processes, "llama-server", lambda port: [llama.server(), "-m", MODEL, "--host", "127.0.0.1", "--port", port, "-t", 2,
                                                          "-np", SLOTS, "-c", SLOTS * CONTEXT, "--no-webui"],
-                cwd=servers.backends("llama-server"))
+                cwd=llama.own_backends())
 
 
 def outputs(processes, options):
