@@ -12,7 +12,8 @@ static const char *const level_words[] = {"debug", "info", "warn", "error", NULL
 static const struct conf_row listen_rows[] = {
     {.name = "address", .type = CONF_TEXT, ROW(conf_listen, address), .max = NAME_MAX_BYTES,
      .flags = CONF_REQUIRED, .wanted = "HOST:PORT, [V6]:PORT, :PORT or unix:PATH",
-     .doc = "`HOST:PORT`, `[V6]:PORT`, `:PORT` for all interfaces, or `unix:PATH`."},
+     .doc = "`HOST:PORT`, `[V6]:PORT`, `:PORT` for all interfaces, or `unix:PATH`. `:PORT` and `localhost:PORT` are "
+            "IPv4 and, where the machine has it, IPv6."},
     {.name = "tls", .type = CONF_OPTIONAL, ROW(conf_listen, tls), .group = &conf__listen_tls,
      .implied = "plain HTTP", .doc = "TLS for clients, see below."},
 };

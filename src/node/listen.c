@@ -23,7 +23,7 @@ static int find_free(const struct addr *addr)
 
 static void log_listening(struct str text, const struct addr *addr, bool tls)
 {
-    struct str host = addr->host.len ? addr->host : STR("0.0.0.0");
+    struct str host = addr->host;
     bool v6 = str_find_char(host, ':') >= 0;
     if (addr->is_unix)
         log_note(LOG_INFO, "listening", "%" STR_FMT, STR_ARG(text));
@@ -32,36 +32,73 @@ static void log_listening(struct str text, const struct addr *addr, bool tls)
                  v6 ? "[" : "", STR_ARG(host), v6 ? "]" : "", addr->port);
 }
 
-/* Opens one address for all workers: a socket each (the kernel spreads connections), or one
- * shared UNIX socket. */
+/* A socket each, over which the kernel spreads connections, or one shared UNIX socket. */
+static int open_for_all(struct workers *ws, struct addr *addr, struct tls_context *tls)
+{
+    int first = -1, err = find_free(addr);
+    for (unsigned i = 0; i < ws->count && !err; i++) {
+        int fd = -1;
+        if (addr->is_unix && i > 0) {
+            fd = fcntl(first, F_DUPFD_CLOEXEC, 0);
+            err = fd < 0 ? -errno : 0;
+        } else {
+            uint16_t port = 0;
+            err = listen_socket(addr, ws->count > 1, &fd, &port);
+            addr->port = port; /* port 0 let the kernel choose; the other workers join it */
+            first = fd;
+        }
+        if (!err) err = worker_listen(&ws->items[i], fd, tls);
+    }
+    return err;
+}
+
+static bool has_no_v6(int err)
+{
+    return err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL || err == -EPROTONOSUPPORT;
+}
+
+/* The names that stand for both families of IP: clients try either. NULL: it is an address. */
+static const struct str *both_families(struct str host)
+{
+    static const struct str loopback[] = {STR_INIT("127.0.0.1"), STR_INIT("::1")};
+    static const struct str every[] = {STR_INIT("0.0.0.0"), STR_INIT("::")};
+    if (host.len == 0) return every;
+    return str_eq_nocase(host, STR("localhost")) ? loopback : NULL;
+}
+
+/* Opens one address for all workers, of the second family where the machine has it. */
 static int listen_at(struct workers *ws, const struct conf_listen *listen, struct tls_context *tls,
                      bool *reachable)
 {
     struct str text = listen->address;
     struct url url;
-    int first = -1, err = url_parse_listen(text, &url);
+    int err = url_parse_listen(text, &url);
     if (err) return err;
     struct addr addr = endpoint_addr(&url);
-    err = find_free(&addr);
-    for (unsigned i = 0; i < ws->count && !err; i++) {
-        int fd = -1;
-        if (addr.is_unix && i > 0) {
-            fd = fcntl(first, F_DUPFD_CLOEXEC, 0);
-            err = fd < 0 ? -errno : 0;
-        } else {
-            uint16_t port = 0;
-            err = listen_socket(&addr, ws->count > 1, &fd, &port);
-            addr.port = port; /* port 0 let the kernel choose; the other workers join it */
-            first = fd;
-        }
-        if (!err) err = worker_listen(&ws->items[i], fd, tls);
+    const struct str *hosts = addr.is_unix ? NULL : both_families(addr.host);
+    if (hosts) addr.host = hosts[0];
+    err = open_for_all(ws, &addr, tls);
+    if (!err) log_listening(text, &addr, tls != NULL);
+    if (!err && hosts) {
+        addr.host = hosts[1];
+        err = open_for_all(ws, &addr, tls);
+        if (!err) log_listening(text, &addr, tls != NULL);
+        if (has_no_v6(err)) err = 0;
     }
-    if (err)
-        log_note(LOG_ERROR, "listen", "%" STR_FMT ": %s", STR_ARG(text), err_text(err));
-    else
-        log_listening(text, &addr, tls != NULL);
+    if (err) log_note(LOG_ERROR, "listen", "%" STR_FMT ": %s", STR_ARG(text), err_text(err));
     *reachable = *reachable || !url_is_loopback(&url);
     return err;
+}
+
+size_t listen_places(const struct conf *c)
+{
+    size_t count = c->listen_count;
+    for (size_t i = 0; i < c->listen_count; i++) {
+        struct url url;
+        bool tcp = url_parse_listen(c->listen[i].address, &url) == 0 && url.scheme != URL_UNIX;
+        count += tcp && both_families(url.host);
+    }
+    return count;
 }
 
 int listen_all(struct workers *ws, struct tls_watch *tls, const struct conf *c, bool *reachable)

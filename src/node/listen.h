@@ -12,4 +12,7 @@
 MUST_CHECK int listen_all(struct workers *ws, struct tls_watch *tls, const struct conf *c,
                           bool *reachable);
 
+/* How many listeners each worker has for it: a name may stand for an address of each family of IP. */
+size_t listen_places(const struct conf *c);
+
 #endif

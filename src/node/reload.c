@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "base/err.h"
+#include "node/listen.h"
 #include "node/node_priv.h"
 #include "obs/log.h"
 
@@ -45,7 +46,7 @@ void node__fit_connections(struct conf *c, unsigned workers)
     };
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == RLIM_INFINITY) return;
-    uint64_t own = OWN + (OWN_OF_WORKER + OWN_OF_LISTENER * c->listen_count) * workers,
+    uint64_t own = OWN + (OWN_OF_WORKER + OWN_OF_LISTENER * listen_places(c)) * workers,
              all = files.rlim_cur;
     uint64_t room = all > own ? (all - own) / 2 / workers : 0;
     if (c->limits.connections_max <= MAX(room, 1)) return;

@@ -5,8 +5,10 @@ import contextlib
 import ctypes
 import json
 import os
+import pathlib
 import resource
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -249,6 +251,28 @@ def test_threads_follow_the_affinity_mask(processes, mock):
     finally:
         os.sched_setaffinity(0, mask)
     assert len(os.listdir(f"/proc/{gate.pid}/task")) == 2  # the main thread and one that serves
+
+
+@pytest.mark.parametrize("host", ["localhost", ""])
+def test_both_families_of_ip(processes, mock, host):
+    if not pathlib.Path("/proc/net/if_inet6").exists():
+        pytest.skip("no IPv6 here")
+    port = free_port()
+    gate = processes.gate(mock, listen=f"{host}:{port}", keys=[{"name": "a", "key": KEY_A}], wait=False)
+    for address in ("127.0.0.1", "::1"):
+        until(lambda: can_connect(address, port), f"{address} is open")
+    with socket.create_connection(("::1", port)) as s:
+        s.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + KEY_A.encode() + b"\r\n\r\n")
+        assert s.recv(99).startswith(b"HTTP/1.1 200")
+    assert gate.pid
+
+
+def can_connect(host, port):
+    try:
+        socket.create_connection((host, port)).close()
+        return True
+    except OSError:
+        return False
 
 
 def test_a_reload_does_not_open_the_door(processes, mock):
