@@ -89,6 +89,10 @@ def all_are_right(gate, asked):
         conn.close()
 
 
+def test_the_size_is_told_although_no_table_has_it(demo):
+    assert [line["description"] for line in demo.log() if line.get("event") == "engine_loaded"] == ["llama 5M Q8_0"]
+
+
 def test_all_at_once(demo):
     """More than there are slots; batching does not change greedy answers."""
     all_are_right(demo, QUESTIONS)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* model.h on libllama: loading. */
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,13 +110,28 @@ static enum model_pooling pooling_of(const struct model *m)
     }
 }
 
+/* libllama names sizes that it knows ("llama 1B Q8_0") and writes ?B for others; those are counted. */
+static void describe(const struct llama_model *llama, char *out, size_t room)
+{
+    char text[128];
+    uint64_t millions = (llama_model_n_params(llama) + 500000) / 1000000;
+    (void)llama_model_desc(llama, text, sizeof text);
+    char *unknown = strstr(text, "?B");
+    if (!unknown) {
+        (void)snprintf(out, room, "%s", text);
+        return;
+    }
+    *unknown = '\0';
+    (void)snprintf(out, room, "%s%" PRIu64 "M%s", text, millions, unknown + 2);
+}
+
 static void read_info(struct model *m)
 {
     struct model_info *info = &m->info;
     float top_k = meta_float(m, LLAMA_MODEL_META_KEY_SAMPLING_TOP_K);
     if (!llama__meta(m, "general.architecture", info->arch, sizeof info->arch))
         (void)snprintf(info->arch, sizeof info->arch, "unknown");
-    (void)llama_model_desc(m->llama, info->description, sizeof info->description);
+    describe(m->llama, info->description, sizeof info->description);
     info->context_train = (uint32_t)llama_model_n_ctx_train(m->llama);
     info->params = llama_model_n_params(m->llama);
     info->bytes = llama_model_size(m->llama);
