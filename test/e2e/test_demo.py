@@ -90,7 +90,8 @@ def all_are_right(gate, asked):
 
 
 def test_the_size_is_told_although_no_table_has_it(demo):
-    assert [line["description"] for line in demo.log() if line.get("event") == "engine_loaded"] == ["llama 5M Q8_0"]
+    [loaded] = until(lambda: [line for line in demo.log() if line["event"] == "engine_loaded"], "it is told")
+    assert loaded["description"] == "llama 5M Q8_0"
 
 
 def test_all_at_once(demo):
