@@ -168,9 +168,10 @@ struct conf_runtime {
     struct conf_endpoint endpoint; /* how it is reached, for each of them; `name` may be shared */
     struct str *models;            /* names, "prefix*" or "all"; never empty */
     size_t model_count;
-    struct str prefix; /* before its names in ours */
-    uint64_t poll_us;  /* between two looks at its list */
-    unsigned line;     /* in the file, for messages */
+    struct str prefix;                    /* before its names in ours */
+    uint64_t poll_us;                     /* between two looks at its list */
+    uint64_t queue_max, queue_timeout_us; /* of each model, as conf_model has them */
+    unsigned line;                        /* in the file, for messages */
 };
 
 struct conf_key {

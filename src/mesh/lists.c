@@ -289,10 +289,6 @@ void lists_each_tls(struct lists *l, void (*fn)(void *owner, struct tls_context 
 
 /* --- models of them --- */
 
-/* What a model is given that nobody has written settings for: the standards of the schema. */
-enum { QUEUE_MAX = 256 };
-#define QUEUE_TIMEOUT_US ((uint64_t)60 * USEC_PER_SEC)
-
 struct harvest {
     struct arena *arena;
     struct map configured; /* names of the configuration's models */
@@ -312,13 +308,14 @@ static void take_configured(struct harvest *h, const struct conf *conf)
 }
 
 /* NULL: the configuration has one of that name. */
-static struct conf_model *model_called(struct harvest *h, struct str name)
+static struct conf_model *model_called(struct harvest *h, const struct conf_runtime *r,
+                                       struct str name)
 {
     struct conf_model *m = map_get(&h->ours, name);
     if (m || map_get(&h->configured, name)) return m;
     m = &h->models[h->count++];
     *m = (struct conf_model){
-        .name = name, .queue_max = QUEUE_MAX, .queue_timeout_us = QUEUE_TIMEOUT_US};
+        .name = name, .queue_max = r->queue_max, .queue_timeout_us = r->queue_timeout_us};
     map_put(&h->ours, name, m);
     return m;
 }
@@ -342,7 +339,7 @@ static void reap(struct harvest *h, const struct listing *l, struct str listed)
     struct str prefix = l->runtime->prefix;
     struct str name =
         arena_printf(h->arena, "%" STR_FMT "%" STR_FMT, STR_ARG(prefix), STR_ARG(listed));
-    struct conf_model *m = model_called(h, name);
+    struct conf_model *m = model_called(h, l->runtime, name);
     if (!m) return;
     for (size_t i = 0; i < m->endpoint_count; i++)
         if (str_eq(m->endpoints[i].name, e.name)) return; /* listed twice */

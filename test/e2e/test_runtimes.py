@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runtimes whose models need not be listed: what they list is served, while it is there."""
 
+import concurrent.futures
 import json
 
 import pytest
@@ -60,6 +61,15 @@ def test_a_name_of_two_runtimes_is_shared(start_gate, start_mock):
     for mock in (one, two):
         assert [body["model"] for _, body in mock.bodies()]
     assert ask(gate, "a").status == ask(gate, "c").status == 200
+
+
+def test_listed_models_have_a_queue(start_gate, start_mock):
+    mock = start_mock("--models", "a", "--ttft-ms", 400)
+    gate = start_gate([], runtimes=[runtime(mock, capacity=1, queue_max=1)])
+    offers(gate, "a")
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: ask(gate, "a").status, range(4)))
+    assert sorted(answers) == [200, 200, 429, 429]
 
 
 def test_configured_names_win(start_gate, start_mock):
