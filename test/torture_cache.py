@@ -28,6 +28,8 @@ SLOTS, CONTEXT, CACHE_MIB = 3, 1024, 48
 TOKENS = 12
 COMPANY = 6
 PATIENCE = 600  # seconds for an answer, on a machine that has other work
+ENGINES = 25  # that are killed; each so often until it is given a rest
+KILLS_IN_A_ROW = 4
 ALIKE_LEAST = 0.97  # times llama-server's share
 
 
@@ -217,45 +219,67 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def engines_of(script, turn):
+    """Other settings each turn, since a reload that changes an engine forgets how often it failed."""
+    return [{"name": f"m{i}", "engine": {"file": str(script), "slots": 4, "start": "at_start", "env": {"TURN": str(turn)}}} for i in range(ENGINES)]
+
+
+class Storm:
+    """Clients of a gateway, and engines of it that are killed meanwhile."""
+
+    def __init__(self, gate, script):
+        self.gate, self.script = gate, script
+        self.killed = self.answered = 0
+        self.stop = threading.Event()
+
+    def client(self, seed):
+        rng = random.Random(seed)
+        while not self.stop.is_set():
+            answer = self.gate.chat({"model": f"m{rng.randrange(ENGINES)}", **chat_of(rng)})
+            self.answered += answer.status == 200
+            time.sleep(0 if answer.status == 200 else 0.01)
+
+    def kill_all(self):
+        if self.killed % (ENGINES * KILLS_IN_A_ROW) == 0:
+            self.gate.reload(harness.config_of(engines_of(self.script, self.killed + 1), listen="127.0.0.1:0"))
+        pids = self.all_back()
+        before = self.answered
+        until(lambda: self.answered > before + ENGINES, "they answer", 60)
+        for pid in pids:
+            os.kill(pid, 9)
+        self.killed += ENGINES
+
+    def all_back(self):
+        return until(lambda: len(self.gate.children()) == ENGINES and self.gate.children(), "every engine is back", 60)
+
+    def rage(self, kills):
+        """Until so many were killed. What the gateway has afterwards: bytes, descriptors."""
+        self.stop.clear()
+        threads = [threading.Thread(target=self.client, args=(i,), daemon=True) for i in range(6)]
+        for t in threads:
+            t.start()
+        while self.killed < kills:
+            self.kill_all()
+            note(f"kills: {self.killed} of {kills}, {self.answered} answers, {self.gate.memory() >> 20} MiB")
+        self.stop.set()
+        for t in threads:
+            t.join()
+        print(file=sys.stderr)
+        self.all_back()
+        self.gate.idle()
+        return self.gate.memory(), descriptors(self.gate.pid)
+
+
 def kills(processes, options):
     script = processes.folder / "m.fake"
     script.write_text("hostler fake model\ntoken_us 100\n")
-    gate = processes.gate([{"name": "m", "engine": {"file": str(script), "slots": 4}}])
-    stop, answered = threading.Event(), [0]
-
-    def client(seed):
-        rng = random.Random(seed)
-        while not stop.is_set():
-            answer = gate.chat({"model": "m", **chat_of(rng)})
-            answered[0] += answer.status == 200
-
-    threads = [threading.Thread(target=client, args=(i,), daemon=True) for i in range(6)]
-    for t in threads:
-        t.start()
-    begin = None
-    for n in range(options.kills):
-        pids = until(gate.children, "the engine is back", 60)
-        before = answered[0]
-        until(lambda: answered[0] > before, "it answers", 60)
-        for pid in pids:
-            try:
-                os.kill(pid, 9)
-            except ProcessLookupError:
-                pass
-        if n == min(20, options.kills // 2):
-            begin = gate.memory(), descriptors(gate.pid)
-        note(f"kills: {n + 1} of {options.kills}, {answered[0]} answers, {gate.memory() >> 20} MiB")
-    stop.set()
-    for t in threads:
-        t.join()
-    print(file=sys.stderr)
-    gate.idle()
-    end = gate.memory(), descriptors(gate.pid)
-    left = len(gate.children())
+    storm = Storm(processes.gate(engines_of(script, 0)), script)
+    begin = storm.rage(ENGINES * KILLS_IN_A_ROW)
+    end = storm.rage(options.kills)
     sockets = [p for p in pathlib.Path(processes.folder).rglob("*") if p.is_socket()]
-    print(f"kills: {options.kills}, {answered[0]} answers; the gateway's memory {begin[0] >> 20} and {end[0] >> 20} MiB, "
-          f"descriptors {begin[1]} and {end[1]}; {left} engines, {len(sockets)} sockets")
-    return left <= 1 and len(sockets) <= 1 and end[1] <= begin[1] + 10 and end[0] <= 1.1 * begin[0] + (16 << 20)
+    print(f"kills: {storm.killed}, {storm.answered} answers; the gateway's memory {begin[0] >> 20} and {end[0] >> 20} MiB, "
+          f"descriptors {begin[1]} and {end[1]}; {len(sockets)} sockets of {ENGINES} engines")
+    return len(sockets) <= ENGINES and end[1] <= begin[1] + 10 and end[0] <= 1.1 * begin[0] + (16 << 20)
 
 
 PARTS = {"outputs": outputs, "growth": growth, "kills": kills}
