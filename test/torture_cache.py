@@ -11,6 +11,7 @@ kills     an engine is killed so often under load: each comes back, and neither 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -229,7 +230,7 @@ class Storm:
 
     def __init__(self, gate, script):
         self.gate, self.script = gate, script
-        self.killed = self.answered = 0
+        self.killed = self.answered = self.turn = 0
         self.stop = threading.Event()
 
     def client(self, seed):
@@ -240,14 +241,16 @@ class Storm:
             time.sleep(0 if answer.status == 200 else 0.01)
 
     def kill_all(self):
-        if self.killed % (ENGINES * KILLS_IN_A_ROW) == 0:
-            self.gate.reload(harness.config_of(engines_of(self.script, self.killed + 1), listen="127.0.0.1:0"))
+        self.turn += 1
+        if self.turn % KILLS_IN_A_ROW == 0:
+            self.gate.reload(harness.config_of(engines_of(self.script, self.turn), listen="127.0.0.1:0"))
         pids = self.all_back()
         before = self.answered
         until(lambda: self.answered > before + ENGINES, "they answer", 60)
         for pid in pids:
-            os.kill(pid, 9)
-        self.killed += ENGINES
+            with contextlib.suppress(ProcessLookupError):  # one that a reload has ended meanwhile
+                os.kill(pid, 9)
+                self.killed += 1
 
     def all_back(self):
         return until(lambda: len(self.gate.children()) == ENGINES and self.gate.children(), "every engine is back", 60)

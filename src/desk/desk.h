@@ -11,6 +11,7 @@ extern const struct handler desk_models;   /* models.c: the list */
 extern const struct handler desk_model;    /* one of them, the route's argument */
 extern const struct handler desk_response; /* responses.c: one that was kept */
 extern const struct handler desk_cancel;
+extern const struct handler desk_front;   /* front.c: the page at / */
 extern const struct handler desk_alive;   /* probes.c */
 extern const struct handler desk_ready;   /* whether requests would be served */
 extern const struct handler desk_metrics; /* metrics_page.c */

@@ -144,15 +144,25 @@ static unsigned own_fields(struct exchange *x, struct http_field fields[5], stru
     return n;
 }
 
-enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
-                         struct str content_type, struct str body)
+enum step exchange_reply_with(struct exchange *x, enum outcome outcome, int status,
+                              struct str content_type, const struct http_field *more,
+                              unsigned count, struct str body)
 {
-    struct http_field fields[5];
+    struct http_field fields[5 + EXCHANGE_MORE_MAX];
     unsigned n = own_fields(x, fields, content_type, 0);
+    assert(count <= EXCHANGE_MORE_MAX);
+    for (unsigned i = 0; i < count; i++)
+        fields[n++] = more[i];
     x->status = status;
     cors_begin(x->call, &x->cors, status, fields, n, body.len);
     call_write(x->call, &body, 1, true);
     return exchange_finish(x, outcome);
+}
+
+enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
+                         struct str content_type, struct str body)
+{
+    return exchange_reply_with(x, outcome, status, content_type, NULL, 0, body);
 }
 
 void exchange_begin_stream(struct exchange *x)

@@ -33,6 +33,12 @@ enum step exchange_refuse_cut(struct exchange *x, enum cut why);
 enum step exchange_reply(struct exchange *x, enum outcome outcome, int status,
                          struct str content_type, struct str body);
 
+/* The same with more headers, EXCHANGE_MORE_MAX at most. Their texts live as long as the call. */
+enum { EXCHANGE_MORE_MAX = 4 };
+enum step exchange_reply_with(struct exchange *x, enum outcome outcome, int status,
+                              struct str content_type, const struct http_field *more,
+                              unsigned count, struct str body);
+
 /* How long all of it may take from its beginning; 0: no limit. What the client says it will wait
  * shortens it. */
 void exchange_set_total(struct exchange *x, uint64_t total_us);

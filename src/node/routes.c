@@ -45,7 +45,7 @@ static const struct route routes[] = {
     {STR_INIT("/api/delete"), "ollama_refused", ROUTE_DELETE, SURFACE_NONE, &dialect_ollama, &desk_ollama_refused},
     {STR_INIT("/api/blobs/"), "ollama_refused", ROUTE_REST | ROUTE_POST, SURFACE_NONE, &dialect_ollama, &desk_ollama_refused},
     {STR_INIT("/api/blobs/"), "ollama_refused", ROUTE_REST, SURFACE_NONE, &dialect_ollama, &desk_ollama_refused},
-    {STR_INIT("/"), "running", PROBE, SURFACE_NONE, &dialect_openai, &desk_ollama_running},
+    {STR_INIT("/"), "front", PROBE, SURFACE_NONE, &dialect_openai, &desk_front},
     {STR_INIT("/anthropic"), "running", PROBE, SURFACE_NONE, &dialect_anthropic, &desk_ollama_running},
     {STR_INIT("/livez"), "livez", PROBE, SURFACE_NONE, &dialect_openai, &desk_alive},
     {STR_INIT("/readyz"), "readyz", PROBE, SURFACE_NONE, &dialect_openai, &desk_ready},

@@ -177,6 +177,7 @@ static void adjust(struct engine *e)
         endpoint_set_phase(e->endpoint->state, ENDPOINT_STARTABLE, str_of(e->why), 0,
                            engine__now(e));
     if (running && !is_current(e)) {
+        e->quick = 0; /* with them its failures are another one's */
         engine__restart(e, "starting again with new settings");
     } else if (e->state == ENGINE_STOPPING && e->away) {
         come_back(e);

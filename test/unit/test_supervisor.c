@@ -420,6 +420,21 @@ static void a_dead_process_is_started_again(void **state)
     world_free(w);
 }
 
+/* Five failures in a row make it unavailable for a while. */
+static void other_settings_forget_failures(void **state)
+{
+    (void)state;
+    struct world *w = world_new("ok", "start: at_start");
+    for (int i = 0; i < 6; i++) {
+        run_until(w, is_ready);
+        kill(pid_of(w), SIGKILL);
+        run_until(w, is_backoff);
+        run_until(w, is_ready);
+        load(w, "ok", i % 2 ? "start: at_start" : "start: at_start, env: { OTHER: x }");
+    }
+    world_free(w);
+}
+
 static void reload_restarts_only_what_changed(void **state)
 {
     (void)state;
@@ -662,6 +677,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_deaf_process_is_overdue),
         cmocka_unit_test(a_missing_program_is_told),
         cmocka_unit_test(a_dead_process_is_started_again),
+        cmocka_unit_test(other_settings_forget_failures),
         cmocka_unit_test(reload_restarts_only_what_changed),
         cmocka_unit_test(a_stubborn_process_is_killed),
         cmocka_unit_test(a_dead_process_leaves_nobody),
