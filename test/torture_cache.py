@@ -276,7 +276,8 @@ class Storm:
 def kills(processes, options):
     script = processes.folder / "m.fake"
     script.write_text("hostler fake model\ntoken_us 100\n")
-    storm = Storm(processes.gate(engines_of(script, 0)), script)
+    gate = processes.gate(engines_of(script, 0), env={"ASAN_OPTIONS": "quarantine_size_mb=16"})
+    storm = Storm(gate, script)
     begin = storm.rage(ENGINES * KILLS_IN_A_ROW)
     end = storm.rage(options.kills)
     sockets = [p for p in pathlib.Path(processes.folder).rglob("*") if p.is_socket()]

@@ -7,6 +7,7 @@
 #include "cmd/cli.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "dialect/error_codes.h"
 #include "obs/metrics.h"
 #include "route/verdict.h"
 
@@ -17,13 +18,14 @@ enum { OUTPUT_MAX = 16 << 20 };
 static void print_help(void)
 {
     printf(
-        "Usage: hostler config schema|manual|metrics|failures\n"
+        "Usage: hostler config schema|manual|metrics|failures|errors\n"
         "       hostler config show [-c FILE] [--json]\n"
         "\n"
         "  schema   the JSON Schema of configuration files (draft 2020-12)\n"
         "  manual   the reference of all settings, Markdown (docs/configuration.md)\n"
         "  metrics  the reference of all metrics, Markdown (docs/metrics.md)\n"
         "  failures what follows when a runtime fails, Markdown (docs/failures.md)\n"
+        "  errors   the codes of Hostler's own errors, Markdown (docs/errors.md)\n"
         "  show     the configuration in effect, defaults and environment included, secrets left out\n"
         "\n" CMD_CONFIG_HELP "      --json         print JSON instead of YAML\n"
         "\n"
@@ -70,6 +72,7 @@ static int run(const char *what, const char *path, bool json)
     if (strcmp(what, "manual") == 0) return print(conf_write_manual, false);
     if (strcmp(what, "metrics") == 0) return print(metrics_write_manual, false);
     if (strcmp(what, "failures") == 0) return print(verdict_write_manual, false);
+    if (strcmp(what, "errors") == 0) return print(error_codes_write_manual, false);
     return cli_usage(command, "there is no `%s`", what);
 }
 
@@ -93,7 +96,7 @@ int cmd_config(int argc, char **argv)
         }
     }
     if (optind == argc)
-        return cli_usage(command, "say which: schema, manual, metrics, failures or show");
+        return cli_usage(command, "say which: schema, manual, metrics, failures, errors or show");
     if (optind + 1 < argc)
         return cli_usage(command, "one at a time, not also %s", argv[optind + 1]);
     return run(argv[optind], path, json);

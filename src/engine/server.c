@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "dialect/error_codes.h"
 #include "dialect/openai/write.h"
 #include "obs/log.h"
 
@@ -29,6 +30,7 @@ void server_reply_error(struct http_call *c, const struct refusal *error)
 {
     const struct http_field fields[] = {json_field, HTTP_FIELD(RETRY_AFTER, STR("1"))};
     unsigned count = error->status == 503 ? 2 : 1;
+    assert(error_code_known(error->code));
     call_reply(c, error->status, fields, count, openai_error_body(c->arena, error));
 }
 

@@ -21,6 +21,7 @@
 #include "base/machine.h"
 #include "base/utf8.h"
 #include "dialect/error.h"
+#include "dialect/error_codes.h"
 #include "dialect/surface.h"
 #include "gate/account.h"
 #include "gate/caller.h"
@@ -195,6 +196,7 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, const struct
 {
     struct http_field fields[9];
     struct refusal told = *why;
+    assert(error_code_known(why->code));
     told.id = x->id;
     told.message = utf8_cut(told.message, ERROR_TEXT_MAX);
     if (x->streaming) return refuse_inside(x, outcome, &told);

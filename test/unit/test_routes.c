@@ -50,7 +50,7 @@ static void routes_are_found(void **state)
         {METHOD_GET, "/healthz", "", "healthz", true, "/healthz", ""},
         {METHOD_GET, "/metrics", "", "metrics", true, "/metrics", ""},
         {METHOD_GET, "/v1/metrics", "", "unknown", false, "/metrics", ""},
-        {METHOD_GET, "/", "", "running", true, "/", ""},
+        {METHOD_GET, "/", "", "front", true, "/", ""},
         {METHOD_GET, "/v1/responses/resp_1", "", "response", true, "/responses/resp_1", "resp_1"},
         {METHOD_DELETE, "/v1/responses/resp_1", "", "response", true, "/responses/resp_1",
          "resp_1"},
