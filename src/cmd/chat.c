@@ -5,8 +5,8 @@
  * the next line may come. Lines that come while an answer streams wait. Ctrl-C cancels a coming
  * answer; twice without one leaves.
  *
- * At a terminal the editor waits for a line, and the loop runs only while an answer comes. Lines
- * that a pipe brings are events of the loop. */
+ * At a terminal the editor has the keyboard: it waits for a line, and keeps what is typed while an
+ * answer comes. Lines that a pipe brings are events of the loop. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -54,7 +54,8 @@ static const char commands_help[] =
     "  /save FILE       write the conversation as JSON\n"
     "  /help            this list\n"
     "  /quit            leave (also Ctrl-D)\n"
-    "  A line that ends in \\ goes on in the next one. Ctrl-C cancels an answer.\n"
+    "  A line that ends in \\ goes on in the next one; a pasted text is one message, however many\n"
+    "  lines it has. Ctrl-C cancels an answer or clears the line, twice on an empty one it leaves.\n"
     "  The arrow keys edit a line and recall earlier ones, Ctrl-R searches them.\n";
 
 enum { LINE_MAX = 16 * 1024 * 1024 };
@@ -158,7 +159,9 @@ static void on_end(void *owner, const struct talk_result *r)
     c->failed = r->err != 0;
     if (r->err && r->err != ERR_CANCELLED) {
         print_note(c, "hostler %s: %.*s", c->options->command, STR_ARG(r->why));
-    } else if (c->terminal && r->first_us) {
+    } else if (c->terminal && !r->first_us) {
+        print_note(c, r->err ? "[cancelled]" : "[an empty answer]");
+    } else if (c->terminal) {
         /* The whole answer counts, as a short one may come in one read. */
         double rate = (double)r->tokens * 1e6 / (double)MAX(r->first_us + r->stream_us, 1);
         print_note(c, "[%s%llu tokens, first after %.0f ms, %.1f tokens/s]",
@@ -236,28 +239,33 @@ static void run_command(struct chat *c, struct str line)
 
 /* --- lines --- */
 
-/* Takes a whole line off the input into `line`. A trailing backslash asks for more. True when a
- * message is complete. */
-static bool take_line(struct chat *c)
+/* Adds a line to the message. True when it is complete: a trailing backslash asks for more. */
+static bool add_line(struct chat *c, struct str text)
 {
-    for (;;) {
+    bool more = str_ends(text, STR("\\"));
+    if (more) text.len--;
+    int err = buf_append(&c->line, text);
+    if (!err && more) err = buf_append(&c->line, STR("\n"));
+    if (err) {
+        print_note(c, "hostler %s: the message is too long", c->options->command);
+        buf_clear(&c->line);
+    }
+    return !err && !more;
+}
+
+/* Takes whole lines off the input until a message is complete. False: there are too few. */
+static bool take_lines(struct chat *c)
+{
+    bool complete = false;
+    while (!complete) {
         struct str all = buf_str(&c->input);
         ptrdiff_t end = str_find_char(all, '\n');
         if (end < 0 && !(c->input_ended && all.len)) return false;
         size_t len = end < 0 ? all.len : (size_t)end;
-        struct str text = str_sub(all, 0, len);
-        bool more = str_ends(text, STR("\\"));
-        if (more) text.len--;
-        int err = buf_append(&c->line, text);
-        if (!err && more) err = buf_append(&c->line, STR("\n"));
+        complete = add_line(c, str_sub(all, 0, len));
         buf_consume(&c->input, len + (end >= 0));
-        if (err) {
-            print_note(c, "hostler %s: the message is too long", c->options->command);
-            buf_clear(&c->line);
-        } else if (!more) {
-            return true;
-        }
     }
+    return true;
 }
 
 /* One read. False when nothing can be read now. */
@@ -294,7 +302,8 @@ static void on_readable(void *owner)
 static void take_message(struct chat *c)
 {
     struct str text = str_trim(buf_str(&c->line));
-    bool asks = text.len > 0 && text.ptr[0] != '/';
+    bool lines = str_find_char(text, '\n') >= 0; /* which no command has */
+    bool asks = text.len > 0 && (text.ptr[0] != '/' || lines);
     if (asks) {
         c->last = '\n';
         talk_ask(&c->talk, text);
@@ -308,7 +317,7 @@ static void on_task(struct task *task)
 {
     struct chat *c = CONTAINER_OF(task, struct chat, task);
     while (!c->talk.busy) {
-        if (take_line(c))
+        if (take_lines(c))
             take_message(c);
         else if (c->input_ended) {
             loop_stop(c->loop);
@@ -319,46 +328,54 @@ static void on_task(struct task *task)
     }
 }
 
-/* Ctrl-C while no answer comes: the line is forgotten, the second time all of it. */
-static void give_up_line(struct chat *c)
+/* Ctrl-C while no answer comes: what is typed is forgotten. Twice with nothing typed leaves. */
+static void give_up_line(struct chat *c, bool typed)
 {
+    typed = typed || buf_len(&c->line) || buf_len(&c->input);
     buf_clear(&c->line);
     buf_clear(&c->input);
-    c->input_ended = c->warned;
-    if (!c->warned) print_note(c, "%sCtrl-C again or /quit leaves", c->terminal ? "\n" : "");
-    c->warned = true;
+    if (!typed && !c->warned) print_note(c, "Ctrl-C again or /quit leaves");
+    c->input_ended = !typed && c->warned;
+    c->warned = !typed;
+}
+
+static bool cancel_answer(void *owner)
+{
+    struct chat *c = owner;
+    bool busy = c->talk.busy;
+    talk_cancel(&c->talk);
+    return busy;
 }
 
 static void on_interrupt(void *owner, int signum UNUSED)
 {
     struct chat *c = owner;
-    if (c->talk.busy) {
-        talk_cancel(&c->talk);
+    if (cancel_answer(c)) return;
+    if (c->editor) {
+        editor_interrupt(c->editor);
     } else {
-        give_up_line(c);
-        if (!c->editor) loop_wake(c->loop, &c->task); /* which reads the input itself */
+        give_up_line(c, false);
+        loop_wake(c->loop, &c->task);
     }
 }
 
 /* --- at a terminal --- */
 
-static void edit_line(struct chat *c)
+static const struct editor_owner editor_functions = {.on_interrupt = cancel_answer};
+
+/* True when a message is complete. */
+static bool edit_line(struct chat *c)
 {
     struct str line;
     switch (editor_line(c->editor, buf_len(&c->line) ? "... " : "> ", &line)) {
-    case EDITOR_LINE:
-        c->warned = false;
-        if (buf_append(&c->input, line) || buf_append(&c->input, STR("\n"))) {
-            print_note(c, "hostler %s: the message is too long", c->options->command);
-            buf_clear(&c->input);
-        }
-        break;
-    case EDITOR_INTERRUPTED: give_up_line(c); break;
+    case EDITOR_LINE: c->warned = false; return add_line(c, line);
+    case EDITOR_INTERRUPTED: give_up_line(c, line.len > 0); break;
     case EDITOR_EOF:
         c->input_ended = true;
         fputc('\n', stdout);
         break;
     }
+    return false;
 }
 
 static void converse_at_terminal(struct chat *c)
@@ -366,14 +383,10 @@ static void converse_at_terminal(struct chat *c)
     const char *where = c->options->place;
     print_note(c, "%s%s%s; /help lists the commands", c->talk.model, where ? ", " : " at ",
                where ? where : c->remote.text);
-    for (;;) {
-        editor_begin(c->editor);
-        loop_poll(c->loop); /* a Ctrl-C that came between the last read and now */
-        if (c->input_ended) break;
-        edit_line(c);
-        loop_poll(c->loop); /* the gateway may have closed its connection meanwhile */
-        if (!take_line(c)) continue;
+    while (!c->input_ended) {
+        if (!edit_line(c)) continue;
         take_message(c);
+        editor_listen(c->editor);
         if (c->talk.busy) loop_run(c->loop);
     }
 }
@@ -404,7 +417,7 @@ static void ask_once(struct chat *c, const char *message)
 static void converse(struct chat *c)
 {
     c->terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-    if (c->terminal) c->editor = editor_new();
+    if (c->terminal) c->editor = editor_new(c->loop, &editor_functions, c);
     if (c->editor) {
         converse_at_terminal(c);
         return;

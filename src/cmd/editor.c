@@ -2,88 +2,267 @@
 #include "cmd/editor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <wchar.h>
 
 #include <histedit.h>
 
-#include "base/base.h"
+#include "base/buf.h"
 #include "base/mem.h"
+#include "base/utf8.h"
+#include "loop/process.h"
 
-enum { HISTORY_MAX = 1000, CTRL_C = 3 };
+enum { HISTORY_MAX = 1000, TYPED_MAX = 16 * 1024 * 1024, CTRL_C = 3 };
+
+#define PASTE_BEGIN "\033[200~"
+#define PASTE_END "\033[201~"
 
 struct editor {
+    struct loop *loop;
+    const struct editor_owner *functions;
+    void *owner;
     EditLine *el;
     History *history;
     const char *prompt;
+    int fd; /* the terminal, for reading: a descriptor of our own, as it does not block */
+    struct fd_watch *watch; /* NULL: the terminal is gone */
+    struct buf typed;       /* keys that nobody has taken yet */
+    struct buf pasted;      /* the paste that is coming */
+    bool edits;             /* a line is wanted */
+    bool waits;             /* the loop runs until something is typed */
     bool interrupted;
 };
 
-static char *tell_prompt(EditLine *el)
+static struct editor *editor_of(EditLine *el)
 {
     struct editor *e = NULL;
     el_get(el, EL_CLIENTDATA, &e);
-    return (char *)(uintptr_t)e->prompt;
+    return e;
 }
 
-/* The next character: 1, or 0 at the end, which Ctrl-C is for the editor, too. */
+static char *tell_prompt(EditLine *el)
+{
+    return (char *)(uintptr_t)editor_of(el)->prompt;
+}
+
+/* --- keys --- */
+
+static void wake(struct editor *e)
+{
+    if (e->waits) loop_stop(e->loop);
+}
+
+/* A person does not type so much, so what goes beyond is lost. */
+static void put_typed(struct editor *e, struct str keys)
+{
+    if (buf_append(&e->typed, keys)) fputc('\a', stderr);
+    wake(e);
+}
+
+void editor_listen(struct editor *e)
+{
+    struct str keys = buf_str(&e->typed);
+    ptrdiff_t at = str_find_char(keys, CTRL_C);
+    if (at < 0 || !e->functions->on_interrupt(e->owner)) return;
+    char *key = e->typed.ptr + e->typed.start + at;
+    memmove(key, key + 1, keys.len - (size_t)at - 1);
+    e->typed.end--;
+}
+
+static void on_readable(void *owner)
+{
+    struct editor *e = owner;
+    char keys[4096];
+    ssize_t n = read(e->fd, keys, sizeof keys);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (n > 0) {
+        put_typed(e, str_n(keys, (size_t)n));
+        if (!e->edits) editor_listen(e);
+        return;
+    }
+    fd_watch_close(e->watch);
+    e->watch = NULL;
+    wake(e);
+}
+
+void editor_interrupt(struct editor *e)
+{
+    put_typed(e, str_n((const char[]){CTRL_C}, 1));
+}
+
+/* Waits for the next byte. False at the end. */
+static bool next_byte(struct editor *e, char *byte)
+{
+    while (buf_len(&e->typed) == 0 && e->watch) {
+        e->waits = true;
+        loop_run(e->loop);
+        e->waits = false;
+    }
+    if (buf_len(&e->typed) == 0) return false;
+    *byte = buf_str(&e->typed).ptr[0];
+    buf_consume(&e->typed, 1);
+    return true;
+}
+
+/* The next character: 1, or 0 at the end. */
 static int read_character(EditLine *el, wchar_t *out)
 {
-    struct editor *e = NULL;
     mbstate_t state = {0};
     char byte;
-    ssize_t n;
-    el_get(el, EL_CLIENTDATA, &e);
-    while ((n = read(STDIN_FILENO, &byte, 1)) == 1 || (n < 0 && errno == EINTR)) {
-        if (n < 0) continue;
+    while (next_byte(editor_of(el), &byte)) {
         size_t taken = mbrtowc(out, &byte, 1, &state);
+        if (taken <= 1) return 1;
         if (taken == (size_t)-1) state = (mbstate_t){0}; /* no UTF-8: left out */
-        if (taken > 1) continue;
-        e->interrupted = *out == CTRL_C;
-        return !e->interrupted;
     }
     return 0;
 }
 
-struct editor *editor_new(void)
+/* Shows that the line was given up, and ends it. */
+static unsigned char on_ctrl_c(EditLine *el, int key UNUSED)
+{
+    const LineInfoW *line = el_wline(el);
+    editor_of(el)->interrupted = true;
+    el_cursor(el, (int)(line->lastchar - line->cursor));
+    el_insertstr(el, "^C");
+    el_push(el, "\r");
+    return CC_REFRESH;
+}
+
+/* --- pasting --- */
+
+/* Takes the whole paste, as it came. False when Ctrl-C or the terminal's end came first, or it is too
+ * long. */
+static bool read_paste(struct editor *e)
+{
+    char byte;
+    bool fits = true;
+    buf_clear(&e->pasted);
+    while (next_byte(e, &byte) && byte != CTRL_C) {
+        /* The end is seen of a paste that is too long, too. */
+        if (!fits) buf_consume(&e->pasted, 1);
+        if (buf_append(&e->pasted, str_n(&byte, 1))) fits = false;
+        if (str_ends(buf_str(&e->pasted), STR(PASTE_END))) return fits;
+    }
+    return false;
+}
+
+/* Makes a paste a text for a line, with a terminator: without control characters but tabs and newlines,
+ * which terminals send as the Enter key does, and without what is no UTF-8. Returns its length. */
+static size_t clean_paste(char *text, size_t len)
+{
+    size_t to = 0;
+    int step;
+    for (size_t from = 0; from < len; from += (size_t)abs(step)) {
+        const unsigned char *p = (const unsigned char *)text + from;
+        step = utf8_step(p, (const unsigned char *)text + len);
+        if (step < 0) continue;
+        if (*p == '\r' && from + 1 < len && p[1] == '\n') continue;
+        if ((*p < ' ' && !memchr("\t\r\n", *p, 3)) || *p == 0x7f) continue;
+        memmove(text + to, p, (size_t)step);
+        if (text[to] == '\r') text[to] = '\n';
+        to += (size_t)step;
+    }
+    text[to] = '\0';
+    return to;
+}
+
+static unsigned char on_paste(EditLine *el, int key UNUSED)
+{
+    struct editor *e = editor_of(el);
+    bool whole = read_paste(e);
+    size_t len = buf_len(&e->pasted);
+    unsigned char result = CC_ERROR;
+    if (whole) {
+        char *text = e->pasted.ptr + e->pasted.start;
+        len = clean_paste(text, len - strlen(PASTE_END));
+        if (len == 0 || el_insertstr(el, text) == 0) result = CC_REFRESH;
+    }
+    buf_release(&e->pasted);
+    return result;
+}
+
+/* --- life --- */
+
+/* /dev/tty is not used where stdin is another terminal. */
+static int open_terminal(struct editor *e)
+{
+    if (tcgetpgrp(STDIN_FILENO) < 0) return -errno;
+    e->fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    if (e->fd < 0) return -errno;
+    return fd_watch_open(e->loop, e->fd, on_readable, e, &e->watch);
+}
+
+static void begin_history(struct editor *e)
 {
     HistEvent event;
+    (void)history(e->history, &event, H_SETSIZE, HISTORY_MAX);
+    (void)history(e->history, &event, H_SETUNIQUE, 1);
+    el_set(e->el, EL_HIST, history, e->history);
+}
+
+static void bind_keys(struct editor *e)
+{
+    el_set(e->el, EL_EDITOR, "emacs");
+    /* el_set would lose the memory of these names. */
+    el_wset(e->el, EL_ADDFN, L"interrupt", L"gives the line up", on_ctrl_c);
+    el_wset(e->el, EL_ADDFN, L"paste", L"takes a pasted text", on_paste);
+    el_set(e->el, EL_BIND, "^C", "interrupt", NULL);
+    el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
+    el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
+}
+
+/* While a line is edited (-d) and between two (-x): all that is typed comes as keys, in its order. A
+ * signal would overtake what was typed before, and an echo would go into the midst of an answer. */
+static void take_terminal(struct editor *e)
+{
+    el_set(e->el, EL_SETTY, "-d", "-isig", "-icrnl", "-inlcr", NULL);
+    el_set(e->el, EL_SETTY, "-x", "-isig", "-icrnl", "-inlcr", "-icanon", "-echo", NULL);
+    fputs("\033[?2004h", stdout); /* pastes are marked */
+    fflush(stdout);
+}
+
+struct editor *editor_new(struct loop *loop, const struct editor_owner *functions, void *owner)
+{
     struct editor *e = mem_must_zero(1, sizeof *e);
+    *e = (struct editor){.loop = loop, .functions = functions, .owner = owner, .fd = -1};
+    buf_init(&e->typed, TYPED_MAX);
+    buf_init(&e->pasted, TYPED_MAX);
     (void)setlocale(LC_CTYPE, "C.UTF-8");
-    e->el = el_init("hostler", stdin, stdout, stderr);
-    e->history = history_init();
+    int err = open_terminal(e);
+    if (!err) e->el = el_init("hostler", stdin, stdout, stderr);
+    if (!err) e->history = history_init();
     if (!e->el || !e->history) {
         editor_free(e);
         return NULL;
     }
-    (void)history(e->history, &event, H_SETSIZE, HISTORY_MAX);
-    (void)history(e->history, &event, H_SETUNIQUE, 1);
     el_set(e->el, EL_CLIENTDATA, e);
     el_set(e->el, EL_PROMPT, tell_prompt);
-    el_set(e->el, EL_HIST, history, e->history);
-    el_set(e->el, EL_EDITOR, "emacs");
-    el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
-    /* Ctrl-C comes as a key while a line is edited: a signal would not end the read. */
-    el_set(e->el, EL_SETTY, "-d", "-isig", NULL);
     el_set(e->el, EL_GETCFN, read_character);
+    begin_history(e);
+    bind_keys(e);
+    take_terminal(e);
     return e;
 }
 
 void editor_free(struct editor *e)
 {
     if (!e) return;
-    if (e->el) el_end(e->el);
+    if (e->el) {
+        fputs("\033[?2004l", stdout);
+        fflush(stdout);
+        el_end(e->el);
+    }
     if (e->history) history_end(e->history);
+    fd_watch_close(e->watch);
+    if (e->fd >= 0) close(e->fd);
+    buf_fini(&e->typed);
+    buf_fini(&e->pasted);
     free(e);
-}
-
-/* el_gets does that, too, but only when its prompt has been shown. */
-void editor_begin(struct editor *e)
-{
-    el_set(e->el, EL_PREP_TERM, 1);
 }
 
 enum editor_end editor_line(struct editor *e, const char *prompt, struct str *line)
@@ -92,12 +271,17 @@ enum editor_end editor_line(struct editor *e, const char *prompt, struct str *li
     int count = 0;
     e->prompt = prompt;
     e->interrupted = false;
+    e->edits = true;
     el_resize(e->el);
     const char *text = el_gets(e->el, &count);
-    if (e->interrupted) return EDITOR_INTERRUPTED;
+    e->edits = false;
     if (!text || count <= 0) return EDITOR_EOF;
     *line = str_n(text, (size_t)count);
     if (str_ends(*line, STR("\n"))) line->len--;
+    if (e->interrupted) {
+        line->len -= strlen("^C");
+        return EDITOR_INTERRUPTED;
+    }
     if (str_trim(*line).len) (void)history(e->history, &event, H_ENTER, text);
     return EDITOR_LINE;
 }

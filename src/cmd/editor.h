@@ -1,29 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines from a person at a terminal, who may edit them and recall earlier ones. On libedit. */
+/* The keyboard of a person at a terminal: lines, which may be edited and recalled, and what is typed
+ * while nobody wants a line. On libedit.
+ *
+ * From editor_new to editor_free the terminal hands over each key and shows none by itself. What is
+ * typed ahead waits for the next line. Belongs to the loop's thread. */
 #ifndef HOSTLER_CMD_EDITOR_H
 #define HOSTLER_CMD_EDITOR_H
 
+#include "base/base.h"
 #include "base/str.h"
+#include "loop/loop.h"
 
 struct editor;
 
+struct editor_owner {
+    /* Ctrl-C between two lines. False: it is none of ours, and belongs to the next line. */
+    bool (*on_interrupt)(void *owner);
+};
+
 /* For stdin and stdout, which must be the terminal. NULL: it cannot be had. Makes the
  * process's characters UTF-8. */
-struct editor *editor_new(void);
+struct editor *editor_new(struct loop *loop, const struct editor_owner *functions, void *owner);
 void editor_free(struct editor *e);
 
 enum editor_end {
     EDITOR_LINE,
-    EDITOR_INTERRUPTED, /* by Ctrl-C */
-    EDITOR_EOF,         /* by Ctrl-D, or the terminal is gone */
+    EDITOR_INTERRUPTED, /* by Ctrl-C; the line is what had been typed */
+    EDITOR_EOF,         /* by Ctrl-D, or the terminal is gone; there is no line */
 };
 
-/* From here on Ctrl-C is a key for editor_line, which must follow unless editor_free does. One that
- * was pressed before has become a signal by now. */
-void editor_begin(struct editor *e);
-
-/* Waits for a line; the terminal is as it was before when this returns. `line` is without its
- * newline and valid until the next call. It can be recalled from then on, in this process only. */
+/* Waits for a line and runs the loop meanwhile; not from within it. `line` is without its newline and
+ * valid until the next call; a pasted text may have further ones in it. It can be recalled from then
+ * on, in this process only. */
 enum editor_end editor_line(struct editor *e, const char *prompt, struct str *line);
+
+/* A Ctrl-C that came otherwise, to the line that is edited or the next one. */
+void editor_interrupt(struct editor *e);
+
+/* Tells the owner of a Ctrl-C that was typed ahead. Later ones are told as they come. */
+void editor_listen(struct editor *e);
 
 #endif

@@ -242,14 +242,41 @@ def test_chat_at_a_terminal(start_mock):
     chat.shows("\r\n" + "x" * 6000 + "\r\n")
     chat.shows("tokens/s]")
     chat.shows("> ")
-    chat.type("not this\x03")
-    chat.shows("Ctrl-C again or /quit leaves")
-    chat.shows("> ")
     chat.type("/save\r")
     chat.shows("name a file")
     chat.shows("> ")
     chat.type("\x04")
     assert chat.ends() == 0
+
+
+PASTE = "\x1b[200~{}\x1b[201~"
+FIVE_LINES = ["/one", "  two \\", "drei grün", "four\ttabs", "five"]
+
+
+def test_a_paste_at_a_terminal(start_mock):
+    """It is one message, which Enter sends."""
+    mock = start_mock("--echo", "--record", 10)
+    chat = Terminal("chat", "m", "--url", mock.url.removesuffix("/v1"))
+    for newline in ("\r", "\n", "\r\n"):
+        chat.shows("> ")
+        chat.type(PASTE.format(newline.join(FIVE_LINES) + "\x1b[31m\x07") + " and\r")
+        chat.shows("tokens/s]")
+        said = mock.sent()["messages"][-1]["content"]
+        assert said == "\n".join(FIVE_LINES) + "[31m and"
+    chat.shows("> ")
+    chat.type("\x1b[A\r")  # recalled, it is one message still
+    chat.shows("tokens/s]")
+    assert mock.sent()["messages"][-1]["content"] == said and len(mock.bodies()) == 4
+    chat.shows("> ")
+    chat.type("before " + PASTE.format("") + PASTE.format("x" * 100_000) + "\r")
+    chat.shows("tokens/s]", 60)
+    assert mock.sent()["messages"][-1]["content"] == "before " + "x" * 100_000
+    chat.shows("> ")
+    chat.type("\x1b[200~it never ends\r\x03/help\r")
+    chat.shows("searches them.")
+    chat.shows("> ")
+    chat.type("\x04")
+    assert chat.ends() == 0 and len(mock.bodies()) == 5
 
 
 def test_ctrl_c_at_a_terminal(start_mock):
@@ -264,6 +291,53 @@ def test_ctrl_c_at_a_terminal(start_mock):
     chat.shows("again or /quit leaves")
     chat.shows("> ")
     chat.type("\x03")
+    assert chat.ends() == 1  # the last answer was not whole
+
+
+def test_ctrl_c_on_a_typed_line(start_mock):
+    """It clears the line, and what was pressed before does not count any more."""
+    chat = Terminal("chat", "m", "--url", start_mock("--echo").url.removesuffix("/v1"))
+    for typed, prompt in (("not this", "> "), (" ", "> "), ("and not\\\r", "... ")):
+        chat.shows("> ")
+        chat.type("\x03")
+        chat.shows("again or /quit leaves")
+        chat.shows("> ")
+        chat.type(typed)
+        chat.shows(prompt if prompt == "... " else typed)
+        chat.type("\x03")
+        chat.shows("^C\r\n> ")
+        chat.type("\x03")
+        chat.shows("again or /quit leaves")
+        chat.shows("> ")
+        chat.type("this\r")
+        chat.shows("\r\nthis\r\n")
+        chat.shows("tokens/s]")
+    chat.shows("> ")
+    chat.type("\x03\x03")
+    assert chat.ends() == 0
+
+
+def test_typing_while_an_answer_streams(start_mock):
+    """It is shown and sent when its turn comes, even in the same write as the question or Ctrl-C."""
+    chat = Terminal("chat", "m", "--url", start_mock("--rate", 100, "--tokens", 200).url.removesuffix("/v1"))
+    chat.shows("> ")
+    chat.type("go\r/sys")
+    chat.shows("t3 ")
+    chat.type("tem Be brief.\r" + PASTE.format("one\rtwo") + " three\r")
+    chat.shows("t198 t199 \r\n")
+    chat.shows("> /system Be brief.\r\n")
+    chat.shows("system message set")
+    chat.shows("one\r\ntwo three\r\n")
+    chat.shows("t3 ")
+    chat.type("/he\x03lp\r")
+    chat.shows("cancelled, ")
+    chat.shows("> /help\r\n")
+    chat.shows("searches them.")
+    chat.shows("> ")
+    chat.type("again\r\x03")
+    chat.shows("[cancelled")
+    chat.shows("> ")
+    chat.type("\x04")
     assert chat.ends() == 1  # the last answer was not whole
 
 
