@@ -616,6 +616,9 @@ def run_cli(*argv, env=None, input=None, timeout=PATIENCE):
     return done
 
 
+STATE = tempfile.TemporaryDirectory(prefix="hostler-state-")  # what is typed is kept here
+
+
 class Terminal:
     """A program on a pseudo-terminal, with what it has shown so far."""
 
@@ -623,7 +626,7 @@ class Terminal:
         self.shown = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execve(program, [program, *map(str, argv)], {**clean_environment(), **SANITIZERS, "TERM": "xterm", **(env or {})})
+            os.execve(program, [program, *map(str, argv)], {**clean_environment(), **SANITIZERS, "TERM": "xterm", "XDG_STATE_HOME": STATE.name, **(env or {})})
 
     def type(self, text):
         os.write(self.fd, text.encode())

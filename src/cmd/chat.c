@@ -22,6 +22,7 @@
 #include "cmd/cli.h"
 #include "cmd/cmd.h"
 #include "cmd/editor.h"
+#include "cmd/history_file.h"
 #include "cmd/talk.h"
 #include "json/json.h"
 #include "loop/process.h"
@@ -29,15 +30,14 @@
 static const char command[] = "chat";
 
 static const char help[] =
-    "Usage: hostler chat [MODEL] [--url URL] [--key K] [--system TEXT] [-m TEXT]\n"
+    "Usage: hostler chat [MODEL] [OPTIONS]\n"
     "\n"
     "Talks to a model of a running gateway, or of any OpenAI endpoint.\n"
     "\n"
     "  MODEL               model (the first one that the endpoint lists)\n"
     "  --url URL           http://HOST:PORT[/base] or unix:PATH ($HOSTLER_URL, else\n"
     "                      " REMOTE_DEFAULT_URL ")\n"
-    "  --key K             API key ($HOSTLER_KEY)\n"
-    "  --system TEXT       system message\n"
+    "  --key K             API key ($HOSTLER_KEY)\n" CHAT_HELP
     "  -m, --message TEXT  ask this, print the answer to stdout and leave; - reads it from stdin\n"
     "\n"
     "Exit codes: 0 done, 1 the last answer failed, 2 wrong usage.\n"
@@ -70,6 +70,7 @@ struct chat {
     int input_fd;                 /* stdin, opened anew where that can be done */
     struct fd_watch *input_watch; /* NULL: a plain file, a terminal, or one message only */
     struct editor *editor;        /* the terminal's; NULL: there is none */
+    struct history_file history;  /* what is typed there */
     struct signal_watch *interrupt;
     struct task task; /* takes the next line */
     struct buf input; /* read and not yet taken */
@@ -363,12 +364,42 @@ static void on_interrupt(void *owner, int signum UNUSED)
 
 static const struct editor_owner editor_functions = {.on_interrupt = cancel_answer};
 
+static void recall(void *owner, struct str line)
+{
+    struct chat *c = owner;
+    editor_remember(c->editor, line);
+}
+
+/* A chat is possible without. */
+static void judge_history(struct chat *c, int err)
+{
+    if (!err) return;
+    if (c->history.path)
+        print_note(c, "what you type is not kept: %s: %s", c->history.path, err_text(err));
+    else
+        print_note(c, "what you type is not kept: neither XDG_STATE_HOME nor HOME says where");
+    history_file_close(&c->history);
+}
+
+static void begin_history(struct chat *c)
+{
+    if (!c->options->no_history) judge_history(c, history_file_open(&c->history, recall, c));
+}
+
+static void remember(struct chat *c, struct str line)
+{
+    if (str_trim(line).len) judge_history(c, history_file_add(&c->history, line));
+}
+
 /* True when a message is complete. */
 static bool edit_line(struct chat *c)
 {
     struct str line;
     switch (editor_line(c->editor, buf_len(&c->line) ? "... " : "> ", &line)) {
-    case EDITOR_LINE: c->warned = false; return add_line(c, line);
+    case EDITOR_LINE:
+        c->warned = false;
+        remember(c, line);
+        return add_line(c, line);
     case EDITOR_INTERRUPTED: give_up_line(c, line.len > 0); break;
     case EDITOR_EOF:
         c->input_ended = true;
@@ -383,6 +414,7 @@ static void converse_at_terminal(struct chat *c)
     const char *where = c->options->place;
     print_note(c, "%s%s%s; /help lists the commands", c->talk.model, where ? ", " : " at ",
                where ? where : c->remote.text);
+    begin_history(c);
     while (!c->input_ended) {
         if (!edit_line(c)) continue;
         take_message(c);
@@ -462,6 +494,7 @@ int chat_run(const struct chat_options *o)
     err = signal_watch_open(c.loop, SIGINT, on_interrupt, &c, &c.interrupt);
     int code = err ? cli_fail(o->command, "%s", err_text(err)) : run(&c);
     editor_free(c.editor);
+    history_file_close(&c.history);
     if (c.input_watch) fd_watch_close(c.input_watch);
     if (c.interrupt) signal_watch_close(c.interrupt);
     if (c.input_fd != STDIN_FILENO) close(c.input_fd);
@@ -478,9 +511,13 @@ int chat_run(const struct chat_options *o)
 /* --- the command --- */
 
 static const struct option options[] = {
-    {"url", required_argument, NULL, 'u'},    {"key", required_argument, NULL, 'k'},
-    {"system", required_argument, NULL, 's'}, {"message", required_argument, NULL, 'm'},
-    {"help", no_argument, NULL, 'h'},         {0},
+    {"url", required_argument, NULL, 'u'},
+    {"key", required_argument, NULL, 'k'},
+    {"system", required_argument, NULL, 's'},
+    {"message", required_argument, NULL, 'm'},
+    {"no-history", no_argument, NULL, 'H'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
 };
 
 static int parse(int argc, char **argv, struct chat_options *o)
@@ -493,6 +530,7 @@ static int parse(int argc, char **argv, struct chat_options *o)
         case 'k': o->key = optarg; break;
         case 's': o->system = optarg; break;
         case 'm': o->message = optarg; break;
+        case 'H': o->no_history = true; break;
         case 'h': fputs(help, stdout); return CLI_OK;
         default: return cli_usage(command, "wrong option");
         }

@@ -4,7 +4,9 @@
 #ifndef HOSTLER_CMD_CHAT_H
 #define HOSTLER_CMD_CHAT_H
 
-/* All but `command` may be NULL. */
+#include "base/base.h"
+
+/* All texts but `command` may be NULL. */
 struct chat_options {
     const char *command; /* for messages */
     const char *model;   /* NULL: the first one that is listed */
@@ -12,8 +14,15 @@ struct chat_options {
     const char *key;     /* NULL: $HOSTLER_KEY */
     const char *system;
     const char *message; /* asked once; "-": what standard input holds; NULL: a conversation */
+    bool no_history;     /* what is typed is not kept for later sessions */
     const char *place;   /* told at the start of a conversation; NULL: the URL */
 };
+
+/* The lines of --help about what both commands with a chat have. */
+#define CHAT_HELP                                                                                \
+    "  --system TEXT       system message\n"                                                     \
+    "  --no-history        do not keep what is typed, nor recall what was kept; else it is in\n" \
+    "                      $XDG_STATE_HOME/hostler/history (~/.local/state/hostler/history)\n"
 
 /* Returns an exit code: 1 when the last answer failed, 2 for a URL or key that cannot be one. */
 int chat_run(const struct chat_options *o);

@@ -265,9 +265,14 @@ void editor_free(struct editor *e)
     free(e);
 }
 
-enum editor_end editor_line(struct editor *e, const char *prompt, struct str *line)
+void editor_remember(struct editor *e, struct str line)
 {
     HistEvent event;
+    (void)history(e->history, &event, H_ENTER, line.ptr);
+}
+
+enum editor_end editor_line(struct editor *e, const char *prompt, struct str *line)
+{
     int count = 0;
     e->prompt = prompt;
     e->interrupted = false;
@@ -282,6 +287,6 @@ enum editor_end editor_line(struct editor *e, const char *prompt, struct str *li
         line->len -= strlen("^C");
         return EDITOR_INTERRUPTED;
     }
-    if (str_trim(*line).len) (void)history(e->history, &event, H_ENTER, text);
+    if (str_trim(*line).len) editor_remember(e, str_n(text, (size_t)count));
     return EDITOR_LINE;
 }

@@ -31,8 +31,11 @@ enum editor_end {
 
 /* Waits for a line and runs the loop meanwhile; not from within it. `line` is without its newline and
  * valid until the next call; a pasted text may have further ones in it. It can be recalled from then
- * on, in this process only. */
+ * on. */
 enum editor_end editor_line(struct editor *e, const char *prompt, struct str *line);
+
+/* A line that can be recalled, as if it had been typed last. It has a terminator. */
+void editor_remember(struct editor *e, struct str line);
 
 /* A Ctrl-C that came otherwise, to the line that is edited or the next one. */
 void editor_interrupt(struct editor *e);

@@ -38,8 +38,7 @@ static const char help[] =
     "  --slots N           answers that are computed at the same time (4)\n"
     "  --threads N         threads that compute (as many as help)\n"
     "  --template T        chat template instead of the model's own: a file, or builtin:NAME\n"
-    "  --reasoning R       auto, or off: thoughts stay in the answer\n"
-    "  --system TEXT       system message\n"
+    "  --reasoning R       auto, or off: thoughts stay in the answer\n" CHAT_HELP
     "  -m, --message TEXT  the question; - reads it from standard input\n"
     "  --log FILE          all that gateway and engine say; without it only problems are shown\n"
     "  -h, --help          this text\n"
@@ -99,12 +98,19 @@ static void free_models(struct run *r)
 /* --- the command line --- */
 
 static const struct option options[] = {
-    {"listen", required_argument, NULL, 'l'},   {"name", required_argument, NULL, 'n'},
-    {"context", required_argument, NULL, 'c'},  {"slots", required_argument, NULL, 's'},
-    {"threads", required_argument, NULL, 't'},  {"system", required_argument, NULL, 'S'},
-    {"message", required_argument, NULL, 'm'},  {"log", required_argument, NULL, 'L'},
-    {"template", required_argument, NULL, 'T'}, {"reasoning", required_argument, NULL, 'R'},
-    {"help", no_argument, NULL, 'h'},           {0},
+    {"listen", required_argument, NULL, 'l'},
+    {"name", required_argument, NULL, 'n'},
+    {"context", required_argument, NULL, 'c'},
+    {"slots", required_argument, NULL, 's'},
+    {"threads", required_argument, NULL, 't'},
+    {"system", required_argument, NULL, 'S'},
+    {"message", required_argument, NULL, 'm'},
+    {"log", required_argument, NULL, 'L'},
+    {"template", required_argument, NULL, 'T'},
+    {"reasoning", required_argument, NULL, 'R'},
+    {"no-history", no_argument, NULL, 'H'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
 };
 
 static int add_name(struct run *r, const char *name)
@@ -127,6 +133,7 @@ static int take_option(struct run *r, int opt)
     case 'R': r->gateway.reasoning = optarg; break;
     case 'S': r->chat.system = optarg; break;
     case 'm': r->chat.message = optarg; break;
+    case 'H': r->chat.no_history = true; break;
     case 'L': r->gateway.log = optarg; break;
     case 'h': fputs(help, stdout); return CLI_OK;
     default: return cli_usage(command, "wrong option");

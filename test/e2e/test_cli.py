@@ -359,6 +359,62 @@ def test_ctrl_c_before_the_editor_reads(start_mock):
     assert chat.ends() == 0
 
 
+def talk(url, typed, state, *flags):
+    """A session at a terminal in which each of these is typed and answered."""
+    chat = Terminal("chat", "m", "--url", url, *flags, env={"XDG_STATE_HOME": str(state)})
+    for text in typed:
+        chat.shows("> ")
+        chat.type(text + "\r")
+        chat.shows("tokens/s]")
+    chat.shows("> ")
+    chat.type("\x04")
+    assert chat.ends() == 0
+
+
+def test_history_over_sessions(start_mock, tmp_path):
+    mock = start_mock("--echo", "--record", 100)
+    url, state = mock.url.removesuffix("/v1"), tmp_path / "a" / "state"
+    said = lambda: mock.sent()["messages"][-1]["content"]
+    talk(url, ["one", PASTE.format("a \\n\rb")], state)
+    file = state / "hostler" / "history"
+    assert file.read_text() == "one\na \\\\n\\nb\n"
+    assert file.stat().st_mode & 0o777 == 0o600 and file.parent.stat().st_mode & 0o777 == 0o700
+    file.chmod(0o644)
+    talk(url, ["\x1b[A"], state)
+    assert said() == "a \\n\nb" and file.stat().st_mode & 0o777 == 0o600
+    talk(url, ["\x1b[A\x1b[A"], state)
+    assert said() == "one"
+    kept = file.read_text()
+    talk(url, ["\x1b[Anothing to recall"], state, "--no-history")
+    assert said() == "nothing to recall" and file.read_text() == kept
+
+
+def test_history_has_a_limit(start_mock, tmp_path):
+    mock = start_mock("--echo", "--record", 100)
+    file = tmp_path / "hostler" / "history"
+    file.parent.mkdir()
+    file.write_text("".join(f"line {i} {'x' * 1000}\n" for i in range(1100)))
+    talk(mock.url.removesuffix("/v1"), ["\x1b[A", PASTE.format("y" * 70_000)], tmp_path)
+    lines = file.read_text().splitlines()
+    assert mock.bodies()[0][1]["messages"][-1]["content"].startswith("line 1099 ")
+    assert 400 < len(lines) < 600 and lines[-1] == lines[-2] and lines[0].startswith("line ") and len(lines[0]) > 1000
+    assert [p.name for p in file.parent.iterdir()] == ["history"] and file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("env, words", [({"XDG_STATE_HOME": "/dev/null"}, "/dev/null/hostler/history: "),
+                                        ({"XDG_STATE_HOME": "not/absolute", "HOME": ""}, "neither XDG_STATE_HOME nor HOME says where")])
+def test_history_that_cannot_be_kept(start_mock, env, words):
+    chat = Terminal("chat", "m", "--url", start_mock("--echo").url.removesuffix("/v1"), env=env)
+    chat.shows("what you type is not kept: ")
+    chat.shows(words)
+    chat.shows("> ")
+    chat.type("hello\r")
+    chat.shows("\r\nhello\r\n")
+    chat.shows("> ")
+    chat.type("\x04")
+    assert chat.ends() == 0
+
+
 def test_a_very_long_answer_is_whole(start_mock):
     """It is larger than what is kept of any single piece."""
     tokens, pad = 3_000, 8_000
