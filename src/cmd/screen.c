@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/screen.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+
+#define DIM "\033[2m"
+#define PLAIN "\033[0m"
+#define CLEAR_LINE "\r\033[K"
+
+/* What comes at once is not announced by a flicker. */
+enum { FIRST_TURN_US = 300 * USEC_PER_MS, TURN_US = 100 * USEC_PER_MS };
+
+static void on_turn(struct task *task);
+
+void screen_init(struct screen *s, struct loop *loop)
+{
+    const char *no_color = getenv("NO_COLOR");
+    *s = (struct screen){.loop = loop, .terminal = isatty(STDOUT_FILENO), .last = '\n'};
+    s->styles = s->terminal && !(no_color && *no_color);
+    task_init(&s->task, on_turn);
+    timer_init(&s->timer, &s->task);
+    buf_init(&s->text, SIZE_MAX / 2);
+    buf_init(&s->clean, SIZE_MAX / 2);
+}
+
+void screen_fini(struct screen *s)
+{
+    timer_stop(s->loop, &s->timer);
+    task_cancel(&s->task);
+    buf_fini(&s->text);
+    buf_fini(&s->clean);
+}
+
+void screen_note(const struct screen *s, const char *fmt, ...)
+{
+    va_list args;
+    FILE *out = s->person ? stdout : stderr;
+    bool dim = s->person && s->styles;
+    va_start(args, fmt);
+    if (dim) fputs(DIM, out);
+    vfprintf(out, fmt, args);
+    fputs(dim ? PLAIN "\n" : "\n", out);
+    fflush(out);
+    va_end(args);
+}
+
+/* --- what moves --- */
+
+static void turn_later(struct screen *s, uint64_t in_us)
+{
+    timer_start(s->loop, &s->timer, loop_now(s->loop) + in_us);
+}
+
+static void on_turn(struct task *task)
+{
+    struct screen *s = CONTAINER_OF(task, struct screen, task);
+    uint64_t seconds = (clock_mono_us() - s->since_us) / USEC_PER_SEC;
+    printf(CLEAR_LINE "%c", "|/-\\"[s->turn++ % 4]);
+    if (seconds) printf(" %llu s", (unsigned long long)seconds);
+    fflush(stdout);
+    turn_later(s, TURN_US);
+}
+
+static void stop_waiting(struct screen *s)
+{
+    if (s->turn) fputs(CLEAR_LINE, stdout);
+    timer_stop(s->loop, &s->timer);
+    task_cancel(&s->task);
+    s->turn = 0;
+}
+
+/* --- the answer --- */
+
+/* A model's text must not steer the terminal: control characters but tab and newline are left out. */
+static bool is_shown(const unsigned char *p, int len)
+{
+    bool c1 = len == 2 && p[0] == 0xc2 && p[1] < 0xa0;
+    return !c1 && ((*p >= 0x20 && *p != 0x7f) || *p == '\n' || *p == '\t');
+}
+
+/* Moves whole characters from `text` to `clean`. */
+static int clean(struct screen *s)
+{
+    struct str text = buf_str(&s->text);
+    text.len = utf8_complete(text);
+    const unsigned char *p = (const unsigned char *)text.ptr, *end = p + text.len;
+    int err = 0;
+    while (p < end && !err) {
+        int len = utf8_step(p, end);
+        if (len < 0)
+            err = buf_append(&s->clean, STR("\xef\xbf\xbd"));
+        else if (is_shown(p, len))
+            err = buf_append(&s->clean, str_n((const char *)p, (size_t)len));
+        p += abs(len);
+    }
+    buf_consume(&s->text, text.len);
+    return err;
+}
+
+static void print(struct screen *s, struct str text)
+{
+    if (text.len == 0) return;
+    fwrite(text.ptr, 1, text.len, stdout);
+    s->last = text.ptr[text.len - 1];
+}
+
+static void print_piece(struct screen *s, struct str piece)
+{
+    if (!s->terminal) {
+        print(s, piece);
+        return;
+    }
+    buf_clear(&s->clean);
+    if (buf_append(&s->text, piece) || clean(s)) mem_exhausted();
+    print(s, buf_str(&s->clean));
+}
+
+/* What was held back of the last kind of text does not belong to the next one. */
+static void set_kind(struct screen *s, bool reasoning)
+{
+    if (reasoning == s->reasoning) return;
+    buf_clear(&s->text);
+    if (!reasoning && s->last != '\n') print(s, STR("\n"));
+    if (!reasoning) print(s, STR("\n"));
+    if (s->styles) fputs(reasoning ? DIM : PLAIN, stdout);
+    s->reasoning = reasoning;
+}
+
+void screen_begin(struct screen *s)
+{
+    s->last = '\n';
+    s->reasoning = false;
+    s->since_us = clock_mono_us();
+    buf_clear(&s->text);
+    if (s->terminal) turn_later(s, FIRST_TURN_US);
+}
+
+void screen_text(struct screen *s, struct str text, bool reasoning)
+{
+    if (reasoning && !s->person) return;
+    stop_waiting(s);
+    set_kind(s, reasoning);
+    print_piece(s, text);
+    fflush(stdout);
+}
+
+void screen_call(struct screen *s, struct str name, struct str arguments)
+{
+    stop_waiting(s);
+    set_kind(s, false);
+    if (name.len) {
+        if (s->last != '\n') print(s, STR("\n"));
+        print(s, STR("call "));
+        print_piece(s, name);
+        print(s, STR(" "));
+    }
+    print_piece(s, arguments);
+    fflush(stdout);
+}
+
+void screen_end(struct screen *s)
+{
+    stop_waiting(s);
+    if (s->reasoning && s->styles) fputs(PLAIN, stdout);
+    if (s->last != '\n') print(s, STR("\n"));
+    s->reasoning = false;
+    fflush(stdout);
+}
