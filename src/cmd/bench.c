@@ -24,7 +24,7 @@ static const char help[] =
     "\n"
     "Sends chat requests to an OpenAI endpoint and measures it: time to first token, between tokens and to\n"
     "the whole answer, each from the time at which the request was due; throughput, goodput, errors.\n"
-    "URL is http://HOST:PORT[/base] or unix:PATH (http://127.0.0.1:8080).\n"
+    "URL is http://HOST:PORT[/base] or unix:PATH ($HOSTLER_URL, else " REMOTE_DEFAULT_URL ").\n"
     "\n"
     "  --model M            model (the first one that the endpoint lists)\n"
     "  --key K              API key ($HOSTLER_KEY)\n"

@@ -50,16 +50,18 @@ static void print_help(FILE *to)
                 "Commands:\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         fprintf(to, "  %-8s  %s\n", commands[i].name, commands[i].about);
-    fprintf(to,
-            "\n"
-            "hostler COMMAND --help explains each one.\n"
-            "Exit codes: 0 done, 1 failed, 2 wrong usage.\n"
-            "\n"
-            "Examples:\n"
-            "  hostler run models/demo.gguf\n"
-            "  hostler serve -c examples/quickstart.yaml\n"
-            "  hostler chat demo\n"
-            "  hostler bench http://127.0.0.1:8080 --model demo --concurrency 4 --requests 100\n");
+    fprintf(
+        to,
+        "\n"
+        "hostler COMMAND --help explains each one. Where models, chat, launch, client and bench are\n"
+        "given neither an address nor a key, HOSTLER_URL and HOSTLER_KEY say them.\n"
+        "Exit codes: 0 done, 1 failed, 2 wrong usage.\n"
+        "\n"
+        "Examples:\n"
+        "  hostler run models/demo.gguf\n"
+        "  hostler serve -c examples/quickstart.yaml\n"
+        "  hostler chat demo\n"
+        "  hostler bench http://127.0.0.1:8080 --model demo --concurrency 4 --requests 100\n");
 }
 
 static int cmd_version(int argc, char **argv)

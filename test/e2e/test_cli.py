@@ -2,7 +2,6 @@
 """The commands besides serve."""
 
 import json
-import re
 import subprocess
 
 import jsonschema
@@ -183,6 +182,21 @@ def test_models(start_gate, mock):
     assert named.returncode == 0 and "org/a:1" in named.stdout
     refused = run_cli("models", "--url", gate.url)
     assert refused.returncode == 1 and "key" in refused.stderr.lower() and not refused.stdout
+
+
+@pytest.mark.parametrize("argv", [["models"], ["chat", "-m", "x"], ["client", "curl"], ["bench", "--requests", 1]], ids=lambda argv: argv[0])
+def test_address_and_key_of_the_environment(start_gate, mock, argv):
+    """What the command line says goes before."""
+    key = "sk-k-0123456789"
+    gate = start_gate([model_of(mock, name="only-here")], keys=[{"name": "k", "key": key}])
+    assert all(name in run_cli(argv[0], "--help").stdout for name in ("$HOSTLER_URL", "HOSTLER_KEY"))
+    done = run_cli(*argv, env={"HOSTLER_URL": gate.url, "HOSTLER_KEY": key})
+    assert done.returncode == 0 and ("only-here" in done.stdout or mock.stats()["completed"] == 1), done.stderr
+    refused = run_cli(*argv, "--key", "wrong", env={"HOSTLER_URL": gate.url, "HOSTLER_KEY": key})
+    assert refused.returncode == 1 and "401" in refused.stderr
+    elsewhere = ["http://127.0.0.1:1"] if argv[0] == "bench" else ["--url", "http://127.0.0.1:1"]
+    nowhere = run_cli(*argv, *elsewhere, env={"HOSTLER_URL": gate.url, "HOSTLER_KEY": key})
+    assert nowhere.returncode == 1 and "nothing listens at http://127.0.0.1:1" in nowhere.stderr
 
 
 @pytest.mark.parametrize("argv", [["models"], ["chat", "m", "-m", "x"], ["bench", "http://127.0.0.1:1", "--model", "m"]],
