@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -17,7 +20,7 @@
 #include "base/utf8.h"
 #include "loop/process.h"
 
-enum { HISTORY_MAX = 1000, TYPED_MAX = 16 * 1024 * 1024, CTRL_C = 3 };
+enum { HISTORY_MAX = 1000, TYPED_MAX = 16 * 1024 * 1024, CTRL_C = 3, CTRL_Z = 26 };
 
 #define PASTE_BEGIN "\033[200~"
 #define PASTE_END "\033[201~"
@@ -31,10 +34,15 @@ struct editor {
     const char *prompt;
     int fd; /* the terminal, for reading: a descriptor of our own, as it does not block */
     struct fd_watch *watch; /* NULL: the terminal is gone */
-    struct buf typed;       /* keys that nobody has taken yet */
-    struct buf pasted;      /* the paste that is coming */
-    bool edits;             /* a line is wanted */
-    bool waits;             /* the loop runs until something is typed */
+    struct signal_watch *resize;
+    struct signal_watch *end;
+    struct termios found; /* the terminal as it is for others */
+    struct buf typed;     /* keys that nobody has taken yet */
+    struct buf pasted;    /* the paste that is coming */
+    bool edits;           /* a line is wanted */
+    bool waits;           /* the loop runs until something is typed */
+    unsigned columns;     /* the terminal's, when the line was drawn */
+    bool resized;         /* since then */
     bool interrupted;
 };
 
@@ -48,6 +56,83 @@ static struct editor *editor_of(EditLine *el)
 static char *tell_prompt(EditLine *el)
 {
     return (char *)(uintptr_t)editor_of(el)->prompt;
+}
+
+/* --- drawing --- */
+
+static unsigned columns(void)
+{
+    struct winsize size = {0};
+    (void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    return size.ws_col ? size.ws_col : 80;
+}
+
+/* In which row the cursor is, counted from the prompt's, after the terminal became `now` columns wide and
+ * wrapped its rows anew. A full row was one with the next for it; not so one with blanks at its
+ * end, which are not drawn. */
+static unsigned cursor_row(const struct editor *e, unsigned now)
+{
+    const LineInfoW *line = el_wline(e->el);
+    unsigned rows = 0, before = 0; /* cells that are one with this row's */
+    unsigned column = (unsigned)strlen(e->prompt), drawn = column;
+    for (const wchar_t *c = line->buffer; c < line->cursor; c++) {
+        unsigned width = *c == L'\t' ? 8 - column % 8 : (unsigned)MAX(wcwidth(*c), 0);
+        if (*c == L'\n' || column + width > e->columns) {
+            bool full = *c != L'\n' && drawn == e->columns;
+            before += drawn;
+            if (!full) rows += before ? (before + now - 1) / now : 1;
+            if (!full) before = 0;
+            column = drawn = 0;
+        }
+        if (*c == L'\n') continue;
+        column += width;
+        if (*c != L' ' && *c != L'\t') drawn = column;
+    }
+    return rows + (before + column) / now;
+}
+
+static void redraw(struct editor *e)
+{
+    unsigned now = columns();
+    unsigned row = cursor_row(e, now);
+    e->resized = false;
+    e->columns = now;
+    if (row) printf("\033[%uA", row);
+    /* Below the row from its second column, as a screen that is cleared from its corner is kept by
+     * some terminals, and then the row. */
+    fputs("\r\033[C\033[J\r\033[K", stdout);
+    el_resize(e->el);
+    el_set(e->el, EL_REFRESH);
+}
+
+/* --- the terminal --- */
+
+static void mark_pastes(bool on)
+{
+    fputs(on ? "\033[?2004h" : "\033[?2004l", stdout);
+    fflush(stdout);
+}
+
+/* To the shell, until that lets us go on. */
+static void suspend(struct editor *e)
+{
+    struct termios ours;
+    if (tcgetattr(STDIN_FILENO, &ours)) return;
+    mark_pastes(false);
+    (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &e->found);
+    kill(0, SIGTSTP);
+    (void)tcgetattr(STDIN_FILENO, &e->found);
+    (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &ours);
+    mark_pastes(true);
+}
+
+static void on_terminate(void *owner, int signum)
+{
+    const struct editor *e = owner;
+    mark_pastes(false);
+    (void)tcsetattr(STDIN_FILENO, TCSADRAIN, &e->found);
+    signal(signum, SIG_DFL);
+    raise(signum);
 }
 
 /* --- keys --- */
@@ -64,14 +149,23 @@ static void put_typed(struct editor *e, struct str keys)
     wake(e);
 }
 
-void editor_listen(struct editor *e)
+/* Takes a key out of what is typed ahead. False: it is not there. */
+static bool take_key(struct editor *e, char wanted)
 {
     struct str keys = buf_str(&e->typed);
-    ptrdiff_t at = str_find_char(keys, CTRL_C);
-    if (at < 0 || !e->functions->on_interrupt(e->owner)) return;
+    ptrdiff_t at = str_find_char(keys, wanted);
+    if (at < 0) return false;
     char *key = e->typed.ptr + e->typed.start + at;
     memmove(key, key + 1, keys.len - (size_t)at - 1);
     e->typed.end--;
+    return true;
+}
+
+void editor_listen(struct editor *e)
+{
+    bool typed = str_find_char(buf_str(&e->typed), CTRL_C) >= 0;
+    if (typed && e->functions->on_interrupt(e->owner)) take_key(e, CTRL_C);
+    if (take_key(e, CTRL_Z)) suspend(e);
 }
 
 static void on_readable(void *owner)
@@ -95,10 +189,18 @@ void editor_interrupt(struct editor *e)
     put_typed(e, str_n((const char[]){CTRL_C}, 1));
 }
 
+static void on_resize(void *owner, int signum UNUSED)
+{
+    struct editor *e = owner;
+    e->resized = true;
+    wake(e);
+}
+
 /* Waits for the next byte. False at the end. */
 static bool next_byte(struct editor *e, char *byte)
 {
     while (buf_len(&e->typed) == 0 && e->watch) {
+        if (e->resized) redraw(e);
         e->waits = true;
         loop_run(e->loop);
         e->waits = false;
@@ -131,6 +233,14 @@ static unsigned char on_ctrl_c(EditLine *el, int key UNUSED)
     el_insertstr(el, "^C");
     el_push(el, "\r");
     return CC_REFRESH;
+}
+
+static unsigned char on_ctrl_z(EditLine *el, int key UNUSED)
+{
+    suspend(editor_of(el));
+    el_resize(el);
+    el_set(el, EL_REFRESH);
+    return CC_NORM;
 }
 
 /* --- pasting --- */
@@ -193,8 +303,10 @@ static int open_terminal(struct editor *e)
 {
     if (tcgetpgrp(STDIN_FILENO) < 0) return -errno;
     e->fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
-    if (e->fd < 0) return -errno;
-    return fd_watch_open(e->loop, e->fd, on_readable, e, &e->watch);
+    if (e->fd < 0 || tcgetattr(STDIN_FILENO, &e->found)) return -errno;
+    int err = fd_watch_open(e->loop, e->fd, on_readable, e, &e->watch);
+    if (!err) err = signal_watch_open(e->loop, SIGWINCH, on_resize, e, &e->resize);
+    return err ? err : signal_watch_open(e->loop, SIGTERM, on_terminate, e, &e->end);
 }
 
 static void begin_history(struct editor *e)
@@ -211,7 +323,9 @@ static void bind_keys(struct editor *e)
     /* el_set would lose the memory of these names. */
     el_wset(e->el, EL_ADDFN, L"interrupt", L"gives the line up", on_ctrl_c);
     el_wset(e->el, EL_ADDFN, L"paste", L"takes a pasted text", on_paste);
+    el_wset(e->el, EL_ADDFN, L"suspend", L"goes back to the shell", on_ctrl_z);
     el_set(e->el, EL_BIND, "^C", "interrupt", NULL);
+    el_set(e->el, EL_BIND, "^Z", "suspend", NULL);
     el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
     el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
 }
@@ -222,8 +336,7 @@ static void take_terminal(struct editor *e)
 {
     el_set(e->el, EL_SETTY, "-d", "-isig", "-icrnl", "-inlcr", NULL);
     el_set(e->el, EL_SETTY, "-x", "-isig", "-icrnl", "-inlcr", "-icanon", "-echo", NULL);
-    fputs("\033[?2004h", stdout); /* pastes are marked */
-    fflush(stdout);
+    mark_pastes(true);
 }
 
 struct editor *editor_new(struct loop *loop, const struct editor_owner *functions, void *owner)
@@ -253,12 +366,13 @@ void editor_free(struct editor *e)
 {
     if (!e) return;
     if (e->el) {
-        fputs("\033[?2004l", stdout);
-        fflush(stdout);
+        mark_pastes(false);
         el_end(e->el);
     }
     if (e->history) history_end(e->history);
     fd_watch_close(e->watch);
+    if (e->resize) signal_watch_close(e->resize);
+    if (e->end) signal_watch_close(e->end);
     if (e->fd >= 0) close(e->fd);
     buf_fini(&e->typed);
     buf_fini(&e->pasted);
@@ -277,6 +391,8 @@ enum editor_end editor_line(struct editor *e, const char *prompt, struct str *li
     e->prompt = prompt;
     e->interrupted = false;
     e->edits = true;
+    e->resized = false;
+    e->columns = columns();
     el_resize(e->el);
     const char *text = el_gets(e->el, &count);
     e->edits = false;

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hostler chat`: one question, lines of a pipe, and a person at a terminal."""
 
+import os
 import re
+import signal
 
 import pytest
 
@@ -246,6 +248,17 @@ def test_history_that_cannot_be_kept(start_mock, env, words):
     chat.shows("> ")
     chat.type("\x04")
     assert chat.ends() == 0
+
+
+def test_sigterm_gives_the_terminal_back(start_mock):
+    url = start_mock("--rate", 20, "--tokens", 10000).url.removesuffix("/v1")
+    for typed in ("half a line", "go\r"):
+        chat = Terminal("chat", "m", "--url", url)
+        chat.shows("> ")
+        chat.type(typed)
+        chat.shows("t3 " if typed == "go\r" else typed)
+        os.kill(chat.pid, signal.SIGTERM)
+        assert chat.ends() == -signal.SIGTERM
 
 
 def test_something_moves_until_the_answer_comes(start_mock):
