@@ -44,59 +44,7 @@ static const char help[] =
 
 enum { LINE_MAX = 16 * 1024 * 1024 };
 
-/* --- answers --- */
-
-static void on_text(void *owner, struct str text, bool reasoning)
-{
-    struct chat *c = owner;
-    screen_text(&c->screen, text, reasoning);
-}
-
-static void on_call(void *owner, struct str name, struct str arguments)
-{
-    struct chat *c = owner;
-    screen_call(&c->screen, name, arguments);
-}
-
-static void on_end(void *owner, const struct talk_result *r)
-{
-    struct chat *c = owner;
-    screen_end(&c->screen);
-    c->failed = r->err != 0;
-    if (r->err && r->err != ERR_CANCELLED) {
-        screen_note(&c->screen, "hostler %s: %.*s", c->options->command, STR_ARG(r->why));
-    } else if (c->screen.person && !r->first_us) {
-        screen_note(&c->screen, r->err ? "[cancelled]" : "[an empty answer]");
-    } else if (c->screen.person) {
-        /* The whole answer counts, as a short one may come in one read. */
-        double rate = (double)r->tokens * 1e6 / (double)MAX(r->first_us + r->stream_us, 1);
-        screen_note(&c->screen, "[%s%llu tokens, first after %.0f ms, %.1f tokens/s]",
-                    r->err ? "cancelled, " : "", (unsigned long long)r->tokens,
-                    (double)r->first_us / 1e3, rate);
-    }
-    if (c->one_shot || c->editor)
-        loop_stop(c->loop);
-    else
-        loop_wake(c->loop, &c->task);
-}
-
-static const struct talk_owner talk_functions = {
-    .on_text = on_text, .on_call = on_call, .on_end = on_end};
-
 /* --- lines --- */
-
-bool chat__add_line(struct chat *c, struct str text)
-{
-    bool more = str_ends(text, STR("\\"));
-    if (more) text.len--;
-    int err = buf_append(&c->line, text);
-    if (!err && more) err = buf_append(&c->line, STR("\n"));
-    if (err) {
-        screen_note(&c->screen, "hostler %s: the message is too long", c->options->command);
-        buf_clear(&c->line);
-    }
-    return !err && !more;
-}
 
 /* Takes whole lines off the input until a message is complete. False: there are too few. */
 static bool take_lines(struct chat *c)
@@ -144,20 +92,6 @@ static void on_readable(void *owner)
     loop_wake(c->loop, &c->task);
 }
 
-void chat__take_message(struct chat *c)
-{
-    struct str text = str_trim(buf_str(&c->line));
-    bool lines = str_find_char(text, '\n') >= 0; /* which no command has */
-    bool asks = text.len > 0 && (text.ptr[0] != '/' || lines);
-    if (asks) {
-        screen_begin(&c->screen);
-        talk_ask(&c->talk, text);
-    } else if (text.len > 0) {
-        chat__command(c, text);
-    }
-    buf_clear(&c->line);
-}
-
 static void on_task(struct task *task)
 {
     struct chat *c = CONTAINER_OF(task, struct chat, task);
@@ -171,23 +105,6 @@ static void on_task(struct task *task)
             return; /* on_readable comes */
         }
     }
-}
-
-void chat__give_up_line(struct chat *c, bool typed)
-{
-    typed = typed || buf_len(&c->line) || buf_len(&c->input);
-    buf_clear(&c->line);
-    buf_clear(&c->input);
-    if (!typed && !c->warned) screen_note(&c->screen, "Ctrl-C again or /quit leaves");
-    c->input_ended = !typed && c->warned;
-    c->warned = !typed;
-}
-
-bool chat__cancel(struct chat *c)
-{
-    bool busy = c->talk.busy;
-    talk_cancel(&c->talk);
-    return busy;
 }
 
 static void on_interrupt(void *owner, int signum UNUSED)
@@ -220,8 +137,7 @@ static void ask_once(struct chat *c, const char *message)
         screen_note(&c->screen, "hostler %s: the question is empty", c->options->command);
         return;
     }
-    screen_begin(&c->screen);
-    talk_ask(&c->talk, question);
+    chat__ask(c, question);
     loop_run(c->loop);
 }
 
@@ -265,8 +181,7 @@ int chat_run(const struct chat_options *o)
     buf_init(&c.input, LINE_MAX);
     buf_init(&c.line, LINE_MAX);
     task_init(&c.task, on_task);
-    screen_init(&c.screen, c.loop);
-    talk_init(&c.talk, &c.remote, c.loop, &talk_functions, &c);
+    chat__init_talk(&c);
     err = signal_watch_open(c.loop, SIGINT, on_interrupt, &c, &c.interrupt);
     int code = err ? cli_fail(o->command, "%s", err_text(err)) : run(&c);
     editor_free(c.editor);

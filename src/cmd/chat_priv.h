@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of `hostler chat` share: chat.c (questions, answers, lines of a pipe), chat_terminal.c
- * (lines of a person), chat_commands.c. */
+/* What the files of `hostler chat` share, from the top: chat.c (one question, lines of a pipe),
+ * chat_terminal.c (lines of a person), chat_message.c (what becomes of them), chat_commands.c,
+ * chat_answer.c (what is asked and comes back). */
 #ifndef HOSTLER_CMD_CHAT_PRIV_H
 #define HOSTLER_CMD_CHAT_PRIV_H
 
@@ -36,6 +37,18 @@ struct chat {
     bool failed; /* the last answer */
 };
 
+/* Makes screen and talk, which are the caller's to end. */
+void chat__init_talk(struct chat *c);
+
+/* The user's next message; its answer streams to the screen while the loop runs. */
+void chat__ask(struct chat *c, struct str text);
+
+/* False: no answer comes. */
+bool chat__cancel(struct chat *c);
+
+/* A line that begins with a slash. */
+void chat__command(struct chat *c, struct str line);
+
 /* Adds a line to the message. True when it is complete: a trailing backslash asks for more. */
 bool chat__add_line(struct chat *c, struct str text);
 
@@ -45,13 +58,7 @@ void chat__take_message(struct chat *c);
 /* Ctrl-C while no answer comes: what is typed is forgotten. Twice with nothing typed leaves. */
 void chat__give_up_line(struct chat *c, bool typed);
 
-/* False: no answer comes. */
-bool chat__cancel(struct chat *c);
-
 /* A conversation with who sits at the terminal. False: it has no editor, and no word was said. */
 bool chat__converse_at_terminal(struct chat *c);
-
-/* A line that begins with a slash. */
-void chat__command(struct chat *c, struct str line);
 
 #endif
