@@ -89,22 +89,24 @@ static void on_readable(void *owner)
         c->input_watch = NULL;
     }
     c->warned = false;
-    loop_wake(c->loop, &c->task);
+    if (c->reads) chat__wake(c);
 }
 
-static void on_task(struct task *task)
+/* False at the end of the input. */
+static bool wait_for_message(struct chat *c)
 {
-    struct chat *c = CONTAINER_OF(task, struct chat, task);
-    while (!c->talk.busy) {
-        if (take_lines(c))
-            chat__take_message(c);
-        else if (c->input_ended) {
-            loop_stop(c->loop);
-            return;
-        } else if (c->input_watch || !read_input(c)) {
-            return; /* on_readable comes */
+    while (!take_lines(c)) {
+        if (c->input_ended) return false;
+        if (c->input_watch) {
+            c->reads = true;
+            chat__wait(c);
+            c->reads = false;
+        } else {
+            read_input(c);
+            loop_poll(c->loop); /* a Ctrl-C may have ended the read */
         }
     }
+    return true;
 }
 
 static void on_interrupt(void *owner, int signum UNUSED)
@@ -115,7 +117,7 @@ static void on_interrupt(void *owner, int signum UNUSED)
         editor_interrupt(c->editor);
     } else {
         chat__give_up_line(c, false);
-        loop_wake(c->loop, &c->task);
+        chat__wake(c);
     }
 }
 
@@ -131,14 +133,12 @@ static struct str read_question(struct chat *c)
 static void ask_once(struct chat *c, const char *message)
 {
     struct str question = strcmp(message, "-") == 0 ? read_question(c) : str_of(message);
-    c->one_shot = true;
     c->failed = question.len == 0;
     if (c->failed) {
         screen_note(&c->screen, "hostler %s: the question is empty", c->options->command);
         return;
     }
     chat__ask(c, question);
-    loop_run(c->loop);
 }
 
 static void converse(struct chat *c)
@@ -148,16 +148,16 @@ static void converse(struct chat *c)
     /* A plain file cannot be watched; it is read when a line is wanted. */
     if (fd_watch_open(c->loop, STDIN_FILENO, on_readable, c, &c->input_watch))
         c->input_watch = NULL;
-    loop_wake(c->loop, &c->task);
-    loop_run(c->loop);
+    while (wait_for_message(c))
+        chat__take_message(c);
 }
 
 static int run(struct chat *c)
 {
     const struct chat_options *o = c->options;
-    struct str model = str_of(o->model);
+    struct str model = str_of(o->model), why;
     bool listed = !model.ptr || !o->message;
-    if (listed && remote_models(&c->remote, o->command, &c->arena, &c->models)) return CLI_FAILED;
+    if (listed && chat__list_models(c, &why)) return cli_fail(o->command, "%.*s", STR_ARG(why));
     if (!model.ptr && !json_to_str(json_get(json_at(c->models, 0), "id"), &model)) {
         return cli_fail(o->command, "%s lists no models; name one", c->remote.text);
     }
@@ -180,7 +180,6 @@ int chat_run(const struct chat_options *o)
     arena_init(&c.arena, SIZE_MAX, 4096);
     buf_init(&c.input, LINE_MAX);
     buf_init(&c.line, LINE_MAX);
-    task_init(&c.task, on_task);
     chat__init_talk(&c);
     err = signal_watch_open(c.loop, SIGINT, on_interrupt, &c, &c.interrupt);
     int code = err ? cli_fail(o->command, "%s", err_text(err)) : run(&c);
@@ -188,7 +187,6 @@ int chat_run(const struct chat_options *o)
     history_file_close(&c.history);
     if (c.input_watch) fd_watch_close(c.input_watch);
     if (c.interrupt) signal_watch_close(c.interrupt);
-    task_cancel(&c.task);
     talk_fini(&c.talk);
     screen_fini(&c.screen);
     loop_free(c.loop);

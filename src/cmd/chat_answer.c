@@ -32,10 +32,7 @@ static void on_end(void *owner, const struct talk_result *r)
                     r->err ? "cancelled, " : "", (unsigned long long)r->tokens,
                     (double)r->first_us / 1e3, rate);
     }
-    if (c->one_shot || c->editor)
-        loop_stop(c->loop);
-    else
-        loop_wake(c->loop, &c->task);
+    chat__wake(c);
 }
 
 static const struct talk_owner talk_functions = {
@@ -47,15 +44,43 @@ void chat__init_talk(struct chat *c)
     talk_init(&c->talk, &c->remote, c->loop, &talk_functions, c);
 }
 
+void chat__wait(struct chat *c)
+{
+    c->waits = true;
+    loop_run(c->loop);
+    c->waits = false;
+}
+
+void chat__wake(struct chat *c)
+{
+    if (c->waits) loop_stop(c->loop);
+}
+
 void chat__ask(struct chat *c, struct str text)
 {
     screen_begin(&c->screen);
     talk_ask(&c->talk, text);
+    if (c->editor) editor_listen(c->editor);
+    while (c->talk.busy)
+        chat__wait(c);
 }
 
 bool chat__cancel(struct chat *c)
 {
-    bool busy = c->talk.busy;
+    bool waited_for = c->talk.busy || c->looks;
     talk_cancel(&c->talk);
-    return busy;
+    if (c->looks) chat__wake(c);
+    return waited_for;
+}
+
+int chat__list_models(struct chat *c, struct str *why)
+{
+    c->models = NULL;
+    arena_reset(&c->arena);
+    screen_begin(&c->screen);
+    c->looks = c->waits = true;
+    int err = remote_list(&c->remote, c->loop, &c->arena, &c->models, why);
+    c->looks = c->waits = false;
+    screen_end(&c->screen);
+    return err;
 }

@@ -8,14 +8,52 @@
 #include "cmd/chat_priv.h"
 #include "json/json.h"
 
-static void show_models(struct chat *c)
+/* --- models --- */
+
+static struct str model_at(const struct chat *c, size_t i)
 {
-    screen_note(&c->screen, "talking to %s; there are:", c->talk.model);
-    for (size_t i = 0; i < json_count(c->models); i++) {
-        screen_note(&c->screen, "  %.*s",
-                    STR_ARG(json_str_or(json_at(c->models, i), "id", STR("?"))));
+    return json_str_or(json_at(c->models, i), "id", STR("?"));
+}
+
+static void show_models(const struct chat *c)
+{
+    for (size_t i = 0; i < json_count(c->models); i++)
+        screen_note(&c->screen, "  %" STR_FMT, STR_ARG(model_at(c, i)));
+}
+
+static bool has_model(const struct chat *c, struct str name)
+{
+    for (size_t i = 0; i < json_count(c->models); i++)
+        if (str_eq(model_at(c, i), name)) return true;
+    return false;
+}
+
+/* A runtime that tells no list may have the model nevertheless. */
+static void model(struct chat *c, struct str name)
+{
+    struct str why;
+    int err = chat__list_models(c, &why);
+    if (err == ERR_CANCELLED) {
+        screen_note(&c->screen, "[cancelled]");
+    } else if (err && name.len == 0) {
+        screen_note(&c->screen, "talking to %s; what else there is cannot be seen: %" STR_FMT,
+                    c->talk.model, STR_ARG(why));
+    } else if (name.len == 0) {
+        screen_note(&c->screen, "talking to %s; there are:", c->talk.model);
+        show_models(c);
+    } else if (!err && !has_model(c, name)) {
+        screen_note(&c->screen, "there is no model %" STR_FMT "; talking to %s still; there are:",
+                    STR_ARG(name), c->talk.model);
+        show_models(c);
+    } else {
+        talk_set_model(&c->talk, name);
+        screen_note(&c->screen, "talking to %s", c->talk.model);
+        if (err)
+            screen_note(&c->screen, "whether it is there cannot be seen: %" STR_FMT, STR_ARG(why));
     }
 }
+
+/* --- the rest --- */
 
 static void save(struct chat *c, struct str path)
 {
@@ -36,16 +74,6 @@ static void save(struct chat *c, struct str path)
         screen_note(&c->screen, "saved to %s", name);
     buf_fini(&text);
     free(name);
-}
-
-static void model(struct chat *c, struct str name)
-{
-    if (name.len == 0) {
-        show_models(c);
-        return;
-    }
-    talk_set_model(&c->talk, name);
-    screen_note(&c->screen, "talking to %s", c->talk.model);
 }
 
 static void set_system(struct chat *c, struct str text)
@@ -86,7 +114,8 @@ static const struct {
 static const char keys_help[] =
     "  A line that ends in \\ goes on in the next one; a pasted text is one message, however many\n"
     "  lines it has. Ctrl-C cancels an answer or clears the line, twice on an empty one it leaves.\n"
-    "  The arrow keys edit a line and recall earlier ones, Ctrl-R searches them.\n";
+    "  The arrow keys edit a line and recall earlier ones, Ctrl-R searches them. TAB\n"
+    "  completes commands and the names of models.\n";
 
 static void show_help(struct chat *c, struct str rest UNUSED)
 {
@@ -109,4 +138,30 @@ void chat__command(struct chat *c, struct str line)
         return;
     }
     screen_note(&c->screen, "no such command; /help lists them");
+}
+
+/* --- completion --- */
+
+/* A name that could steer the terminal is not offered. */
+static bool is_offered(struct str whole, struct str line)
+{
+    for (size_t i = 0; i < whole.len; i++)
+        if ((unsigned char)whole.ptr[i] < ' ' || whole.ptr[i] == 0x7f) return false;
+    return str_starts(whole, line);
+}
+
+void chat__complete(const struct chat *c, struct str line, struct editor_offers *offers)
+{
+    char whole[512];
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        bool takes = commands[i].argument[0] != '\0';
+        snprintf(whole, sizeof whole, "%" STR_FMT "%s", STR_ARG(commands[i].name),
+                 takes ? " " : "");
+        if (line.len && is_offered(str_of(whole), line)) editor_offer(offers, str_of(whole));
+    }
+    for (size_t i = 0; i < json_count(c->models); i++) {
+        snprintf(whole, sizeof whole, "/model %" STR_FMT, STR_ARG(model_at(c, i)));
+        bool named = str_starts(line, STR("/model "));
+        if (named && is_offered(str_of(whole), line)) editor_offer(offers, str_of(whole));
+    }
 }

@@ -23,16 +23,17 @@ struct chat {
     struct talk talk;
     struct screen screen;
     struct arena arena;
-    const struct json *models;    /* as listed at the start, on the arena; NULL: not asked for */
+    const struct json *models;    /* as listed the last time, on the arena; NULL: not asked for */
     struct fd_watch *input_watch; /* NULL: a plain file, a terminal, or one message only */
     struct editor *editor;        /* the terminal's; NULL: there is none */
     struct history_file history;  /* what is typed there */
     struct signal_watch *interrupt;
-    struct task task; /* takes the next line */
     struct buf input; /* read and not yet taken */
     struct buf line;  /* continued lines so far */
     bool input_ended;
-    bool one_shot;
+    bool waits;  /* the loop runs until chat__wake */
+    bool reads;  /* meanwhile, for the next line of a pipe */
+    bool looks;  /* for models */
     bool warned; /* Ctrl-C was pressed once without an answer coming */
     bool failed; /* the last answer */
 };
@@ -40,19 +41,29 @@ struct chat {
 /* Makes screen and talk, which are the caller's to end. */
 void chat__init_talk(struct chat *c);
 
-/* The user's next message; its answer streams to the screen while the loop runs. */
+/* Runs the loop until it is woken, or it need not run any more. */
+void chat__wait(struct chat *c);
+void chat__wake(struct chat *c);
+
+/* Says the user's next message, and waits until its answer has come to the screen. */
 void chat__ask(struct chat *c, struct str text);
 
-/* False: no answer comes. */
+/* Ends what is waited for. False: nothing is. */
 bool chat__cancel(struct chat *c);
+
+/* Asks which models there are. 0, or a negative error and why. */
+MUST_CHECK int chat__list_models(struct chat *c, struct str *why);
 
 /* A line that begins with a slash. */
 void chat__command(struct chat *c, struct str line);
 
+/* Offers what a line that begins like this may become: commands, and models of /model. */
+void chat__complete(const struct chat *c, struct str line, struct editor_offers *offers);
+
 /* Adds a line to the message. True when it is complete: a trailing backslash asks for more. */
 bool chat__add_line(struct chat *c, struct str text);
 
-/* Asks, or does as commanded, what the message says, and forgets it. */
+/* Asks, or does as commanded, what the message says, and forgets it: when this returns, the next may come. */
 void chat__take_message(struct chat *c);
 
 /* Ctrl-C while no answer comes: what is typed is forgotten. Twice with nothing typed leaves. */

@@ -11,7 +11,13 @@ static bool on_interrupt(void *owner)
     return chat__cancel(owner);
 }
 
-static const struct editor_owner editor_functions = {.on_interrupt = on_interrupt};
+static void on_complete(void *owner, struct str line, struct editor_offers *offers)
+{
+    chat__complete(owner, line, offers);
+}
+
+static const struct editor_owner editor_functions = {.on_interrupt = on_interrupt,
+                                                     .on_complete = on_complete};
 
 static void recall(void *owner, struct str line)
 {
@@ -74,10 +80,7 @@ bool chat__converse_at_terminal(struct chat *c)
     greet(c);
     begin_history(c);
     while (!c->input_ended) {
-        if (!edit_line(c)) continue;
-        chat__take_message(c);
-        editor_listen(c->editor);
-        if (c->talk.busy) loop_run(c->loop);
+        if (edit_line(c)) chat__take_message(c);
     }
     return true;
 }

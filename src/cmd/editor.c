@@ -20,7 +20,13 @@
 #include "base/utf8.h"
 #include "loop/process.h"
 
-enum { HISTORY_MAX = 1000, TYPED_MAX = 16 * 1024 * 1024, CTRL_C = 3, CTRL_Z = 26 };
+enum {
+    HISTORY_MAX = 1000,
+    TYPED_MAX = 16 * 1024 * 1024,
+    CTRL_C = 3,
+    CTRL_Z = 26,
+    OFFERS_SHOWN = 20
+};
 
 #define PASTE_BEGIN "\033[200~"
 #define PASTE_END "\033[201~"
@@ -296,6 +302,68 @@ static unsigned char on_paste(EditLine *el, int key UNUSED)
     return result;
 }
 
+/* --- completion --- */
+
+struct editor_offers {
+    size_t typed;      /* length of what there is */
+    size_t shown_from; /* in an offer: behind the last blank typed */
+    size_t count;
+    struct buf common; /* what all of them begin with */
+    struct buf list;   /* for people */
+};
+
+void editor_offer(struct editor_offers *o, struct str whole)
+{
+    struct str common = buf_str(&o->common);
+    size_t same = 0;
+    while (same < MIN(common.len, whole.len) && common.ptr[same] == whole.ptr[same])
+        same++;
+    if (o->count++ == 0)
+        (void)!buf_append(&o->common, whole);
+    else
+        o->common.end = o->common.start + utf8_complete(str_sub(common, 0, same));
+    if (o->count <= OFFERS_SHOWN)
+        (void)!buf_printf(&o->list, "  %" STR_FMT "\n", STR_ARG(str_skip(whole, o->shown_from)));
+}
+
+/* Below the line, which is drawn anew under them. */
+static void show_offers(const struct editor *e, const struct editor_offers *o)
+{
+    printf("\n\033[J%" STR_FMT, STR_ARG(buf_str(&o->list)));
+    if (o->count > OFFERS_SHOWN) printf("  ... and %zu more\n", o->count - OFFERS_SHOWN);
+    el_set(e->el, EL_REFRESH);
+}
+
+static unsigned char complete(const struct editor *e, const struct editor_offers *o)
+{
+    if (o->count == 0) return CC_ERROR;
+    if (buf_len(&o->common) > o->typed) {
+        el_insertstr(e->el, buf_str(&o->common).ptr + o->typed);
+        return CC_REFRESH;
+    }
+    if (o->count > 1) show_offers(e, o);
+    return CC_NORM;
+}
+
+static unsigned char on_tab(EditLine *el, int key UNUSED)
+{
+    const struct editor *e = editor_of(el);
+    const LineInfo *info = el_line(el);
+    struct str line = str_n(info->buffer, (size_t)(info->cursor - info->buffer));
+    struct editor_offers o = {.typed = line.len};
+    for (size_t i = 0; i < line.len; i++)
+        if (line.ptr[i] == ' ') o.shown_from = i + 1;
+    buf_init(&o.common, SIZE_MAX / 2);
+    buf_init(&o.list, SIZE_MAX / 2);
+    e->functions->on_complete(e->owner, line, &o);
+    int err = buf_append(&o.common, str_n("", 1));
+    if (!err) o.common.end--; /* there is a terminator behind it */
+    unsigned char result = err ? CC_ERROR : complete(e, &o);
+    buf_fini(&o.common);
+    buf_fini(&o.list);
+    return result;
+}
+
 /* --- life --- */
 
 /* /dev/tty is not used where stdin is another terminal. */
@@ -324,6 +392,8 @@ static void bind_keys(struct editor *e)
     el_wset(e->el, EL_ADDFN, L"interrupt", L"gives the line up", on_ctrl_c);
     el_wset(e->el, EL_ADDFN, L"paste", L"takes a pasted text", on_paste);
     el_wset(e->el, EL_ADDFN, L"suspend", L"goes back to the shell", on_ctrl_z);
+    el_wset(e->el, EL_ADDFN, L"complete", L"completes the line", on_tab);
+    el_set(e->el, EL_BIND, "^I", "complete", NULL);
     el_set(e->el, EL_BIND, "^C", "interrupt", NULL);
     el_set(e->el, EL_BIND, "^Z", "suspend", NULL);
     el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);

@@ -12,11 +12,17 @@
 #include "loop/loop.h"
 
 struct editor;
+struct editor_offers;
 
 struct editor_owner {
     /* Ctrl-C between two lines. False: it is none of ours, and belongs to the next line. */
     bool (*on_interrupt)(void *owner);
+    /* TAB: offers each text that `line`, what stands before the cursor, may become. */
+    void (*on_complete)(void *owner, struct str line, struct editor_offers *offers);
 };
+
+/* `whole` begins with the line, and has no control character. It is copied. */
+void editor_offer(struct editor_offers *offers, struct str whole);
 
 /* For stdin and stdout, which must be the terminal. NULL: it cannot be had. Makes the
  * process's characters UTF-8. */

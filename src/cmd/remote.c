@@ -233,29 +233,38 @@ int remote_get(const struct remote *r, struct loop *loop, struct arena *arena, c
 
 /* --- models --- */
 
+int remote_list(const struct remote *r, struct loop *loop, struct arena *arena,
+                const struct json **list, struct str *why)
+{
+    int status = 0;
+    struct str body = STR("");
+    const struct json *doc = NULL;
+    int err = remote_get(r, loop, arena, "/models", 10ull * USEC_PER_SEC, &status, &body);
+    if (err) {
+        *why = remote_explain(r, arena, err);
+    } else if (status != 200) {
+        err = ERR_NOT_FOUND;
+        *why = remote_explain_status(arena, status, body);
+    } else if (json_parse(arena, body, &doc, NULL) ||
+               json_type(json_get(doc, "data")) != JSON_ARRAY) {
+        err = ERR_PROTOCOL;
+        *why = arena_printf(arena, "%s answers, but not with a list of models", r->text);
+    } else {
+        *list = json_get(doc, "data");
+    }
+    return err;
+}
+
 int remote_models(const struct remote *r, const char *command, struct arena *arena,
                   const struct json **list)
 {
     struct loop *loop;
-    int status = 0;
-    struct str body = STR("");
-    const struct json *doc = NULL;
+    struct str why;
     int err = loop_new_real(&loop);
     if (err) return err;
-    err = remote_get(r, loop, arena, "/models", 10ull * USEC_PER_SEC, &status, &body);
+    err = remote_list(r, loop, arena, list, &why);
     loop_free(loop);
-    if (err) {
-        cli_fail(command, "%.*s", STR_ARG(remote_explain(r, arena, err)));
-    } else if (status != 200) {
-        err = ERR_NOT_FOUND;
-        cli_fail(command, "%.*s", STR_ARG(remote_explain_status(arena, status, body)));
-    } else if (json_parse(arena, body, &doc, NULL) ||
-               json_type(json_get(doc, "data")) != JSON_ARRAY) {
-        err = ERR_PROTOCOL;
-        cli_fail(command, "%s answers, but not with a list of models", r->text);
-    } else {
-        *list = json_get(doc, "data");
-    }
+    if (err) cli_fail(command, "%.*s", STR_ARG(why));
     return err;
 }
 

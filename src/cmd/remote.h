@@ -60,8 +60,12 @@ struct str remote_explain_status(struct arena *arena, int status, struct str bod
 MUST_CHECK int remote_get(const struct remote *r, struct loop *loop, struct arena *arena,
                           const char *path, uint64_t timeout_us, int *status, struct str *body);
 
-/* The members of `data` of /models, on the arena. A message on stderr and a negative error when
- * there are none to be had. */
+/* The members of `data` of /models, on the arena, running `loop`. A negative error, and why for people,
+ * when there are none to be had: ERR_CANCELLED when the loop was stopped. */
+MUST_CHECK int remote_list(const struct remote *r, struct loop *loop, struct arena *arena,
+                           const struct json **list, struct str *why);
+
+/* The same on a loop of its own. A message on stderr and a negative error when there are none. */
 MUST_CHECK int remote_models(const struct remote *r, const char *command, struct arena *arena,
                              const struct json **list);
 

@@ -39,17 +39,49 @@ void screen_fini(struct screen *s)
     buf_fini(&s->clean);
 }
 
+/* --- characters --- */
+
+/* What others say must not steer the terminal: control characters but tab and newline are left out. */
+static bool is_shown(const unsigned char *p, int len)
+{
+    bool c1 = len == 2 && p[0] == 0xc2 && p[1] < 0xa0;
+    return !c1 && ((*p >= 0x20 && *p != 0x7f) || *p == '\n' || *p == '\t');
+}
+
+/* Moves whole characters from `text` to `shown`. */
+static int clean(struct buf *text, struct buf *shown)
+{
+    struct str whole = buf_str(text);
+    whole.len = utf8_complete(whole);
+    const unsigned char *p = (const unsigned char *)whole.ptr, *end = p + whole.len;
+    int err = 0;
+    while (p < end && !err) {
+        int len = utf8_step(p, end);
+        if (len < 0)
+            err = buf_append(shown, STR("\xef\xbf\xbd"));
+        else if (is_shown(p, len))
+            err = buf_append(shown, str_n((const char *)p, (size_t)len));
+        p += abs(len);
+    }
+    buf_consume(text, whole.len);
+    return err;
+}
+
 void screen_note(const struct screen *s, const char *fmt, ...)
 {
+    struct buf text, shown;
     va_list args;
     FILE *out = s->person ? stdout : stderr;
     bool dim = s->person && s->styles;
+    buf_init(&text, SIZE_MAX / 2);
+    buf_init(&shown, SIZE_MAX / 2);
     va_start(args, fmt);
-    if (dim) fputs(DIM, out);
-    vfprintf(out, fmt, args);
-    fputs(dim ? PLAIN "\n" : "\n", out);
-    fflush(out);
+    if (buf_vprintf(&text, fmt, args) || clean(&text, &shown)) mem_exhausted();
     va_end(args);
+    fprintf(out, "%s%" STR_FMT "%s\n", dim ? DIM : "", STR_ARG(buf_str(&shown)), dim ? PLAIN : "");
+    fflush(out);
+    buf_fini(&text);
+    buf_fini(&shown);
 }
 
 /* --- what moves --- */
@@ -79,32 +111,6 @@ static void stop_waiting(struct screen *s)
 
 /* --- the answer --- */
 
-/* A model's text must not steer the terminal: control characters but tab and newline are left out. */
-static bool is_shown(const unsigned char *p, int len)
-{
-    bool c1 = len == 2 && p[0] == 0xc2 && p[1] < 0xa0;
-    return !c1 && ((*p >= 0x20 && *p != 0x7f) || *p == '\n' || *p == '\t');
-}
-
-/* Moves whole characters from `text` to `clean`. */
-static int clean(struct screen *s)
-{
-    struct str text = buf_str(&s->text);
-    text.len = utf8_complete(text);
-    const unsigned char *p = (const unsigned char *)text.ptr, *end = p + text.len;
-    int err = 0;
-    while (p < end && !err) {
-        int len = utf8_step(p, end);
-        if (len < 0)
-            err = buf_append(&s->clean, STR("\xef\xbf\xbd"));
-        else if (is_shown(p, len))
-            err = buf_append(&s->clean, str_n((const char *)p, (size_t)len));
-        p += abs(len);
-    }
-    buf_consume(&s->text, text.len);
-    return err;
-}
-
 static void print(struct screen *s, struct str text)
 {
     if (text.len == 0) return;
@@ -119,7 +125,7 @@ static void print_piece(struct screen *s, struct str piece)
         return;
     }
     buf_clear(&s->clean);
-    if (buf_append(&s->text, piece) || clean(s)) mem_exhausted();
+    if (buf_append(&s->text, piece) || clean(&s->text, &s->clean)) mem_exhausted();
     print(s, buf_str(&s->clean));
 }
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from harness import Terminal, run_cli
+from harness import Terminal, config_of, model_of, read_request, run_cli, whole
 
 
 def test_chat(start_gate, start_mock):
@@ -108,7 +108,7 @@ def test_a_paste_at_a_terminal(start_mock):
     assert mock.sent()["messages"][-1]["content"] == "before " + "x" * 100_000
     chat.shows("> ")
     chat.type("\x1b[200~it never ends\r\x03/help\r")
-    chat.shows("searches them.")
+    chat.shows("names of models.")
     chat.shows("> ")
     chat.type("\x04")
     assert chat.ends() == 0 and len(mock.bodies()) == 5
@@ -167,7 +167,7 @@ def test_typing_while_an_answer_streams(start_mock):
     chat.type("/he\x03lp\r")
     chat.shows("cancelled, ")
     chat.shows("> /help\r\n")
-    chat.shows("searches them.")
+    chat.shows("names of models.")
     chat.shows("> ")
     chat.type("again\r\x03")
     chat.shows("[cancelled")
@@ -188,7 +188,7 @@ def test_ctrl_c_before_the_editor_reads(start_mock):
         chat.shows("again or /quit leaves", 5)
         chat.shows("> ")
         chat.type("/help\r")
-        chat.shows("searches them.", 5)
+        chat.shows("names of models.", 5)
     chat.shows("> ")
     chat.type("/quit\r")
     assert chat.ends() == 0
@@ -291,3 +291,48 @@ def test_thoughts_are_dimmed(start_mock):
         chat.shows("> ")
         chat.type("\x04")
         assert chat.ends() == 0
+
+
+def test_a_model_that_is_not_there(start_gate, mock):
+    gate = start_gate([model_of(mock, name="one"), model_of(mock, name="two")])
+    chat = Terminal("chat", "one", "--url", gate.url)
+    chat.shows("> ")
+    chat.type("/model three\r")
+    chat.shows("there is no model three; talking to one still; there are:")
+    chat.shows("  one")
+    chat.shows("  two")
+    chat.shows("> ")
+    gate.reload(config_of([model_of(mock, name="one"), model_of(mock, name="three")]))
+    chat.type("/model three\r")
+    chat.shows("talking to three")
+    chat.shows("> ")
+    chat.type("\x04")
+    assert chat.ends() == 0
+
+
+def test_ctrl_c_ends_the_look_for_models(processes):
+    asked = []
+
+    def handler(conn):
+        """Lists its models once; later it takes the question and never answers."""
+        asked.append(read_request(conn))
+        if len(asked) == 1:
+            conn.sendall(b"".join(whole(b'{"object":"list","data":[{"id":"m"}]}')))
+        conn.recv(1)
+
+    url = processes.script(handler)
+    chat = Terminal("chat", "m", "--url", url)
+    chat.shows("> ")
+    for typed in ("/model m\r", "/model\r"):
+        chat.type(typed)
+        chat.shows("\r\x1b[K|")  # something moves
+        chat.type("\x03")
+        chat.shows("[cancelled]")
+        chat.shows("> ")
+    chat.type("\x04")
+    assert chat.ends() == 0
+    chat = Terminal("chat", "m", "--url", url)
+    chat.shows("\r\x1b[K|")
+    os.kill(chat.pid, signal.SIGINT)
+    chat.shows("cancelled")
+    assert chat.ends() == 1

@@ -3,7 +3,7 @@
 
 import pytest
 
-from harness import HOSTLER, until
+from harness import HOSTLER, model_of, until
 from screen import Screen
 from test_run import Place
 
@@ -105,7 +105,7 @@ def test_history_over_two_starts(start, width):
     screen.shows(SPEED, ">")
     screen.type("/help")
     screen.press("Enter")
-    screen.shows("*searches them.", ">")
+    screen.shows("*names of models.", ">")
     leave(screen)
     screen = start(width)
     screen.press("Up")
@@ -138,5 +138,33 @@ def test_back_to_the_shell(processes):
         screen.shows("*t29", SPEED, ">")
         screen.press("C-d")
         screen.shows("shell:")
+    finally:
+        screen.stop()
+
+
+def test_tab_completes(processes, mock):
+    gate = processes.gate([model_of(mock, name=name) for name in ("llama-1b", "llama-8b", "qwen-grün", *(f"m{i}" for i in range(30)))])
+    screen = Screen(processes.folder, "chat", "llama-8b", "--url", gate.url, height=60)
+    try:
+        screen.shows(">")
+        screen.type("/mo\t")
+        screen.shows("> /model")
+        assert screen.cursor()[0] == len("> /model ")
+        screen.type("l\t")
+        screen.shows("> /model llama-")
+        screen.type("\t")
+        screen.shows("> /model llama-", "  llama-1b", "  llama-8b", "> /model llama-")
+        screen.type("1\t\r")
+        screen.shows("> /model llama-1b", "talking to llama-1b", ">")
+        screen.type("/model q\t\r")
+        screen.shows("> /model qwen-grün", "talking to qwen-grün", ">")
+        screen.type("/model m\t")
+        screen.shows("> /model m", *(f"  m{i}" for i in range(20)), "  ... and 10 more", "> /model m")
+        screen.press("C-c")
+        screen.type("\twhat\t/\t/none\t\r")
+        screen.shows("> what//none", "*", "*", ">")
+        screen.type("/re\t\r")
+        screen.shows("> /reset", "the conversation is forgotten", ">")
+        leave(screen)
     finally:
         screen.stop()
