@@ -29,6 +29,8 @@ void screen_init(struct screen *s, struct loop *loop)
     timer_init(&s->timer, &s->task);
     buf_init(&s->text, SIZE_MAX / 2);
     buf_init(&s->clean, SIZE_MAX / 2);
+    buf_init(&s->styled, SIZE_MAX / 2);
+    markdown_init(&s->markdown);
 }
 
 void screen_fini(struct screen *s)
@@ -37,6 +39,8 @@ void screen_fini(struct screen *s)
     task_cancel(&s->task);
     buf_fini(&s->text);
     buf_fini(&s->clean);
+    buf_fini(&s->styled);
+    markdown_fini(&s->markdown);
 }
 
 /* --- characters --- */
@@ -118,6 +122,7 @@ static void print(struct screen *s, struct str text)
     s->last = text.ptr[text.len - 1];
 }
 
+/* What is not written to a terminal stays as it is. */
 static void print_piece(struct screen *s, struct str piece)
 {
     if (!s->terminal) {
@@ -129,21 +134,54 @@ static void print_piece(struct screen *s, struct str piece)
     print(s, buf_str(&s->clean));
 }
 
-/* What was held back of the last kind of text does not belong to the next one. */
-static void set_kind(struct screen *s, bool reasoning)
+static void print_styled(struct screen *s)
 {
-    if (reasoning == s->reasoning) return;
+    struct str styled = buf_str(&s->styled);
+    fwrite(styled.ptr, 1, styled.len, stdout);
+    s->last = s->markdown.before;
+    buf_clear(&s->styled);
+}
+
+static void print_markdown(struct screen *s, struct str piece)
+{
+    if (!s->styles) {
+        print_piece(s, piece);
+        return;
+    }
+    buf_clear(&s->clean);
+    if (buf_append(&s->text, piece) || clean(&s->text, &s->clean) ||
+        markdown_add(&s->markdown, buf_str(&s->clean), &s->styled))
+        mem_exhausted();
+    print_styled(s);
+}
+
+/* What was held back comes; the start of a character that never came to its end does not. */
+static void end_kind(struct screen *s)
+{
     buf_clear(&s->text);
-    if (!reasoning && s->last != '\n') print(s, STR("\n"));
-    if (!reasoning) print(s, STR("\n"));
-    if (s->styles) fputs(reasoning ? DIM : PLAIN, stdout);
-    s->reasoning = reasoning;
+    if (!s->styles) return;
+    if (s->kind == SCREEN_TEXT) {
+        if (markdown_end(&s->markdown, &s->styled)) mem_exhausted();
+        print_styled(s);
+    }
+    if (s->kind == SCREEN_THOUGHT) fputs(PLAIN, stdout);
+}
+
+/* Each kind begins a line, and is set apart from thoughts. */
+static void begin_kind(struct screen *s, enum screen_kind kind)
+{
+    if (kind == s->kind) return;
+    end_kind(s);
+    if (s->last != '\n') print(s, STR("\n"));
+    if (s->kind == SCREEN_THOUGHT) print(s, STR("\n"));
+    if (kind == SCREEN_THOUGHT && s->styles) fputs(DIM, stdout);
+    s->kind = kind;
 }
 
 void screen_begin(struct screen *s)
 {
     s->last = '\n';
-    s->reasoning = false;
+    s->kind = SCREEN_NOTHING;
     s->since_us = clock_mono_us();
     buf_clear(&s->text);
     if (s->terminal) turn_later(s, FIRST_TURN_US);
@@ -153,15 +191,18 @@ void screen_text(struct screen *s, struct str text, bool reasoning)
 {
     if (reasoning && !s->person) return;
     stop_waiting(s);
-    set_kind(s, reasoning);
-    print_piece(s, text);
+    begin_kind(s, reasoning ? SCREEN_THOUGHT : SCREEN_TEXT);
+    if (reasoning)
+        print_piece(s, text);
+    else
+        print_markdown(s, text);
     fflush(stdout);
 }
 
 void screen_call(struct screen *s, struct str name, struct str arguments)
 {
     stop_waiting(s);
-    set_kind(s, false);
+    begin_kind(s, SCREEN_CALL);
     if (name.len) {
         if (s->last != '\n') print(s, STR("\n"));
         print(s, STR("call "));
@@ -175,8 +216,8 @@ void screen_call(struct screen *s, struct str name, struct str arguments)
 void screen_end(struct screen *s)
 {
     stop_waiting(s);
-    if (s->reasoning && s->styles) fputs(PLAIN, stdout);
+    end_kind(s);
     if (s->last != '\n') print(s, STR("\n"));
-    s->reasoning = false;
+    s->kind = SCREEN_NOTHING;
     fflush(stdout);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a person reads a chat: notes, and the answer that streams in, with something that moves until
- * it begins. Only the answer's text where standard output is no terminal.
+ * it begins. Markdown is made readable. Only the answer's text where standard output is no terminal.
  *
  * Belongs to its loop's thread. */
 #ifndef HOSTLER_CMD_SCREEN_H
@@ -9,24 +9,29 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "cmd/markdown.h"
 #include "loop/loop.h"
+
+enum screen_kind { SCREEN_NOTHING, SCREEN_THOUGHT, SCREEN_TEXT, SCREEN_CALL };
 
 struct screen {
     struct loop *loop;
     bool terminal; /* stdout is one */
     bool styles;   /* and NO_COLOR is not set */
-    bool
-        person; /* who types there, too: set by the owner. Notes go to stdout, and thoughts are shown */
+    /* Who reads it types there, too; set by the owner. Then notes go to stdout, and thoughts are shown. */
+    bool person;
 
     /* the answer that is coming */
     struct task task; /* draws what moves */
     struct timer timer;
-    uint64_t since_us; /* nothing has come since then; 0: something has */
-    unsigned turn;     /* how often it was drawn */
-    bool reasoning;    /* was printed last */
-    char last;         /* byte printed; a newline at the start */
-    struct buf text;  /* what is cleaned; kept: the start of a character that the next piece ends */
-    struct buf clean; /* made of it */
+    uint64_t since_us;     /* it was asked for */
+    unsigned turn;         /* how often what moves was drawn since */
+    enum screen_kind kind; /* printed last */
+    char last;             /* byte printed of it; a newline at the start */
+    struct buf text;       /* to be cleaned: the start of a character, which the next piece ends */
+    struct buf clean;
+    struct markdown markdown;
+    struct buf styled;
 };
 
 void screen_init(struct screen *s, struct loop *loop);

@@ -286,11 +286,36 @@ def test_thoughts_are_dimmed(start_mock):
         chat = Terminal("chat", "m", "--url", mock.url.removesuffix("/v1"), env=env)
         chat.shows("> ")
         chat.type("go\r")
-        chat.shows(f"go\r\n{dim}I think.\r\n\r\n{plain}I say.\r\n{dim}[")
+        chat.shows(f"go\r\n{dim}I think.{plain}\r\n\r\nI say.\r\n{dim}[")
         chat.shows("tokens/s]" + plain)
         chat.shows("> ")
         chat.type("\x04")
         assert chat.ends() == 0
+
+
+MARKDOWN = ["# Ti", "tle\n- **bo", "ld** and `co", "de`\n``", "`py\nx = 2 ** 3\n", "```\nend\x1b[31m\u009b7m"]
+
+
+def test_markdown(start_mock):
+    mock = start_mock()
+    mock.script([{"say": [*MARKDOWN]}] * 4)
+    url = mock.url.removesuffix("/v1")
+    raw = "".join(MARKDOWN)
+    clean = raw.replace("\x1b", "").replace("\u009b", "").replace("\n", "\r\n")
+    styled = ("\x1b[1;4mTitle\x1b[0m\r\n\u2022 \x1b[1mbold\x1b[22m and \x1b[36mcode\x1b[39m\r\n"
+              "\x1b[2m```py\x1b[22m\x1b[36m\r\nx = 2 ** 3\r\n\x1b[39m\x1b[2m```\x1b[22m\r\nend[31m7m\r\n")
+    for argv, env, shown in (([], {}, styled), ([], {"NO_COLOR": "1"}, clean + "\r\n"), (["-m", "x"], {}, styled)):
+        chat = Terminal("chat", "m", "--url", url, *argv, env=env)
+        if not argv:
+            chat.shows("> ")
+            chat.type("x\r")
+            chat.shows("x\r\n" + shown)
+            chat.shows("> ")
+            chat.type("\x04")
+        else:
+            chat.shows(shown)
+        assert chat.ends() == 0
+    assert run_cli("chat", "m", "--url", url, "-m", "x").stdout == raw + "\n"
 
 
 def test_a_model_that_is_not_there(start_gate, mock):

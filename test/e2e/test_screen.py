@@ -7,7 +7,8 @@ from harness import HOSTLER, model_of, until
 from screen import Screen
 from test_run import Place
 
-LINES = ["first of five", "  - second", "", "fourth is grün", "fifth"]
+LINES = ["first of five", "  - second", "", "fourth is grün", "**fifth**"]
+ANSWER = ["first of five", "  • second", "", "fourth is grün", "fifth"]
 SPEED = "[* tokens/s]"
 HINT = "Ctrl-C again or /quit leaves"
 
@@ -45,7 +46,7 @@ def test_a_paste_of_five_lines(start, width):
     pasted = ["> " + LINES[0], *LINES[1:]]
     screen.shows(*pasted)
     screen.press("Enter")
-    screen.shows(*pasted, *LINES, SPEED, ">")
+    screen.shows(*pasted, *ANSWER, SPEED, ">")
     leave(screen)
 
 
