@@ -88,6 +88,31 @@ static void reset(struct chat *c, struct str rest UNUSED)
     screen_note(&c->screen, "the conversation is forgotten");
 }
 
+static char *take_back(struct chat *c)
+{
+    char *question = talk_take_back(&c->talk);
+    if (!question) screen_note(&c->screen, "nothing was asked yet");
+    return question;
+}
+
+static void retry(struct chat *c, struct str rest UNUSED)
+{
+    char *question = take_back(c);
+    if (question) chat__ask(c, str_of(question));
+    free(question);
+}
+
+static void edit(struct chat *c, struct str rest UNUSED)
+{
+    if (!c->editor) {
+        screen_note(&c->screen, "only at a terminal a question can be edited");
+        return;
+    }
+    char *question = take_back(c);
+    if (question) editor_prefill(c->editor, str_of(question));
+    free(question);
+}
+
 static void quit(struct chat *c, struct str rest UNUSED)
 {
     c->input_ended = true;
@@ -104,6 +129,8 @@ static const struct {
 } commands[] = {
     {STR_INIT("/model"), "[NAME]", "show the models, or talk to another one", model},
     {STR_INIT("/system"), "[TEXT]", "set or remove the system message", set_system},
+    {STR_INIT("/retry"), "", "ask the last question again, for another answer", retry},
+    {STR_INIT("/edit"), "", "take the last question back, to change it", edit},
     {STR_INIT("/reset"), "", "forget the conversation", reset},
     {STR_INIT("/save"), "FILE", "write the conversation as JSON", save},
     {STR_INIT("/help"), "", "this list", show_help},

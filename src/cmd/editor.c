@@ -302,6 +302,20 @@ static unsigned char on_paste(EditLine *el, int key UNUSED)
     return result;
 }
 
+/* As if it were pasted before what was typed ahead. */
+void editor_prefill(struct editor *e, struct str text)
+{
+    struct buf keys;
+    struct str pieces[] = {STR(PASTE_BEGIN), text, STR(PASTE_END), buf_str(&e->typed)};
+    buf_init(&keys, TYPED_MAX);
+    if (buf_append_all(&keys, pieces, ARRAY_LEN(pieces))) {
+        fputc('\a', stderr);
+        return;
+    }
+    buf_fini(&e->typed);
+    e->typed = keys;
+}
+
 /* --- completion --- */
 
 struct editor_offers {

@@ -40,6 +40,9 @@ enum editor_end {
  * on. */
 enum editor_end editor_line(struct editor *e, const char *prompt, struct str *line);
 
+/* The next line begins with this text, which has no control characters but tabs and newlines. */
+void editor_prefill(struct editor *e, struct str text);
+
 /* A line that can be recalled, as if it had been typed last. It has a terminator. */
 void editor_remember(struct editor *e, struct str line);
 

@@ -33,12 +33,19 @@ static void drop_messages(struct talk *t, size_t from)
         free(t->messages[--t->message_count].text);
 }
 
+static void forget_failed(struct talk *t)
+{
+    free(t->failed);
+    t->failed = NULL;
+}
+
 void talk_fini(struct talk *t)
 {
     fetch_end(&t->fetch);
     task_cancel(&t->task);
     http_client_fini(&t->client);
     drop_messages(t, 0);
+    forget_failed(t);
     free(t->messages);
     free(t->model);
     arena_fini(&t->arena);
@@ -83,6 +90,25 @@ void talk_set_system(struct talk *t, struct str text)
 void talk_reset(struct talk *t)
 {
     drop_messages(t, has_system(t) ? 1 : 0);
+    forget_failed(t);
+}
+
+static char *take_text(struct talk *t, size_t place)
+{
+    char *text = t->messages[place].text;
+    t->messages[place].text = NULL;
+    drop_messages(t, place);
+    return text;
+}
+
+char *talk_take_back(struct talk *t)
+{
+    char *text = t->failed;
+    assert(!t->busy);
+    t->failed = NULL;
+    for (size_t i = t->message_count; !text && i > 0; i--)
+        if (strcmp(t->messages[i - 1].role, "user") == 0) text = take_text(t, i - 1);
+    return text;
 }
 
 int talk_write(const struct talk *t, struct buf *out, bool as_request)
@@ -116,6 +142,7 @@ int talk_write(const struct talk *t, struct buf *out, bool as_request)
 void talk_ask(struct talk *t, struct str text)
 {
     assert(!t->busy);
+    forget_failed(t);
     add_message(t, t->message_count, "user", text);
     t->busy = true;
     t->asked_us = clock_mono_us();
@@ -159,7 +186,7 @@ static void end(struct talk *t, int err, struct str why)
     if (keep)
         add_message(t, t->message_count, "assistant", buf_str(&t->answer));
     else
-        drop_messages(t, t->message_count - 1);
+        t->failed = take_text(t, t->message_count - 1);
     t->functions->on_end(t->owner, &r);
 }
 

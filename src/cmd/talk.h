@@ -44,6 +44,7 @@ struct talk {
     struct talk_message *messages;
     size_t message_count;
     size_t message_cap;
+    char *failed; /* the last question, when it got no answer; else NULL */
 
     /* the answer that is coming */
     bool busy;
@@ -77,9 +78,12 @@ void talk_set_system(struct talk *t, struct str text);
 void talk_reset(struct talk *t);
 
 /* Sends the conversation with `text` as the user's next message. Not while busy. After a failure
- * the message is forgotten, so that it can be sent again; a cancelled answer stays as far as it
- * came. */
+ * the message is no part of it any more; a cancelled answer stays as far as it came. */
 void talk_ask(struct talk *t, struct str text);
+
+/* Takes the last question out of the conversation, with its answer; or the one that failed just now.
+ * Its text is the caller's to free; NULL: there is none. Not while busy. */
+char *talk_take_back(struct talk *t);
 
 /* Ends the answer that is coming; on_end follows at once with ERR_CANCELLED. */
 void talk_cancel(struct talk *t);

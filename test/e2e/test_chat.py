@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hostler chat`: one question, lines of a pipe, and a person at a terminal."""
 
+import json
 import os
 import re
 import signal
@@ -316,6 +317,47 @@ def test_markdown(start_mock):
             chat.shows(shown)
         assert chat.ends() == 0
     assert run_cli("chat", "m", "--url", url, "-m", "x").stdout == raw + "\n"
+
+
+def test_retry_and_edit(start_mock, tmp_path):
+    mock = start_mock("--echo", "--record", 100)
+    said = lambda: [(m["role"], m["content"]) for m in mock.sent()["messages"]]
+    one, two, system = ("user", "one"), ("user", "a\n\tb"), ("system", "Be brief.")
+    chat = Terminal("chat", "m", "--url", mock.url.removesuffix("/v1"), "--system", "Be brief.")
+
+    def types(text, *shown):
+        chat.shows("> ")
+        chat.type(text)
+        for wanted in shown:
+            chat.shows(wanted)
+
+    types("/retry\r", "nothing was asked yet")
+    types("/edit\r", "nothing was asked yet")
+    types("one\r", "tokens/s]")
+    types(PASTE.format("a\n\tb") + "\r", "tokens/s]")
+    assert said() == [system, one, ("assistant", "one"), two]
+    types("/retry\r", "tokens/s]")
+    assert said() == [system, one, ("assistant", "one"), two]
+    types("/edit\r", "> a", "b")
+    chat.type(" and more\r")
+    chat.shows("tokens/s]")
+    changed = ("user", "a\n\tb and more")
+    assert said() == [system, one, ("assistant", "one"), changed]
+    types(f"/save {tmp_path}/talk.json\r", "saved to ")
+    saved = json.loads((tmp_path / "talk.json").read_text())
+    assert saved["model"] == "m" and [(m["role"], m["content"]) for m in saved["messages"]] == \
+        [system, one, ("assistant", "one"), changed, ("assistant", changed[1])]
+    mock.knobs(status=500)
+    types("three\r", "hostler chat: 500")
+    mock.knobs(status=0)
+    types("/retry\r", "three\r\n", "tokens/s]")  # what failed, and not the one before
+    assert said()[-3:] == [changed, ("assistant", changed[1]), ("user", "three")]
+    types("/reset\r", "forgotten")
+    types("/retry\r", "nothing was asked yet")
+    types("\x04")
+    assert chat.ends() == 0
+    done = run_cli("chat", "m", "--url", mock.url, input="x\n/edit\n/retry\n")
+    assert done.stdout == "x\nx\n" and "only at a terminal" in done.stderr
 
 
 def test_a_model_that_is_not_there(start_gate, mock):
