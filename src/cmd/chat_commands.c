@@ -21,7 +21,7 @@ static void show_models(const struct chat *c)
         screen_note(&c->screen, "  %" STR_FMT, STR_ARG(model_at(c, i)));
 }
 
-static bool has_model(const struct chat *c, struct str name)
+bool chat__has_model(const struct chat *c, struct str name)
 {
     for (size_t i = 0; i < json_count(c->models); i++)
         if (str_eq(model_at(c, i), name)) return true;
@@ -41,7 +41,7 @@ static void model(struct chat *c, struct str name)
     } else if (name.len == 0) {
         screen_note(&c->screen, "talking to %s; there are:", c->talk.model);
         show_models(c);
-    } else if (!err && !has_model(c, name)) {
+    } else if (!err && !chat__has_model(c, name)) {
         screen_note(&c->screen, "there is no model %" STR_FMT "; talking to %s still; there are:",
                     STR_ARG(name), c->talk.model);
         show_models(c);

@@ -54,6 +54,9 @@ bool chat__cancel(struct chat *c);
 /* Asks which models there are. 0, or a negative error and why. */
 MUST_CHECK int chat__list_models(struct chat *c, struct str *why);
 
+/* Whether it was listed the last time. */
+bool chat__has_model(const struct chat *c, struct str name);
+
 /* A line that begins with a slash. */
 void chat__command(struct chat *c, struct str line);
 

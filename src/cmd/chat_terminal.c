@@ -71,6 +71,8 @@ static void greet(const struct chat *c)
     const char *where = c->options->place;
     screen_note(&c->screen, "%s%s%s; /help lists the commands", c->talk.model,
                 where ? ", " : " at ", where ? where : c->remote.text);
+    if (!chat__has_model(c, str_of(c->talk.model)))
+        screen_note(&c->screen, "a model of that name is not listed; /model shows what there is");
 }
 
 bool chat__converse_at_terminal(struct chat *c)

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -47,6 +48,12 @@ void cli_prepare_process(void)
     limit.rlim_cur = limit.rlim_max;
     /* When refused, the old limit stays and connections fail with a message of their own. */
     if (setrlimit(RLIMIT_NOFILE, &limit)) return;
+}
+
+bool cli_terminal_is_dumb(void)
+{
+    const char *term = getenv("TERM");
+    return !term || !*term || strcmp(term, "dumb") == 0;
 }
 
 bool cli_number(const char *text, double min, double max, double *out)

@@ -20,6 +20,9 @@ int cli_usage(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
  * ignores SIGPIPE. */
 void cli_prepare_process(void);
 
+/* TERM names a terminal that shows what it is sent and obeys nothing, as Emacs' shell does. */
+bool cli_terminal_is_dumb(void);
+
 /* A number with an optional unit: "250", "2.5". False when it is none or outside of [min, max]. */
 bool cli_number(const char *text, double min, double max, double *out);
 bool cli_count(const char *text, uint64_t min, uint64_t max, uint64_t *out);

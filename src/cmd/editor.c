@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "cmd/cli.h"
 #include "loop/process.h"
 
 enum {
@@ -115,7 +116,7 @@ static void redraw(struct editor *e)
 
 static void mark_pastes(bool on)
 {
-    fputs(on ? "\033[?2004h" : "\033[?2004l", stdout);
+    if (!cli_terminal_is_dumb()) fputs(on ? "\033[?2004h" : "\033[?2004l", stdout);
     fflush(stdout);
 }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "cmd/cli.h"
 
 #define DIM "\033[2m"
 #define PLAIN "\033[0m"
@@ -24,7 +25,8 @@ void screen_init(struct screen *s, struct loop *loop)
 {
     const char *no_color = getenv("NO_COLOR");
     *s = (struct screen){.loop = loop, .terminal = isatty(STDOUT_FILENO), .last = '\n'};
-    s->styles = s->terminal && !(no_color && *no_color);
+    s->moves = s->terminal && !cli_terminal_is_dumb();
+    s->styles = s->moves && !(no_color && *no_color);
     task_init(&s->task, on_turn);
     timer_init(&s->timer, &s->task);
     buf_init(&s->text, SIZE_MAX / 2);
@@ -184,7 +186,7 @@ void screen_begin(struct screen *s)
     s->kind = SCREEN_NOTHING;
     s->since_us = clock_mono_us();
     buf_clear(&s->text);
-    if (s->terminal) turn_later(s, FIRST_TURN_US);
+    if (s->moves) turn_later(s, FIRST_TURN_US);
 }
 
 void screen_text(struct screen *s, struct str text, bool reasoning)

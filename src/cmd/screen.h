@@ -17,6 +17,7 @@ enum screen_kind { SCREEN_NOTHING, SCREEN_THOUGHT, SCREEN_TEXT, SCREEN_CALL };
 struct screen {
     struct loop *loop;
     bool terminal; /* stdout is one */
+    bool moves;    /* and is not dumb: what was shown can be erased */
     bool styles;   /* and NO_COLOR is not set */
     /* Who reads it types there, too; set by the owner. Then notes go to stdout, and thoughts are shown. */
     bool person;

@@ -294,6 +294,17 @@ def test_thoughts_are_dimmed(start_mock):
         assert chat.ends() == 0
 
 
+def test_a_dumb_terminal(start_mock):
+    chat = Terminal("chat", "m", "--url", start_mock("--ttft-ms", 500, "--tokens", 2).url.removesuffix("/v1"), env={"TERM": "dumb"})
+    for typed in ("go\r", "\x04"):
+        while "> " not in chat.shown:
+            chat.look()
+        assert "\x1b" not in chat.shown
+        chat.shows("> ")
+        chat.type(typed)
+    assert chat.ends() == 0
+
+
 MARKDOWN = ["# Ti", "tle\n- **bo", "ld** and `co", "de`\n``", "`py\nx = 2 ** 3\n", "```\nend\x1b[31m\u009b7m"]
 
 
@@ -362,7 +373,11 @@ def test_retry_and_edit(start_mock, tmp_path):
 
 def test_a_model_that_is_not_there(start_gate, mock):
     gate = start_gate([model_of(mock, name="one"), model_of(mock, name="two")])
-    chat = Terminal("chat", "one", "--url", gate.url)
+    chat = Terminal("chat", "none", "--url", gate.url)
+    chat.shows("a model of that name is not listed")
+    chat.shows("> ")
+    chat.type("/model one\r")
+    chat.shows("talking to one")
     chat.shows("> ")
     chat.type("/model three\r")
     chat.shows("there is no model three; talking to one still; there are:")

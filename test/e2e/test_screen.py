@@ -18,7 +18,7 @@ def start(request, processes):
     """Starts the command in a terminal, as often as wanted. Its model repeats what it is told."""
     screens = []
     place = Place(processes.folder)
-    mock = request.param == "chat" and processes.mock("--echo")
+    mock = request.param == "chat" and processes.mock("--echo", "--models", "m")
 
     def start(width, *flags):
         if mock:
@@ -115,6 +115,12 @@ def test_history_over_two_starts(start, width):
     screen.shows("> " + LINES[0], *LINES[1:])
     screen.press("C-c", "C-d")
     until(screen.over, "it has ended")
+    screen = start(width, "--no-history")
+    screen.press("Up")
+    screen.type("nothing")
+    screen.shows("> nothing")
+    screen.press("C-c", "C-d")
+    until(screen.over, "it has ended")
 
 
 def test_back_to_the_shell(processes):
@@ -164,7 +170,7 @@ def test_tab_completes(processes, mock):
         screen.press("C-c")
         screen.type("\twhat\t/\t/none\t\r")
         screen.shows("> what//none", "*", "*", ">")
-        screen.type("/re\t\r")
+        screen.type("/res\t\r")
         screen.shows("> /reset", "the conversation is forgotten", ">")
         leave(screen)
     finally:
