@@ -48,7 +48,7 @@ static void admit_one(struct scheduler *s, struct sequence *q)
     metric_add(&s->stats.cached_tokens, q->cached);
     q->waited_us = started - q->queued_us;
     metric_add(&s->stats.waits[wait_cause(s, q)], 1);
-    histogram_observe_us(&s->stats.wait_seconds, q->waited_us);
+    histogram_observe_span_us(&s->stats.wait_seconds, q->waited_us);
 }
 
 /* Tokens that both begin with; never all of q's. */

@@ -4,6 +4,7 @@
 
 #include "engine/handlers.h"
 #include "loop/loop.h"
+#include "obs/process.h"
 
 enum { METRICS_MAX = 64 * 1024 * 1024 };
 

@@ -436,7 +436,7 @@ static void finish_whole(struct request *r)
 static void begin_answer(struct request *r)
 {
     r->first_us = loop_now(r->server->loop);
-    histogram_observe_us(&r->server->stats.ttft, r->first_us - r->started_us);
+    histogram_observe_span_us(&r->server->stats.ttft, r->first_us - r->started_us);
     if (r->stream)
         call_begin(r->call, 200, stream_fields, ARRAY_LEN(stream_fields), HTTP_LENGTH_UNKNOWN);
 }

@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/account.h"
 
+/* Behind the last route are the requests that found none. */
+static size_t route_place(const struct exchange *x)
+{
+    const struct lane_home *home = x->lane->home;
+    return x->match.route ? (size_t)(x->match.route - home->routes) : home->route_count;
+}
+
 static void count(const struct exchange *x, uint64_t now)
 {
     struct lane_stats *own = &x->lane->stats;
+    enum service_code code = service_code(x->status);
     metric_add(&own->outcomes[x->outcome], 1);
+    metric_add(&own->routes[route_place(x)].codes[code], 1);
+    metric_add(&own->keys[key_label(x->key)].codes[code], 1);
     if (!x->asked) {
-        metric_add(&own->answers.codes[service_code(x->status)], 1);
+        metric_add(&own->answers.codes[code], 1);
         return;
     }
     struct service_stats *stats = service_stats(x->asked, x->lane->index);
-    metric_add(&stats->answers.codes[service_code(x->status)], 1);
+    metric_add(&stats->answers.codes[code], 1);
     metric_sub(&stats->active, 1);
-    histogram_observe_us(&stats->seconds, now - x->call->started_us);
+    histogram_observe_span_us(&stats->seconds, now - x->call->started_us);
 }
 
 static void begin_line(const struct exchange *x, const char *state, struct log_line *l)
@@ -49,6 +59,13 @@ static void end_line(const struct exchange *x, uint64_t now, struct log_line *l)
     log_u64(l, "bytes_out", x->call->bytes_out);
     log_way(x, l);
     log_end(l);
+}
+
+void account_piece(struct exchange *x, uint64_t *last_us)
+{
+    uint64_t now = exchange_now(x);
+    histogram_observe_us(&service_stats(x->asked, x->lane->index)->piece_gap, now - *last_us);
+    *last_us = now;
 }
 
 void account(struct exchange *x, const struct handler *h, const char *state)

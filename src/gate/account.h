@@ -9,4 +9,7 @@
  * none yet. `state`: the name of the state in which it ended. */
 void account(struct exchange *x, const struct handler *h, const char *state);
 
+/* A further piece of a stream has come, the one before at *last_us, which is moved on. */
+void account_piece(struct exchange *x, uint64_t *last_us);
+
 #endif

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "dialect/surface.h"
+#include "gate/account.h"
 #include "gate/forward.h"
 #include "gate/history.h"
 
@@ -207,7 +208,10 @@ enum step answer_relay(struct attempt *a)
 {
     bool ended = fetch_ended(&a->fetch);
     struct str out[RELAY_SLICES], body = fetch_take(&a->fetch);
-    if (body.len && !a->first_us) attempt_note_first(a);
+    if (body.len && !a->first_us)
+        attempt_note_first(a);
+    else if (body.len && a->relay.is_stream)
+        account_piece(a->x, &a->piece_us);
     unsigned n = attempt_feed(a, body, ended, out);
     if (a->relay.content && !a->began) attempt_note_begin(a);
     return answer_pass(a, out, n);

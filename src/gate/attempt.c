@@ -196,7 +196,7 @@ static void learn_usage(const struct attempt *a)
 
 void attempt_note_first(struct attempt *a)
 {
-    a->first_us = exchange_now(a->x);
+    a->first_us = a->piece_us = exchange_now(a->x);
     if (a->x->ask.stream) exchange_end_patience(a->x);
 }
 

@@ -43,6 +43,7 @@ struct attempt {
     uint64_t sent_us;  /* times on the loop's clock, 0: not reached: it began */
     uint64_t head_us;  /* response head */
     uint64_t first_us; /* first byte of the answer that is relayed */
+    uint64_t piece_us; /* the last bytes of an answer that streams */
     uint64_t wrote_us; /* the client got something last */
     struct str ping;   /* what its stream is kept alive with; empty: nothing, or it has not begun */
 };

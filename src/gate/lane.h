@@ -21,7 +21,7 @@
 struct archive;
 struct route;
 
-enum { REQUEST_ID_MAX = 64 };
+enum { REQUEST_ID_MAX = 64, ROUTES_MAX = 63 };
 
 enum outcome {
 #define OUTCOME(name, text) OUTCOME_##name,
@@ -41,8 +41,10 @@ const char *shed_cause_text(unsigned cause);
 struct lane_stats {
 #define LANE_METRIC METRIC_MEMBER
 #include "obs/metrics.def"
-    struct answer_stats answers; /* to requests whose model is unknown */
-    struct metric_cell active;   /* exchanges in progress (a gauge) */
+    struct answer_stats answers;                /* to requests whose model is unknown */
+    struct answer_stats keys[KEY_LABELS];       /* to those with the key of that place */
+    struct answer_stats routes[ROUTES_MAX + 1]; /* of each route, then to those without one */
+    struct metric_cell active;                  /* exchanges in progress (a gauge) */
 };
 
 extern const struct metric_set lane_metrics;
@@ -52,7 +54,7 @@ struct lane_home {
     struct loop *loop; /* the main thread's: where errands go */
     struct str via;    /* our entry in Via headers, "1.1 NAME" (RFC 9110 section 7.6.3) */
     const struct route *routes;
-    size_t route_count;
+    size_t route_count;      /* at most ROUTES_MAX */
     struct archive *archive; /* of responses; NULL: none is kept */
     /* Appends all metrics in the text format. ERR_TOO_LARGE, -ENOMEM: what was written then is
      * of no use. Main thread. */

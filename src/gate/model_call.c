@@ -135,7 +135,7 @@ static enum step step_admit(struct model_call *m)
 static void note_wait(struct model_call *m, uint64_t now)
 {
     struct service_stats *stats = service_stats(m->admission.service, m->x->lane->index);
-    histogram_observe_us(&stats->queued, now - m->queued_us);
+    histogram_observe_span_us(&stats->queued, now - m->queued_us);
     m->waited_us += now - m->queued_us;
 }
 
@@ -370,7 +370,7 @@ static void on_account(struct exchange *x, uint64_t now_us UNUSED, struct log_li
     struct service_stats *stats = service_stats(x->asked, x->lane->index);
     relay_estimate(&a->relay, x->call->body.len);
     if (a->first_us && a->relay.is_stream)
-        histogram_observe_us(&stats->ttft, a->first_us - x->call->started_us);
+        histogram_observe_span_us(&stats->ttft, a->first_us - x->call->started_us);
     if (a->relay.usage.known) {
         metric_add(&stats->tokens_prompt, a->relay.usage.prompt);
         metric_add(&stats->tokens_completion, a->relay.usage.completion);

@@ -9,8 +9,8 @@
 /* Status codes that have their own series; all others count as "other". */
 /* clang-format off */
 #define SERVICE_CODES(X) \
-    X(200) X(400) X(401) X(403) X(404) X(408) X(409) X(413) X(422) X(429) X(499) \
-    X(500) X(502) X(503) X(504)
+    X(200) X(204) X(400) X(401) X(403) X(404) X(405) X(408) X(409) X(413) X(415) X(417) X(422) X(426) \
+    X(429) X(431) X(499) X(500) X(501) X(502) X(503) X(504) X(505) X(508) X(529)
 /* clang-format on */
 
 enum service_code {

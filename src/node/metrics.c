@@ -2,11 +2,15 @@
 /* The metrics page: what the node is asked, and the sums over its workers. */
 #include "obs/metrics.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/err.h"
+#include "gate/routes.h"
 #include "loop/lag.h"
 #include "node/node_priv.h"
 #include "obs/log.h"
+#include "obs/process.h"
 
 static const char *reload_result_text(enum reload_result r)
 {
@@ -91,6 +95,65 @@ static void ask_bodies_held(const struct metric_series *s)
 {
     const struct node *n = s->source->owner;
     series_put(s, workers_bodies(&n->workers));
+}
+
+/* --- requests by what they have in common --- */
+
+static void add_codes(uint64_t totals[SERVICE_CODE_COUNT], const struct answer_stats *stats)
+{
+    for (unsigned i = 0; i < SERVICE_CODE_COUNT; i++)
+        totals[i] += metric_read(&stats->codes[i]);
+}
+
+static void put_codes(const struct metric_series *s, struct str label,
+                      const uint64_t totals[SERVICE_CODE_COUNT])
+{
+    struct metric_source source = *s->source;
+    const struct metric_series labelled = {s->w, s->row, &source};
+    source.labels = &label;
+    source.label_count = 1;
+    for (unsigned i = 0; i < SERVICE_CODE_COUNT; i++)
+        if (totals[i]) series_put_of(&labelled, service_code_text(i), totals[i]);
+}
+
+static const char *route_label(const struct node *n, size_t place)
+{
+    bool known = place < n->home.route_count;
+    return route_name(&(struct route_match){.route = known ? &n->home.routes[place] : NULL});
+}
+
+/* The first place of that name: several routes may have it. */
+static size_t first_place(const struct node *n, const char *name)
+{
+    size_t place = 0;
+    while (strcmp(route_label(n, place), name) != 0)
+        place++;
+    return place;
+}
+
+static void ask_requests_by_route(const struct metric_series *s)
+{
+    const struct node *n = s->source->owner;
+    for (size_t i = 0; i <= n->home.route_count; i++) {
+        uint64_t totals[SERVICE_CODE_COUNT] = {0};
+        const char *name = route_label(n, i);
+        if (first_place(n, name) < i) continue;
+        for (size_t k = i; k <= n->home.route_count; k++)
+            for (unsigned w = 0; w < n->workers.count && strcmp(route_label(n, k), name) == 0; w++)
+                add_codes(totals, &n->workers.items[w].lane.stats.routes[k]);
+        put_codes(s, str_of(name), totals);
+    }
+}
+
+static void ask_requests_by_key(const struct metric_series *s)
+{
+    const struct node *n = s->source->owner;
+    for (unsigned i = 0; i < n->key_labels.count; i++) {
+        uint64_t totals[SERVICE_CODE_COUNT] = {0};
+        for (unsigned w = 0; w < n->workers.count; w++)
+            add_codes(totals, &n->workers.items[w].lane.stats.keys[i]);
+        put_codes(s, n->key_labels.names[i], totals);
+    }
 }
 
 static const struct metric_row node_rows[] = {

@@ -161,6 +161,7 @@ static void set_home(struct node *n)
         .owner = n,
     };
     n->home.routes = node_routes(&n->home.route_count);
+    assert(n->home.route_count <= ROUTES_MAX);
     n->home.archive = archive_new();
 }
 
@@ -224,6 +225,7 @@ static void node_free(struct node *n)
     task_cancel(&n->workers_ended);
     task_cancel(&n->engines_gone);
     keyring_unref(n->keyring);
+    key_labels_fini(&n->key_labels);
     if (n->mesh) mesh_free(n->mesh);
     loop_free(n->loop);
     conf_unref(n->conf);
@@ -246,6 +248,7 @@ int node_run(struct conf *conf)
     task_init(&n->engines_gone, on_engines_gone);
     workers_init(&n->workers, worker_count_of(conf), n->loop, &n->workers_ended);
     n->started_us = loop_now(n->loop);
+    key_labels_init(&n->key_labels);
     set_home(n);
     err = start(n);
     if (!err) {

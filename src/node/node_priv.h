@@ -35,7 +35,8 @@ struct node {
     struct supervisor *supervisor;
     struct prober *prober;
     struct keyring *keyring; /* that workers have */
-    struct lists *lists;     /* of runtimes whose models are not configured */
+    struct key_labels key_labels;
+    struct lists *lists; /* of runtimes whose models are not configured */
     struct tls_watch *tls;
     struct memory_watch memory;
     struct workers workers;

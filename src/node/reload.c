@@ -61,6 +61,7 @@ int node__load(struct node *n, struct conf *conf, struct keyring **keyring)
 {
     int err = keyring_new(conf, keyring);
     if (err) return err;
+    keyring_label(*keyring, &n->key_labels);
     err = mesh_load_conf(n->mesh, conf, n->lists, loop_now(n->loop));
     if (err) {
         keyring_unref(*keyring);

@@ -14,15 +14,21 @@ static const struct metric_row rows[] = {
 };
 const struct metric_set all_metrics = METRIC_SET(rows);
 
-const double histogram_bounds[HISTOGRAM_BUCKETS - 1] = {
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
+/* In microseconds. */
+static const uint64_t step_bounds[HISTOGRAM_BUCKETS - 1] = {
+    250,    500,    1000,    2500,    5000,    10000,    25000,    50000,   100000,
+    250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000, 60000000};
+static const uint64_t span_bounds[HISTOGRAM_BUCKETS - 1] = {
+    5000,    10000,    25000,    50000,    100000,    250000,    500000,    1000000,   2500000,
+    5000000, 10000000, 30000000, 60000000, 120000000, 300000000, 600000000, 1800000000};
 
-/* The same in microseconds. */
-static const uint64_t bounds_us[HISTOGRAM_BUCKETS - 1] = {
-    1000,   2500,    5000,    10000,   25000,    50000,    100000,  250000,
-    500000, 1000000, 2500000, 5000000, 10000000, 30000000, 60000000};
+static const char *const kind_names[] = {"counter", "gauge", "histogram", "histogram", "histogram"};
 
-static const char *const kind_names[] = {"counter", "gauge", "histogram", "histogram"};
+double histogram_bound(enum metric_kind kind, size_t bucket)
+{
+    if (kind == METRIC_SIZES) return (double)((uint64_t)1 << bucket);
+    return (double)(kind == METRIC_SPANS ? span_bounds : step_bounds)[bucket] / USEC_PER_SEC;
+}
 
 static void observe(struct histogram *h, size_t bucket, uint64_t value)
 {
@@ -30,12 +36,23 @@ static void observe(struct histogram *h, size_t bucket, uint64_t value)
     metric_add(&h->sum, value);
 }
 
-void histogram_observe_us(struct histogram *h, uint64_t us)
+static void observe_us(struct histogram *h, const uint64_t bounds[HISTOGRAM_BUCKETS - 1],
+                       uint64_t us)
 {
     size_t i = 0;
-    while (i < HISTOGRAM_BUCKETS - 1 && us > bounds_us[i])
+    while (i < HISTOGRAM_BUCKETS - 1 && us > bounds[i])
         i++;
     observe(h, i, us);
+}
+
+void histogram_observe_us(struct histogram *h, uint64_t us)
+{
+    observe_us(h, step_bounds, us);
+}
+
+void histogram_observe_span_us(struct histogram *h, uint64_t us)
+{
+    observe_us(h, span_bounds, us);
 }
 
 void histogram_observe_size(struct histogram *h, uint64_t size)
@@ -182,12 +199,6 @@ static void write_values(const struct metric_series *s)
     }
 }
 
-/* The upper bound of a bucket; the last one has none. */
-static double bound(enum metric_kind kind, size_t bucket)
-{
-    return kind == METRIC_SIZES ? (double)((uint64_t)1 << bucket) : histogram_bounds[bucket];
-}
-
 static void write_sum(const struct metric_series *s)
 {
     uint64_t total = sum(s, offsetof(struct histogram, sum));
@@ -204,7 +215,8 @@ static void write_histogram(const struct metric_series *s)
     uint64_t total = 0;
     for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
         char le[16] = "+Inf";
-        if (i < HISTOGRAM_BUCKETS - 1) snprintf(le, sizeof le, "%g", bound(s->row->kind, i));
+        if (i < HISTOGRAM_BUCKETS - 1)
+            snprintf(le, sizeof le, "%g", histogram_bound(s->row->kind, i));
         total += sum(s, offsetof(struct histogram, bucket) + i * sizeof(struct metric_cell));
         put_series(s, "_bucket", NULL, le);
         put_u64(s->w, total);
@@ -222,7 +234,7 @@ void metrics_write_row(struct metrics_writer *w, const struct metric_row *row,
         row->ask(&s);
     else if (row->text)
         write_values(&s);
-    else if (row->kind == METRIC_HISTOGRAM || row->kind == METRIC_SIZES)
+    else if (row->kind >= METRIC_HISTOGRAM)
         write_histogram(&s);
     else
         series_put(&s, sum(&s, 0));
@@ -250,7 +262,7 @@ static int write_manual_bounds(struct buf *out, enum metric_kind kind, struct st
 {
     int err = buf_append(out, what);
     for (size_t i = 0; !err && i < HISTOGRAM_BUCKETS - 1; i++)
-        err = buf_printf(out, "%g, ", bound(kind, i));
+        err = buf_printf(out, "%g, ", histogram_bound(kind, i));
     return err ? err : buf_append(out, STR("+Inf.\n"));
 }
 
@@ -274,7 +286,11 @@ int metrics_write_manual(struct buf *out)
     for (size_t i = 0; !err && i < all_metrics.count; i++)
         err = write_manual_row(out, &all_metrics.rows[i]);
     if (!err)
+        err = write_manual_bounds(out, METRIC_SPANS,
+                                  STR("\nBuckets of what somebody waits for (whole requests, first "
+                                      "tokens, queues and slots), in seconds: "));
+    if (!err)
         err = write_manual_bounds(out, METRIC_HISTOGRAM,
-                                  STR("\nBuckets of histograms, in seconds: "));
+                                  STR("\nBuckets of all other times, in seconds: "));
     return err ? err : write_manual_bounds(out, METRIC_SIZES, STR("\nOf tokens: "));
 }

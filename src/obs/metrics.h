@@ -25,7 +25,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_SIZES };
+enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_SPANS, METRIC_SIZES };
 
 /* One number with one writing thread. */
 struct metric_cell {
@@ -55,18 +55,22 @@ static inline uint64_t metric_read(const struct metric_cell *c)
     return atomic_load_explicit(&((struct metric_cell *)(uintptr_t)c)->v, memory_order_relaxed);
 }
 
-/* HISTOGRAM: durations in seconds, upper bounds 0.001, 0.0025, 0.005, 0.01 ... 60, ascending; the
- * last bucket is +Inf. SIZES: a histogram of whole numbers, upper bounds 1, 2, 4 ... 16384. */
-enum { HISTOGRAM_BUCKETS = 16 };
-extern const double histogram_bounds[HISTOGRAM_BUCKETS - 1];
+/* Three kinds, which differ in their buckets; the last bucket is +Inf. HISTOGRAM: steps of the
+ * work, 0.25 ms to a minute. SPANS: what somebody waits for, 5 ms to the half hour that the longest
+ * timeout is. SIZES: whole numbers, 1, 2, 4 ... 65536. */
+enum { HISTOGRAM_BUCKETS = 18 };
+
+/* The upper bound of a bucket but the last, in seconds or as a number; they ascend. */
+double histogram_bound(enum metric_kind kind, size_t bucket);
 
 struct histogram {
     struct metric_cell bucket[HISTOGRAM_BUCKETS]; /* not cumulative */
     struct metric_cell sum;                       /* of microseconds or sizes */
 };
 
-void histogram_observe_us(struct histogram *h, uint64_t us);
-void histogram_observe_size(struct histogram *h, uint64_t size);
+void histogram_observe_us(struct histogram *h, uint64_t us);      /* HISTOGRAM */
+void histogram_observe_span_us(struct histogram *h, uint64_t us); /* SPANS */
+void histogram_observe_size(struct histogram *h, uint64_t size);  /* SIZES */
 
 /* --- sets --- */
 
@@ -75,6 +79,7 @@ void histogram_observe_size(struct histogram *h, uint64_t size);
 #define METRIC_TYPE_COUNTER struct metric_cell
 #define METRIC_TYPE_GAUGE struct metric_cell
 #define METRIC_TYPE_HISTOGRAM struct histogram
+#define METRIC_TYPE_SPANS struct histogram
 #define METRIC_TYPE_SIZES struct histogram
 #define METRIC_SIZE_ONE
 #define METRIC_SIZE_EACH(count, text) [count]

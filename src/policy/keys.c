@@ -20,6 +20,7 @@ struct key {
     unsigned char digest[DIGEST_SIZE];
     struct str name;
     char tenant[TENANT_DIGITS + 1];
+    unsigned label; /* place in key_labels */
     struct str *patterns;
     size_t pattern_count;
 };
@@ -86,6 +87,7 @@ static int add_key(struct keyring *k, struct digester *h, const struct conf_key 
     if (find_digest(k, key->digest)) return 0; /* given twice: the first one counts */
     key->name = arena_dup(&k->arena, c->name);
     write_tenant(key);
+    key->label = KEY_LABEL_OTHER;
     key->patterns = arena_zalloc(&k->arena, (c->model_count + 1) * sizeof *key->patterns);
     key->pattern_count = c->model_count;
     for (size_t i = 0; i < c->model_count; i++)
@@ -126,6 +128,12 @@ int keyring_new(const struct conf *conf, struct keyring **out)
     }
     *out = k;
     return 0;
+}
+
+void keyring_label(struct keyring *k, struct key_labels *labels)
+{
+    for (size_t i = 0; i < k->count; i++)
+        k->keys[i].label = key_labels_place(labels, k->keys[i].name);
 }
 
 struct keyring *keyring_ref(struct keyring *k)
@@ -178,6 +186,11 @@ int keyring_find(const struct keyring *k, struct digester *h, struct str present
 struct str key_name(const struct key *key)
 {
     return key->name;
+}
+
+unsigned key_label(const struct key *key)
+{
+    return key ? key->label : KEY_LABEL_NONE;
 }
 
 struct str key_tenant(const struct key *key)

@@ -13,12 +13,18 @@
 #include "base/str.h"
 #include "conf/conf.h"
 #include "policy/digest.h"
+#include "policy/key_labels.h"
 
 struct keyring;
 struct key;
 
 /* Copies what it needs; `conf` may go after. -ENOMEM or ERR_WRONG_STATE when libcrypto lacks SHA-256. */
 MUST_CHECK int keyring_new(const struct conf *conf, struct keyring **out);
+
+/* Gives each key the place at which its requests are counted. Before another thread has the keyring;
+ * without it all have KEY_LABEL_OTHER. */
+void keyring_label(struct keyring *k, struct key_labels *labels);
+
 struct keyring *keyring_ref(struct keyring *k);
 void keyring_unref(struct keyring *k);
 
@@ -32,6 +38,9 @@ MUST_CHECK int keyring_find(const struct keyring *k, struct digester *d, struct 
 
 /* For logs and metrics; never the secret. */
 struct str key_name(const struct key *key);
+
+/* Where a request with that key (NULL: without one) is counted: a place in the process's key_labels. */
+unsigned key_label(const struct key *key);
 
 /* 16 hexadecimal digits of a hash of the name, the same in every process: tells keys apart where
  * their names are nobody's business. Borrowed from the keyring. */

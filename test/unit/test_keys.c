@@ -130,6 +130,39 @@ static void many_keys_are_found_and_cheap(void **state)
     keyring_unref(ring);
 }
 
+/* A name keeps its place, a new keyring or not; what there is no place for is "other". */
+static void names_have_places_in_the_metrics(void **state)
+{
+    (void)state;
+    struct key_labels labels;
+    struct conf_key named_other = {.name = STR_INIT("other"), .key = STR_INIT("sk-third-key")};
+    struct conf_key *keys = two_keys;
+    char text[16];
+    key_labels_init(&labels);
+    for (unsigned round = 0; round < 2; round++, keys = &named_other) {
+        struct conf conf = {.keys = keys, .key_count = round ? 1 : 2};
+        struct keyring *ring;
+        struct digester *h = digester_new();
+        assert_int_equal(keyring_new(&conf, &ring), 0);
+        const struct key *key = find(ring, h, keys[0].key);
+        assert_int_equal(key_label(key), KEY_LABEL_OTHER);
+        keyring_label(ring, &labels);
+        assert_true(str_eq(labels.names[key_label(key)], key_name(key)));
+        assert_int_equal(key_label(key), round ? KEY_LABEL_OTHER : KEY_LABELS_OWN);
+        digester_free(h);
+        keyring_unref(ring);
+    }
+    assert_int_equal(key_label(NULL), KEY_LABEL_NONE);
+    assert_int_equal(labels.count, KEY_LABELS_OWN + 2);
+    for (unsigned i = labels.count; i < KEY_LABELS; i++) {
+        (void)snprintf(text, sizeof text, "key-%u", i);
+        assert_int_equal(key_labels_place(&labels, str_of(text)), i);
+    }
+    assert_int_equal(key_labels_place(&labels, STR("one more")), KEY_LABEL_OTHER);
+    assert_int_equal(key_labels_place(&labels, STR("web")), KEY_LABELS_OWN + 1);
+    key_labels_fini(&labels);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +170,7 @@ int main(void)
         cmocka_unit_test(a_new_keyring_knows_only_its_own_keys),
         cmocka_unit_test(no_keys_are_required_when_none_are_configured),
         cmocka_unit_test(many_keys_are_found_and_cheap),
+        cmocka_unit_test(names_have_places_in_the_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -790,7 +790,7 @@ static void metrics_sum_the_workers(void **state)
         metric_add(&stats->answers.codes[service_code(200)], 3);
         metric_add(&stats->answers.codes[service_code(418)], 1);
         metric_add(&stats->tokens_prompt, 10);
-        histogram_observe_us(&stats->seconds, 20000);
+        histogram_observe_span_us(&stats->seconds, 20000);
     }
     static const char *const rows[] = {
         "hostler_requests_total{model=\"demo\",code=\"200\"} 6\n",

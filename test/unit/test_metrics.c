@@ -107,9 +107,10 @@ static void rows_follow_the_naming_rules(void **state)
     for (size_t i = 0; i < all_metrics.count; i++) {
         const struct metric_row *row = &all_metrics.rows[i];
         struct str name = str_of(row->name);
-        assert_true(str_starts(name, STR("hostler_")));
+        assert_true(str_starts(name, STR("hostler_")) || str_starts(name, STR("process_")));
         assert_int_equal(str_ends(name, STR("_total")), row->kind == METRIC_COUNTER);
-        if (row->kind == METRIC_HISTOGRAM) assert_true(str_ends(name, STR("_seconds")));
+        if (row->kind == METRIC_HISTOGRAM || row->kind == METRIC_SPANS)
+            assert_true(str_ends(name, STR("_seconds")));
         for (size_t k = 0; k < name.len; k++)
             assert_true((name.ptr[k] >= 'a' && name.ptr[k] <= 'z') ||
                         (name.ptr[k] >= '0' && name.ptr[k] <= '9') || name.ptr[k] == '_');
@@ -227,24 +228,37 @@ static void a_metric_is_one_row(void **state)
 }
 
 /* A value that equals a bound belongs to it; one microsecond more to the next. */
-static void observations_fall_into_their_buckets(void **state)
+static void check_buckets(enum metric_kind kind, void (*observe_us)(struct histogram *, uint64_t))
 {
-    (void)state;
     for (size_t i = 0; i < HISTOGRAM_BUCKETS - 1; i++) {
         struct histogram h = {0};
-        uint64_t us = (uint64_t)llround(histogram_bounds[i] * 1e6);
-        if (i) assert_true(histogram_bounds[i] > histogram_bounds[i - 1]);
-        histogram_observe_us(&h, us);
-        histogram_observe_us(&h, us + 1);
+        uint64_t us = (uint64_t)llround(histogram_bound(kind, i) * 1e6);
+        if (i) assert_true(histogram_bound(kind, i) > histogram_bound(kind, i - 1));
+        observe_us(&h, us);
+        observe_us(&h, us + 1);
         assert_int_equal(metric_read(&h.bucket[i]), 1);
         assert_int_equal(metric_read(&h.bucket[i + 1]), 1);
         assert_int_equal(metric_read(&h.sum), 2 * us + 1);
     }
     struct histogram h = {0};
-    histogram_observe_us(&h, 0);
-    histogram_observe_us(&h, (uint64_t)1 << 50);
+    observe_us(&h, 0);
+    observe_us(&h, (uint64_t)1 << 50);
     assert_int_equal(metric_read(&h.bucket[0]), 1);
     assert_int_equal(metric_read(&h.bucket[HISTOGRAM_BUCKETS - 1]), 1);
+}
+
+static void observations_fall_into_their_buckets(void **state)
+{
+    (void)state;
+    check_buckets(METRIC_HISTOGRAM, histogram_observe_us);
+    check_buckets(METRIC_SPANS, histogram_observe_span_us);
+}
+
+/* What a request may take, the longest timeout that is preset, must not all be +Inf. */
+static void spans_reach_to_the_longest_timeout(void **state)
+{
+    (void)state;
+    assert_true(histogram_bound(METRIC_SPANS, HISTOGRAM_BUCKETS - 2) >= 30 * 60);
 }
 
 static void histograms_are_written_cumulative(void **state)
@@ -286,7 +300,7 @@ static void sizes_are_histograms_too(void **state)
     (void)state;
     static const struct metric_row row = {
         .kind = METRIC_SIZES, .name = "bags", .labels = "", .help = "Things in a bag."};
-    static const uint64_t sizes[] = {0, 1, 2, 3, 64, 65, 16384, 16385};
+    static const uint64_t sizes[] = {0, 1, 2, 3, 64, 65, 65536, 65537};
     struct histogram h = {0};
     struct buf out;
     struct metrics_writer w;
@@ -297,11 +311,11 @@ static void sizes_are_histograms_too(void **state)
     metrics_write_row(&w, &row, &(struct metric_source){.first = &h, .count = 1});
     assert_int_equal(metrics_write_end(&w), 0);
     static const char *const due[] = {
-        "# TYPE bags histogram\n",          "\nbags_bucket{le=\"1\"} 2\n",
-        "\nbags_bucket{le=\"2\"} 3\n",      "\nbags_bucket{le=\"4\"} 4\n",
-        "\nbags_bucket{le=\"64\"} 5\n",     "\nbags_bucket{le=\"128\"} 6\n",
-        "\nbags_bucket{le=\"16384\"} 7\n",  "\nbags_bucket{le=\"+Inf\"} 8\n",
-        "\nbags_sum 32904\nbags_count 8\n",
+        "# TYPE bags histogram\n",           "\nbags_bucket{le=\"1\"} 2\n",
+        "\nbags_bucket{le=\"2\"} 3\n",       "\nbags_bucket{le=\"4\"} 4\n",
+        "\nbags_bucket{le=\"64\"} 5\n",      "\nbags_bucket{le=\"128\"} 6\n",
+        "\nbags_bucket{le=\"65536\"} 7\n",   "\nbags_bucket{le=\"+Inf\"} 8\n",
+        "\nbags_sum 131208\nbags_count 8\n",
     };
     for (size_t i = 0; i < ARRAY_LEN(due); i++)
         if (str_find(buf_str(&out), str_of(due[i])) < 0) fail_msg("no %s", due[i]);
@@ -369,7 +383,7 @@ static void manual(void **state)
     assert_true(str_find(text, STR("\n| `hostler_requests_total` | counter | `model`, `code` | ")) >
                 0);
     assert_true(str_find(text, STR("10, 30, 60, +Inf.\n")) > 0);
-    assert_true(str_ends(text, STR("4096, 8192, 16384, +Inf.\n")));
+    assert_true(str_ends(text, STR("16384, 32768, 65536, +Inf.\n")));
     buf_fini(&out);
 }
 
@@ -384,6 +398,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(values_of_the_last_label),
         cmocka_unit_test(a_metric_is_one_row),
         cmocka_unit_test(observations_fall_into_their_buckets),
+        cmocka_unit_test(spans_reach_to_the_longest_timeout),
         cmocka_unit_test(histograms_are_written_cumulative),
         cmocka_unit_test(sizes_are_histograms_too),
         cmocka_unit_test(every_row_can_be_written),
