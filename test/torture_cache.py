@@ -29,6 +29,7 @@ SLOTS, CONTEXT, CACHE_MIB = 3, 1024, 48
 TOKENS = 12
 COMPANY = 6
 PATIENCE = 600  # seconds for an answer, on a machine that has other work
+GATEWAY = ROOT / "build/hostler"  # the release, whose memory is what a user sees
 ENGINES = 25  # that are killed; each so often until it is given a rest
 KILLS_IN_A_ROW = 4
 ALIKE_LEAST = 0.97  # times llama-server's share
@@ -276,7 +277,7 @@ class Storm:
 def kills(processes, options):
     script = processes.folder / "m.fake"
     script.write_text("hostler fake model\ntoken_us 100\n")
-    gate = processes.gate(engines_of(script, 0), env={"ASAN_OPTIONS": "quarantine_size_mb=16"})
+    gate = processes.keep(harness.Gate(processes.folder, "gate", harness.config_of(engines_of(script, 0)), program=GATEWAY)).ready()
     storm = Storm(gate, script)
     begin = storm.rage(ENGINES * KILLS_IN_A_ROW)
     end = storm.rage(options.kills)

@@ -23,6 +23,7 @@
 #include "gate/archive.h"
 #include "gate/via.h"
 #include "node/listen.h"
+#include "node/manager.h"
 #include "node/node_priv.h"
 #include "node/routes.h"
 #include "obs/log.h"
@@ -103,6 +104,7 @@ static void drain(struct node *n)
 {
     enter(n, NODE_DRAINING);
     n->drain_until_us = loop_now(n->loop) + n->conf->timeouts.drain_us;
+    manager_tell_stopping();
     log_note(LOG_INFO, "draining", "%llu requests in progress; a second signal ends at once",
              (unsigned long long)workers_active(&n->workers));
     log_flush();
@@ -123,7 +125,10 @@ static void on_end_signal(void *owner, int signum)
 static void on_reload_signal(void *owner, int signum UNUSED)
 {
     struct node *n = owner;
-    if (n->phase == NODE_RUNNING) node__reload(n);
+    if (n->phase != NODE_RUNNING) return;
+    manager_tell_reloading();
+    node__reload(n);
+    manager_tell_ready();
 }
 
 /* --- starting --- */
@@ -203,6 +208,7 @@ static int start(struct node *n)
     memory_watch_start(&n->memory, n->loop, &n->home.memory_short);
     node__tell_supervisor(n);
     node__log_configuration(n, "started");
+    manager_tell_ready();
     mem_trim();
     log_flush();
     return 0;

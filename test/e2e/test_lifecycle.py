@@ -253,6 +253,28 @@ def test_threads_follow_the_affinity_mask(processes, mock):
     assert len(os.listdir(f"/proc/{gate.pid}/task")) == 2  # the main thread and one that serves
 
 
+@pytest.mark.parametrize("abstract", [False, True])
+def test_a_service_manager_is_told(processes, mock, abstract):
+    name = f"{processes.folder}/notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind("\0" + name if abstract else name)
+        s.settimeout(20)
+        gate = processes.gate(mock, env={"NOTIFY_SOCKET": "@" + name if abstract else name})
+        assert s.recv(999) == b"READY=1"
+        gate.reload(config_of(mock))
+        begun, _, time_us = s.recv(999).partition(b"\nMONOTONIC_USEC=")
+        assert begun == b"RELOADING=1" and 0 < int(time_us) <= time.monotonic_ns() // 1000
+        assert s.recv(999) == b"READY=1"
+        gate.signal(signal.SIGTERM)
+        assert s.recv(999) == b"STOPPING=1"
+
+
+def test_a_service_manager_that_is_not_there_is_no_harm(processes, mock):
+    gate = processes.gate(mock, env={"NOTIFY_SOCKET": f"{processes.folder}/nobody"})
+    assert gate.chat().status == 200
+    assert [l["level"] for l in gate.log() if l["event"] == "service_manager"] == ["warn"]
+
+
 @pytest.mark.parametrize("host", ["localhost", ""])
 def test_both_families_of_ip(processes, mock, host):
     if not pathlib.Path("/proc/net/if_inet6").exists():
