@@ -76,6 +76,7 @@ static enum step show_model(struct exchange *x)
         write_model(x, &p.w, &names[i]);
         return desk_page_reply(x, 200, &p);
     }
+    x->ask.model = x->match.arg;
     return exchange_refuse(
         x, OUTCOME_NOT_FOUND,
         &(struct refusal){.status = 404,

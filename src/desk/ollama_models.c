@@ -206,6 +206,7 @@ static enum step write_model(struct exchange *x, struct str name, const struct s
 
 static enum step refuse_unknown(struct exchange *x, struct str name)
 {
+    x->ask.model = name;
     return exchange_refuse(
         x, OUTCOME_NOT_FOUND,
         &(struct refusal){.status = 404,

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dialect/error.h"
 
+#include <string.h>
+
 #include "base/utf8.h"
 #include "http/message.h"
 #include "json/skim.h"
 
-enum { TEXT_MAX = 500 }; /* of a plain text that is told */
+enum {
+    TEXT_MAX = 500,      /* of a plain text that is told */
+    ERROR_WORD_MAX = 64, /* of a name that is logged */
+};
 
 /* A string member's value up to so many bytes, with a terminator; ptr NULL: another type, or no
  * memory. */
@@ -60,4 +65,16 @@ void error_read(struct arena *arena, int status, struct str body, struct refusal
     if (!out->message.len)
         out->message = arena_say(arena, "The runtime answered %d %" STR_FMT ".", status,
                                  STR_ARG(http_reason(status)));
+}
+
+static bool is_error_word(const char *text)
+{
+    size_t n = text ? strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_") : 0;
+    return n > 0 && n <= ERROR_WORD_MAX && text[n] == '\0';
+}
+
+struct str error_word(const struct refusal *why)
+{
+    if (is_error_word(why->code)) return str_of(why->code);
+    return is_error_word(why->type) ? str_of(why->type) : STR_NULL;
 }

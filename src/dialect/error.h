@@ -18,4 +18,9 @@ enum {
  * or nothing is told by its status. Strings go onto the arena. */
 void error_read(struct arena *arena, int status, struct str body, struct refusal *out);
 
+/* The runtime's own name for an error, its code or else its type: "context_length_exceeded". Only
+ * letters and underscores, so that neither a secret nor a text can stand there; ptr NULL: it has
+ * none that is so. Borrowed. */
+struct str error_word(const struct refusal *why);
+
 #endif

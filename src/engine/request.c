@@ -118,6 +118,7 @@ static void log_request(const struct request *r, const char *outcome)
     uint64_t now = loop_now(r->server->loop);
     log_begin(&l, LOG_INFO, "answer");
     log_cstr(&l, "id", r->answer.id);
+    server_log_id(r->call, &l);
     log_cstr(&l, "outcome", outcome);
     log_u64(&l, "choices", r->choice_count);
     log_u64(&l, "prompt_tokens", r->usage.prompt);

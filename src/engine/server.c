@@ -26,6 +26,12 @@ void server_reply_json(struct http_call *c, int status, struct str body)
     call_reply(c, status, &json_field, 1, body);
 }
 
+void server_log_id(const struct http_call *c, struct log_line *l)
+{
+    struct str id = http_head_get(c->head, HDR_X_REQUEST_ID);
+    if (id.len) log_str(l, "request_id", id);
+}
+
 void server_reply_error(struct http_call *c, const struct refusal *error)
 {
     const struct http_field fields[] = {json_field, HTTP_FIELD(RETRY_AFTER, STR("1"))};

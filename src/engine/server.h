@@ -10,6 +10,7 @@
 #include "engine/preparer.h"
 #include "http/server.h"
 #include "loop/loop.h"
+#include "obs/log.h"
 #include "obs/metrics.h"
 
 struct server;
@@ -87,6 +88,10 @@ void server_fini(struct server *s);
 /* --- for handlers --- */
 
 void server_reply_json(struct http_call *c, int status, struct str body);
+
+/* Adds the id by which whoever asks knows the request, if there is one: the gateway's line has it,
+ * too, and is the one that people read. */
+void server_log_id(const struct http_call *c, struct log_line *l);
 void server_reply_error(struct http_call *c, const struct refusal *error);
 void server_refuse(struct http_call *c, int status, const char *type, const char *code,
                    struct str message);

@@ -153,8 +153,12 @@ static void on_written(struct prepare_job *writing)
 
 static void write_answer(struct vectors *v)
 {
-    log_note(LOG_INFO, v->kind->name, "%u inputs, %llu tokens", v->job->count,
-             (unsigned long long)v->tokens);
+    struct log_line l;
+    log_begin(&l, LOG_INFO, v->kind->name);
+    log_u64(&l, "inputs", v->job->count);
+    log_u64(&l, "prompt_tokens", v->tokens);
+    if (v->call) server_log_id(v->call, &l);
+    log_end(&l);
     buf_init(&v->body, SERVER_ANSWER_MAX);
     v->writes = true;
     v->writing.left =

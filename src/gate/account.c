@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/account.h"
 
+#include "base/utf8.h"
+
+enum { PATH_MAX_LOGGED = 200, MODEL_MAX_LOGGED = 200 }; /* bytes */
+
 /* Behind the last route are the requests that found none. */
 static size_t route_place(const struct exchange *x)
 {
@@ -25,20 +29,47 @@ static void count(const struct exchange *x, uint64_t now)
     histogram_observe_span_us(&stats->seconds, now - x->call->started_us);
 }
 
-static void begin_line(const struct exchange *x, const char *state, struct log_line *l)
+/* We or a runtime failed, be it in the middle of an answer that began well. */
+static bool has_failed(const struct exchange *x)
 {
-    bool quiet = route_is(&x->match, ROUTE_QUIET) && x->status < 400;
-    log_begin(l, quiet ? LOG_DEBUG : LOG_INFO, "exchange");
+    return x->status >= 500 || x->outcome == OUTCOME_UPSTREAM_BROKEN ||
+           (x->outcome == OUTCOME_TIMEOUT && x->status < 400);
+}
+
+/* Probes come all the time, and what they are answered is no news: that an endpoint is down has a
+ * line of its own. */
+static enum log_level level_of(const struct exchange *x, const struct handler *h)
+{
+    if (h && route_is(&x->match, ROUTE_QUIET)) return LOG_DEBUG;
+    return has_failed(x) ? LOG_WARN : LOG_INFO;
+}
+
+/* What was asked for that is not served. */
+static void log_unknown(const struct exchange *x, struct log_line *l)
+{
+    const struct http_head *head = x->call->head;
+    if (x->call->refused || (x->match.route && x->match.method_ok)) return;
+    log_str(l, "method", head->method_name);
+    log_str(l, "path", utf8_cut(head->path, PATH_MAX_LOGGED));
+}
+
+static void begin_line(const struct exchange *x, const struct handler *h, const char *state,
+                       struct log_line *l)
+{
+    log_begin(l, level_of(x, h), "exchange");
     if (!l->on) return;
-    log_cstr(l, "request_id", x->id);
     log_cstr(l, "route", route_name(&x->match));
+    log_unknown(x, l);
     log_i64(l, "status", x->status);
     log_cstr(l, "outcome", outcome_name(x->outcome));
     if (x->error_code) log_cstr(l, "code", x->error_code);
     if (x->call->refused) log_cstr(l, "reason", x->call->refused_why);
     if (x->outcome == OUTCOME_CLIENT_GONE) log_cstr(l, "state", state);
     if (x->key) log_str(l, "key", key_name(x->key));
-    if (x->asked) log_str(l, "model", x->asked->name);
+    if (x->asked)
+        log_str(l, "model", x->asked->name);
+    else if (x->ask.model.len)
+        log_str(l, "model_asked", utf8_cut(x->ask.model, MODEL_MAX_LOGGED));
 }
 
 /* Where the client is, and how it came. */
@@ -50,6 +81,7 @@ static void log_way(const struct exchange *x, struct log_line *l)
     if (exchange_is_secure(x)) log_bool(l, "secure", true);
 }
 
+/* What a reader on a terminal looks for least stands last. */
 static void end_line(const struct exchange *x, uint64_t now, struct log_line *l)
 {
     uint64_t from = x->call->started_us;
@@ -58,6 +90,7 @@ static void end_line(const struct exchange *x, uint64_t now, struct log_line *l)
     log_u64(l, "bytes_in", x->call->body.len);
     log_u64(l, "bytes_out", x->call->bytes_out);
     log_way(x, l);
+    log_cstr(l, "request_id", x->id);
     log_end(l);
 }
 
@@ -75,7 +108,7 @@ void account(struct exchange *x, const struct handler *h, const char *state)
     line.on = false;
     count(x, now);
     /* What nobody could read is told in any case. */
-    if (exchange_settings(x)->log_requests || x->call->refused) begin_line(x, state, &line);
+    if (exchange_settings(x)->log_requests || x->call->refused) begin_line(x, h, state, &line);
     if (h && h->account) h->account(x, now, line.on ? &line : NULL);
     if (line.on) end_line(x, now, &line);
 }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "dialect/error.h"
 #include "dialect/surface.h"
 #include "gate/account.h"
 #include "gate/forward.h"
@@ -204,6 +205,14 @@ enum step answer_pass(struct attempt *a, const struct str *out, unsigned n)
     return STEP_WAIT;
 }
 
+/* For the log, where one read brought all of it, as it mostly does. */
+static void note_refusal(struct attempt *a, struct str body)
+{
+    struct refusal why;
+    error_read(a->x->call->arena, a->fetch.head->status, body, &why);
+    a->error_word = error_word(&why);
+}
+
 enum step answer_relay(struct attempt *a)
 {
     bool ended = fetch_ended(&a->fetch);
@@ -212,6 +221,7 @@ enum step answer_relay(struct attempt *a)
         attempt_note_first(a);
     else if (body.len && a->relay.is_stream)
         account_piece(a->x, &a->piece_us);
+    if (body.len && a->fetch.head->status >= 400) note_refusal(a, body);
     unsigned n = attempt_feed(a, body, ended, out);
     if (a->relay.content && !a->began) attempt_note_begin(a);
     return answer_pass(a, out, n);

@@ -93,6 +93,8 @@ int attempt_start(struct attempt *a, struct refusal *why)
     bool counts = !a->again;
     a->endpoint_name = arena_try_dup(x->call->arena, e->name);
     a->reported = a->began = false;
+    a->verdict = VERDICT_OK;
+    a->error_word = STR_NULL;
     a->sent_us = exchange_now(x);
     exchange_set_total(x, e->timeouts.total_us);
     if (choose_surface(a, e)) return -ENOMEM;
@@ -122,6 +124,7 @@ void attempt_report(struct attempt *a, enum verdict verdict, uint64_t retry_afte
     struct lane *l = a->x->lane;
     if (!a->grant.endpoint || a->reported) return;
     a->reported = true;
+    a->verdict = verdict;
     endpoint_report(&a->grant, l->index, verdict, retry_after_us, what, exchange_now(a->x),
                     &l->rng);
 }

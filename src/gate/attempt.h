@@ -36,16 +36,18 @@ struct attempt {
     enum surface surface;                  /* on which it is asked */
     struct conversion *conversion; /* NULL: the client's own bytes pass, and the runtime's */
     struct relay relay;
-    bool asked_usage;  /* it asks for usage that the client did not ask for */
-    bool began;        /* something of an answer came with it */
-    bool reported;     /* endpoint_report was called for it, or is not to be */
-    bool paused;       /* the client is slow, the upstream is held back */
-    uint64_t sent_us;  /* times on the loop's clock, 0: not reached: it began */
-    uint64_t head_us;  /* response head */
-    uint64_t first_us; /* first byte of the answer that is relayed */
-    uint64_t piece_us; /* the last bytes of an answer that streams */
-    uint64_t wrote_us; /* the client got something last */
-    struct str ping;   /* what its stream is kept alive with; empty: nothing, or it has not begun */
+    bool asked_usage;      /* it asks for usage that the client did not ask for */
+    bool began;            /* something of an answer came with it */
+    bool reported;         /* endpoint_report was called for it, or is not to be */
+    enum verdict verdict;  /* then, else VERDICT_OK */
+    bool paused;           /* the client is slow, the upstream is held back */
+    struct str error_word; /* the runtime's own name for its refusal (error_word), or ptr NULL */
+    uint64_t sent_us;      /* times on the loop's clock, 0: not reached: it began */
+    uint64_t head_us;      /* response head */
+    uint64_t first_us;     /* first byte of the answer that is relayed */
+    uint64_t piece_us;     /* the last bytes of an answer that streams */
+    uint64_t wrote_us;     /* the client got something last */
+    struct str ping; /* what its stream is kept alive with; empty: nothing, or it has not begun */
 };
 
 /* Sends the request to the endpoint of the grant. -ENOMEM: nothing was sent; ERR_INVALID: nor was

@@ -300,11 +300,12 @@ static enum step tell_error(struct model_call *m)
     const struct http_head *head = a->fetch.head;
     struct str body = buf_str(&m->held);
     struct refusal why;
+    error_read(x->call->arena, head->status, body, &why);
+    a->error_word = error_word(&why);
     if (!a->conversion && !x->streaming && x->match.dialect->is_error(body)) {
         int err = answer_begin(a, body.len);
         return err ? model_call__lack(m, err) : answer_whole(a, &body, 1);
     }
-    error_read(x->call->arena, head->status, body, &why);
     if (a->conversion) translate_refusal(&a->conversion->request, &why);
     return exchange_refuse(x, OUTCOME_UPSTREAM_STATUS, &why,
                            http_retry_after(head, clock_wall_us()));

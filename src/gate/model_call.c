@@ -352,6 +352,8 @@ static void log_call(const struct model_call *m, struct log_line *l)
     if (m->admission.service != m->x->asked) log_str(l, "fallback", m->admission.service->name);
     if (a->endpoint_name.len) log_str(l, "endpoint", a->endpoint_name);
     if (a->count) log_u64(l, "attempts", a->count);
+    if (a->verdict != VERDICT_OK) log_cstr(l, "result", verdict_row(a->verdict)->label);
+    if (a->error_word.ptr) log_str(l, "upstream_error", a->error_word);
     if (m->x->ask.stream) log_bool(l, "stream", true);
     if (m->waited_us) log_u64(l, "queue_us", m->waited_us);
     log_phase(l, "await_us", a->sent_us, a->head_us);

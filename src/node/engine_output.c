@@ -57,6 +57,14 @@ static bool is_set_by_us(struct str name)
            str_eq(name, STR("model"));
 }
 
+/* What a request came to is in its own line here, which has the same id. */
+static enum log_level level_here(const struct json *doc)
+{
+    enum log_level level = log_level_named(json_str_or(doc, "level", STR_NULL));
+    bool is_request = json_str_or(doc, "request_id", STR_NULL).ptr;
+    return is_request && level == LOG_INFO ? LOG_DEBUG : level;
+}
+
 /* False when the line is not one that obs/log wrote. */
 static bool log_own(const struct engine_output *o, struct str line, struct arena *arena)
 {
@@ -64,14 +72,14 @@ static bool log_own(const struct engine_output *o, struct str line, struct arena
     const struct json *doc;
     char event[WORD_MAX + 8] = "engine_";
     if (json_parse(arena, line, &doc, NULL)) return false;
-    struct str level = json_str_or(doc, "level", STR_NULL);
-    if (!level.ptr || !json_str_or(doc, "time", STR_NULL).ptr) return false;
+    if (!json_str_or(doc, "level", STR_NULL).ptr || !json_str_or(doc, "time", STR_NULL).ptr)
+        return false;
     if (!to_word(json_str_or(doc, "event", STR_NULL), event + prefix.len)) return false;
     struct log_line l;
     struct json_iter it = {0};
     struct str name;
     const struct json *value;
-    log_begin(&l, log_level_named(level), event);
+    log_begin(&l, level_here(doc), event);
     log_str(&l, "model", o->model);
     while (json_next_member(doc, &it, &name, &value))
         if (!is_set_by_us(name)) log_member(&l, name, value);

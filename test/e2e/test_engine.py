@@ -178,7 +178,7 @@ def test_malformed_models(processes, mock):
 
 
 def test_the_engines_log_is_part_of_ours(processes):
-    gate = processes.gate([engine_model(processes)])
+    gate = processes.gate([engine_model(processes)], log={"level": "debug"})
     assert ask(gate).status == 200
     for event in ("engine_loaded", "engine_answer"):
         until(lambda: any(line["event"] == event and line["model"] == "m" for line in gate.log()), f"its line {event}")
@@ -519,7 +519,7 @@ def test_a_key_does_not_wait_for_the_queue_of_another(processes):
 
 
 def test_the_line_of_an_answer_says_where_its_time_went(processes):
-    gate = processes.gate([engine_model(processes, script="decode_us 3000\n", slots=1)])
+    gate = processes.gate([engine_model(processes, script="decode_us 3000\n", slots=1)], log={"level": "debug"})
     assert content(ask(gate, "some ten tokens")) == "some ten tokens"
     [line] = until(lambda: [line for line in gate.log() if line["event"] == "engine_answer"], "it is told")
     assert line["queue_us"] < 1_000_000
