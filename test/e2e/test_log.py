@@ -2,6 +2,7 @@
 """What the log says of requests and runtimes, at which level, and what it leaves out."""
 
 import json
+import pathlib
 import re
 
 import pytest
@@ -137,3 +138,49 @@ def test_text_has_what_matters_first(start_gate, mock):
     assert re.match(r"\d\d:\d\d:\d\d\.\d{3} INFO  exchange  route=chat status=200 outcome=ok model=m ", line)
     assert re.search(rf" bytes_in=\d+ bytes_out=\d+ peer=\S+ request_id={identifier}$", line)
     assert "\x1b" not in line
+
+
+# --- docs/logs.md ---
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def sources(below="src"):
+    return [(path, path.read_text()) for path in sorted((ROOT / below).rglob("*.c"))]
+
+
+def events_logged(text):
+    """Event and level of all calls that begin a line, where they are words in the source."""
+    begun = re.findall(r"(?:log_begin\(&?\w+|log_note\(|node__log_problems\()[^;\"]*?((?:LOG_\w+[^;\"]*?)+),\s*\"(\w+)\"", text)
+    return {(event, level.lower()) for levels, event in begun for level in re.findall(r"LOG_(DEBUG|INFO|WARN|ERROR)", levels)}
+
+
+def tables(heading):
+    """The rows below a heading of the page, as lists of cells."""
+    page = (ROOT / "docs/logs.md").read_text()
+    part = re.split(r"\n#+ ", page.partition(f"\n{heading}\n")[2])[0]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in part.splitlines() if line.startswith("| `")]
+
+
+def words(cell):
+    return re.findall(r"`(\w+)`", cell)
+
+
+def test_the_page_has_each_event_with_its_levels():
+    source = {pair for _, text in sources() for pair in events_logged(text)}
+    # Those whose event or level is no word where they begin.
+    source |= {("exchange", "debug"), ("exchange", "info"), ("exchange", "warn"), ("endpoint_health", "info"), ("endpoint_health", "warn"),
+               ("started", "info"), ("reload", "info"), ("embeddings", "info"), ("rerank", "info")}
+    page = {(word, level) for cells in tables("## Events") for word in words(cells[0]) for level in cells[1].split(", ")}
+    assert page == source
+
+
+def test_the_page_has_each_field():
+    calls = re.compile(r"log_(?:str|cstr|u64|i64|bool|phase)\(\s*&?\w+,\s*\"(\w+)\"")
+    source = {field for _, text in sources() for field in calls.findall(text)} | {"time", "level", "event", "truncated"}
+    assert {word for cells in tables("## Fields") for word in words(cells[0])} == source
+
+
+def test_the_page_has_each_outcome():
+    source = re.findall(r'^OUTCOME\(\w+, "(\w+)"\)', (ROOT / "src/gate/outcome.def").read_text(), re.M)
+    assert [word for cells in tables("### Outcomes") for word in words(cells[0])] == source
