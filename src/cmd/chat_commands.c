@@ -139,10 +139,10 @@ static const struct {
 };
 
 static const char keys_help[] =
-    "  A line that ends in \\ goes on in the next one; a pasted text is one message, however many\n"
-    "  lines it has. Ctrl-C cancels an answer or clears the line, twice on an empty one it leaves.\n"
-    "  The arrow keys edit a line and recall earlier ones, Ctrl-R searches them. TAB\n"
-    "  completes commands and the names of models.\n";
+    "  A line that ends in \\ goes on in the next one; a pasted text is one message,\n"
+    "  however many lines it has. Ctrl-C cancels an answer or clears the line, twice\n"
+    "  on an empty one it leaves. The arrow keys edit a line and recall earlier ones,\n"
+    "  Ctrl-R searches them. TAB completes commands and the names of models.\n";
 
 static void show_help(struct chat *c, struct str rest UNUSED)
 {

@@ -64,6 +64,17 @@ def test_ctrl_c(start, width):
     until(screen.over, "the second one leaves")
 
 
+def test_help_fits(start):
+    """Nothing in it is wider than 80 columns."""
+    seen = []
+    for width in (80, 140):
+        screen = start(width)
+        screen.type("/help\r")
+        seen.append(screen.shows("*names of models.", ">")[1:])
+        leave(screen)
+    assert seen[0] == seen[1]
+
+
 def test_resize(start):
     screen = start(80)
     text = " ".join(f"word{i}" for i in range(17))  # longer than 80, shorter than 140 columns
