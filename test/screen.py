@@ -10,7 +10,6 @@ from harness import HOSTLER, SANITIZERS, clean_environment, until
 
 class Screen:
     """One at a time in a folder. It is gone with its program."""
-    """Ends with its program."""
 
     def __init__(self, folder, *argv, width=80, height=24, env=None, program=HOSTLER):
         self.socket = folder / "tmux"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hostler chat: a question is asked, its answer comes to the screen, and how it went is told. */
-#include "base/clock.h"
 #include "base/err.h"
 #include "cmd/chat_priv.h"
 

@@ -244,7 +244,9 @@ static unsigned char on_ctrl_c(EditLine *el, int key UNUSED)
 
 static unsigned char on_ctrl_z(EditLine *el, int key UNUSED)
 {
-    suspend(editor_of(el));
+    struct editor *e = editor_of(el);
+    suspend(e);
+    e->columns = columns();
     el_resize(el);
     el_set(el, EL_REFRESH);
     return CC_NORM;
