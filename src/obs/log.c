@@ -371,7 +371,7 @@ void log_end(struct log_line *l)
         log_flush();
         if (!gather(l, len)) log__sink_drop(1);
     }
-    if (l->level >= LOG_ERROR) log_flush();
+    if (l->level >= LOG_WARN) log_flush();
 }
 
 void log_note(enum log_level level, const char *event, const char *fmt, ...)

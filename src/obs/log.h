@@ -2,8 +2,8 @@
 /* The log: one event per line, an event name and key=value pairs; JSON, or text on a terminal.
  *
  * A line is built on the caller's stack and handed over whole. Lines are gathered per thread and
- * written when 16 KiB are full or log_flush is called; errors are written at once, with all before
- * them. Secrets and prompt text have no place here: there is no function that
+ * written when 16 KiB are full or log_flush is called; warnings and errors are written at once,
+ * with all before them. Secrets and prompt text have no place here: there is no function that
  * prints them.
  *
  * Any thread; log_init before the first other thread starts. */
