@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is installed beside the program: manual page, completions, unit of systemd."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 
 import pytest
+import yaml
 
-from harness import HOSTLER, ROOT
+from harness import HOSTLER, ROOT, run_cli, until
 
 PACKAGING = ROOT / "packaging"
 COMPLETIONS = {"bash": "hostler.bash", "zsh": "_hostler", "fish": "hostler.fish"}
@@ -79,6 +81,41 @@ def test_the_service_is_confined(tmp_path):
     shutil.copy(PACKAGING / "systemd/models.conf", tmp_path / "hostler.service.d")
     verified = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
     assert verified.returncode == 0 and not verified.stderr, verified.stderr
+
+
+DOCKERFILE = (PACKAGING / "docker/Dockerfile").read_text()
+
+
+def test_the_image_has_every_library(tmp_path):
+    listed = subprocess.run(["ldd", ROOT / "build/hostler"], capture_output=True, text=True).stdout
+    owners = set()
+    for path in re.findall(r"=> (/\S+)", listed):
+        owner = subprocess.run(["dpkg", "-S", os.path.realpath(path)], capture_output=True, text=True).stdout
+        owners.add(owner.partition(":")[0])
+    assert owners and owners - {"libc6", ""} <= set(DOCKERFILE.split()), owners
+
+
+def test_the_image_is_confined_and_its_configuration_sound():
+    final = DOCKERFILE.split("\nFROM ")[-1]
+    assert "\nUSER hostler\n" in final and "STOPSIGNAL SIGTERM" in final
+    for path in re.findall(r"scripts/\w+", DOCKERFILE):
+        assert os.access(ROOT / path, os.X_OK), path
+    compose = yaml.safe_load((PACKAGING / "docker/compose.yaml").read_text())
+    service = compose["services"]["hostler"]
+    assert (PACKAGING / "docker" / service["build"]["context"] / service["build"]["dockerfile"]).resolve() == PACKAGING.resolve() / "docker/Dockerfile"
+    mounted = service["volumes"][0].split(":")[0]
+    done = run_cli("check", "-c", PACKAGING / "docker" / mounted, env={"HOSTLER_CLIENT_KEY": "sk-0123456789abcdef"})
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_image_knows_whether_it_serves(processes, mock):
+    probe = json.loads(re.search(r"CMD (\[\"bash.*\])$", DOCKERFILE, re.M)[1])
+    gate = processes.gate(mock, keys=[{"name": "a", "key": "sk-0123456789"}])
+    gone = processes.gate([{"name": "x", "endpoints": [{"url": "http://127.0.0.1:1/v1"}]}], wait=False).ready()
+    until(lambda: gone.get("/readyz").status == 503, "it is not ready")
+    for server, code in ((gate, 0), (gone, 1)):
+        argv = [part.replace("/8080", f"/{server.address}") for part in probe]
+        assert subprocess.run(argv, capture_output=True).returncode == code
 
 
 def test_everything_is_installed(tmp_path):
