@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command lines of hostler in README.md and docs/ do what a reader expects: each is run here, in their order."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -66,11 +67,17 @@ def gate(place):
     started.stop()
 
 
-def start(words, place, gate):
+@contextlib.contextmanager
+def running(words, place, gate):
     env = {**clean_environment(), **SANITIZERS, "PATH": f"{place}/bin:{os.environ['PATH']}", "HOSTLER_URL": f"http://127.0.0.1:{gate.address}",
            "HOSTLER_ENGINE": str(ENGINE), "XDG_RUNTIME_DIR": str(place), "XDG_STATE_HOME": str(place), "HOME": str(place)}
     with open(place / "shown", "w") as shown:
-        return subprocess.Popen(words, cwd=place, env=env, stdin=subprocess.PIPE, stdout=shown, stderr=subprocess.STDOUT, text=True)
+        child = subprocess.Popen(words, cwd=place, env=env, stdin=subprocess.PIPE, stdout=shown, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
 
 
 def serves(words):
@@ -81,21 +88,20 @@ def serves(words):
 def test_a_line_works(place, gate, page, line):
     if line in NOT_RUN:
         return
-    words = arguments_of(line, gate)
-    child = start(words, place, gate)
-    shown = (place / "shown").read_text
-    if serves(words):
-        until(lambda: re.search(r"127\.0\.0\.1:\d\d", shown()) or child.poll() is not None, f"{line}: it listens", 30)
-        assert child.poll() is None, shown()
-        child.send_signal(signal.SIGINT)
-    child.communicate("What is Hostler?\n" if words[1] in ("chat", "run") and not serves(words) else "", timeout=120)
-    if words[1] == "init" and "no runtime " in shown():
-        return  # test_init has some
-    assert child.returncode == 0, f"{page}: {line}\n{shown()}"
-    assert shown().strip(), line
+    words, shown = arguments_of(line, gate), (place / "shown").read_text
+    with running(words, place, gate) as child:
+        if serves(words):
+            until(lambda: re.search(r"127\.0\.0\.1:\d\d", shown()) or child.poll() is not None, f"{line}: it listens", 30)
+            assert child.poll() is None, shown()
+            child.send_signal(signal.SIGINT)
+        child.communicate("What is Hostler?\n" if words[1] in ("chat", "run") and not serves(words) else "", timeout=120)
+        if words[1] == "init" and "no runtime " in shown():
+            return  # test_init has some
+        assert child.returncode == 0, f"{page}: {line}\n{shown()}"
+        assert shown().strip(), line
 
 
 def test_a_line_that_is_wrong_is_seen(place, gate):
-    child = start(["hostler", "serve", "--upstrem", f"http://127.0.0.1:{free_port()}"], place, gate)
-    child.communicate("", timeout=60)
+    with running(["hostler", "serve", "--upstrem", "http://127.0.0.1:1"], place, gate) as child:
+        child.communicate("", timeout=60)
     assert child.returncode == 2 and "--upstrem" in (place / "shown").read_text()
