@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hostler bench: an open-loop load generator for any OpenAI endpoint. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,66 +17,6 @@
 #include "json/write.h"
 
 static const char command[] = "bench";
-
-static const char help[] =
-    "Usage: hostler bench [URL] [OPTION...]\n"
-    "\n"
-    "Sends chat requests to an OpenAI endpoint and measures it: time to first token, between tokens and to\n"
-    "the whole answer, each from the time at which the request was due; throughput, goodput, errors.\n"
-    "URL is http://HOST:PORT[/base] or unix:PATH ($HOSTLER_URL, else " REMOTE_DEFAULT_URL ").\n"
-    "\n"
-    "  --model M            model (the first one that the endpoint lists)\n"
-    "  --key K              API key ($HOSTLER_KEY)\n"
-    "  --rate R             open loop: R requests per second, whatever the answers do\n"
-    "  --arrival A          poisson or constant (poisson)\n"
-    "  --concurrency C      closed loop: C requests in flight (1, when there is no --rate)\n"
-    "  --connections N      open loop: at most N in flight; others wait, and their wait counts (10000)\n"
-    "  --duration S         measure for so long: 30, 500ms, 2m (10)\n"
-    "  --requests N         measure so many requests instead\n"
-    "  --warmup S           unmeasured time before (0)\n"
-    "  --timeout S          of one request, from its due time (120)\n"
-    "  --prompt-tokens D    words of the prompt: 128, or 64-256 for a uniform choice (128)\n"
-    "  --output-tokens D    max_tokens, likewise; 0: not sent (128)\n"
-    "  --shared-prefix N    words at the start that all prompts share (0)\n"
-    "  --stream, --no-stream  (streamed)\n"
-    "  --completions        /v1/completions instead of chat\n"
-    "  --extra JSON         an object whose members are added to each request\n"
-    "  --goodput GOALS      share of requests within ttft=500ms,itl=50ms,total=10s (any of them; itl is a\n"
-    "                       request's mean)\n"
-    "  --seed N             of prompts and arrivals (1)\n"
-    "  --json               one JSON object instead of the table\n"
-    "\n"
-    "Exit codes: 0 measured, 1 no request succeeded, 2 wrong usage. Ctrl-C ends the run and reports.\n"
-    "\n"
-    "Examples:\n"
-    "  hostler bench --rate 20 --duration 60 --goodput ttft=500ms,itl=50ms\n"
-    "  hostler bench http://10.0.0.5:8000 --model llama --concurrency 16 --requests 200 --output-tokens 64-256\n"
-    "  hostler bench unix:/run/hostler/llama.sock --no-stream --prompt-tokens 2000 --shared-prefix 1500\n";
-
-static const struct option options[] = {
-    {"model", required_argument, NULL, 'm'},
-    {"key", required_argument, NULL, 'k'},
-    {"rate", required_argument, NULL, 'r'},
-    {"arrival", required_argument, NULL, 'a'},
-    {"concurrency", required_argument, NULL, 'c'},
-    {"connections", required_argument, NULL, 'C'},
-    {"duration", required_argument, NULL, 'd'},
-    {"requests", required_argument, NULL, 'n'},
-    {"warmup", required_argument, NULL, 'w'},
-    {"timeout", required_argument, NULL, 't'},
-    {"prompt-tokens", required_argument, NULL, 'p'},
-    {"output-tokens", required_argument, NULL, 'o'},
-    {"shared-prefix", required_argument, NULL, 'x'},
-    {"stream", no_argument, NULL, 's'},
-    {"no-stream", no_argument, NULL, 'S'},
-    {"completions", no_argument, NULL, 'O'},
-    {"extra", required_argument, NULL, 'e'},
-    {"goodput", required_argument, NULL, 'g'},
-    {"seed", required_argument, NULL, 'z'},
-    {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
-};
 
 struct settings {
     struct bench_spec spec;
@@ -164,22 +103,13 @@ static bool set_option(struct settings *s, int opt, const char *v)
 }
 
 /* -1, or the exit code to leave with. */
-static int parse(int argc, char **argv, struct settings *s)
+static int parse(const struct cli_command *c, int argc, char **argv, struct settings *s)
 {
-    int index;
-    int opt;
-    optind = 1;
-    while ((opt = getopt_long(argc, argv, "", options, &index)) != -1) {
-        if (opt == '?') return cli_usage(command, "wrong option");
-        if (opt == 'h') {
-            fputs(help, stdout);
-            return CLI_OK;
-        }
-        if (!set_option(s, opt, optarg)) {
-            return cli_usage(command, "--%s cannot be '%s'", options[index].name,
-                             optarg ? optarg : "");
-        }
-    }
+    struct cli_words w = cli_words(c, argc, argv);
+    while (cli_next(&w))
+        if (!set_option(s, w.option, w.value))
+            w.code = cli_usage(command, "--%s cannot be '%s'", w.name, w.value ? w.value : "");
+    if (w.code >= 0) return w.code;
     if (optind < argc) s->url = argv[optind++];
     if (optind < argc) return cli_usage(command, "'%s' is one argument too many", argv[optind]);
     if (s->spec.rate > 0 && s->spec.concurrency)
@@ -234,7 +164,7 @@ static int measure(struct settings *s, struct arena *arena)
     return code;
 }
 
-int cmd_bench(int argc, char **argv)
+static int run(const struct cli_command *c, int argc, char **argv)
 {
     struct settings s = {
         .spec =
@@ -247,7 +177,7 @@ int cmd_bench(int argc, char **argv)
                 .seed = 1,
             },
     };
-    int code = parse(argc, argv, &s);
+    int code = parse(c, argc, argv, &s);
     if (code >= 0) return code;
     struct arena arena;
     arena_init(&arena, SIZE_MAX, 4096);
@@ -257,3 +187,58 @@ int cmd_bench(int argc, char **argv)
     remote_fini(&s.spec.remote);
     return code;
 }
+
+static const char *arrival_at(int id, size_t i)
+{
+    (void)id;
+    static const char *const values[] = {"poisson", "constant", NULL};
+    return values[i];
+}
+
+static const struct cli_option options[] = {
+    {.value = "URL", .help = "http://HOST:PORT[/base] or unix:PATH (http://127.0.0.1:8080)"},
+    {'m', 0, "model", "M", CLI_TEXT, NULL, "model (the first one that the endpoint lists)"},
+    {'k', 0, "key", "K", CLI_TEXT, NULL, "API key ($HOSTLER_KEY)"},
+    {'r', 0, "rate", "R", CLI_TEXT, NULL,
+     "open loop: R requests per second, whatever the answers do"},
+    {'a', 0, "arrival", "A", CLI_TEXT, arrival_at, "open loop: when requests are due (poisson)"},
+    {'c', 0, "concurrency", "C", CLI_TEXT, NULL,
+     "closed loop: C requests in flight (1, when there is no --rate)"},
+    {'C', 0, "connections", "N", CLI_TEXT, NULL,
+     "open loop: at most N in flight; others wait, and their wait counts (10000)"},
+    {'d', 0, "duration", "S", CLI_TEXT, NULL, "measure for so long: 30, 500ms, 2m (10)"},
+    {'n', 0, "requests", "N", CLI_TEXT, NULL, "measure so many requests instead"},
+    {'w', 0, "warmup", "S", CLI_TEXT, NULL, "unmeasured time before (0)"},
+    {'t', 0, "timeout", "S", CLI_TEXT, NULL, "of one request, from its due time (120)"},
+    {'p', 0, "prompt-tokens", "D", CLI_TEXT, NULL,
+     "words of the prompt: 128, or 64-256 for a uniform choice (128)"},
+    {'o', 0, "output-tokens", "D", CLI_TEXT, NULL, "max_tokens, likewise; 0: not sent (128)"},
+    {'x', 0, "shared-prefix", "N", CLI_TEXT, NULL, "words at the start that all prompts share (0)"},
+    {'s', 0, "stream", NULL, CLI_TEXT, NULL, "answers are streamed (they are)"},
+    {'S', 0, "no-stream", NULL, CLI_TEXT, NULL, "answers come whole"},
+    {'O', 0, "completions", NULL, CLI_TEXT, NULL, "/v1/completions instead of chat"},
+    {'e', 0, "extra", "JSON", CLI_TEXT, NULL, "an object whose members are added to each request"},
+    {'g', 0, "goodput", "GOALS", CLI_TEXT, NULL,
+     "share of requests within ttft=500ms,itl=50ms,total=10s (any of them; itl is a\n"
+     "request's mean)"},
+    {'z', 0, "seed", "N", CLI_TEXT, NULL, "of prompts and arrivals (1)"},
+    {'j', 0, "json", NULL, CLI_TEXT, NULL, "one JSON object instead of the table"},
+};
+
+const struct cli_command cmd_bench = {
+    .name = "bench",
+    .about = "measure an OpenAI endpoint under load",
+    .usage = "[URL] [OPTION...]",
+    .text =
+        "Sends chat requests to an OpenAI endpoint and measures it: time to first token, between tokens and to\n"
+        "the whole answer, each from the time at which the request was due; throughput, goodput, errors.",
+    .notes =
+        "Exit codes: 0 measured, 1 no request succeeded, 2 wrong usage. Ctrl-C ends the run and reports.",
+    .examples =
+        "hostler bench --rate 20 --duration 60 --goodput ttft=500ms,itl=50ms\n"
+        "hostler bench http://10.0.0.5:8000 --model llama --concurrency 16 --requests 200 --output-tokens 64-256\n"
+        "hostler bench unix:/run/hostler/llama.sock --no-stream --prompt-tokens 2000 --shared-prefix 1500",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = run,
+};

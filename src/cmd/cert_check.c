@@ -11,22 +11,6 @@ static const char command[] = "cert check";
 
 enum { NAMES_MAX = 100, DAYS_MAX = 36500 };
 
-static const char help[] =
-    "Usage: hostler cert check FILE... [--key FILE] [--ca FILE] [--name NAME]... [--days N]\n"
-    "\n"
-    "Tells what is wrong with the first certificate of each PEM file: one line for each fault.\n"
-    "\n"
-    "      --key FILE    it must belong to this private key\n"
-    "      --ca FILE     it must be signed by a CA of this file\n"
-    "      --name NAME   it must be for this host name, IP address or URI; may be repeated\n"
-    "      --days N      it must be valid for N more days\n"
-    "\n"
-    "Exit codes: 0 in order, 1 there are faults, 2 wrong usage.\n"
-    "\n"
-    "Examples:\n"
-    "  hostler cert check tls/node.pem --key tls/node.key --ca tls/ca.pem --name llm.example.org\n"
-    "  hostler cert check tls/*.pem --days 30 || mail -s 'certificates' ops@example.org\n";
-
 /* What each file is asked. */
 struct question {
     const char *names[NAMES_MAX];
@@ -91,41 +75,61 @@ static int check(char *const *paths, struct question *q)
     return faults ? CLI_FAILED : CLI_OK;
 }
 
+/* An exit code, or -1 to go on. */
 static int add_name(struct question *q, const char *name)
 {
     if (q->name_count == NAMES_MAX) return cli_usage(command, "more than %d names", NAMES_MAX);
     q->names[q->name_count++] = name;
-    return CLI_OK;
+    return -1;
 }
 
+/* An exit code, or -1 to go on. */
 static int read_days(struct question *q, const char *text)
 {
-    if (cli_count(text, 0, DAYS_MAX, &q->days)) return CLI_OK;
+    if (cli_count(text, 0, DAYS_MAX, &q->days)) return -1;
     return cli_usage(command, "--days is 0 to %d, not %s", DAYS_MAX, text);
 }
 
-int cert_check(int argc, char **argv)
+static int run(const struct cli_command *c, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"key", required_argument, NULL, 'k'},  {"ca", required_argument, NULL, 'a'},
-        {"name", required_argument, NULL, 'n'}, {"days", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},       {0},
-    };
     struct question q = {0};
-    int option, code = CLI_OK;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1 && !code) {
-        switch (option) {
-        case 'k': q.key_path = optarg; break;
-        case 'a': q.ca_path = optarg; break;
-        case 'n': code = add_name(&q, optarg); break;
-        case 'd': code = read_days(&q, optarg); break;
-        case 'h': fputs(help, stdout); return CLI_OK;
-        default: return cli_usage(command, "the options above are wrong");
+    struct cli_words w = cli_words(c, argc, argv);
+    while (cli_next(&w)) {
+        switch (w.option) {
+        case 'k': q.key_path = w.value; break;
+        case 'a': q.ca_path = w.value; break;
+        case 'n': w.code = add_name(&q, w.value); break;
+        case 'd': w.code = read_days(&q, w.value); break;
+        default: break;
         }
     }
-    if (code) return code;
+    if (w.code >= 0) return w.code;
     if (optind == argc) return cli_usage(command, "which file?");
     if (q.key_path && optind + 1 < argc)
         return cli_usage(command, "--key belongs to one file: give one at a time");
     return check(argv + optind, &q);
 }
+
+static const struct cli_option options[] = {
+    {.value = "FILE", .takes = CLI_FILE, .help = "a PEM file"},
+    {'k', 0, "key", "FILE", CLI_FILE, NULL, "it must belong to this private key"},
+    {'a', 0, "ca", "FILE", CLI_FILE, NULL, "it must be signed by a CA of this file"},
+    {'n', 0, "name", "NAME", CLI_TEXT, NULL,
+     "it must be for this host name, IP address or URI; may be repeated"},
+    {'d', 0, "days", "N", CLI_TEXT, NULL, "it must be valid for N more days"},
+};
+
+const struct cli_command cert_check = {
+    .name = "cert check",
+    .about = "tell what is wrong with them",
+    .usage = "FILE... [--key FILE] [--ca FILE] [--name NAME]... [--days N]",
+    .text =
+        "Tells what is wrong with the first certificate of each PEM file: one line for each fault.",
+    .notes = "Exit codes: 0 in order, 1 there are faults, 2 wrong usage.",
+    .examples =
+        "hostler cert check tls/node.pem --key tls/node.key --ca tls/ca.pem --name llm.example.org\n"
+        "hostler cert check tls/*.pem --days 30 || mail -s 'certificates' ops@example.org",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = run,
+};

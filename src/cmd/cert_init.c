@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hostler cert init: a CA of one's own in a folder, and a certificate that it signs. */
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -20,23 +19,6 @@ static const char command[] = "cert init";
 
 enum { GIVEN_MAX = 100, OWN_MAX = 5, HOST_MAX = 256 };
 enum { CERTIFICATE_MODE = 0644, KEY_MODE = 0600, FOLDER_MODE = 0755 };
-
-static const char help[] =
-    "Usage: hostler cert init DIR [--name NAME]... [--force]\n"
-    "\n"
-    "Makes a CA of your own in the folder (ca.pem, ca.key; for ten years), and a certificate that\n"
-    "it signs (node.pem, node.key; for 397 days): for localhost, 127.0.0.1, ::1 and this machine's\n"
-    "names. Where the folder has a CA already, that signs the new certificate.\n"
-    "\n"
-    "      --name NAME   one more host name, IP address or URI (spiffe://...); may be repeated\n"
-    "      --force       replace node.pem and node.key; the CA stays as it is\n"
-    "\n"
-    "Exit codes: 0 done, 1 failed, 2 wrong usage.\n"
-    "\n"
-    "Examples:\n"
-    "  hostler cert init tls\n"
-    "  hostler cert init tls --name llm.example.org --name 10.0.0.7\n"
-    "  hostler cert init tls --force        # a new certificate before the old one expires\n";
 
 /* What is wanted, and where. */
 struct order {
@@ -66,13 +48,14 @@ static void add_name(struct order *o, struct str name)
     if (issue_name_ok(name)) o->names[o->name_count++] = name;
 }
 
+/* An exit code, or -1 to go on. */
 static int add_given(struct order *o, const char *name)
 {
     if (!issue_name_ok(str_of(name)))
         return cli_usage(command, "%s is no host name, IP address or URI", name);
     if (o->name_count == GIVEN_MAX) return cli_usage(command, "more than %d names", GIVEN_MAX);
     add_name(o, str_of(name));
-    return CLI_OK;
+    return -1;
 }
 
 /* What the system takes the whole name of this machine to be. */
@@ -247,28 +230,46 @@ static int init(struct order *o)
     return code;
 }
 
-int cert_init(int argc, char **argv)
+static int run(const struct cli_command *c, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"name", required_argument, NULL, 'n'},
-        {"force", no_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     struct order o = {0};
-    int option, code = CLI_OK;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1 && !code) {
-        switch (option) {
-        case 'n': code = add_given(&o, optarg); break;
+    struct cli_words w = cli_words(c, argc, argv);
+    while (cli_next(&w)) {
+        switch (w.option) {
+        case 'n': w.code = add_given(&o, w.value); break;
         case 'f': o.force = true; break;
-        case 'h': fputs(help, stdout); return CLI_OK;
-        default: return cli_usage(command, "the options above are wrong");
+        default: break;
         }
     }
-    if (code) return code;
+    if (w.code >= 0) return w.code;
     if (optind == argc) return cli_usage(command, "which folder?");
     if (optind + 1 < argc)
         return cli_usage(command, "one folder at a time, not also %s", argv[optind + 1]);
     o.folder = argv[optind];
     return init(&o);
 }
+
+static const struct cli_option options[] = {
+    {.value = "DIR", .takes = CLI_FOLDER, .help = "where they are written"},
+    {'n', 0, "name", "NAME", CLI_TEXT, NULL,
+     "one more host name, IP address or URI (spiffe://...); may be repeated"},
+    {'f', 0, "force", NULL, CLI_TEXT, NULL, "replace node.pem and node.key; the CA stays as it is"},
+};
+
+const struct cli_command cert_init = {
+    .name = "cert init",
+    .about = "make a CA of your own and a certificate for this machine",
+    .usage = "DIR [--name NAME]... [--force]",
+    .text =
+        "Makes a CA of your own in the folder (ca.pem, ca.key; for ten years), and a certificate that\n"
+        "it signs (node.pem, node.key; for 397 days): for localhost, 127.0.0.1, ::1 and this machine's\n"
+        "names. Where the folder has a CA already, that signs the new certificate.",
+    .notes = "Exit codes: 0 done, 1 failed, 2 wrong usage.",
+    .examples =
+        "hostler cert init tls\n"
+        "hostler cert init tls --name llm.example.org --name 10.0.0.7\n"
+        "hostler cert init tls --force        # a new certificate before the old one expires",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = run,
+};

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of `hostler cert`. Each takes its own name as argv[0] and returns an exit code. */
+/* The parts of `hostler cert`. */
 #ifndef HOSTLER_CMD_CERT_PRIV_H
 #define HOSTLER_CMD_CERT_PRIV_H
 
 #include "base/base.h"
 #include "base/clock.h"
+#include "cmd/command.h"
 
-int cert_init(int argc, char **argv);  /* makes a CA and a certificate */
-int cert_show(int argc, char **argv);  /* what certificates say */
-int cert_check(int argc, char **argv); /* what is wrong with them */
+extern const struct cli_command cert_init;  /* makes a CA and a certificate */
+extern const struct cli_command cert_show;  /* what certificates say */
+extern const struct cli_command cert_check; /* what is wrong with them */
 
 /* Seconds since 1970 UTC. */
 static inline int64_t cert_now(void)

@@ -16,21 +16,6 @@ static const char command[] = "cert show";
 
 enum { OUTPUT_MAX = 64 << 20, ARENA_BLOCK = 4096, SECONDS_PER_DAY = 86400 };
 
-static const char help[] =
-    "Usage: hostler cert show FILE... [--json]\n"
-    "\n"
-    "Prints what the certificates in PEM files say: whom they are for, who signed them, until\n"
-    "when they are valid, and the pin of their public key for `endpoints[].tls.pins`.\n"
-    "\n"
-    "      --json   a JSON array with an object for each certificate\n"
-    "\n"
-    "Exit codes: 0 done, 1 a file cannot be read or has no certificate, 2 wrong usage.\n"
-    "\n"
-    "Examples:\n"
-    "  hostler cert show tls/node.pem\n"
-    "  hostler cert show /etc/ssl/certs/ca-certificates.crt --json | jq -r '.[].subject'\n"
-    "  hostler cert show tls/node.pem --json | jq -r '.[0].pin'\n";
-
 static const char *const kinds[] = {
     [CERTIFICATE_DNS] = "dns",
     [CERTIFICATE_IP] = "ip",
@@ -184,22 +169,39 @@ static int show_json(char *const *paths)
     return output ? output : code;
 }
 
-int cert_show(int argc, char **argv)
+static int run(const struct cli_command *c, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     bool json = false;
-    int option;
-    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (option) {
+    struct cli_words w = cli_words(c, argc, argv);
+    while (cli_next(&w)) {
+        switch (w.option) {
         case 'j': json = true; break;
-        case 'h': fputs(help, stdout); return CLI_OK;
-        default: return cli_usage(command, "the options above are wrong");
+        default: break;
         }
     }
+    if (w.code >= 0) return w.code;
     if (optind == argc) return cli_usage(command, "which file?");
     return json ? show_json(argv + optind) : show_files(argv + optind, NULL);
 }
+
+static const struct cli_option options[] = {
+    {.value = "FILE", .takes = CLI_FILE, .help = "a PEM file"},
+    {'j', 0, "json", NULL, CLI_TEXT, NULL, "a JSON array with an object for each certificate"},
+};
+
+const struct cli_command cert_show = {
+    .name = "cert show",
+    .about = "print what certificates say",
+    .usage = "FILE... [--json]",
+    .text =
+        "Prints what the certificates in PEM files say: whom they are for, who signed them, until\n"
+        "when they are valid, and the pin of their public key for `endpoints[].tls.pins`.",
+    .notes = "Exit codes: 0 done, 1 a file cannot be read or has no certificate, 2 wrong usage.",
+    .examples =
+        "hostler cert show tls/node.pem\n"
+        "hostler cert show /etc/ssl/certs/ca-certificates.crt --json | jq -r '.[].subject'\n"
+        "hostler cert show tls/node.pem --json | jq -r '.[0].pin'",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = run,
+};

@@ -8,7 +8,7 @@
  * At a terminal the editor has the keyboard: it waits for a line, and keeps what is typed while an
  * answer comes. Lines that a pipe brings are events of the loop. */
 #include <errno.h>
-#include <getopt.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,24 +22,6 @@
 #include "json/json.h"
 
 static const char command[] = "chat";
-
-static const char help[] =
-    "Usage: hostler chat [MODEL] [OPTIONS]\n"
-    "\n"
-    "Talks to a model of a running gateway, or of any OpenAI endpoint.\n"
-    "\n"
-    "  MODEL               model (the first one that the endpoint lists)\n"
-    "  --url URL           http://HOST:PORT[/base] or unix:PATH ($HOSTLER_URL, else\n"
-    "                      " REMOTE_DEFAULT_URL ")\n"
-    "  --key K             API key ($HOSTLER_KEY)\n" CHAT_HELP
-    "  -m, --message TEXT  ask this, print the answer to stdout and leave; - reads it from stdin\n"
-    "\n"
-    "Exit codes: 0 done, 1 the last answer failed, 2 wrong usage.\n"
-    "\n"
-    "Examples:\n"
-    "  hostler chat\n"
-    "  hostler chat llama --system 'Answer in one sentence.'\n"
-    "  git diff | hostler chat -m - --system 'Write a commit message for this diff.'\n";
 
 enum { LINE_MAX = 16 * 1024 * 1024 };
 
@@ -198,39 +180,52 @@ int chat_run(const struct chat_options *o)
 
 /* --- the command --- */
 
-static const struct option options[] = {
-    {"url", required_argument, NULL, 'u'},
-    {"key", required_argument, NULL, 'k'},
-    {"system", required_argument, NULL, 's'},
-    {"message", required_argument, NULL, 'm'},
-    {"no-history", no_argument, NULL, 'H'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
-};
-
-static int parse(int argc, char **argv, struct chat_options *o)
+static int parse(const struct cli_command *c, int argc, char **argv, struct chat_options *o)
 {
-    int opt;
-    optind = 1;
-    while ((opt = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
-        switch (opt) {
-        case 'u': o->url = optarg; break;
-        case 'k': o->key = optarg; break;
-        case 's': o->system = optarg; break;
-        case 'm': o->message = optarg; break;
-        case 'H': o->no_history = true; break;
-        case 'h': fputs(help, stdout); return CLI_OK;
-        default: return cli_usage(command, "wrong option");
+    struct cli_words w = cli_words(c, argc, argv);
+    while (cli_next(&w)) {
+        switch (w.option) {
+        case 'u': o->url = w.value; break;
+        case 'k': o->key = w.value; break;
+        case 's': o->system = w.value; break;
+        case 'm': o->message = w.value; break;
+        case CHAT_NO_HISTORY: o->no_history = true; break;
+        default: break;
         }
     }
+    if (w.code >= 0) return w.code;
     if (optind < argc) o->model = argv[optind++];
     if (optind < argc) return cli_usage(command, "'%s' is one argument too many", argv[optind]);
     return -1;
 }
 
-int cmd_chat(int argc, char **argv)
+static int chat(const struct cli_command *c, int argc, char **argv)
 {
     struct chat_options o = {.command = command};
-    int code = parse(argc, argv, &o);
+    int code = parse(c, argc, argv, &o);
     return code >= 0 ? code : chat_run(&o);
 }
+
+static const struct cli_option options[] = {
+    {.value = "MODEL", .help = "model (the first one that the endpoint lists)"},
+    REMOTE_URL_OPTION,
+    REMOTE_KEY_OPTION,
+    CHAT_SYSTEM_OPTION('s'),
+    CHAT_HISTORY_OPTION,
+    {'m', 'm', "message", "TEXT", CLI_TEXT, NULL,
+     "ask this, print the answer to stdout and leave; - reads it from stdin"},
+};
+
+const struct cli_command cmd_chat = {
+    .name = "chat",
+    .about = "chat with a model in the terminal",
+    .usage = "[MODEL] [--url URL] [--key K] [--system TEXT] [--no-history] [-m TEXT]",
+    .text = "Talks to a model of a running gateway, or of any OpenAI endpoint.",
+    .notes = "Exit codes: 0 done, 1 the last answer failed, 2 wrong usage.",
+    .examples = "hostler chat\n"
+                "hostler chat llama --system 'Answer in one sentence.'\n"
+                "git diff | hostler chat -m - --system 'Write a commit message for this diff.'",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = chat,
+};

@@ -18,11 +18,18 @@ struct chat_options {
     const char *place;   /* told at the start of a conversation; NULL: the URL */
 };
 
-/* The lines of --help about what both commands with a chat have. */
-#define CHAT_HELP                                                                                \
-    "  --system TEXT       system message\n"                                                     \
-    "  --no-history        do not keep what is typed, nor recall what was kept; else it is in\n" \
-    "                      $XDG_STATE_HOME/hostler/history (~/.local/state/hostler/history)\n"
+/* The rows of what both commands with a chat have (cmd/command.h). */
+enum { CHAT_NO_HISTORY = 'H' };
+#define CHAT_SYSTEM_OPTION(id) {id, 0, "system", "TEXT", CLI_TEXT, NULL, "system message"}
+#define CHAT_HISTORY_OPTION                                                 \
+    {CHAT_NO_HISTORY,                                                       \
+     0,                                                                     \
+     "no-history",                                                          \
+     NULL,                                                                  \
+     CLI_TEXT,                                                              \
+     NULL,                                                                  \
+     "do not keep what is typed, nor recall what was kept; else it is in\n" \
+     "$XDG_STATE_HOME/hostler/history (~/.local/state/hostler/history)"}
 
 /* Returns an exit code: 1 when the last answer failed, 2 for a URL or key that cannot be one. */
 int chat_run(const struct chat_options *o);

@@ -19,22 +19,6 @@ struct verdict {
     struct conf_problems problems;
 };
 
-static void print_help(void)
-{
-    printf("Usage: hostler check [-c FILE] [--json]\n"
-           "\n"
-           "Reads a configuration as `hostler serve` would and tells all that is wrong with it.\n"
-           "\n" CMD_CONFIG_HELP "      --json         print one JSON object\n"
-           "\n"
-           "Exit codes: 0 in order (there may be warnings), 1 problems found, 2 wrong usage.\n"
-           "\n"
-           "Examples:\n"
-           "  hostler check -c examples/team.yaml\n"
-           "  hostler check --json | jq -r '.problems[].text'\n"
-           "  hostler check -c new.yaml && mv new.yaml hostler.yaml && "
-           "pkill -HUP -f 'hostler serve'\n");
-}
-
 static size_t count_endpoints(const struct conf *c)
 {
     size_t count = 0;
@@ -131,28 +115,42 @@ static int check(const char *path, bool json)
     return code;
 }
 
-int cmd_check(int argc, char **argv)
+static int run(const struct cli_command *c, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     const char *path = NULL;
     bool json = false;
-    int option;
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        switch (option) {
-        case 'c': path = optarg; break;
+    struct cli_words w = cli_words(c, argc, argv);
+    while (cli_next(&w)) {
+        switch (w.option) {
+        case 'c': path = w.value; break;
         case 'j': json = true; break;
-        case 'h': print_help(); return CLI_OK;
-        default: return cli_usage(command, "the options above are wrong");
+        default: break;
         }
     }
+    if (w.code >= 0) return w.code;
     if (!path && optind < argc) path = argv[optind++];
     if (optind < argc) return cli_usage(command, "one file at a time, not also %s", argv[optind]);
     path = cmd_config_path(path);
     if (!path) return cli_usage(command, "no configuration found: give -c FILE");
     return check(path, json);
 }
+
+static const struct cli_option options[] = {
+    CMD_CONFIG_OPTION,
+    {'j', 0, "json", NULL, CLI_TEXT, NULL, "print one JSON object"},
+};
+
+const struct cli_command cmd_check = {
+    .name = "check",
+    .about = "tell what is wrong with a configuration",
+    .usage = "[-c FILE] [--json]",
+    .text = "Reads a configuration as `hostler serve` would and tells all that is wrong with it.",
+    .notes = "Exit codes: 0 in order (there may be warnings), 1 problems found, 2 wrong usage.",
+    .examples =
+        "hostler check -c examples/team.yaml\n"
+        "hostler check --json | jq -r '.problems[].text'\n"
+        "hostler check -c new.yaml && mv new.yaml hostler.yaml && pkill -HUP -f 'hostler serve'",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = run,
+};

@@ -14,27 +14,6 @@
 
 static const char command[] = "client";
 
-static const char help[] =
-    "Usage: hostler client [NAME] [--model M] [--url URL] [--key K] [--json]\n"
-    "\n"
-    "Prints what points a client at a gateway, to be pasted: lines for a shell, a file with its\n"
-    "place, or a program. Without NAME, lists the clients. A key is never printed: $HOSTLER_KEY\n"
-    "stands in its place.\n"
-    "\n" AIM_HELP "  --json      one JSON object; of the list, an array\n"
-    "  -h, --help  this text\n"
-    "\n"
-    "Examples:\n"
-    "  hostler client\n"
-    "  hostler client zed\n"
-    "  hostler client claude --url https://llm.example.com --model qwen3-coder\n"
-    "  hostler client openai-python | python3\n";
-
-static const struct option options[] = {
-    {"model", required_argument, NULL, 'm'}, {"url", required_argument, NULL, 'u'},
-    {"key", required_argument, NULL, 'k'},   {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},        {0},
-};
-
 /* --- the list --- */
 
 static int list_text(struct buf *out)
@@ -118,24 +97,54 @@ static int show(const struct aim *a, const char *name, bool json)
     return code;
 }
 
-int cmd_client(int argc, char **argv)
+static int run(const struct cli_command *c, int argc, char **argv)
 {
     struct aim a = {.command = command};
     bool json = false;
-    int opt;
-    optind = 1;
-    while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (opt) {
-        case 'm': a.model = optarg; break;
-        case 'u': a.url = optarg; break;
-        case 'k': a.key = optarg; break;
+    struct cli_words w = cli_words(c, argc, argv);
+    while (cli_next(&w)) {
+        switch (w.option) {
+        case 'm': a.model = w.value; break;
+        case 'u': a.url = w.value; break;
+        case 'k': a.key = w.value; break;
         case 'j': json = true; break;
-        case 'h': fputs(help, stdout); return CLI_OK;
-        default: return cli_usage(command, "wrong option");
+        default: break;
         }
     }
+    if (w.code >= 0) return w.code;
     if (optind == argc) return list(json);
     if (optind + 1 < argc)
         return cli_usage(command, "'%s' is one argument too many", argv[optind + 1]);
     return show(&a, argv[optind], json);
 }
+
+static const char *client_at(int id, size_t i)
+{
+    (void)id;
+    size_t count;
+    const struct client *all = clients_all(&count);
+    return i < count ? all[i].name : NULL;
+}
+
+static const struct cli_option options[] = {
+    {.value = "NAME", .value_at = client_at, .help = "the client:"},
+    AIM_OPTIONS,
+    {'j', 0, "json", NULL, CLI_TEXT, NULL, "one JSON object; of the list, an array"},
+};
+
+const struct cli_command cmd_client = {
+    .name = "client",
+    .about = "tell what points a client at a gateway",
+    .usage = "[NAME] [--model M] [--url URL] [--key K] [--json]",
+    .text =
+        "Prints what points a client at a gateway, to be pasted: lines for a shell, a file with its\n"
+        "place, or a program. Without NAME, lists the clients. A key is never printed: $HOSTLER_KEY\n"
+        "stands in its place.",
+    .examples = "hostler client\n"
+                "hostler client zed\n"
+                "hostler client claude --url https://llm.example.com --model qwen3-coder\n"
+                "hostler client openai-python | python3",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = run,
+};

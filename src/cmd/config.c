@@ -15,28 +15,6 @@ static const char command[] = "config";
 
 enum { OUTPUT_MAX = 16 << 20 };
 
-static void print_help(void)
-{
-    printf(
-        "Usage: hostler config schema|manual|metrics|failures|errors\n"
-        "       hostler config show [-c FILE] [--json]\n"
-        "\n"
-        "  schema   the JSON Schema of configuration files (draft 2020-12)\n"
-        "  manual   the reference of all settings, Markdown (docs/configuration.md)\n"
-        "  metrics  the reference of all metrics, Markdown (docs/metrics.md)\n"
-        "  failures what follows when a runtime fails, Markdown (docs/failures.md)\n"
-        "  errors   the codes of Hostler's own errors, Markdown (docs/errors.md)\n"
-        "  show     the configuration in effect, defaults and environment included, secrets left out\n"
-        "\n" CMD_CONFIG_HELP "      --json         print JSON instead of YAML\n"
-        "\n"
-        "Exit codes: 0 done, 1 the configuration has problems, 2 wrong usage.\n"
-        "\n"
-        "Examples:\n"
-        "  hostler config schema > hostler.schema.json\n"
-        "  hostler config show -c examples/team.yaml\n"
-        "  HOSTLER_LOG_LEVEL=debug hostler config show --json | jq .log\n");
-}
-
 /* Prints what `write` makes. */
 static int print(int (*write)(struct buf *out), bool line_end)
 {
@@ -64,7 +42,7 @@ static int show(const char *path, bool json)
     return code;
 }
 
-static int run(const char *what, const char *path, bool json)
+static int print_what(const char *what, const char *path, bool json)
 {
     if (strcmp(what, "show") == 0) return show(path, json);
     if (path) return cli_usage(command, "-c belongs to `show`");
@@ -76,28 +54,59 @@ static int run(const char *what, const char *path, bool json)
     return cli_usage(command, "there is no `%s`", what);
 }
 
-int cmd_config(int argc, char **argv)
+static int run(const struct cli_command *c, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
-    };
     const char *path = NULL;
     bool json = false;
-    int option;
-    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        switch (option) {
-        case 'c': path = optarg; break;
+    struct cli_words w = cli_words(c, argc, argv);
+    while (cli_next(&w)) {
+        switch (w.option) {
+        case 'c': path = w.value; break;
         case 'j': json = true; break;
-        case 'h': print_help(); return CLI_OK;
-        default: return cli_usage(command, "the options above are wrong");
+        default: break;
         }
     }
+    if (w.code >= 0) return w.code;
     if (optind == argc)
         return cli_usage(command, "say which: schema, manual, metrics, failures, errors or show");
     if (optind + 1 < argc)
         return cli_usage(command, "one at a time, not also %s", argv[optind + 1]);
-    return run(argv[optind], path, json);
+    return print_what(argv[optind], path, json);
 }
+
+static const char *what_at(int id, size_t i)
+{
+    (void)id;
+    static const char *const all[] = {"schema", "manual", "metrics", "failures",
+                                      "errors", "show",   NULL};
+    return all[i];
+}
+
+static const struct cli_option options[] = {
+    {.value = "WHAT", .value_at = what_at, .help = "what is printed:"},
+    CMD_CONFIG_OPTION,
+    {'j', 0, "json", NULL, CLI_TEXT, NULL, "print JSON instead of YAML"},
+};
+
+const struct cli_command cmd_config = {
+    .name = "config",
+    .about = "print the configuration's schema, manual or effective values",
+    .usage = "schema|manual|metrics|failures|errors\n"
+             "show [-c FILE] [--json]",
+    .text =
+        "Prints what can be configured, or what is:\n"
+        "\n"
+        "  schema    the JSON Schema of configuration files (draft 2020-12)\n"
+        "  manual    the reference of all settings, Markdown (docs/configuration.md)\n"
+        "  metrics   the reference of all metrics, Markdown (docs/metrics.md)\n"
+        "  failures  what follows when a runtime fails, Markdown (docs/failures.md)\n"
+        "  errors    the codes of Hostler's own errors, Markdown (docs/errors.md)\n"
+        "  show      the configuration in effect, defaults and environment included, secrets left out",
+    .notes = "Exit codes: 0 done, 1 the configuration has problems, 2 wrong usage.",
+    .examples = "hostler config schema > hostler.schema.json\n"
+                "hostler config show -c examples/team.yaml\n"
+                "HOSTLER_LOG_LEVEL=debug hostler config show --json | jq .log",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = run,
+};

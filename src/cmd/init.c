@@ -39,33 +39,6 @@ struct init {
     size_t gateways; /* of Hostler, which are left alone */
 };
 
-static void print_help(void)
-{
-    printf(
-        "Usage: hostler init [OPTIONS]\n"
-        "\n"
-        "Looks for runtimes on this machine (Ollama, llama-server, vLLM, SGLang, LM Studio, TGI, Jan, KoboldCpp\n"
-        "on their usual ports) and writes a commented hostler.yaml that offers their models. On a terminal it\n"
-        "asks; otherwise it takes what it finds.\n"
-        "\n"
-        "  -o, --output FILE   where to (hostler.yaml); - is standard output\n"
-        "  --upstream URL      a runtime, as http://HOST:PORT/v1, instead of looking; repeatable\n"
-        "  --key K             API key that the runtimes are sent\n"
-        "  --model FILE        a GGUF file, or several with commas between them; repeatable\n"
-        "  --listen ADDR       where clients call, HOST:PORT or unix:PATH (127.0.0.1:8080); beyond this\n"
-        "                      machine they need a key, which is made\n"
-        "  -y, --yes           ask nothing, take what is found\n"
-        "  -f, --force         replace a file that is there\n"
-        "  -h, --help          this text\n"
-        "\n"
-        "Exit codes: 0 written, 1 nothing found or nothing written, 2 wrong usage.\n"
-        "\n"
-        "Examples:\n"
-        "  hostler init\n"
-        "  hostler init --yes --listen 0.0.0.0:8080\n"
-        "  hostler init --upstream http://10.0.0.5:8000/v1 --model models/demo.gguf -o -\n");
-}
-
 /* --- questions --- */
 
 /* The line that is typed, without blanks around it; false: there is none, or it was too long. */
@@ -326,48 +299,67 @@ static int init(struct init *n)
     return code ? code : write_it(n);
 }
 
-static const struct option options[] = {
-    {"output", required_argument, NULL, 'o'},
-    {"upstream", required_argument, NULL, 'u'},
-    {"key", required_argument, NULL, 'k'},
-    {"model", required_argument, NULL, 'm'},
-    {"listen", required_argument, NULL, 'l'},
-    {"yes", no_argument, NULL, 'y'},
-    {"force", no_argument, NULL, 'f'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
+static const struct cli_option options[] = {
+    {'o', 'o', "output", "FILE", CLI_FILE, NULL, "where to (hostler.yaml); - is standard output"},
+    {'u', 0, "upstream", "URL", CLI_TEXT, NULL,
+     "a runtime, as http://HOST:PORT/v1, instead of looking; repeatable"},
+    {'k', 0, "key", "K", CLI_TEXT, NULL, "API key that the runtimes are sent"},
+    {'m', 0, "model", "FILE", CLI_FILE, NULL,
+     "a GGUF file, or several with commas between them; repeatable"},
+    {'l', 0, "listen", "ADDR", CLI_TEXT, NULL,
+     "where clients call, HOST:PORT or unix:PATH (127.0.0.1:8080); beyond this\n"
+     "machine they need a key, which is made"},
+    {'y', 'y', "yes", NULL, CLI_TEXT, NULL, "ask nothing, take what is found"},
+    {'f', 'f', "force", NULL, CLI_TEXT, NULL, "replace a file that is there"},
 };
 
 /* An exit code, or -1 to go on. */
-static int take_option(int option, struct init *n)
+static int take_option(const struct cli_words *w, struct init *n)
 {
-    switch (option) {
-    case 'o': n->output = optarg; break;
-    case 'u': return serve_plain_add_upstream(&n->given, optarg);
-    case 'k': n->given.key = optarg; break;
-    case 'm': return serve_plain_add_files(&n->given, optarg);
-    case 'l': n->listen = optarg; break;
+    switch (w->option) {
+    case 'o': n->output = w->value; break;
+    case 'u': return serve_plain_add_upstream(&n->given, w->value);
+    case 'k': n->given.key = w->value; break;
+    case 'm': return serve_plain_add_files(&n->given, w->value);
+    case 'l': n->listen = w->value; break;
     case 'y': n->yes = true; break;
     case 'f': n->force = true; break;
-    case 'h': print_help(); return CLI_OK;
-    default: return cli_usage(command, "unknown option");
+    default: break;
     }
     return -1;
 }
 
-int cmd_init(int argc, char **argv)
+static int run(const struct cli_command *c, int argc, char **argv)
 {
     struct init n = {.output = "hostler.yaml", .given = {.command = command}};
-    int code = -1;
-    for (int c; code < 0 && (c = getopt_long(argc, argv, "o:yfh", options, NULL)) != -1;)
-        code = take_option(c, &n);
-    if (code >= 0) return code;
+    struct cli_words w = cli_words(c, argc, argv);
+    while (cli_next(&w))
+        w.code = take_option(&w, &n);
+    if (w.code >= 0) return w.code;
     if (optind < argc) return cli_usage(command, "unexpected argument '%s'", argv[optind]);
     if (!isatty(STDIN_FILENO)) n.yes = true;
     cli_prepare_process();
-    log_init(STDERR_FILENO, LOG_FORMAT_TEXT, LOG_ERROR); /* what was found is told in other words */
+    /* What was found is told in other words. */
+    log_init(STDERR_FILENO, LOG_FORMAT_TEXT, LOG_ERROR);
     arena_init(&n.arena, SIZE_MAX, 4096);
-    code = init(&n);
+    int code = init(&n);
     arena_fini(&n.arena);
     return code;
 }
+
+const struct cli_command cmd_init = {
+    .name = "init",
+    .about = "find runtimes on this machine and write a first configuration",
+    .usage = "[-o FILE] [--upstream URL]... [--model FILE]... [--listen ADDR] [-y] [-f]",
+    .text =
+        "Looks for runtimes on this machine (Ollama, llama-server, vLLM, SGLang, LM Studio, TGI, Jan, KoboldCpp\n"
+        "on their usual ports) and writes a commented hostler.yaml that offers their models. On a terminal it\n"
+        "asks; otherwise it takes what it finds.",
+    .notes = "Exit codes: 0 written, 1 nothing found or nothing written, 2 wrong usage.",
+    .examples = "hostler init\n"
+                "hostler init --yes --listen 0.0.0.0:8080\n"
+                "hostler init --upstream http://10.0.0.5:8000/v1 --model models/demo.gguf -o -",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = run,
+};

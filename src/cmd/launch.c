@@ -5,8 +5,8 @@
  * row in cmd/clients.c says is set, and the program runs in our place until it ends. Nothing of
  * a person's own configuration is written; the key is in the environment or in a private file, and
  * never on a command line. */
-#include <errno.h>
 #include <getopt.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,27 +24,6 @@
 
 static const char command[] = "launch";
 
-static const char help[] =
-    "Usage: hostler launch CLIENT [--model M] [--url URL] [--key K] [-- ARGUMENTS...]\n"
-    "\n"
-    "Runs a client program with a gateway as its model's home. What is set holds for this run only;\n"
-    "your own configuration of the client is not changed. ARGUMENTS are the client's.\n"
-    "\n" AIM_HELP "  -h, --help  this text\n"
-    "\n"
-    "What is set:\n";
-
-static const char more_help[] =
-    "\n"
-    "FOLDER is a private one that is removed when the client ends.\n"
-    "\n"
-    "Exit codes: the client's (128 and the signal's number if one ended it); before it runs: 1 the\n"
-    "gateway, the model or the program is not there, 2 wrong usage.\n"
-    "\n"
-    "Examples:\n"
-    "  hostler launch claude\n"
-    "  hostler launch codex --model qwen3-coder -- exec 'What does this repository do?'\n"
-    "  HOSTLER_URL=http://10.0.0.5:8080 hostler launch llm -- 'Three names for a cat'\n";
-
 struct launch {
     struct aim aim;
     struct recipe recipe;
@@ -60,11 +39,11 @@ struct launch {
 enum { INDENT = 12, WIDTH = 96 };
 
 /* One more word of a paragraph whose line has come to *column. */
-static void print_word(struct str word, int *column)
+static void print_word(FILE *to, struct str word, int *column)
 {
     bool wraps = *column + 1 + (int)word.len > WIDTH;
-    if (wraps) *column = printf("\n%*s", INDENT - 1, "") - 1;
-    *column += printf(" %" STR_FMT, STR_ARG(word));
+    if (wraps) *column = fprintf(to, "\n%*s", INDENT - 1, "") - 1;
+    *column += fprintf(to, " %" STR_FMT, STR_ARG(word));
 }
 
 static struct str base_of(const char *path)
@@ -84,47 +63,37 @@ static struct str word_of_part(const struct client_part *part, struct arena *are
     }
 }
 
-static void print_parts(const struct client *c, enum client_part_kind kind, const char *label,
-                        struct arena *arena)
+static void print_parts(FILE *to, const struct client *c, enum client_part_kind kind,
+                        const char *label, struct arena *arena)
 {
     int column = 0;
     for (size_t i = 0; i < c->part_count; i++) {
         const struct client_part *part = &c->parts[i];
         if (part->kind != kind || !(part->when & CLIENT_LAUNCH)) continue;
-        if (column == 0) column = printf("%*s%s", INDENT, "", label);
-        print_word(word_of_part(part, arena), &column);
+        if (column == 0) column = fprintf(to, "%*s%s", INDENT, "", label);
+        print_word(to, word_of_part(part, arena), &column);
     }
-    if (column) putchar('\n');
+    if (column) fputc('\n', to);
 }
 
-static int print_help(void)
+static void print_sets(FILE *to)
 {
     size_t count;
     const struct client *all = clients_all(&count);
     struct arena arena;
     arena_init(&arena, SIZE_MAX, 4096);
-    fputs(help, stdout);
+    fprintf(to, "What is set, FOLDER being a private one that is removed when the client ends:\n");
     for (size_t i = 0; i < count && all[i].program; i++) {
-        printf("  %-8s  %s\n", all[i].name, all[i].about);
-        print_parts(&all[i], CLIENT_SET, "sets", &arena);
-        print_parts(&all[i], CLIENT_UNSET, "takes out", &arena);
-        print_parts(&all[i], CLIENT_FILE, "writes to FOLDER:", &arena);
-        print_parts(&all[i], CLIENT_WORD, all[i].program, &arena);
+        fprintf(to, "  %-8s  %s\n", all[i].name, all[i].about);
+        print_parts(to, &all[i], CLIENT_SET, "sets", &arena);
+        print_parts(to, &all[i], CLIENT_UNSET, "takes out", &arena);
+        print_parts(to, &all[i], CLIENT_FILE, "writes to FOLDER:", &arena);
+        print_parts(to, &all[i], CLIENT_WORD, all[i].program, &arena);
     }
-    fputs(more_help, stdout);
     arena_fini(&arena);
-    return CLI_OK;
 }
 
 /* --- the command line --- */
-
-static const struct option options[] = {
-    {"model", required_argument, NULL, 'm'},
-    {"url", required_argument, NULL, 'u'},
-    {"key", required_argument, NULL, 'k'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
-};
 
 /* Others may read our command line for as long as the client runs. */
 static const char *take_key(struct launch *l, char *text)
@@ -135,14 +104,13 @@ static const char *take_key(struct launch *l, char *text)
 }
 
 /* An exit code, or -1 to go on. */
-static int take_option(struct launch *l, int opt)
+static int take_option(struct launch *l, const struct cli_words *w)
 {
-    switch (opt) {
-    case 'm': l->aim.model = optarg; break;
-    case 'u': l->aim.url = optarg; break;
-    case 'k': l->aim.key = take_key(l, optarg); break;
-    case 'h': return print_help();
-    default: return cli_usage(command, "wrong option; those of the client come after --");
+    switch (w->option) {
+    case 'm': l->aim.model = w->value; break;
+    case 'u': l->aim.url = w->value; break;
+    case 'k': l->aim.key = take_key(l, w->value); break;
+    default: break;
     }
     return -1;
 }
@@ -184,13 +152,13 @@ static int split(struct launch *l, int argc, char **argv)
     return own;
 }
 
-static int parse(struct launch *l, int argc, char **argv)
+static int parse(const struct cli_command *c, struct launch *l, int argc, char **argv)
 {
-    int opt, code = -1, own = split(l, argc, argv);
-    optind = 1;
-    while (code < 0 && (opt = getopt_long(own, argv, "h", options, NULL)) != -1)
-        code = take_option(l, opt);
-    if (code >= 0) return code;
+    int own = split(l, argc, argv);
+    struct cli_words w = cli_words(c, own, argv);
+    while (cli_next(&w))
+        w.code = take_option(l, &w);
+    if (w.code >= 0) return w.code;
     if (optind == own) return cli_usage(command, "name a client: %s", names(&l->arena));
     if (optind + 1 < own)
         return cli_usage(command,
@@ -289,12 +257,46 @@ static int run(struct launch *l)
     return code;
 }
 
-int cmd_launch(int argc, char **argv)
+static int launch(const struct cli_command *c, int argc, char **argv)
 {
     struct launch l = {.aim = {.command = command, .check = true}};
     arena_init(&l.arena, SIZE_MAX, 4096);
-    int code = parse(&l, argc, argv);
+    int code = parse(c, &l, argc, argv);
     if (code < 0) code = run(&l);
     arena_fini(&l.arena);
     return code;
 }
+
+/* Those that can be launched come first. */
+static const char *client_at(int id, size_t i)
+{
+    (void)id;
+    size_t count;
+    const struct client *all = clients_all(&count);
+    return i < count && all[i].program ? all[i].name : NULL;
+}
+
+static const struct cli_option options[] = {
+    {.value = "CLIENT", .value_at = client_at, .help = "the client:"},
+    AIM_OPTIONS,
+};
+
+const struct cli_command cmd_launch = {
+    .name = "launch",
+    .about = "run Claude Code, Codex or another client with a gateway's model",
+    .usage = "CLIENT [--model M] [--url URL] [--key K] [-- ARGUMENTS...]",
+    .text =
+        "Runs a client program with a gateway as its model's home. What is set holds for this run only;\n"
+        "your own configuration of the client is not changed. ARGUMENTS are the client's.",
+    .details = print_sets,
+    .stray = "; those of the client come after --",
+    .notes =
+        "Exit codes: the client's (128 and the signal's number if one ended it); before it runs: 1 the\n"
+        "gateway, the model or the program is not there, 2 wrong usage.",
+    .examples = "hostler launch claude\n"
+                "hostler launch codex --model qwen3-coder -- exec 'What does this repository do?'\n"
+                "HOSTLER_URL=http://10.0.0.5:8080 hostler launch llm -- 'Three names for a cat'",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = launch,
+};

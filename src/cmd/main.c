@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program: finds the subcommand and runs it. */
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,39 +8,49 @@
 #include "base/stdio.h"
 #include "cmd/cli.h"
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 
-static int cmd_version(int argc, char **argv);
-static int cmd_help(int argc, char **argv);
+static const struct cli_command cmd_version, cmd_help;
 
-struct command {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *about;
+static const struct cli_command *const commands[] = {
+    &cmd_run,   &cmd_init,   &cmd_serve,   &cmd_check,  &cmd_config,
+    &cmd_cert,  &cmd_models, &cmd_chat,    &cmd_launch, &cmd_client,
+    &cmd_bench, &cmd_mock,   &cmd_version, &cmd_help,   NULL,
 };
 
-static const struct command commands[] = {
-    {"run", cmd_run, "load a model file and talk to it, or serve it"},
-    {"init", cmd_init, "find runtimes on this machine and write a first configuration"},
-    {"serve", cmd_serve, "serve the models of a configuration to OpenAI clients"},
-    {"check", cmd_check, "tell what is wrong with a configuration"},
-    {"config", cmd_config, "print the configuration's schema, manual or effective values"},
-    {"cert", cmd_cert, "make, show and check certificates for TLS"},
-    {"models", cmd_models, "list the models of a running gateway"},
-    {"chat", cmd_chat, "chat with a model in the terminal"},
-    {"launch", cmd_launch, "run Claude Code, Codex or another client with a gateway's model"},
-    {"client", cmd_client, "tell what points a client at a gateway"},
-    {"bench", cmd_bench, "measure an OpenAI endpoint under load"},
-    {"mock", cmd_mock, "a scripted OpenAI runtime for development and tests"},
-    {"version", cmd_version, "print the version"},
-    {"help", cmd_help, "explain a command: hostler help serve"},
-};
+/* --- version --- */
 
-static const struct command *find_command(const char *name)
+static int run_version(const struct cli_command *c, int argc, char **argv)
 {
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        if (strcmp(commands[i].name, name) == 0) return &commands[i];
-    return NULL;
+    bool json = false;
+    struct cli_words w = cli_words(c, argc, argv);
+    while (cli_next(&w))
+        json = true;
+    if (w.code >= 0) return w.code;
+    if (optind < argc) return cli_usage(c->name, "'%s' is one argument too many", argv[optind]);
+    if (json)
+        printf("{\"name\":\"hostler\",\"version\":\"%s\"}\n", HOSTLER_VERSION);
+    else
+        printf("hostler %s\n", HOSTLER_VERSION);
+    return CLI_OK;
 }
+
+static const struct cli_option version_options[] = {
+    {'j', 0, "json", NULL, CLI_TEXT, NULL, "print one JSON object"},
+};
+
+static const struct cli_command cmd_version = {
+    .name = "version",
+    .about = "print the version",
+    .usage = "[--json]",
+    .text = "Prints the version; so does `hostler -v`.",
+    .options = version_options,
+    .option_count = ARRAY_LEN(version_options),
+    .examples = "hostler version",
+    .run = run_version,
+};
+
+/* --- help --- */
 
 static void print_help(FILE *to)
 {
@@ -48,8 +59,7 @@ static void print_help(FILE *to)
                 "One address for every LLM runtime a team owns.\n"
                 "\n"
                 "Commands:\n");
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        fprintf(to, "  %-8s  %s\n", commands[i].name, commands[i].about);
+    cli_print_commands(to, commands);
     fprintf(
         to,
         "\n"
@@ -64,31 +74,85 @@ static void print_help(FILE *to)
         "  hostler bench http://127.0.0.1:8080 --model demo --concurrency 4 --requests 100\n");
 }
 
-static int cmd_version(int argc, char **argv)
+static int print_json(const struct cli_command *c)
 {
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
-        printf("Usage: hostler version [--json]\n\nPrints the version.\n");
-    else if (argc > 1 && strcmp(argv[1], "--json") == 0)
-        printf("{\"name\":\"hostler\",\"version\":\"%s\"}\n", HOSTLER_VERSION);
-    else if (argc > 1)
-        return cli_usage(argv[0], "unknown option '%s'; only --json is known", argv[1]);
+    struct buf out;
+    buf_init(&out, SIZE_MAX / 2);
+    int err = cli_write_json(commands, &out);
+    if (!err) err = buf_append(&out, STR("\n"));
+    int code = cmd_output(c->name, &out, err);
+    buf_fini(&out);
+    return code;
+}
+
+static int no_command(const char *name, char *word)
+{
+    const char *near = cli_near_command(commands, word);
+    fprintf(stderr, "hostler%s: there is no command '%s'; ", name, word);
+    if (near) fprintf(stderr, "did you mean '%s'? ", near);
+    fprintf(stderr, "`hostler help` lists them\n");
+    return CLI_USAGE;
+}
+
+/* Words after `help` name a command and a part of it. */
+static int run_help(const struct cli_command *c, int argc, char **argv)
+{
+    bool json = false;
+    struct cli_words w = cli_words(c, argc, argv);
+    while (cli_next(&w))
+        json = true;
+    if (w.code >= 0) return w.code;
+    if (json) return print_json(c);
+    const struct cli_command *const *list = commands;
+    const struct cli_command *found = NULL;
+    for (; optind < argc; optind++) {
+        found = list ? cli_find(list, argv[optind]) : NULL;
+        if (!found) return no_command(" help", argv[optind]);
+        list = found->parts;
+    }
+    if (found)
+        cli_print_help(stdout, found);
     else
-        printf("hostler %s\n", HOSTLER_VERSION);
+        print_help(stdout);
     return CLI_OK;
 }
 
-static int cmd_help(int argc, char **argv)
+static const char *command_at(int id, size_t i)
 {
-    if (argc < 2 || argv[1][0] == '-') {
-        print_help(stdout);
-        return CLI_OK;
-    }
-    const struct command *c = find_command(argv[1]);
-    if (!c) return cli_usage(argv[0], "there is no command '%s'", argv[1]);
-    char name[16], option[] = "--help";
-    snprintf(name, sizeof name, "%s", c->name);
-    char *words[] = {name, option, NULL};
-    return c->run(2, words);
+    (void)id;
+    return commands[i] ? commands[i]->name : NULL;
+}
+
+static const struct cli_option help_options[] = {
+    {.value = "COMMAND", .value_at = command_at, .help = "the command:"},
+    {'j', 0, "json", NULL, CLI_TEXT, NULL, "all commands and options as one JSON object"},
+};
+
+static const struct cli_command cmd_help = {
+    .name = "help",
+    .about = "explain a command: hostler help serve",
+    .usage = "[COMMAND]\n--json",
+    .text = "Explains a command, or lists them all.",
+    .options = help_options,
+    .option_count = ARRAY_LEN(help_options),
+    .examples = "hostler help serve\nhostler help --json | jq -r '.commands[].name'",
+    .run = run_help,
+};
+
+/* --- the program --- */
+
+/* What may stand in the place of a command. */
+static const char *command_meant(const char *word)
+{
+    static const struct {
+        const char *option, *command;
+    } table[] = {
+        {"-h", "help"},    {"--help", "help"},       {"-v", "version"},
+        {"-V", "version"}, {"--version", "version"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++)
+        if (strcmp(table[i].option, word) == 0) return table[i].command;
+    return word;
 }
 
 static int run(int argc, char **argv)
@@ -97,15 +161,8 @@ static int run(int argc, char **argv)
         print_help(stderr);
         return CLI_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return cmd_help(1, argv);
-    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
-        return cmd_version(1, argv);
-    const struct command *c = find_command(argv[1]);
-    if (!c) {
-        fprintf(stderr, "hostler: there is no command '%s'; `hostler help` lists them\n", argv[1]);
-        return CLI_USAGE;
-    }
-    return c->run(argc - 1, argv + 1);
+    const struct cli_command *c = cli_find(commands, command_meant(argv[1]));
+    return c ? c->run(c, argc - 1, argv + 1) : no_command("", argv[1]);
 }
 
 int main(int argc, char **argv)

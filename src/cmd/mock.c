@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hostler mock: a scripted runtime for development and tests. docs/mock.md is its manual. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,7 @@
 #include "loop/process.h"
 #include "transport/tls.h"
 
-enum { LISTEN_MAX = 16, THREADS_MAX = 64, KNOBS_MAX = 64, RECORD_MAX = 10000 };
+enum { LISTEN_MAX = 16, THREADS_MAX = 64, RECORD_MAX = 10000 };
 
 static const char command[] = "mock";
 
@@ -31,79 +30,6 @@ struct settings {
     uint64_t seed;
     struct mock_knobs knobs;
 };
-
-static void print_kinds(void)
-{
-    size_t count;
-    const struct runtime_kind *kinds = runtime_kinds(&count);
-    for (size_t i = 0; i < count; i++)
-        printf(" %" STR_FMT, STR_ARG(kinds[i].name));
-}
-
-static void print_help(void)
-{
-    printf(
-        "Usage: hostler mock [OPTION...]\n"
-        "\n"
-        "A scripted runtime in the dialects of OpenAI, Anthropic and Ollama: it answers at once or at the\n"
-        "pace that you ask for, says what you tell it to, and fails, stalls and dies on request.\n"
-        "\n"
-        "  --listen ADDR     HOST:PORT or unix:PATH; may be repeated (127.0.0.1:8090)\n"
-        "  --tls CERT,KEY    TLS on all of them, with a certificate and its key: two PEM files, or one with both\n"
-        "  --kind NAME       answers what one product does, and 404 else; one of those below (everything)\n"
-        "  --models LIST     names, comma-separated, or a number N for model-0 ... (any name is served)\n"
-        "  --threads N       threads that serve (1)\n"
-        "  --record N        keep the last N requests for GET /mock/requests (0)\n"
-        "  --seed N          of the random choices (1)\n"
-        "\n"
-        "Knobs; each can also be set per request, by a header (x-mock-ttft-ms: 50) or in the body\n"
-        "(\"mock\": {\"ttft_ms\": 50}), and at run time by POST /mock/knobs:\n");
-    for (size_t i = 0; mock_knob_name(i); i++) {
-        char name[32];
-        snprintf(name, sizeof name, "%s", mock_knob_name(i));
-        for (char *c = name; *c; c++)
-            *c = *c == '_' ? '-' : *c;
-        printf("  --%-16s %s\n", name, mock_knob_help(i));
-    }
-    printf("\nKinds:");
-    print_kinds();
-    printf(
-        "\n\n"
-        "POST /mock/script tells what the next answers say: words, thoughts, calls of tools (docs/mock.md).\n"
-        "GET /mock/stats tells what was seen, with the time of each abort; POST /mock/reset starts anew.\n"
-        "\n"
-        "Examples:\n"
-        "  hostler mock --listen 127.0.0.1:8090 --ttft-ms 200 --rate 50 --tokens 128\n"
-        "  hostler mock --listen unix:/tmp/m.sock --status 429 --retry-after 2\n"
-        "  hostler mock --models llama,qwen --die-after 20 --die rst\n"
-        "  hostler mock --kind ollama --record 100\n");
-}
-
-/* The fixed options and one for each knob. */
-enum { OPT_KNOB = 1000 };
-
-static const struct option *options(char names[KNOBS_MAX][32])
-{
-    static const struct option fixed[] = {
-        {"listen", required_argument, NULL, 'l'},  {"tls", required_argument, NULL, 'T'},
-        {"models", required_argument, NULL, 'm'},  {"threads", required_argument, NULL, 't'},
-        {"record", required_argument, NULL, 'r'},  {"seed", required_argument, NULL, 's'},
-        {"kind", required_argument, NULL, 'k'},    {"help", no_argument, NULL, 'h'},
-        {"workers", required_argument, NULL, 't'}, /* its old name */
-    };
-    static struct option all[ARRAY_LEN(fixed) + KNOBS_MAX + 1];
-    memcpy(all, fixed, sizeof fixed);
-    size_t n = ARRAY_LEN(fixed);
-    for (size_t i = 0; mock_knob_name(i) && i < KNOBS_MAX; i++) {
-        snprintf(names[i], 32, "%s", mock_knob_name(i));
-        for (char *c = names[i]; *c; c++)
-            *c = *c == '_' ? '-' : *c;
-        all[n++] = (struct option){names[i], mock_knob_is_flag(i) ? no_argument : required_argument,
-                                   NULL, OPT_KNOB + (int)i};
-    }
-    all[n] = (struct option){0};
-    return all;
-}
 
 /* "CERT,KEY", or one file with both. */
 static struct tls_identity identity_of(struct str files)
@@ -130,29 +56,19 @@ static bool set_option(struct settings *s, int opt, const char *value)
     case 'r': return cli_count(value, 0, RECORD_MAX, &s->record);
     case 's': return cli_count(value, 0, UINT64_MAX, &s->seed);
     default:
-        return mock_knobs_set(&s->knobs, str_of(mock_knob_name((size_t)(opt - OPT_KNOB))),
+        return mock_knobs_set(&s->knobs, str_of(mock_knob_name((size_t)(opt - CLI_MORE))),
                               str_of(value)) == 0;
     }
 }
 
 /* -1, or the exit code to leave with. */
-static int parse(int argc, char **argv, struct settings *s)
+static int parse(const struct cli_command *c, int argc, char **argv, struct settings *s)
 {
-    char names[KNOBS_MAX][32];
-    const struct option *table = options(names);
-    int index;
-    int opt;
-    optind = 1;
-    while ((opt = getopt_long(argc, argv, "", table, &index)) != -1) {
-        if (opt == '?') return cli_usage(command, "what is meant?");
-        if (opt == 'h') {
-            print_help();
-            return CLI_OK;
-        }
-        if (!set_option(s, opt, optarg))
-            return cli_usage(command, "--%s cannot be '%s'", table[index].name,
-                             optarg ? optarg : "");
-    }
+    struct cli_words w = cli_words(c, argc, argv);
+    while (cli_next(&w))
+        if (!set_option(s, w.option, w.value))
+            w.code = cli_usage(command, "--%s cannot be '%s'", w.name, w.value ? w.value : "");
+    if (w.code >= 0) return w.code;
     if (optind < argc) return cli_usage(command, "'%s' is not an option", argv[optind]);
     if (s->listen_count == 0) s->listen[s->listen_count++] = "127.0.0.1:8090";
     return -1;
@@ -305,11 +221,11 @@ static void remove_sockets(const struct program *p)
     }
 }
 
-int cmd_mock(int argc, char **argv)
+static int run(const struct cli_command *c, int argc, char **argv)
 {
     struct settings s = {.models = "", .thread_count = 1, .seed = 1};
     mock_knobs_init(&s.knobs);
-    int code = parse(argc, argv, &s);
+    int code = parse(c, argc, argv, &s);
     if (code >= 0) return code;
     cli_prepare_process();
     struct program p = {.settings = &s};
@@ -330,3 +246,66 @@ int cmd_mock(int argc, char **argv)
     if (err && !told) cli_fail(command, "cannot start: %s", err_text(err));
     return err ? CLI_FAILED : CLI_OK;
 }
+
+static const char *kind_at(int id, size_t i)
+{
+    (void)id;
+    size_t count;
+    const struct runtime_kind *kinds = runtime_kinds(&count);
+    return i < count ? kinds[i].name.ptr : NULL;
+}
+
+static const char *word_at(int id, size_t i)
+{
+    return mock_knob_words((size_t)(id - CLI_MORE))[i];
+}
+
+static bool knob_at(size_t i, struct cli_option *out)
+{
+    const char *name = mock_knob_name(i);
+    if (!name) return false;
+    *out = (struct cli_option){.name = name,
+                               .value = mock_knob_value(i),
+                               .value_at = mock_knob_words(i) ? word_at : NULL,
+                               .help = mock_knob_help(i)};
+    return true;
+}
+
+static const struct cli_option options[] = {
+    {'l', 0, "listen", "ADDR", CLI_TEXT, NULL,
+     "HOST:PORT or unix:PATH; may be repeated (127.0.0.1:8090)"},
+    {'T', 0, "tls", "CERT,KEY", CLI_FILE, NULL,
+     "TLS on all of them, with a certificate and its key: two PEM files, or\n"
+     "one with both"},
+    {'k', 0, "kind", "NAME", CLI_TEXT, kind_at,
+     "answers what one product does, and 404 else (everything):"},
+    {'m', 0, "models", "LIST", CLI_TEXT, NULL,
+     "names, comma-separated, or a number N for model-0 ... (any name is served)"},
+    {'t', 0, "threads", "N", CLI_TEXT, NULL, "threads that serve (1)"},
+    {'t', 0, "workers", "N", CLI_TEXT, NULL, NULL},
+    {'r', 0, "record", "N", CLI_TEXT, NULL, "keep the last N requests for GET /mock/requests (0)"},
+    {'s', 0, "seed", "N", CLI_TEXT, NULL, "of the random choices (1)"},
+};
+
+const struct cli_command cmd_mock = {
+    .name = "mock",
+    .about = "a scripted OpenAI runtime for development and tests",
+    .usage = "[OPTION...]",
+    .text =
+        "A scripted runtime in the dialects of OpenAI, Anthropic and Ollama: it answers at once or at the\n"
+        "pace that you ask for, says what you tell it to, and fails, stalls and dies on request.",
+    .more_text =
+        "Knobs; each can also be set per request, by a header (x-mock-ttft-ms: 50) or in the body\n"
+        "(\"mock\": {\"ttft_ms\": 50}), and at run time by POST /mock/knobs:",
+    .more = knob_at,
+    .notes =
+        "POST /mock/script tells what the next answers say: words, thoughts, calls of tools (docs/mock.md).\n"
+        "GET /mock/stats tells what was seen, with the time of each abort; POST /mock/reset starts anew.",
+    .examples = "hostler mock --listen 127.0.0.1:8090 --ttft-ms 200 --rate 50 --tokens 128\n"
+                "hostler mock --listen unix:/tmp/m.sock --status 429 --retry-after 2\n"
+                "hostler mock --models llama,qwen --die-after 20 --die rst\n"
+                "hostler mock --kind ollama --record 100",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = run,
+};

@@ -12,7 +12,8 @@ struct knob {
     const char *name;
     enum knob_kind kind;
     size_t offset;
-    double max; /* numbers lie in 0..max */
+    double max;        /* numbers lie in 0..max */
+    const char *value; /* what help calls it; NULL: takes none */
     const char *help;
     const char *const *words; /* of a KNOB_WORD, which is the index of one; with NULL at the end */
 };
@@ -20,46 +21,45 @@ struct knob {
 static const char *const deaths[] = {"fin", "rst", NULL};
 static const char *const reasoning_names[] = {"reasoning_content", "reasoning", "both", NULL};
 
-#define ROW(member, kind, max, help) \
-    {#member, kind, offsetof(struct mock_knobs, member), max, help, NULL}
-#define WORD_ROW(member, words, help) \
-    {#member, KNOB_WORD, offsetof(struct mock_knobs, member), 0, help, words}
+#define ROW(member, kind, max, value, help) \
+    {#member, kind, offsetof(struct mock_knobs, member), max, value, help, NULL}
+#define WORD_ROW(member, words, value, help) \
+    {#member, KNOB_WORD, offsetof(struct mock_knobs, member), 0, value, help, words}
 
 static const struct knob knobs[] = {
-    ROW(ttft_ms, KNOB_REAL, 3600e3, "MS: time to the first token (0)"),
-    ROW(rate, KNOB_REAL, 1e6,
-        "R: tokens per second and stream; 0: as fast as the client reads (0)"),
-    ROW(tokens, KNOB_COUNT, MOCK_TOKENS_MAX,
-        "N: tokens of an answer (the request's max_tokens, or 16)"),
-    ROW(pad, KNOB_COUNT, MOCK_PAD_MAX, "BYTES: filler behind each token (0)"),
-    ROW(prompt_tokens, KNOB_COUNT, 1e9,
-        "N: prompt tokens that usage reports (bytes of the prompt / 4)"),
-    ROW(cached_tokens, KNOB_COUNT, 1e9, "N: cached tokens that usage reports (0)"),
-    ROW(written_tokens, KNOB_COUNT, 1e9, "N: tokens written to a cache that usage reports (0)"),
-    ROW(completion_tokens, KNOB_COUNT, 1e9,
-        "N: completion tokens that usage reports (those of the answer)"),
-    ROW(reasoning_tokens, KNOB_COUNT, 1e9,
-        "N: reasoning tokens that usage reports (those of the answer)"),
-    ROW(error_rate, KNOB_REAL, 1, "P: share of requests that get the error (0)"),
-    ROW(status, KNOB_COUNT, 599,
-        "CODE: every request gets this error; with error_rate or fail_first: those"),
-    ROW(fail_first, KNOB_COUNT, 1e6, "N: the first N requests with the same id get the error"),
-    ROW(retry_after, KNOB_REAL, 1e6, "S: Retry-After of an error"),
-    ROW(stall_after, KNOB_COUNT, MOCK_NEVER, "N: falls silent after N tokens"),
-    ROW(stall_ms, KNOB_REAL, 3600e3, "MS: silent for so long (until the client leaves)"),
-    ROW(die_after, KNOB_COUNT, MOCK_NEVER, "N: closes the connection after N tokens"),
-    WORD_ROW(die, deaths, "fin|rst: how it closes (fin)"),
-    ROW(die_before_head, KNOB_BOOL, 0, "closes instead of answering"),
-    ROW(error_after, KNOB_COUNT, MOCK_NEVER, "N: an error event after N tokens ends the stream"),
-    ROW(no_done, KNOB_BOOL, 0, "streams end without finish_reason, usage and [DONE]"),
-    ROW(early_head, KNOB_BOOL, 0, "the head leaves at once, not with the first token"),
-    ROW(comment_ms, KNOB_REAL, 3600e3, "MS: comment lines while nothing else is sent"),
-    ROW(usage_always, KNOB_BOOL, 0, "streams carry usage though nobody asked"),
-    ROW(no_usage, KNOB_BOOL, 0, "answers carry no usage"),
-    ROW(echo, KNOB_BOOL, 0, "the answer is the text of the last message"),
-    WORD_ROW(reasoning_name, reasoning_names,
-             "reasoning_content|reasoning|both: what a chat calls it (reasoning_content)"),
-    ROW(health, KNOB_COUNT, 599, "CODE: status of /health (200)"),
+    ROW(ttft_ms, KNOB_REAL, 3600e3, "MS", "time to the first token (0)"),
+    ROW(rate, KNOB_REAL, 1e6, "R",
+        "tokens per second and stream; 0: as fast as the client reads (0)"),
+    ROW(tokens, KNOB_COUNT, MOCK_TOKENS_MAX, "N",
+        "tokens of an answer (the request's max_tokens, or 16)"),
+    ROW(pad, KNOB_COUNT, MOCK_PAD_MAX, "BYTES", "filler behind each token (0)"),
+    ROW(prompt_tokens, KNOB_COUNT, 1e9, "N",
+        "prompt tokens that usage reports (bytes of the prompt / 4)"),
+    ROW(cached_tokens, KNOB_COUNT, 1e9, "N", "cached tokens that usage reports (0)"),
+    ROW(written_tokens, KNOB_COUNT, 1e9, "N", "tokens written to a cache that usage reports (0)"),
+    ROW(completion_tokens, KNOB_COUNT, 1e9, "N",
+        "completion tokens that usage reports (those of the answer)"),
+    ROW(reasoning_tokens, KNOB_COUNT, 1e9, "N",
+        "reasoning tokens that usage reports (those of the answer)"),
+    ROW(error_rate, KNOB_REAL, 1, "P", "share of requests that get the error (0)"),
+    ROW(status, KNOB_COUNT, 599, "CODE",
+        "every request gets this error; with error_rate or fail_first: those"),
+    ROW(fail_first, KNOB_COUNT, 1e6, "N", "the first N requests with the same id get the error"),
+    ROW(retry_after, KNOB_REAL, 1e6, "S", "Retry-After of an error"),
+    ROW(stall_after, KNOB_COUNT, MOCK_NEVER, "N", "falls silent after N tokens"),
+    ROW(stall_ms, KNOB_REAL, 3600e3, "MS", "silent for so long (until the client leaves)"),
+    ROW(die_after, KNOB_COUNT, MOCK_NEVER, "N", "closes the connection after N tokens"),
+    WORD_ROW(die, deaths, "HOW", "how it closes (fin):"),
+    ROW(die_before_head, KNOB_BOOL, 0, NULL, "closes instead of answering"),
+    ROW(error_after, KNOB_COUNT, MOCK_NEVER, "N", "an error event after N tokens ends the stream"),
+    ROW(no_done, KNOB_BOOL, 0, NULL, "streams end without finish_reason, usage and [DONE]"),
+    ROW(early_head, KNOB_BOOL, 0, NULL, "the head leaves at once, not with the first token"),
+    ROW(comment_ms, KNOB_REAL, 3600e3, "MS", "comment lines while nothing else is sent"),
+    ROW(usage_always, KNOB_BOOL, 0, NULL, "streams carry usage though nobody asked"),
+    ROW(no_usage, KNOB_BOOL, 0, NULL, "answers carry no usage"),
+    ROW(echo, KNOB_BOOL, 0, NULL, "the answer is the text of the last message"),
+    WORD_ROW(reasoning_name, reasoning_names, "NAME", "what a chat calls it (reasoning_content):"),
+    ROW(health, KNOB_COUNT, 599, "CODE", "status of /health (200)"),
 };
 
 void mock_knobs_init(struct mock_knobs *k)
@@ -82,9 +82,14 @@ const char *mock_knob_help(size_t index)
     return knobs[index].help;
 }
 
-bool mock_knob_is_flag(size_t index)
+const char *mock_knob_value(size_t index)
 {
-    return knobs[index].kind == KNOB_BOOL;
+    return knobs[index].value;
+}
+
+const char *const *mock_knob_words(size_t index)
+{
+    return knobs[index].words;
 }
 
 static bool same_name(const char *name, struct str given)

@@ -61,7 +61,9 @@ void mock_knobs_init(struct mock_knobs *k);
  * the end. */
 const char *mock_knob_name(size_t index);
 const char *mock_knob_help(size_t index);
-bool mock_knob_is_flag(size_t index); /* takes no value on the command line */
+const char *mock_knob_value(size_t index); /* what help calls its value; NULL: takes none */
+const char *const *mock_knob_words(
+    size_t index); /* all that it may be, then NULL; NULL: no words */
 
 /* Sets one knob by name; '-' and '_' are the same. ERR_NOT_FOUND, ERR_SYNTAX, ERR_RANGE. */
 MUST_CHECK int mock_knobs_set(struct mock_knobs *k, struct str name, struct str value);

@@ -12,28 +12,6 @@
 
 static const char command[] = "models";
 
-static const char help[] =
-    "Usage: hostler models [--url URL] [--key K] [--json]\n"
-    "\n"
-    "Lists the models that a running gateway (or any OpenAI endpoint) serves.\n"
-    "\n"
-    "  --url URL   http://HOST:PORT[/base] or unix:PATH ($HOSTLER_URL, else " REMOTE_DEFAULT_URL
-    ")\n"
-    "  --key K     API key ($HOSTLER_KEY)\n"
-    "  --json      a JSON array of objects with id, owned_by and created\n"
-    "\n"
-    "Examples:\n"
-    "  hostler models\n"
-    "  hostler models --url http://10.0.0.5:8000 --json\n";
-
-static const struct option options[] = {
-    {"url", required_argument, NULL, 'u'},
-    {"key", required_argument, NULL, 'k'},
-    {"json", no_argument, NULL, 'j'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
-};
-
 static int print_table(const struct json *list)
 {
     const struct json *model;
@@ -81,22 +59,21 @@ static int print(const struct json *list, bool json)
     return json ? print_json(list) : print_table(list);
 }
 
-int cmd_models(int argc, char **argv)
+static int run(const struct cli_command *c, int argc, char **argv)
 {
     const char *url = NULL;
     const char *key = NULL;
     bool json = false;
-    int opt;
-    optind = 1;
-    while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (opt) {
-        case 'u': url = optarg; break;
-        case 'k': key = optarg; break;
+    struct cli_words w = cli_words(c, argc, argv);
+    while (cli_next(&w)) {
+        switch (w.option) {
+        case 'u': url = w.value; break;
+        case 'k': key = w.value; break;
         case 'j': json = true; break;
-        case 'h': fputs(help, stdout); return CLI_OK;
-        default: return cli_usage(command, "wrong option");
+        default: break;
         }
     }
+    if (w.code >= 0) return w.code;
     if (optind < argc) return cli_usage(command, "'%s' is one argument too many", argv[optind]);
     struct remote remote;
     const struct json *list;
@@ -109,3 +86,21 @@ int cmd_models(int argc, char **argv)
     remote_fini(&remote);
     return code;
 }
+
+static const struct cli_option options[] = {
+    REMOTE_URL_OPTION,
+    REMOTE_KEY_OPTION,
+    {'j', 0, "json", NULL, CLI_TEXT, NULL, "a JSON array of objects with id, owned_by and created"},
+};
+
+const struct cli_command cmd_models = {
+    .name = "models",
+    .about = "list the models of a running gateway",
+    .usage = "[--url URL] [--key K] [--json]",
+    .text = "Lists the models that a running gateway (or any OpenAI endpoint) serves.",
+    .examples = "hostler models\n"
+                "hostler models --url http://10.0.0.5:8000 --json",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = run,
+};

@@ -7,12 +7,19 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "cmd/command.h"
 #include "conf/conf.h"
 
-/* The lines of --help about -c, without an end. */
-#define CMD_CONFIG_HELP                                                                        \
-    "  -c, --config FILE  the configuration; default: $HOSTLER_CONFIG, else ./hostler.yaml,\n" \
-    "                     else /etc/hostler/hostler.yaml\n"
+/* The row of a command's table about -c. */
+#define CMD_CONFIG_OPTION                                                  \
+    {'c',                                                                  \
+     'c',                                                                  \
+     "config",                                                             \
+     "FILE",                                                               \
+     CLI_FILE,                                                             \
+     NULL,                                                                 \
+     "the configuration; default: $HOSTLER_CONFIG, else ./hostler.yaml,\n" \
+     "else /etc/hostler/hostler.yaml"}
 
 /* `given` (what -c says, may be NULL) or the default that exists. NULL: there is none. */
 const char *cmd_config_path(const char *given);

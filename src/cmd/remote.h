@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "cmd/command.h"
 #include "conf/url.h"
 #include "http/client.h"
 #include "json/json.h"
@@ -24,6 +25,17 @@ struct remote {
 };
 
 #define REMOTE_DEFAULT_URL "http://127.0.0.1:8080"
+
+/* The rows of a command's table about them. */
+#define REMOTE_URL_OPTION \
+    {'u',                 \
+     0,                   \
+     "url",               \
+     "URL",               \
+     CLI_TEXT,            \
+     NULL,                \
+     "http://HOST:PORT[/base] or unix:PATH ($HOSTLER_URL, else " REMOTE_DEFAULT_URL ")"}
+#define REMOTE_KEY_OPTION {'k', 0, "key", "K", CLI_TEXT, NULL, "API key ($HOSTLER_KEY)"}
 
 /* What was given, else HOSTLER_URL, else the default; and the key: what was given, else HOSTLER_KEY,
  * without blanks around it. */

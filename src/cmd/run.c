@@ -6,7 +6,6 @@
  * a signal. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,33 +23,6 @@
 #include "cmd/model_file.h"
 
 static const char command[] = "run";
-
-static const char help[] =
-    "Usage: hostler run FILE.gguf... [QUESTION] [OPTIONS]\n"
-    "\n"
-    "Loads model files and talks to the first one in the terminal. With a question, or one on standard\n"
-    "input, prints the answer and ends. With --listen, serves the models to OpenAI clients.\n"
-    "\n"
-    "  --listen ADDR       serve at HOST:PORT, on this machine only, or unix:PATH, until Ctrl-C\n"
-    "  --name NAME         what clients call the model (the file's name without .gguf); for\n"
-    "                      several files once for each, in their order\n"
-    "  --context N         tokens of a conversation (what the file says, at most 4096)\n"
-    "  --slots N           answers that are computed at the same time (4)\n"
-    "  --threads N         threads that compute (as many as help)\n"
-    "  --template T        chat template instead of the model's own: a file, or builtin:NAME\n"
-    "  --reasoning R       auto, or off: thoughts stay in the answer\n" CHAT_HELP
-    "  -m, --message TEXT  the question; - reads it from standard input\n"
-    "  --log FILE          all that gateway and engine say; without it only problems are shown\n"
-    "  -h, --help          this text\n"
-    "\n"
-    "Exit codes: 0 done, 1 a file cannot be loaded, loading was stopped, or the last answer failed,\n"
-    "2 wrong usage.\n"
-    "\n"
-    "Examples:\n"
-    "  hostler run models/demo.gguf\n"
-    "  hostler run models/demo.gguf 'What is Hostler?'\n"
-    "  git diff | hostler run small.gguf --system 'Write a commit message for this diff.'\n"
-    "  hostler run small.gguf large.gguf --listen 127.0.0.1:8080\n";
 
 /* A file for everyone is a configuration's business; so many fit a command line well. */
 enum { MODELS_MAX = 64 };
@@ -97,22 +69,6 @@ static void free_models(struct run *r)
 
 /* --- the command line --- */
 
-static const struct option options[] = {
-    {"listen", required_argument, NULL, 'l'},
-    {"name", required_argument, NULL, 'n'},
-    {"context", required_argument, NULL, 'c'},
-    {"slots", required_argument, NULL, 's'},
-    {"threads", required_argument, NULL, 't'},
-    {"system", required_argument, NULL, 'S'},
-    {"message", required_argument, NULL, 'm'},
-    {"log", required_argument, NULL, 'L'},
-    {"template", required_argument, NULL, 'T'},
-    {"reasoning", required_argument, NULL, 'R'},
-    {"no-history", no_argument, NULL, 'H'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
-};
-
 static int add_name(struct run *r, const char *name)
 {
     if (r->name_count == MODELS_MAX) return cli_usage(command, "more names than models");
@@ -121,22 +77,21 @@ static int add_name(struct run *r, const char *name)
 }
 
 /* An exit code, or -1 to go on. */
-static int take_option(struct run *r, int opt)
+static int take_option(struct run *r, const struct cli_words *w)
 {
-    switch (opt) {
-    case 'l': r->gateway.listen = optarg; break;
-    case 'n': return add_name(r, optarg);
-    case 'c': r->gateway.context = optarg; break;
-    case 's': r->gateway.slots = optarg; break;
-    case 't': r->gateway.threads = optarg; break;
-    case 'T': r->gateway.chat_template = optarg; break;
-    case 'R': r->gateway.reasoning = optarg; break;
-    case 'S': r->chat.system = optarg; break;
-    case 'm': r->chat.message = optarg; break;
-    case 'H': r->chat.no_history = true; break;
-    case 'L': r->gateway.log = optarg; break;
-    case 'h': fputs(help, stdout); return CLI_OK;
-    default: return cli_usage(command, "wrong option");
+    switch (w->option) {
+    case 'l': r->gateway.listen = w->value; break;
+    case 'n': return add_name(r, w->value);
+    case 'c': r->gateway.context = w->value; break;
+    case 's': r->gateway.slots = w->value; break;
+    case 't': r->gateway.threads = w->value; break;
+    case 'T': r->gateway.chat_template = w->value; break;
+    case 'R': r->gateway.reasoning = w->value; break;
+    case 'S': r->chat.system = w->value; break;
+    case 'm': r->chat.message = w->value; break;
+    case CHAT_NO_HISTORY: r->chat.no_history = true; break;
+    case 'L': r->gateway.log = w->value; break;
+    default: break;
     }
     return -1;
 }
@@ -203,13 +158,12 @@ static int check_question(struct run *r)
     return r->gateway.listen ? check_listen(r->gateway.listen) : CLI_OK;
 }
 
-static int parse(struct run *r, int argc, char **argv)
+static int parse(const struct cli_command *c, struct run *r, int argc, char **argv)
 {
-    int opt, code = -1;
-    optind = 1;
-    while (code < 0 && (opt = getopt_long(argc, argv, "m:h", options, NULL)) != -1)
-        code = take_option(r, opt);
-    return code < 0 ? take_arguments(r, argv + optind, (size_t)(argc - optind)) : code;
+    struct cli_words w = cli_words(c, argc, argv);
+    while (cli_next(&w))
+        w.code = take_option(r, &w);
+    return w.code < 0 ? take_arguments(r, argv + optind, (size_t)(argc - optind)) : w.code;
 }
 
 /* --- what comes when the models are loaded --- */
@@ -271,10 +225,10 @@ static int run(struct run *r)
     return code;
 }
 
-int cmd_run(int argc, char **argv)
+static int run_files(const struct cli_command *c, int argc, char **argv)
 {
     struct run r = {.gateway.command = command, .chat.command = command};
-    int code = parse(&r, argc, argv);
+    int code = parse(c, &r, argc, argv);
     if (code >= 0) return code;
     /* getopt has moved the files to the end. */
     char **files = argv + optind;
@@ -288,3 +242,52 @@ int cmd_run(int argc, char **argv)
     free_models(&r);
     return code;
 }
+
+static const char *reasoning_at(int id, size_t i)
+{
+    (void)id;
+    static const char *const values[] = {"auto", "off", NULL};
+    return values[i];
+}
+
+static const struct cli_option options[] = {
+    {.value = "FILE", .takes = CLI_FILE, .help = "a model file (GGUF)"},
+    {'l', 0, "listen", "ADDR", CLI_TEXT, NULL,
+     "serve at HOST:PORT, on this machine only, or unix:PATH, until Ctrl-C"},
+    {'n', 0, "name", "NAME", CLI_TEXT, NULL,
+     "what clients call the model (the file's name without .gguf); for\n"
+     "several files once for each, in their order"},
+    {'c', 0, "context", "N", CLI_TEXT, NULL,
+     "tokens of a conversation (what the file says, at most 4096)"},
+    {'s', 0, "slots", "N", CLI_TEXT, NULL, "answers that are computed at the same time (4)"},
+    {'t', 0, "threads", "N", CLI_TEXT, NULL, "threads that compute (as many as help)"},
+    {'T', 0, "template", "T", CLI_FILE, NULL,
+     "chat template instead of the model's own: a file, or builtin:NAME"},
+    {'R', 0, "reasoning", "R", CLI_TEXT, reasoning_at,
+     "how thoughts are told; off: they stay in the answer"},
+    CHAT_SYSTEM_OPTION('S'),
+    CHAT_HISTORY_OPTION,
+    {'m', 'm', "message", "TEXT", CLI_TEXT, NULL, "the question; - reads it from standard input"},
+    {'L', 0, "log", "FILE", CLI_FILE, NULL,
+     "all that gateway and engine say; without it only problems are shown"},
+};
+
+const struct cli_command cmd_run = {
+    .name = "run",
+    .about = "load a model file and talk to it, or serve it",
+    .usage = "FILE.gguf... [QUESTION] [OPTIONS]",
+    .text =
+        "Loads model files and talks to the first one in the terminal. With a question, or one on standard\n"
+        "input, prints the answer and ends. With --listen, serves the models to OpenAI clients.",
+    .notes =
+        "Exit codes: 0 done, 1 a file cannot be loaded, loading was stopped, or the last answer failed,\n"
+        "2 wrong usage.",
+    .examples =
+        "hostler run models/demo.gguf\n"
+        "hostler run models/demo.gguf 'What is Hostler?'\n"
+        "git diff | hostler run small.gguf --system 'Write a commit message for this diff.'\n"
+        "hostler run small.gguf large.gguf --listen 127.0.0.1:8080",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .run = run_files,
+};

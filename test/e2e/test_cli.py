@@ -29,6 +29,44 @@ def test_wrong_usage(argv):
     assert done.stderr and not done.stdout
 
 
+@pytest.mark.parametrize("argv, meant", [(["sreve"], "did you mean 'serve'?"), (["help", "moc"], "did you mean 'mock'?"),
+                                         (["cert", "shwo"], "did you mean 'show'?"), (["serve", "--modle", "x"], "did you mean --model?"),
+                                         (["mock", "--die-befor-head"], "did you mean --die-before-head?"),
+                                         (["bench", "--no-steam"], "did you mean --no-stream?")])
+def test_a_slip_is_told_what_it_may_mean(argv, meant):
+    done = run_cli(*argv)
+    assert done.returncode == 2 and meant in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("argv, text", [(["serve", "-c"], "-c needs a value"), (["models", "--json=3"], "--json=3 takes no value"),
+                                        (["chat", "-x"], "there is no option -x"), (["chat", "--zzz=1"], "there is no option --zzz\n"),
+                                        (["xyzzy"], "there is no command 'xyzzy'; `hostler help` lists them")])
+def test_what_is_wrong_with_an_option_is_said(argv, text):
+    done = run_cli(*argv)
+    assert done.returncode == 2 and text in done.stderr, done.stderr
+
+
+def test_all_commands_and_options_can_be_had_as_json():
+    """What it says of each command is what that command's --help says."""
+    described = json.loads(run_cli("help", "--json").stdout)
+    names = [c["name"] for c in described["commands"]]
+    assert [n for n in names if " " not in n] == COMMANDS and "cert show" in names
+    for command in described["commands"]:
+        text = run_cli(*command["name"].split(), "--help").stdout
+        told = set(re.findall(r"^  (?:-\w, |    )--([a-z-]+)", text, re.M))
+        assert told == {o["name"] for o in command["options"]}, command["name"]
+        for row in command["options"] + command["arguments"]:
+            assert row["help"].splitlines()[0] in text and all(v in text for v in row.get("values", []))
+    bench = next(c for c in described["commands"] if c["name"] == "bench")
+    arrival = next(o for o in bench["options"] if o["name"] == "arrival")
+    assert arrival["values"] == ["poisson", "constant"]
+
+
+@pytest.mark.parametrize("word", ["-v", "-V", "--version"])
+def test_the_version_has_options(word):
+    assert run_cli(word).stdout == run_cli("version").stdout
+
+
 def test_version():
     assert run_cli("version").stdout.startswith("hostler ")
     assert json.loads(run_cli("version", "--json").stdout)["version"]

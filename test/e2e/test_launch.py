@@ -408,7 +408,7 @@ def test_a_program_that_was_printed_runs(gate):
 @pytest.mark.parametrize("argv, code, words", [
     (["nobody"], 2, "`hostler client` lists them"),
     (["zed", "curl"], 2, "one argument too many"),
-    (["zed", "--nonsense"], 2, "wrong option"),
+    (["zed", "--nonsense"], 2, "there is no option --nonsense"),
     (["zed", "--url", "http://127.0.0.1:1"], 1, "nothing listens"),
     (["zed", "--url", "unix:/run/h.sock", "--model", "m"], 2, "http://HOST:PORT"),
     (["zed", "--url", "https://127.0.0.1:1"], 1, "nothing listens"),
