@@ -97,6 +97,10 @@ void engine__enter(struct engine *e, enum engine_state state, enum endpoint_phas
     e->state = machine_move(&machine, e->state, state);
     e->since_us = now;
     timer_stop(e->sup->loop, &e->timer);
+    if (state != ENGINE_READY)
+        engine_page_stop(&e->page);
+    else if (e->output.own)
+        engine_page_start(&e->page);
     log_engine(e, lasted, reason);
     /* One that stops because nobody needs it is as good as one that stands still. */
     bool idle = state == ENGINE_STOPPING && phase == ENDPOINT_STARTABLE;
@@ -371,6 +375,7 @@ void engine__free(struct engine *e)
     timer_stop(e->sup->loop, &e->timer);
     task_cancel(&e->task);
     health_check_fini(&e->check);
+    engine_page_fini(&e->page);
     unlink(e->socket.ptr);
     map_remove(&e->sup->by_model, e->model);
     list_remove(&e->link);

@@ -36,6 +36,7 @@ static struct engine *engine_for(struct supervisor *s, struct str model)
     e->socket = engine_folder_socket(&s->folder);
     arena_init(&e->arena, SIZE_MAX, ENGINE_ARENA_BLOCK);
     health_check_init(&e->check, s->loop, s->client, engine__on_checked);
+    engine_page_init(&e->page, s->loop, s->client, &e->endpoint);
     task_init(&e->task, engine__step);
     timer_init(&e->timer, &e->task);
     list_push_back(&s->engines, &e->link);
@@ -333,6 +334,14 @@ void supervisor_write_metrics(const struct supervisor *s, struct metrics_writer 
             const struct metric_source source = {
                 .first = &e->stats, .count = 1, .labels = &e->model, .label_count = 1, .owner = e};
             metrics_write_row(w, &engine_rows[i], &source);
+        }
+    }
+    for (size_t i = 0; i < engine_page_rows.count; i++) {
+        LIST_EACH(&s->engines, it)
+        {
+            const struct engine *e = LIST_ITEM(it, struct engine, link);
+            metrics_pass_on(w, &engine_page_rows.rows[i], STR("model"), e->model,
+                            buf_str(&e->page.last));
         }
     }
 }

@@ -11,6 +11,7 @@
 #include "mesh/check.h"
 #include "node/engine_folder.h"
 #include "node/engine_output.h"
+#include "node/engine_page.h"
 #include "node/supervisor.h"
 
 struct box;
@@ -41,6 +42,7 @@ struct engine {
     struct process *process;
     struct engine_output output;
     struct health_check check; /* STARTING */
+    struct engine_page page;   /* READY, of our own engine */
     struct task task;
     struct timer timer;            /* the state's next look at things */
     uint64_t since_us;             /* when the state began */

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "obs/metrics.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -7,6 +6,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "json/write.h"
+#include "obs/metrics_priv.h"
 
 static const struct metric_row rows[] = {
 #define METRIC(field, kind, from, name, labels, help) {METRIC_##kind, name, labels, help},
@@ -75,14 +75,14 @@ int metrics_write_end(struct metrics_writer *w)
     return w->err;
 }
 
-static void put(struct metrics_writer *w, struct str s)
+void metrics__put(struct metrics_writer *w, struct str s)
 {
     if (!w->err) w->err = buf_append(w->out, s);
 }
 
 static void put_text(struct metrics_writer *w, const char *text)
 {
-    put(w, str_of(text));
+    metrics__put(w, str_of(text));
 }
 
 /* The bytes of a label's value: backslash, quote and line feed are escaped,
@@ -98,24 +98,23 @@ static void put_value(struct metrics_writer *w, struct str value)
         else if (*p == '\n')
             put_text(w, "\\n");
         else if (*p == '"' || *p == '\\')
-            put(w, str_n((const char[]){'\\', (char)*p}, 2));
+            metrics__put(w, str_n((const char[]){'\\', (char)*p}, 2));
         else
-            put(w, str_n((const char *)p, (size_t)n));
+            metrics__put(w, str_n((const char *)p, (size_t)n));
         p += n < 0 ? -n : n;
     }
 }
 
-static void put_label(struct metrics_writer *w, struct str name, struct str value, bool first)
+void metrics__put_label(struct metrics_writer *w, struct str name, struct str value, bool first)
 {
     put_text(w, first ? "{" : ",");
-    put(w, name);
+    metrics__put(w, name);
     put_text(w, "=\"");
     put_value(w, value);
     put_text(w, "\"");
 }
 
-/* HELP and TYPE come before the first series of a metric. */
-static void begin(struct metrics_writer *w, const struct metric_row *row)
+void metrics__begin(struct metrics_writer *w, const struct metric_row *row)
 {
     if (w->err || w->current == row) return;
     w->current = row;
@@ -131,15 +130,16 @@ static void put_series(const struct metric_series *s, const char *suffix, const 
     const struct metric_source *source = s->source;
     struct str rest = *s->row->labels ? str_of(s->row->labels) : STR_NULL, name;
     size_t i = 0;
-    begin(s->w, s->row);
+    metrics__begin(s->w, s->row);
     put_text(s->w, s->row->name);
     put_text(s->w, suffix);
     for (; str_cut(&rest, ',', &name); i++) {
         assert(i < source->label_count + (last != NULL));
-        put_label(s->w, name, i < source->label_count ? source->labels[i] : str_of(last), i == 0);
+        metrics__put_label(s->w, name, i < source->label_count ? source->labels[i] : str_of(last),
+                           i == 0);
     }
     assert(i == source->label_count + (last != NULL));
-    if (le) put_label(s->w, STR("le"), str_of(le), i == 0);
+    if (le) metrics__put_label(s->w, STR("le"), str_of(le), i == 0);
     put_text(s->w, i || le ? "} " : " ");
 }
 
@@ -275,13 +275,12 @@ int metrics_write_manual(struct buf *out)
             "`src/obs/metrics.def`.\n\n"
             "The gateway's `/metrics` needs a key where `keys` are configured, any of them. Rows "
             "whose meaning begins with \"Engine:\"\n"
-            "are not among its own: each `hostler-engine` answers them at its own `/metrics`, on "
-            "the socket that the gateway\n"
-            "reaches it by. The log line `engine_listening` says where that is; root and the "
-            "gateway's user can reach it:\n\n"
-            "    curl -s --unix-socket /tmp/hostler-1000-4711-a1b2c3/0.sock "
-            "http://localhost/metrics\n\n"
-            "[engine.md](engine.md#metrics) says how a Prometheus gets at them.\n\n"
+            "are told by each `hostler-engine`. The gateway asks its engines every 5 s and passes on "
+            "what they told last, with one more\n"
+            "label, `model`; an engine that does not answer within 2 s, or that does not run, is left "
+            "out until it does. An engine answers\n"
+            "these rows, and those of a process, at its own `/metrics`, too "
+            "([engine.md](engine.md#metrics)).\n\n"
             "| Name | Kind | Labels | Meaning |\n|---|---|---|---|\n"));
     for (size_t i = 0; !err && i < all_metrics.count; i++)
         err = write_manual_row(out, &all_metrics.rows[i]);

@@ -151,6 +151,12 @@ void metrics_write_row(struct metrics_writer *w, const struct metric_row *row,
 void metrics_write_set(struct metrics_writer *w, const struct metric_set *set,
                        const struct metric_source *source);
 
+/* Writes the series of a row that another process tells in its own page, with a label before its
+ * own. The page is not trusted: what does not look as the row's series do is left out, and so is what
+ * comes twice. */
+void metrics_pass_on(struct metrics_writer *w, const struct metric_row *row, struct str label,
+                     struct str value, struct str page);
+
 /* What an ASKED function is called with. It tells no value, one, or one for each value of the
  * last label. */
 struct metric_series {

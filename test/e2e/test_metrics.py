@@ -5,12 +5,14 @@ import os
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import time
 
 import pytest
 
 from harness import model_of, until
+from test_engine import ask, engine_model
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 VALUE = r"[+-]?Inf|NaN|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
@@ -167,3 +169,52 @@ def test_time_between_tokens(gate):
     count = m("hostler_inter_token_latency_seconds_count", model="m")
     assert 8 <= count <= 12
     assert 0.010 < m("hostler_inter_token_latency_seconds_sum") / count < 0.040
+
+
+# --- what own engines tell ---
+
+
+def told_by_engines(gate):
+    """The engines' series on the gateway's page, by model."""
+    told = {}
+    for (name, labels), value in gate.metrics().items():
+        if name.startswith("hostler_engine_") and not name.startswith(("hostler_engine_state{", "hostler_engine_starts")):
+            told.setdefault(dict(labels)["model"], {})[name] = value
+    return told
+
+
+def test_the_engines_numbers_are_passed_on(processes):
+    gate = processes.gate([engine_model(processes, "one"), engine_model(processes, "two", slots=3)])
+    for name in ("one", "two"):
+        assert ask(gate, "a few words", model=name).status == 200
+    until(lambda: gate.metric("hostler_engine_output_tokens_total", model="one") > 0 and gate.metric("hostler_engine_slots", model="two") == 3,
+          "they are told", 15)
+    families = read_page(gate.get("/metrics").body.decode())
+    for family, (kind, series) in families.items():
+        if family.startswith("hostler_engine_") and family not in ("hostler_engine_starts_total", "hostler_engine_state"):
+            assert {dict(labels)["model"] for _, labels in series} == {"one", "two"}, family
+    hits = families["hostler_engine_prefix_hits_total"][1]
+    assert {dict(labels)["tier"] for _, labels in hits} == {"slot", "copy", "ram", "none"}
+    assert families["hostler_engine_decode_seconds"][0] == "histogram"
+
+
+def test_an_engine_that_hangs_or_is_gone_holds_nothing_up(processes):
+    gate = processes.gate([engine_model(processes)])
+    assert ask(gate).status == 200
+    told = lambda: gate.metric("hostler_engine_slots", model="m")
+    until(told, "it is told", 15)
+    [pid] = gate.children()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        while told():
+            assert time.monotonic() - began < 15, "what is old is told for ever"
+            time.sleep(0.2)
+        began = time.monotonic()
+        assert gate.get("/metrics").status == 200
+        assert time.monotonic() - began < 1
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    until(told, "it is told again", 15)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not told(), "it is gone")
