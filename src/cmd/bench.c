@@ -196,7 +196,8 @@ static const char *arrival_at(int id, size_t i)
 }
 
 static const struct cli_option options[] = {
-    {.value = "URL", .help = "http://HOST:PORT[/base] or unix:PATH (http://127.0.0.1:8080)"},
+    {.value = "URL",
+     .help = "http://HOST:PORT[/base] or unix:PATH ($HOSTLER_URL, else " REMOTE_DEFAULT_URL ")"},
     {'m', 0, "model", "M", CLI_TEXT, NULL, "model (the first one that the endpoint lists)"},
     {'k', 0, "key", "K", CLI_TEXT, NULL, "API key ($HOSTLER_KEY)"},
     {'r', 0, "rate", "R", CLI_TEXT, NULL,

@@ -10,7 +10,7 @@ import yaml
 
 from harness import HOSTLER, ROOT, config_of, model_of, run_cli
 
-COMMANDS = ["run", "serve", "check", "config", "cert", "models", "chat", "launch", "client", "bench", "mock", "version", "help"]
+COMMANDS = ["run", "init", "serve", "check", "config", "cert", "models", "chat", "launch", "client", "bench", "mock", "version", "help"]
 
 
 @pytest.mark.parametrize("argv", [["help"], ["--help"], ["-h"], *[["help", c] for c in COMMANDS], *[[c, "--help"] for c in COMMANDS]])

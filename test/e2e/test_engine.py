@@ -70,7 +70,7 @@ def test_every_metric_is_on_the_page_of_its_program(processes, mock):
     for model in ("relayed", "m"):
         assert ask(gate, model=model).status == 200
     manual = subprocess.run([HOSTLER, "config", "metrics"], capture_output=True, text=True, check=True).stdout
-    rows = dict(re.findall(r"^\| `(hostler_\w+)` \|.*\| (.+?) \|$", manual, re.M))
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (.+?) \|$", manual, re.M))
     own = {name for name, meaning in rows.items() if meaning.startswith("Engine: ")}
     common = {f"hostler_{what}" for what in ("build_info", "uptime_seconds", "ready")} | {n for n in rows if n.startswith("hostler_client_")}
     page = families(gate.get("/metrics").body.decode())

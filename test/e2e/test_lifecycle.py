@@ -280,7 +280,7 @@ def test_both_families_of_ip(processes, mock, host):
     if not pathlib.Path("/proc/net/if_inet6").exists():
         pytest.skip("no IPv6 here")
     port = free_port()
-    gate = processes.gate(mock, listen=f"{host}:{port}", keys=[{"name": "a", "key": KEY_A}], wait=False)
+    gate = processes.gate(mock, listen=f"{host}:{port}", keys=[{"name": "a", "key": KEY_A}])
     for address in ("127.0.0.1", "::1"):
         until(lambda: can_connect(address, port), f"{address} is open")
     with socket.create_connection(("::1", port)) as s:

@@ -122,7 +122,7 @@ static void describe(const struct llama_model *llama, char *out, size_t room)
         return;
     }
     *unknown = '\0';
-    (void)snprintf(out, room, "%s%" PRIu64 "M%s", text, millions, unknown + 2);
+    if (snprintf(out, room, "%s%" PRIu64 "M%s", text, millions, unknown + 2) < 0) out[0] = '\0';
 }
 
 static void read_info(struct model *m)
