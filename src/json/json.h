@@ -40,6 +40,9 @@ struct json_error {
 /* Parses the whole text. ERR_SYNTAX, ERR_DEPTH (over JSON_MAX_DEPTH), ERR_UTF8, ERR_TOO_LARGE
  * (beyond the arena's cap); then *error (may be NULL) says where.
  *
+ * An escape that is half of a surrogate pair, as clients make it that cut a text within an emoji, is
+ * read as U+FFFD.
+ *
  * The document is made on `arena`, its strings unescaped: 4 bytes per byte of a usual text, up to
  * 13 for one of many tiny values. Numbers beyond the range of 64 bits are kept; json_to_i64
  * refuses them, json_to_double only when they are not finite. */

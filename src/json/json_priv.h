@@ -11,6 +11,10 @@
 #include "base/base.h"
 #include "json/json.h"
 
+/* Escapes that are half of a surrogate pair become those of U+FFFD, which are as long: *out is a copy
+ * on `arena` then, else the text itself. For texts that are JSON. -ENOMEM. */
+MUST_CHECK int json__mend(struct arena *arena, struct str text, struct str *out);
+
 /* Validates a whole text, whose outermost value may be of any type: what
  * json_parse does before it builds. */
 MUST_CHECK int json__check(struct str text, struct json_error *error);

@@ -25,10 +25,12 @@ int json_parse_scanned(struct arena *arena, struct str text, const struct json *
                        struct json_error *error)
 {
     const yyjson_alc alc = {on_malloc, on_realloc, on_free, arena};
-    yyjson_read_err why;
+    yyjson_read_err why = {.code = YYJSON_READ_ERROR_MEMORY_ALLOCATION};
+    yyjson_doc *doc = NULL;
     /* Without YYJSON_READ_INSITU the text is only read. */
-    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text.ptr, text.len,
-                                       YYJSON_READ_BIGNUM_AS_RAW, &alc, &why);
+    if (json__mend(arena, text, &text) == 0)
+        doc = yyjson_read_opts((char *)(uintptr_t)text.ptr, text.len, YYJSON_READ_BIGNUM_AS_RAW,
+                               &alc, &why);
     if (doc) {
         *out = (const struct json *)(const void *)yyjson_doc_get_root(doc);
         return 0;

@@ -23,7 +23,6 @@ struct scanner {
     const unsigned char *begin;
     uint64_t objects; /* a bit per open level, the innermost lowest: it is an object */
     unsigned depth;   /* open levels */
-    bool strict;      /* half a surrogate pair is an error */
     const struct str *names;
     size_t count;
     struct json_span *spans; /* one per name */
@@ -100,13 +99,31 @@ static int32_t take_unicode(const unsigned char **p, const unsigned char *end)
     return 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
 }
 
+int json__mend(struct arena *arena, struct str text, struct str *out)
+{
+    const char *p = text.ptr, *end = p + text.len;
+    char *copy = NULL;
+    *out = text;
+    while (p < end && (p = memchr(p, '\\', (size_t)(end - p))) && end - p >= 2) {
+        const char *at = p;
+        const unsigned char *behind = (const unsigned char *)at;
+        int32_t code = at[1] == 'u' ? take_unicode(&behind, (const unsigned char *)end) : -1;
+        p = code < 0 ? at + 2 : (const char *)behind;
+        if (!is_high(code) && !is_low(code)) continue;
+        if (!copy) copy = arena_try(arena, text.len);
+        if (!copy) return -ENOMEM;
+        if (out->ptr == text.ptr) memcpy(copy, text.ptr, text.len);
+        *out = str_n(copy, text.len);
+        memcpy(copy + (at - text.ptr), "\\ufffd", 6);
+    }
+    return 0;
+}
+
 static bool scan_unicode(struct scanner *s)
 {
     const unsigned char *at = s->p;
     int32_t code = take_unicode(&s->p, s->end);
     if (code < 0) return fail(s, ERR_SYNTAX, at, "\\u needs four hexadecimal digits");
-    if (s->strict && (is_high(code) || is_low(code)))
-        return fail(s, ERR_UTF8, at, "a surrogate without its partner");
     return true;
 }
 
@@ -420,7 +437,6 @@ static struct scanner scanner_of(struct str text)
 int json__check(struct str text, struct json_error *error)
 {
     struct scanner s = scanner_of(text);
-    s.strict = true;
     return scan(&s, error);
 }
 

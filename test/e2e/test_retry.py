@@ -283,6 +283,16 @@ def test_active_probes(start_gate, start_mock):
     assert gate.metric("hostler_endpoint_up", endpoint="e1") == 1
 
 
+@pytest.mark.parametrize("status, up", [(200, 1), (204, 1), (401, 1), (404, 1), (500, 0), (503, 0)])
+def test_a_probe_that_is_answered_below_500_is_healthy(start_gate, start_mock, status, up):
+    """As docs/configuration.md has it: Ollama has no /health, and others ask for a key there; 503 is what loads."""
+    mock = start_mock("--health", 503 if up else 200)
+    gate = start_gate([model_of(mock, health="/health")], health={"interval": "100ms", "timeout": "1s", "failures": 1})
+    until(lambda: gate.metric("hostler_endpoint_up", endpoint="e0") == 1 - up, "it begins the other way")
+    mock.knobs(health=status)
+    until(lambda: gate.metric("hostler_endpoint_up", endpoint="e0") == up, "the probe is judged")
+
+
 # --- pooled connections ---
 
 

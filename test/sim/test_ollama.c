@@ -149,6 +149,84 @@ static void errors_are_told_as_its_own(void **state)
     gateway_free(g, 1);
 }
 
+/* Its clients print an error only where it is a text: whoever refuses, and why. */
+static void all_refusals_are_texts(void **state)
+{
+    (void)state;
+#define KEYS \
+    "  - name: x\n    endpoints: [{ url: 'http://10.0.0.1:80/v1', name: a }]\nkeys:\n  - { name: one, key: sk-one-0123456789, models: [x] }\n"
+#define CHAT "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}"
+#define HAS_KEY "authorization: Bearer sk-one-0123456789\r\n"
+    static const struct {
+        const char *models, *start, *headers, *body;
+        int status;
+    } cases[] = {
+        {ONE, "POST /api/chat", "", "m", 400},
+        {ONE, "POST /api/chat", "origin: https://evil.example\r\n", CHAT, 403},
+        {ONE KEYS, "POST /api/chat", "", CHAT, 401},
+        {ONE KEYS, "GET /api/tags", "authorization: Bearer sk-two-0123456789\r\n", "", 401},
+        {ONE KEYS, "GET /api/nothing", "", "", 401},
+        {ONE KEYS, "POST /api/chat", HAS_KEY, CHAT, 403},
+        {ONE KEYS, "POST /api/chat", HAS_KEY "x-api-key: sk-two-0123456789\r\n", CHAT, 400},
+        {ONE, "POST /api/chat", "", "{\"model\":\"x\",\"messages\":[]}", 404},
+        {ONE, "GET /api/nothing", "", "", 404},
+        {ONE, "POST /api/chat/", "", CHAT, 404},
+        {ONE, "GET /api/chat", "", "", 405},
+        {ONE, "POST /api/tags", "", "{}", 405},
+        {ONE, "POST /api/embed", "content-type: application/json; charset=utf-7\r\n", CHAT, 415},
+        {ONE, "POST /api/chat", "content-encoding: gzip\r\n", CHAT, 415},
+        {ONE, "POST /api/chat", "via: 1.1 hostler-0123\r\n", CHAT, 508},
+        {ONE_OF(1, "    queue_max: 0\n"), "POST /api/chat", "", CHAT, 429},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[1000];
+        struct gateway *g = gateway_new(cases[i].models);
+        unsigned exchanges = 1;
+        if (cases[i].status == 429) { /* somebody has the only place */
+            gateway_ask(gateway_client(g), "", ASK_PLAIN);
+            exchanges++;
+        }
+        struct sim_peer *c = gateway_client(g);
+        (void)snprintf(text, sizeof text,
+                       "%s HTTP/1.1\r\nhost: localhost\r\n%scontent-length: %zu\r\n\r\n%s",
+                       cases[i].start, cases[i].headers, strlen(cases[i].body), cases[i].body);
+        sim_send_text(c, text);
+        struct str body = answer_of(c, cases[i].status);
+        if (!str_starts(body, STR("{\"error\":\"")))
+            fail_msg("%s: %" STR_FMT, cases[i].start, STR_ARG(body));
+        gateway_stop(g);
+        gateway_free(g, exchanges);
+    }
+}
+
+static void a_body_that_is_too_large_is_refused_by_a_text(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(ONE);
+    struct sim_peer *c = gateway_client(g);
+    sim_send_text(c, "POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: 70000\r\n\r\n");
+    assert_true(str_starts(answer_of(c, 413), STR("{\"error\":\"The request body is larger")));
+    gateway_free(g, 1);
+}
+
+/* Half an emoji, as clients send it that cut a text: what cannot pass as it came is mended. */
+static void half_an_emoji_is_no_reason_to_refuse(void **state)
+{
+    (void)state;
+    struct gateway *g = gateway_new(KIND("vllm"));
+    post(g, "/api/chat",
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\\ud83d b\"}]}");
+    assert_true(sim_has(up_of(g, 0), "\"content\":\"a\xef\xbf\xbd b\""));
+    gateway_stop(g);
+    gateway_free(g, 1);
+    g = gateway_new(KIND("vllm"));
+    post(g, "/v1/chat/completions",
+         "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\\ud83d b\"}]}");
+    assert_true(sim_has(up_of(g, 0), "\"content\":\"a\\ud83d b\""));
+    gateway_stop(g);
+    gateway_free(g, 1);
+}
+
 /* --- pages --- */
 
 static void pages_are_told(void **state)
@@ -221,6 +299,9 @@ int main(void)
         cmocka_unit_test(what_its_runtime_says_passes),
         cmocka_unit_test(broken_streams_end_with_a_line),
         cmocka_unit_test(errors_are_told_as_its_own),
+        cmocka_unit_test(all_refusals_are_texts),
+        cmocka_unit_test(a_body_that_is_too_large_is_refused_by_a_text),
+        cmocka_unit_test(half_an_emoji_is_no_reason_to_refuse),
         cmocka_unit_test(pages_are_told),
         cmocka_unit_test(what_only_embeds_says_so),
     };

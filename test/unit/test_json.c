@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -63,10 +64,10 @@ static void refusals(void **state)
         int err;
         size_t offset;
     } cases[] = {
-        {"", ERR_SYNTAX, 0},          {"[1,]", ERR_SYNTAX, 3},
-        {"[1] x", ERR_SYNTAX, 4},     {"[\"\xff\"]", ERR_UTF8, 2},
-        {"[NaN]", ERR_SYNTAX, 1},     {"\xef\xbb\xbf[]", ERR_SYNTAX, 0},
-        {"\"\\ud800\"", ERR_UTF8, 1}, {"[1 /**/]", ERR_SYNTAX, 3},
+        {"", ERR_SYNTAX, 0},           {"[1,]", ERR_SYNTAX, 3},
+        {"[1] x", ERR_SYNTAX, 4},      {"[\"\xff\"]", ERR_UTF8, 2},
+        {"[NaN]", ERR_SYNTAX, 1},      {"\xef\xbb\xbf[]", ERR_SYNTAX, 0},
+        {"\"\\ud80\"", ERR_SYNTAX, 1}, {"[1 /**/]", ERR_SYNTAX, 3},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const struct json *v = NULL;
@@ -78,6 +79,34 @@ static void refusals(void **state)
     }
     const struct json *v;
     assert_int_equal(json_parse(*state, STR_NULL, &v, NULL), ERR_SYNTAX);
+}
+
+/* Half an emoji is read as what stands for a character that is not known; the text stays as it is. */
+static void half_surrogate_pairs_are_replaced(void **state)
+{
+#define UNKNOWN "\xef\xbf\xbd"
+    static const char *const cases[][2] = {
+        {"\\ud83d", UNKNOWN},
+        {"\\uDE00", UNKNOWN},
+        {"a\\ud83d b", "a" UNKNOWN " b"},
+        {"\\ud83d\\ud83d\\ude00\\ude00", UNKNOWN "\xf0\x9f\x98\x80" UNKNOWN},
+        {"\\ud83d\\n\\ude00", UNKNOWN "\n" UNKNOWN},
+        {"\\\\ud83d", "\\ud83d"},
+        {"\\\\\\ud83d\\\\", "\\" UNKNOWN "\\"},
+        {"\\ud83d\\u0041", UNKNOWN "A"},
+        {"\\ud83d\\\"", UNKNOWN "\""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[100], before[100];
+        struct str got;
+        (void)snprintf(text, sizeof text, "{\"k\":\"%s\",\"%s\":1}", cases[i][0], cases[i][0]);
+        memcpy(before, text, sizeof text);
+        const struct json *v = parse(*state, text);
+        assert_true(json_to_str(json_get(v, "k"), &got));
+        if (!str_eq(got, str_of(cases[i][1]))) fail_msg("%s: %" STR_FMT, text, STR_ARG(got));
+        assert_non_null(json_get(v, cases[i][1]));
+        assert_string_equal(text, before);
+    }
 }
 
 static int parse_nested(struct arena *arena, size_t levels)
@@ -291,6 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(types, setup, teardown),
         cmocka_unit_test_setup_teardown(refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(half_surrogate_pairs_are_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(depth_is_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(members, setup, teardown),
         cmocka_unit_test_setup_teardown(unique, setup, teardown),

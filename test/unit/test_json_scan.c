@@ -317,8 +317,8 @@ static void refuses_broken_utf8(void **state)
         if (verdict(bad[i]) != ERR_UTF8) fail_msg("not ERR_UTF8: %s", bad[i]);
 }
 
-/* Half an emoji, as clients make it that cut a text at some length. Only who reads
- * the string need refuse it. */
+/* Half an emoji, as clients make it that cut a text at some length. Only who reads the string need
+ * refuse it, or read something else. */
 static void half_surrogate_pairs_pass_unread(void **state)
 {
     (void)state;
@@ -342,7 +342,7 @@ static void half_surrogate_pairs_pass_unread(void **state)
         assert_false(span.alike);
         assert_int_equal(json_span_str(&span, &arena, &value), ERR_SYNTAX);
         assert_true(str_eq(value, STR("untouched")));
-        assert_int_equal(json_parse(&arena, str_of(text), &parsed, &error), ERR_UTF8);
+        assert_int_equal(json_parse(&arena, str_of(text), &parsed, &error), 0);
     }
     assert_int_equal(verdict("{\"a\":\"\\ud800\\u12\"}"), ERR_SYNTAX);
     assert_int_equal(verdict("{\"a\":\"\\ud800\\x\"}"), ERR_SYNTAX);
