@@ -142,33 +142,28 @@ static void follow(struct follower *f, struct str type, const struct json *doc)
     if (str_eq(type, STR("content_block_stop"))) f->index++;
 }
 
-/* False: it has half a surrogate pair, which passes by as the runtime said it, and cannot be looked
- * into. */
-static bool follow_frame(struct follower *f, struct str frame)
+static void follow_frame(struct follower *f, struct str frame)
 {
     struct str event, data;
     const struct json *doc;
     CHECK(str_cut(&frame, '\n', &event) && str_starts(event, STR("event: ")));
     CHECK(str_cut(&frame, '\n', &data) && str_starts(data, STR("data: ")) && !frame.ptr);
-    CHECK(json_scan(str_skip(data, 6), NULL, 0, NULL, NULL) == 0);
-    if (json_parse(&f->arena, str_skip(data, 6), &doc, NULL)) return false;
+    CHECK(json_parse(&f->arena, str_skip(data, 6), &doc, NULL) == 0);
     CHECK(str_eq(text_of(doc, "type"), str_skip(event, 7)));
     follow(f, str_skip(event, 7), doc);
-    return true;
 }
 
 static void check_stream(struct str stream)
 {
     struct follower f = {.index = 0};
-    bool all = true;
     arena_init(&f.arena, SIZE_MAX, 4096);
-    while (all && stream.len) {
+    while (stream.len) {
         ptrdiff_t at = str_find(stream, STR("\n\n"));
         CHECK(at > 0);
-        all = follow_frame(&f, str_n(stream.ptr, (size_t)at));
+        follow_frame(&f, str_n(stream.ptr, (size_t)at));
         stream = str_skip(stream, (size_t)at + 2);
     }
-    CHECK(f.stopped || !all);
+    CHECK(f.stopped);
     arena_fini(&f.arena);
 }
 
@@ -176,8 +171,7 @@ static void check_whole(struct arena *arena, struct str object)
 {
     const struct json *doc, *block;
     struct json_iter it = {0};
-    CHECK(json_scan(object, NULL, 0, NULL, NULL) == 0);
-    if (json_parse(arena, object, &doc, NULL)) return;
+    CHECK(json_parse(arena, object, &doc, NULL) == 0);
     CHECK(text_of(doc, "stop_reason").len);
     while (json_next_item(json_get(doc, "content"), &it, &block))
         if (str_eq(text_of(block, "type"), STR("tool_use")))
