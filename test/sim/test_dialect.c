@@ -25,7 +25,8 @@ static int peek(struct arena *arena, struct str body, struct ask *out, struct re
     (void)arena;
     *out = (struct ask){.surface = out->surface};
     if (blank <= 0) {
-        *why = (struct refusal){.status = 400, .message = STR("no model"), .code = "model_not_found"};
+        *why =
+            (struct refusal){.status = 400, .message = STR("no model"), .code = "model_not_found"};
         return ERR_INVALID;
     }
     out->model = str_n(body.ptr, (size_t)blank);
