@@ -2,6 +2,7 @@
 """The commands besides serve."""
 
 import json
+import re
 import subprocess
 
 import jsonschema
