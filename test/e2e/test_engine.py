@@ -74,7 +74,7 @@ def test_every_metric_is_on_the_page_of_its_program(processes, mock):
     own = {name for name, meaning in rows.items() if meaning.startswith("Engine: ")}
     common = {f"hostler_{what}" for what in ("build_info", "uptime_seconds", "ready")} | {n for n in rows if n.startswith("hostler_client_")}
     page = families(gate.get("/metrics").body.decode())
-    assert sorted(page) == sorted(rows.keys() - own)
+    assert sorted(set(page) - own) == sorted(rows.keys() - own)  # the engine's are passed on once they have been read
     engine = Server()
     [engine.address] = [str(p) for p in processes.folder.rglob("*") if p.is_socket()]
     page = families(engine.get("/metrics").body.decode())
