@@ -72,7 +72,7 @@ def test_every_metric_is_on_the_page_of_its_program(processes, mock):
     manual = subprocess.run([HOSTLER, "config", "metrics"], capture_output=True, text=True, check=True).stdout
     rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (.+?) \|$", manual, re.M))
     own = {name for name, meaning in rows.items() if meaning.startswith("Engine: ")}
-    common = {f"hostler_{what}" for what in ("build_info", "uptime_seconds", "ready")} | {n for n in rows if n.startswith("hostler_client_")}
+    common = {f"hostler_{what}" for what in ("build_info", "uptime_seconds", "ready")} | {n for n in rows if n.startswith(("hostler_client_", "process_"))}
     page = families(gate.get("/metrics").body.decode())
     assert sorted(set(page) - own) == sorted(rows.keys() - own)  # the engine's are passed on once they have been read
     engine = Server()
