@@ -70,6 +70,7 @@ struct refusal {
     const char *code;   /* for programs, or NULL */
     const char *type;   /* NULL: as the status says */
     const char *id;     /* the request's, for dialects whose errors tell it, or NULL */
+    bool theirs;        /* a runtime's words: the code may be any */
 };
 
 /* What is to be changed in a body on its way to a runtime. */

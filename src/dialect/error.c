@@ -56,7 +56,7 @@ void error_read(struct arena *arena, int status, struct str body, struct refusal
 {
     struct str text = str_trim(body);
     struct json_span first;
-    *out = (struct refusal){.status = status};
+    *out = (struct refusal){.status = status, .theirs = true};
     if (text.len && text.ptr[0] == '[' && json_skim_element(&text, &first)) text = first.raw;
     if (text.len && text.ptr[0] == '{')
         read_object(arena, text, out);

@@ -196,7 +196,7 @@ enum step exchange_refuse(struct exchange *x, enum outcome outcome, const struct
 {
     struct http_field fields[9];
     struct refusal told = *why;
-    assert(error_code_known(why->code));
+    assert(why->theirs || error_code_known(why->code));
     told.id = x->id;
     told.message = utf8_cut(told.message, ERROR_TEXT_MAX);
     if (x->streaming) return refuse_inside(x, outcome, &told);

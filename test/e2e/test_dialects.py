@@ -107,3 +107,18 @@ def test_a_stream_of_lines(processes, mock):
     answer = gate.post("/api/generate", {"model": "m", "prompt": "x", "options": {"num_predict": 3}})
     lines = [json.loads(line) for line in answer.body.splitlines()]
     assert "".join(line["response"] for line in lines) == "t0 t1 t2 " and [line["done"] for line in lines] == [False, False, False, True]
+
+
+def test_a_runtimes_own_codes_are_any(processes, start_gate):
+    """A translated error keeps the runtime's words, and its code may be any."""
+    body = json.dumps({"error": {"message": "not today", "type": "t", "param": None, "code": "very_own_code"}}).encode()
+
+    def answer(conn):
+        conn.recv(65536)
+        conn.sendall(b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body))
+
+    gate = start_gate([{"name": "m", "endpoints": [{"url": processes.script(answer)}]}])
+    said = [{"role": "user", "content": "x"}]
+    for path, more in (("/v1/messages", {"max_tokens": 9, "messages": said}), ("/v1/responses", {"input": "x"}), ("/api/chat", {"messages": said})):
+        told = gate.post(path, {"model": "m", **more})
+        assert told.status == 400 and b"not today" in told.body, told.body
