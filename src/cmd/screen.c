@@ -116,10 +116,15 @@ static void stop_waiting(struct screen *s)
 
 /* --- the answer --- */
 
+static void put(struct str text)
+{
+    if (text.len) fwrite(text.ptr, 1, text.len, stdout);
+}
+
 static void print(struct screen *s, struct str text)
 {
     if (text.len == 0) return;
-    fwrite(text.ptr, 1, text.len, stdout);
+    put(text);
     s->last = text.ptr[text.len - 1];
 }
 
@@ -137,8 +142,7 @@ static void print_piece(struct screen *s, struct str piece)
 
 static void print_styled(struct screen *s)
 {
-    struct str styled = buf_str(&s->styled);
-    fwrite(styled.ptr, 1, styled.len, stdout);
+    put(buf_str(&s->styled)); /* nothing, while the beginning of a marker is held back */
     s->last = s->markdown.before;
     buf_clear(&s->styled);
 }

@@ -306,7 +306,7 @@ def test_a_dumb_terminal(start_mock):
     assert chat.ends() == 0
 
 
-MARKDOWN = ["# Ti", "tle\n- **bo", "ld** and `co", "de`\n``", "`py\nx = 2 ** 3\n", "```\nend\x1b[31m\u009b7m"]
+MARKDOWN = ["#", " Ti", "tle\n- **bo", "ld** and `co", "de`\n``", "`py\nx = 2 ** 3\n", "```\nend\x1b[31m\u009b7m"]
 
 
 def test_markdown(start_mock):
