@@ -17,6 +17,16 @@ void rand_bytes(void *out, size_t len)
     }
 }
 
+void rand_hex(char *out, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    assert(size > 0);
+    rand_bytes(out, size - 1);
+    for (size_t i = 0; i + 1 < size; i++)
+        out[i] = digits[out[i] & 0xf];
+    out[size - 1] = '\0';
+}
+
 void rng_seed(struct rng *r, uint64_t seed)
 {
     for (int i = 0; i < 4; i++) {

@@ -8,6 +8,10 @@
 /* Fills with bytes from getrandom(2); aborts when the kernel has none. Any thread. */
 void rand_bytes(void *out, size_t len);
 
+/* As many hexadecimal digits as fill `size` bytes with the NUL after them, each
+ * of four bits of rand_bytes. Any thread. */
+void rand_hex(char *out, size_t size);
+
 /* xoshiro256** (Blackman and Vigna 2018). One owner; the same seed gives the same sequence. */
 struct rng {
     uint64_t s[4];

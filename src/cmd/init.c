@@ -26,7 +26,7 @@
 
 static const char command[] = "init";
 
-enum { PORT_FIRST = 8080, PORT_LAST = 8099, KEY_BYTES = 24, ANSWER_MAX = 512, SHOWN_MAX = 3 };
+enum { PORT_FIRST = 8080, PORT_LAST = 8099, KEY_DIGITS = 48, ANSWER_MAX = 512, SHOWN_MAX = 3 };
 
 struct init {
     const char *output;
@@ -194,11 +194,8 @@ static struct str free_address(struct init *n)
 
 static void make_key(struct init *n)
 {
-    unsigned char bytes[KEY_BYTES];
-    char text[2 * KEY_BYTES + 1];
-    rand_bytes(bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++)
-        (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    char text[KEY_DIGITS + 1];
+    rand_hex(text, sizeof text);
     n->file.key = arena_printf(&n->arena, "sk-%s", text);
 }
 

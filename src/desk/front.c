@@ -8,7 +8,7 @@
 #include "desk/front_html.h"
 #include "dialect/runtime.h"
 
-enum { SHOWN_MAX = 200, NONCE_BYTES = 16, PAGE_BYTES_MAX = 4 << 20 };
+enum { SHOWN_MAX = 200, NONCE_DIGITS = 32, PAGE_BYTES_MAX = 4 << 20 };
 
 /* --- what there is to tell --- */
 
@@ -223,11 +223,8 @@ static void put_page(struct html *h, const struct exchange *x, struct str nonce)
 
 static struct str new_nonce(struct arena *arena)
 {
-    unsigned char bytes[NONCE_BYTES];
-    char text[2 * NONCE_BYTES + 1];
-    rand_bytes(bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++)
-        (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    char text[NONCE_DIGITS + 1];
+    rand_hex(text, sizeof text);
     return arena_say(arena, "%s", text);
 }
 

@@ -13,11 +13,8 @@
 
 void answer_make_id(char out[ANSWER_ID_SIZE], const char *prefix)
 {
-    uint8_t random[12];
-    char hex[2 * sizeof random + 1];
-    rand_bytes(random, sizeof random);
-    for (size_t i = 0; i < sizeof random; i++)
-        (void)snprintf(hex + 2 * i, 3, "%02x", random[i]);
+    char hex[24 + 1];
+    rand_hex(hex, sizeof hex);
     (void)snprintf(out, ANSWER_ID_SIZE, "%s-%s", prefix, hex);
 }
 

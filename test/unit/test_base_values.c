@@ -146,6 +146,26 @@ static void random_bytes_fill(void **state)
     rand_bytes(a, 0);
 }
 
+static void random_digits_fill(void **state)
+{
+    (void)state;
+    static const char digits[] = "0123456789abcdef";
+    char text[4096], again[sizeof text];
+    unsigned seen = 0;
+    rand_hex(text, sizeof text);
+    rand_hex(again, sizeof again);
+    assert_int_equal(strlen(text), sizeof text - 1);
+    assert_string_not_equal(text, again);
+    for (const char *c = text; *c; c++) {
+        const char *digit = strchr(digits, *c);
+        assert_non_null(digit);
+        seen |= 1u << (digit - digits);
+    }
+    assert_int_equal(seen, 0xffff);
+    rand_hex(text, 1);
+    assert_string_equal(text, "");
+}
+
 static void paces(void **state)
 {
     (void)state;
@@ -272,6 +292,7 @@ int main(void)
         cmocka_unit_test(one_seed_gives_one_sequence),
         cmocka_unit_test(draws_are_even),
         cmocka_unit_test(random_bytes_fill),
+        cmocka_unit_test(random_digits_fill),
         cmocka_unit_test(paces),
         cmocka_unit_test(pins_are_read_and_written),
         cmocka_unit_test(refuses_what_is_no_pin),
