@@ -23,15 +23,7 @@ static bool is_ready(const struct exchange *x)
     return snapshot_ready(x->snapshot, exchange_now(x)) && !x->lane->draining;
 }
 
-static bool is_up(const struct service *s, uint64_t now_us)
-{
-    for (size_t i = 0; i < s->endpoint_count; i++)
-        if (endpoint_usable(s->endpoints[i].state, now_us)) return true;
-    return false;
-}
-
-/* The services that the client may use, each once: *count of the first `most` go to `fn`. How many
- * there are. */
+/* Calls `fn` for each service that the client may use, the first `most` of them. Returns how many there are. */
 static size_t each_model(const struct exchange *x, size_t most,
                          void (*fn)(const struct exchange *x, const struct service *s, void *to),
                          void *to)
@@ -159,7 +151,7 @@ static void put_model(const struct exchange *x, const struct service *s, void *t
     uint64_t now = exchange_now(x);
     struct buf reason;
     buf_init(&reason, 1024);
-    bool served = service_ready(s, now, &reason), up = is_up(s, now);
+    bool served = service_ready(s, now, &reason), up = service_up(s, now);
     put_at(h, "<tr><td><code>@</code></td><td>", s->name);
     put_kinds(h, s);
     put_c(h, up       ? "</td><td class=\"up\">ready"

@@ -117,13 +117,6 @@ static enum step list_models(struct exchange *x)
     return end_list(x, &p);
 }
 
-static bool is_up(const struct service *s, uint64_t now_us)
-{
-    for (size_t i = 0; i < s->endpoint_count; i++)
-        if (endpoint_usable(s->endpoints[i].state, now_us)) return true;
-    return false;
-}
-
 /* Clients take a time far off for a model that stays. */
 #define STAYS STR("2318-01-01T00:00:00Z")
 
@@ -134,7 +127,8 @@ static enum step list_running(struct exchange *x)
     struct desk_page p;
     begin_list(&p);
     for (size_t i = 0; i < count; i++) {
-        if (!exchange_may_use(x, &services[i]) || !is_up(&services[i], exchange_now(x))) continue;
+        if (!exchange_may_use(x, &services[i]) || !service_up(&services[i], exchange_now(x)))
+            continue;
         struct model_card card = service_card(&services[i]);
         begin_model(&p.w, services[i].name, &card);
         json_write_str_member(&p.w, "expires_at", STAYS);

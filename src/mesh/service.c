@@ -82,6 +82,13 @@ bool service_has_endpoint(const struct service *s, struct str name)
     return false;
 }
 
+bool service_up(const struct service *s, uint64_t now_us)
+{
+    for (size_t i = 0; i < s->endpoint_count; i++)
+        if (endpoint_usable(s->endpoints[i].state, now_us)) return true;
+    return false;
+}
+
 bool service_ready(const struct service *s, uint64_t now_us, struct buf *reason)
 {
     for (size_t i = 0; i < s->endpoint_count; i++) {

@@ -91,6 +91,9 @@ size_t service_waiting(const struct service *s);
  * phrase per endpoint, separated by "; ". */
 bool service_ready(const struct service *s, uint64_t now_us, struct buf *reason);
 
+/* True when a request would be served now: an endpoint is usable. */
+bool service_up(const struct service *s, uint64_t now_us);
+
 /* True when at least one of its services is ready, or it has none at all, which is what was
  * asked for. */
 bool snapshot_ready(const struct snapshot *s, uint64_t now_us);
