@@ -5,7 +5,7 @@ import html.parser
 
 import pytest
 
-from harness import model_of
+from harness import model_of, until
 
 KEY = "sk-one-0123456789"
 HTML = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")]
@@ -31,8 +31,13 @@ class Page(html.parser.HTMLParser):
 
 def test_people_see_what_runs_and_how_to_call_it(processes, mock):
     gate = processes.gate([model_of(mock, name="falcon"), {"name": "gone", "endpoints": [{"url": "http://127.0.0.1:1/v1", "kind": "vllm"}]}])
-    gate.chat(model="gone")
-    answer = gate.get("/", headers=HTML, host=f"127.0.0.1:{gate.address}")
+
+    def refused():  # how long a runtime is left alone depends on how often it failed
+        gate.chat(model="gone")
+        page = gate.get("/", headers=HTML, host=f"127.0.0.1:{gate.address}")
+        return page if "cannot be reached" in page.body.decode() else None
+
+    answer = until(refused, "the page says that one is gone")
     assert answer.status == 200 and answer.get("content-type") == "text/html; charset=utf-8"
     page = Page(answer)
     for text in ("falcon", "ready", "gone", "vllm", f"http://127.0.0.1:{gate.address}/v1/chat/completions", f'base_url="http://127.0.0.1:{gate.address}/v1"',

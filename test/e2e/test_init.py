@@ -92,26 +92,33 @@ def test_what_is_wrong_is_told(init, arguments, code, told):
     assert not init.path.exists()
 
 
+def next_question(terminal):
+    """Whether it is about a runtime, and all that was shown before it."""
+    asked = until(lambda: terminal.look() and re.search(r"Where shall clients call|Offer its models\? \[Y/n\]", terminal.shown), "the next question")
+    before = terminal.shown
+    terminal.shown = before[asked.end():]
+    return asked[0].startswith("Offer"), before[:asked.start()]
+
+
 def test_questions_are_asked_at_a_terminal(init, start_mock):
     port = usual_port()
     start_mock("--models", "llama", listen=f"127.0.0.1:{port}")
     terminal = Terminal("init", "-o", init.path)
-    terminal.shows(f"http://127.0.0.1:{port}/v1")
-    terminal.shows("1 model: llama")
-    terminal.shows("Offer its models? [Y/n]")
-    terminal.type("maybe\n")
-    terminal.shows("Offer its models? [Y/n]")
-    terminal.type("y\n")
-    for _ in USUAL:  # another runtime may be there as well
-        until(lambda: terminal.look() and re.search(r"Where shall clients call|Offer its models", terminal.shown), "the next question")
-        if "Where shall" in terminal.shown:
-            break
-        terminal.shows("Offer its models? [Y/n]")
-        terminal.type("n\n")
+    about, shown = next_question(terminal)
+    seen = 0
+    while about:  # other runtimes may be there as well
+        if f"http://127.0.0.1:{port}/v1" in shown:
+            assert "1 model: llama" in shown
+            terminal.type("maybe\n")
+            assert next_question(terminal)[0], "it asks again"
+            seen += 1
+        terminal.type("y\n" if f":{port}/v1" in shown else "n\n")
+        about, shown = next_question(terminal)
+    assert seen == 1
     terminal.type("[::1]:9876\n")
     terminal.shows("HOSTLER_URL=http://[::1]:9876 hostler chat")
     assert terminal.ends() == 0
-    assert 'listen: "[::1]:9876"' in init.path.read_text() and f":{port}/v1" in init.path.read_text()
+    assert 'listen: "[::1]:9876"' in init.path.read_text() and init.path.read_text().count("/v1") == 1 and f":{port}/v1" in init.path.read_text()
 
 
 def test_who_leaves_writes_nothing(init):
