@@ -67,8 +67,9 @@ static bool parse_arrival(struct bench_spec *spec, const char *text)
     return spec->constant || strcmp(text, "poisson") == 0;
 }
 
-static bool set_option(struct settings *s, int opt, const char *v)
+static bool set_option(void *owner, int opt, char *v)
 {
+    struct settings *s = owner;
     struct bench_spec *spec = &s->spec;
     uint64_t many = 1000000000;
     switch (opt) {
@@ -106,10 +107,8 @@ static bool set_option(struct settings *s, int opt, const char *v)
 static int parse(const struct cli_command *c, int argc, char **argv, struct settings *s)
 {
     struct cli_words w = cli_words(c, argc, argv);
-    while (cli_next(&w))
-        if (!set_option(s, w.option, w.value))
-            w.code = cli_usage(command, "--%s cannot be '%s'", w.name, w.value ? w.value : "");
-    if (w.code >= 0) return w.code;
+    int code = cli_read(&w, set_option, s);
+    if (code >= 0) return code;
     if (optind < argc) s->url = argv[optind++];
     if (optind < argc) return cli_usage(command, "'%s' is one argument too many", argv[optind]);
     if (s->spec.rate > 0 && s->spec.concurrency)

@@ -5,9 +5,13 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "cmd/cli.h"
 
-enum { ROWS_MAX = 96, NAME_MAX_LEN = 32, LABEL_MAX = 64, LABEL_WIDE = 24 };
+const struct cli_option cli_help_option = {CLI_HELP, 'h',  "help",     NULL,
+                                           CLI_TEXT, NULL, "this text"};
+
+enum { ROWS_MAX = 96, LABEL_MAX = 64, LABEL_WIDE = 24 };
 
 bool cli_row(const struct cli_command *c, size_t i, struct cli_option *out)
 {
@@ -21,58 +25,11 @@ bool cli_row(const struct cli_command *c, size_t i, struct cli_option *out)
     return true;
 }
 
-static void copy_name(char room[NAME_MAX_LEN], const char *name)
+void cli_option_name(const struct cli_option *row, char out[CLI_NAME_SIZE])
 {
-    snprintf(room, NAME_MAX_LEN, "%s", name);
-    for (char *c = room; *c; c++)
+    snprintf(out, CLI_NAME_SIZE, "%s", row->name);
+    for (char *c = out; *c; c++)
         if (*c == '_') *c = '-';
-}
-
-/* --- slips --- */
-
-enum { WORD_MAX = 32 };
-
-static size_t least(size_t a, size_t b, size_t c)
-{
-    size_t ab = MIN(a, b);
-    return MIN(ab, c);
-}
-
-/* How many letters must be put in, left out, changed or swapped with the next to make b of a. Both are shorter
- * than WORD_MAX. */
-static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    size_t rows[WORD_MAX + 1][WORD_MAX + 1];
-    for (size_t i = 0; i <= a_len; i++)
-        rows[i][0] = i;
-    for (size_t k = 0; k <= b_len; k++)
-        rows[0][k] = k;
-    for (size_t i = 1; i <= a_len; i++) {
-        for (size_t k = 1; k <= b_len; k++) {
-            size_t changed = rows[i - 1][k - 1] + (a[i - 1] != b[k - 1]);
-            rows[i][k] = least(rows[i - 1][k] + 1, rows[i][k - 1] + 1, changed);
-            bool swapped = i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1];
-            if (swapped) rows[i][k] = MIN(rows[i][k], rows[i - 2][k - 2] + 1);
-        }
-    }
-    return rows[a_len][b_len];
-}
-
-/* The better of the nearest so far and one more. */
-static void weigh(struct str word, const char *candidate, size_t *best, const char **nearest)
-{
-    size_t len = strlen(candidate);
-    if (word.len >= WORD_MAX || len >= WORD_MAX) return;
-    size_t d = distance(word.ptr, word.len, candidate, len);
-    if (d >= *best) return;
-    *best = d;
-    *nearest = candidate;
-}
-
-/* A slip changes one letter in three at most. */
-static size_t too_far(struct str word)
-{
-    return word.len / 3 + 2 > 4 ? 4 : word.len / 3 + 2;
 }
 
 static const char *last_word(const char *name)
@@ -81,31 +38,18 @@ static const char *last_word(const char *name)
     return blank ? blank + 1 : name;
 }
 
-const char *cli_near_command(const struct cli_command *const *list, const char *word)
+static struct str command_candidate(const void *ctx, size_t i)
 {
-    size_t best = too_far(str_of(word));
-    const char *nearest = NULL;
-    for (; *list; list++)
-        weigh(str_of(word), last_word((*list)->name), &best, &nearest);
-    return nearest;
+    const struct cli_command *const *list = ctx;
+    return str_of(last_word(list[i]->name));
 }
 
-/* `room` gets its name, with dashes. */
-static bool near_option(const struct cli_command *c, struct str word, char room[NAME_MAX_LEN])
+const char *cli_near_command(const struct cli_command *const *list, const char *word)
 {
-    struct cli_option row;
-    size_t best = too_far(word);
-    bool found = false;
-    for (size_t i = 0; cli_row(c, i, &row); i++) {
-        char name[NAME_MAX_LEN];
-        const char *nearest = NULL;
-        if (!row.name || !row.help) continue;
-        copy_name(name, row.name);
-        weigh(word, name, &best, &nearest);
-        if (nearest) memcpy(room, name, sizeof name);
-        found = found || nearest;
-    }
-    return found;
+    size_t count = 0;
+    while (list[count])
+        count++;
+    return nearest_word(str_of(word), command_candidate, list, count).ptr;
 }
 
 /* --- reading a command line --- */
@@ -113,7 +57,9 @@ static bool near_option(const struct cli_command *c, struct str word, char room[
 /* The rows as getopt has them. */
 struct getopt_table {
     struct option options[ROWS_MAX + 2];
-    char names[ROWS_MAX][NAME_MAX_LEN];
+    size_t count; /* of options, --help included */
+    char names[ROWS_MAX][CLI_NAME_SIZE];
+    bool shown[ROWS_MAX + 1]; /* no old name */
     char letters[2 * ROWS_MAX + 4];
 };
 
@@ -125,7 +71,8 @@ static void make_table(const struct cli_command *c, struct getopt_table *t)
     for (size_t i = 0; cli_row(c, i, &row); i++) {
         if (!row.name) continue;
         assert(n < ROWS_MAX);
-        copy_name(t->names[n], row.name);
+        cli_option_name(&row, t->names[n]);
+        t->shown[n] = row.help;
         int takes = row.value ? required_argument : no_argument;
         t->options[n] = (struct option){t->names[n], takes, NULL, row.id};
         n++;
@@ -133,8 +80,10 @@ static void make_table(const struct cli_command *c, struct getopt_table *t)
         t->letters[l++] = row.letter;
         if (row.value) t->letters[l++] = ':';
     }
+    t->shown[n] = true;
     t->options[n++] = (struct option){"help", no_argument, NULL, CLI_HELP};
     t->options[n] = (struct option){0};
+    t->count = n;
     t->letters[l++] = CLI_HELP;
     t->letters[l] = '\0';
 }
@@ -146,9 +95,14 @@ struct cli_words cli_words(const struct cli_command *c, int argc, char **argv)
     return (struct cli_words){.command = c, .argc = argc, .argv = argv, .code = -1};
 }
 
-static int refuse(const struct cli_command *c, const char *word)
+static struct str option_candidate(const void *ctx, size_t i)
 {
-    char near[NAME_MAX_LEN];
+    const struct getopt_table *t = ctx;
+    return t->shown[i] ? str_of(t->options[i].name) : STR("");
+}
+
+static int refuse(const struct cli_command *c, const struct getopt_table *t, const char *word)
+{
     const char *stray = c->stray ? c->stray : "";
     struct str text = str_of(word), name;
     if (!str_starts(text, STR("--")))
@@ -156,9 +110,10 @@ static int refuse(const struct cli_command *c, const char *word)
     text = str_skip(text, 2);
     bool any = str_cut(&text, '=', &name);
     assert(any);
-    if (near_option(c, name, near))
-        return cli_usage(c->name, "there is no option --%" STR_FMT "; did you mean --%s?",
-                         STR_ARG(name), near);
+    struct str near = nearest_word(name, option_candidate, t, t->count);
+    if (near.len)
+        return cli_usage(c->name, "there is no option --%" STR_FMT "; did you mean --%" STR_FMT "?",
+                         STR_ARG(name), STR_ARG(near));
     return cli_usage(c->name, "there is no option --%" STR_FMT "%s", STR_ARG(name), stray);
 }
 
@@ -181,7 +136,7 @@ static int wrong(const struct cli_words *w, const struct getopt_table *t, int fo
         known = optopt && t->options[i].val == optopt;
     if (known && str_starts(str_of(word), STR("--")) && strchr(word, '='))
         return cli_usage(w->command->name, "%s takes no value", word);
-    return refuse(w->command, word);
+    return refuse(w->command, t, word);
 }
 
 bool cli_next(struct cli_words *w)
@@ -205,17 +160,26 @@ bool cli_next(struct cli_words *w)
     return true;
 }
 
+int cli_read(struct cli_words *w, bool (*set)(void *owner, int option, char *value), void *owner)
+{
+    while (cli_next(w))
+        if (!set(owner, w->option, w->value))
+            w->code = cli_usage(w->command->name, "--%s cannot be '%s'", w->name,
+                                w->value ? w->value : "");
+    return w->code;
+}
+
 /* --- help --- */
 
 static void make_label(const struct cli_option *row, char room[LABEL_MAX])
 {
-    char name[NAME_MAX_LEN];
+    char name[CLI_NAME_SIZE];
     if (!row->name) {
         snprintf(room, LABEL_MAX, "%s", row->value);
         return;
     }
     char letter[] = {'-', row->letter, ',', ' ', '\0'};
-    copy_name(name, row->name);
+    cli_option_name(row, name);
     snprintf(room, LABEL_MAX, "%s--%s%s%s", row->letter ? letter : "    ", name,
              row->value ? " " : "", row->value ? row->value : "");
 }
@@ -276,12 +240,11 @@ static void print_usage(FILE *to, const struct cli_command *c)
 
 static void print_rows(FILE *to, const struct cli_command *c)
 {
-    static const struct cli_option help = {0, 'h', "help", NULL, CLI_TEXT, NULL, "this text"};
     struct cli_option row;
     int width = label_width(c);
     for (size_t i = 0; i < c->option_count; i++)
         print_row(to, &c->options[i], width);
-    print_row(to, &help, width);
+    print_row(to, &cli_help_option, width);
     if (!c->more) return;
     fprintf(to, "\n%s\n", c->more_text);
     for (size_t i = c->option_count; cli_row(c, i, &row); i++)

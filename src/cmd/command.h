@@ -43,7 +43,13 @@ struct cli_command {
     int (*run)(const struct cli_command *command, int argc, char **argv);
 };
 
-enum { CLI_MORE = 1000, CLI_HELP = 'h' };
+enum { CLI_MORE = 1000, CLI_HELP = 'h', CLI_NAME_SIZE = 32 };
+
+/* The row that every command has. */
+extern const struct cli_option cli_help_option;
+
+/* The name of a row that has one, as it is typed: with dashes. */
+void cli_option_name(const struct cli_option *row, char out[CLI_NAME_SIZE]);
 
 /* The i-th row of `c`, those of `more` included. False: there is none. */
 bool cli_row(const struct cli_command *c, size_t i, struct cli_option *out);
@@ -65,6 +71,10 @@ struct cli_words cli_words(const struct cli_command *c, int argc, char **argv);
  * said. Then optind is the first argument; arguments have been moved to the end. */
 bool cli_next(struct cli_words *w);
 
+/* All options, each given to `set`, which is false for a value that is none of its kind: that is said.
+ * Returns `code`. */
+int cli_read(struct cli_words *w, bool (*set)(void *owner, int option, char *value), void *owner);
+
 void cli_print_help(FILE *to, const struct cli_command *c);
 
 /* A line for each command of a list that ends with NULL. */
@@ -76,8 +86,7 @@ const struct cli_command *cli_find(const struct cli_command *const *list, const 
 /* The run of a command that has parts. */
 int cli_run_part(const struct cli_command *c, int argc, char **argv);
 
-/* The one of a list's commands, or of a command's options, that `word` may be a slip of; NULL: none
- * is near. */
+/* The one of a list's commands that `word` may be a slip of; NULL: none is near. */
 const char *cli_near_command(const struct cli_command *const *list, const char *word);
 
 /* All commands as one JSON object, for programs that make manual pages and completions of it. */

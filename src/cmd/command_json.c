@@ -10,21 +10,15 @@ static void write_optional(struct json_writer *w, const char *name, const char *
     if (text) json_write_str_member(w, name, str_of(text));
 }
 
-/* The name as it is typed, with dashes. */
-static void write_name(struct json_writer *w, const char *name)
-{
-    char room[64];
-    size_t n = 0;
-    for (; name[n] && n < sizeof room; n++)
-        room[n] = name[n] == '_' ? '-' : name[n];
-    json_write_str_member(w, "name", (struct str){room, n});
-}
-
 static void write_row(struct json_writer *w, const struct cli_option *row)
 {
     const char *value;
+    char name[CLI_NAME_SIZE];
     json_write_object(w);
-    if (row->name) write_name(w, row->name);
+    if (row->name) {
+        cli_option_name(row, name);
+        json_write_str_member(w, "name", str_of(name));
+    }
     if (row->letter) json_write_str_member(w, "letter", (struct str){&row->letter, 1});
     write_optional(w, "value", row->value);
     if (row->value) json_write_str_member(w, "takes", str_of(takes[row->takes]));
@@ -42,13 +36,12 @@ static void write_row(struct json_writer *w, const struct cli_option *row)
 /* Those with a name, or those without. */
 static void write_rows(struct json_writer *w, const struct cli_command *c, bool named)
 {
-    static const struct cli_option help = {0, 'h', "help", NULL, CLI_TEXT, NULL, "this text"};
     struct cli_option row;
     json_write_key(w, named ? "options" : "arguments");
     json_write_array(w);
     for (size_t i = 0; cli_row(c, i, &row); i++)
         if (row.help && (row.name != NULL) == named) write_row(w, &row);
-    if (named) write_row(w, &help);
+    if (named) write_row(w, &cli_help_option);
     json_write_array_end(w);
 }
 

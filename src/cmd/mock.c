@@ -42,8 +42,9 @@ static struct tls_identity identity_of(struct str files)
     return identity;
 }
 
-static bool set_option(struct settings *s, int opt, const char *value)
+static bool set_option(void *owner, int opt, char *value)
 {
+    struct settings *s = owner;
     switch (opt) {
     case 'l':
         if (s->listen_count == LISTEN_MAX) return false;
@@ -65,10 +66,8 @@ static bool set_option(struct settings *s, int opt, const char *value)
 static int parse(const struct cli_command *c, int argc, char **argv, struct settings *s)
 {
     struct cli_words w = cli_words(c, argc, argv);
-    while (cli_next(&w))
-        if (!set_option(s, w.option, w.value))
-            w.code = cli_usage(command, "--%s cannot be '%s'", w.name, w.value ? w.value : "");
-    if (w.code >= 0) return w.code;
+    int code = cli_read(&w, set_option, s);
+    if (code >= 0) return code;
     if (optind < argc) return cli_usage(command, "'%s' is not an option", argv[optind]);
     if (s->listen_count == 0) s->listen[s->listen_count++] = "127.0.0.1:8090";
     return -1;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/nearest.h"
 #include "conf/check_priv.h"
 #include "conf/text.h"
 #include "conf/url.h"
@@ -148,7 +149,7 @@ static struct str model_candidate(const void *ctx, size_t i)
 const char *check__suggest(struct checker *c, struct str name)
 {
     if (conf__problems_full(c->load)) return "";
-    struct str near = conf__nearest(name, model_candidate, c->conf, c->conf->model_count);
+    struct str near = nearest_word(name, model_candidate, c->conf, c->conf->model_count);
     return near.len ? AT(c, "; did you mean %s?", QUOTE(c, near)).ptr : "";
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fills structs from the tree, row by row. */
+#include "base/nearest.h"
 #include "conf/conf_priv.h"
 #include "conf/group.h"
-#include "conf/text.h"
 
 static void read_group(struct conf__load *l, const struct conf_group *group, void *base,
                        const struct node *map, struct str path);
@@ -105,7 +105,7 @@ static const char *name_now(const struct conf_group *group, struct str name)
 static void unknown(struct conf__load *l, const struct conf_group *group, const struct node *n,
                     struct str setting)
 {
-    struct str near = conf__nearest(n->name, row_candidate, group, 2 * group->row_count);
+    struct str near = nearest_word(n->name, row_candidate, group, 2 * group->row_count);
     const char *now = near.len ? name_now(group, near) : NULL;
     if (now) near = str_of(now);
     if (near.len) {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Texts of people: what has no place in them, which word they may have meant, how messages quote
- * them. */
+/* Texts of people: what has no place in them, how messages quote them. */
 #ifndef HOSTLER_CONF_TEXT_H
 #define HOSTLER_CONF_TEXT_H
 
@@ -11,10 +10,6 @@
 /* Length of the character at s.ptr[at] when it has no place in a value or message: controls (ASCII
  * and C1), line and paragraph separators, byte order marks, non-characters. 0: an ordinary one. */
 size_t conf__forbidden(struct str s, size_t at);
-
-/* The candidate least unlike `text`, or an empty one when none is near. */
-struct str conf__nearest(struct str text, struct str (*candidate)(const void *ctx, size_t i),
-                         const void *ctx, size_t count);
 
 /* `text` in quotes, shortened. */
 struct str conf__quoted(struct arena *a, struct str text);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "conf/text.h"
+#include "base/nearest.h"
 #include "conf/types.h"
 
 /* texts: struct str */
@@ -102,7 +102,7 @@ static struct str word_candidate(const void *ctx, size_t i)
 
 static bool refuse_word(const struct conf_row *row, struct conf_input *in, size_t count)
 {
-    struct str near = conf__nearest(in->text, word_candidate, row, count);
+    struct str near = nearest_word(in->text, word_candidate, row, count);
     if (near.len)
         return conf__refuse(in, "%s is not known: did you mean \"%" STR_FMT "\"?",
                             conf__shown(row, in), STR_ARG(near));

@@ -11,6 +11,7 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/nearest.h"
 #include "base/str.h"
 #include "base/utf8.h"
 
@@ -278,6 +279,35 @@ static void base64_that_is_none(void **state)
     assert_int_equal(base64_read(STR("Zg"), room), 1); /* without padding */
 }
 
+static struct str known_word(const void *ctx, size_t i)
+{
+    return str_of(((const char *const *)ctx)[i]);
+}
+
+static void check_near(const char *word, const char *expected)
+{
+    static const char *const words[] = {"", "connect", "between", "total", "up"};
+    struct str near = nearest_word(str_of(word), known_word, words, ARRAY_LEN(words));
+    assert_true(str_eq(near, str_of(expected)));
+}
+
+static void near_words(void **state)
+{
+    (void)state;
+    check_near("conect", "connect");
+    check_near("totl", "total");
+    check_near("ttoal", "total");
+    check_near("betwene", "between");
+    check_near("u", "up");
+    check_near("pu", "up");
+    check_near("xy", "");
+    check_near("zebra", "");
+    check_near("", "");
+    char text[100] = {0};
+    memset(text, 'x', sizeof text - 1);
+    check_near(text, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +320,7 @@ int main(void)
         cmocka_unit_test(signed_numbers),
         cmocka_unit_test(real_numbers),
         cmocka_unit_test(duplicate),
+        cmocka_unit_test(near_words),
         cmocka_unit_test(utf8_all_characters),
         cmocka_unit_test(base64_both_ways),
         cmocka_unit_test(base64_that_is_none),

@@ -11,7 +11,6 @@
 #include "base/err.h"
 #include "conf/conf.h"
 #include "conf/group.h"
-#include "conf/text.h"
 #include "conf/types.h"
 
 /* Parses `text` for the row. NULL: it is in *field; else the problem's words, on `a`. */
@@ -271,29 +270,6 @@ static void kinds_are_whole(void **state)
     }
 }
 
-struct near_case {
-    const char *const *words;
-};
-
-static struct str near_word(const void *ctx, size_t i)
-{
-    return str_of(((const struct near_case *)ctx)->words[i]);
-}
-
-static void suggests_near_names_only(void **state)
-{
-    (void)state;
-    static const char *const words[] = {"connect", "between", "total"};
-    struct near_case c = {words};
-    assert_true(str_eq(conf__nearest(STR("conect"), near_word, &c, 3), STR("connect")));
-    assert_true(str_eq(conf__nearest(STR("totl"), near_word, &c, 3), STR("total")));
-    assert_int_equal(conf__nearest(STR("zebra"), near_word, &c, 3).len, 0);
-    assert_int_equal(conf__nearest(STR(""), near_word, &c, 3).len, 0);
-    char text[100];
-    memset(text, 'x', sizeof text);
-    assert_int_equal(conf__nearest(str_n(text, sizeof text), near_word, &c, 3).len, 0);
-}
-
 /* The default of a single value is one that may be written. */
 static void check_standard(const struct conf_row *row)
 {
@@ -369,7 +345,7 @@ int main(void)
         cmocka_unit_test(reads_sizes),     cmocka_unit_test(counts_have_a_range),
         cmocka_unit_test(reads_booleans),  cmocka_unit_test(reads_times),
         cmocka_unit_test(writes_times),    cmocka_unit_test(numbers_survive_writing),
-        cmocka_unit_test(kinds_are_whole), cmocka_unit_test(suggests_near_names_only),
+        cmocka_unit_test(kinds_are_whole),
         cmocka_unit_test(rows_are_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
