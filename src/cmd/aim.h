@@ -20,14 +20,9 @@ struct aim {
 /* The rows of a command's table about it. */
 #define AIM_OPTIONS                                                                         \
     {'m', 0, "model", "M", CLI_TEXT, NULL, "model (the first one that the gateway lists)"}, \
-        {'u',                                                                               \
-         0,                                                                                 \
-         "url",                                                                             \
-         "URL",                                                                             \
-         CLI_TEXT,                                                                          \
-         NULL,                                                                              \
-         "http://HOST:PORT[/base] ($HOSTLER_URL, else " REMOTE_DEFAULT_URL "); https://\n"  \
-         "only with --model, and without looking whether it is there"},                     \
+        REMOTE_URL_ROW("http://HOST:PORT[/base] ($HOSTLER_URL, else " REMOTE_DEFAULT_URL    \
+                       "); https://\n"                                                      \
+                       "only with --model, and without looking whether it is there"),       \
         REMOTE_KEY_OPTION
 
 /* Fills root, model and key of `r`, on the arena. Returns an exit code; else a message was

@@ -13,19 +13,16 @@
 
 static const char command[] = "config";
 
-enum { OUTPUT_MAX = 16 << 20 };
-
-/* Prints what `write` makes. */
-static int print(int (*write)(struct buf *out), bool line_end)
-{
-    struct buf out;
-    buf_init(&out, OUTPUT_MAX);
-    int err = write(&out);
-    if (!err && line_end) err = buf_append(&out, STR("\n"));
-    int code = cmd_output(command, &out, err);
-    buf_fini(&out);
-    return code;
-}
+/* What is made of the tables alone, and needs no configuration. */
+static const struct page {
+    const char *name;
+    int (*write)(struct buf *out);
+    bool json;
+} pages[] = {
+    {"schema", conf_write_json_schema, true},    {"manual", conf_write_manual, false},
+    {"metrics", metrics_write_manual, false},    {"failures", verdict_write_manual, false},
+    {"errors", error_codes_write_manual, false},
+};
 
 static int show(const char *path, bool json)
 {
@@ -33,7 +30,7 @@ static int show(const char *path, bool json)
     struct buf out;
     int code = cmd_config_load(command, path, &conf);
     if (code) return code;
-    buf_init(&out, OUTPUT_MAX);
+    buf_init(&out, SIZE_MAX / 2);
     int err = json ? conf_write_json(conf, &out) : conf_write_yaml(conf, &out);
     if (!err && json) err = buf_append(&out, STR("\n"));
     code = cmd_output(command, &out, err);
@@ -42,15 +39,20 @@ static int show(const char *path, bool json)
     return code;
 }
 
+static const char *what_at(int id, size_t i)
+{
+    (void)id;
+    if (i < ARRAY_LEN(pages)) return pages[i].name;
+    return i == ARRAY_LEN(pages) ? "show" : NULL;
+}
+
 static int print_what(const char *what, const char *path, bool json)
 {
     if (strcmp(what, "show") == 0) return show(path, json);
     if (path) return cli_usage(command, "-c belongs to `show`");
-    if (strcmp(what, "schema") == 0) return print(conf_write_json_schema, true);
-    if (strcmp(what, "manual") == 0) return print(conf_write_manual, false);
-    if (strcmp(what, "metrics") == 0) return print(metrics_write_manual, false);
-    if (strcmp(what, "failures") == 0) return print(verdict_write_manual, false);
-    if (strcmp(what, "errors") == 0) return print(error_codes_write_manual, false);
+    for (size_t i = 0; i < ARRAY_LEN(pages); i++)
+        if (strcmp(what, pages[i].name) == 0)
+            return cmd_print(command, pages[i].write, pages[i].json);
     return cli_usage(command, "there is no `%s`", what);
 }
 
@@ -67,19 +69,10 @@ static int run(const struct cli_command *c, int argc, char **argv)
         }
     }
     if (w.code >= 0) return w.code;
-    if (optind == argc)
-        return cli_usage(command, "say which: schema, manual, metrics, failures, errors or show");
+    if (optind == argc) return cli_usage(command, "say what: `hostler config --help` lists it");
     if (optind + 1 < argc)
         return cli_usage(command, "one at a time, not also %s", argv[optind + 1]);
     return print_what(argv[optind], path, json);
-}
-
-static const char *what_at(int id, size_t i)
-{
-    (void)id;
-    static const char *const all[] = {"schema", "manual", "metrics", "failures",
-                                      "errors", "show",   NULL};
-    return all[i];
 }
 
 static const struct cli_option options[] = {

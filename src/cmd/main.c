@@ -74,15 +74,9 @@ static void print_help(FILE *to)
         "  hostler bench http://127.0.0.1:8080 --model demo --concurrency 4 --requests 100\n");
 }
 
-static int print_json(const struct cli_command *c)
+static int write_commands(struct buf *out)
 {
-    struct buf out;
-    buf_init(&out, SIZE_MAX / 2);
-    int err = cli_write_json(commands, &out);
-    if (!err) err = buf_append(&out, STR("\n"));
-    int code = cmd_output(c->name, &out, err);
-    buf_fini(&out);
-    return code;
+    return cli_write_json(commands, out);
 }
 
 static int no_command(const char *name, char *word)
@@ -102,7 +96,7 @@ static int run_help(const struct cli_command *c, int argc, char **argv)
     while (cli_next(&w))
         json = true;
     if (w.code >= 0) return w.code;
-    if (json) return print_json(c);
+    if (json) return cmd_print(c->name, write_commands, true);
     const struct cli_command *const *list = commands;
     const struct cli_command *found = NULL;
     for (; optind < argc; optind++) {

@@ -46,6 +46,17 @@ void cmd_problems_print(FILE *to, const char *mark, const struct conf_problems *
     }
 }
 
+int cmd_print(const char *command, int (*write)(struct buf *out), bool line_end)
+{
+    struct buf out;
+    buf_init(&out, SIZE_MAX / 2);
+    int err = write(&out);
+    if (!err && line_end) err = buf_append(&out, STR("\n"));
+    int code = cmd_output(command, &out, err);
+    buf_fini(&out);
+    return code;
+}
+
 int cmd_output(const char *command, const struct buf *text, int err)
 {
     struct str s = buf_str(text);

@@ -38,4 +38,7 @@ struct str cmd_literal(struct arena *arena, struct str text);
  * making it) is set. */
 MUST_CHECK int cmd_output(const char *command, const struct buf *text, int err);
 
+/* The same of what `write` makes, with an end of line if it has none of its own. */
+MUST_CHECK int cmd_print(const char *command, int (*write)(struct buf *out), bool line_end);
+
 #endif

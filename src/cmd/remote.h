@@ -27,14 +27,10 @@ struct remote {
 #define REMOTE_DEFAULT_URL "http://127.0.0.1:8080"
 
 /* The rows of a command's table about them. */
-#define REMOTE_URL_OPTION \
-    {'u',                 \
-     0,                   \
-     "url",               \
-     "URL",               \
-     CLI_TEXT,            \
-     NULL,                \
-     "http://HOST:PORT[/base] or unix:PATH ($HOSTLER_URL, else " REMOTE_DEFAULT_URL ")"}
+#define REMOTE_URL_ROW(HELP) {'u', 0, "url", "URL", CLI_TEXT, NULL, HELP}
+#define REMOTE_URL_OPTION                                                                         \
+    REMOTE_URL_ROW("http://HOST:PORT[/base] or unix:PATH ($HOSTLER_URL, else " REMOTE_DEFAULT_URL \
+                   ")")
 #define REMOTE_KEY_OPTION {'k', 0, "key", "K", CLI_TEXT, NULL, "API key ($HOSTLER_KEY)"}
 
 /* What was given, else HOSTLER_URL, else the default; and the key: what was given, else HOSTLER_KEY,
