@@ -39,4 +39,12 @@ static inline int utf8_step(const unsigned char *p, const unsigned char *end)
     return 4;
 }
 
+/* True for the control characters of ASCII and of C1, which may steer a terminal. `len` is what
+ * utf8_step says of p. */
+static inline bool utf8_is_control(const unsigned char *p, int len)
+{
+    bool c1 = len == 2 && p[0] == 0xc2 && p[1] < 0xa0;
+    return c1 || *p < ' ' || *p == 0x7f;
+}
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/utf8.h"
 #include "cmd/chat_priv.h"
 #include "json/json.h"
 
@@ -172,8 +173,11 @@ void chat__command(struct chat *c, struct str line)
 /* A name that could steer the terminal is not offered. */
 static bool is_offered(struct str whole, struct str line)
 {
-    for (size_t i = 0; i < whole.len; i++)
-        if ((unsigned char)whole.ptr[i] < ' ' || whole.ptr[i] == 0x7f) return false;
+    const unsigned char *p = (const unsigned char *)whole.ptr, *end = p + whole.len;
+    for (int len; p < end; p += len) {
+        len = utf8_step(p, end);
+        if (len < 0 || utf8_is_control(p, len)) return false;
+    }
     return str_starts(whole, line);
 }
 

@@ -49,8 +49,7 @@ void screen_fini(struct screen *s)
 /* What others say must not steer the terminal: control characters but tab and newline are left out. */
 static bool is_shown(const unsigned char *p, int len)
 {
-    bool c1 = len == 2 && p[0] == 0xc2 && p[1] < 0xa0;
-    return !c1 && ((*p >= 0x20 && *p != 0x7f) || *p == '\n' || *p == '\t');
+    return !utf8_is_control(p, len) || *p == '\n' || *p == '\t';
 }
 
 /* Moves whole characters from `text` to `shown`. */

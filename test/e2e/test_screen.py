@@ -186,3 +186,19 @@ def test_tab_completes(processes, mock):
         leave(screen)
     finally:
         screen.stop()
+
+
+def test_a_name_that_would_steer_the_terminal_is_not_offered(processes):
+    mock = processes.mock("--models", "safe,bad\u009b31m")
+    screen = Screen(processes.folder, "chat", "safe", "--url", mock.url.removesuffix("/v1"))
+    try:
+        screen.shows(">")
+        screen.type("/model b\tx")
+        screen.shows("> /model bx")
+        screen.press("C-c")
+        screen.type("/model s\t")
+        screen.shows("> /model safe")
+        screen.press("C-c")
+        leave(screen)
+    finally:
+        screen.stop()
