@@ -205,7 +205,7 @@ enum step answer_pass(struct attempt *a, const struct str *out, unsigned n)
     return STEP_WAIT;
 }
 
-/* For the log, where one read brought all of it, as it mostly does. */
+/* For the log, where the first read brought all of it, as it mostly does. */
 static void note_refusal(struct attempt *a, struct str body)
 {
     struct refusal why;
@@ -217,11 +217,12 @@ enum step answer_relay(struct attempt *a)
 {
     bool ended = fetch_ended(&a->fetch);
     struct str out[RELAY_SLICES], body = fetch_take(&a->fetch);
-    if (body.len && !a->first_us)
+    bool first = body.len && !a->first_us;
+    if (first && a->fetch.head->status >= 400) note_refusal(a, body);
+    if (first)
         attempt_note_first(a);
     else if (body.len && a->relay.is_stream)
         account_piece(a->x, &a->piece_us);
-    if (body.len && a->fetch.head->status >= 400) note_refusal(a, body);
     unsigned n = attempt_feed(a, body, ended, out);
     if (a->relay.content && !a->began) attempt_note_begin(a);
     return answer_pass(a, out, n);
