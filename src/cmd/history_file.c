@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "transport/pem_file.h"
 
 enum { KEPT = HISTORY_FILE_MAX / 2, LONGEST = 64 * 1024 };
 
@@ -48,16 +49,6 @@ static int open_file(const char *path, int *fd)
     if (!err && (st.st_mode & 077) && fchmod(*fd, 0600)) err = -errno;
     if (err) close(*fd);
     return err;
-}
-
-static int write_all(int fd, struct str text)
-{
-    while (text.len) {
-        ssize_t n = write(fd, text.ptr, text.len);
-        if (n < 0) return -errno;
-        text = str_skip(text, (size_t)n);
-    }
-    return 0;
 }
 
 /* --- lines --- */
@@ -118,18 +109,6 @@ static int read_file(int fd, struct buf *text, bool *shorter)
     return n < 0 ? -errno : 0;
 }
 
-/* A new file takes the old one's place, so that there is a whole one at any time. */
-static int replace_file(const char *path, struct str text)
-{
-    char *fresh = mem_must_printf("%s.new", path);
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int err = fd < 0 ? -errno : write_all(fd, text);
-    if (fd >= 0 && close(fd) && !err) err = -errno;
-    if (!err && rename(fresh, path)) err = -errno;
-    free(fresh);
-    return err;
-}
-
 static int load(const struct history_file *h, void (*tell)(void *owner, struct str line),
                 void *owner)
 {
@@ -140,7 +119,7 @@ static int load(const struct history_file *h, void (*tell)(void *owner, struct s
     if (err) return err;
     buf_init(&text, 4 * HISTORY_FILE_MAX); /* others may add while it is read */
     err = read_file(fd, &text, &shorter);
-    if (!err && shorter) err = replace_file(h->path, buf_str(&text));
+    if (!err && shorter) err = pem_file_write(h->path, buf_str(&text), 0600, true);
     if (!err) tell_lines(&text, tell, owner);
     buf_fini(&text);
     close(fd);
@@ -157,6 +136,13 @@ int history_file_open(struct history_file *h, void (*tell)(void *owner, struct s
 }
 
 /* One write, so that lines of several processes do not mix. */
+static int write_once(int fd, struct str text)
+{
+    ssize_t n = write(fd, text.ptr, text.len);
+    if (n < 0) return -errno;
+    return (size_t)n == text.len ? 0 : -ENOSPC;
+}
+
 int history_file_add(const struct history_file *h, struct str line)
 {
     struct buf text;
@@ -166,7 +152,7 @@ int history_file_add(const struct history_file *h, struct str line)
     if (err) return err;
     buf_init(&text, SIZE_MAX / 2);
     err = escape(&text, line);
-    if (!err) err = write_all(fd, buf_str(&text));
+    if (!err) err = write_once(fd, buf_str(&text));
     if (close(fd) && !err) err = -errno;
     buf_fini(&text);
     return err;
