@@ -110,10 +110,12 @@ int json__mend(struct arena *arena, struct str text, struct str *out)
         int32_t code = at[1] == 'u' ? take_unicode(&behind, (const unsigned char *)end) : -1;
         p = code < 0 ? at + 2 : (const char *)behind;
         if (!is_high(code) && !is_low(code)) continue;
-        if (!copy) copy = arena_try(arena, text.len);
-        if (!copy) return -ENOMEM;
-        if (out->ptr == text.ptr) memcpy(copy, text.ptr, text.len);
-        *out = str_n(copy, text.len);
+        if (!copy) {
+            copy = arena_try(arena, text.len);
+            if (!copy) return -ENOMEM;
+            memcpy(copy, text.ptr, text.len);
+            *out = str_n(copy, text.len);
+        }
         memcpy(copy + (at - text.ptr), "\\ufffd", 6);
     }
     return 0;

@@ -76,14 +76,11 @@ static int listen_at(struct workers *ws, const struct conf_listen *listen, struc
     if (err) return err;
     struct addr addr = endpoint_addr(&url);
     const struct str *hosts = addr.is_unix ? NULL : both_families(addr.host);
-    if (hosts) addr.host = hosts[0];
-    err = open_for_all(ws, &addr, tls);
-    if (!err) log_listening(text, &addr, tls != NULL);
-    if (!err && hosts) {
-        addr.host = hosts[1];
+    for (int i = 0; i < (hosts ? 2 : 1) && !err; i++) {
+        if (hosts) addr.host = hosts[i];
         err = open_for_all(ws, &addr, tls);
         if (!err) log_listening(text, &addr, tls != NULL);
-        if (has_no_v6(err)) err = 0;
+        if (i == 1 && has_no_v6(err)) err = 0;
     }
     if (err) log_note(LOG_ERROR, "listen", "%" STR_FMT ": %s", STR_ARG(text), err_text(err));
     *reachable = *reachable || !url_is_loopback(&url);

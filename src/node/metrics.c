@@ -138,9 +138,11 @@ static void ask_requests_by_route(const struct metric_series *s)
         uint64_t totals[SERVICE_CODE_COUNT] = {0};
         const char *name = route_label(n, i);
         if (first_place(n, name) < i) continue;
-        for (size_t k = i; k <= n->home.route_count; k++)
-            for (unsigned w = 0; w < n->workers.count && strcmp(route_label(n, k), name) == 0; w++)
+        for (size_t k = i; k <= n->home.route_count; k++) {
+            if (strcmp(route_label(n, k), name) != 0) continue;
+            for (unsigned w = 0; w < n->workers.count; w++)
                 add_codes(totals, &n->workers.items[w].lane.stats.routes[k]);
+        }
         put_codes(s, str_of(name), totals);
     }
 }

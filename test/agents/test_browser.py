@@ -5,15 +5,14 @@ to the server that it is from."""
 import http.server
 import json
 import queue
-import shutil
 import subprocess
 import threading
 
 import pytest
 
+from browser import CHROMIUM, FLAGS
 from harness import Processes, until
 
-CHROMIUM = shutil.which("chromium")
 KEY = "sk-one-0123456789"
 SITE = "app.example.test"  # every name of that end is this machine to the browser
 
@@ -70,9 +69,8 @@ class Site:
                      f'const result = await (async () => {{ {script} }})();\n'
                      'await fetch("/told", {method: "POST", body: JSON.stringify(result)});</script>')
         browser = subprocess.Popen(
-            [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-             "--disable-background-networking", "--host-resolver-rules=MAP *.example.test 127.0.0.1",
-             f"--user-data-dir={self.folder}/chromium", f"{self.origin(host)}/page"],
+            [CHROMIUM, *FLAGS, "--host-resolver-rules=MAP *.example.test 127.0.0.1", f"--user-data-dir={self.folder}/chromium",
+             f"{self.origin(host)}/page"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             return self.told.get(timeout=60)
