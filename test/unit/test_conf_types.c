@@ -345,8 +345,7 @@ int main(void)
         cmocka_unit_test(reads_sizes),     cmocka_unit_test(counts_have_a_range),
         cmocka_unit_test(reads_booleans),  cmocka_unit_test(reads_times),
         cmocka_unit_test(writes_times),    cmocka_unit_test(numbers_survive_writing),
-        cmocka_unit_test(kinds_are_whole),
-        cmocka_unit_test(rows_are_sound),
+        cmocka_unit_test(kinds_are_whole), cmocka_unit_test(rows_are_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
