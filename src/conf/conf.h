@@ -184,7 +184,10 @@ struct conf_key {
 struct conf_listen {
     struct str address; /* as written: 127.0.0.1:8080, [::1]:8080, unix:/run/hostler.sock */
     struct conf_listen_tls *tls; /* NULL: plain; never with a UNIX socket */
-    unsigned line;               /* in the file, 0: not from there */
+    uint64_t connections_max;    /* of all threads together, as what follows; 0: no limit */
+    uint64_t requests_max;
+    uint64_t bodies_total; /* bytes */
+    unsigned line;         /* in the file, 0: not from there */
 };
 
 /* True when nobody gets in but programs of this machine and holders of a client certificate, so

@@ -16,6 +16,16 @@ static const struct conf_row listen_rows[] = {
             "IPv4 and, where the machine has it, IPv6."},
     {.name = "tls", .type = CONF_OPTIONAL, ROW(conf_listen, tls), .group = &conf__listen_tls,
      .implied = "plain HTTP", .doc = "TLS for clients, see below."},
+    {.name = "connections_max", .type = CONF_COUNT, ROW(conf_listen, connections_max), .max = 1000000,
+     .standard = "none", .zero = "none", .unit = "connections",
+     .doc = "Connections to this address, of all threads together; the next 16 are answered 503 and closed, further ones closed at once. "
+            "What is common to all addresses stands in `limits`."},
+    {.name = "requests_max", .type = CONF_COUNT, ROW(conf_listen, requests_max), .max = 1000000,
+     .standard = "none", .zero = "none", .unit = "requests",
+     .doc = "Requests in progress that came to this address; more are answered 503 at once."},
+    {.name = "bodies_total", .type = CONF_SIZE, ROW(conf_listen, bodies_total), .max = 1024 * GIB,
+     .standard = "none", .zero = "none",
+     .doc = "Request bodies, and their translations, of requests that came to this address; what exceeds it is answered 503."},
 };
 
 static const struct conf_group listen_group = {

@@ -430,6 +430,7 @@ static enum step refuse_body(struct exchange *x)
                               .code = "bad_framing"},
             0);
     case ERR_FULL:
+        x->no_retry = true; /* each try would send the body again */
         return exchange_refuse(
             x, OUTCOME_OVERLOADED,
             &(struct refusal){

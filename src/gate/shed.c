@@ -38,8 +38,9 @@ static bool has_key(const struct http_head *head)
     return caller_key(head, &key) == 0 && key.len > 0;
 }
 
-static bool too_many_requests(const struct lane *l)
+static bool too_many_requests(const struct lane *l, const struct http_call *call)
 {
+    if (call->crowded) return true;
     uint64_t most = snapshot_settings(l->snapshot)->requests_max;
     return most && l->home->count_active && l->home->count_active(l->home->owner) >= most;
 }
@@ -47,8 +48,8 @@ static bool too_many_requests(const struct lane *l)
 /* All is well nearly always. */
 static bool is_tight(const struct lane *l, const struct http_call *call)
 {
-    return call->spare || loop_lag(l->loop)->behind || metric_read(&l->home->memory_short) ||
-           snapshot_settings(l->snapshot)->requests_max;
+    return call->spare || call->crowded || loop_lag(l->loop)->behind ||
+           metric_read(&l->home->memory_short) || snapshot_settings(l->snapshot)->requests_max;
 }
 
 /* SHED_CAUSES: nothing speaks against it. */
@@ -57,7 +58,7 @@ static enum shed_cause cause_of(const struct lane *l, const struct http_call *ca
     if (call->refused || is_probe(l, call->head)) return SHED_CAUSES;
     if (call->spare) return SHED_CONNECTIONS;
     if (metric_read(&l->home->memory_short)) return SHED_MEMORY;
-    if (too_many_requests(l)) return SHED_REQUESTS;
+    if (too_many_requests(l, call)) return SHED_REQUESTS;
     return lag_begin(loop_lag(l->loop), has_key(call->head)) ? SHED_CAUSES : SHED_LAG;
 }
 

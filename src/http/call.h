@@ -22,6 +22,7 @@ struct http_server;
 struct http_call {
     const struct call_ops *ops; /* of what carries it (http/call_impl.h) */
     struct http_server *server;
+    struct http_quota *quota;     /* of its connection; NULL: none, or it is not counted any more */
     struct arena *arena;          /* lives until the call has ended; recycled per connection */
     const struct http_head *head; /* refused: empty but for fields that could be read */
     /* the head breaks a rule, or there is no memory for it (503): answer with this status and end;
@@ -42,6 +43,7 @@ struct http_call {
     bool head_sent; /* part of the answer has been given to the stream */
     bool ended;     /* call_end or call_abort was called */
     bool spare;     /* its connection is one too many (see stream_is_spare) */
+    bool crowded;   /* it is one request too many of its quota */
     uint64_t started_us; /* first byte of the request */
     uint64_t bytes_out;  /* body bytes given to the stream */
     void *user;          /* the handler's */

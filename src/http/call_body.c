@@ -21,21 +21,38 @@ void call_body_begin(struct call_body *b)
     b->wanted = false;
 }
 
-/* False: all request bodies together would be more than may be held. */
-static bool may_hold(struct http_server *s, size_t more)
+static bool take(_Atomic uint64_t *held, uint64_t max, size_t more)
 {
-    if (!s->bodies) return true;
-    uint64_t before = atomic_fetch_add_explicit(s->bodies, more, memory_order_relaxed);
-    if (before <= s->limits.bodies_max && more <= s->limits.bodies_max - before) return true;
-    atomic_fetch_sub_explicit(s->bodies, more, memory_order_relaxed);
-    metric_add(&s->stats.bodies_refused, 1);
+    uint64_t before = atomic_fetch_add_explicit(held, more, memory_order_relaxed);
+    if (before <= max && more <= max - before) return true;
+    atomic_fetch_sub_explicit(held, more, memory_order_relaxed);
     return false;
+}
+
+static void give(_Atomic uint64_t *held, size_t less)
+{
+    atomic_fetch_sub_explicit(held, less, memory_order_relaxed);
+}
+
+/* False: all request bodies together would be more than may be held. */
+static bool may_hold(const struct http_call *c, size_t more)
+{
+    struct http_server *s = c->server;
+    struct http_quota *q = c->quota;
+    bool counted = q && q->bodies_max;
+    bool may = !counted || take(&q->bodies, q->bodies_max, more);
+    if (may && s->bodies && !take(s->bodies, s->limits.bodies_max, more)) {
+        if (counted) give(&q->bodies, more);
+        may = false;
+    }
+    if (!may) metric_add(&s->stats.bodies_refused, 1);
+    return may;
 }
 
 bool call_body_hold(struct http_call *c, struct call_body *b, size_t more)
 {
     if (more <= IN_ARENA) return true;
-    if (!may_hold(c->server, more)) return false;
+    if (!may_hold(c, more)) return false;
     b->made += more;
     return true;
 }
@@ -67,17 +84,18 @@ int call_body_add(struct http_call *c, struct call_body *b, struct str bytes)
     char *room;
     int err = buf_reserve(&b->bytes, bytes.len, &room);
     if (err) return err;
-    if (!may_hold(c->server, bytes.len)) return ERR_FULL;
+    if (!may_hold(c, bytes.len)) return ERR_FULL;
     if (room != bytes.ptr) memcpy(room, bytes.ptr, bytes.len); /* else they were read to there */
     buf_commit(&b->bytes, bytes.len);
     c->body = buf_str(&b->bytes);
     return 0;
 }
 
-void call_body_drop(struct http_server *s, struct call_body *b)
+void call_body_drop(const struct http_conn *conn, struct call_body *b)
 {
-    if (s->bodies)
-        atomic_fetch_sub_explicit(s->bodies, buf_len(&b->bytes) + b->made, memory_order_relaxed);
+    size_t held = buf_len(&b->bytes) + b->made;
+    if (conn->server->bodies) give(conn->server->bodies, held);
+    if (conn->quota && conn->quota->bodies_max) give(&conn->quota->bodies, held);
     b->made = 0;
     buf_release(&b->bytes);
 }

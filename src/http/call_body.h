@@ -7,11 +7,14 @@
 #include "base/buf.h"
 #include "http/call.h"
 
+struct http_conn;
+
 /* Embedded in what carries calls, for one after the other. */
 struct call_body {
-    struct buf bytes; /* bodies that do not fit into the arena; all counted in server->bodies */
-    char *place;      /* of a short one, in the call's arena; else NULL */
-    size_t made;      /* bytes made of the body, counted likewise */
+    struct buf
+        bytes;   /* bodies that do not fit into the arena; all counted, see http_server.bodies */
+    char *place; /* of a short one, in the call's arena; else NULL */
+    size_t made; /* bytes made of the body, counted likewise */
     size_t max;
     bool wanted; /* call_read_body was called */
 };
@@ -32,7 +35,7 @@ MUST_CHECK int call_body_add(struct http_call *c, struct call_body *b, struct st
 /* As call_hold. */
 MUST_CHECK bool call_body_hold(struct http_call *c, struct call_body *b, size_t more);
 
-/* Gives back the memory; nobody looks at it any more. */
-void call_body_drop(struct http_server *s, struct call_body *b);
+/* Gives back the memory of a call on `conn`; nobody looks at it any more. */
+void call_body_drop(const struct http_conn *conn, struct call_body *b);
 
 #endif

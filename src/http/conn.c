@@ -10,11 +10,25 @@ void conn__note_peer(struct http_conn *conn)
     (void)snprintf(conn->peer, sizeof conn->peer, "%" STR_FMT, STR_ARG(stream_peer(conn->stream)));
 }
 
-void conn__register(struct http_conn *conn, const struct conn_ops *ops, struct http_server *s,
-                    struct stream *stream)
+/* Says whether there are more than `max` now. */
+static bool count_in(_Atomic uint64_t *now, uint64_t max)
 {
+    return atomic_fetch_add_explicit(now, 1, memory_order_relaxed) >= max && max;
+}
+
+static void count_out(_Atomic uint64_t *now)
+{
+    atomic_fetch_sub_explicit(now, 1, memory_order_relaxed);
+}
+
+void conn__register(struct http_conn *conn, const struct conn_ops *ops,
+                    const struct http_entry *from, struct stream *stream)
+{
+    struct http_server *s = from->server;
     conn->ops = ops;
     conn->server = s;
+    conn->quota = from->quota;
+    if (conn->quota) (void)count_in(&conn->quota->connections, 0);
     conn->stream = stream;
     conn__note_peer(conn);
     list_push_back(&s->conns, &conn->link);
@@ -30,9 +44,32 @@ void conn__retire(struct http_conn *conn)
     list_remove(&conn->link);
     list_push_back(&s->dead, &conn->link);
     s->conn_count--;
+    if (conn->quota) count_out(&conn->quota->connections);
     metric_sub(&s->stats.connections, 1);
     if (s->draining && s->quiet) loop_wake(s->loop, s->quiet);
     loop_wake(s->loop, &s->reap);
+}
+
+struct http_call conn__begin_call(const struct http_conn *conn, const struct call_ops *ops,
+                                  struct arena *arena, uint64_t started_us)
+{
+    struct http_quota *q = conn->quota;
+    return (struct http_call){
+        .ops = ops,
+        .server = conn->server,
+        .quota = q,
+        .arena = arena,
+        .peer = str_of(conn->peer),
+        .spare = stream_is_spare(conn->stream),
+        .crowded = q && count_in(&q->requests, q->requests_max),
+        .started_us = started_us,
+    };
+}
+
+void conn__end_call(struct http_call *c)
+{
+    if (c->quota) count_out(&c->quota->requests);
+    c->quota = NULL;
 }
 
 enum { SPARE_MAX = 64 };

@@ -18,19 +18,26 @@ struct conn_ops {
     void (*release)(struct http_conn *conn);
 };
 
+/* Where a stream has come in. */
+struct http_entry {
+    struct http_server *server;
+    struct http_quota *quota; /* NULL: none */
+};
+
 /* First member of each kind. */
 struct http_conn {
     const struct conn_ops *ops;
     struct http_server *server;
-    struct list link;      /* server->conns, or server->dead */
-    struct stream *stream; /* NULL: closed */
-    bool dead;             /* waits for the reaper */
-    char peer[56];         /* the client's address; outlives the stream */
+    struct http_quota *quota; /* NULL: none */
+    struct list link;         /* server->conns, or server->dead */
+    struct stream *stream;    /* NULL: closed */
+    bool dead;                /* waits for the reaper */
+    char peer[56];            /* the client's address; outlives the stream */
 };
 
 /* In service, with a stream that it owns. */
-void conn__register(struct http_conn *conn, const struct conn_ops *ops, struct http_server *s,
-                    struct stream *stream);
+void conn__register(struct http_conn *conn, const struct conn_ops *ops,
+                    const struct http_entry *from, struct stream *stream);
 
 /* Out of service, without a stream. Its memory goes by the reaper, since callers further up may be
  * looking at it. */
@@ -39,6 +46,12 @@ void conn__retire(struct http_conn *conn);
 /* Memory for a call, and back: a connection that idles has none. */
 void conn__take_arena(struct http_server *s, struct arena *arena);
 void conn__give_arena(struct http_server *s, struct arena *arena);
+
+/* The facts of a call that begins, but for its head and its memory. It counts until conn__end_call, which
+ * may come twice. */
+struct http_call conn__begin_call(const struct http_conn *conn, const struct call_ops *ops,
+                                  struct arena *arena, uint64_t started_us);
+void conn__end_call(struct http_call *c);
 
 /* The address of the client, as the stream tells it now that it is open. */
 void conn__note_peer(struct http_conn *conn);
@@ -50,13 +63,14 @@ const struct stream_facts *conn__facts(const struct http_conn *conn);
 
 /* Takes over an accepted stream. A connection that turns out to speak HTTP/2, of which it has got
  * `input` so far, calls become_h2. -ENOMEM: the stream stays the caller's. */
-MUST_CHECK int http__serve_h1(struct http_server *s, struct stream *stream,
+MUST_CHECK int http__serve_h1(const struct http_entry *from, struct stream *stream,
                               void (*become_h2)(struct http_conn *conn, struct str input));
 
 /* Ends a connection of HTTP/1.1 that has no call, without its stream. */
 void http__give_up_stream(struct http_conn *conn);
 
 /* Takes over an open stream that has sent `input` so far. -ENOMEM: it stays the caller's. */
-MUST_CHECK int http__serve_h2(struct http_server *s, struct stream *stream, struct str input);
+MUST_CHECK int http__serve_h2(const struct http_entry *from, struct stream *stream,
+                              struct str input);
 
 #endif

@@ -37,24 +37,51 @@ static void refuse_connection(struct http_server *s, struct stream *stream, cons
 /* Goes on as a connection of HTTP/2. */
 static void become_h2(struct http_conn *conn, struct str input)
 {
-    int err = http__serve_h2(conn->server, conn->stream, input);
+    const struct http_entry from = {conn->server, conn->quota};
+    int err = http__serve_h2(&from, conn->stream, input);
     if (err)
         conn->ops->close(conn, err);
     else
         http__give_up_stream(conn);
 }
 
-static void accept_stream(struct acceptor *acceptor, struct stream *stream)
+/* How many there are beyond those that may be; negative: there is room. */
+static int64_t excess(const struct http_server *s, const struct http_quota *q)
 {
-    struct http_server *s = CONTAINER_OF(acceptor, struct http_server, acceptor);
-    unsigned most = s->limits.connections_max;
-    if (s->conn_count >= most) stream_set_spare(stream);
-    if (s->conn_count >= most + HTTP_SERVER_SPARE)
+    int64_t all = (int64_t)s->conn_count - s->limits.connections_max;
+    if (!q || !q->connections_max) return all;
+    int64_t open = (int64_t)atomic_load_explicit(&q->connections, memory_order_relaxed);
+    int64_t own = open - (int64_t)q->connections_max;
+    return MAX(all, own);
+}
+
+static void take(struct http_server *s, struct http_quota *quota, struct stream *stream)
+{
+    const struct http_entry from = {s, quota};
+    int64_t over = excess(s, quota);
+    if (over >= 0) stream_set_spare(stream);
+    if (over >= HTTP_SERVER_SPARE)
         refuse_connection(s, stream, "");
-    else if (http__serve_h1(s, stream, become_h2))
+    else if (http__serve_h1(&from, stream, become_h2))
         refuse_connection(s, stream, ", and there is no memory for another one");
     else
         metric_add(&s->stats.accepted, 1);
+}
+
+static void accept_stream(struct acceptor *acceptor, struct stream *stream)
+{
+    take(CONTAINER_OF(acceptor, struct http_server, acceptor), NULL, stream);
+}
+
+static void accept_by_door(struct acceptor *acceptor, struct stream *stream)
+{
+    const struct http_door *d = CONTAINER_OF(acceptor, struct http_door, acceptor);
+    take(d->server, d->quota, stream);
+}
+
+void http_door_init(struct http_door *d, struct http_server *s, struct http_quota *quota)
+{
+    *d = (struct http_door){.acceptor.accept = accept_by_door, .server = s, .quota = quota};
 }
 
 void http_server_init(struct http_server *s, struct loop *loop,

@@ -35,6 +35,21 @@ struct http_server_limits {
     unsigned h2_streams_max;   /* requests at once on a connection of HTTP/2; 0: it is not spoken */
 };
 
+/* What those may do together who come by one way, whichever servers they end up at. 0: no limit. */
+struct http_quota {
+    uint64_t connections_max;                       /* as in http_server_limits */
+    uint64_t requests_max;                          /* more are `crowded` */
+    uint64_t bodies_max;                            /* as in http_server_limits */
+    _Atomic uint64_t connections, requests, bodies; /* now */
+};
+
+/* A way into a server with a quota, which must outlive the server. */
+struct http_door {
+    struct acceptor acceptor;
+    struct http_server *server;
+    struct http_quota *quota;
+};
+
 /* What a server counts; any thread may read it. */
 struct http_server_stats {
 #define HTTP_SERVER_METRIC METRIC_MEMBER
@@ -71,6 +86,8 @@ struct http_server {
 
 void http_server_init(struct http_server *s, struct loop *loop,
                       const struct http_server_limits *limits);
+
+void http_door_init(struct http_door *d, struct http_server *s, struct http_quota *quota);
 
 /* Closes all connections, telling calls in progress by `gone`; they must end before the loop
  * does. */

@@ -32,13 +32,8 @@ enum {
 static void begin_call(struct h1_conn *conn, const struct http_head *head)
 {
     struct http_server *s = conn->base.server;
-    conn->call = (struct http_call){.ops = &h1__call_ops,
-                                    .server = s,
-                                    .arena = &conn->arena,
-                                    .head = head,
-                                    .peer = str_of(conn->base.peer),
-                                    .spare = stream_is_spare(conn->base.stream),
-                                    .started_us = conn->since_us};
+    conn->call = conn__begin_call(&conn->base, &h1__call_ops, &conn->arena, conn->since_us);
+    conn->call.head = head;
     conn->begun = conn->silent = conn->complete = false;
     conn->message_end = false;
     call_body_begin(&conn->body);
@@ -315,6 +310,7 @@ static void release(struct http_conn *base)
     arena_fini(&conn->arena);
     buf_fini(&conn->held);
     conn__drop_body(conn);
+    conn__end_call(&conn->call);
     conn->magic = 0;
     free(conn);
 }
@@ -328,9 +324,10 @@ void http__give_up_stream(struct http_conn *base)
     conn__end(h1_of(base));
 }
 
-int http__serve_h1(struct http_server *s, struct stream *stream,
+int http__serve_h1(const struct http_entry *from, struct stream *stream,
                    void (*become_h2)(struct http_conn *conn, struct str input))
 {
+    struct http_server *s = from->server;
     struct h1_conn *conn = mem_try_zero(1, sizeof *conn);
     if (!conn || h1_new(false, &s->limits.head, &conn->parser)) {
         free(conn);
@@ -345,7 +342,7 @@ int http__serve_h1(struct http_server *s, struct stream *stream,
     timer_init(&conn->timer, &conn->task);
     buf_init(&conn->held, HELD_MAX + (1 << 20));
     call_body_init(&conn->body, s->limits.body_max);
-    conn__register(&conn->base, &ops, s, stream);
+    conn__register(&conn->base, &ops, from, stream);
     stream_set_handler(stream, &handler, conn);
     stream_may_wait(stream, true);
     conn__be_patient(conn);

@@ -107,6 +107,7 @@ static void next_call(struct h1_conn *conn)
 {
     conn__drop_body(conn);
     conn__give_arena(conn->base.server, &conn->arena);
+    conn__end_call(&conn->call);
     conn->call = (struct http_call){0};
     stream_set_low_mark(conn->base.stream, 0);
     if (conn->close_after || conn->base.server->draining) {

@@ -64,7 +64,7 @@ void conn__parse_body(struct h1_conn *conn)
 void conn__drop_body(struct h1_conn *conn)
 {
     if (conn->base.stream) stream_read_into(conn->base.stream, NULL, 0);
-    call_body_drop(conn->base.server, &conn->body);
+    call_body_drop(&conn->base, &conn->body);
 }
 
 /* False: the client is gone. */

@@ -66,7 +66,8 @@ static void free_call(struct h2_call *c)
 static void recycle(struct h2_conn *conn, struct h2_call *c)
 {
     h2_stream_fini(&c->stream);
-    call_body_drop(conn->base.server, &c->body);
+    call_body_drop(&conn->base, &c->body);
+    conn__end_call(&c->call);
     conn->call_count--;
     conn__give_arena(conn->base.server, &c->arena);
     if (conn->spare_count >= SPARE_MAX || !conn->base.stream) {
@@ -82,18 +83,12 @@ static void recycle(struct h2_conn *conn, struct h2_call *c)
 static struct h2_stream *on_begin(void *owner)
 {
     struct h2_conn *conn = owner;
-    struct http_server *s = conn->base.server;
     struct h2_call *c = conn->left ? NULL : take_call(conn);
     if (!c) return NULL;
     struct arena arena = c->arena;
     *c = (struct h2_call){.magic = H2_CALL_MAGIC, .conn = conn, .arena = arena};
-    c->call = (struct http_call){.ops = &h2__call_ops,
-                                 .server = s,
-                                 .arena = &c->arena,
-                                 .peer = str_of(conn->base.peer),
-                                 .spare = stream_is_spare(conn->base.stream),
-                                 .started_us = h2__now(conn)};
-    call_body_init(&c->body, s->limits.body_max);
+    c->call = conn__begin_call(&conn->base, &h2__call_ops, &c->arena, h2__now(conn));
+    call_body_init(&c->body, conn->base.server->limits.body_max);
     h2_stream_init(&c->stream, &c->arena, OUT_MAX);
     list_push_back(&conn->calls, &c->link);
     conn->call_count++;
@@ -420,8 +415,9 @@ static void release(struct http_conn *base)
 static const struct conn_ops ops = {
     .drain = drain, .finish = finish, .close = close_at_once, .release = release};
 
-int http__serve_h2(struct http_server *s, struct stream *stream, struct str input)
+int http__serve_h2(const struct http_entry *from, struct stream *stream, struct str input)
 {
+    struct http_server *s = from->server;
     struct h2_conn *conn = mem_try_zero(1, sizeof *conn);
     if (!conn) return -ENOMEM;
     const struct h2_settings settings = {
@@ -442,7 +438,7 @@ int http__serve_h2(struct http_server *s, struct stream *stream, struct str inpu
     list_init(&conn->spare);
     task_init(&conn->task, run_conn);
     timer_init(&conn->timer, &conn->task);
-    conn__register(&conn->base, &ops, s, stream);
+    conn__register(&conn->base, &ops, from, stream);
     stream_set_handler(stream, &handler, conn);
     stream_may_wait(stream, false); /* calls in progress hear of their windows by it */
     bool brief = s->draining || stream_is_spare(stream);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "conf/url.h"
 #include "obs/log.h"
 
@@ -33,7 +34,8 @@ static void log_listening(struct str text, const struct addr *addr, bool tls)
 }
 
 /* A socket each, over which the kernel spreads connections, or one shared UNIX socket. */
-static int open_for_all(struct workers *ws, struct addr *addr, struct tls_context *tls)
+static int open_for_all(struct workers *ws, struct addr *addr, struct tls_context *tls,
+                        struct http_quota *quota)
 {
     int first = -1, err = find_free(addr);
     for (unsigned i = 0; i < ws->count && !err; i++) {
@@ -47,7 +49,7 @@ static int open_for_all(struct workers *ws, struct addr *addr, struct tls_contex
             addr->port = port; /* port 0 let the kernel choose; the other workers join it */
             first = fd;
         }
-        if (!err) err = worker_listen(&ws->items[i], fd, tls);
+        if (!err) err = worker_listen(&ws->items[i], fd, tls, quota);
     }
     return err;
 }
@@ -68,7 +70,7 @@ static const struct str *both_families(struct str host)
 
 /* Opens one address for all workers, of the second family where the machine has it. */
 static int listen_at(struct workers *ws, const struct conf_listen *listen, struct tls_context *tls,
-                     bool *reachable)
+                     struct http_quota *quota, bool *reachable)
 {
     struct str text = listen->address;
     struct url url;
@@ -78,7 +80,7 @@ static int listen_at(struct workers *ws, const struct conf_listen *listen, struc
     const struct str *hosts = addr.is_unix ? NULL : both_families(addr.host);
     for (int i = 0; i < (hosts ? 2 : 1) && !err; i++) {
         if (hosts) addr.host = hosts[i];
-        err = open_for_all(ws, &addr, tls);
+        err = open_for_all(ws, &addr, tls, quota);
         if (!err) log_listening(text, &addr, tls != NULL);
         if (i == 1 && has_no_v6(err)) err = 0;
     }
@@ -98,14 +100,25 @@ size_t listen_places(const struct conf *c)
     return count;
 }
 
+/* NULL: nothing is limited, so nothing need be counted. */
+static struct http_quota *set_quota(struct http_quota *q, const struct conf_listen *listen)
+{
+    q->connections_max = listen->connections_max;
+    q->requests_max = listen->requests_max;
+    q->bodies_max = listen->bodies_total;
+    return q->connections_max || q->requests_max || q->bodies_max ? q : NULL;
+}
+
 int listen_all(struct workers *ws, struct tls_watch *tls, const struct conf *c, bool *reachable)
 {
     int err = 0;
+    ws->quotas = mem_must_zero(c->listen_count, sizeof *ws->quotas);
     for (size_t i = 0; i < c->listen_count && !err; i++) {
         const struct conf_listen *listen = &c->listen[i];
+        struct http_quota *quota = set_quota(&ws->quotas[i], listen);
         struct tls_context *context = NULL;
         if (listen->tls) err = tls_watch_listener(tls, listen, c->limits.streams_max > 0, &context);
-        if (!err) err = listen_at(ws, listen, context, reachable);
+        if (!err) err = listen_at(ws, listen, context, quota, reachable);
     }
     return err;
 }

@@ -53,10 +53,11 @@ void worker_drain(struct worker *w)
     http_server_drain(&w->server);
 }
 
-int worker_listen(struct worker *w, int fd, struct tls_context *tls)
+int worker_listen(struct worker *w, int fd, struct tls_context *tls, struct http_quota *quota)
 {
     struct worker_listener *l = mem_must_zero(1, sizeof *l);
-    struct acceptor *first = &w->server.acceptor;
+    struct acceptor *first = &l->door.acceptor;
+    http_door_init(&l->door, &w->server, quota);
     if (tls) {
         tls_acceptor_init(&l->tls, tls, first);
         first = &l->tls.acceptor;

@@ -19,7 +19,8 @@ struct workers;
 struct worker_listener {
     struct listener *listener;
     struct proxied_acceptor proxied; /* first */
-    struct tls_acceptor tls; /* then, in front of the server; without a context: it is not */
+    struct tls_acceptor tls;         /* then; without a context: it is not */
+    struct http_door door;           /* into the server */
 };
 
 struct worker {
@@ -41,8 +42,9 @@ MUST_CHECK int worker_init(struct worker *w, const struct lane_home *home, unsig
 void worker_fini(struct worker *w); /* cancels what is in progress; fine on a zeroed one */
 
 /* Serves what is accepted on `fd`, which is taken over unless it fails; by TLS if there is a
- * context, which must outlive the worker. Before worker_start. */
-MUST_CHECK int worker_listen(struct worker *w, int fd, struct tls_context *tls);
+ * context. That and the quota must outlive the worker. Before worker_start. */
+MUST_CHECK int worker_listen(struct worker *w, int fd, struct tls_context *tls,
+                             struct http_quota *quota);
 
 /* Starts the thread, which runs until its loop is stopped, finishes the worker and then sends
  * `ended`, whose `deliver` is set. */

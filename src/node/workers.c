@@ -19,6 +19,7 @@ void workers_fini(struct workers *ws)
     for (unsigned i = 0; i < ws->count; i++)
         loop_free(ws->items[i].lane.loop);
     free(ws->items);
+    free(ws->quotas);
     *ws = (struct workers){0};
 }
 

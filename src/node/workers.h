@@ -9,10 +9,11 @@
 struct workers {
     struct worker *items;
     unsigned count;
-    unsigned running;        /* threads not joined yet */
-    struct loop *loop;       /* the main thread's */
-    struct task *ended;      /* woken when the last thread was joined */
-    _Atomic uint64_t bodies; /* bytes of request bodies that they hold */
+    unsigned running;          /* threads not joined yet */
+    struct loop *loop;         /* the main thread's */
+    struct task *ended;        /* woken when the last thread was joined */
+    _Atomic uint64_t bodies;   /* bytes of request bodies that they hold */
+    struct http_quota *quotas; /* of the configuration's `listen`, for all workers */
 };
 
 /* Room for `count` of them; a failure aborts. */

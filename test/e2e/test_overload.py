@@ -79,6 +79,35 @@ def test_requests_max(start_gate, mock):
     until(lambda: gate.chat().status == 200, "the two have left")
 
 
+# --- one address ---
+
+
+def test_an_address_has_limits_of_its_own(start_gate, mock):
+    port = free_port()
+    gate = start_gate(mock, threads=2, listen=[{"address": "127.0.0.1:0"}, {"address": f"127.0.0.1:{port}", "connections_max": 2, "requests_max": 1, "bodies_total": "8KiB"}])
+    with Conn(port) as one, Conn(port) as two:
+        gate.stream(one, mock={"stall_after": 1})
+        two.request("POST", "/v1/chat/completions", chat_body())
+        assert refused(two.response())
+        two.request("GET", "/livez")
+        assert two.response().status == 200
+        with Conn(port) as three:
+            three.request("POST", "/v1/chat/completions", chat_body())
+            answer = three.response()
+            assert refused(answer) and answer.get("connection") == "close"
+        assert shed(gate, "requests") == 1 and shed(gate, "connections") == 1
+        assert gate.chat().status == 200  # the other address
+        one.close()
+
+        def served():
+            two.request("POST", "/v1/chat/completions", chat_body())
+            return two.response().status == 200
+        until(served, "the first one's place is free")
+        two.request("POST", "/v1/chat/completions", {**chat_body(), "user": "u" * 10000})
+        assert refused(two.response())
+        assert gate.post("/v1/chat/completions", {**chat_body(), "user": "u" * 10000}).status == 200
+
+
 def test_a_refusal_is_in_the_client_s_words(start_gate, mock):
     gate = start_gate(mock, limits={"requests_max": 1})
     with gate.connect() as conn:

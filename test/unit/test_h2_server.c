@@ -42,6 +42,7 @@ enum handling { ANSWER = 0, ABORT = 'a', HOLD = 'h', STREAM = 's' };
 struct seen {
     struct world *world;
     bool spare;             /* its connection was one too many */
+    bool crowded;           /* it was one request too many of its quota */
     struct http_call *call; /* NULL: ended */
     struct task task;
 };
@@ -111,7 +112,7 @@ static void on_call(void *user, struct http_call *call)
     struct world *w = user;
     assert_in_range(w->count, 0, CALLS - 1);
     struct seen *s = &w->calls[w->count++];
-    *s = (struct seen){.world = w, .call = call, .spare = call->spare};
+    *s = (struct seen){.world = w, .call = call, .spare = call->spare, .crowded = call->crowded};
     task_init(&s->task, on_fact);
     call->task = &s->task;
     if (call->refused) {
@@ -264,6 +265,29 @@ static void a_connection_too_many_ends_after_its_first_calls(void **state)
     sim_advance(w->sim, 2 * SEC);
     assert_true(w->peer->closed && !first->closed);
     sim_fin(first);
+    world_free(w);
+}
+
+/* The quota stays with what was HTTP/1.1 until the preface came, and counts streams. */
+static void a_quota_counts_streams(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct http_quota quota = {.connections_max = 5, .requests_max = 1};
+    struct http_door door;
+    http_door_init(&door, &w->server, &quota);
+    w->peer = sim_connect(w->sim, &door.acceptor);
+    sim_send_text(w->peer, H2_PREFACE);
+    frame_put(&w->out, FRAME_SETTINGS, 0, 0, STR_NULL);
+    frame_put_request(&w->out, 1, true, "GET", "/");
+    frame_put_request(&w->out, 3, true, "GET", "/");
+    send_out(w);
+    assert_int_equal(quota.connections, 1);
+    assert_true(!w->calls[0].crowded && w->calls[1].crowded);
+    assert_int_equal(quota.requests, 0); /* both were answered */
+    sim_fin(w->peer);
+    sim_run(w->sim);
+    assert_int_equal(quota.connections, 0);
     world_free(w);
 }
 
@@ -843,6 +867,7 @@ int main(void)
         cmocka_unit_test(requests_are_answered),
         cmocka_unit_test(the_preface_may_come_in_pieces),
         cmocka_unit_test(a_connection_too_many_ends_after_its_first_calls),
+        cmocka_unit_test(a_quota_counts_streams),
         cmocka_unit_test(where_it_is_not_spoken_its_preface_is_refused),
         cmocka_unit_test(there_is_no_upgrade_from_http_1),
         cmocka_unit_test(a_client_that_asks_may_continue),

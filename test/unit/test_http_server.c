@@ -922,6 +922,89 @@ static void connections_are_limited(void **state)
     world_free(w);
 }
 
+/* Two ways into one server: what comes by the first is limited, whatever comes by the second. */
+static void a_quota_limits_connections(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct http_quota quota = {.connections_max = 1};
+    struct http_door door;
+    http_door_init(&door, &w->server, &quota);
+    w->server.limits.connections_max = 100;
+    struct sim_peer *one = sim_connect(w->sim, &door.acceptor), *other = client(w);
+    struct sim_peer *extra = sim_connect(w->sim, &door.acceptor);
+    for (int i = 1; i < HTTP_SERVER_SPARE; i++)
+        sim_connect(w->sim, &door.acceptor);
+    assert_true(sim_connect(w->sim, &door.acceptor)->closed);
+    assert_int_equal(quota.connections, 1 + HTTP_SERVER_SPARE);
+    struct sim_peer *asks[] = {one, other, extra};
+    for (unsigned i = 0; i < ARRAY_LEN(asks); i++) {
+        sim_send_text(asks[i], "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_true(call(w, i)->spare == (asks[i] == extra));
+        reply(w, i, "ok");
+    }
+    http_server_close_all(&w->server);
+    assert_int_equal(quota.connections, 0);
+    world_free(w);
+}
+
+static void a_quota_marks_requests_beyond_it(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct http_quota quota = {.requests_max = 1};
+    struct http_door door;
+    http_door_init(&door, &w->server, &quota);
+    struct sim_peer *one = sim_connect(w->sim, &door.acceptor),
+                    *two = sim_connect(w->sim, &door.acceptor), *other = client(w);
+    sim_send_text(one, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    sim_send_text(two, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    sim_send_text(other, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_true(!call(w, 0)->crowded && call(w, 1)->crowded && !call(w, 2)->crowded);
+    assert_int_equal(quota.requests, 2);
+    reply(w, 1, "no");
+    reply(w, 0, "ok");
+    assert_int_equal(quota.requests, 0);
+    sim_send_text(two, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_false(call(w, 3)->crowded);
+    sim_reset(two); /* its place is free when the connection has gone */
+    end(w, 3);
+    assert_int_equal(quota.requests, 0);
+    reply(w, 2, "ok");
+    world_free(w);
+}
+
+static void a_quota_limits_bodies(void **state)
+{
+    (void)state;
+    struct world *w = world_new();
+    struct http_quota quota = {.bodies_max = 30000};
+    struct http_door door;
+    _Atomic uint64_t held = 0;
+    char *body = calloc(1, 20000);
+    http_door_init(&door, &w->server, &quota);
+    w->server.bodies = &held;
+    w->server.limits.bodies_max = 45000;
+    struct sim_peer *c[] = {sim_connect(w->sim, &door.acceptor),
+                            sim_connect(w->sim, &door.acceptor), client(w)};
+    for (int i = 0; i < 3; i++) {
+        sim_send_text(c[i], "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 20000\r\n\r\n");
+        sim_send(c[i], str_n(body, 20000));
+    }
+    assert_true(call(w, 0)->body_done && call(w, 2)->body_done);
+    assert_int_equal(call(w, 1)->body_err, ERR_FULL);
+    assert_int_equal(quota.bodies, 20000);
+    assert_int_equal(held, 40000);
+    assert_false(call_hold(call(w, 0), 10000)); /* the quota has room, all together have not */
+    assert_int_equal(quota.bodies, 20000);
+    for (unsigned i = 0; i < 3; i++)
+        reply(w, i, "ok");
+    assert_int_equal(quota.bodies, 0);
+    assert_int_equal(held, 0);
+    free(body);
+    world_free(w);
+}
+
 /* What is said to that leaves before the close. */
 static void a_server_that_ends_tells_the_calls_before(void **state)
 {
@@ -993,6 +1076,9 @@ int main(void)
         cmocka_unit_test(a_slow_reader_gets_its_last_answer),
         cmocka_unit_test(drain_closes_what_is_idle),
         cmocka_unit_test(connections_are_limited),
+        cmocka_unit_test(a_quota_limits_connections),
+        cmocka_unit_test(a_quota_marks_requests_beyond_it),
+        cmocka_unit_test(a_quota_limits_bodies),
         cmocka_unit_test(a_server_that_ends_tells_the_calls_before),
         cmocka_unit_test(close_all_tells_the_calls),
     };
