@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "http/client_priv.h"
 
+enum { REMEMBERED_MAX = 256 }; /* addresses of HTTP/2 without a connection */
+
 static void sweep_idle(struct task *task);
 
 void http_client_init(struct http_client *c, struct loop *loop, const struct h1_limits *limits,
@@ -20,12 +22,27 @@ void http_client_init(struct http_client *c, struct loop *loop, const struct h1_
     timer_init(&c->sweep, &c->sweep_task);
 }
 
+static void pool_free(struct http_pool *pool)
+{
+    free(pool->key);
+    free(pool);
+}
+
+void pool__enter(struct http_client *c, struct http_pool *pool)
+{
+    if (pool->members++ == 0 && pool->speaks_h2) c->remembered--;
+}
+
+/* Without connections it still tells what is spoken there, so that a burst opens but one. */
 void pool__leave(struct http_client *c, struct http_pool *pool)
 {
     if (--pool->members > 0) return;
+    if (pool->speaks_h2 && c->remembered < REMEMBERED_MAX) {
+        c->remembered++;
+        return;
+    }
     map_remove(&c->pools, str_of(pool->key));
-    free(pool->key);
-    free(pool);
+    pool_free(pool);
 }
 
 void upstream__join(struct http_upstream *u, const struct upstream_ops *ops,
@@ -35,7 +52,7 @@ void upstream__join(struct http_upstream *u, const struct upstream_ops *ops,
     u->client = client;
     u->pool = pool;
     u->stream = stream;
-    pool->members++;
+    pool__enter(client, pool);
     list_push_back(&client->all, &u->link);
 }
 
@@ -70,6 +87,10 @@ void http_client_fini(struct http_client *c)
     assert(list_empty(&c->all));
     timer_stop(c->loop, &c->sweep);
     task_cancel(&c->sweep_task);
+    struct str key;
+    void *pool;
+    for (size_t pos = 0; map_next(&c->pools, &pos, &key, &pool);)
+        pool_free(pool);
     map_fini(&c->pools);
 }
 

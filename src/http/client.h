@@ -36,10 +36,11 @@ extern const struct metric_set http_client_metrics;
 struct http_client {
     struct loop *loop;
     struct h1_limits limits;
-    unsigned idle_max; /* per way */
-    uint64_t idle_us;  /* an idle connection is closed after this */
-    struct map pools;  /* a way's key -> struct http_pool */
-    struct list all;   /* struct http_upstream: every connection */
+    unsigned idle_max;   /* per way */
+    uint64_t idle_us;    /* an idle connection is closed after this */
+    struct map pools;    /* a way's key -> struct http_pool */
+    unsigned remembered; /* pools without a connection */
+    struct list all;     /* struct http_upstream: every connection */
     struct task sweep_task;
     struct timer sweep;
     struct http_client_stats stats;

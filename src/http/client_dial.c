@@ -126,7 +126,7 @@ static int dial(struct http_pool *pool, struct fetch *f)
 {
     struct http_client *c = f->client;
     struct http_dial *d = mem_try_zero(1, sizeof *d);
-    pool->members++;
+    pool__enter(c, pool);
     int err = d ? way_dial(c->loop, &f->way, &d->stream) : -ENOMEM;
     if (err) {
         free(d);

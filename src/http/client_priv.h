@@ -46,8 +46,10 @@ struct fetch_ops {
 
 /* --- client.c --- */
 
-/* The pool of that key, made if need be; NULL: no memory. It lives as long as it has members. */
+/* The pool of that key, made if need be; NULL: no memory. It lives as long as it has members; one that
+ * speaks HTTP/2 longer. */
 struct http_pool *pool__for(struct http_client *c, struct str key);
+void pool__enter(struct http_client *c, struct http_pool *pool); /* one member more */
 void pool__leave(struct http_client *c, struct http_pool *pool); /* one member less */
 
 /* A new connection of the pool; takes over the stream. */

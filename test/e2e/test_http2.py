@@ -469,3 +469,21 @@ def test_two_gateways(processes, authority):
         client.judge_death(client.begin(max_tokens=9, mock={"die_after": 3, "rate": 100}))
     first.idle()
     second.idle()
+
+
+def test_what_a_runtime_speaks_is_remembered(processes, authority):
+    """Idle connections have been closed, and many requests come at once: they need not dial each to learn that one connection is enough."""
+    mock = secure_mock(processes, authority)
+    gate = secure_gate(processes, [model_of(mock, tls={"ca": str(authority.ca)})], authority, threads=1, timeouts={"upstream_idle": "100ms"})
+    assert gate.chat().status == 200
+
+    def dials():
+        """How many connections a burst takes after a pause; 0 when there is one still."""
+        time.sleep(0.3)
+        before = gate.metric("hostler_upstream_connects_total")
+        with Client(gate, "h2-tls", authority) as client:
+            streams = [client.conn.request("POST", "/v1/chat/completions", chat_body(mock={"ttft_ms": 100})) for _ in range(30)]
+            assert all(client.conn.response(s).status == 200 for s in streams)
+        return gate.metric("hostler_upstream_connects_total") - before
+
+    assert until(dials, "idle connections are closed") == 1
