@@ -4,10 +4,14 @@
 #include "conf/group.h"
 #include "conf/types.h"
 
+enum { GROUPS_MAX = 64 };
+
 struct manual {
     struct buf *out;
     struct arena arena;
     int err;
+    const struct conf_group *written[GROUPS_MAX]; /* one that two others have stands there once */
+    size_t written_count;
 };
 
 static const char introduction[] =
@@ -127,8 +131,18 @@ static void write_table(struct manual *m, const struct conf_group *group)
         if (group->rows[i].type != CONF_GROUP) write_row(m, group, &group->rows[i]);
 }
 
+static bool is_written(const struct manual *m, const struct conf_group *group)
+{
+    for (size_t i = 0; i < m->written_count; i++)
+        if (m->written[i] == group) return true;
+    return false;
+}
+
 static void write_group(struct manual *m, const struct conf_group *group)
 {
+    if (is_written(m, group)) return;
+    assert(m->written_count < GROUPS_MAX);
+    m->written[m->written_count++] = group;
     if (*group->name)
         PUTF(m, "\n## `%s`\n\n%s\n\n", group->name, group->doc);
     else

@@ -12,13 +12,14 @@ import pytest
 from harness import HOSTLER, ROOT, run_cli
 
 PAGES = ["hostler.1", "hostler.bash", "_hostler", "hostler.fish"]
+SETTINGS = "hostler.yaml.5"
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("manual")
     subprocess.run([sys.executable, ROOT / "scripts/manual", HOSTLER, folder], check=True, timeout=60)
-    assert sorted(p.name for p in folder.iterdir()) == sorted(PAGES)
+    assert sorted(p.name for p in folder.iterdir()) == sorted([*PAGES, SETTINGS])
     return folder
 
 
@@ -85,20 +86,48 @@ def test_shells_can_read_them(pages, shell, page):
     assert done.returncode == 0 and not done.stderr, done.stderr
 
 
+@pytest.mark.parametrize("page", ["hostler.1", SETTINGS])
 @pytest.mark.parametrize("argv", [["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"], ["mandoc", "-T", "lint", "-W", "warning"]], ids=lambda argv: argv[0])
-def test_the_manual_page_is_sound(pages, argv):
-    done = subprocess.run([program(argv[0]), *argv[1:], pages / "hostler.1"], capture_output=True, text=True, timeout=60,
+def test_the_manual_page_is_sound(pages, argv, page):
+    done = subprocess.run([program(argv[0]), *argv[1:], pages / page], capture_output=True, text=True, timeout=60,
                           env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "MANWIDTH": "80"})
     said = done.stderr + (done.stdout if argv[0] == "mandoc" else "")
     assert done.returncode == 0 and not said, said
 
 
+def as_man_shows(page):
+    done = subprocess.run([program("man"), "-E", "ascii", "-l", page], capture_output=True, text=True, timeout=60,
+                          env={"PATH": "/usr/bin:/bin", "MANWIDTH": "400", "MANPAGER": "cat", "LC_ALL": "C.UTF-8"}, check=True)
+    return letters(done.stdout)
+
+
+def letters(text):
+    return re.sub(r"[^\w]+", "", text)
+
+
 def test_the_manual_page_says_what_help_says(pages, described):
     """The text of each option, as man shows it."""
-    done = subprocess.run([program("man"), "-E", "ascii", "-l", pages / "hostler.1"], capture_output=True, text=True, timeout=60,
-                          env={"PATH": "/usr/bin:/bin", "MANWIDTH": "400", "MANPAGER": "cat", "LC_ALL": "C.UTF-8"}, check=True)
-    plain = re.sub(r"[^\w]+", "", done.stdout)
+    plain = as_man_shows(pages / "hostler.1")
     for command in described:
         for row in command["options"] + command["arguments"]:
             if row.get("name") != "help":
-                assert re.sub(r"[^\w]+", "", row["help"]) in plain, (command["name"], row)
+                assert letters(row["help"]) in plain, (command["name"], row)
+
+
+def setting_texts(node):
+    """The description of every setting in the schema."""
+    if isinstance(node, dict):
+        for setting in node.get("properties", {}).values():
+            group = {"properties", "$ref"} & setting.keys()
+            if "description" in setting and not group and not setting.get("deprecated"):
+                yield setting["description"]
+    for value in node.values() if isinstance(node, dict) else node if isinstance(node, list) else []:
+        yield from setting_texts(value)
+
+
+def test_the_page_of_the_configuration_says_what_the_schema_says(pages):
+    plain = as_man_shows(pages / SETTINGS)
+    texts = list(setting_texts(json.loads(run_cli("config", "schema").stdout)))
+    assert len(texts) > 100
+    for text in texts:
+        assert letters(re.sub(r"\]\([^)]*\)", "", text)) in plain, text  # a page has no links

@@ -70,7 +70,7 @@ def test_everything_is_installed(tmp_path):
     release = ROOT / "build/hostler"
     done = subprocess.run([ROOT / "scripts/install", "/usr"], env={**os.environ, "DESTDIR": str(tmp_path)}, capture_output=True, text=True)
     assert release.exists() and done.returncode == 0, done.stderr
-    for path in ("bin/hostler", "bin/hostler-engine", "share/man/man1/hostler.1", "share/bash-completion/completions/hostler.bash",
+    for path in ("bin/hostler", "bin/hostler-engine", "share/man/man1/hostler.1", "share/man/man5/hostler.yaml.5", "share/bash-completion/completions/hostler.bash",
                  "share/zsh/site-functions/_hostler", "share/fish/vendor_completions.d/hostler.fish", "share/doc/hostler/models.conf"):
         assert (tmp_path / "usr" / path).stat().st_size, path
     assert "ExecStart=/usr/bin/hostler serve" in (tmp_path / "usr/lib/systemd/system/hostler.service").read_text()
