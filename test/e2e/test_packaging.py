@@ -39,8 +39,8 @@ def test_the_image_has_every_library(tmp_path):
     owners = set()
     for path in re.findall(r"=> (/\S+)", listed):
         owner = subprocess.run(["dpkg", "-S", os.path.realpath(path)], capture_output=True, text=True).stdout
-        owners.add(owner.partition(":")[0])
-    assert owners and owners - {"libc6", ""} <= set(DOCKERFILE.split()), owners
+        owners.add(owner.partition(":")[0].removesuffix("t64"))  # what newer releases call some of them
+    assert owners and owners - {"libc6", ""} <= {word.removesuffix("t64") for word in DOCKERFILE.split()}, owners
 
 
 def test_the_image_is_confined_and_its_configuration_sound():
