@@ -13,12 +13,12 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#include <histedit.h>
-
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "cmd/cli.h"
+#include "cmd/editline.h"
 #include "loop/process.h"
 
 enum {
@@ -31,6 +31,8 @@ enum {
 
 #define PASTE_BEGIN "\033[200~"
 #define PASTE_END "\033[201~"
+
+static const struct editline *lib; /* from the first editor on */
 
 struct editor {
     struct loop *loop;
@@ -56,7 +58,7 @@ struct editor {
 static struct editor *editor_of(EditLine *el)
 {
     struct editor *e = NULL;
-    el_get(el, EL_CLIENTDATA, &e);
+    lib->el_get(el, EL_CLIENTDATA, &e);
     return e;
 }
 
@@ -79,7 +81,7 @@ static unsigned columns(void)
  * end, which are not drawn. */
 static unsigned cursor_row(const struct editor *e, unsigned now)
 {
-    const LineInfoW *line = el_wline(e->el);
+    const LineInfoW *line = lib->el_wline(e->el);
     unsigned rows = 0, before = 0; /* cells that are one with this row's */
     unsigned column = (unsigned)strlen(e->prompt), drawn = column;
     for (const wchar_t *c = line->buffer; c < line->cursor; c++) {
@@ -108,8 +110,8 @@ static void redraw(struct editor *e)
     /* Below the row from its second column, as a screen that is cleared from its corner is kept by
      * some terminals, and then the row. */
     fputs("\r\033[C\033[J\r\033[K", stdout);
-    el_resize(e->el);
-    el_set(e->el, EL_REFRESH);
+    lib->el_resize(e->el);
+    lib->el_set(e->el, EL_REFRESH);
 }
 
 /* --- the terminal --- */
@@ -234,11 +236,11 @@ static int read_character(EditLine *el, wchar_t *out)
 /* Shows that the line was given up, and ends it. */
 static unsigned char on_ctrl_c(EditLine *el, int key UNUSED)
 {
-    const LineInfoW *line = el_wline(el);
+    const LineInfoW *line = lib->el_wline(el);
     editor_of(el)->interrupted = true;
-    el_cursor(el, (int)(line->lastchar - line->cursor));
-    el_insertstr(el, "^C");
-    el_push(el, "\r");
+    lib->el_cursor(el, (int)(line->lastchar - line->cursor));
+    lib->el_insertstr(el, "^C");
+    lib->el_push(el, "\r");
     return CC_REFRESH;
 }
 
@@ -247,8 +249,8 @@ static unsigned char on_ctrl_z(EditLine *el, int key UNUSED)
     struct editor *e = editor_of(el);
     suspend(e);
     e->columns = columns();
-    el_resize(el);
-    el_set(el, EL_REFRESH);
+    lib->el_resize(el);
+    lib->el_set(el, EL_REFRESH);
     return CC_NORM;
 }
 
@@ -299,7 +301,7 @@ static unsigned char on_paste(EditLine *el, int key UNUSED)
     if (whole) {
         char *text = e->pasted.ptr + e->pasted.start;
         len = clean_paste(text, len - strlen(PASTE_END));
-        if (len == 0 || el_insertstr(el, text) == 0) result = CC_REFRESH;
+        if (len == 0 || lib->el_insertstr(el, text) == 0) result = CC_REFRESH;
     }
     buf_release(&e->pasted);
     return result;
@@ -348,14 +350,14 @@ static void show_offers(const struct editor *e, const struct editor_offers *o)
 {
     printf("\n\033[J%" STR_FMT, STR_ARG(buf_str(&o->list)));
     if (o->count > OFFERS_SHOWN) printf("  ... and %zu more\n", o->count - OFFERS_SHOWN);
-    el_set(e->el, EL_REFRESH);
+    lib->el_set(e->el, EL_REFRESH);
 }
 
 static unsigned char complete(const struct editor *e, const struct editor_offers *o)
 {
     if (o->count == 0) return CC_ERROR;
     if (buf_len(&o->common) > o->typed) {
-        el_insertstr(e->el, buf_str(&o->common).ptr + o->typed);
+        lib->el_insertstr(e->el, buf_str(&o->common).ptr + o->typed);
         return CC_REFRESH;
     }
     if (o->count > 1) show_offers(e, o);
@@ -365,7 +367,7 @@ static unsigned char complete(const struct editor *e, const struct editor_offers
 static unsigned char on_tab(EditLine *el, int key UNUSED)
 {
     const struct editor *e = editor_of(el);
-    const LineInfo *info = el_line(el);
+    const LineInfo *info = lib->el_line(el);
     struct str line = str_n(info->buffer, (size_t)(info->cursor - info->buffer));
     struct editor_offers o = {.typed = line.len};
     for (size_t i = 0; i < line.len; i++)
@@ -397,32 +399,32 @@ static int open_terminal(struct editor *e)
 static void begin_history(struct editor *e)
 {
     HistEvent event;
-    (void)history(e->history, &event, H_SETSIZE, HISTORY_MAX);
-    (void)history(e->history, &event, H_SETUNIQUE, 1);
-    el_set(e->el, EL_HIST, history, e->history);
+    (void)lib->history(e->history, &event, H_SETSIZE, HISTORY_MAX);
+    (void)lib->history(e->history, &event, H_SETUNIQUE, 1);
+    lib->el_set(e->el, EL_HIST, lib->history, e->history);
 }
 
 static void bind_keys(struct editor *e)
 {
-    el_set(e->el, EL_EDITOR, "emacs");
+    lib->el_set(e->el, EL_EDITOR, "emacs");
     /* el_set would lose the memory of these names. */
-    el_wset(e->el, EL_ADDFN, L"interrupt", L"gives the line up", on_ctrl_c);
-    el_wset(e->el, EL_ADDFN, L"paste", L"takes a pasted text", on_paste);
-    el_wset(e->el, EL_ADDFN, L"suspend", L"goes back to the shell", on_ctrl_z);
-    el_wset(e->el, EL_ADDFN, L"complete", L"completes the line", on_tab);
-    el_set(e->el, EL_BIND, "^I", "complete", NULL);
-    el_set(e->el, EL_BIND, "^C", "interrupt", NULL);
-    el_set(e->el, EL_BIND, "^Z", "suspend", NULL);
-    el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
-    el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    lib->el_wset(e->el, EL_ADDFN, L"interrupt", L"gives the line up", on_ctrl_c);
+    lib->el_wset(e->el, EL_ADDFN, L"paste", L"takes a pasted text", on_paste);
+    lib->el_wset(e->el, EL_ADDFN, L"suspend", L"goes back to the shell", on_ctrl_z);
+    lib->el_wset(e->el, EL_ADDFN, L"complete", L"completes the line", on_tab);
+    lib->el_set(e->el, EL_BIND, "^I", "complete", NULL);
+    lib->el_set(e->el, EL_BIND, "^C", "interrupt", NULL);
+    lib->el_set(e->el, EL_BIND, "^Z", "suspend", NULL);
+    lib->el_set(e->el, EL_BIND, PASTE_BEGIN, "paste", NULL);
+    lib->el_set(e->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
 }
 
 /* While a line is edited (-d) and between two (-x): all that is typed comes as keys, in its order. A
  * signal would overtake what was typed before, and an echo would go into the midst of an answer. */
 static void take_terminal(struct editor *e)
 {
-    el_set(e->el, EL_SETTY, "-d", "-isig", "-icrnl", "-inlcr", NULL);
-    el_set(e->el, EL_SETTY, "-x", "-isig", "-icrnl", "-inlcr", "-icanon", "-echo", NULL);
+    lib->el_set(e->el, EL_SETTY, "-d", "-isig", "-icrnl", "-inlcr", NULL);
+    lib->el_set(e->el, EL_SETTY, "-x", "-isig", "-icrnl", "-inlcr", "-icanon", "-echo", NULL);
     mark_pastes(true);
 }
 
@@ -433,16 +435,17 @@ struct editor *editor_new(struct loop *loop, const struct editor_owner *function
     buf_init(&e->typed, TYPED_MAX);
     buf_init(&e->pasted, TYPED_MAX);
     (void)setlocale(LC_CTYPE, "C.UTF-8");
-    int err = open_terminal(e);
-    if (!err) e->el = el_init("hostler", stdin, stdout, stderr);
-    if (!err) e->history = history_init();
+    lib = editline_load();
+    int err = lib ? open_terminal(e) : ERR_NOT_FOUND;
+    if (!err) e->el = lib->el_init("hostler", stdin, stdout, stderr);
+    if (!err) e->history = lib->history_init();
     if (!e->el || !e->history) {
         editor_free(e);
         return NULL;
     }
-    el_set(e->el, EL_CLIENTDATA, e);
-    el_set(e->el, EL_PROMPT, tell_prompt);
-    el_set(e->el, EL_GETCFN, read_character);
+    lib->el_set(e->el, EL_CLIENTDATA, e);
+    lib->el_set(e->el, EL_PROMPT, tell_prompt);
+    lib->el_set(e->el, EL_GETCFN, read_character);
     begin_history(e);
     bind_keys(e);
     take_terminal(e);
@@ -454,9 +457,9 @@ void editor_free(struct editor *e)
     if (!e) return;
     if (e->el) {
         mark_pastes(false);
-        el_end(e->el);
+        lib->el_end(e->el);
     }
-    if (e->history) history_end(e->history);
+    if (e->history) lib->history_end(e->history);
     fd_watch_close(e->watch);
     if (e->resize) signal_watch_close(e->resize);
     if (e->end) signal_watch_close(e->end);
@@ -469,7 +472,7 @@ void editor_free(struct editor *e)
 void editor_remember(struct editor *e, struct str line)
 {
     HistEvent event;
-    (void)history(e->history, &event, H_ENTER, line.ptr);
+    (void)lib->history(e->history, &event, H_ENTER, line.ptr);
 }
 
 enum editor_end editor_line(struct editor *e, const char *prompt, struct str *line)
@@ -480,8 +483,8 @@ enum editor_end editor_line(struct editor *e, const char *prompt, struct str *li
     e->edits = true;
     e->resized = false;
     e->columns = columns();
-    el_resize(e->el);
-    const char *text = el_gets(e->el, &count);
+    lib->el_resize(e->el);
+    const char *text = lib->el_gets(e->el, &count);
     e->edits = false;
     if (!text || count <= 0) return EDITOR_EOF;
     *line = str_n(text, (size_t)count);
