@@ -128,8 +128,8 @@ static void tell(struct listing *l)
 {
     struct str name = l->runtime->endpoint.name;
     if (l->shown && l->news)
-        log_note(LOG_INFO, "runtime", "%" STR_FMT " offers %zu models", STR_ARG(name),
-                 l->names.count);
+        log_note(LOG_INFO, "runtime", "%" STR_FMT " offers %zu model%s", STR_ARG(name),
+                 l->names.count, l->names.count == 1 ? "" : "s");
     else if (!l->shown && !l->failing)
         log_note(LOG_WARN, "runtime", "%" STR_FMT " shows no list of models%s", STR_ARG(name),
                  l->listed ? "; the last one stays" : " yet");
