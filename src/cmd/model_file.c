@@ -52,10 +52,18 @@ static int check_open_file(const char *command, const char *path, int fd, uint64
     return CLI_OK;
 }
 
+/* Elsewhere a model is run by a name, which looks like this. */
+static bool is_name(const char *path)
+{
+    return !strchr(path, '/') && !str_ends(str_of(path), STR(".gguf"));
+}
+
 int model_file_check(const char *command, const char *path, uint64_t *size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) return cli_fail(command, "%s: %s", path, err_text(-errno));
+    if (fd < 0)
+        return cli_fail(command, "%s: %s%s", path, err_text(-errno),
+                        is_name(path) ? "; a model is the path of a GGUF file here" : "");
     int code = check_open_file(command, path, fd, size);
     close(fd);
     return code;

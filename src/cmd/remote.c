@@ -138,7 +138,9 @@ struct str remote_explain(const struct remote *r, struct arena *arena, int err)
                             "further authorities (`hostler cert show` tells of certificates)",
                             r->text);
     case ERR_TLS:
-        return arena_printf(arena, "what answers at %s does not speak TLS as we do; is it http?",
+        return arena_printf(arena,
+                            "what answers at %s does not speak TLS as we do; is it http, or does "
+                            "it want a certificate of its clients, which this command has not?",
                             r->text);
     case ERR_EOF:
     case -ECONNRESET:

@@ -131,9 +131,10 @@ static int check_listen(const char *listen)
         return cli_usage(command, "--listen %s: write HOST:PORT or unix:PATH", listen);
     if (!url_is_loopback(&url))
         return cli_usage(command,
-                         "--listen %s: others may come only with a key; write a configuration with "
-                         "`keys` for `hostler serve`, or listen at 127.0.0.1:%u",
-                         listen, url.port);
+                         "--listen %s: others may come only with a key; `hostler init --model FILE "
+                         "--listen %s` writes a configuration with one for `hostler serve`; or "
+                         "listen at 127.0.0.1:%u",
+                         listen, listen, url.port);
     if (url.scheme == URL_UNIX) return CLI_OK;
     if (url.port == 0) return cli_usage(command, "--listen %s: choose a port", listen);
     /* Said before a model is loaded, and not after. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hostler serve: the gateway. */
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -56,6 +57,16 @@ static int load(const char *config, const struct serve_plain *plain, struct conf
     return served ? serve_plain_load(plain, out) : cmd_config_load(command, config, out);
 }
 
+/* Which address is taken stands in the log. */
+static int could_not_start(int err, bool plain)
+{
+    const char *next = "";
+    if (err == -EADDRINUSE)
+        next = plain ? "; --listen HOST:PORT chooses another address"
+                     : "; stop what listens there, or choose another `listen`";
+    return cli_fail(command, "could not start: %s%s", err_text(err), next);
+}
+
 static int run(const struct cli_command *c, int argc, char **argv)
 {
     const char *config = NULL;
@@ -71,7 +82,7 @@ static int run(const struct cli_command *c, int argc, char **argv)
     cli_prepare_process();
     log_init(STDERR_FILENO, log_format_named(conf->log.format), log_level_named(conf->log.level));
     int err = node_run(conf);
-    return err ? cli_fail(command, "could not start: %s", err_text(err)) : CLI_OK;
+    return err ? could_not_start(err, plain.file_count || plain.upstream_count) : CLI_OK;
 }
 
 static const struct cli_option options[] = {

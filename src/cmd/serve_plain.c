@@ -91,6 +91,19 @@ static const char *argument_of(const char *const *arguments, size_t count, struc
     return arguments[i];
 }
 
+/* Beyond this machine a key is needed, for which the command line has no place. */
+static void print_listen_problem(const struct serve_plain *p, struct str problem)
+{
+    struct url url;
+    if (url_parse_listen(str_of(p->listen), &url) || url_is_loopback(&url))
+        cli_fail(p->command, "--listen %s: %" STR_FMT, p->listen, STR_ARG(problem));
+    else
+        cli_fail(p->command,
+                 "--listen %s: %" STR_FMT "; `hostler init --listen %s` with the same --model and "
+                 "--upstream writes a configuration with a key",
+                 p->listen, STR_ARG(problem), p->listen);
+}
+
 static void print_problem(const struct serve_plain *p, const struct conf_problem *problem)
 {
     struct str setting = problem->setting;
@@ -102,6 +115,8 @@ static void print_problem(const struct serve_plain *p, const struct conf_problem
         cli_fail(p->command, "--upstream %s: %" STR_FMT, url, STR_ARG(problem->text));
     else if (file)
         cli_fail(p->command, "--model %s: %" STR_FMT, file, STR_ARG(problem->text));
+    else if (p->listen && str_starts(setting, STR("listen")))
+        print_listen_problem(p, problem->text);
     else
         cli_fail(p->command, "--%" STR_FMT ": %" STR_FMT, STR_ARG(setting), STR_ARG(problem->text));
 }

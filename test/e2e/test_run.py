@@ -115,6 +115,7 @@ def test_options_reach_the_engine(place):
 @pytest.mark.parametrize("arguments, code, words", [
     ([], 2, "name a model file"),
     (["none.gguf"], 1, "No such file"),
+    (["llama3.2"], 1, "a model is the path of a GGUF file here"),
     (["/"], 1, "is a folder"),
     (["/dev/null"], 1, "not a regular file"),
     (["/proc/version"], 1, "not a GGUF file"),
@@ -127,7 +128,7 @@ def test_options_reach_the_engine(place):
     (["{file}", "--slots", "1000"], 2, "--slots: "),
     (["{file}", "--context", "many"], 2, "--context: "),
     (["{file}", "--listen", "nowhere"], 2, "HOST:PORT"),
-    (["{file}", "--listen", "0.0.0.0:8080"], 2, "with a key"),
+    (["{file}", "--listen", "0.0.0.0:8080"], 2, "hostler init --model FILE --listen 0.0.0.0:8080"),
     (["{file}", "--listen", "127.0.0.1:0"], 2, "choose a port"),
     (["{file}", "question", "--listen", "127.0.0.1:8080"], 2, "hostler chat"),
     (["{file}", "question", "--log", "/none/log"], 1, "/none/log"),

@@ -47,13 +47,25 @@ def test_there_is_nothing_to_reload(serve, start_mock):
     until(lambda: names_of(gate) == ["a"], "it goes on")
 
 
+def test_an_address_that_is_taken(mock, tmp_path):
+    taken = f"127.0.0.1:{mock.address}"
+    said = run_cli("serve", "--upstream", mock.url, "--listen", taken)
+    assert said.returncode == 1 and f"{taken}: Address already in use" in said.stderr
+    assert "--listen HOST:PORT chooses another address" in said.stderr.splitlines()[-1]
+    (tmp_path / "hostler.yaml").write_text(f"listen: {taken}\n")
+    said = run_cli("serve", "-c", tmp_path / "hostler.yaml")
+    assert said.returncode == 1 and "choose another `listen`" in said.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize("arguments, complaint", [
     (["--model", "nowhere.gguf"], "nowhere.gguf: No such file"),
     (["--model", ROOT / "README.md"], "is not a GGUF file"),
     (["--model", f"{DEMO},{DEMO}"], '"demo" is a name of the model'),
     (["--upstream", "nowhere"], "--upstream nowhere: is no URL"),
     (["--upstream", "http://a:1", "--key", "a b"], "--key: a key has no blanks"),
-    (["--upstream", "http://a:1", "--listen", "nowhere"], "--listen"),
+    (["--model", "llama3.2"], "a model is the path of a GGUF file here"),
+    (["--upstream", "http://a:1", "--listen", "nowhere"], "--listen nowhere: "),
+    (["--upstream", "http://a:1", "--listen", "0.0.0.0:1"], "`hostler init --listen 0.0.0.0:1` with the same --model"),
     (["--key", "k", "--model", DEMO], "--key is for the runtime"),
     (["--listen", ":1"], "--listen goes with"),
     (["-c", "x.yaml", "--model", DEMO], "a configuration says all of it"),

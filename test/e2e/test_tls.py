@@ -286,6 +286,8 @@ def test_our_own_certificate(processes, ours, theirs):
 def test_a_runtime_that_wants_a_certificate_says_so(processes, mock, ours):
     runtime = secure_gate(processes, mock, ours, tls={"client": "required", "client_ca": str(ours.ca)})
     gate = processes.gate([model_of(f"https://127.0.0.1:{runtime.secure}/v1", tls={"ca": str(ours.ca)})])
+    done = run_cli("models", "--url", f"https://127.0.0.1:{runtime.secure}", env={"SSL_CERT_FILE": str(ours.ca)})
+    assert done.returncode == 1 and "does it want a certificate of its clients" in done.stderr, done.stderr
     assert "certificate required" in failing(gate)
     assert any("certificate required" in str(line) for line in gate.log())
 
