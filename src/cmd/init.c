@@ -199,16 +199,27 @@ static void make_key(struct init *n)
     n->file.key = arena_printf(&n->arena, "sk-%s", text);
 }
 
-static int choose_address(struct init *n)
+/* Asks until it is an address. False: nobody answers. */
+static bool ask_address(struct init *n)
 {
     char answer[ANSWER_MAX];
     struct url url;
-    n->file.listen = n->listen ? str_of(n->listen) : free_address(n);
-    if (!n->listen && !n->yes) {
+    for (;;) {
         fprintf(stderr, "Where shall clients call? [%" STR_FMT "] ", STR_ARG(n->file.listen));
-        if (!read_answer(answer)) return nobody_answers();
-        if (answer[0]) n->file.listen = arena_dup(&n->arena, str_of(answer));
+        if (!read_answer(answer)) return false;
+        if (!answer[0]) return true;
+        if (url_parse_listen(str_of(answer), &url) == 0) break;
+        fprintf(stderr, "  '%s' is no address; HOST:PORT or unix:PATH\n", answer);
     }
+    n->file.listen = arena_dup(&n->arena, str_of(answer));
+    return true;
+}
+
+static int choose_address(struct init *n)
+{
+    struct url url;
+    n->file.listen = n->listen ? str_of(n->listen) : free_address(n);
+    if (!n->listen && !n->yes && !ask_address(n)) return nobody_answers();
     if (url_parse_listen(n->file.listen, &url))
         return cli_usage(command, "'%" STR_FMT "' is no address; HOST:PORT or unix:PATH",
                          STR_ARG(n->file.listen));
@@ -242,22 +253,29 @@ static int write_file(const struct init *n, const struct buf *text)
     return err ? cli_fail(command, "%s: %s", n->output, err_text(err)) : CLI_OK;
 }
 
-static void tell_next(const struct init *n)
+/* Where this machine finds what listens there: nobody can call 0.0.0.0 or :8080. */
+static struct str called_at(struct init *n)
 {
-    struct str listen = n->file.listen;
-    const char *scheme = str_starts(listen, STR("unix:")) ? "" : "http://";
+    struct url url;
+    if (url_parse_listen(n->file.listen, &url) || url.scheme == URL_UNIX) return n->file.listen;
+    if (str_eq(url.host, STR("::"))) return arena_printf(&n->arena, "http://[::1]:%u", url.port);
+    if (!url.host.len || str_eq(url.host, STR("0.0.0.0")))
+        return arena_printf(&n->arena, "http://127.0.0.1:%u", url.port);
+    return arena_printf(&n->arena, "http://%" STR_FMT, STR_ARG(n->file.listen));
+}
+
+static void tell_next(struct init *n)
+{
+    bool keyed = n->file.key.len;
     if (strcmp(n->output, "-") == 0) return;
     fprintf(stderr, "\n%s is written. Next:\n  hostler serve", n->output);
     if (strcmp(n->output, "hostler.yaml") != 0) fprintf(stderr, " -c %s", n->output);
     fprintf(stderr, "\n");
-    if (n->file.key.len)
-        fprintf(stderr, "Clients call %" STR_FMT " with the key that is in the file.\n",
-                STR_ARG(listen));
-    else if (str_eq(listen, STR("127.0.0.1:8080")))
-        fprintf(stderr, "and in another terminal:\n  hostler chat\n");
-    else
-        fprintf(stderr, "and in another terminal:\n  HOSTLER_URL=%s%" STR_FMT " hostler chat\n",
-                scheme, STR_ARG(listen));
+    fprintf(stderr, "and in another terminal%s:\n  ",
+            keyed ? ", with the key that is in the file" : "");
+    if (keyed || !str_eq(n->file.listen, STR("127.0.0.1:8080")))
+        fprintf(stderr, "HOSTLER_URL=%" STR_FMT " ", STR_ARG(called_at(n)));
+    fprintf(stderr, "%shostler chat\n", keyed ? "HOSTLER_KEY=KEY " : "");
 }
 
 static int nothing_found(const struct init *n)

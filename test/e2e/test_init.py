@@ -121,6 +121,18 @@ def test_questions_are_asked_at_a_terminal(init, start_mock):
     assert 'listen: "[::1]:9876"' in init.path.read_text() and init.path.read_text().count("/v1") == 1 and f":{port}/v1" in init.path.read_text()
 
 
+def test_an_address_that_is_none_is_asked_for_again(init):
+    terminal = Terminal("init", "-o", init.path, "--model", DEMO)
+    terminal.shows("Where shall clients call?")
+    terminal.type("nowhere\n")
+    terminal.shows("'nowhere' is no address; HOST:PORT or unix:PATH")
+    terminal.shows("Where shall clients call?")
+    terminal.type(":9876\n")
+    terminal.shows("HOSTLER_URL=http://127.0.0.1:9876 HOSTLER_KEY=KEY hostler chat")  # with what stands in the file
+    assert terminal.ends() == 0
+    assert 'listen: ":9876"' in init.path.read_text()
+
+
 def test_who_leaves_writes_nothing(init):
     terminal = Terminal("init", "-o", init.path, "--model", DEMO)
     terminal.shows("Where shall clients call?")
