@@ -38,6 +38,15 @@ class Screen:
         """What stands on the screen now, without blanks at the ends and empty rows at the bottom."""
         return [row.rstrip() for row in self.tmux("capture-pane", "-p").rstrip().split("\n")]
 
+    def wide(self):
+        """Lines that were wider than the terminal, scrolled away or not."""
+        width = int(self.tmux("display-message", "-p", "#{window_width}"))
+        return [line for line in self.tmux("capture-pane", "-p", "-J", "-S", "-").split("\n") if len(line.rstrip()) > width]
+
+    def coloured(self):
+        """As rows(), with the escape sequences of colours."""
+        return self.tmux("capture-pane", "-p", "-e").rstrip().split("\n")
+
     def cursor(self):
         """Column and row, from 0."""
         return tuple(map(int, self.tmux("display-message", "-p", "#{cursor_x} #{cursor_y}").split()))

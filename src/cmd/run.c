@@ -186,9 +186,9 @@ static void say_how_to_ask(const struct run *r)
         printf("  curl -s --unix-socket %s http://localhost", listen + strlen("unix:"));
     else
         printf("  curl -s http://%s", listen);
-    printf("/v1/chat/completions -H 'content-type: application/json' \\\n"
-           "    -d '{\"model\": \"%" STR_FMT
-           "\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello!\"}]}'\n\n"
+    printf("/v1/chat/completions \\\n"
+           "    -d '{\"model\": \"%" STR_FMT "\",\n"
+           "         \"messages\": [{\"role\": \"user\", \"content\": \"Hello!\"}]}'\n\n"
            "or talk to it in another terminal:\n\n  %s chat --url %s%s\n\n",
            STR_ARG(r->models[0].name), program_invocation_name, scheme, listen);
     fflush(stdout);
@@ -197,7 +197,9 @@ static void say_how_to_ask(const struct run *r)
 static int serve(struct run *r, struct gateway *g)
 {
     say_how_to_ask(r);
-    return gateway_serve(g);
+    int code = gateway_serve(g);
+    if (isatty(STDOUT_FILENO)) puts(""); /* the shell's prompt is not to follow on ^C */
+    return code;
 }
 
 static int talk(struct run *r, struct gateway *g)

@@ -31,12 +31,11 @@ static int take_option(const struct cli_words *w, const char **config, struct se
 static int nothing_to_serve(void)
 {
     return cli_fail(
-        command,
-        "there is nothing to serve yet: no hostler.yaml here or in /etc/hostler. Try one of\n"
-        "  hostler init                                         find runtimes, write hostler.yaml\n"
-        "  hostler serve --upstream http://127.0.0.1:11434/v1   the models of a runtime\n"
-        "  hostler serve --model FILE.gguf                      a model file\n"
-        "  hostler serve -c FILE                                another configuration");
+        command, "no hostler.yaml here or in /etc/hostler; try one of\n"
+                 "  hostler init                                         find runtimes, write one\n"
+                 "  hostler serve --upstream http://127.0.0.1:11434/v1   the models of a runtime\n"
+                 "  hostler serve --model FILE.gguf                      a model file\n"
+                 "  hostler serve -c FILE                                another configuration");
 }
 
 /* Of the command line or of a file, but not of both. */
