@@ -131,7 +131,9 @@ static int run(const struct cli_command *c, int argc, char **argv)
     if (!path && optind < argc) path = argv[optind++];
     if (optind < argc) return cli_usage(command, "one file at a time, not also %s", argv[optind]);
     path = cmd_config_path(path);
-    if (!path) return cli_usage(command, "no configuration found: give -c FILE");
+    if (!path)
+        return cli_usage(command,
+                         "no configuration found: `hostler init` writes one; else give -c FILE");
     return check(path, json);
 }
 

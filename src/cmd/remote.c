@@ -123,8 +123,8 @@ struct str remote_explain(const struct remote *r, struct arena *arena, int err)
     case -ENOENT:
         return arena_printf(
             arena,
-            "nothing listens at %s; start a gateway with `hostler serve -c FILE`, or give the "
-            "address of another",
+            "nothing listens at %s; start a gateway with `hostler serve`, or give the address "
+            "of another",
             r->text);
     case ERR_RESOLVE:
         return arena_printf(arena, "the host name in %s does not resolve; check its spelling",

@@ -98,10 +98,12 @@ static void print_listen_problem(const struct serve_plain *p, struct str problem
     if (url_parse_listen(str_of(p->listen), &url) || url_is_loopback(&url))
         cli_fail(p->command, "--listen %s: %" STR_FMT, p->listen, STR_ARG(problem));
     else
-        cli_fail(p->command,
-                 "--listen %s: %" STR_FMT "; `hostler init --listen %s` with the same --model and "
-                 "--upstream writes a configuration with a key",
-                 p->listen, STR_ARG(problem), p->listen);
+        cli_fail(
+            p->command,
+            "--listen %s: others may come only with a key; `hostler init --listen %s` with the "
+            "same --model and --upstream writes a configuration with one; or listen at "
+            "127.0.0.1:%u",
+            p->listen, p->listen, url.port);
 }
 
 static void print_problem(const struct serve_plain *p, const struct conf_problem *problem)

@@ -147,3 +147,6 @@ def test_serve_with_nothing_says_what_to_do(tmp_path):
     assert done.returncode == 1
     for way in ("hostler init", "--upstream http://", "--model FILE.gguf", "-c FILE"):
         assert way in done.stderr, done.stderr
+    for command in (["check"], ["config", "show"]):
+        done = subprocess.run([HOSTLER, *command], capture_output=True, text=True, cwd=tmp_path, env=env)
+        assert done.returncode and "`hostler init` writes one" in done.stderr, done.stderr

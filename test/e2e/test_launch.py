@@ -295,11 +295,11 @@ def test_job_control_of_a_shell(place):
     (["llm"], {"HOSTLER_KEY": ""}, 1, "--key"),
     (["llm"], {"HOSTLER_KEY": "wrong"}, 1, "401"),
     (["llm"], {"HOSTLER_KEY": "sk\r\nx: 1"}, 2, "control character"),
-    (["llm", "--url", "http://127.0.0.1:1"], {}, 1, "`hostler serve -c FILE`"),
+    (["llm", "--url", "http://127.0.0.1:1"], {}, 1, "`hostler serve`"),
     (["llm", "--url", "nonsense"], {}, 2, "not a URL"),
     (["llm", "--url", "unix:/run/h.sock"], {}, 2, "http://HOST:PORT"),
     (["llm", "--url", "http://127.0.0.1/$(x)"], {}, 2, "character"),
-    (["llm", "--url", "https://127.0.0.1:1"], {}, 1, "`hostler serve -c FILE`"),
+    (["llm", "--url", "https://127.0.0.1:1"], {}, 1, "`hostler serve`"),
 ])
 def test_refusals(place, argv, env, code, words):
     done = place.run(*argv, **env)
