@@ -22,8 +22,8 @@ def init(tmp_path):
     return run
 
 
-def usual_port():
-    for port in USUAL:
+def usual_port(ports=USUAL):
+    for port in ports:
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from harness import ENGINE, HOSTLER, ROOT, chat_body, free_port, model_of, run_cli, until, Server
+from harness import ENGINE, HOSTLER, ROOT, Server, free_port, run_cli, until
 from screen import Screen
-from test_init import usual_port
+from test_init import USUAL, usual_port
 from test_run import Place
 
 WIDTHS = pytest.mark.parametrize("width", [80, 140])
@@ -67,7 +67,7 @@ def is_clean(screen):
 @WIDTHS
 def test_from_init_to_an_answer(terminal, start_mock, width):
     """What each command says to do next is done next."""
-    port, listen = usual_port(), free_port()
+    port, listen = usual_port(USUAL[::-1]), free_port()  # test_init takes the first
     start_mock("--models", "llama3.2,qwen3", "--echo", listen=f"127.0.0.1:{port}")
     init = terminal(width, HOSTLER, "init")
     ours = f"http://127.0.0.1:{port}/v1 "
