@@ -154,6 +154,7 @@ void node__log_configuration(const struct node *n, const char *event)
     log_cstr(&l, "version", HOSTLER_VERSION);
     log_u64(&l, "workers", n->workers.count);
     log_u64(&l, "models", n->conf->model_count);
+    log_u64(&l, "runtimes", n->conf->runtime_count);
     log_u64(&l, "keys", n->conf->key_count);
     log_end(&l);
 }

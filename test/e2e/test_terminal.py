@@ -115,7 +115,7 @@ def test_serve_with_nothing(terminal, width):
 def test_serve(terminal, start_mock, width):
     mock, port = start_mock("--models", "llama"), free_port()
     serve = terminal(width, HOSTLER, "serve", "--upstream", mock.url, "--listen", f"127.0.0.1:{port}")
-    has(serve, f"* INFO  listening  msg=http://127.0.0.1:{port}", "* INFO  started  *", "* INFO  runtime  msg=*offers 1 model*")
+    has(serve, f"* INFO  listening  msg=http://127.0.0.1:{port}", "* INFO  started  * models=0 runtimes=1 *", "* INFO  runtime  msg=*offers 1 model*")
     assert serve.wide() == [] and all(LOG_LINE.match(row) for row in serve.rows())
     assert at(port).chat(model="llama").status == 200
     has(serve, "* INFO  exchange  route=chat status=200 outcome=ok model=llama *")
