@@ -160,12 +160,34 @@ bool cli_next(struct cli_words *w)
     return true;
 }
 
+/* Appends all values, where they are a list. */
+static int name_values(const struct cli_option *row, struct buf *out)
+{
+    const char *value;
+    int err = 0;
+    for (size_t i = 0; !err && row->value_at && (value = row->value_at(row->id, i)) != NULL; i++)
+        err = buf_printf(out, "%s%s", i ? ", " : "; it is one of ", value);
+    return err;
+}
+
+static int refuse_value(const struct cli_words *w)
+{
+    struct cli_option row;
+    struct buf known;
+    int err = 0;
+    buf_init(&known, 4096);
+    for (size_t i = 0; !err && cli_row(w->command, i, &row); i++)
+        if (row.name && row.id == w->option) err = name_values(&row, &known);
+    int code = cli_usage(w->command->name, "--%s cannot be '%s'%" STR_FMT, w->name,
+                         w->value ? w->value : "", STR_ARG(buf_str(&known)));
+    buf_fini(&known);
+    return code;
+}
+
 int cli_read(struct cli_words *w, bool (*set)(void *owner, int option, char *value), void *owner)
 {
     while (cli_next(w))
-        if (!set(owner, w->option, w->value))
-            w->code = cli_usage(w->command->name, "--%s cannot be '%s'", w->name,
-                                w->value ? w->value : "");
+        if (!set(owner, w->option, w->value)) w->code = refuse_value(w);
     return w->code;
 }
 

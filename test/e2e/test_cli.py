@@ -41,6 +41,8 @@ def test_a_slip_is_told_what_it_may_mean(argv, meant):
 
 @pytest.mark.parametrize("argv, text", [(["serve", "-c"], "-c needs a value"), (["models", "--json=3"], "--json=3 takes no value"),
                                         (["chat", "-x"], "there is no option -x"), (["chat", "--zzz=1"], "there is no option --zzz\n"),
+                                        (["mock", "--kind", "olama"], "--kind cannot be 'olama'; it is one of openai, hostler, vllm, "),
+                                        (["mock", "--rate", "-1"], "--rate cannot be '-1'\n"),
                                         (["xyzzy"], "there is no command 'xyzzy'; `hostler help` lists them")])
 def test_what_is_wrong_with_an_option_is_said(argv, text):
     done = run_cli(*argv)
