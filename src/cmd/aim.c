@@ -46,9 +46,11 @@ static int find_address(const struct aim *a, const char *text, struct arena *are
 
 /* --- models --- */
 
+/* A name that could steer the terminal is as good as none. */
 static struct str id_at(const struct json *list, size_t i)
 {
-    return json_str_or(json_at(list, i), "id", STR(""));
+    struct str id = json_str_or(json_at(list, i), "id", STR(""));
+    return cli_steers(id) ? STR("") : id;
 }
 
 static int no_such_model(const struct aim *a, const struct json *list)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/bench_report.h"
 
+#include "base/mem.h"
+#include "cmd/cli.h"
 #include "json/write.h"
 
 static const struct {
@@ -38,10 +40,21 @@ static void print_row(FILE *out, const char *title, const struct latency *l)
     fputc('\n', out);
 }
 
+/* What the endpoint says. */
+static void print_clean(FILE *out, struct str text)
+{
+    struct buf shown;
+    buf_init(&shown, SIZE_MAX / 2);
+    if (cli_clean(text, true, &shown)) mem_exhausted();
+    fprintf(out, "%" STR_FMT, STR_ARG(buf_str(&shown)));
+    buf_fini(&shown);
+}
+
 static void print_load(FILE *out, const struct bench_spec *spec)
 {
-    fprintf(out, "%s  model %.*s  %s", spec->remote.text, STR_ARG(spec->model),
-            spec->stream ? "streamed" : "not streamed");
+    fprintf(out, "%s  model ", spec->remote.text);
+    print_clean(out, spec->model);
+    fprintf(out, "  %s", spec->stream ? "streamed" : "not streamed");
     if (spec->rate > 0)
         fprintf(out, "  %g requests/s, %s arrivals", spec->rate,
                 spec->constant ? "even" : "Poisson");
@@ -92,7 +105,9 @@ void bench_report_table(FILE *out, const struct bench_spec *spec, const struct b
     if (r->error_kinds) fputs("\n  errors\n", out);
     for (unsigned i = 0; i < r->error_kinds; i++) {
         const struct bench_error *e = &r->errors[i];
-        fprintf(out, "  %8llu  %s: %s\n", (unsigned long long)e->count, e->kind, e->example);
+        fprintf(out, "  %8llu  %s: ", (unsigned long long)e->count, e->kind);
+        print_clean(out, str_of(e->example));
+        fputc('\n', out);
     }
 }
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "base/utf8.h"
 #include "cmd/chat_priv.h"
+#include "cmd/cli.h"
 #include "json/json.h"
 
 /* --- models --- */
@@ -173,12 +173,7 @@ void chat__command(struct chat *c, struct str line)
 /* A name that could steer the terminal is not offered. */
 static bool is_offered(struct str whole, struct str line)
 {
-    const unsigned char *p = (const unsigned char *)whole.ptr, *end = p + whole.len;
-    for (int len; p < end; p += len) {
-        len = utf8_step(p, end);
-        if (len < 0 || utf8_is_control(p, len)) return false;
-    }
-    return str_starts(whole, line);
+    return str_starts(whole, line) && !cli_steers(whole);
 }
 
 void chat__complete(const struct chat *c, struct str line, struct editor_offers *offers)

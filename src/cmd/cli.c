@@ -11,13 +11,46 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "mesh/endpoint.h"
 
+int cli_clean(struct str text, bool one_line, struct buf *out)
+{
+    const unsigned char *p = (const unsigned char *)text.ptr, *end = p + text.len;
+    int err = 0;
+    while (p < end && !err) {
+        int len = utf8_step(p, end);
+        bool blank = !one_line && (*p == '\n' || *p == '\t');
+        if (len < 0)
+            err = buf_append(out, STR("\xef\xbf\xbd"));
+        else if (blank || !utf8_is_control(p, len))
+            err = buf_append(out, str_n((const char *)p, (size_t)len));
+        p += abs(len);
+    }
+    return err;
+}
+
+bool cli_steers(struct str text)
+{
+    const unsigned char *p = (const unsigned char *)text.ptr, *end = p + text.len;
+    while (p < end) {
+        int len = utf8_step(p, end);
+        if (len < 0 || utf8_is_control(p, len)) return true;
+        p += len;
+    }
+    return false;
+}
+
+/* It may repeat what a server says. */
 static void complain(const char *command, const char *fmt, va_list args)
 {
-    fprintf(stderr, "hostler %s: ", command);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
+    struct buf text, shown;
+    buf_init(&text, SIZE_MAX / 2);
+    buf_init(&shown, SIZE_MAX / 2);
+    if (buf_vprintf(&text, fmt, args) || cli_clean(buf_str(&text), false, &shown)) mem_exhausted();
+    fprintf(stderr, "hostler %s: %" STR_FMT "\n", command, STR_ARG(buf_str(&shown)));
+    buf_fini(&text);
+    buf_fini(&shown);
 }
 
 int cli_fail(const char *command, const char *fmt, ...)

@@ -5,16 +5,24 @@
 #define HOSTLER_CMD_CLI_H
 
 #include "base/base.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "conf/url.h"
 #include "loop/stream.h"
 
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
-/* Prints "hostler COMMAND: text" on stderr and returns the exit code. The first returns CLI_FAILED;
- * the second CLI_USAGE, with a hint at --help. */
+/* Prints "hostler COMMAND: text" on stderr, clean, and returns the exit code. The first returns
+ * CLI_FAILED; the second CLI_USAGE, with a hint at --help. */
 int cli_fail(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 int cli_usage(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* What others say must not steer the terminal: control characters are left out, tab and newline only
+ * where `one_line`, and what is no UTF-8 becomes U+FFFD. */
+MUST_CHECK int cli_clean(struct str text, bool one_line, struct buf *out);
+
+/* It has such characters, tab or newline included. */
+bool cli_steers(struct str text);
 
 /* Lets the process open as many files as its hard limit allows, keeps memory for what comes next, and
  * ignores SIGPIPE. */

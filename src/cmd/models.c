@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "cmd/cli.h"
 #include "cmd/cmd.h"
 #include "cmd/remote.h"
@@ -12,20 +13,30 @@
 
 static const char command[] = "models";
 
-static int print_table(const struct json *list)
+/* What a list says of one model, which must not steer the terminal or begin a line. */
+static struct str text_of(const struct json *model, const char *name, struct arena *arena)
+{
+    struct buf shown;
+    buf_init(&shown, SIZE_MAX / 2);
+    if (cli_clean(json_str_or(model, name, STR("")), true, &shown)) mem_exhausted();
+    struct str text = arena_dup(arena, buf_str(&shown));
+    buf_fini(&shown);
+    return text;
+}
+
+static int print_table(const struct json *list, struct arena *arena)
 {
     const struct json *model;
     struct json_iter it = {0};
     int width = 5;
     while (json_next_item(list, &it, &model)) {
-        struct str id = json_str_or(model, "id", STR(""));
+        struct str id = text_of(model, "id", arena);
         if ((int)id.len > width) width = (int)id.len;
     }
     printf("%-*s  OWNER\n", width, "MODEL");
     it = (struct json_iter){0};
     while (json_next_item(list, &it, &model)) {
-        struct str id = json_str_or(model, "id", STR(""));
-        struct str owner = json_str_or(model, "owned_by", STR(""));
+        struct str id = text_of(model, "id", arena), owner = text_of(model, "owned_by", arena);
         printf("%.*s%*s  %.*s\n", STR_ARG(id), width - (int)id.len, "", STR_ARG(owner));
     }
     return CLI_OK;
@@ -54,9 +65,9 @@ static int print_json(const struct json *list)
     return err ? cli_fail(command, "%s", err_text(err)) : CLI_OK;
 }
 
-static int print(const struct json *list, bool json)
+static int print(const struct json *list, struct arena *arena, bool json)
 {
-    return json ? print_json(list) : print_table(list);
+    return json ? print_json(list) : print_table(list, arena);
 }
 
 static int run(const struct cli_command *c, int argc, char **argv)
@@ -81,7 +92,8 @@ static int run(const struct cli_command *c, int argc, char **argv)
     cli_prepare_process();
     struct arena arena;
     arena_init(&arena, SIZE_MAX, 4096);
-    int code = remote_models(&remote, command, &arena, &list) ? CLI_FAILED : print(list, json);
+    int code =
+        remote_models(&remote, command, &arena, &list) ? CLI_FAILED : print(list, &arena, json);
     arena_fini(&arena);
     remote_fini(&remote);
     return code;

@@ -46,27 +46,12 @@ void screen_fini(struct screen *s)
 
 /* --- characters --- */
 
-/* What others say must not steer the terminal: control characters but tab and newline are left out. */
-static bool is_shown(const unsigned char *p, int len)
-{
-    return !utf8_is_control(p, len) || *p == '\n' || *p == '\t';
-}
-
 /* Moves whole characters from `text` to `shown`. */
 static int clean(struct buf *text, struct buf *shown)
 {
     struct str whole = buf_str(text);
     whole.len = utf8_complete(whole);
-    const unsigned char *p = (const unsigned char *)whole.ptr, *end = p + whole.len;
-    int err = 0;
-    while (p < end && !err) {
-        int len = utf8_step(p, end);
-        if (len < 0)
-            err = buf_append(shown, STR("\xef\xbf\xbd"));
-        else if (is_shown(p, len))
-            err = buf_append(shown, str_n((const char *)p, (size_t)len));
-        p += abs(len);
-    }
+    int err = cli_clean(whole, false, shown);
     buf_consume(text, whole.len);
     return err;
 }

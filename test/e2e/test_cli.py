@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from harness import HOSTLER, ROOT, config_of, model_of, run_cli
+from harness import HOSTLER, ROOT, canned, config_of, model_of, run_cli, whole
 
 COMMANDS = ["run", "init", "serve", "check", "config", "cert", "models", "chat", "launch", "client", "bench", "mock", "version", "help"]
 
@@ -223,6 +223,22 @@ def test_models(start_gate, mock):
     assert named.returncode == 0 and "org/a:1" in named.stdout
     refused = run_cli("models", "--url", gate.url)
     assert refused.returncode == 1 and "key" in refused.stderr.lower() and not refused.stdout
+
+
+STEERING = "\x1b]0;title\x07\x1b[31m\u009b7m\x7f\r\n"
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+@pytest.mark.parametrize("argv", [["models"], ["chat", "-m", "x"], ["chat", "m", "-m", "x"], ["client", "curl"], ["launch", "claude", "--model", "no"],
+                                  ["bench", "--requests", 1, "URL"]], ids=lambda argv: " ".join(map(str, argv)))
+def test_what_a_runtime_says_does_not_steer_the_terminal(processes, argv, status):
+    listed = {"data": [{"id": name + STEERING, "owned_by": STEERING} for name in ("", "m")]}
+    said = {200: json.dumps(listed), 400: json.dumps({"error": {"message": STEERING, "code": STEERING}}), 500: STEERING}[status]
+    url = canned(processes, whole(said.encode(), status=b"%d Well" % status))
+    where = [url] if argv[-1] == "URL" else ["--url", url]
+    done = run_cli(*[word for word in argv if word != "URL"], *where)
+    shown = done.stdout + done.stderr
+    assert shown and not [c for c in shown if (c < " " or "\x7f" <= c < "\xa0") and c not in "\n\t"], shown
 
 
 @pytest.mark.parametrize("argv", [["models"], ["chat", "-m", "x"], ["client", "curl"], ["bench", "--requests", 1]], ids=lambda argv: argv[0])
