@@ -184,6 +184,7 @@ static int build_service(struct snapshot *s, const struct catalog_service *from)
         .queue_timeout_us = from->queue_timeout_us,
         .total_us = from->total_us,
         .card = from->card,
+        .listed = from->listed,
         .created_s = state->created_s,
         .snapshot = s,
         .state = state,

@@ -66,6 +66,7 @@ struct catalog_service {
     struct model_card card; /* what is told of it, whatever else is known */
     const struct catalog_endpoint *endpoints;
     size_t endpoint_count;
+    bool listed; /* by a runtime: nobody has chosen how many there are */
 };
 
 /* With one reference. A failure aborts: its sizes are ours. */
@@ -97,7 +98,7 @@ const struct catalog_service *catalog_services(const struct catalog *c, size_t *
 struct catalog *catalog_of_conf(struct conf *conf);
 
 /* Further models of the same configuration, which it does not name itself (mesh/lists.h). */
-void catalog_add_models(struct catalog *c, const struct conf *conf, const struct conf_model *models,
+void catalog_add_listed(struct catalog *c, const struct conf *conf, const struct conf_model *models,
                         size_t count);
 
 /* Its `runtimes` alone, each a service of one endpoint, to be asked for their lists. */

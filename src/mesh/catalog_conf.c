@@ -250,14 +250,22 @@ static void release_conf(void *owner)
     conf_unref(owner);
 }
 
-void catalog_add_models(struct catalog *c, const struct conf *conf, const struct conf_model *models,
-                        size_t count)
+static void add_models(struct catalog *c, const struct conf *conf, const struct conf_model *models,
+                       size_t count, bool listed)
 {
     struct catalog_service *services =
         arena_alloc(catalog_arena(c), (count + 1) * sizeof *services);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         services[i] = service_of(c, conf, &models[i]);
+        services[i].listed = listed;
+    }
     catalog_add(c, services, count);
+}
+
+void catalog_add_listed(struct catalog *c, const struct conf *conf, const struct conf_model *models,
+                        size_t count)
+{
+    add_models(c, conf, models, count, true);
 }
 
 static struct catalog *settings_alone(struct conf *conf)
@@ -274,7 +282,7 @@ static struct catalog *settings_alone(struct conf *conf)
 struct catalog *catalog_of_conf(struct conf *conf)
 {
     struct catalog *c = settings_alone(conf);
-    catalog_add_models(c, conf, conf->models, conf->model_count);
+    add_models(c, conf, conf->models, conf->model_count, false);
     return c;
 }
 
@@ -289,6 +297,6 @@ struct catalog *catalog_of_runtimes(struct conf *conf)
             .endpoints = &conf->runtimes[i].endpoint,
             .endpoint_count = 1,
         };
-    catalog_add_models(c, conf, models, conf->runtime_count);
+    add_models(c, conf, models, conf->runtime_count, false);
     return c;
 }

@@ -378,7 +378,7 @@ int mesh_load_conf(struct mesh *m, struct conf *conf, const struct lists *lists,
     struct catalog *catalog = catalog_of_conf(conf);
     const struct conf_model *listed =
         lists ? lists_models(lists, catalog_arena(catalog), &count) : NULL;
-    catalog_add_models(catalog, conf, listed, count);
+    catalog_add_listed(catalog, conf, listed, count);
     int err = mesh_load(m, catalog, now_us);
     catalog_unref(catalog);
     return err;

@@ -32,6 +32,7 @@ struct service_state {
     struct str name;       /* owned */
     _Atomic unsigned refs; /* snapshots that name it */
     uint64_t created_s;    /* wall clock */
+    bool told;             /* counted in mesh.told; main thread */
     struct service_worker *workers;
     _Atomic uint64_t turn;  /* round robin's running number */
     _Atomic size_t waiting; /* length of queue */
@@ -70,6 +71,7 @@ struct mesh {
     _Atomic bool stale;       /* a snapshot went: some states may have no more references */
     struct list tls;          /* struct tls_entry (tls.c) */
     unsigned tls_generation;  /* of the load in progress, or the last one */
+    size_t told;              /* listed services that metrics tell of */
 };
 
 /* tls.c: the context for `settings`, which lives at least as long as the snapshot. As

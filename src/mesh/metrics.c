@@ -111,11 +111,44 @@ static void write_endpoint(const struct endpoint *e, const struct metric_row *ro
     metrics_write_row(w, row, &source);
 }
 
+/* --- which models --- */
+
+/* A list may name thousands, each of which would have some hundred series. */
+enum { LISTED_MAX = 1000 };
+
+static bool was_asked(const struct service *s)
+{
+    uint64_t asked = 0;
+    for (unsigned i = 0; i < s->state->mesh->workers && !asked; i++) {
+        const struct service_stats *stats = service_stats(s, i);
+        asked = metric_read(&stats->active);
+        for (size_t k = 0; k < SERVICE_CODE_COUNT && !asked; k++)
+            asked = metric_read(&stats->answers.codes[k]);
+    }
+    return asked;
+}
+
+/* One that was told of once goes on being told of. */
+static void choose_told(const struct snapshot *s)
+{
+    for (size_t i = 0; i < s->service_count; i++) {
+        const struct service *service = &s->services[i];
+        if (!service->listed || service->state->told || s->mesh->told == LISTED_MAX) continue;
+        service->state->told = was_asked(service);
+        s->mesh->told += service->state->told;
+    }
+}
+
+static bool is_told(const struct service *s)
+{
+    return !s->listed || s->state->told;
+}
+
 static void write_endpoints(const struct snapshot *s, const struct metric_row *row, uint64_t now_us,
                             struct metrics_writer *w)
 {
     for (size_t i = 0; i < s->service_count; i++)
-        for (size_t k = 0; k < s->services[i].endpoint_count; k++)
+        for (size_t k = 0; is_told(&s->services[i]) && k < s->services[i].endpoint_count; k++)
             write_endpoint(&s->services[i].endpoints[k], row, now_us, w);
 }
 
@@ -123,12 +156,13 @@ static void write_services(const struct snapshot *s, const struct metric_row *ro
                            struct metrics_writer *w)
 {
     for (size_t i = 0; i < s->service_count; i++)
-        write_service(&s->services[i], row, offset, w);
+        if (is_told(&s->services[i])) write_service(&s->services[i], row, offset, w);
 }
 
 void snapshot_write_metrics(const struct snapshot *s, const struct metric_source *unknown,
                             struct metrics_writer *w, uint64_t now_us)
 {
+    choose_told(s);
     for (size_t i = 0; i < ARRAY_LEN(answer_rows); i++) {
         if (unknown) metrics_write_row(w, &answer_rows[i], unknown);
         write_services(s, &answer_rows[i], offsetof(struct service_stats, answers), w);

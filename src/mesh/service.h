@@ -38,6 +38,7 @@ struct service {
     uint64_t queue_timeout_us;
     uint64_t total_us;         /* timeouts.total, the model's or the common one; 0: none */
     struct model_card card;    /* what is told of it, whatever else is known */
+    bool listed;               /* by a runtime, and not in the configuration */
     uint64_t created_s;        /* wall clock, when it first appeared in this process */
     struct snapshot *snapshot; /* the one it belongs to; no reference */
     struct service_state *state;
@@ -137,8 +138,8 @@ void mesh_each_tls(struct mesh *m, void (*fn)(void *owner, struct tls_context *c
 void mesh_tick(struct mesh *m, uint64_t now_us);
 
 /* Writes the rows of answers, services and endpoints. `unknown`: answers to requests whose model
- * is unknown, a source of struct answer_stats that has "" for the model; NULL: none. Main thread
- * or any holder of `s`. */
+ * is unknown, a source of struct answer_stats that has "" for the model; NULL: none. Of models that
+ * runtimes list, those that were asked, up to a limit. Main thread. */
 void snapshot_write_metrics(const struct snapshot *s, const struct metric_source *unknown,
                             struct metrics_writer *w, uint64_t now_us);
 

@@ -27,6 +27,7 @@ static void service_state_free(struct service_state *s)
 {
     assert(s->queue.count == 0);
     list_remove(&s->link);
+    s->mesh->told -= s->told;
     map_remove(&s->mesh->by_name, s->name);
     pthread_mutex_destroy(&s->mutex);
     free((char *)(uintptr_t)s->name.ptr);

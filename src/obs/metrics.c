@@ -281,6 +281,8 @@ int metrics_write_manual(struct buf *out)
             "out until it does. An engine answers\n"
             "these rows, and those of a process, at its own `/metrics`, too "
             "([engine.md](engine.md#metrics)).\n\n"
+            "A model that a runtime of `runtimes` lists is told of once it has been asked; of such "
+            "models at most 1,000.\n\n"
             "| Name | Kind | Labels | Meaning |\n|---|---|---|---|\n"));
     for (size_t i = 0; !err && i < all_metrics.count; i++)
         err = write_manual_row(out, &all_metrics.rows[i]);

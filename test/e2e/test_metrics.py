@@ -138,6 +138,20 @@ def test_keys_are_bounded(start_gate, mock):
     assert len(series) == 101 and series["other"] == 20
 
 
+def test_models_of_lists_are_bounded(start_gate, start_mock):
+    """Those that were asked are there; a list that names many leaves the page as it was."""
+    gate = start_gate([model_of(start_mock(), name="ours")], runtimes=[{"url": start_mock("--models", 9000).url, "poll": "1s"}])
+    until(lambda: len(gate.get("/v1/models").json()["data"]) == 9001, "all are listed")
+    for i in range(1100):
+        assert gate.chat(model=f"model-{i}").status == 200
+    page = gate.get("/metrics")
+    assert page.status == 200, page.body
+    _, answered = read_page(page.body.decode())["hostler_requests_total"]
+    told = {dict(labels)["model"] for _, labels in answered}
+    assert len(told - {"", "ours"}) == 1000 and told < {"", "ours", *(f"model-{i}" for i in range(1100))}
+    assert gate.metric("hostler_endpoint_up", model="ours") == 1
+
+
 def test_codes_that_the_gateway_gives_itself_have_their_own_series(gate):
     with gate.connect() as conn:
         conn.send(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n")
