@@ -2,6 +2,7 @@
 /* The front page: for people what runs here and how to call it, for programs the same as JSON, and for
  * clients of Ollama, which look whether anybody is there, a line of text. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/rand.h"
 #include "desk/desk.h"
@@ -173,18 +174,32 @@ static void put_models(struct html *h, const struct exchange *x)
     if (count > SHOWN_MAX) put_at(h, FRONT_MORE_MODELS, str_of(more));
 }
 
+/* What is shown to be pasted must be nothing but itself to a shell and in a program's string: a runtime
+ * may call a model what it likes. */
+static bool is_pasted(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!plain && c < 0x80 && (!c || !strchr("-._~:/[]@+, ", c))) return false;
+    }
+    return true;
+}
+
 static void note_first(const struct exchange *x UNUSED, const struct service *s, void *to)
 {
-    *(struct str *)to = s->name;
+    struct str *first = to;
+    if (!first->ptr && is_pasted(s->name)) *first = s->name;
 }
 
 /* The ways to call, with the page's own address and a model that is there. */
 static void put_calls(struct html *h, const struct exchange *x)
 {
-    struct str from = origin(x), model = STR("MODEL");
+    struct str from = origin(x), model = STR_NULL;
     bool key = keyring_required(x->keyring);
-    if (!from.ptr) from = STR("http://HOST:PORT");
-    (void)each_model(x, 1, note_first, &model);
+    if (!from.ptr || !is_pasted(from)) from = STR("http://HOST:PORT");
+    (void)each_model(x, SIZE_MAX, note_first, &model);
+    if (!model.ptr) model = STR("MODEL");
     put_c(h, FRONT_CALLS_BEGIN);
     for (size_t i = 0; i < FRONT_CALL_COUNT; i++) {
         const struct front_call *call = &front_calls[i];

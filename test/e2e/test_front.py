@@ -62,9 +62,21 @@ def test_nothing_foreign_is_loaded_and_nothing_runs(processes, mock):
 def test_text_from_elsewhere_stays_text(processes, mock):
     gate = processes.gate([model_of(mock, name=NASTY)])
     page = Page(gate.get("/", headers=HTML))
-    assert "img" not in page.tags and page.text.count(NASTY) >= 4
+    assert "img" not in page.tags and page.text.count(NASTY) == 1
     named = gate.ask("GET", "/", headers=HTML, host="localhost\"><script>alert(1)</script>")
     assert b"<script>" not in named.body
+
+
+def test_what_is_to_be_pasted_has_no_command_in_it(processes, mock):
+    nasty = ["'; touch pwned; '", "$(touch pwned)", "`touch pwned`", "a\\", 'b"', "c!d", "e; touch pwned"]
+    gate = processes.gate([model_of(mock, name=name) for name in nasty])
+    shown = Page(gate.get("/", headers=HTML)).text
+    assert all(shown.count(name) == 1 for name in nasty[:-1])  # in the list of models
+    assert shown.count(nasty[-1]) == 1 and "claude --model 'MODEL'" in shown
+    gate = processes.gate([model_of(mock, name=name) for name in (*nasty, "org/llama-3.1:8b")], keys=[{"name": "me", "key": KEY}])
+    named = gate.ask("GET", "/", headers=[*HTML, ("authorization", f"Bearer {KEY}")], host="x$(pwned).example.org")
+    shown = Page(named).text
+    assert "x$(" not in shown and "curl http://HOST:PORT/v1" in shown and "claude --model 'org/llama-3.1:8b'" in shown
 
 
 def test_programs_get_json_and_others_a_line(processes, mock):
