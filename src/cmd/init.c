@@ -250,6 +250,7 @@ static int write_file(const struct init *n, const struct buf *text)
     int err = pem_file_write(n->output, buf_str(text), 0600, n->force);
     if (err == -EEXIST)
         return cli_fail(command, "%s is there already; --force replaces it", n->output);
+    if (err == ERR_TYPE) return cli_fail(command, "%s is not a file", n->output);
     return err ? cli_fail(command, "%s: %s", n->output, err_text(err)) : CLI_OK;
 }
 

@@ -86,9 +86,17 @@ static int write_new(const char *path, struct str text, unsigned mode)
     return err;
 }
 
+/* Something else than a file, such as /dev/null, which root could replace; by way of a link, too. */
+static bool is_no_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 int pem_file_write(const char *path, struct str text, unsigned mode, bool replace)
 {
     char fresh[PATH_MAX];
+    if (replace && is_no_file(path)) return ERR_TYPE;
     int n = snprintf(fresh, sizeof fresh, "%s.%ld.new", path, (long)getpid());
     if (n < 0 || (size_t)n >= sizeof fresh) return -ENAMETOOLONG;
     int err = write_new(fresh, text, mode);

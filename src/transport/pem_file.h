@@ -17,8 +17,8 @@ MUST_CHECK int pem_file_read(const char *path, struct buf *out);
 void pem_file_wipe(struct buf *b);
 
 /* Writes a file of that mode, whatever the umask is, which appears complete or not at all. Where
- * there is one already it is replaced, or without `replace` left alone: -EEXIST. Otherwise a
- * negative errno. */
+ * there is one already it is replaced, or without `replace` left alone: -EEXIST. ERR_TYPE: there
+ * is something that is no file, which is never replaced. Otherwise a negative errno. */
 MUST_CHECK int pem_file_write(const char *path, struct str text, unsigned mode, bool replace);
 
 #endif

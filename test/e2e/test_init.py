@@ -79,6 +79,13 @@ def test_a_file_is_not_replaced_unasked(init):
     assert init("--model", DEMO, "--force").returncode == 0 and "demo" in init.path.read_text()
 
 
+def test_what_is_no_file_is_not_replaced(init, start_mock):
+    """Root could put a file in the place of /dev/null."""
+    os.mkfifo(init.path)
+    done = init("--upstream", start_mock().url, "--force")
+    assert done.returncode == 1 and "is not a file" in done.stderr and init.path.is_fifo()
+
+
 @pytest.mark.parametrize("arguments, code, told", [
     (["--upstream", "gopher://x"], 2, "--upstream gopher://x: "),
     (["--model", "/no/such.gguf"], 1, "/no/such.gguf"),

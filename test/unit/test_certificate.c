@@ -454,6 +454,7 @@ static void assert_file(const char *path, unsigned mode, const char *content)
 static void files_are_not_overwritten(void **state)
 {
     struct world *w = *state;
+    struct stat st;
     const char *path = in_folder(w, "file");
     mode_t old = umask(077);
     assert_int_equal(pem_file_write(path, STR("one"), 0644, false), 0);
@@ -464,6 +465,15 @@ static void files_are_not_overwritten(void **state)
     assert_file(path, 0600, "three");
     umask(old);
     assert_int_equal(pem_file_write(in_folder(w, "no/file"), STR(""), 0600, true), -ENOENT);
+    char pipe[128], link[128];
+    snprintf(pipe, sizeof pipe, "%s", in_folder(w, "pipe"));
+    snprintf(link, sizeof link, "%s", in_folder(w, "link"));
+    assert_int_equal(mkfifo(pipe, 0600) || symlink(pipe, link), 0);
+    assert_int_equal(pem_file_write(pipe, STR("four"), 0600, true), ERR_TYPE);
+    assert_int_equal(pem_file_write(link, STR("four"), 0600, true), ERR_TYPE);
+    assert_true(lstat(pipe, &st) == 0 && S_ISFIFO(st.st_mode));
+    assert_true(lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
+    assert_int_equal(unlink(pipe) || unlink(link), 0);
     assert_int_equal(unlink(in_folder(w, "file")), 0);
     assert_int_equal(unlink(in_folder(w, "x.key")), 0);
     assert_int_equal(rmdir(w->folder), 0); /* nothing is left behind */
