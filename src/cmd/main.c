@@ -2,10 +2,13 @@
 /* The program: finds the subcommand and runs it. */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/base.h"
+#include "base/mem.h"
 #include "base/stdio.h"
+#include "base/str.h"
 #include "cmd/cli.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
@@ -159,10 +162,36 @@ static int run(int argc, char **argv)
     return c ? c->run(c, argc - 1, argv + 1) : no_command("", argv[1]);
 }
 
+/* The value of --key in the i-th word or behind it, as getopt reads them; NULL: it has none. */
+static char *key_at(char **argv, int i)
+{
+    size_t len = strcspn(argv[i], "=");
+    if (len < strlen("--k") || strncmp(argv[i], "--key", len) != 0) return NULL;
+    return argv[i][len] ? argv[i] + len + 1 : argv[i + 1];
+}
+
+/* Everybody on the machine may see what the kernel shows of a command line, so keys are overwritten
+ * there: commands read copies, which stay until the end. */
+static char **hide_keys(int argc, char **argv)
+{
+    char **copies = mem_must_zero((size_t)argc + 1, sizeof *copies);
+    for (int i = 0; i < argc; i++)
+        copies[i] = str_dup(str_of(argv[i]));
+    for (int i = argc - 1; i > 0; i--) {
+        char *key = key_at(argv, i);
+        if (key) memset(key, '*', strlen(key));
+    }
+    return copies;
+}
+
 int main(int argc, char **argv)
 {
     if (stdio_claim()) return CLI_FAILED;
-    int code = run(argc, argv);
+    char **words = hide_keys(argc, argv);
+    int code = run(argc, words);
+    for (int i = 0; i < argc; i++)
+        free(words[i]);
+    free(words);
     /* A full disk or a closed pipe shows only now. */
     if (code == CLI_OK && (fflush(stdout) || ferror(stdout)))
         return cli_fail(argv[1], "the output cannot be written");

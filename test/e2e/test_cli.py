@@ -2,6 +2,7 @@
 """The commands besides serve."""
 
 import json
+import pathlib
 import re
 import subprocess
 
@@ -9,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from harness import HOSTLER, ROOT, canned, config_of, model_of, run_cli, whole
+from harness import HOSTLER, ROOT, Program, canned, config_of, model_of, run_cli, until, whole
 
 COMMANDS = ["run", "init", "serve", "check", "config", "cert", "models", "chat", "launch", "client", "bench", "mock", "version", "help"]
 
@@ -223,6 +224,17 @@ def test_models(start_gate, mock):
     assert named.returncode == 0 and "org/a:1" in named.stdout
     refused = run_cli("models", "--url", gate.url)
     assert refused.returncode == 1 and "key" in refused.stderr.lower() and not refused.stdout
+
+
+@pytest.mark.parametrize("key", [["--key", "sk-canary-0123456789"], ["--key=sk-canary-0123456789"], ["--ke", "sk-canary-0123456789"]], ids=" ".join)
+def test_a_key_is_not_shown_to_who_lists_processes(processes, mock, key):
+    argv = [HOSTLER, "serve", "--upstream", mock.url, *key, "--listen", "127.0.0.1:0"]
+    gate = processes.keep(Program(argv, processes.folder, "gate"))
+    gate.started_line(gate.errors, r'"event":"started"')
+    until(lambda: "offers" in gate.errors(), "the runtime has been asked")
+    shown = pathlib.Path(f"/proc/{gate.pid}/cmdline").read_bytes().split(b"\0")
+    assert shown[1:4] == [b"serve", b"--upstream", mock.url.encode()] and shown[-3:-1] == [b"--listen", b"127.0.0.1:0"]
+    assert b"canary" not in b" ".join(shown)
 
 
 STEERING = "\x1b]0;title\x07\x1b[31m\u009b7m\x7f\r\n"
