@@ -28,9 +28,12 @@ int h2_feed(struct h2 *h, struct str bytes, const char **why)
     *why = NULL;
     if (h->over) return 0;
     h->busy = true;
+    /* The library tells nothing of frames that it passes over: what it tells of is taken off again. */
+    h->waste += (int64_t)bytes.len;
     ssize_t n = nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes.ptr, bytes.len);
     h->busy = false;
-    int err = n < 0 ? err_of_library(h, (int)n) : 0;
+    h2__weigh(h);
+    int err = n < 0 ? err_of_library(h, (int)n) : h->flooded ? ERR_FULL : 0;
     if (err == ERR_PROTOCOL) *why = h->why ? h->why : nghttp2_strerror((int)n);
     if (err) {
         h2_abandon(h, err);

@@ -13,6 +13,9 @@ enum {
     /* A peer has so many frames that are good for nothing, and gets some per second and some with
      * each request that ends as it should. */
     H2_CALM_MAX = 400,
+    /* It opens windows for what it was sent, of the stream and the connection. */
+    H2_UPDATES_PER_DATA = 4,
+    H2_UPDATES_MAX = 1 << 16,
 };
 
 struct h2 {
@@ -30,6 +33,8 @@ struct h2 {
     struct task flush;
     unsigned calm;    /* what is left of the peer's allowance */
     uint64_t calm_us; /* when it was looked at */
+    unsigned updates; /* WINDOW_UPDATE that the peer may send for the bodies it got */
+    int64_t waste;    /* bytes that were good for nothing, or are not known yet to be good */
     int32_t last_id;  /* the newest stream that the peer has begun */
     bool flooded;
     bool starved; /* something could not be said */
@@ -74,6 +79,9 @@ nghttp2_data_provider h2__provider(void);
 void h2__set_send_callbacks(nghttp2_session_callbacks *callbacks);
 
 /* --- h2_receive.c --- */
+
+/* Judges what came, when what is good of it has been counted. */
+void h2__weigh(struct h2 *h);
 
 void h2__set_receive_callbacks(nghttp2_session_callbacks *callbacks);
 

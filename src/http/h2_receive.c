@@ -7,7 +7,16 @@
 #include "base/err.h"
 #include "http/h2_priv.h"
 
-enum { FIELDS_FIRST = 16, CALM_PER_SECOND = 50, CALM_PER_REQUEST = 2 };
+enum {
+    FIELDS_FIRST = 16,
+    CALM_PER_SECOND = 50,
+    CALM_PER_REQUEST = 2,
+    /* Bytes of padding, of frames that nobody knows, of bodies that nobody wants any more: each of
+     * the latter counts as a frame that is good for nothing, where there are more than the former,
+     * as much as a head that is not whole yet may have. */
+    WASTE_LEAST = 128 << 10,
+    WASTE_UNIT = 16 << 10,
+};
 
 /* --- floods --- */
 
@@ -28,6 +37,15 @@ static void annoy(struct h2 *h)
         h->flooded = true;
     else
         h->calm--;
+}
+
+void h2__weigh(struct h2 *h)
+{
+    h->waste = MAX(h->waste, 0);
+    while (h->waste > WASTE_LEAST && !h->flooded) {
+        h->waste -= WASTE_UNIT;
+        annoy(h);
+    }
 }
 
 /* --- heads --- */
@@ -216,6 +234,10 @@ static void tell_end(struct h2 *h, struct h2_stream *s)
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
 {
     struct h2 *h = user;
+    if (hd->type == NGHTTP2_WINDOW_UPDATE && h->updates)
+        h->updates--;
+    else if (hd->type == NGHTTP2_WINDOW_UPDATE)
+        annoy(h);
     if (hd->type != NGHTTP2_HEADERS || !h->settings.server || hd->stream_id >= h->last_id) return 0;
     if (nghttp2_session_find_stream(session, hd->stream_id)) return 0;
     h->why = "a stream is begun after one with a greater number";
@@ -224,7 +246,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 
 static bool is_empty_data(const nghttp2_frame *frame)
 {
-    return frame->hd.type == NGHTTP2_DATA && frame->hd.length == 0 &&
+    return frame->hd.type == NGHTTP2_DATA && frame->hd.length <= frame->data.padlen &&
            !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
 }
 
@@ -234,6 +256,7 @@ static bool is_idle_talk(const nghttp2_frame *frame)
     bool ack = frame->hd.flags & NGHTTP2_FLAG_ACK;
     switch (frame->hd.type) {
     case NGHTTP2_RST_STREAM:
+    case NGHTTP2_GOAWAY:
     case NGHTTP2_PRIORITY: return true;
     case NGHTTP2_SETTINGS:
     case NGHTTP2_PING: return !ack;
@@ -244,6 +267,7 @@ static bool is_idle_talk(const nghttp2_frame *frame)
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct h2 *h = user;
+    h->waste -= H2_FRAME_HEAD + (frame->hd.type == NGHTTP2_DATA ? 0 : (int64_t)frame->hd.length);
     if (is_idle_talk(frame)) annoy(h);
     if (h->flooded) return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (frame->hd.type == NGHTTP2_GOAWAY) h->peer_leaves = true;
@@ -265,6 +289,7 @@ static int on_chunk(nghttp2_session *session, uint8_t flags UNUSED, int32_t id, 
         return nghttp2_session_consume(session, id, len) == NGHTTP2_ERR_NOMEM
                    ? NGHTTP2_ERR_CALLBACK_FAILURE
                    : 0;
+    h->waste -= (int64_t)len;
     s->unconsumed += len;
     s->received += len;
     h->events->data(s, str_n((const char *)data, len));

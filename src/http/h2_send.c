@@ -89,6 +89,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     take_body(s, room + H2_FRAME_HEAD, len);
     buf_commit(&h->out, H2_FRAME_HEAD + len);
     s->sent += len;
+    h->updates = MIN(h->updates + H2_UPDATES_PER_DATA, (unsigned)H2_UPDATES_MAX);
     tell_drained(s, waited);
     return 0;
 }

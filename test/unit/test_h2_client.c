@@ -461,7 +461,38 @@ static void nobody_pushes(void **state)
     world_free(w);
 }
 
-enum flood { PINGS, SETTINGS, EMPTY_DATA, INTERIM, FLOODS };
+enum flood {
+    PINGS,
+    SETTINGS,
+    EMPTY_DATA,
+    PADDING,
+    INTERIM,
+    UPDATES,
+    UPDATES_OF_NOBODY,
+    GOAWAYS,
+    UNKNOWN,
+    UNWANTED,
+    FLOODS
+};
+
+/* One more of it. */
+static void put_flood(struct world *w, enum flood flood, unsigned n)
+{
+    static const char bytes[16384] = {(char)200};
+    switch (flood) {
+    case PINGS: frame_put(&w->out, FRAME_PING, 0, 0, STR("01234567")); break;
+    case SETTINGS: frame_put_setting(&w->out, SETTING_TABLE_SIZE, n); break;
+    case EMPTY_DATA: frame_put(&w->out, FRAME_DATA, 0, 1, STR("")); break;
+    case PADDING: frame_put(&w->out, FRAME_DATA, FRAME_PADDED, 1, str_n(bytes, 201)); break;
+    case INTERIM: put_fields(w, 1, false, FIELDS(":status", "103")); break;
+    case UPDATES: frame_put_number(&w->out, FRAME_WINDOW_UPDATE, 0, 1); break;
+    case UPDATES_OF_NOBODY: frame_put_number(&w->out, FRAME_WINDOW_UPDATE, 3, 1); break;
+    case GOAWAYS: frame_put_goaway(&w->out, 1, 0); break;
+    case UNKNOWN: frame_put(&w->out, 0xfa, 0, 1, str_n(bytes, sizeof bytes)); break;
+    case UNWANTED: frame_put(&w->out, FRAME_DATA, 0, 3, str_n(bytes, sizeof bytes)); break;
+    case FLOODS: break;
+    }
+}
 
 static void floods_end_the_session(void **state)
 {
@@ -469,14 +500,12 @@ static void floods_end_the_session(void **state)
     enum { MOST = 1500 };
     for (enum flood flood = 0; flood < FLOODS; flood++) {
         struct world *w = connected();
-        if (flood == EMPTY_DATA) put_ok(w, 1, false);
+        if (flood == EMPTY_DATA || flood == PADDING) put_ok(w, 1, false);
+        struct one *gone = ask(w);
+        send_out(w);
+        fetch_end(&gone->f);
         for (unsigned n = 0; n < MOST && w->one[0].f.state != FETCH_FAILED; n++) {
-            switch (flood) {
-            case PINGS: frame_put(&w->out, FRAME_PING, 0, 0, STR("01234567")); break;
-            case SETTINGS: frame_put_setting(&w->out, SETTING_TABLE_SIZE, n); break;
-            case EMPTY_DATA: frame_put(&w->out, FRAME_DATA, 0, 1, STR("")); break;
-            default: put_fields(w, 1, false, FIELDS(":status", "103")); break;
-            }
+            put_flood(w, flood, n);
             send_out(w);
         }
         if (w->one[0].f.state != FETCH_FAILED) fail_msg("flood %d goes on", (int)flood);

@@ -678,12 +678,16 @@ enum flood {
     RESET_BY_OVERFLOW,
     RESET_BY_LENGTH,
     RESET_BY_HEAD,
+    PADDING,
+    UPDATES,
+    UNKNOWN,
     FLOODS
 };
 
 /* One more of it. */
 static void put_flood(struct world *w, enum flood flood, uint32_t n)
 {
+    static const char junk[16384];
     uint32_t stream = 2 * n + 3;
     struct buf block;
     buf_init(&block, 1000);
@@ -710,6 +714,9 @@ static void put_flood(struct world *w, enum flood flood, uint32_t n)
         put_fields(&block, (const char *const[]){USUAL, ":path", "/", "Upper", "x", NULL});
         frame_put_head(&w->out, stream, true, &block);
         break;
+    case PADDING: frame_put(&w->out, FRAME_DATA, FRAME_PADDED, 1, STR("\2\0\0")); break;
+    case UPDATES: frame_put_number(&w->out, FRAME_WINDOW_UPDATE, 0, 1); break;
+    case UNKNOWN: frame_put(&w->out, 0xfa, 0, 1, str_n(junk, sizeof junk)); break;
     case FLOODS: break;
     }
     buf_fini(&block);
