@@ -16,6 +16,7 @@ GAPS_AT = 16          # streams at which the gap has a bound
 SLOTS = 32
 CONTEXT = 512         # tokens per sequence
 TOKENS = 64           # of each answer
+UNEVEN = "32-96"      # likewise: answers end one by one, and prompts come beside running streams
 WORDS = 4             # of a prompt
 LEAST_ANSWERS = 4
 PAD_AT, PAD_GAIN = 3, 1.3  # Q4_0's kernels work on four rows and take longer for three: what a fourth should bring there
@@ -23,9 +24,9 @@ PAD_AT, PAD_GAIN = 3, 1.3  # Q4_0's kernels work on four rows and take longer fo
 MODELS = {"SmolLM2 in Q4_1": chat_model, "1B in Q4_0": lambda: random_model("1b", "Q4_0")}
 
 
-def answers(stage: Stage, server: Server, streams: int, count: int, seed: int) -> dict:
+def answers(stage: Stage, server: Server, streams: int, count: int, seed: int, tokens: int | str = TOKENS) -> dict:
     return load(stage, server, 900, {"temperature": 0, "ignore_eos": True}, "--concurrency", streams, "--requests", count,
-                "--output-tokens", TOKENS, "--prompt-tokens", WORDS, "--seed", seed)
+                "--output-tokens", tokens, "--prompt-tokens", WORDS, "--seed", seed)
 
 
 def measure(setup: Setup, levels: tuple[int, ...], times: int, seed: int) -> dict[str, dict[int, dict[str, float]]]:
@@ -40,6 +41,9 @@ def measure(setup: Setup, levels: tuple[int, ...], times: int, seed: int) -> dic
             for name in in_turn(PEERS, seed + turn):
                 r = answers(stage, servers[name], streams, max(LEAST_ANSWERS, times * streams), 1000 * seed + streams)
                 found[name][streams] = {"tokens_per_s": r["tokens_per_s"], "gap": r["itl_ms"]["p99"]}
+        for name in in_turn(PEERS, seed):
+            r = answers(stage, servers[name], GAPS_AT, max(LEAST_ANSWERS, times * GAPS_AT), 1000 * seed + GAPS_AT + 1, UNEVEN)
+            found[name][GAPS_AT]["uneven_gap"] = r["itl_ms"]["p99"]
     return found
 
 
@@ -52,7 +56,10 @@ def rows_of(title: str, levels: tuple[int, ...], runs: dict[str, list[dict]]) ->
 
     rows = [row("decode", streams, "tokens_per_s", lambda v: f"{v:.1f} tokens/s",
                 times_least=PAD_GAIN if streams == PAD_AT and "Q4_0" in title else 1.0) for streams in levels]
-    return rows + [row("gap at p99", GAPS_AT, "gap", lambda v: f"{v:.0f} ms", times_most=1.0)]
+    def gap(what: str, key: str) -> dict:
+        return row(what, GAPS_AT, key, lambda v: f"{v:.0f} ms", times_most=1.0)
+
+    return [*rows, gap("gap at p99", "gap"), gap(f"gap at p99, answers of {UNEVEN} tokens", "uneven_gap")]
 
 
 def note_of(title: str, levels: tuple[int, ...], runs: dict[str, list[dict]]) -> str:
