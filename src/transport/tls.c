@@ -207,6 +207,19 @@ static void note_facts(struct tls_stream *t)
     note_peer(t);
 }
 
+/* Somebody who has mistaken the port gets a word in the clear, as OpenSSL gives no alert then. */
+static void answer_plain_http(struct tls_stream *t)
+{
+    static const char answer[] = "HTTP/1.1 400 Bad Request\r\n"
+                                 "content-type: text/plain\r\n"
+                                 "connection: close\r\n"
+                                 "content-length: 36\r\n"
+                                 "\r\n"
+                                 "This port speaks TLS: use https://.\n";
+    const struct iovec iov = {(void *)(uintptr_t)answer, sizeof answer - 1};
+    if (!t->out_err) t->out_err = stream_write(t->filter.base.below, &iov, 1);
+}
+
 /* Which check failed, in the library's words. */
 static int failure(struct tls_stream *t)
 {
@@ -221,6 +234,7 @@ static int failure(struct tls_stream *t)
         return ERR_CERTIFICATE;
     }
     t->facts.error = code ? ERR_reason_error_string(code) : NULL;
+    if (code && ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST) answer_plain_http(t);
     return ERR_TLS;
 }
 

@@ -83,7 +83,11 @@ def test_plain_words_on_a_tls_port(processes, mock, ours):
     gate = secure_gate(processes, mock, ours)
     with Conn(gate.secure) as conn:
         conn.request("GET", "/livez")
-        assert b"200 OK" not in conn.socket.recv(4096)
+        answer = conn.response()
+        assert answer.status == 400 and "https://" in answer.body.decode() and conn.at_end()
+    with Conn(gate.secure) as conn:
+        conn.socket.sendall(b"\x00" * 100)  # neither of both
+        assert b"HTTP" not in conn.socket.recv(4096)
     assert Secure(gate.secure, ours.client()).get("/livez").status == 200
 
 

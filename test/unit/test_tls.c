@@ -516,6 +516,7 @@ static void plain_text_is_refused(void **state)
     sim_send_text(plain, "GET / HTTP/1.1\r\nHost: here.test\r\n\r\n");
     assert_int_equal(b->server.open_err, ERR_TLS);
     assert_string_equal(stream_facts(b->server.s)->error, "http request");
+    assert_true(sim_has(plain, "HTTP/1.1 400 ") && sim_has(plain, "use https://"));
     part(b);
     plain = sim_connect(b->sim, &b->tls.acceptor);
     sim_fin(plain);
