@@ -130,6 +130,8 @@ def test_serve_without_colours(terminal, start_mock):
     serve = terminal(80, HOSTLER, "serve", "--upstream", start_mock().url, "--listen", f"127.0.0.1:{port}", NO_COLOR="1")
     has(serve, f"* INFO  listening  msg=http://127.0.0.1:{port}")
     assert "\x1b" not in "".join(serve.coloured())
+    serve.press("C-c")  # the end of its terminal would be a reload
+    has(serve, "ended with 0")
 
 
 @WIDTHS
