@@ -122,10 +122,20 @@ static void on_end_signal(void *owner, int signum)
         cut(n);
 }
 
-static void on_reload_signal(void *owner, int signum UNUSED)
+/* SIGHUP comes when a terminal closes, too: who began in it then ends with it. */
+static bool has_lost_its_terminal(const struct node *n)
+{
+    return n->at_terminal && !isatty(STDERR_FILENO);
+}
+
+static void on_hangup_signal(void *owner, int signum)
 {
     struct node *n = owner;
     if (n->phase != NODE_RUNNING) return;
+    if (has_lost_its_terminal(n)) {
+        on_end_signal(n, signum);
+        return;
+    }
     manager_tell_reloading();
     node__reload(n);
     manager_tell_ready();
@@ -137,7 +147,7 @@ static int watch_signals(struct node *n)
 {
     int err = signal_watch_open(n->loop, SIGTERM, on_end_signal, n, &n->signals[0]);
     if (!err) err = signal_watch_open(n->loop, SIGINT, on_end_signal, n, &n->signals[1]);
-    if (!err) err = signal_watch_open(n->loop, SIGHUP, on_reload_signal, n, &n->signals[2]);
+    if (!err) err = signal_watch_open(n->loop, SIGHUP, on_hangup_signal, n, &n->signals[2]);
     if (!err) err = process_adopt_orphans(n->loop, &n->signals[3]);
     return err;
 }
@@ -242,6 +252,7 @@ int node_run(struct conf *conf)
 {
     struct node *n = mem_must_zero(1, sizeof *n);
     n->conf = conf;
+    n->at_terminal = isatty(STDERR_FILENO);
     int err = loop_new_real(&n->loop);
     if (err) {
         conf_unref(conf);

@@ -2,7 +2,8 @@
 /* The process as a whole: the main thread with its configuration, mesh, supervisor and signals,
  * and the workers.
  *
- * SIGHUP reloads the configuration, SIGTERM or SIGINT drains, a second one ends at once. */
+ * SIGHUP reloads the configuration, SIGTERM or SIGINT drains, a second one ends at once; so does the
+ * SIGHUP of a terminal that closes. */
 #ifndef HOSTLER_NODE_NODE_H
 #define HOSTLER_NODE_NODE_H
 

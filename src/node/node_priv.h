@@ -49,8 +49,9 @@ struct node {
     uint64_t drain_until_us;
     uint64_t started_us;
     enum node_phase phase;
-    bool cut;       /* a second signal came: nobody is waited for */
-    bool reachable; /* a listener is open to other machines, whoever they are */
+    bool cut;         /* a second signal came: nobody is waited for */
+    bool at_terminal; /* it began where a person reads the log */
+    bool reachable;   /* a listener is open to other machines, whoever they are */
     char via[sizeof "1.1 hostler-0123456789abcdef"];
     struct node_stats stats;
 };

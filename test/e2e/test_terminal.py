@@ -2,7 +2,10 @@
 """What a person sees of the commands that find, write and serve: `init`, `serve`, `run --listen` and `make run`."""
 
 import json
+import os
+import pathlib
 import re
+import signal
 import subprocess
 
 import pytest
@@ -37,6 +40,13 @@ def terminal(processes):
     yield terminal
     for screen in screens:
         screen.stop()
+
+
+def arguments_of(process):
+    try:
+        return (process / "cmdline").read_text().split("\0")
+    except OSError:
+        return []
 
 
 def at(port):
@@ -130,8 +140,17 @@ def test_serve_without_colours(terminal, start_mock):
     serve = terminal(80, HOSTLER, "serve", "--upstream", start_mock().url, "--listen", f"127.0.0.1:{port}", NO_COLOR="1")
     has(serve, f"* INFO  listening  msg=http://127.0.0.1:{port}")
     assert "\x1b" not in "".join(serve.coloured())
-    serve.press("C-c")  # the end of its terminal would be a reload
-    has(serve, "ended with 0")
+
+
+def test_serve_ends_with_its_terminal(terminal, start_mock):
+    port = free_port()
+    serve = terminal(80, HOSTLER, "serve", "--upstream", start_mock().url, "--listen", f"127.0.0.1:{port}", HOSTLER_LOG_FORMAT="text")
+    has(serve, f"* INFO  listening  msg=http://127.0.0.1:{port}")
+    [pid] = [int(p.name) for p in pathlib.Path("/proc").iterdir() if p.name.isdigit() and arguments_of(p)[:2] == [str(HOSTLER), "serve"] and f"127.0.0.1:{port}" in arguments_of(p)]
+    os.kill(pid, signal.SIGHUP)  # from elsewhere: a reload
+    has(serve, "* WARN  reload  *")
+    serve.stop()
+    until(lambda: not arguments_of(pathlib.Path(f"/proc/{pid}")), "it ends")
 
 
 @WIDTHS
