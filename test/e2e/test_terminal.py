@@ -43,8 +43,9 @@ def terminal(processes):
 
 
 def arguments_of(process):
+    """None of one that has ended, whether or not somebody has looked at how."""
     try:
-        return (process / "cmdline").read_text().split("\0")
+        return (process / "cmdline").read_text().split("\0")[:-1]
     except OSError:
         return []
 
