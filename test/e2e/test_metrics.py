@@ -109,6 +109,7 @@ def test_requests_by_route(gate):
     gate.post("/v1/responses/input_tokens", {"model": "none", "input": "x"})
     for path in ("/nope", "/nope/2", "/v1/../x"):
         assert gate.get(path).status == 404
+    gate.idle()
     assert m("hostler_requests_by_route_total", route="chat", code="200") == 1
     assert m("hostler_requests_by_route_total", route="chat", code="404") == 1
     assert m("hostler_requests_by_route_total", route="count_tokens", code="404") == 2, "two routes have this name"
@@ -123,6 +124,7 @@ def test_requests_by_key(start_gate, mock):
     for name in ("ann", "bob", "bob", "eve"):
         gate.chat(headers={"Authorization": f"Bearer sk-secret-of-{name}"})
     m = gate.metric
+    gate.idle()
     assert m("hostler_requests_by_key_total", key="bob") == m("hostler_requests_by_key_total", key="bob", code="200") == 2
     assert m("hostler_requests_by_key_total", key="", code="401") == 1
     assert b"secret" not in gate.get("/metrics", headers=gate.headers).body
@@ -134,6 +136,7 @@ def test_keys_are_bounded(start_gate, mock):
     gate.headers = {"Authorization": "Bearer sk-secret-of-key-0"}
     for name in names:
         assert gate.get("/v1/models", headers={"Authorization": f"Bearer sk-secret-of-{name}"}).status == 200
+    gate.idle()
     series = {dict(labels)["key"]: value for (name, labels), value in gate.metrics().items() if name == "hostler_requests_by_key_total"}
     assert len(series) == 101 and series["other"] == 20
 
@@ -157,6 +160,7 @@ def test_codes_that_the_gateway_gives_itself_have_their_own_series(gate):
         conn.send(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n")
         assert conn.response().status == 501
     assert gate.post("/v1/models", {}).status == 405
+    gate.idle()
     assert gate.metric("hostler_requests_total", model="", code="501") == 1
     assert gate.metric("hostler_requests_total", model="", code="405") == 1
     assert gate.metric("hostler_requests_total", code="other") == 0
