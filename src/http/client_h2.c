@@ -123,7 +123,7 @@ static void give_up(struct h2_upstream *u, int err, const char *why)
         struct fetch *f = hf->fetch;
         if (!f) release(hf);
         if (!f || fetch_ended(f)) continue;
-        f->why = why;
+        f->why = hf->stream.why ? hf->stream.why : why;
         break_off(hf, err);
     }
     loop_wake(u->base.client->loop, &u->clean);

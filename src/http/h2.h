@@ -65,7 +65,7 @@ struct h2_stream {
     uint64_t received;  /* body bytes */
     size_t unconsumed;  /* those that still count against the windows */
     int refused;        /* the first rule that the head breaks */
-    const char *why;
+    const char *why;    /* what is wrong with the head, or with a frame */
     bool head_done;
     bool ended; /* the peer's side */
 

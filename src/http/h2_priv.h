@@ -42,7 +42,7 @@ struct h2 {
     bool peer_leaves;
     bool left;       /* the peer was told the same, for good */
     bool over;       /* failed was told, or the session has ended */
-    const char *why; /* what is wrong with the peer */
+    const char *why; /* what the peer did that ends the session */
 };
 
 static inline struct h2_stream *h2__stream_of(nghttp2_session *session, int32_t id)

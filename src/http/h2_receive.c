@@ -296,11 +296,11 @@ static int on_chunk(nghttp2_session *session, uint8_t flags UNUSED, int32_t id, 
     return 0;
 }
 
-static int on_invalid(nghttp2_session *session UNUSED, const nghttp2_frame *frame UNUSED, int code,
-                      void *user)
+static int on_invalid(nghttp2_session *session, const nghttp2_frame *frame, int code, void *user)
 {
     struct h2 *h = user;
-    h->why = nghttp2_strerror(code);
+    struct h2_stream *s = h2__stream_of(session, frame->hd.stream_id);
+    if (s) s->why = nghttp2_strerror(code);
     annoy(h);
     return h->flooded ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
@@ -342,7 +342,7 @@ static int on_close(nghttp2_session *session UNUSED, int32_t id, uint32_t code, 
     if (err == ERR_PROTOCOL) annoy(h); /* it made us reset the stream */
     nghttp2_session_set_stream_user_data(session, id, NULL);
     h2__detach(s);
-    if (!s->beginning) h->events->closed(s, err, err == ERR_PROTOCOL ? h->why : NULL);
+    if (!s->beginning) h->events->closed(s, err, err == ERR_PROTOCOL ? s->why : NULL);
     return 0;
 }
 

@@ -94,6 +94,15 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     return 0;
 }
 
+/* The library says why it ends the session nowhere else. */
+static int before_frame(nghttp2_session *session UNUSED, const nghttp2_frame *frame, void *user)
+{
+    struct h2 *h = user;
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code && !h->why)
+        h->why = nghttp2_http2_strerror(frame->goaway.error_code);
+    return 0;
+}
+
 static void fail(struct h2 *h, int err)
 {
     if (h->over) return;
@@ -182,4 +191,5 @@ nghttp2_data_provider h2__provider(void)
 void h2__set_send_callbacks(nghttp2_session_callbacks *callbacks)
 {
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
+    nghttp2_session_callbacks_set_before_frame_send_callback(callbacks, before_frame);
 }

@@ -288,6 +288,21 @@ static void malformed_answers_fail_alone(void **state)
     world_free(w);
 }
 
+static void what_is_wrong_is_told_of_a_stream_or_of_all(void **state)
+{
+    (void)state;
+    struct world *w = connected();
+    struct one *other = ask(w);
+    put_fields(w, 1, true, FIELDS("x", "y"));
+    frame_put(&w->out, FRAME_DATA, 0, 1, STR("behind the end"));
+    send_out(w);
+    check_failed(&w->one[0], ERR_PROTOCOL);
+    assert_string_equal(w->one[0].f.why, "Violation in HTTP messaging rule");
+    check_failed(other, ERR_PROTOCOL);
+    assert_string_equal(other->f.why, "STREAM_CLOSED");
+    world_free(w);
+}
+
 static void heads_over_the_limits_fail(void **state)
 {
     (void)state;
@@ -565,6 +580,7 @@ int main(void)
         cmocka_unit_test(bodies_wait_to_be_taken),
         cmocka_unit_test(interim_answers_and_trailers_are_dropped),
         cmocka_unit_test(malformed_answers_fail_alone),
+        cmocka_unit_test(what_is_wrong_is_told_of_a_stream_or_of_all),
         cmocka_unit_test(heads_over_the_limits_fail),
         cmocka_unit_test(resets_are_told_apart),
         cmocka_unit_test(an_early_answer_is_an_answer),
