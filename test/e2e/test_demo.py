@@ -3,12 +3,14 @@
 
 import json
 import math
+import re
 import struct
+import subprocess
 import time
 
 import pytest
 
-from harness import ENGINE, ROOT, Processes, Server, parse_metrics, text_of, until
+from harness import ENGINE, ROOT, Processes, Server, free_port, parse_metrics, text_of, until
 
 QUESTIONS = [q for q in json.loads((ROOT / "test/data/demo_questions.json").read_text()) if q.get("e2e")]
 
@@ -122,6 +124,23 @@ def test_blas_computes_the_same(processes):
         for token, logprob in with_blas.items():
             if logprob > -3:
                 assert abs(logprob - without[token]) < 0.3
+
+
+def test_blas_gets_only_what_it_can_read():
+    """Weights that the CPU back end keeps in a form of its own never come to BLAS: batches must not be cut as if they did."""
+    run = subprocess.Popen([ENGINE, "--model", str(ROOT / "models/demo.gguf"), "--listen", f"127.0.0.1:{free_port()}", "--log-level", "debug",
+                            "--log-format", "json"], stderr=subprocess.PIPE, text=True)
+    try:
+        lines = []
+        while not lines or lines[-1]["event"] != "loaded":
+            lines.append(json.loads(run.stderr.readline()))
+    finally:
+        run.kill()
+        run.communicate()
+    buffers = re.findall(r"(\w+) model buffer size", " ".join(line["msg"] for line in lines if line["event"] == "libllama"))
+    assert buffers
+    if set(buffers) & {"AMX", "CPU_REPACK"}:
+        assert "blas_from_tokens" not in lines[-1]
 
 
 def engine_of(gate):

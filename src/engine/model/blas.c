@@ -32,29 +32,68 @@ struct matrix {
     int64_t rows;
 };
 
-/* The largest matrix of the layers, cut to the rows that are timed. False: there is none. */
-static bool find_matrix(const char *path, struct matrix *out)
+/* --- what BLAS can read --- */
+
+/* Whether libllama lets the CPU back end keep such a matrix in a form of its own (rows side by side,
+ * tiles of AMX), which no other back end can read. It asks in the same way. */
+static bool is_repacked(ggml_backend_reg_t cpu, const struct matrix *m)
+{
+    enum { TOKENS = 512, TENSORS = 3 };
+    const struct ggml_init_params room = {.mem_size = TENSORS * ggml_tensor_overhead(),
+                                          .no_alloc = true};
+    ggml_backend_dev_get_extra_bufts_t get =
+        (ggml_backend_dev_get_extra_bufts_t)ggml_backend_reg_get_proc_address(
+            cpu, "ggml_backend_dev_get_extra_bufts");
+    ggml_backend_dev_t device = ggml_backend_reg_dev_get(cpu, 0);
+    ggml_backend_buffer_type_t *kinds = get ? get(device) : NULL;
+    struct ggml_context *tensors = kinds ? ggml_init(room) : NULL;
+    bool repacked = false;
+    if (!tensors) return false;
+    struct ggml_tensor *weights = ggml_new_tensor_2d(tensors, m->type, m->width, m->rows);
+    struct ggml_tensor *product = ggml_mul_mat(
+        tensors, weights, ggml_new_tensor_2d(tensors, GGML_TYPE_F32, m->width, TOKENS));
+    for (; *kinds && !repacked; kinds++) {
+        weights->buffer = ggml_backend_buft_alloc_buffer(*kinds, 0);
+        repacked = weights->buffer && ggml_backend_dev_supports_op(device, product);
+        ggml_backend_buffer_free(weights->buffer);
+    }
+    ggml_free(tensors);
+    return repacked;
+}
+
+/* The largest matrix of the layers that BLAS can read. False: it cannot read most of them. */
+static bool find_matrix(ggml_backend_reg_t cpu, const char *path, struct matrix *out)
 {
     struct ggml_context *tensors = NULL;
     struct gguf_context *file =
         gguf_init_from_file(path, (struct gguf_init_params){.no_alloc = true, .ctx = &tensors});
-    size_t most = 0;
+    size_t most = 0, bytes = 0, repacked = 0;
     if (!file) return false;
     for (struct ggml_tensor *t = ggml_get_first_tensor(tensors); t;
          t = ggml_get_next_tensor(tensors, t)) {
-        if (strncmp(t->name, "blk.", 4) != 0 || ggml_n_dims(t) != 2 || t->ne[0] > WIDTH_MAX)
+        const struct matrix m = {t->type, t->ne[0], t->ne[1]};
+        if (strncmp(t->name, "blk.", 4) != 0 || ggml_n_dims(t) != 2 || m.width > WIDTH_MAX)
             continue;
-        if (ggml_nbytes(t) <= most) continue;
-        most = ggml_nbytes(t);
-        *out = (struct matrix){t->type, t->ne[0],
-                               MIN(t->ne[1], MAX(ELEMENTS / t->ne[0], BLAS_TOKENS_LEAST))};
+        bytes += ggml_nbytes(t);
+        if (is_repacked(cpu, &m)) {
+            repacked += ggml_nbytes(t);
+        } else if (ggml_nbytes(t) > most) {
+            most = ggml_nbytes(t);
+            *out = m;
+        }
     }
     gguf_free(file);
     ggml_free(tensors);
-    return most > 0;
+    return most && repacked <= bytes / 2;
 }
 
 /* --- timing --- */
+
+/* So many rows are timed. */
+static int64_t rows_of(const struct matrix *m)
+{
+    return MIN(m->rows, MAX(ELEMENTS / m->width, BLAS_TOKENS_LEAST));
+}
 
 /* One product, `tokens` columns wide, on one back end. */
 struct product {
@@ -91,7 +130,7 @@ static bool product_init(struct product *p, ggml_backend_reg_t reg, const struct
     struct ggml_tensor *output = NULL;
     p->graph = ggml_new_graph(p->tensors);
     for (int i = 0; i < MATRICES; i++) {
-        struct ggml_tensor *weights = ggml_new_tensor_2d(p->tensors, m->type, m->width, m->rows);
+        struct ggml_tensor *weights = ggml_new_tensor_2d(p->tensors, m->type, m->width, rows_of(m));
         output = ggml_mul_mat(p->tensors, weights, input);
         ggml_build_forward_expand(p->graph, output);
     }
@@ -203,7 +242,7 @@ struct blas blas_choose(const char *path, unsigned threads, bool wanted)
                        .library = &b};
     if (!r.blas) return b;
     b.set_threads = find_set_threads();
-    if (wanted && b.set_threads && r.cpu && find_matrix(path, &r.matrix)) judge(&b, &r, threads);
+    if (wanted && b.set_threads && r.cpu && find_matrix(r.cpu, path, &r.matrix)) judge(&b, &r, threads);
     b.used = b.from != BLAS_NEVER || b.from_alone != BLAS_NEVER;
     if (!b.used) ggml_backend_unload(r.blas);
     return b;

@@ -26,7 +26,8 @@ struct blas {
 /* Times ggml's BLAS and CPU back ends, which must be registered, on matrices like the largest one
  * of a layer in the GGUF file at `path`, with `threads` threads and with one. Unregisters the BLAS
  * back end when it does not win, is not `wanted`, or cannot be judged: no such matrix, a library
- * whose threads cannot be set. Takes some 0.1 s. The thread that will compute. */
+ * whose threads cannot be set; and where most of the layers are kept in a form of the CPU back end's
+ * own, which BLAS cannot read. Takes some 0.1 s. The thread that will compute. */
 struct blas blas_choose(const char *path, unsigned threads, bool wanted);
 
 /* Tokens of a batch from which it is faster with so many threads. */
