@@ -277,6 +277,18 @@ static void on_progress(void *user, unsigned percent)
     atomic_store_explicit(&c->progress, percent, memory_order_relaxed);
 }
 
+/* Commands that ask for something to be computed. */
+static bool any_newcomers(void *user)
+{
+    struct compute *c = user;
+    bool any = false;
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i < c->inbox.count && !any; i++)
+        any = c->inbox.all[i].kind == COMMAND_ADD || c->inbox.all[i].kind == COMMAND_EMBED;
+    pthread_mutex_unlock(&c->lock);
+    return any;
+}
+
 static void *thread_main(void *arg)
 {
     struct compute *c = arg;
@@ -291,6 +303,7 @@ static void *thread_main(void *arg)
             .threads_most = c->options.threads_most,
             .cache_ram = cache_ram(c),
             .inter_token = c->options.inter_token,
+            .newcomers = {any_newcomers, c},
             .sink = {on_output, on_embedded, post_report, c},
         };
         c->scheduler = scheduler_new(&options);

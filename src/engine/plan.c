@@ -48,6 +48,12 @@ double plan_budget_us(const struct plan *p, size_t running, size_t prompts)
     return MIN(allowance(p, running, prompts, p->step_us), (double)p->options.slice_us);
 }
 
+static double slice_budget_us(const struct plan *p, size_t running, size_t prompts)
+{
+    if (!running && !p->wary) return (double)p->options.slice_long_us;
+    return plan_budget_us(p, running, prompts);
+}
+
 uint32_t plan_fit(const struct cost *c, double us, uint32_t depth, uint32_t most)
 {
     uint32_t n = PLAN_ROWS;
@@ -118,7 +124,7 @@ static struct plan_prompt *shortest(struct plan_prompt *prompts, size_t count)
 
 uint32_t plan_slice(const struct plan *p, struct plan_prompt *prompts, size_t count, size_t running)
 {
-    double us = plan_budget_us(p, running, count);
+    double us = slice_budget_us(p, running, count);
     uint32_t room = p->options.batch;
     for (size_t i = 0; i < count; i++)
         prompts[i].take = 0;
@@ -137,4 +143,14 @@ void plan_prefilled(struct plan *p, uint32_t tokens, uint32_t depth, uint64_t us
 {
     cost_note(&p->cost, tokens, depth, us);
     p->ahead_us = oldest ? MAX(p->ahead_us, 0.0) - (double)us : p->ahead_us + (double)us;
+}
+
+void plan_interrupted(struct plan *p)
+{
+    p->wary = true;
+}
+
+void plan_calm(struct plan *p)
+{
+    p->wary = false;
 }

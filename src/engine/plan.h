@@ -2,8 +2,10 @@
 /* How much of which waiting prompt is computed in a step: pure decisions, which the scheduler
  * carries out.
  *
- * How much. While nothing runs, a slice lasts a second at most: only newcomers wait for its end.
- * Beside running sequences each of their steps allows prompts some time, so that tokens come as
+ * How much. While nothing runs, only newcomers wait for a slice's end, and those for a second at
+ * most: one that takes longer is interrupted for them, which loses what it has computed. After that
+ * slices last a second at most, until no prompt waits any more, so that a prompt loses once. Beside
+ * running sequences each of their steps allows prompts some time, so that tokens come as
  * far apart as the pace says, as an average: a slice that takes longer makes a debt, which
  * the next steps pay off before another slice comes. So its size is free to be one that computes
  * well: the largest that one step's allowance pays for, or the smallest whose tokens cost little
@@ -31,7 +33,8 @@ enum { PLAN_ROWS = 64 };
 struct plan_options {
     struct pace pace;        /* of running sequences while prompts wait */
     uint64_t slice_us;       /* longest one beside others, unless smaller ones compute badly */
-    uint64_t slice_alone_us; /* longest one while nothing runs */
+    uint64_t slice_alone_us; /* longest one while nothing runs, if it cannot be interrupted */
+    uint64_t slice_long_us;  /* longest one that can */
     uint32_t batch;          /* tokens of a slice at most */
     uint32_t blas_from;      /* model_info.blas_from */
 };
@@ -40,6 +43,7 @@ struct plan {
     struct plan_options options;
     struct cost cost;
     bool charging;   /* slices make debts: something runs beside them */
+    bool wary;       /* one was interrupted */
     double step_us;  /* what a step of the running sequences takes, smoothed */
     double debt_us;  /* what slices took beyond their share and steps have yet to make up for;
                         below 0: what is left of the last step's allowance */
@@ -69,6 +73,10 @@ uint32_t plan_slice(const struct plan *p, struct plan_prompt *prompts, size_t co
 /* Tells of a decode of a slice: of the `oldest` prompt, with or without others, or of others. What
  * it took is charged besides. */
 void plan_prefilled(struct plan *p, uint32_t tokens, uint32_t depth, uint64_t us, bool oldest);
+
+/* A slice was interrupted for a newcomer; and no prompt waits any more. */
+void plan_interrupted(struct plan *p);
+void plan_calm(struct plan *p);
 
 /* Slices, or other work, took so long; steps must make up for it. */
 void plan_charge(struct plan *p, uint64_t us);

@@ -16,6 +16,7 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
     s->options = *options;
     if (!s->options.slice_us) s->options.slice_us = SCHEDULER_SLICE_US;
     if (!s->options.slice_alone_us) s->options.slice_alone_us = SCHEDULER_SLICE_ALONE_US;
+    if (!s->options.slice_long_us) s->options.slice_long_us = SCHEDULER_SLICE_LONG_US;
     if (!s->options.now_us) s->options.now_us = clock_mono_us;
     s->model = options->model;
     s->vocab = model_vocab(s->model);
@@ -44,9 +45,11 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
     sampler_scratch_init(&s->scratch, vocab_info(s->vocab)->count);
     threads_init(&s->decode_threads, options->threads, options->threads_most);
     threads_init(&s->prefill_threads, options->threads, options->threads_most);
+    bool interrupts = options->newcomers.any && s->info->trims;
     const struct plan_options plan = {
         .slice_us = s->options.slice_us,
         .slice_alone_us = s->options.slice_alone_us,
+        .slice_long_us = interrupts ? s->options.slice_long_us : s->options.slice_alone_us,
         .pace = s->options.inter_token,
         .batch = s->info->batch,
         .blas_from = s->info->blas_from,

@@ -46,6 +46,12 @@ struct scheduler_stats {
     struct cache_stats cache;
 };
 
+/* Whether somebody waits for the end of the step to be added: asked many times while it computes. */
+struct newcomers {
+    bool (*any)(void *user); /* NULL: never */
+    void *user;
+};
+
 struct scheduler_options {
     struct model *model; /* borrowed */
     unsigned threads;    /* 0: adapt, up to threads_most */
@@ -53,6 +59,8 @@ struct scheduler_options {
     struct pace inter_token;  /* plan_options.pace */
     uint64_t slice_us;        /* plan_options.slice_us; 0: SCHEDULER_SLICE_US */
     uint64_t slice_alone_us;  /* plan_options.slice_alone_us; 0: SCHEDULER_SLICE_ALONE_US */
+    uint64_t slice_long_us;   /* plan_options.slice_long_us; 0: SCHEDULER_SLICE_LONG_US */
+    struct newcomers newcomers;
     uint64_t (*now_us)(void); /* NULL: clock_mono_us */
     size_t cache_ram;         /* bytes of saved states at most; 0: none are saved */
     size_t grammar_bytes;     /* of what is known of grammars; 0: SCHEDULER_GRAMMAR_BYTES */
@@ -60,7 +68,11 @@ struct scheduler_options {
 };
 
 enum { SCHEDULER_GRAMMAR_BYTES = 256 << 20 };
-enum { SCHEDULER_SLICE_US = 400 * 1000, SCHEDULER_SLICE_ALONE_US = 1000 * 1000 };
+enum {
+    SCHEDULER_SLICE_US = 400 * 1000,
+    SCHEDULER_SLICE_ALONE_US = 1000 * 1000,
+    SCHEDULER_SLICE_LONG_US = 4000 * 1000,
+};
 
 struct embed_job {
     struct list link;

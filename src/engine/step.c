@@ -198,6 +198,8 @@ struct group {
     struct scheduler *scheduler;
     const struct part *parts;
     size_t count;
+    uint64_t until_us; /* when it will be done, if newcomers may interrupt it; else 0 */
+    bool interrupted;
 };
 
 /* True when nobody waits for what `q` computes, neither for its own sake nor to copy it. */
@@ -216,15 +218,42 @@ static bool is_for_nobody(struct scheduler *s, const struct sequence *q)
 
 /* True when most of what is computed is for nobody; all of it, where the others could not be put
  * back. */
-static bool is_vain(void *user)
+static bool is_vain(const struct group *g)
 {
-    const struct group *g = user;
     uint32_t vain = 0, all = 0;
     for (size_t p = 0; p < g->count; p++) {
         all += g->parts[p].count;
         if (is_for_nobody(g->scheduler, g->parts[p].sequence)) vain += g->parts[p].count;
     }
     return g->scheduler->info->trims ? vain > all / 2 : vain == all;
+}
+
+/* True when somebody has come who would wait too long for its end. */
+static bool is_in_the_way(const struct group *g)
+{
+    const struct scheduler_options *o = &g->scheduler->options;
+    if (g->until_us <= o->slice_alone_us) return false;
+    return o->newcomers.any(o->newcomers.user) && o->now_us() < g->until_us - o->slice_alone_us;
+}
+
+static bool must_stop(void *user)
+{
+    struct group *g = user;
+    g->interrupted = is_in_the_way(g);
+    return g->interrupted || is_vain(g);
+}
+
+/* When a decode that begins now will be done, where it can be interrupted: nothing but newcomers waits
+ * for its end. */
+static uint64_t interruptible_until(const struct scheduler *s, const struct part *parts,
+                                    size_t count, size_t running)
+{
+    uint32_t tokens = 0;
+    for (size_t p = 0; p < count; p++)
+        tokens += parts[p].count;
+    if (running || !s->options.newcomers.any || !s->info->trims) return 0;
+    return s->options.now_us() +
+           (uint64_t)cost_of(&s->plan.cost, tokens, parts->sequence->done + parts->count / 2);
 }
 
 /* Makes the sequences of a decode that was stopped what they were before. */
@@ -239,11 +268,14 @@ static void put_back(struct scheduler *s, const struct part *parts, size_t count
     metric_add(&s->stats.aborted, 1);
 }
 
-/* False: it was stopped, and cancels are on their way. */
-static bool prefill_group(struct scheduler *s, struct part *parts, size_t count)
+/* False: it was stopped, and cancels or newcomers are on their way. */
+static bool prefill_group(struct scheduler *s, struct part *parts, size_t count, size_t running)
 {
-    struct group group = {s, parts, count};
-    const struct context_stop stop = {is_vain, &group};
+    struct group group = {.scheduler = s,
+                          .parts = parts,
+                          .count = count,
+                          .until_us = interruptible_until(s, parts, count, running)};
+    const struct context_stop stop = {must_stop, &group};
     tell__pause(s);
     size_t n = collect_items(s, parts, count);
     uint64_t started = s->options.now_us();
@@ -251,6 +283,7 @@ static bool prefill_group(struct scheduler *s, struct part *parts, size_t count)
     int err = context_decode(s->context, s->items, n, &stop);
     uint64_t us = s->options.now_us() - started;
     if (err == ERR_CANCELLED) {
+        if (group.interrupted) plan_interrupted(&s->plan);
         put_back(s, parts, count);
         return false;
     }
@@ -266,13 +299,16 @@ static bool prefill_group(struct scheduler *s, struct part *parts, size_t count)
 
 static bool prefill_slice(struct scheduler *s, size_t running)
 {
-    if (list_empty(&s->prefill)) return false;
+    if (list_empty(&s->prefill)) {
+        plan_calm(&s->plan);
+        return false;
+    }
     uint64_t started = s->options.now_us();
     size_t parts = collect_parts(s, running);
     bool wanted = true;
     for (size_t p = 0; wanted && p < parts;) {
         size_t n = group_length(s, p, parts);
-        wanted = prefill_group(s, s->parts + p, n);
+        wanted = prefill_group(s, s->parts + p, n, running);
         p += n;
     }
     plan_charge(&s->plan, s->options.now_us() - started);

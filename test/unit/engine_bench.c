@@ -78,6 +78,7 @@ struct bench *bench_open(const struct bench_options *o)
         .threads = 1,
         .slice_us = 50 * 1000,
         .slice_alone_us = 200 * 1000,
+        .newcomers = o->newcomers,
         .now_us = now,
         .cache_ram = o->cache_ram,
         .grammar_bytes = o->grammar_bytes,

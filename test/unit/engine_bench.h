@@ -47,6 +47,7 @@ struct bench_options {
     uint32_t slots, context, batch;
     size_t grammar_bytes; /* as the scheduler's; 0: its own */
     size_t cache_ram;
+    struct newcomers newcomers;
 };
 
 struct bench *bench_open(const struct bench_options *options);

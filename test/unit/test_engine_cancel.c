@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clients that leave while a slice of their prompts is computed. */
+/* Clients that leave while a slice of their prompts is computed, and others that come meanwhile. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,6 +149,64 @@ static void what_followers_wait_for_is_computed(void **state)
     assert_int_equal(leaders_leave(MANY), 1);
 }
 
+/* Somebody comes in the middle of a decode. */
+struct coming {
+    unsigned decodes; /* until then */
+    uint64_t rest_us; /* of that decode, when they come */
+    bool here;
+};
+
+enum { ITEM_US = 20000 };
+
+static void on_decode_beside(void *user, size_t items)
+{
+    struct coming *c = user;
+    c->here = c->decodes && !--c->decodes;
+    bench_clock_us += ITEM_US * items - (c->here ? c->rest_us : 0);
+}
+
+static bool anybody(void *user)
+{
+    const struct coming *c = user;
+    return c->here;
+}
+
+/* Returns how many slices ended early. */
+static uint64_t one_comes(uint64_t rest_us)
+{
+    struct coming c = {.rest_us = rest_us};
+    const struct bench_options options = {.script = "fake:mode echo",
+                                          .slots = 4,
+                                          .context = 2 * LENGTH,
+                                          .batch = BATCH,
+                                          .newcomers = {anybody, &c}};
+    struct bench *b = bench_open(&options);
+    model_fake_on_decode(b->model, on_decode_beside, &c);
+    add(b, 'z', LENGTH, NULL); /* what it costs is known from here on */
+    bench_run(b);
+    c.decodes = 3;
+    const struct told *first = add(b, 'a', LENGTH, NULL);
+    while (!c.here)
+        assert_true(scheduler_step(b->scheduler));
+    uint64_t ended = aborted(b);
+    assert_int_equal(first->sequence->done / BATCH, 3 - ended);
+    c.here = false;
+    const struct told *next = add(b, 'b', 9, NULL);
+    bench_run(b);
+    assert_int_equal(aborted(b), ended);
+    assert_as_ever(first, 'a', LENGTH);
+    assert_as_ever(next, 'b', 9);
+    bench_free(b);
+    return ended;
+}
+
+static void a_newcomer_waits_for_a_short_while_only(void **state)
+{
+    (void)state;
+    assert_int_equal(one_comes(201 * USEC_PER_MS), 1);
+    assert_int_equal(one_comes(199 * USEC_PER_MS), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +214,7 @@ int main(void)
         cmocka_unit_test(others_in_the_same_decode_are_put_back),
         cmocka_unit_test(a_slice_that_most_wait_for_goes_on),
         cmocka_unit_test(what_followers_wait_for_is_computed),
+        cmocka_unit_test(a_newcomer_waits_for_a_short_while_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

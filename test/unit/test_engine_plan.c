@@ -51,6 +51,7 @@ static struct sim *sim_paced(size_t running, uint32_t blas_from, struct pace pac
     const struct plan_options options = {.pace = pace,
                                          .slice_us = 500 * USEC_PER_MS,
                                          .slice_alone_us = USEC_PER_SEC,
+                                         .slice_long_us = USEC_PER_SEC,
                                          .batch = 512,
                                          .blas_from = blas_from};
     assert_non_null(s);
@@ -242,6 +243,25 @@ static void a_pace_does_not_grow_with_the_crowd(void **state)
     free(s);
 }
 
+/* A prompt that waits alone and is not cut where that computes badly. */
+static void only_what_was_interrupted_lasts_a_second(void **state)
+{
+    (void)state;
+    enum { DEEP = 16384, KNOWN = 4096 };
+    struct sim *s = sim_new(0);
+    s->plan.options.slice_long_us = 8 * USEC_PER_SEC;
+    struct prompt *q = come(s, DEEP);
+    while (q->depth < KNOWN)
+        (void)step(s);
+    assert_true(cost_us(s, step(s), q->depth) > 2 * USEC_PER_SEC);
+    plan_interrupted(&s->plan);
+    assert_true(cost_us(s, step(s), q->depth) < 1.3 * USEC_PER_SEC);
+    assert_true(cost_us(s, step(s), q->depth) < 1.3 * USEC_PER_SEC);
+    plan_calm(&s->plan);
+    assert_true(cost_us(s, step(s), q->depth) > 2 * USEC_PER_SEC);
+    free(s);
+}
+
 /* A pace that the steps alone do not keep to leaves prompts a tenth of their time. */
 static void prompts_get_through_at_any_pace(void **state)
 {
@@ -357,6 +377,7 @@ static void costs_are_learned_by_size_and_depth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_what_was_interrupted_lasts_a_second),
         cmocka_unit_test(a_short_prompt_passes_a_long_one),
         cmocka_unit_test(running_sequences_keep_their_share),
         cmocka_unit_test(mean_gaps_keep_to_the_pace),
