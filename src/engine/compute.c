@@ -277,14 +277,20 @@ static void on_progress(void *user, unsigned percent)
     atomic_store_explicit(&c->progress, percent, memory_order_relaxed);
 }
 
-/* Commands that ask for something to be computed. */
+static bool has_asker(const struct command *command)
+{
+    return command->kind == COMMAND_ADD || command->kind == COMMAND_EMBED ||
+           command->kind == COMMAND_ASK;
+}
+
+/* Commands that somebody waits for, or the end. */
 static bool any_newcomers(void *user)
 {
     struct compute *c = user;
-    bool any = false;
     pthread_mutex_lock(&c->lock);
+    bool any = c->stop;
     for (size_t i = 0; i < c->inbox.count && !any; i++)
-        any = c->inbox.all[i].kind == COMMAND_ADD || c->inbox.all[i].kind == COMMAND_EMBED;
+        any = has_asker(&c->inbox.all[i]);
     pthread_mutex_unlock(&c->lock);
     return any;
 }

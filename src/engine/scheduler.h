@@ -46,7 +46,7 @@ struct scheduler_stats {
     struct cache_stats cache;
 };
 
-/* Whether somebody waits for the end of the step to be added: asked many times while it computes. */
+/* Whether somebody waits for the end of the step: asked many times while it computes. */
 struct newcomers {
     bool (*any)(void *user); /* NULL: never */
     void *user;
@@ -56,10 +56,10 @@ struct scheduler_options {
     struct model *model; /* borrowed */
     unsigned threads;    /* 0: adapt, up to threads_most */
     unsigned threads_most;
-    struct pace inter_token;  /* plan_options.pace */
-    uint64_t slice_us;        /* plan_options.slice_us; 0: SCHEDULER_SLICE_US */
-    uint64_t slice_alone_us;  /* plan_options.slice_alone_us; 0: SCHEDULER_SLICE_ALONE_US */
-    uint64_t slice_long_us;   /* plan_options.slice_long_us; 0: SCHEDULER_SLICE_LONG_US */
+    struct pace inter_token; /* plan_options.pace */
+    uint64_t slice_us;       /* plan_options.slice_us; 0: SCHEDULER_SLICE_US */
+    uint64_t slice_alone_us; /* plan_options.slice_alone_us; 0: SCHEDULER_SLICE_ALONE_US */
+    uint64_t slice_long_us;  /* plan_options.slice_long_us; 0: SCHEDULER_SLICE_LONG_US */
     struct newcomers newcomers;
     uint64_t (*now_us)(void); /* NULL: clock_mono_us */
     size_t cache_ram;         /* bytes of saved states at most; 0: none are saved */

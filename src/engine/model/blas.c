@@ -242,7 +242,8 @@ struct blas blas_choose(const char *path, unsigned threads, bool wanted)
                        .library = &b};
     if (!r.blas) return b;
     b.set_threads = find_set_threads();
-    if (wanted && b.set_threads && r.cpu && find_matrix(r.cpu, path, &r.matrix)) judge(&b, &r, threads);
+    if (wanted && b.set_threads && r.cpu && find_matrix(r.cpu, path, &r.matrix))
+        judge(&b, &r, threads);
     b.used = b.from != BLAS_NEVER || b.from_alone != BLAS_NEVER;
     if (!b.used) ggml_backend_unload(r.blas);
     return b;
