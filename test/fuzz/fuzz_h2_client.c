@@ -69,7 +69,7 @@ static void begin(struct world *w, struct one *o, enum http_method method, const
     fetch_start(&o->f);
 }
 
-/* How it ended, in words. Of a body that is refused more or less may have come before. */
+/* How it ended, in words. Of an answer that has no end more or less may have come before. */
 static void tell(struct one *o, struct ended *t)
 {
     const struct fetch *f = &o->f;
@@ -80,9 +80,9 @@ static void tell(struct one *o, struct ended *t)
     t->opened = t->broken && f->why &&
                 (!strcmp(f->why, "Flow control error") || !strcmp(f->why, "FLOW_CONTROL_ERROR"));
     buf_init(&t->words, OUT_MAX);
-    CHECK(buf_printf(&t->words, "%d %d %" STR_FMT, f->state == FETCH_DONE,
-                     f->head ? f->head->status : 0,
-                     STR_ARG(f->state == FETCH_DONE ? buf_str(&o->body) : STR(""))) == 0);
+    if (f->state == FETCH_DONE)
+        CHECK(buf_printf(&t->words, "%d %" STR_FMT, f->head->status, STR_ARG(buf_str(&o->body))) ==
+              0);
     if (f->state == FETCH_DONE && f->head->has_length && f->request.method != METHOD_HEAD &&
         f->head->status != 304)
         CHECK(f->head->length == buf_len(&o->body));
