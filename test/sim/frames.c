@@ -17,7 +17,7 @@ static void put_u32(struct buf *out, uint32_t n)
     put(out, str_n(bytes, sizeof bytes));
 }
 
-static uint32_t read_u32(const char *p)
+uint32_t frame_number(const char *p)
 {
     const unsigned char *b = (const unsigned char *)p;
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
@@ -112,7 +112,7 @@ bool frame_next(struct str *rest, struct frame *out)
     if (rest->len < HEAD_SIZE + len) return false;
     *out = (struct frame){.type = b[3],
                           .flags = b[4],
-                          .stream = read_u32(rest->ptr + 5) & ID_MASK,
+                          .stream = frame_number(rest->ptr + 5) & ID_MASK,
                           .payload = str_sub(*rest, HEAD_SIZE, len)};
     *rest = str_skip(*rest, HEAD_SIZE + len);
     return true;
@@ -130,7 +130,7 @@ static void note_stream(const struct frame *f, struct told *out)
 {
     uint32_t i = f->stream;
     if (i >= TOLD_STREAMS) return;
-    if (f->type == FRAME_RST_STREAM) out->code[i] = read_u32(f->payload.ptr) + 1;
+    if (f->type == FRAME_RST_STREAM) out->code[i] = frame_number(f->payload.ptr) + 1;
     if (f->type == FRAME_DATA) out->data[i] += f->payload.len;
     if (f->type == FRAME_HEADERS) {
         out->heads[i]++;
@@ -149,8 +149,8 @@ void frames_told(struct str bytes, struct told *out)
         if (f.type == FRAME_SETTINGS || f.type == FRAME_PING) out->acks += f.flags & FRAME_ACK;
         if (f.type == FRAME_GOAWAY) {
             out->goaways++;
-            out->goaway_last = read_u32(f.payload.ptr) & ID_MASK;
-            out->goaway_code = read_u32(f.payload.ptr + 4);
+            out->goaway_last = frame_number(f.payload.ptr) & ID_MASK;
+            out->goaway_code = frame_number(f.payload.ptr + 4);
         }
         note_stream(&f, out);
     }

@@ -76,6 +76,9 @@ struct frame {
     struct str payload;
 };
 
+/* Four bytes of a payload. */
+uint32_t frame_number(const char *p);
+
 /* Takes the first whole frame off `rest`. */
 bool frame_next(struct str *rest, struct frame *out);
 
