@@ -163,6 +163,12 @@ static unsigned bits(size_t n)
     return b;
 }
 
+/* The depth that a part's cost is noted and looked up at. */
+static uint32_t middle(const struct part *p)
+{
+    return p->sequence->done + p->count / 2;
+}
+
 static void note_slice(struct scheduler *s, const struct part *parts, size_t count, size_t tokens,
                        uint64_t us)
 {
@@ -174,8 +180,7 @@ static void note_slice(struct scheduler *s, const struct part *parts, size_t cou
     histogram_observe_us(&s->stats.prefill_seconds, us);
     histogram_observe_size(&s->stats.slice_tokens, tokens);
     metric_add(&s->stats.prompt_tokens, tokens);
-    plan_prefilled(&s->plan, (uint32_t)tokens, parts->sequence->done + parts->count / 2, us,
-                   oldest);
+    plan_prefilled(&s->plan, (uint32_t)tokens, middle(parts), us, oldest);
 }
 
 /* A part of the prompt was decoded: the rest follows, or behind the
@@ -243,17 +248,13 @@ static bool must_stop(void *user)
     return g->interrupted || is_vain(g);
 }
 
-/* When a decode that begins now will be done, where it can be interrupted: nothing but newcomers waits
+/* When a decode that began then will be done, if it can be interrupted: nothing but newcomers waits
  * for its end. */
 static uint64_t interruptible_until(const struct scheduler *s, const struct part *parts,
-                                    size_t count, size_t running)
+                                    size_t tokens, uint64_t started, size_t running)
 {
-    uint32_t tokens = 0;
-    for (size_t p = 0; p < count; p++)
-        tokens += parts[p].count;
-    if (running || !s->options.newcomers.any || !s->info->trims) return 0;
-    return s->options.now_us() +
-           (uint64_t)cost_of(&s->plan.cost, tokens, parts->sequence->done + parts->count / 2);
+    if (running || s->plan.options.slice_long_us <= s->options.slice_alone_us) return 0;
+    return started + (uint64_t)cost_of(&s->plan.cost, (uint32_t)tokens, middle(parts));
 }
 
 /* Makes the sequences of a decode that was stopped what they were before. */
@@ -271,14 +272,12 @@ static void put_back(struct scheduler *s, const struct part *parts, size_t count
 /* False: it was stopped, and cancels or newcomers are on their way. */
 static bool prefill_group(struct scheduler *s, struct part *parts, size_t count, size_t running)
 {
-    struct group group = {.scheduler = s,
-                          .parts = parts,
-                          .count = count,
-                          .until_us = interruptible_until(s, parts, count, running)};
+    struct group group = {.scheduler = s, .parts = parts, .count = count};
     const struct context_stop stop = {must_stop, &group};
     tell__pause(s);
     size_t n = collect_items(s, parts, count);
     uint64_t started = s->options.now_us();
+    group.until_us = interruptible_until(s, parts, n, started, running);
     model_set_threads(s->model, threads_pick(&s->prefill_threads));
     int err = context_decode(s->context, s->items, n, &stop);
     uint64_t us = s->options.now_us() - started;
