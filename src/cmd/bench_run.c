@@ -22,7 +22,6 @@
 #include "base/rand.h"
 #include "cmd/bench_prompt.h"
 #include "http/sse.h"
-#include "json/scan.h"
 #include "loop/process.h"
 
 enum {
@@ -48,13 +47,8 @@ struct session {
     uint64_t first_us; /* first text; 0: none yet */
     uint64_t last_us;  /* last text */
     uint64_t frames;
-    uint64_t announced; /* completion tokens as usage says */
-    uint64_t prompt_tokens;
-    uint64_t next_index; /* in the mock's numbering */
+    struct bench_answer said;
     bool measured;
-    bool done_seen;  /* [DONE] */
-    bool error_seen; /* an error event */
-    bool numbered;   /* the text is the mock's */
 };
 
 struct load {
@@ -159,10 +153,12 @@ static struct session *session_take(struct load *ld)
     return s;
 }
 
-/* Ends what the session was doing; it is free after. */
+/* Counts what the answer lacked, and ends what the session was doing; it is free after. */
 static void session_give(struct session *s)
 {
     struct load *ld = s->load;
+    ld->result->lost += s->said.lost;
+    ld->result->repeated += s->said.repeated;
     fetch_end(&s->fetch);
     task_cancel(&s->task);
     arena_reset(&s->arena);
@@ -230,9 +226,8 @@ static void dispatch(struct load *ld, uint64_t due_us)
     if (write_body(s)) abort(); /* our own sizes */
     s->due_us = due_us;
     s->measured = due_us >= ld->warm_us;
-    s->first_us = s->last_us = s->frames = s->announced = s->prompt_tokens = s->next_index = 0;
-    s->done_seen = s->error_seen = false;
-    s->numbered = true;
+    s->first_us = s->last_us = s->frames = 0;
+    s->said = (struct bench_answer){0};
     buf_clear(&s->answer);
     sse_fini(&s->sse);
     sse_init(&s->sse, BODY_MAX);
@@ -371,17 +366,16 @@ static void succeeded(struct session *s)
     struct bench_result *r = ld->result;
     uint64_t total_us = s->fetch.last_read_us > s->due_us ? s->fetch.last_read_us - s->due_us : 0;
     r->succeeded++;
-    if (s->numbered && s->next_index && s->announced > s->next_index)
-        r->lost += s->announced - s->next_index;
+    bench_answer_end(&s->said);
     if (in_window(ld)) {
         r->window_requests++;
-        if (!ld->spec->stream) r->window_tokens += s->announced;
+        if (!ld->spec->stream) r->window_tokens += s->said.announced;
     }
     if (s->measured) {
         r->completed++;
         r->good += meets_goals(s, total_us);
-        r->announced += s->announced;
-        r->prompt_tokens += s->prompt_tokens;
+        r->announced += s->said.announced;
+        r->prompt_tokens += s->said.prompt_tokens;
         latency_record(&r->total, total_us);
         if (s->first_us) latency_record(&r->ttft, s->first_us - s->due_us);
     }
@@ -391,57 +385,15 @@ static void succeeded(struct session *s)
 
 /* --- answers --- */
 
-static void read_usage(struct session *s, struct str object)
+/* True when the frame carries text. The last error is kept. */
+static bool take_frame(struct session *s, struct str data)
 {
-    static const struct str outer = STR_INIT("usage");
-    static const struct str inner[] = {STR_INIT("prompt_tokens"), STR_INIT("completion_tokens")};
-    struct json_span usage;
-    struct json_span counts[2];
-    int64_t v;
-    if (json_scan(object, &outer, 1, &usage, NULL) || usage.type != JSON_OBJECT) return;
-    if (json_scan_span(&usage, inner, 2, counts, NULL)) return;
-    if (json_span_i64(&counts[0], &v) && v >= 0) s->prompt_tokens = (uint64_t)v;
-    if (json_span_i64(&counts[1], &v) && v >= 0) s->announced = (uint64_t)v;
-}
-
-/* Follows the mock's numbering "t17 "; other text ends the following. */
-static void check_number(struct session *s, struct str text)
-{
-    uint64_t index;
-    ptrdiff_t blank = str_find_char(text, ' ');
-    if (text.len < 2 || text.ptr[0] != 't' || blank < 2 ||
-        str_to_u64(str_sub(text, 1, (size_t)blank - 1), &index)) {
-        s->numbered = false;
-        return;
-    }
-    if (index > s->next_index) s->load->result->lost += index - s->next_index;
-    if (index < s->next_index) s->load->result->repeated++;
-    s->next_index = index + 1;
-}
-
-/* True when the frame carries text. */
-static bool read_frame(struct session *s, struct str data)
-{
-    static const struct str keys[] = {STR_INIT("\"content\":\""), STR_INIT("\"text\":\""),
-                                      STR_INIT("\"reasoning_content\":\"")};
-    const unsigned first = s->load->spec->api == BENCH_CHAT ? 0 : 1;
-    for (unsigned i = first; i < ARRAY_LEN(keys); i += 2 - first) {
-        ptrdiff_t at = str_find(data, keys[i]);
-        struct str text = at < 0 ? STR("\"") : str_skip(data, (size_t)at + keys[i].len);
-        if (text.len == 0 || text.ptr[0] == '"') continue;
-        if (s->numbered) check_number(s, text);
-        return true;
-    }
-    if (str_eq(data, STR("[DONE]"))) {
-        s->done_seen = true;
-    } else if (str_starts(data, STR("{\"error\""))) {
-        s->error_seen = true;
+    enum bench_frame kind = bench_answer_frame(&s->said, s->load->spec->api, data);
+    if (kind == BENCH_FRAME_ERROR) {
         buf_clear(&s->answer);
         if (buf_append(&s->answer, data)) buf_clear(&s->answer);
-    } else if (str_find(data, STR("\"usage\":{")) >= 0) {
-        read_usage(s, data);
     }
-    return false;
+    return kind == BENCH_FRAME_TEXT;
 }
 
 /* Takes the frames of one read. */
@@ -453,7 +405,7 @@ static int read_stream(struct session *s, struct str bytes)
     uint64_t frames = 0;
     int got;
     while ((got = sse_next(&s->sse, &bytes, &event)) == SSE_EVENT) {
-        if (event.data.ptr && read_frame(s, event.data)) frames++;
+        if (event.data.ptr && take_frame(s, event.data)) frames++;
     }
     if (got < 0 || frames == 0) return got;
     uint64_t now_us = s->fetch.last_read_us;
@@ -492,12 +444,12 @@ static void finish(struct session *s)
         snprintf(kind, sizeof kind, "%d", f->head->status);
         if (s->measured) latency_record(&s->load->result->refused, f->last_read_us - s->due_us);
         failed(s, kind, answer);
-    } else if (stream && s->error_seen) {
+    } else if (stream && s->said.error_seen) {
         failed(s, "error event", answer);
-    } else if (stream && !s->done_seen) {
+    } else if (stream && !s->said.done_seen) {
         failed(s, "cut stream", STR("the stream ended without [DONE]"));
     } else {
-        if (!stream) read_usage(s, answer);
+        if (!stream) bench_answer_usage(&s->said, answer);
         succeeded(s);
     }
 }

@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "base/str.h"
+#include "cmd/bench_answer.h"
 #include "cmd/latency.h"
 #include "cmd/remote.h"
 #include "loop/loop.h"
@@ -19,8 +20,6 @@ struct bench_range {
 
 /* "128" or "64-256". */
 bool bench_range_parse(const char *text, uint32_t max, struct bench_range *out);
-
-enum bench_api { BENCH_CHAT, BENCH_COMPLETIONS };
 
 struct bench_spec {
     struct remote remote;
