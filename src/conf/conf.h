@@ -56,7 +56,7 @@ struct conf_engine {
     uint64_t batch;                       /* most tokens per prefill slice */
     struct str inter_token;    /* a pace (base/pace.h) of running answers while prompts wait */
     struct str kv_type;        /* f16, f32, q8_0 ... */
-    uint64_t cache_ram;        /* bytes of saved states; 0: auto */
+    uint64_t cache_ram;        /* bytes of saved states; 0: auto, CONF_OFF: none are */
     struct str blas;           /* auto, off */
     struct str template;       /* of chats: a file, or builtin:NAME; empty: the model's own */
     struct str template_text;  /* the same as text; empty: none */
@@ -71,6 +71,8 @@ struct conf_engine {
 
 /* Times that a model or an endpoint may have of its own; CONF_UNSET: as in the place above it. */
 #define CONF_UNSET UINT64_MAX
+/* A count or size that is switched off, where 0 means something else. */
+#define CONF_OFF (UINT64_MAX - 1)
 #define CONF_WHOLE_STANDARD_US ((uint64_t)15 * 60 * 1000 * 1000)
 struct conf_timeouts {
     uint64_t connect_us;

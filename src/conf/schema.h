@@ -58,6 +58,7 @@ struct conf_row {
     uint64_t max;             /* numbers: the greatest; texts: most bytes; lists: most items */
     const char *const *words; /* allowed words, NULL at the end */
     const char *zero;         /* the word that stands for 0: "auto", "none" */
+    const char *off;          /* counts and sizes with `zero`: the word for CONF_OFF, or NULL */
     const char *unit;         /* what a count or size counts, when not bytes */
     const char *scheme;       /* paths: how a value begins that is none, or NULL */
 

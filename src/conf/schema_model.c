@@ -97,10 +97,10 @@ static const struct conf_row engine_rows[] = {
      .standard = "f16", .belongs_to = "file",
      .doc = "Number format of the KV cache; the quantised ones save memory."},
     {.name = "cache_ram", .type = CONF_SIZE, ROW(conf_engine, cache_ram), .min = MIB, .max = 1024 * GIB,
-     .zero = "auto", .standard = "auto", .belongs_to = "file",
+     .zero = "auto", .off = "off", .standard = "auto", .belongs_to = "file",
      .doc = "Memory for what was computed of chats that have no slot now, so that they go on where "
             "they were; `auto` is a quarter of what is free when the model is loaded, shared by the "
-            "engines of the machine."},
+            "engines of the machine. `off` keeps nothing of them."},
     {.name = "blas", .type = CONF_WORD, ROW(conf_engine, blas), .words = switch_words,
      .standard = "auto", .belongs_to = "file",
      .doc = "A BLAS library for long prompts: `auto` takes it where, timed at the start, it is faster "

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/err.h"
+#include "conf/conf.h"
 #include "conf/types.h"
 
 struct unit {
@@ -130,9 +131,24 @@ static struct str range(struct arena *a, const struct conf_row *row, const struc
 {
     struct str min = digits(a, row, number, least(row));
     struct str max = digits(a, row, number, row->max);
-    return arena_printf(a, "%s%s%" STR_FMT " to %" STR_FMT "%s%s", row->zero ? row->zero : "",
-                        row->zero ? ", or " : "", STR_ARG(min), STR_ARG(max), row->unit ? " " : "",
+    return arena_printf(a, "%s%s%s%s%" STR_FMT " to %" STR_FMT "%s%s", row->zero ? row->zero : "",
+                        row->off ? ", " : "", row->off ? row->off : "", row->zero ? ", or " : "",
+                        STR_ARG(min), STR_ARG(max), row->unit ? " " : "",
                         row->unit ? row->unit : "");
+}
+
+/* What a word stands for, if it is one of the row's. */
+static bool read_word(const struct conf_row *row, struct str text, uint64_t *value)
+{
+    if (row->zero && str_eq(text, str_of(row->zero))) {
+        *value = 0;
+        return true;
+    }
+    if (row->off && str_eq(text, str_of(row->off))) {
+        *value = CONF_OFF;
+        return true;
+    }
+    return false;
 }
 
 /* Whether the text is such a number but for a minus in front. */
@@ -145,16 +161,17 @@ static bool negative(const struct number *number, struct str text)
 static bool refuse_text(const struct conf_row *row, struct conf_input *in,
                         const struct number *number)
 {
-    return conf__refuse(in, "%s is not %s%s%s", conf__shown(row, in),
+    return conf__refuse(in, "%s is not %s%s%s%s%s", conf__shown(row, in),
                         row->unit && number->unit_hint ? number->unit_hint : number->hint,
-                        row->zero ? " or the word " : "", row->zero ? row->zero : "");
+                        row->zero ? " or the word " : "", row->zero ? row->zero : "",
+                        row->off ? " or " : "", row->off ? row->off : "");
 }
 
 static bool parse(const struct conf_row *row, struct conf_input *in, void *field,
                   const struct number *number)
 {
     uint64_t value = 0;
-    bool word = row->zero && str_eq(in->text, str_of(row->zero));
+    bool word = read_word(row, in->text, &value);
     int err = word ? 0 : number->read(in->text, &value);
     if (err == ERR_SYNTAX && !negative(number, in->text)) return refuse_text(row, in, number);
     if (!err && value == 0 && row->zero && !word)
@@ -171,6 +188,7 @@ static struct str print(struct arena *a, const struct conf_row *row, const void 
                         const struct number *number)
 {
     uint64_t value = *(const uint64_t *)field;
+    if (value == CONF_OFF && row->off) return str_of(row->off);
     return value == 0 && row->zero ? str_of(row->zero) : digits(a, row, number, value);
 }
 
@@ -188,6 +206,7 @@ static void schema_integer(struct json_writer *w, const struct conf_row *row)
 static void schema_end(struct json_writer *w, const struct conf_row *row)
 {
     if (row->zero) conf__schema_const(w, row->zero);
+    if (row->off) conf__schema_const(w, row->off);
     conf__schema_ref(w, "reference");
     json_write_array_end(w);
 }

@@ -90,7 +90,10 @@ static char **own_arguments(struct arena *arena, const struct endpoint *e)
     if (c->batch) add_number(&s, "--batch", c->batch);
     if (c->inter_token.len > 0) add_option(&s, "--inter-token", c->inter_token);
     if (c->kv_type.len > 0) add_option(&s, "--kv-type", c->kv_type);
-    if (c->cache_ram) add_number(&s, "--cache-ram", MAX(c->cache_ram >> 20, 1u));
+    if (c->cache_ram == CONF_OFF)
+        add_option(&s, "--cache-ram", STR("off"));
+    else if (c->cache_ram)
+        add_number(&s, "--cache-ram", MAX(c->cache_ram >> 20, 1u));
     if (c->blas.len > 0) add_option(&s, "--blas", c->blas);
     if (c->template.len > 0) add_option(&s, "--template", c->template);
     if (c->template_text.len > 0) add_option(&s, "--template-text", c->template_text);

@@ -551,10 +551,20 @@ def test_a_key_does_not_find_what_was_computed_for_another(processes):
                                       {"kv_type": "q8_0"}, {"blas": "auto"}, {"blas": "off"}, {"template": "builtin:chatml"},
                                       {"template_text": "{{ messages[0].content }}"}, {"pooling": "model"}, {"pooling": "mean"},
                                       {"pooling": "cls"}, {"pooling": "last"}, {"reasoning": "auto"}, {"reasoning": "off"},
-                                      {"cache_ram": "auto"}, {"cache_ram": "1MiB"}, {"cache_ram": "64GiB"}])
+                                      {"cache_ram": "auto"}, {"cache_ram": "off"}, {"cache_ram": "1MiB"}, {"cache_ram": "64GiB"}])
 def test_the_engine_takes_what_the_configuration_takes(processes, settings):
     gate = processes.gate([engine_model(processes, **settings)])
     assert ask(gate, "a").status in (200, 400)
+
+
+def test_without_cache_ram_nothing_is_kept_of_what_has_no_slot(processes):
+    gate = processes.gate([engine_model(processes, slots=1, cache_ram="off")])
+    for text in ("the first of two conversations, which is some sixty tokens long or more than that", "another one"):
+        assert content(ask(gate, text)) == text
+    engine = Server()
+    [engine.address] = [str(p) for p in processes.folder.rglob("*") if p.is_socket()]
+    cache = engine.get("/cache").json()
+    assert cache["ram_limit_bytes"] == 0 and cache["states"] == []
 
 
 def test_the_cache_is_shown_pinned_and_dropped_on_the_private_socket(processes):

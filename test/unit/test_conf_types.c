@@ -109,6 +109,8 @@ static void reads_sizes(void **state)
     static const struct conf_row row = {.type = CONF_SIZE, .max = UINT64_MAX};
     static const struct conf_row tokens = {
         .type = CONF_SIZE, .max = UINT64_MAX, .unit = "tokens", .zero = "model"};
+    static const struct conf_row memory = {
+        .type = CONF_SIZE, .min = 16, .max = 65536, .zero = "auto", .off = "off"};
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
         assert_number(&row, good[i].text, good[i].bytes);
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -116,6 +118,12 @@ static void reads_sizes(void **state)
     assert_refused(&row, "99999999999999999G", "out of range");
     assert_refused(&row, "-1", "out of range");
     assert_refused(&tokens, "many", "is not a count such as 4096 or 32k or the word model");
+    assert_number(&memory, "auto", 0);
+    assert_number(&memory, "off", CONF_OFF);
+    assert_refused(&memory, "none",
+                   "is not a size such as 65536, 64KiB or 10MiB or the word auto or off");
+    assert_refused(&memory, "8", "out of range: auto, off, or 16 to 64KiB");
+    assert_refused(&row, "off", "is not a size such as");
 }
 
 static void counts_have_a_range(void **state)
