@@ -167,13 +167,15 @@ static void session_give(struct session *s)
     ld->in_flight--;
 }
 
-static void sessions_free(struct list *sessions)
+static void sessions_free(struct load *ld)
 {
     struct list *link;
-    while ((link = list_pop_front(sessions))) {
+    LIST_EACH_SAFE(&ld->active, it, next)
+    {
+        session_give(LIST_ITEM(it, struct session, link));
+    }
+    while ((link = list_pop_front(&ld->free))) {
         struct session *s = LIST_ITEM(link, struct session, link);
-        fetch_end(&s->fetch);
-        task_cancel(&s->task);
         arena_fini(&s->arena);
         buf_fini(&s->body);
         buf_fini(&s->answer);
@@ -591,8 +593,7 @@ static int open_load(struct load *ld)
 
 static void close_load(struct load *ld)
 {
-    sessions_free(&ld->active);
-    sessions_free(&ld->free);
+    sessions_free(ld);
     if (ld->timer_watch) fd_watch_close(ld->timer_watch);
     if (ld->timer_fd >= 0) close(ld->timer_fd);
     if (ld->interrupt) signal_watch_close(ld->interrupt);
