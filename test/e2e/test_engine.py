@@ -34,6 +34,13 @@ def content(answer):
     return answer.json()["choices"][0]["message"]["content"]
 
 
+def the_engine(processes):
+    """The only one that runs, on its private socket."""
+    engine = Server()
+    [engine.address] = [str(p) for p in processes.folder.rglob("*") if p.is_socket()]
+    return engine
+
+
 def engine_pid(gate):
     return until(lambda: gate.children(), "the engine runs")[0]
 
@@ -75,8 +82,7 @@ def test_every_metric_is_on_the_page_of_its_program(processes, mock):
     common = {f"hostler_{what}" for what in ("build_info", "uptime_seconds", "ready")} | {n for n in rows if n.startswith(("hostler_client_", "process_"))}
     page = families(gate.get("/metrics").body.decode())
     assert sorted(set(page) - own) == sorted(rows.keys() - own)  # the engine's are passed on once they have been read
-    engine = Server()
-    [engine.address] = [str(p) for p in processes.folder.rglob("*") if p.is_socket()]
+    engine = the_engine(processes)
     page = families(engine.get("/metrics").body.decode())
     assert sorted(page) == sorted(own | common | {"hostler_request_bodies_refused_total"})
 
@@ -561,8 +567,7 @@ def test_without_cache_ram_nothing_is_kept_of_what_has_no_slot(processes):
     gate = processes.gate([engine_model(processes, slots=1, cache_ram="off")])
     for text in ("the first of two conversations, which is some sixty tokens long or more than that", "another one"):
         assert content(ask(gate, text)) == text
-    engine = Server()
-    [engine.address] = [str(p) for p in processes.folder.rglob("*") if p.is_socket()]
+    engine = the_engine(processes)
     cache = engine.get("/cache").json()
     assert cache["ram_limit_bytes"] == 0 and cache["states"] == []
 
@@ -571,8 +576,7 @@ def test_the_cache_is_shown_pinned_and_dropped_on_the_private_socket(processes):
     gate = processes.gate([engine_model(processes, slots=1, cache_ram="1MiB")])
     for text in ("the first of two conversations, which is some sixty tokens long or more than that", "another one"):
         assert content(ask(gate, text)) == text
-    engine = Server()
-    [engine.address] = [str(p) for p in processes.folder.rglob("*") if p.is_socket()]
+    engine = the_engine(processes)
     cache = engine.get("/cache").json()
     assert cache["ram_limit_bytes"] == 1 << 20
     assert [s["in_use"] for s in cache["slots"]] == [False]
